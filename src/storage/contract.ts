@@ -1,0 +1,165 @@
+/**
+ * What the domain asks of storage, and what every driver promises.
+ *
+ * Two stores. {@link BlobStore} keeps ciphertexts: immutable, under fresh random names, durable before `put`
+ * returns. {@link RecordStore} keeps everything that changes, and changes it only by {@link RecordStore.commit}:
+ * one atomic step that compares the record's revision, writes the next record, claims and releases index rows and
+ * spends one-time values. A blob is written before the commit that refers to it and deleted after the commit that
+ * drops it, so a crash at any instant leaves the old state or the new one, and at worst an unreferenced blob.
+ *
+ * Rules for all methods: what is missing is `null`; a conflict is a value; a store that cannot answer throws
+ * {@link StorageUnavailable} and never answers `null` or `false` instead. A row past its expiry reads as absent,
+ * collected or not. All times are milliseconds since the epoch, compared with the clock the driver was given.
+ */
+import { ServiceError } from "../errors.ts";
+
+/** Main factors recover and manage a backup, sync factors update it. The two have separate index rows. */
+export type FactorScope = "MAIN" | "SYNC";
+
+/** Names a factor in the index. `key` is one of the spellings made by {@link factorKeys}. */
+export interface FactorRef {
+  readonly scope: FactorScope;
+  readonly key: string;
+}
+
+/** How a factor is spelt in the index. Part of the stored format: changing a spelling orphans stored factors. */
+export const factorKeys = {
+  /** `publicKey`: base64 of the SEC 1 uncompressed point, as the client sent it. */
+  ecKeypair: (publicKey: string): string => `EC_KEYPAIR|${publicKey}`,
+  /** `credentialId`: base64url without padding. */
+  passkey: (credentialId: string): string => `PK|${credentialId}`,
+  /** `issuer` and `sub` of the id_token. */
+  oidcAccount: (issuer: string, sub: string): string => `OIDC|${issuer}|${sub}`,
+} as const;
+
+/** A value that may be used once. It only has to be remembered until `expiresAtMs`; later it is refused anyway. */
+export interface OneTimeValue {
+  readonly id: string;
+  readonly expiresAtMs: number;
+}
+
+/** A sync factor token as it is stored: `id` is the hash of the token, never the token. */
+export interface SyncFactorToken extends OneTimeValue {
+  readonly backupId: string;
+}
+
+/** Names a stored ciphertext. `size` in bytes, `sha256` in lower-case hex. */
+export interface BlobRef {
+  readonly key: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [member: string]: JsonValue;
+}
+
+/** The state of one backup. `metadata` is opaque to drivers and comes back with every member it was stored with. */
+export interface BackupRecord {
+  readonly blob: BlobRef;
+  readonly metadata: JsonObject;
+}
+
+/** `revision` is a fresh random value at every commit, so a deleted and recreated backup never repeats one. */
+export interface StoredRecord extends BackupRecord {
+  readonly revision: string;
+}
+
+/** One atomic change of one backup. */
+export interface Change {
+  readonly backupId: string;
+  /** What must be stored for the change to happen: nothing, or the record at this revision. */
+  readonly expect: "absent" | { readonly revision: string };
+  /** The record afterwards; `null` deletes it. */
+  readonly next: BackupRecord | null;
+  /** Index rows to take. Each must be free. */
+  readonly claim?: readonly FactorRef[];
+  /** Index rows to give up. Those that belong to another backup or to none are left alone. */
+  readonly release?: readonly FactorRef[];
+  /** One-time values used by the change. Each must be unused. */
+  readonly spend?: readonly OneTimeValue[];
+  /** The id of a sync factor token used by the change. It must be issued, unexpired, unused and of this backup. */
+  readonly redeem?: string;
+}
+
+/**
+ * Why a commit changed nothing. `spent`: a one-time value or the sync factor token was not usable. `exists`: the
+ * record was to be absent. `revision`: the record has another revision or is gone. `factor-claimed`: an index row
+ * to claim is taken. Where several apply the first of this order is told.
+ */
+export type Conflict = "spent" | "exists" | "revision" | "factor-claimed";
+
+export interface RecordStore extends AsyncDisposable {
+  /**
+   * Finds the backup that a factor leads to and tells whether one of the one-time values was used before, in one
+   * round trip. With `factor: null` only the latter. Strongly consistent.
+   */
+  locate(
+    factor: FactorRef | null,
+    oneTime: readonly OneTimeValue[],
+  ): Promise<{ readonly backupId: string | null; readonly spent: boolean }>;
+
+  /** Reads a record; strongly consistent. */
+  read(backupId: string): Promise<StoredRecord | null>;
+
+  /** Applies a change, all of it or nothing, and durably. An outcome is never guessed: if it cannot be learnt the call throws. */
+  commit(change: Change): Promise<"committed" | Conflict>;
+
+  /**
+   * Uses up one-time values for an operation that changes nothing else, and may issue a sync factor token in the
+   * same atomic write. `false`: one of them was used before, and nothing was written.
+   */
+  spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
+
+  /** Reads a sync factor token by its id; `null` when it was never issued or has expired. */
+  readToken(id: string): Promise<{ readonly backupId: string; readonly spent: boolean } | null>;
+
+  /** Every backup and its current blob, in no order. Records that change meanwhile may show either state. */
+  list(): AsyncIterable<{ readonly backupId: string; readonly blob: BlobRef }>;
+
+  /** Collects rows that expired; returns how many. Stores that expire rows by themselves return 0. */
+  sweepExpired(): Promise<number>;
+
+  /** Resolves when the store answers and is set up; otherwise throws an error that says what is wrong. */
+  ready(): Promise<void>;
+}
+
+export interface BlobStore extends AsyncDisposable {
+  /** Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. */
+  put(
+    backupId: string,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<BlobRef>;
+
+  /**
+   * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: either this throws
+   * {@link BlobDamaged}, or the stream fails with it before its last byte. The stream must be read or cancelled.
+   */
+  get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null>;
+
+  /** Deletes a ciphertext; one that is already gone is no error. */
+  delete(key: string): Promise<void>;
+
+  /** Every stored ciphertext, in no order. */
+  list(): AsyncIterable<{ readonly key: string; readonly size: number; readonly storedAtMs: number }>;
+
+  /** As {@link RecordStore.ready}. */
+  ready(): Promise<void>;
+}
+
+/** The store could not be reached or could not say what happened. Clients are told to try again. */
+export class StorageUnavailable extends ServiceError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super("service_unavailable", message, options);
+    this.name = "StorageUnavailable";
+  }
+}
+
+/** A stored ciphertext is not what was put: wrong size or wrong hash. */
+export class BlobDamaged extends Error {
+  constructor(key: string, found: string) {
+    super(`blob ${key} is damaged: ${found}`);
+    this.name = "BlobDamaged";
+  }
+}
