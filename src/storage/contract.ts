@@ -127,10 +127,7 @@ export interface RecordStore extends AsyncDisposable {
 
 export interface BlobStore extends AsyncDisposable {
   /** Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. */
-  put(
-    backupId: string,
-    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  ): Promise<BlobRef>;
+  put(backupId: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BlobRef>;
 
   /**
    * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: either this throws

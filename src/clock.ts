@@ -1,0 +1,19 @@
+import { randomBytes, randomUUID } from "node:crypto";
+
+/** Where the service takes the time from; tests set it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+}
+
+/** Where the service takes unpredictable values from. */
+export interface Random {
+  /** `length` bytes from the operating system's generator. */
+  bytes(length: number): Uint8Array;
+  /** A version 4 UUID (RFC 9562 §5.4). */
+  uuid(): string;
+}
+
+export const systemClock: Clock = { nowMs: () => Date.now() };
+
+export const systemRandom: Random = { bytes: (length) => randomBytes(length), uuid: () => randomUUID() };

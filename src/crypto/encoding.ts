@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+
+/** Standard base64 with padding (RFC 4648 §4). */
+export function encodeBase64(bytes: Uint8Array): string {
+  return view(bytes).toString("base64");
+}
+
+/**
+ * Reads standard base64 with padding, and only its canonical spelling: no white space, no url alphabet, no missing
+ * padding, no stray trailing bits (RFC 4648 §3.5). `null` for anything else.
+ *
+ * `Buffer.from` skips what it cannot read, so the result is spelt again and compared: two texts never give the same
+ * bytes.
+ */
+export function decodeBase64(text: string): Uint8Array | null {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? bytes : null;
+}
+
+/** base64url without padding (RFC 4648 §5). */
+export function encodeBase64Url(bytes: Uint8Array): string {
+  return view(bytes).toString("base64url");
+}
+
+/** Reads base64url without padding, and only its canonical spelling. `null` for anything else. */
+export function decodeBase64Url(text: string): Uint8Array | null {
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.toString("base64url") === text ? bytes : null;
+}
+
+/** Lower-case hex. */
+export function encodeHex(bytes: Uint8Array): string {
+  return view(bytes).toString("hex");
+}
+
+/** Reads hex digits of either case; `null` when there is anything else or a digit is left over. */
+export function decodeHex(text: string): Uint8Array | null {
+  const bytes = Buffer.from(text, "hex");
+  return bytes.length * 2 === text.length ? bytes : null;
+}
+
+/** SHA-256 (FIPS 180-4): 32 bytes. */
+export function sha256(data: Uint8Array | string): Uint8Array {
+  return createHash("sha256").update(data).digest();
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,58 @@
+import type { Database } from "bun:sqlite";
+
+/**
+ * The steps from an empty file to the current schema, oldest first. A step that has been released is never edited;
+ * a change is a new step. `PRAGMA user_version` counts the steps a file has had.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE backups (
+    backup_id TEXT NOT NULL PRIMARY KEY,
+    revision TEXT NOT NULL,
+    blob_key TEXT NOT NULL,
+    blob_size INTEGER NOT NULL,
+    blob_sha256 TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE factor_index (
+    scope TEXT NOT NULL CHECK (scope IN ('MAIN', 'SYNC')),
+    factor_key TEXT NOT NULL,
+    backup_id TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (scope, factor_key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE one_time (
+    id TEXT NOT NULL PRIMARY KEY,
+    expires_at_ms INTEGER NOT NULL,
+    spent INTEGER NOT NULL CHECK (spent IN (0, 1)),
+    backup_id TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX one_time_by_expiry ON one_time (expires_at_ms);
+  `,
+];
+
+/**
+ * Brings a database file to the current schema. Safe when several processes open the file at once: each step is
+ * decided and done inside one write transaction.
+ *
+ * @throws Error when the file was written by a newer version of the service.
+ */
+export function migrate(database: Database): void {
+  const run = database.transaction(() => {
+    const applied = schemaVersion(database);
+    if (applied > MIGRATIONS.length)
+      throw new Error(
+        `the database has schema version ${applied}, this version of the service knows ${MIGRATIONS.length}: start a newer one`,
+      );
+    for (const step of MIGRATIONS.slice(applied)) database.run(step);
+    database.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  });
+  if (schemaVersion(database) !== MIGRATIONS.length) run.immediate();
+}
+
+function schemaVersion(database: Database): number {
+  return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+}

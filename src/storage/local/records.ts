@@ -1,0 +1,301 @@
+/** The record store of the embedded driver: one SQLite file in WAL mode, durable at every commit. */
+import { Database } from "bun:sqlite";
+import { closeSync, openSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { and, eq, gt, inArray, lte, sql } from "drizzle-orm";
+import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
+import type { Clock, Random } from "../../clock.ts";
+import {
+  type Change,
+  type Conflict,
+  type FactorRef,
+  type OneTimeValue,
+  type RecordStore,
+  StorageUnavailable,
+  type StoredRecord,
+  type SyncFactorToken,
+} from "../contract.ts";
+import { migrate } from "./migrations.ts";
+import { backups, factorIndex, oneTime } from "./schema.ts";
+
+/** How long a write waits for another process's write before the store counts as unavailable. */
+const BUSY_TIMEOUT_MS = 5_000;
+const LIST_PAGE = 500;
+const SWEEP_BATCH = 1_000;
+
+export interface LocalRecordsOptions {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Opens (and creates or migrates) `records.sqlite` in `dataDir`. The folder is made with mode 0700, the file with 0600. */
+export async function openLocalRecords({
+  dataDir,
+  clock,
+  random,
+}: LocalRecordsOptions): Promise<RecordStore> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, "records.sqlite");
+  closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
+  const database = new Database(path, { readwrite: true, strict: true });
+  try {
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("PRAGMA synchronous = FULL"); // in WAL mode NORMAL may lose the last commits at power loss
+    migrate(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return new LocalRecords(database, clock, random);
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+/** Statements of the hot path, compiled once. */
+function prepare(db: BunSQLiteDatabase) {
+  const backupId = sql.placeholder("backupId");
+  const id = sql.placeholder("id");
+  const live = gt(oneTime.expiresAtMs, sql.placeholder("nowMs"));
+  return {
+    locate: db
+      .select({ backupId: factorIndex.backupId })
+      .from(factorIndex)
+      .where(
+        and(
+          eq(factorIndex.scope, sql.placeholder("scope")),
+          eq(factorIndex.factorKey, sql.placeholder("key")),
+        ),
+      )
+      .prepare(),
+    read: db.select().from(backups).where(eq(backups.backupId, backupId)).prepare(),
+    revision: db
+      .select({ revision: backups.revision })
+      .from(backups)
+      .where(eq(backups.backupId, backupId))
+      .prepare(),
+    oneTime: db
+      .select({ spent: oneTime.spent, backupId: oneTime.backupId })
+      .from(oneTime)
+      .where(and(eq(oneTime.id, id), live))
+      .prepare(),
+  };
+}
+
+class LocalRecords implements RecordStore {
+  readonly #database: Database;
+  readonly #db: BunSQLiteDatabase;
+  readonly #statements: Statements;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(database: Database, clock: Clock, random: Random) {
+    this.#database = database;
+    this.#db = drizzle(database);
+    this.#statements = prepare(this.#db);
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  async locate(factor: FactorRef | null, values: readonly OneTimeValue[]) {
+    return this.#answer(() => ({
+      backupId: factor === null ? null : this.#backupOf(factor),
+      spent: this.#anySpent(values),
+    }));
+  }
+
+  async read(backupId: string): Promise<StoredRecord | null> {
+    return this.#answer(() => {
+      const row = this.#statements.read.get({ backupId });
+      if (row === undefined) return null;
+      return { revision: row.revision, blob: blobOf(row), metadata: JSON.parse(row.metadata) };
+    });
+  }
+
+  async commit(change: Change): Promise<"committed" | Conflict> {
+    return this.#answer(() =>
+      // The write lock is held from the first check to the last write, so nothing can change in between.
+      this.#db.transaction(() => this.#conflictOf(change) ?? this.#apply(change), { behavior: "immediate" }),
+    );
+  }
+
+  async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
+    return this.#answer(() =>
+      this.#db.transaction(
+        () => {
+          if (this.#anySpent(values)) return false;
+          this.#markSpent(values);
+          if (issue !== undefined)
+            this.#db
+              .insert(oneTime)
+              .values({ ...issue, spent: false })
+              .run();
+          return true;
+        },
+        { behavior: "immediate" },
+      ),
+    );
+  }
+
+  async readToken(id: string) {
+    return this.#answer(() => {
+      const row = this.#liveOneTime(id);
+      return row?.backupId == null ? null : { backupId: row.backupId, spent: row.spent };
+    });
+  }
+
+  async *list() {
+    let after = "";
+    for (;;) {
+      const page = this.#answer(() =>
+        this.#db
+          .select()
+          .from(backups)
+          .where(gt(backups.backupId, after))
+          .orderBy(backups.backupId)
+          .limit(LIST_PAGE)
+          .all(),
+      );
+      for (const row of page) yield { backupId: row.backupId, blob: blobOf(row) };
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.backupId;
+    }
+  }
+
+  async sweepExpired(): Promise<number> {
+    let swept = 0;
+    for (;;) {
+      const batch = this.#answer(() =>
+        this.#db
+          .delete(oneTime)
+          .where(
+            inArray(
+              oneTime.id,
+              this.#db
+                .select({ id: oneTime.id })
+                .from(oneTime)
+                .where(lte(oneTime.expiresAtMs, this.#clock.nowMs()))
+                .limit(SWEEP_BATCH),
+            ),
+          )
+          .returning({ id: oneTime.id })
+          .all(),
+      );
+      swept += batch.length;
+      if (batch.length < SWEEP_BATCH) return swept;
+    }
+  }
+
+  async ready(): Promise<void> {
+    this.#answer(() => this.#statements.read.get({ backupId: "" }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#database.close();
+  }
+
+  #conflictOf(change: Change): Conflict | null {
+    if (this.#anySpent(change.spend ?? [])) return "spent";
+    if (change.redeem !== undefined) {
+      const token = this.#liveOneTime(change.redeem);
+      if (token === undefined || token.spent || token.backupId !== change.backupId) return "spent";
+    }
+    const stored = this.#statements.revision.get({ backupId: change.backupId });
+    if (change.expect === "absent") {
+      if (stored !== undefined) return "exists";
+    } else if (stored?.revision !== change.expect.revision) return "revision";
+    if (change.claim?.some((factor) => this.#backupOf(factor) !== null)) return "factor-claimed";
+    return null;
+  }
+
+  #apply(change: Change): "committed" {
+    const { backupId, next } = change;
+    const nowMs = this.#clock.nowMs();
+    for (const { scope, key } of change.release ?? [])
+      this.#db
+        .delete(factorIndex)
+        .where(
+          and(
+            eq(factorIndex.scope, scope),
+            eq(factorIndex.factorKey, key),
+            eq(factorIndex.backupId, backupId),
+          ),
+        )
+        .run();
+    for (const { scope, key } of change.claim ?? [])
+      this.#db.insert(factorIndex).values({ scope, factorKey: key, backupId, createdAtMs: nowMs }).run();
+    this.#markSpent(change.spend ?? []);
+    if (change.redeem !== undefined)
+      this.#db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, change.redeem)).run();
+    if (next === null) {
+      this.#db.delete(backups).where(eq(backups.backupId, backupId)).run();
+    } else {
+      const row = {
+        revision: this.#random.uuid(),
+        blobKey: next.blob.key,
+        blobSize: next.blob.size,
+        blobSha256: next.blob.sha256,
+        metadata: JSON.stringify(next.metadata),
+        updatedAtMs: nowMs,
+      };
+      this.#db
+        .insert(backups)
+        .values({ backupId, ...row })
+        .onConflictDoUpdate({ target: backups.backupId, set: row })
+        .run();
+    }
+    return "committed";
+  }
+
+  #backupOf({ scope, key }: FactorRef): string | null {
+    return this.#statements.locate.get({ scope, key })?.backupId ?? null;
+  }
+
+  #liveOneTime(id: string) {
+    return this.#statements.oneTime.get({ id, nowMs: this.#clock.nowMs() });
+  }
+
+  #anySpent(values: readonly OneTimeValue[]): boolean {
+    return values.some((value) => this.#liveOneTime(value.id) !== undefined);
+  }
+
+  #markSpent(values: readonly OneTimeValue[]): void {
+    for (const { id, expiresAtMs } of values) {
+      const row = { expiresAtMs, spent: true, backupId: null };
+      this.#db
+        .insert(oneTime)
+        .values({ id, ...row })
+        // what is there has expired: a live row was a conflict
+        .onConflictDoUpdate({ target: oneTime.id, set: row })
+        .run();
+    }
+  }
+
+  /** Runs a query; what the file system or another process does to it becomes {@link StorageUnavailable}. */
+  #answer<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (OUTAGE_CODES.test(sqliteCode(error)))
+        throw new StorageUnavailable("the database cannot be used now", { cause: error });
+      throw error;
+    }
+  }
+}
+
+/** What SQLite reports when the file cannot be read or written now, as opposed to a wrong statement. */
+const OUTAGE_CODES = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY|NOMEM|PROTOCOL)/;
+
+function sqliteCode(error: unknown): string {
+  for (let current = error; current instanceof Error; current = current.cause)
+    if ("code" in current && typeof current.code === "string" && current.code.startsWith("SQLITE_"))
+      return current.code;
+  return "";
+}
+
+function blobOf(row: typeof backups.$inferSelect) {
+  return { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 };
+}

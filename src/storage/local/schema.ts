@@ -1,0 +1,36 @@
+/** The tables of the local driver as the query builder sees them. The DDL is in migrations.ts. */
+import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { FactorScope } from "../contract.ts";
+
+/** One row per backup: its metadata and which blob is current. */
+export const backups = sqliteTable("backups", {
+  backupId: text("backup_id").primaryKey(),
+  revision: text("revision").notNull(),
+  blobKey: text("blob_key").notNull(),
+  blobSize: integer("blob_size").notNull(),
+  blobSha256: text("blob_sha256").notNull(),
+  /** JSON. */
+  metadata: text("metadata").notNull(),
+  updatedAtMs: integer("updated_at_ms").notNull(),
+});
+
+/** One row per factor: which backup it leads to. */
+export const factorIndex = sqliteTable(
+  "factor_index",
+  {
+    scope: text("scope").$type<FactorScope>().notNull(),
+    factorKey: text("factor_key").notNull(),
+    backupId: text("backup_id").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.scope, table.factorKey] })],
+);
+
+/** One row per one-time value in use: spent values, and sync factor tokens from issue to expiry. */
+export const oneTime = sqliteTable("one_time", {
+  id: text("id").primaryKey(),
+  expiresAtMs: integer("expires_at_ms").notNull(),
+  spent: integer("spent", { mode: "boolean" }).notNull(),
+  /** The backup a sync factor token is for; null for other values. */
+  backupId: text("backup_id"),
+});
