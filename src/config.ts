@@ -35,6 +35,8 @@ export interface ChallengeTokenKey {
 
 export interface Config {
   readonly environment: AppEnvironment;
+  /** The revision that is running, as `/health` tells it; `null` when it was not given. */
+  readonly revision: string | null;
   readonly server: {
     readonly host: string;
     readonly port: number;
@@ -92,6 +94,7 @@ export function loadConfig(env: Environment): Config {
 
   const config: Config = {
     environment,
+    revision: read.optional("APP_REVISION"),
     server: {
       host: read.text("HOST", development ? "127.0.0.1" : "0.0.0.0"),
       port: read.integer("PORT", 8000, 0, 65535),

@@ -1,0 +1,42 @@
+/** The HTTP application: every route behind the same error handling, limits, logging and figures. */
+import { Elysia } from "elysia";
+import { apiReference } from "./http/api-reference.ts";
+import { errorHandler } from "./http/error-handler.ts";
+import { jsonResponse } from "./http/json-response.ts";
+import { withRequestContext } from "./http/request-context.ts";
+import { routes } from "./routes/index.ts";
+import type { Services } from "./services.ts";
+import { version } from "./version.ts";
+
+export interface AppOptions {
+  /** How long a request may take until its answer begins; 30 s if not given. */
+  readonly timeoutMs?: number;
+}
+
+export interface App {
+  /** Answers a request. Never rejects. */
+  fetch(request: Request): Promise<Response>;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** Reads no environment and opens no port. */
+export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }: AppOptions = {}): App {
+  const methods = new Map<string, string[]>();
+  const business = routes(services);
+
+  const app = new Elysia({ normalize: false })
+    .use(errorHandler({ log: services.log, methodsOf: (path) => methods.get(path) ?? [] }))
+    .mapResponse({ as: "global" }, ({ responseValue, request, set }) => {
+      if (responseValue instanceof Response) return responseValue;
+      const status = typeof set.status === "number" ? set.status : 200;
+      if (responseValue === undefined) return new Response(null, { status: 204 });
+      return jsonResponse(request, responseValue, status);
+    })
+    .use(business)
+    .use(services.config.apiReference ? apiReference(business, version) : new Elysia());
+
+  for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
+  const routeOf = (path: string) => (methods.has(path) ? path : null);
+  return { fetch: withRequestContext(services, { timeoutMs, routeOf }, (request) => app.fetch(request)) };
+}

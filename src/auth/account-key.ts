@@ -1,0 +1,44 @@
+import { verifySecp256k1 } from "../crypto/ecdsa.ts";
+import { decodeBase64, decodeHex } from "../crypto/encoding.ts";
+import { ServiceError } from "../errors.ts";
+
+/** A backup account id is this prefix and the 66 hex digits of a SEC 1 compressed point. */
+const PREFIX = "backup_account_";
+
+/** As a regular expression, for the schemas of requests. */
+export const BACKUP_ACCOUNT_ID_PATTERN = `^${PREFIX}[0-9a-fA-F]{66}$`;
+
+/**
+ * Checks that the holder of the secp256k1 key inside a backup account id signed a challenge.
+ *
+ * @param backupAccountId matches {@link BACKUP_ACCOUNT_ID_PATTERN}.
+ * @param signature base64 of the DER signature, low s, over the challenge bytes.
+ * @throws ServiceError `invalid_backup_account_id` when the id is not a point of the curve; `invalid_signature` when
+ *   the signature is not base64 or not DER; `signature_verification_error` when it does not verify.
+ */
+export function verifyAccountSignature(
+  backupAccountId: string,
+  signature: string,
+  challenge: Uint8Array,
+): void {
+  const publicKey = decodeHex(backupAccountId.slice(PREFIX.length));
+  const der = decodeBase64(signature);
+  const result =
+    publicKey === null ? "invalid-key" : verifySecp256k1(publicKey, challenge, der ?? new Uint8Array());
+  switch (result) {
+    case "valid":
+      return;
+    case "invalid-key":
+      throw new ServiceError(
+        "invalid_backup_account_id",
+        "The backup account id is not a secp256k1 public key",
+      );
+    case "invalid-encoding":
+      throw new ServiceError("invalid_signature", "The signature is not a DER signature in base64");
+    case "not-verified":
+      throw new ServiceError(
+        "signature_verification_error",
+        "The signature does not verify with the account key",
+      );
+  }
+}

@@ -1,0 +1,60 @@
+import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Random } from "../clock.ts";
+import { decodeBase64, encodeBase64 } from "../crypto/encoding.ts";
+import type { ChallengeTokenKey } from "./challenge-tokens.ts";
+
+const FILE = "challenge-token-key";
+
+/**
+ * The key of a development installation: made on first use and kept in `directory` (mode 0600), so that tokens
+ * outlive a restart. Processes that start at the same moment end up with the same key.
+ */
+export async function generatedChallengeTokenKey(
+  directory: string,
+  random: Random,
+): Promise<ChallengeTokenKey> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, FILE);
+  return (await readKey(path)) ?? (await writeKey(path, random));
+}
+
+async function readKey(path: string): Promise<ChallengeTokenKey | null> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return null;
+    throw error;
+  }
+  const secret = decodeBase64(text.trim());
+  if (secret?.length !== 32)
+    throw new Error(`${path} should hold 32 bytes in base64; delete it to have a new key made`);
+  return { kid: "generated", secret };
+}
+
+/** Linking a complete file to the name fails when another process was first; then that one's key counts. */
+async function writeKey(path: string, random: Random): Promise<ChallengeTokenKey> {
+  const temporary = `${path}.${random.uuid()}`;
+  const file = await open(temporary, "wx", 0o600);
+  try {
+    await file.writeFile(`${encodeBase64(random.bytes(32))}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    if (!isSystemError(error, "EEXIST")) throw error;
+  } finally {
+    await unlink(temporary);
+  }
+  const key = await readKey(path);
+  if (key === null) throw new Error(`${path} vanished while it was made`);
+  return key;
+}
+
+function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

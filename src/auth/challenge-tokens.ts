@@ -1,0 +1,142 @@
+/**
+ * Challenge tokens: what the service has to remember between handing out a challenge and seeing it solved, kept by
+ * the client. A token is a compact JWE (RFC 7516) under a key of ours (`alg` dir, `enc` A256GCM), so nobody can read,
+ * alter or make one, and no store is needed until the challenge is spent.
+ */
+import { EncryptJWT, errors, jwtDecrypt } from "jose";
+import type { Clock } from "../clock.ts";
+import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
+import { ServiceError } from "../errors.ts";
+import type { OneTimeValue } from "../storage/contract.ts";
+
+/** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
+export type ChallengeType = "keypair" | "passkey";
+
+export type Operation =
+  | "create"
+  | "retrieve"
+  | "verify-factor"
+  | "add-sync-factor"
+  | "sync"
+  | "retrieve-metadata"
+  | "delete-factor"
+  | "delete-backup"
+  | "reset";
+
+/** What a challenge was issued for. A token opens only in the context it was issued in, to the letter. */
+export interface ChallengeContext {
+  readonly operation: Operation;
+  /** What else the token is bound to, such as the factor to delete. */
+  readonly bindings?: Readonly<Record<string, string>>;
+}
+
+export interface ChallengeTokens {
+  /** Makes a token for `challenge`, valid from now for 15 minutes. */
+  issue(type: ChallengeType, challenge: Uint8Array, context: ChallengeContext): Promise<string>;
+
+  /**
+   * Opens a token and returns the challenge with the value to spend once it was solved.
+   *
+   * @throws ServiceError `jwt_error` when it is garbage, of another issuer, expired or not yet valid;
+   *   `unexpected_challenge_type`; `invalid_challenge_context` when issued for anything else than `context`.
+   */
+  open(token: string, type: ChallengeType, context: ChallengeContext): Promise<SolvableChallenge>;
+}
+
+export interface SolvableChallenge {
+  readonly challenge: Uint8Array;
+  readonly oneTime: OneTimeValue;
+}
+
+export interface ChallengeTokenKey {
+  readonly kid: string;
+  /** 32 bytes. */
+  readonly secret: Uint8Array;
+}
+
+const LIFETIME_S = 15 * 60;
+/** Several processes hand out and open tokens, and their clocks differ a little. */
+const CLOCK_SKEW_S = 5;
+
+/** @param keys the first encrypts, all decrypt: a new key goes to the end first, then to the front, then the old one out. */
+export async function createChallengeTokens(
+  keys: readonly ChallengeTokenKey[],
+  clock: Clock,
+): Promise<ChallengeTokens> {
+  const imported = new Map<string, CryptoKey>();
+  for (const { kid, secret } of keys)
+    imported.set(
+      kid,
+      await crypto.subtle.importKey("raw", new Uint8Array(secret), "AES-GCM", false, ["encrypt", "decrypt"]),
+    );
+  const [first] = imported;
+  if (first === undefined) throw new Error("at least one challenge token key is needed");
+  const [encryptionKid, encryptionKey] = first;
+
+  return {
+    async issue(type, challenge, { operation, bindings }) {
+      const nowS = Math.floor(clock.nowMs() / 1000);
+      return new EncryptJWT({
+        type,
+        challenge: encodeBase64Url(challenge),
+        operation,
+        bindings: bindings ?? {},
+      })
+        .setProtectedHeader({ alg: "dir", enc: "A256GCM", kid: encryptionKid })
+        .setNotBefore(nowS - CLOCK_SKEW_S)
+        .setExpirationTime(nowS + LIFETIME_S)
+        .encrypt(encryptionKey);
+    },
+
+    async open(token, type, context) {
+      const { payload } = await jwtDecrypt(
+        token,
+        ({ kid }) => {
+          const key = imported.get(kid ?? "");
+          if (key === undefined) throw new errors.JWEInvalid("unknown kid");
+          return key;
+        },
+        {
+          keyManagementAlgorithms: ["dir"],
+          contentEncryptionAlgorithms: ["A256GCM"],
+          currentDate: new Date(clock.nowMs()),
+          requiredClaims: ["nbf", "exp"],
+        },
+      ).catch((error: unknown) => {
+        if (!(error instanceof errors.JOSEError)) throw error;
+        throw new ServiceError("jwt_error", "The challenge token is not valid or has expired", {
+          cause: error,
+        });
+      });
+
+      const challenge = decodeBase64Url(String(payload.challenge));
+      if (challenge === null || payload.exp === undefined)
+        throw new Error("a token of ours has no challenge");
+      if (payload.type !== type)
+        throw new ServiceError(
+          "unexpected_challenge_type",
+          `The challenge token is not for a ${type} challenge`,
+        );
+      if (payload.operation !== context.operation || !sameBindings(payload.bindings, context.bindings ?? {}))
+        throw new ServiceError(
+          "invalid_challenge_context",
+          "The challenge token was issued for something else",
+        );
+      return { challenge, oneTime: oneTimeOf(challenge, payload.exp) };
+    },
+  };
+}
+
+/** A challenge is spent by its hash, so that no spelling of its token can be used again. */
+function oneTimeOf(challenge: Uint8Array, expiresAtS: number): OneTimeValue {
+  return { id: `challenge|${encodeBase64Url(sha256(challenge))}`, expiresAtMs: expiresAtS * 1000 };
+}
+
+function sameBindings(bound: unknown, expected: Readonly<Record<string, string>>): boolean {
+  if (typeof bound !== "object" || bound === null) return false;
+  const entries = Object.entries(bound);
+  return (
+    entries.length === Object.keys(expected).length &&
+    entries.every(([name, value]) => Object.hasOwn(expected, name) && expected[name] === value)
+  );
+}

@@ -1,0 +1,23 @@
+import { importP256PublicKey, verifyP256 } from "../crypto/ecdsa.ts";
+import { decodeBase64 } from "../crypto/encoding.ts";
+import { ServiceError } from "../errors.ts";
+
+/**
+ * Checks that the holder of a P-256 key signed a challenge.
+ *
+ * @param publicKey base64 of the SEC 1 uncompressed point.
+ * @param signature base64 of the DER signature over the challenge bytes.
+ * @throws ServiceError `signature_verification_error`, whatever is wrong.
+ */
+export function verifyKeypairSignature(publicKey: string, signature: string, challenge: Uint8Array): void {
+  const point = decodeBase64(publicKey);
+  const key = point && importP256PublicKey(point);
+  if (key === null) throw refused("the public key is not a P-256 point in base64 (65 bytes, uncompressed)");
+  const der = decodeBase64(signature);
+  if (der === null || !verifyP256(key, challenge, der))
+    throw refused("the signature is not a DER signature of the challenge by this key, in base64");
+}
+
+function refused(reason: string): ServiceError {
+  return new ServiceError("signature_verification_error", `Signature verification failed: ${reason}`);
+}

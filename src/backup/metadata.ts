@@ -1,0 +1,120 @@
+/**
+ * What the service keeps about a backup. These schemas are the stored format: every member that was ever written
+ * must still be read, and members that this version does not know survive each rewrite.
+ */
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
+
+/** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
+const EncryptionKeySchema = Type.Union([
+  Type.Object({ kind: Type.Literal("PRF"), encryptedKey: Type.String() }),
+  Type.Object({ kind: Type.Literal("ICLOUD"), encryptedKey: Type.String() }),
+  Type.Object({
+    kind: Type.Literal("TURNKEY"),
+    encryptedKey: Type.String(),
+    turnkeyAccountId: Type.String(),
+    turnkeyUserId: Type.String(),
+    turnkeyPrivateKeyId: Type.String(),
+  }),
+]);
+export type EncryptionKey = Static<typeof EncryptionKeySchema>;
+
+const PasskeySchema = Type.Object({
+  kind: Type.Literal("PASSKEY"),
+  /** base64url. */
+  credentialId: Type.String(),
+  /** The registration credential as the client sent it. */
+  registration: Type.Unknown(),
+  label: Type.String(),
+});
+
+const OidcAccountSchema = Type.Object({
+  kind: Type.Literal("OIDC_ACCOUNT"),
+  account: Type.Object({
+    kind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]),
+    issuer: Type.String(),
+    sub: Type.String(),
+    maskedEmail: Type.String(),
+  }),
+  turnkeyProviderId: Type.String(),
+});
+
+const EcKeypairSchema = Type.Object({
+  kind: Type.Literal("EC_KEYPAIR"),
+  /** base64 of the SEC 1 uncompressed point, as the client sent it. */
+  publicKey: Type.String(),
+});
+export type EcKeypair = Static<typeof EcKeypairSchema>;
+
+function factorOf<T extends TSchema>(kind: T) {
+  return Type.Object({
+    /** UUID. */
+    id: Type.String(),
+    /** Seconds since the epoch. */
+    createdAt: Type.Integer(),
+    kind,
+  });
+}
+
+const MainFactorSchema = factorOf(Type.Union([PasskeySchema, OidcAccountSchema, EcKeypairSchema]));
+export type MainFactor = Static<typeof MainFactorSchema>;
+const SyncFactorSchema = factorOf(EcKeypairSchema);
+export type SyncFactor = Static<typeof SyncFactorSchema>;
+export type Factor = MainFactor | SyncFactor;
+
+const BackupMetadataSchema = Type.Object({
+  /** The backup account id. */
+  id: Type.String(),
+  /** 32 bytes as lower-case hex without prefix. */
+  manifestHash: Type.String(),
+  keys: Type.Array(EncryptionKeySchema),
+  factors: Type.Array(MainFactorSchema),
+  syncFactors: Type.Array(SyncFactorSchema),
+});
+export type BackupMetadata = Static<typeof BackupMetadataSchema>;
+
+const compiled = TypeCompiler.Compile(BackupMetadataSchema);
+
+/**
+ * Reads stored metadata.
+ *
+ * @throws Error when it does not fit the schema: better no answer than a wrong one about who may get in.
+ */
+export function readMetadata(stored: JsonObject): BackupMetadata {
+  if (compiled.Check(stored)) return stored;
+  const [first] = compiled.Errors(stored);
+  throw new Error(`stored metadata does not fit its schema at ${first?.path || "/"}: ${first?.message}`);
+}
+
+/** The metadata as it is stored. */
+export function storedMetadata(metadata: BackupMetadata): JsonObject {
+  return metadata as BackupMetadata & JsonObject;
+}
+
+/** The index row of a factor. */
+export function factorRef(scope: FactorScope, factor: Factor): FactorRef {
+  const { kind } = factor;
+  switch (kind.kind) {
+    case "PASSKEY":
+      return { scope, key: factorKeys.passkey(kind.credentialId) };
+    case "OIDC_ACCOUNT":
+      return { scope, key: factorKeys.oidcAccount(kind.account.issuer, kind.account.sub) };
+    case "EC_KEYPAIR":
+      return { scope, key: factorKeys.ecKeypair(kind.publicKey) };
+  }
+}
+
+/** The index rows of all factors of a backup. */
+export function allFactorRefs(metadata: BackupMetadata): FactorRef[] {
+  return [
+    ...metadata.factors.map((factor) => factorRef("MAIN", factor)),
+    ...metadata.syncFactors.map((factor) => factorRef("SYNC", factor)),
+  ];
+}
+
+/** Whether the metadata lists a factor in its scope. This, not the index, is what authorises. */
+export function lists(metadata: BackupMetadata, { scope, key }: FactorRef): boolean {
+  const factors: readonly Factor[] = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
+  return factors.some((factor) => factorRef(scope, factor).key === key);
+}

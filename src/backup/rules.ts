@@ -1,0 +1,108 @@
+/** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
+import { ServiceError } from "../errors.ts";
+import type { FactorRef, FactorScope } from "../storage/contract.ts";
+import { encryptionKeyOf } from "./exported-metadata.ts";
+import {
+  type BackupMetadata,
+  type EncryptionKey,
+  factorRef,
+  lists,
+  type MainFactor,
+  type SyncFactor,
+} from "./metadata.ts";
+
+export interface FactorLimits {
+  readonly maxMainFactors: number;
+  readonly maxSyncFactors: number;
+}
+
+/** The key that each kind of main factor needs in order to decrypt anything after a recovery. */
+const KEY_FOR_FACTOR: Readonly<Record<MainFactor["kind"]["kind"], EncryptionKey["kind"]>> = {
+  PASSKEY: "PRF",
+  EC_KEYPAIR: "ICLOUD",
+  OIDC_ACCOUNT: "TURNKEY",
+};
+
+/**
+ * Checks that the client's idea of the current content is right.
+ *
+ * @throws ServiceError `manifest_hash_mismatch`.
+ */
+export function requireManifestHash(metadata: BackupMetadata, manifestHash: string): void {
+  if (metadata.manifestHash !== manifestHash)
+    throw new ServiceError(
+      "manifest_hash_mismatch",
+      "The backup has changed since: another manifest hash is current",
+    );
+}
+
+/**
+ * Adds a sync factor.
+ *
+ * @throws ServiceError `factor_already_exists` when the backup has this key in either scope; `too_many_factors`.
+ */
+export function withSyncFactor(
+  metadata: BackupMetadata,
+  factor: SyncFactor,
+  limits: FactorLimits,
+): BackupMetadata {
+  const { key } = factorRef("SYNC", factor);
+  if (lists(metadata, { scope: "SYNC", key }) || lists(metadata, { scope: "MAIN", key }))
+    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
+  if (metadata.syncFactors.length >= limits.maxSyncFactors)
+    throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxSyncFactors} sync factors`);
+  return { ...metadata, syncFactors: [...metadata.syncFactors, factor] };
+}
+
+export interface FactorRemoval {
+  readonly factorId: string;
+  readonly scope: FactorScope;
+  /** The encryption key to remove with a main factor. */
+  readonly encryptionKey?: EncryptionKey;
+}
+
+/**
+ * Removes a factor and returns the metadata afterwards, or `null` when it was the last main factor: then nobody could
+ * recover the backup any more, and all of it goes.
+ *
+ * @throws ServiceError `factor_not_found`; `encryption_key_not_found` when the key is not there to the letter;
+ *   `factor_orphaned_from_encryption_key` when a remaining main factor needs that kind of key.
+ */
+export function withoutFactor(
+  metadata: BackupMetadata,
+  { factorId, scope, encryptionKey }: FactorRemoval,
+): { readonly next: BackupMetadata | null; readonly removed: FactorRef } {
+  const listed = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
+  const factor = listed.find(({ id }) => id === factorId);
+  if (factor === undefined)
+    throw new ServiceError("factor_not_found", `The backup has no such ${scope.toLowerCase()} factor`);
+  const removed = factorRef(scope, factor);
+
+  if (scope === "SYNC") {
+    const syncFactors = metadata.syncFactors.filter(({ id }) => id !== factorId);
+    return { next: { ...metadata, syncFactors }, removed };
+  }
+  const factors = metadata.factors.filter(({ id }) => id !== factorId);
+  if (factors.length === 0) return { next: null, removed };
+  const keys =
+    encryptionKey === undefined ? metadata.keys : withoutKey(metadata.keys, encryptionKey, factors);
+  return { next: { ...metadata, factors, keys }, removed };
+}
+
+function withoutKey(
+  keys: readonly EncryptionKey[],
+  key: EncryptionKey,
+  remaining: readonly MainFactor[],
+): EncryptionKey[] {
+  const spelling = JSON.stringify(encryptionKeyOf(key));
+  const kept = keys.filter((candidate) => JSON.stringify(encryptionKeyOf(candidate)) !== spelling);
+  if (kept.length === keys.length)
+    throw new ServiceError("encryption_key_not_found", "The backup has no such encryption key");
+  const orphan = remaining.find(({ kind }) => KEY_FOR_FACTOR[kind.kind] === key.kind);
+  if (orphan !== undefined && !kept.some(({ kind }) => kind === key.kind))
+    throw new ServiceError(
+      "factor_orphaned_from_encryption_key",
+      `A remaining ${orphan.kind.kind} factor needs the ${key.kind} key`,
+    );
+  return kept;
+}

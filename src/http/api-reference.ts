@@ -1,0 +1,98 @@
+/** The API reference: the OpenAPI document made from the routes, and a page that shows it without the internet. */
+import { fileURLToPath } from "node:url";
+import { swagger } from "@elysiajs/swagger";
+import { type AnyElysia, Elysia } from "elysia";
+import { ServiceError } from "../errors.ts";
+import { compressible } from "./json-response.ts";
+import { tags } from "./openapi.ts";
+
+const TITLE = "Backup Service";
+const INTRODUCTION = `
+Keeps backups of end-to-end-encrypted apps. A device uploads a ciphertext; *factors* decide who may fetch, update or
+delete it. Main factors (passkey, Google or Apple account, P-256 keypair) recover and manage a backup, sync factors
+(P-256 keypairs, one a device) update it. The service never has a key that decrypts anything.
+
+Every authenticated call takes a challenge first: ask the challenge route of the operation, solve the challenge, and
+send the proof together with the token that came with it. A challenge is good for 15 minutes, one operation and one use;
+a call that fails does not use it up.
+
+Every error, from whatever layer, has the shape \`{"allowRetry", "error": {"code", "message"}}\`. Statuses and codes are
+stable, messages are not. Unknown members of requests are ignored.
+`;
+
+const ASSETS = new Map([
+  ["swagger-ui.css", "text/css; charset=utf-8"],
+  ["swagger-ui-bundle.js", "text/javascript; charset=utf-8"],
+]);
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${TITLE} API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="reference"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script>
+SwaggerUIBundle({ url: "/openapi.json", dom_id: "#reference", docExpansion: "list", defaultModelsExpandDepth: -1,
+  validatorUrl: null, displayRequestDuration: true });
+</script>
+</body>
+</html>
+`;
+
+const hidden = { detail: { hide: true } };
+
+/** @param routes everything that the document describes. */
+export function apiReference(routes: AnyElysia, version: string) {
+  let document: Promise<string> | null = null;
+  return new Elysia({ name: "api-reference" })
+    .get("/docs", ({ request }) => compressible(request, PAGE, "text/html; charset=utf-8"), hidden)
+    .get(
+      "/docs/:asset",
+      async ({ request, params }) => {
+        const contentType = ASSETS.get(params.asset);
+        if (contentType === undefined) throw new ServiceError("not_found", "There is nothing at this path");
+        const path = fileURLToPath(import.meta.resolve(`swagger-ui-dist/${params.asset}`));
+        const response = await compressible(request, await Bun.file(path).bytes(), contentType);
+        response.headers.set("cache-control", "max-age=3600");
+        return response;
+      },
+      hidden,
+    )
+    .get(
+      "/openapi.json",
+      async ({ request }) => {
+        document ??= openApiDocument(routes, version);
+        return compressible(request, await document, "application/json");
+      },
+      hidden,
+    );
+}
+
+async function openApiDocument(routes: AnyElysia, version: string): Promise<string> {
+  const described = new Elysia()
+    .use(
+      swagger({
+        specPath: "/openapi.json",
+        documentation: {
+          info: { title: TITLE, description: INTRODUCTION, version, license: { name: "MIT" } },
+          tags: [...tags],
+        },
+      }),
+    )
+    .use(routes);
+  const answer = await described.handle(new Request("http://localhost/openapi.json"));
+  return JSON.stringify(await answer.json(), onlyJsonBodies);
+}
+
+/** The generator offers each validated body as JSON, form and text; the routes take JSON. */
+function onlyJsonBodies(key: string, value: unknown): unknown {
+  if (key !== "content" || typeof value !== "object" || value === null) return value;
+  if (!("application/json" in value)) return value;
+  return { "application/json": value["application/json"] };
+}

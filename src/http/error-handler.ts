@@ -1,0 +1,44 @@
+/** Turns whatever was thrown, by our code or the framework's, into the one shape of error answers. */
+import { Elysia, ParseError, ValidationError } from "elysia";
+import { ServiceError } from "../errors.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { errorResponse, SCHEMA_MISMATCH_STATUS, statusOf } from "./error-status.ts";
+import { contextOf } from "./request-context.ts";
+import { describeMismatch } from "./validation.ts";
+
+export interface ErrorHandlerOptions {
+  readonly log: Logger;
+  /** The methods that a path answers; none for a path that is no route. */
+  readonly methodsOf: (path: string) => readonly string[];
+}
+
+export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
+  return new Elysia({ name: "error-handler" }).onError({ as: "global" }, ({ code, error, request }) => {
+    const context = contextOf(request);
+    const thrown = error instanceof ParseError ? error.cause : error;
+
+    if (thrown instanceof ServiceError) {
+      context.code = thrown.code;
+      if (statusOf(thrown.code) >= 500)
+        log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
+      return errorResponse(thrown.code, thrown.message);
+    }
+    if (error instanceof ValidationError && "Schema" in error.validator) {
+      context.code = "invalid_payload";
+      const message = describeMismatch(error.validator.Schema(), error.value);
+      return errorResponse("invalid_payload", message, SCHEMA_MISMATCH_STATUS);
+    }
+    if (code === "NOT_FOUND") {
+      const methods = methodsOf(new URL(request.url).pathname);
+      context.code = methods.length === 0 ? "not_found" : "method_not_allowed";
+      return methods.length === 0
+        ? errorResponse("not_found", "There is nothing at this path")
+        : errorResponse("method_not_allowed", `Use ${methods.join(" or ")}`, 405, {
+            allow: methods.join(", "),
+          });
+    }
+    log.error({ err: thrown, requestId: context.id }, "request failed");
+    context.code = "internal_server_error";
+    return errorResponse("internal_server_error", "Something went wrong");
+  });
+}

@@ -1,0 +1,39 @@
+import { promisify } from "node:util";
+import { gzip as gzipWithCallback } from "node:zlib";
+
+const gzip = promisify(gzipWithCallback);
+
+/** Below this, the header and the effort cost more than compression saves. */
+const MIN_COMPRESSED_BYTES = 1024;
+
+/** The answer of a handler as JSON; compressed where the client takes it and it becomes smaller. */
+export async function jsonResponse(request: Request, value: unknown, status: number): Promise<Response> {
+  return compressible(request, JSON.stringify(value), "application/json", status);
+}
+
+/** A text as a response; compressed where the client takes it and it becomes smaller. */
+export async function compressible(
+  request: Request,
+  text: string | Uint8Array,
+  contentType: string,
+  status = 200,
+): Promise<Response> {
+  const headers = new Headers({ "content-type": contentType });
+  const bytes = Buffer.from(text);
+  if (bytes.length < MIN_COMPRESSED_BYTES) return new Response(bytes, { status, headers });
+  headers.set("vary", "accept-encoding");
+  if (!acceptsGzip(request.headers.get("accept-encoding"))) return new Response(bytes, { status, headers });
+  const compressed = await gzip(bytes);
+  if (compressed.length >= bytes.length) return new Response(bytes, { status, headers });
+  headers.set("content-encoding", "gzip");
+  return new Response(compressed, { status, headers });
+}
+
+/** RFC 9110 §12.5.3, as far as it concerns gzip. */
+function acceptsGzip(acceptEncoding: string | null): boolean {
+  return (acceptEncoding ?? "").split(",").some((entry) => {
+    const [coding = "", ...parameters] = entry.split(";").map((part) => part.trim().toLowerCase());
+    const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+    return (coding === "gzip" || coding === "x-gzip") && !refused;
+  });
+}

@@ -1,0 +1,123 @@
+import { type TSchema, Type } from "@sinclair/typebox";
+import type { DocumentDecoration } from "elysia";
+import type { ErrorCode } from "../errors.ts";
+import { type ErrorBody, SCHEMA_MISMATCH_STATUS, statusOf } from "./error-status.ts";
+
+export interface OperationDoc {
+  readonly tag: Tag;
+  readonly summary: string;
+  readonly description: string;
+  /** The body of the 200 answer, or `null` for an empty 204. */
+  readonly response: TSchema | null;
+  /** What the handler itself may answer. What every route of its kind may answer is added. */
+  readonly errors: readonly ErrorCode[];
+  readonly body?: "json" | "none" | { readonly payload: TSchema };
+}
+
+export const tags = [
+  { name: "Backups", description: "Create, recover, update and delete a backup." },
+  { name: "Factors", description: "Who may do what to a backup." },
+  { name: "Challenges", description: "What a factor has to solve in order to prove itself." },
+  { name: "Service", description: "For operators and load balancers." },
+] as const;
+type Tag = (typeof tags)[number]["name"];
+
+const ERRORS_OF_EVERY_ROUTE: readonly ErrorCode[] = [
+  "request_timeout",
+  "internal_server_error",
+  "service_unavailable",
+];
+const ERRORS_OF_BODY = {
+  json: ["invalid_payload", "content_too_large", "unsupported_media_type"],
+  none: [],
+  multipart: [
+    "multipart_error",
+    "missing_payload_field",
+    "invalid_payload",
+    "missing_backup_field",
+    "empty_backup_file",
+    "content_too_large",
+  ],
+} as const satisfies Record<string, readonly ErrorCode[]>;
+
+/** The entry of a route in the API reference. */
+export function operation(doc: OperationDoc): DocumentDecoration {
+  const { tag, summary, description, response, body = "json" } = doc;
+  const kind = typeof body === "object" ? "multipart" : body;
+  const errors = [...ERRORS_OF_BODY[kind], ...doc.errors, ...ERRORS_OF_EVERY_ROUTE];
+  return {
+    tags: [tag],
+    summary,
+    description,
+    ...(typeof body === "object" ? { requestBody: multipartBody(body.payload) } : {}),
+    responses: {
+      ...(response === null
+        ? { 204: { description: "Done" } }
+        : { 200: { description: "Done", content: json(response) } }),
+      ...errorResponses(errors, kind === "json"),
+    },
+  };
+}
+
+function errorResponses(errors: readonly ErrorCode[], jsonBody: boolean) {
+  const byStatus = Map.groupBy(new Set(errors), statusOf);
+  if (jsonBody) byStatus.set(SCHEMA_MISMATCH_STATUS, ["invalid_payload"]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\``).join(", "),
+        content: json(errorSchema(status, codes)),
+      },
+    ]),
+  );
+}
+
+function errorSchema(status: number, codes: readonly ErrorCode[]): TSchema {
+  const [first = "internal_server_error"] = codes;
+  const allowRetry = [423, 429, 503].includes(status);
+  const example: ErrorBody = {
+    allowRetry,
+    error: { code: first, message: "What is wrong, for a person to read" },
+  };
+  return Type.Object(
+    {
+      allowRetry: Type.Boolean({ description: "Whether repeating the identical request can succeed." }),
+      error: Type.Object({
+        code: Type.Unsafe<ErrorCode>({ type: "string", enum: [...codes] }),
+        message: Type.String({ description: "For people; its wording may change." }),
+      }),
+    },
+    { example },
+  );
+}
+
+function multipartBody(payload: TSchema) {
+  return {
+    required: true,
+    content: {
+      "multipart/form-data": {
+        schema: plain(
+          Type.Object({
+            payload,
+            backup: Type.Unsafe<Uint8Array>({
+              type: "string",
+              format: "binary",
+              description: "The ciphertext, 1 byte to 15 MiB.",
+            }),
+          }),
+        ),
+        encoding: { payload: { contentType: "application/json" } },
+      },
+    },
+  };
+}
+
+function json(schema: TSchema) {
+  return { "application/json": { schema: plain(schema) } };
+}
+
+/** A schema as the JSON it is, without the symbols that make it a type. */
+function plain(schema: TSchema): { description?: string } {
+  return JSON.parse(JSON.stringify(schema));
+}

@@ -1,0 +1,110 @@
+/** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
+import type { ErrorCode } from "../errors.ts";
+import type { Services } from "../services.ts";
+import { errorResponse } from "./error-status.ts";
+
+/** What is known about a request while it is answered. */
+export interface RequestContext {
+  readonly id: string;
+  /** The error it is answered with. */
+  code: ErrorCode | null;
+}
+
+export interface RequestContextOptions {
+  /** How long a request may take until its answer begins. */
+  readonly timeoutMs: number;
+  /** The route a path belongs to, for figures: `null` for paths that are none. */
+  readonly routeOf: (path: string) => string | null;
+}
+
+type Handle = (request: Request) => Response | Promise<Response>;
+
+const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const UNMATCHED = "(unmatched)";
+
+const contexts = new WeakMap<Request, RequestContext>();
+
+/** The context of a request that is being answered. */
+export function contextOf(request: Request): RequestContext {
+  const context = contexts.get(request);
+  if (context === undefined) throw new Error("the request did not come through withRequestContext");
+  return context;
+}
+
+/** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
+export function withRequestContext(
+  { log, metrics, random }: Pick<Services, "log" | "metrics" | "random">,
+  { timeoutMs, routeOf }: RequestContextOptions,
+  handle: Handle,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const startedMs = performance.now();
+    const context: RequestContext = { id: requestId(request, () => random.uuid()), code: null };
+    contexts.set(request, context);
+    metrics.requestsInFlight.inc();
+
+    const response = await answer(request, context);
+
+    response.headers.set("x-request-id", context.id);
+    metrics.requestsInFlight.dec();
+    record(request, context, response, performance.now() - startedMs);
+    return response;
+  };
+
+  async function answer(request: Request, context: RequestContext): Promise<Response> {
+    const { promise: late, resolve } = Promise.withResolvers<Response>();
+    const timer = setTimeout(() => {
+      context.code = "request_timeout";
+      resolve(errorResponse("request_timeout", "The request took too long"));
+    }, timeoutMs);
+    try {
+      // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
+      return await Promise.race([handle(request), late]);
+    } catch (error) {
+      log.error({ err: error, requestId: context.id }, "request failed outside its handler");
+      context.code = "internal_server_error";
+      return errorResponse("internal_server_error", "Something went wrong");
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function record(request: Request, context: RequestContext, response: Response, durationMs: number): void {
+    const { method } = request;
+    const route = routeOf(new URL(request.url).pathname) ?? UNMATCHED;
+    const { status } = response;
+    const requestBytes = lengthOf(request.headers);
+    const responseBytes = lengthOf(response.headers);
+    metrics.requests.inc({ method: knownMethod(method), route, status, code: context.code ?? "" });
+    metrics.requestDuration.observe({ route }, durationMs / 1000);
+    if (requestBytes !== null) metrics.requestSize.observe({ route }, requestBytes);
+    if (responseBytes !== null) metrics.responseSize.observe({ route }, responseBytes);
+    log.info(
+      {
+        requestId: context.id,
+        method,
+        route,
+        status,
+        ...(context.code === null ? {} : { code: context.code }),
+        durationMs: Math.round(durationMs * 100) / 100,
+        ...(requestBytes === null ? {} : { requestBytes }),
+      },
+      "request",
+    );
+  }
+}
+
+function requestId(request: Request, make: () => string): string {
+  const sent = request.headers.get("x-request-id");
+  return sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : make();
+}
+
+/** Clients may send any word as a method; figures keep to the usual ones. */
+function knownMethod(method: string): string {
+  return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method) ? method : "OTHER";
+}
+
+function lengthOf(headers: Headers): number | null {
+  const length = headers.get("content-length");
+  return length === null ? null : Number(length);
+}

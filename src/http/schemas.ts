@@ -1,0 +1,184 @@
+/** The shapes that several routes share. They are the types, the validation and the API reference at once. */
+import {
+  Kind,
+  type ObjectOptions,
+  type SchemaOptions,
+  type Static,
+  type TProperties,
+  type TSchema,
+  type TUnsafe,
+  Type,
+  TypeRegistry,
+} from "@sinclair/typebox";
+import { BACKUP_ACCOUNT_ID_PATTERN } from "../auth/account-key.ts";
+import { examples } from "./examples.ts";
+
+const KIB = 1024;
+
+/** An object of a request. Members that it does not name are let through and ignored: clients may be newer than we are. */
+export function object<T extends TProperties>(properties: T, options: ObjectOptions = {}) {
+  return Type.Object(properties, { additionalProperties: true, ...options });
+}
+
+/** A member that may be absent or `null`. */
+export function optional<T extends TSchema>(schema: T) {
+  return Type.Optional(
+    Type.Union(
+      [schema, Type.Null()],
+      schema.description === undefined ? {} : { description: schema.description },
+    ),
+  );
+}
+
+/** Any string that has no narrower bound. */
+export function text(options: SchemaOptions = {}) {
+  return Type.String({ maxLength: 4 * KIB, ...options });
+}
+
+/** A JSON object of at most `maxBytes` as compact JSON, otherwise opaque. */
+export function boundedJson(maxBytes: number, options: SchemaOptions = {}): TUnsafe<object> {
+  return Type.Unsafe<object>({ ...options, [Kind]: "BoundedJson", type: "object", maxBytes });
+}
+TypeRegistry.Set<{ maxBytes: number }>(
+  "BoundedJson",
+  ({ maxBytes }, value) =>
+    typeof value === "object" && value !== null && Buffer.byteLength(JSON.stringify(value)) <= maxBytes,
+);
+
+export const ChallengeToken = Type.String({
+  maxLength: 32 * KIB,
+  description: "The token that came with the challenge, unchanged.",
+  example: examples.token,
+});
+
+export const BackupAccountId = Type.String({
+  pattern: BACKUP_ACCOUNT_ID_PATTERN,
+  description: "`backup_account_` and the 66 hex digits of a compressed secp256k1 public key (SEC 1).",
+  example: examples.backupId,
+});
+
+export const ManifestHash = Type.String({
+  pattern: "^(?:0x)?[0-9a-fA-F]{64}$",
+  description: "32 bytes as hex, with or without `0x`: names the state of the content.",
+  example: examples.manifestHash,
+});
+
+/** A manifest hash as it is stored and compared. */
+export function normalizedManifestHash(hash: string): string {
+  return hash.replace(/^0x/, "").toLowerCase();
+}
+
+const PublicKey = text({
+  description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes).",
+  example: examples.publicKey,
+});
+
+const KeypairSignature = text({
+  description: "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes.",
+  example: examples.signature,
+});
+
+const IdToken = Type.String({ maxLength: 8 * KIB, description: "The id_token (OpenID Connect Core §2)." });
+
+export const Authorization = Type.Union(
+  [
+    object(
+      {
+        kind: Type.Literal("PASSKEY"),
+        credential: boundedJson(16 * KIB, {
+          description: "The WebAuthn registration or authentication response as JSON.",
+        }),
+        label: optional(Type.String({ maxLength: 256, description: "How the user knows the passkey." })),
+      },
+      { title: "Passkey" },
+    ),
+    object(
+      {
+        kind: Type.Literal("OIDC_ACCOUNT"),
+        oidcToken: Type.Union([
+          object({ kind: Type.Literal("GOOGLE"), token: IdToken }, { title: "Google" }),
+          object(
+            {
+              kind: Type.Literal("APPLE"),
+              token: IdToken,
+              aud: optional(text({ description: "The client id the token was issued to." })),
+            },
+            { title: "Apple" },
+          ),
+        ]),
+        publicKey: PublicKey,
+        signature: KeypairSignature,
+      },
+      { title: "Google or Apple account" },
+    ),
+    object(
+      { kind: Type.Literal("EC_KEYPAIR"), publicKey: PublicKey, signature: KeypairSignature },
+      { title: "P-256 keypair" },
+    ),
+  ],
+  {
+    description: "Who is asking, and the solved challenge as the proof.",
+    example: examples.authorization,
+  },
+);
+
+const EncryptedKey = Type.String({
+  maxLength: 8 * KIB,
+  description: "The user's encryption key, encrypted by something the service never sees.",
+  example: examples.encryptedKey,
+});
+
+export const EncryptionKey = Type.Union(
+  [
+    object({ kind: Type.Literal("PRF"), encryptedKey: EncryptedKey }, { title: "For passkeys" }),
+    object({ kind: Type.Literal("ICLOUD"), encryptedKey: EncryptedKey }, { title: "For keypairs" }),
+    object(
+      {
+        kind: Type.Literal("TURNKEY"),
+        encryptedKey: EncryptedKey,
+        turnkeyAccountId: text(),
+        turnkeyUserId: text(),
+        turnkeyPrivateKeyId: text(),
+      },
+      { title: "For Google and Apple accounts" },
+    ),
+  ],
+  { description: "At most one of each kind is on a backup.", example: examples.encryptionKey },
+);
+
+const ExportedFactor = Type.Object({
+  id: Type.String({ description: "UUID." }),
+  createdAt: Type.Integer({ description: "Seconds since the epoch." }),
+  kind: Type.Union([
+    Type.Object({
+      kind: Type.Literal("PASSKEY"),
+      credentialId: Type.String({ description: "base64url." }),
+      registration: Type.Unknown({ description: "The registration credential as it was sent." }),
+      label: Type.String(),
+    }),
+    Type.Object({
+      kind: Type.Literal("OIDC_ACCOUNT"),
+      account: Type.Object({
+        kind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]),
+        maskedEmail: Type.String({ description: "Such as `ab***@example.com`." }),
+      }),
+      turnkeyProviderId: Type.String(),
+    }),
+    Type.Object({ kind: Type.Literal("EC_KEYPAIR"), publicKey: Type.String() }),
+  ]),
+});
+
+export const Metadata = Type.Object(
+  {
+    id: BackupAccountId,
+    keys: Type.Array(EncryptionKey),
+    factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
+    syncFactors: Type.Array(ExportedFactor, { description: "The sync factors, oldest first." }),
+    manifestHash: Type.String({ description: "32 bytes as lower-case hex.", example: examples.manifestHash }),
+  },
+  { description: "What the owner of a backup sees of it.", example: examples.metadata },
+);
+
+export const BackupIdResponse = Type.Object({ backupId: BackupAccountId });
+
+export type AuthorizationBody = Static<typeof Authorization>;

@@ -1,0 +1,32 @@
+import type { TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+
+/**
+ * Says where a value first differs from its schema, as a JSON pointer (RFC 6901), and how. Never quotes the value.
+ *
+ * For a union the difference is looked for in the variant that the value's `kind` names, so that the pointer leads to
+ * the member that is wrong and not to the whole object.
+ */
+export function describeMismatch(schema: TSchema, value: unknown): string {
+  const { pointer, message } = firstMismatch(schema, value, "");
+  return `${pointer === "" ? "the whole value" : pointer}: ${message}`;
+}
+
+function firstMismatch(schema: TSchema, value: unknown, base: string): { pointer: string; message: string } {
+  const error = Value.Errors(schema, value).First();
+  if (error === undefined) return { pointer: base, message: "Unexpected value" };
+  const pointer = base + error.path;
+  const variant = variantOf(error.schema, error.value);
+  return variant === null
+    ? { pointer, message: error.message }
+    : firstMismatch(variant, error.value, pointer);
+}
+
+function variantOf(schema: TSchema, value: unknown): TSchema | null {
+  const variants: readonly TSchema[] = (schema.anyOf ?? []).filter(
+    (variant: TSchema) => variant.type !== "null",
+  );
+  if (variants.length === 1) return variants[0] ?? null;
+  if (typeof value !== "object" || value === null || !("kind" in value)) return null;
+  return variants.find((variant) => variant.properties?.kind?.const === value.kind) ?? null;
+}

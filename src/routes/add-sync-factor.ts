@@ -1,0 +1,55 @@
+import { Elysia } from "elysia";
+import { jsonBody } from "../http/body.ts";
+import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { examples } from "../http/examples.ts";
+import { operation } from "../http/openapi.ts";
+import { Authorization, BackupIdResponse, ChallengeToken, object, text } from "../http/schemas.ts";
+import type { Services } from "../services.ts";
+
+const AddSyncFactorRequest = object({
+  challengeToken: ChallengeToken,
+  syncFactor: Authorization,
+  syncFactorToken: text({
+    description: "As returned when the backup was recovered.",
+    example: examples.syncFactorToken,
+  }),
+});
+
+const context = { operation: "add-sync-factor" } as const;
+
+export function addSyncFactor(services: Services) {
+  const { authenticator, backups } = services;
+  return new Elysia({ name: "add-sync-factor" })
+    .use(keypairChallengeRoute(services, { ...context, purpose: "add a sync factor" }))
+    .post(
+      "/v1/add-sync-factor",
+      async ({ body }) => {
+        const added = await authenticator.register("SYNC", body.syncFactor, body.challengeToken, context);
+        return { backupId: await backups.addSyncFactor(added, body.syncFactorToken) };
+      },
+      {
+        body: AddSyncFactorRequest,
+        parse: jsonBody,
+        detail: operation({
+          tag: "Factors",
+          summary: "Add a sync factor",
+          description:
+            "Puts the keypair of a further device on a backup that was just recovered. The sync factor token is used up only when the factor was added.",
+          response: BackupIdResponse,
+          errors: [
+            "invalid_sync_factor_type",
+            "jwt_error",
+            "unexpected_challenge_type",
+            "invalid_challenge_context",
+            "signature_verification_error",
+            "already_used",
+            "token_not_found",
+            "backup_not_found",
+            "factor_already_exists",
+            "too_many_factors",
+            "conflicting_lock",
+          ],
+        }),
+      },
+    );
+}

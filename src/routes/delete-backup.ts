@@ -1,0 +1,40 @@
+import { Elysia } from "elysia";
+import { jsonBody } from "../http/body.ts";
+import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { operation } from "../http/openapi.ts";
+import { Authorization, ChallengeToken, object } from "../http/schemas.ts";
+import type { Services } from "../services.ts";
+import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+
+const DeleteBackupRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
+
+const context = { operation: "delete-backup" } as const;
+
+export function deleteBackup(services: Services) {
+  const { authenticator, backups } = services;
+  return new Elysia({ name: "delete-backup" })
+    .use(keypairChallengeRoute(services, { ...context, purpose: "delete a backup" }))
+    .post(
+      "/v1/delete-backup",
+      async ({ body }) => {
+        const proof = await authenticator.authenticate(
+          "SYNC",
+          body.authorization,
+          body.challengeToken,
+          context,
+        );
+        await backups.delete(proof);
+      },
+      {
+        body: DeleteBackupRequest,
+        parse: jsonBody,
+        detail: operation({
+          tag: "Backups",
+          summary: "Delete a backup",
+          description: "Deletes content, metadata and every factor. Needs a sync factor.",
+          response: null,
+          errors: [...EXISTING_FACTOR_ERRORS.SYNC, "conflicting_lock"],
+        }),
+      },
+    );
+}

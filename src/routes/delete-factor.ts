@@ -1,0 +1,88 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ServiceError } from "../errors.ts";
+import { jsonBody } from "../http/body.ts";
+import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { examples } from "../http/examples.ts";
+import { operation } from "../http/openapi.ts";
+import {
+  Authorization,
+  ChallengeToken,
+  EncryptionKey,
+  Metadata,
+  object,
+  optional,
+  text,
+} from "../http/schemas.ts";
+import type { Services } from "../services.ts";
+import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+
+const FactorId = text({ description: "The `id` of a factor in the metadata.", example: examples.factorId });
+
+const DeleteFactorRequest = object({
+  authorization: Authorization,
+  challengeToken: ChallengeToken,
+  factorId: FactorId,
+  scope: Type.Union([Type.Literal("MAIN"), Type.Literal("SYNC")], {
+    description: "Whether the factor to remove is a main or a sync factor.",
+  }),
+  encryptionKey: optional(EncryptionKey),
+});
+
+const DeleteFactorResponse = Type.Object({
+  backupDeleted: Type.Boolean({ description: "The last main factor is gone, and the backup with it." }),
+  backupMetadata: Type.Union([Metadata, Type.Null()]),
+});
+
+export function deleteFactor(services: Services) {
+  const { authenticator, backups } = services;
+  return new Elysia({ name: "delete-factor" })
+    .use(
+      keypairChallengeRoute(services, {
+        operation: "delete-factor",
+        purpose: "remove a factor",
+        bound: { name: "factorId", schema: FactorId },
+      }),
+    )
+    .post(
+      "/v1/delete-factor",
+      async ({ body }) => {
+        const { factorId, scope, encryptionKey } = body;
+        if (scope === "SYNC" && encryptionKey != null)
+          throw new ServiceError(
+            "encryption_key_not_allowed",
+            "An encryption key goes with a main factor only",
+          );
+        const proof = await authenticator.authenticate("SYNC", body.authorization, body.challengeToken, {
+          operation: "delete-factor",
+          bindings: { factorId },
+        });
+        const backupMetadata = await backups.deleteFactor(proof, {
+          factorId,
+          scope,
+          ...(encryptionKey == null ? {} : { encryptionKey }),
+        });
+        return { backupDeleted: backupMetadata === null, backupMetadata };
+      },
+      {
+        body: DeleteFactorRequest,
+        parse: jsonBody,
+        detail: operation({
+          tag: "Factors",
+          summary: "Remove a factor",
+          description:
+            "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a sync factor. " +
+            "The last main factor takes the whole backup with it. Needs a sync factor.",
+          response: DeleteFactorResponse,
+          errors: [
+            "encryption_key_not_allowed",
+            ...EXISTING_FACTOR_ERRORS.SYNC,
+            "factor_not_found",
+            "encryption_key_not_found",
+            "factor_orphaned_from_encryption_key",
+            "conflicting_lock",
+          ],
+        }),
+      },
+    );
+}

@@ -1,0 +1,34 @@
+import { type AnyElysia, Elysia } from "elysia";
+import type { Services } from "../services.ts";
+import { addSyncFactor } from "./add-sync-factor.ts";
+import { backupStatus } from "./backup-status.ts";
+import { create } from "./create.ts";
+import { deleteBackup } from "./delete-backup.ts";
+import { deleteFactor } from "./delete-factor.ts";
+import { health } from "./health.ts";
+import { reset } from "./reset.ts";
+import { retrieve } from "./retrieve.ts";
+import { retrieveMetadata } from "./retrieve-metadata.ts";
+import { sync } from "./sync.ts";
+import { verifyFactor } from "./verify-factor.ts";
+
+const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
+  create,
+  retrieve,
+  verifyFactor,
+  addSyncFactor,
+  sync,
+  retrieveMetadata,
+  deleteFactor,
+  deleteBackup,
+  reset,
+  backupStatus,
+  health,
+];
+
+/** Every route that a client can call. */
+export function routes(services: Services): AnyElysia {
+  const all = new Elysia({ name: "routes" });
+  for (const route of ROUTES) all.use(route(services));
+  return all;
+}

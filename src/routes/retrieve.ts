@@ -1,0 +1,53 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { jsonBody } from "../http/body.ts";
+import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { examples } from "../http/examples.ts";
+import { operation } from "../http/openapi.ts";
+import { retrievedBackupResponse } from "../http/retrieved-backup.ts";
+import { Authorization, ChallengeToken, Metadata, object } from "../http/schemas.ts";
+import type { Services } from "../services.ts";
+import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+
+const RetrieveRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
+
+const RetrieveResponse = Type.Object({
+  backup: Type.String({ description: "The ciphertext in base64.", example: "3q2+7w==" }),
+  metadata: Metadata,
+  syncFactorToken: Type.String({
+    description: "Lets one new device put its sync factor on the backup, within 15 minutes.",
+    example: examples.syncFactorToken,
+  }),
+});
+
+const context = { operation: "retrieve" } as const;
+
+export function retrieve(services: Services) {
+  const { authenticator, backups } = services;
+  return new Elysia({ name: "retrieve" })
+    .use(keypairChallengeRoute(services, { ...context, purpose: "recover a backup with a keypair" }))
+    .post(
+      "/v1/retrieve/from-challenge",
+      async ({ body }) => {
+        const proof = await authenticator.authenticate(
+          "MAIN",
+          body.authorization,
+          body.challengeToken,
+          context,
+        );
+        return retrievedBackupResponse(await backups.retrieve(proof));
+      },
+      {
+        body: RetrieveRequest,
+        parse: jsonBody,
+        detail: operation({
+          tag: "Backups",
+          summary: "Recover a backup",
+          description:
+            "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new device adds its own sync factor. Needs a main factor.",
+          response: RetrieveResponse,
+          errors: EXISTING_FACTOR_ERRORS.MAIN,
+        }),
+      },
+    );
+}

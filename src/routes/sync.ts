@@ -1,0 +1,62 @@
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Elysia } from "elysia";
+import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { readUpload } from "../http/multipart.ts";
+import { operation } from "../http/openapi.ts";
+import {
+  Authorization,
+  BackupIdResponse,
+  ChallengeToken,
+  ManifestHash,
+  normalizedManifestHash,
+  object,
+} from "../http/schemas.ts";
+import type { Services } from "../services.ts";
+import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+
+const SyncPayload = object({
+  authorization: Authorization,
+  challengeToken: ChallengeToken,
+  currentManifestHash: ManifestHash,
+  newManifestHash: ManifestHash,
+});
+const compiledPayload = TypeCompiler.Compile(SyncPayload);
+
+const context = { operation: "sync" } as const;
+
+export function sync(services: Services) {
+  const { authenticator, backups, config } = services;
+  return new Elysia({ name: "sync" })
+    .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
+    .post(
+      "/v1/sync",
+      async ({ request }) => {
+        const { payload, backup } = await readUpload(request, compiledPayload, config.limits.maxBackupBytes);
+        const proof = await authenticator.authenticate(
+          "SYNC",
+          payload.authorization,
+          payload.challengeToken,
+          context,
+        );
+        const backupId = await backups.sync(proof, {
+          currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
+          newManifestHash: normalizedManifestHash(payload.newManifestHash),
+          content: backup,
+        });
+        return { backupId };
+      },
+      {
+        parse: "none",
+        detail: operation({
+          tag: "Backups",
+          summary: "Update a backup",
+          description:
+            "Replaces the ciphertext and the manifest hash together. The client says which manifest hash it believes is " +
+            "current: when that is not so, nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
+          body: { payload: SyncPayload },
+          response: BackupIdResponse,
+          errors: [...EXISTING_FACTOR_ERRORS.SYNC, "manifest_hash_mismatch", "conflicting_lock"],
+        }),
+      },
+    );
+}

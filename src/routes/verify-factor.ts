@@ -1,0 +1,40 @@
+import { Elysia } from "elysia";
+import { jsonBody } from "../http/body.ts";
+import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { operation } from "../http/openapi.ts";
+import { Authorization, BackupIdResponse, ChallengeToken, object } from "../http/schemas.ts";
+import type { Services } from "../services.ts";
+import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+
+const VerifyFactorRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
+
+const context = { operation: "verify-factor" } as const;
+
+export function verifyFactor(services: Services) {
+  const { authenticator, backups } = services;
+  return new Elysia({ name: "verify-factor" })
+    .use(keypairChallengeRoute(services, { ...context, purpose: "verify a keypair main factor" }))
+    .post(
+      "/v1/verify-factor",
+      async ({ body }) => {
+        const proof = await authenticator.authenticate(
+          "MAIN",
+          body.authorization,
+          body.challengeToken,
+          context,
+        );
+        return { backupId: await backups.verifyFactor(proof) };
+      },
+      {
+        body: VerifyFactorRequest,
+        parse: jsonBody,
+        detail: operation({
+          tag: "Factors",
+          summary: "Verify a main factor",
+          description: "Tells which backup a main factor can recover, without fetching the backup.",
+          response: BackupIdResponse,
+          errors: EXISTING_FACTOR_ERRORS.MAIN,
+        }),
+      },
+    );
+}

@@ -1,0 +1,60 @@
+/** The two listeners: the API, and the figures on a port of their own. */
+import type { App } from "./app.ts";
+import type { Services } from "./services.ts";
+import { createMetricsApp } from "./telemetry/metrics-app.ts";
+
+export interface RunningServer {
+  /** Base URL of the API, without a slash at the end. */
+  readonly url: string;
+  readonly metricsUrl: string;
+  /**
+   * Stops accepting connections and resolves when the running requests are answered, or after `graceMs` at the
+   * latest: then the connections that are left are closed.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Bun closes connections that are silent for this long; it must exceed the time that a request may take. */
+const IDLE_TIMEOUT_S = 60;
+
+/** Opens the ports that the configuration names; 0 takes a free one. */
+export function startServer(
+  { config, metrics }: Pick<Services, "config" | "metrics">,
+  app: App,
+): RunningServer {
+  const { host: hostname, port, metricsPort } = config.server;
+  const api = Bun.serve({
+    hostname,
+    port,
+    idleTimeout: IDLE_TIMEOUT_S,
+    // Bun's own limit would answer in a shape of its own; the routes limit what they read.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch: (request) => app.fetch(request),
+  });
+  const metricsApp = createMetricsApp(metrics);
+  const metricsListener = Bun.serve({
+    hostname,
+    port: metricsPort,
+    fetch: (request) => metricsApp.fetch(request),
+  });
+  const stopWatching = metrics.watchEventLoop();
+
+  return {
+    url: urlOf(hostname, api.port),
+    metricsUrl: urlOf(hostname, metricsListener.port),
+    async stop(graceMs) {
+      const { promise: graceOver, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, graceMs);
+      await Promise.race([api.stop(), graceOver]);
+      clearTimeout(timer);
+      await api.stop(true);
+      await metricsListener.stop(true);
+      stopWatching();
+    },
+  };
+}
+
+function urlOf(hostname: string, port: number | undefined): string {
+  const reachable = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}

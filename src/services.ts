@@ -1,0 +1,98 @@
+/** The composition root: from a configuration to everything a request needs. Only this file names a storage driver. */
+import { type Authenticator, createAuthenticator } from "./auth/authenticator.ts";
+import { generatedChallengeTokenKey } from "./auth/challenge-token-keys.ts";
+import { type ChallengeTokens, createChallengeTokens } from "./auth/challenge-tokens.ts";
+import { type Background, createBackground } from "./background.ts";
+import { type Backups, createBackups } from "./backup/backups.ts";
+import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
+import type { Config, StorageConfig } from "./config.ts";
+import type { BlobStore, RecordStore } from "./storage/contract.ts";
+import { createLogger, type Logger } from "./telemetry/logger.ts";
+import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
+import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+
+export interface Services extends AsyncDisposable {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly background: Background;
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly challengeTokens: ChallengeTokens;
+  readonly authenticator: Authenticator;
+  readonly backups: Backups;
+}
+
+/** What tests put in the place of the real thing. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Logger;
+  /** Wraps the stores that the configuration names. */
+  readonly wrapStores?: (stores: Stores) => Stores;
+}
+
+export interface Stores {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+}
+
+/** Builds the services. Disposing of them waits for background work and closes the stores. */
+export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
+  const clock = overrides.clock ?? systemClock;
+  const random = overrides.random ?? systemRandom;
+  const log = overrides.log ?? createLogger(config.log);
+  const metrics = createMetrics();
+  const background = createBackground(log);
+
+  const { keys, generatedKeyDir } = config.challengeTokens;
+  const challengeTokens = await createChallengeTokens(
+    keys.length > 0 ? keys : [await generatedChallengeTokenKey(generatedKeyDir, random)],
+    clock,
+  );
+  const opened = await openStores(config.storage, { clock, random });
+  const stores = overrides.wrapStores?.(opened) ?? opened;
+  const records = measuredRecords(stores.records, metrics);
+  const blobs = measuredBlobs(stores.blobs, metrics);
+
+  return {
+    config,
+    clock,
+    random,
+    log,
+    metrics,
+    background,
+    records,
+    blobs,
+    challengeTokens,
+    authenticator: createAuthenticator(challengeTokens),
+    backups: createBackups({ records, blobs, clock, random, background, limits: config.limits }),
+    async [Symbol.asyncDispose]() {
+      await background.settled();
+      await blobs[Symbol.asyncDispose]();
+      await records[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Opens the stores that the configuration names. A driver's code is loaded only when it is used. */
+export async function openStores(
+  storage: StorageConfig,
+  options: { readonly clock: Clock; readonly random: Random },
+): Promise<Stores> {
+  switch (storage.driver) {
+    case "local": {
+      const { openLocalRecords } = await import("./storage/local/records.ts");
+      const { openLocalBlobs } = await import("./storage/local/blobs.ts");
+      const { dataDir } = storage;
+      return {
+        records: await openLocalRecords({ dataDir, ...options }),
+        blobs: await openLocalBlobs({ dataDir, ...options }),
+      };
+    }
+    case "aws":
+      throw new Error("the aws driver is not there yet");
+  }
+}

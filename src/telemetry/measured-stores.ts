@@ -1,0 +1,45 @@
+import type { BlobStore, RecordStore } from "../storage/contract.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** The same store, with the duration and outcome of each call measured. */
+export function measuredRecords(store: RecordStore, metrics: Metrics): RecordStore {
+  const timed = timer(metrics, "records");
+  return {
+    locate: (factor, oneTime) => timed("locate", () => store.locate(factor, oneTime)),
+    read: (backupId) => timed("read", () => store.read(backupId)),
+    commit: (change) => timed("commit", () => store.commit(change)),
+    spend: (oneTime, issue) => timed("spend", () => store.spend(oneTime, issue)),
+    readToken: (id) => timed("readToken", () => store.readToken(id)),
+    list: () => store.list(),
+    sweepExpired: () => timed("sweepExpired", () => store.sweepExpired()),
+    ready: () => timed("ready", () => store.ready()),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** The same store, with the duration and outcome of each call measured. */
+export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
+  const timed = timer(metrics, "blobs");
+  return {
+    put: (backupId, content) => timed("put", () => store.put(backupId, content)),
+    get: (ref) => timed("get", () => store.get(ref)),
+    delete: (key) => timed("delete", () => store.delete(key)),
+    list: () => store.list(),
+    ready: () => timed("ready", () => store.ready()),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+function timer(metrics: Metrics, store: string) {
+  return async <T>(call: string, run: () => Promise<T>): Promise<T> => {
+    const stop = metrics.storageCalls.startTimer({ store, call });
+    try {
+      const result = await run();
+      stop({ outcome: "ok" });
+      return result;
+    } catch (error) {
+      stop({ outcome: "error" });
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,109 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const SIZE_BUCKETS_BYTES = [
+  1 << 10,
+  1 << 12,
+  1 << 14,
+  1 << 16,
+  1 << 18,
+  1 << 20,
+  4 << 20,
+  16 << 20,
+  32 << 20,
+];
+const EVENT_LOOP_PROBE_MS = 500;
+
+/** The figures an operator watches, in Prometheus' text format. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+
+  const requests = new Counter({
+    name: "http_requests_total",
+    help: "Requests answered, by route, status and error code",
+    labelNames: ["method", "route", "status", "code"],
+    registers,
+  });
+  const requestDuration = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time from the request's headers to the response's headers",
+    labelNames: ["route"],
+    buckets: DURATION_BUCKETS_S,
+    registers,
+  });
+  const requestSize = new Histogram({
+    name: "http_request_size_bytes",
+    help: "Length of request bodies, where the client declared it",
+    labelNames: ["route"],
+    buckets: SIZE_BUCKETS_BYTES,
+    registers,
+  });
+  const responseSize = new Histogram({
+    name: "http_response_size_bytes",
+    help: "Length of response bodies, where it is known beforehand",
+    labelNames: ["route"],
+    buckets: SIZE_BUCKETS_BYTES,
+    registers,
+  });
+  const requestsInFlight = new Gauge({
+    name: "http_requests_in_flight",
+    help: "Requests whose response has not begun",
+    registers,
+  });
+  const storageCalls = new Histogram({
+    name: "storage_call_duration_seconds",
+    help: "Time of each call to a store, by its outcome",
+    labelNames: ["store", "call", "outcome"],
+    buckets: DURATION_BUCKETS_S,
+    registers,
+  });
+  const eventLoopLag = new Histogram({
+    name: "event_loop_lag_seconds",
+    help: "How late a timer of 500 ms fires",
+    buckets: DURATION_BUCKETS_S,
+    registers,
+  });
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory of the process",
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  new Gauge({
+    name: "process_cpu_seconds",
+    help: "CPU time of the process since its start, user and system",
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.set((user + system) / 1e6);
+    },
+  });
+
+  return {
+    requests,
+    requestDuration,
+    requestSize,
+    responseSize,
+    requestsInFlight,
+    storageCalls,
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+
+    /** Starts to measure how late timers fire; the result stops it. */
+    watchEventLoop(): () => void {
+      let dueMs = performance.now() + EVENT_LOOP_PROBE_MS;
+      const timer = setInterval(() => {
+        const nowMs = performance.now();
+        eventLoopLag.observe(Math.max(0, nowMs - dueMs) / 1000);
+        dueMs = nowMs + EVENT_LOOP_PROBE_MS;
+      }, EVENT_LOOP_PROBE_MS);
+      timer.unref();
+      return () => clearInterval(timer);
+    },
+  };
+}
