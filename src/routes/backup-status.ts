@@ -10,7 +10,7 @@ const StatusRequest = object({
   backupId: text({ description: "The id of a backup.", example: examples.backupId }),
 });
 
-const StatusResponse = Type.Object({
+export const StatusResponse = Type.Object({
   backupId: BackupAccountId,
   factors: Type.Array(
     Type.Object({

@@ -34,7 +34,7 @@ const CreatePayload = object({
 });
 const compiledPayload = TypeCompiler.Compile(CreatePayload);
 
-const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata });
+export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata });
 
 const context = { operation: "create" } as const;
 

@@ -29,7 +29,7 @@ const DeleteFactorRequest = object({
   encryptionKey: optional(EncryptionKey),
 });
 
-const DeleteFactorResponse = Type.Object({
+export const DeleteFactorResponse = Type.Object({
   backupDeleted: Type.Boolean({ description: "The last main factor is gone, and the backup with it." }),
   backupMetadata: Type.Union([Metadata, Type.Null()]),
 });

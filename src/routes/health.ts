@@ -5,7 +5,7 @@ import { operation } from "../http/openapi.ts";
 import type { Services } from "../services.ts";
 import { version } from "../version.ts";
 
-const HealthResponse = Type.Object({
+export const HealthResponse = Type.Object({
   status: Type.Literal("ok"),
   semver: Type.String({ example: version }),
   rev: Type.Union([Type.String(), Type.Null()], { description: "The revision it was built from, if known." }),

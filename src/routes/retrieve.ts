@@ -11,7 +11,7 @@ import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
 
 const RetrieveRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
 
-const RetrieveResponse = Type.Object({
+export const RetrieveResponse = Type.Object({
   backup: Type.String({ description: "The ciphertext in base64.", example: "3q2+7w==" }),
   metadata: Metadata,
   syncFactorToken: Type.String({

@@ -1,0 +1,75 @@
+/** A whole service on a storage of its own, listening on free ports, with a clock that the test moves. */
+import { Writable } from "node:stream";
+import { createApp } from "../../src/app.ts";
+import { ApiClient } from "../../src/cli/api-client.ts";
+import { systemRandom } from "../../src/clock.ts";
+import { loadConfig } from "../../src/config.ts";
+import { type RunningServer, startServer } from "../../src/server.ts";
+import { createServices, type Overrides, type Services } from "../../src/services.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import type { Driver, TestStorage } from "../drivers.ts";
+import { SettableClock } from "./settable-clock.ts";
+
+export interface TestService extends AsyncDisposable {
+  readonly client: ApiClient;
+  readonly url: string;
+  readonly clock: SettableClock;
+  readonly services: Services;
+  readonly server: RunningServer;
+  readonly storage: TestStorage;
+  /** The lines logged so far. */
+  readonly logged: readonly string[];
+}
+
+export interface TestServiceOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly wrapStores?: Overrides["wrapStores"];
+  readonly timeoutMs?: number;
+  /** A storage that others use too; it is not removed with the service. */
+  readonly storage?: TestStorage;
+}
+
+export async function startService(driver: Driver, options: TestServiceOptions = {}): Promise<TestService> {
+  const storage = options.storage ?? (await driver.environment());
+  const clock = new SettableClock();
+  const logged: string[] = [];
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk));
+      done();
+    },
+  });
+  const config = loadConfig({
+    APP_ENV: "staging",
+    HOST: "127.0.0.1",
+    PORT: "0",
+    METRICS_PORT: "0",
+    CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
+    ...storage.env,
+    ...options.env,
+  });
+  const services = await createServices(config, {
+    clock,
+    random: systemRandom,
+    log: createLogger({ level: "info", format: "json", destination }),
+    ...(options.wrapStores === undefined ? {} : { wrapStores: options.wrapStores }),
+  });
+  const app = createApp(services, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+  const server = startServer(services, app);
+  return {
+    client: new ApiClient({ url: server.url }),
+    url: server.url,
+    clock,
+    services,
+    server,
+    storage,
+    logged,
+    async [Symbol.asyncDispose]() {
+      await server.stop(1_000);
+      await services[Symbol.asyncDispose]();
+      if (options.storage === undefined) await storage[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const TEST_CHALLENGE_TOKEN_KEYS = `test:${Buffer.alloc(32, 7).toString("base64")}`;
