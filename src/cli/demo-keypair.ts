@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import type { Operation } from "../auth/challenge-tokens.ts";
+import { encodeHex, sha256 } from "../crypto/encoding.ts";
+import type { ApiClient, RequestBody } from "./api-client.ts";
+import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "./device-keys.ts";
+
+/**
+ * One user's life with keypair factors: create, recover on a new device, update, lose the old device, delete, and the
+ * last resort, a reset with the account key.
+ *
+ * @throws Error when the service answers anything else than it should.
+ */
+export async function playKeypairLife(client: ApiClient, announce: (step: string) => void): Promise<void> {
+  const account = createAccountKeypair();
+  const recoveryKey = createFactorKeypair();
+  const oldPhone = createFactorKeypair();
+  const newPhone = createFactorKeypair();
+  const first = ciphertext("the first state of the user's data");
+  const second = ciphertext("the second state of the user's data");
+
+  announce("The service is there");
+  (await client.health()).ok();
+
+  announce(
+    "The old phone creates a backup, with a recovery key as main factor and its own key as sync factor",
+  );
+  const create = await createPayload(
+    client,
+    account.backupAccountId,
+    recoveryKey,
+    oldPhone,
+    first.manifestHash,
+  );
+  (await client.create(create, first.bytes)).ok();
+
+  announce("Anybody may ask with what kind of factor the backup can be recovered");
+  (await client.status(account.backupAccountId)).ok();
+
+  announce("The phone is lost. A new one recovers the backup with the recovery key");
+  const recovered = (await client.retrieve(await solve(client, "retrieve", recoveryKey))).ok();
+  expectSame(recovered.backup, first.bytes.toString("base64"), "the recovered backup");
+
+  announce("The new phone puts its own sync factor on the backup");
+  const added = await solve(client, "add-sync-factor", newPhone);
+  (
+    await client.addSyncFactor({
+      syncFactor: added.authorization,
+      challengeToken: added.challengeToken,
+      syncFactorToken: recovered.syncFactorToken,
+    })
+  ).ok();
+
+  announce("The new phone updates the backup");
+  const currentAndNew = { currentManifestHash: first.manifestHash, newManifestHash: second.manifestHash };
+  (await client.sync({ ...(await solve(client, "sync", newPhone)), ...currentAndNew }, second.bytes)).ok();
+
+  announce("An update from a state that is no longer current is refused");
+  const late = await client.sync(
+    { ...(await solve(client, "sync", oldPhone)), ...currentAndNew },
+    first.bytes,
+  );
+  expectSame(late.code(), "manifest_hash_mismatch", "the late update");
+
+  announce("The new phone removes the lost phone's factor");
+  const metadata = (await client.retrieveMetadata(await solve(client, "retrieve-metadata", newPhone))).ok();
+  const lost = metadata.syncFactors.find(
+    ({ kind }) => kind.kind === "EC_KEYPAIR" && kind.publicKey === oldPhone.publicKey,
+  );
+  const factorId = lost?.id ?? "";
+  const removal = await solve(client, "delete-factor", newPhone, { factorId });
+  (await client.deleteFactor({ ...removal, factorId, scope: "SYNC" })).ok();
+  const locked = await client.retrieveMetadata(await solve(client, "retrieve-metadata", oldPhone));
+  expectSame(locked.code(), "backup_untraceable", "the lost phone's request");
+
+  announce("The recovery key still recovers, and gets the new state");
+  (await client.verifyFactor(await solve(client, "verify-factor", recoveryKey))).ok();
+  const again = (await client.retrieve(await solve(client, "retrieve", recoveryKey))).ok();
+  expectSame(again.backup, second.bytes.toString("base64"), "the updated backup");
+
+  announce("The new phone deletes the backup");
+  (await client.deleteBackup(await solve(client, "delete-backup", newPhone))).ok();
+
+  announce("Created anew, and reset with the account key by a user who lost every factor");
+  const anew = await createPayload(
+    client,
+    account.backupAccountId,
+    recoveryKey,
+    newPhone,
+    first.manifestHash,
+  );
+  (await client.create(anew, first.bytes)).ok();
+  const { backupAccountId } = account;
+  const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
+  (await client.reset({ backupAccountId, signature: account.sign(challenge), challengeToken: token })).ok();
+  expectSame((await client.status(backupAccountId)).code(), "not_found", "the status after the reset");
+}
+
+async function createPayload(
+  client: ApiClient,
+  backupAccountId: string,
+  mainFactor: FactorKeypair,
+  syncFactor: FactorKeypair,
+  manifestHash: string,
+): Promise<RequestBody> {
+  const sync = await solve(client, "create", syncFactor);
+  return {
+    ...(await solve(client, "create", mainFactor)),
+    initialEncryptionKey: { kind: "ICLOUD", encryptedKey: randomBytes(32).toString("base64") },
+    initialSyncFactor: sync.authorization,
+    initialSyncChallengeToken: sync.challengeToken,
+    manifestHash,
+    backupAccountId,
+  };
+}
+
+/** Takes a challenge and signs it. */
+async function solve(
+  client: ApiClient,
+  operation: Operation,
+  keypair: FactorKeypair,
+  bound: RequestBody = {},
+) {
+  const { challenge, token } = (await client.keypairChallenge(operation, bound)).ok();
+  const { publicKey } = keypair;
+  return {
+    authorization: { kind: "EC_KEYPAIR", publicKey, signature: keypair.sign(challenge) },
+    challengeToken: token,
+  };
+}
+
+/** Stands in for what an app does on the device: the service only ever sees bytes that look random. */
+function ciphertext(data: string) {
+  const bytes = Buffer.concat([randomBytes(12), randomBytes(data.length), randomBytes(16)]);
+  return { bytes, manifestHash: encodeHex(sha256(bytes)) };
+}
+
+function expectSame(actual: string, expected: string, what: string): void {
+  if (actual !== expected) throw new Error(`${what} should be ${expected}, not ${actual}`);
+}

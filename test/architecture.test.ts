@@ -1,0 +1,151 @@
+import { describe, expect, test } from "bun:test";
+import { dirname, join, normalize, relative } from "node:path";
+import { Glob } from "bun";
+
+const ROOT = join(import.meta.dir, "..");
+
+/** Files that every part may use: they depend on nothing of ours. */
+const SHARED = ["clock.ts", "errors.ts"];
+
+/**
+ * Who may import whom, by the first folder under src (or the file at its top). `config.ts` and `services.ts` are
+ * imported for their types; that only `services.ts` builds anything is the driver rule below.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  crypto: [],
+  storage: ["storage", "config.ts"],
+  auth: ["auth", "crypto", "storage/contract.ts", "config.ts"],
+  backup: ["backup", "crypto", "storage/contract.ts", "background.ts"],
+  telemetry: ["telemetry", "storage/contract.ts"],
+  http: ["http", "auth", "crypto", "services.ts", "telemetry/logger.ts"],
+  routes: ["routes", "http", "auth", "backup", "crypto", "storage/contract.ts", "services.ts", "version.ts"],
+  cli: [
+    "cli",
+    "auth",
+    "crypto",
+    "http",
+    "routes",
+    "backup",
+    "storage",
+    "config.ts",
+    "services.ts",
+    "telemetry",
+  ],
+  "app.ts": ["http", "routes", "services.ts", "version.ts"],
+  "services.ts": ["auth", "backup", "background.ts", "config.ts", "crypto", "storage", "telemetry", "http"],
+  "server.ts": ["app.ts", "services.ts", "telemetry"],
+  "main.ts": ["app.ts", "backup", "config.ts", "server.ts", "services.ts", "version.ts"],
+  "background.ts": ["telemetry"],
+  "config.ts": ["crypto"],
+  "clock.ts": [],
+  "errors.ts": [],
+  "version.ts": [],
+};
+
+/** Packages that belong to one part. */
+const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
+  elysia: /^(app\.ts|http\/|routes\/|telemetry\/metrics-app\.ts)/,
+  "@elysiajs/swagger": /^http\//,
+  "@aws-sdk/client-s3": /^(storage\/aws\/|cli\/)/,
+  "@aws-sdk/client-dynamodb": /^(storage\/aws\/|cli\/)/,
+  "bun:sqlite": /^storage\/local\//,
+  "drizzle-orm": /^storage\/local\//,
+  jose: /^auth\//,
+  "@simplewebauthn/server": /^auth\//,
+  multipasta: /^http\//,
+  pino: /^telemetry\//,
+  "prom-client": /^telemetry\//,
+};
+
+interface Source {
+  /** Below src. */
+  readonly file: string;
+  readonly text: string;
+  /** Our files it imports, below src. */
+  readonly ours: readonly string[];
+  readonly packages: readonly string[];
+}
+
+const sources: readonly Source[] = await Promise.all(
+  [...new Glob("**/*.ts").scanSync(join(ROOT, "src"))].map(async (file) => {
+    const text = await Bun.file(join(ROOT, "src", file)).text();
+    const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(
+      ([, specifier = ""]) => specifier,
+    );
+    return {
+      file,
+      text,
+      ours: specifiers
+        .filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => normalize(join(dirname(file), specifier))),
+      packages: specifiers.filter((specifier) => !specifier.startsWith(".")),
+    };
+  }),
+);
+
+const partOf = (file: string) => file.split("/", 1)[0] ?? file;
+const isIn = (file: string, place: string) => file === place || file.startsWith(`${place}/`);
+
+describe("the architecture", () => {
+  test("there are sources, and each belongs to a part with rules", () => {
+    expect(sources.length).toBeGreaterThan(50);
+    expect(sources.map(({ file }) => partOf(file)).filter((part) => !(part in MAY_IMPORT))).toEqual([]);
+  });
+
+  test("each part imports only what it may", () => {
+    const offences = sources.flatMap(({ file, ours }) =>
+      ours
+        .filter((imported) => imported !== "../package.json" && !SHARED.includes(imported))
+        .filter((imported) => !(MAY_IMPORT[partOf(file)] ?? []).some((place) => isIn(imported, place)))
+        .map((imported) => `${file} imports ${imported}`),
+    );
+    expect(offences).toEqual([]);
+  });
+
+  test("only services.ts and the operator commands name a storage driver", () => {
+    const offences = sources.flatMap(({ file, ours }) =>
+      ours
+        .filter((imported) => /^storage\/(aws|local)\//.test(imported))
+        .filter(
+          (imported) =>
+            dirname(imported) !== dirname(file) && file !== "services.ts" && partOf(file) !== "cli",
+        )
+        .map((imported) => `${file} imports ${imported}`),
+    );
+    expect(offences).toEqual([]);
+  });
+
+  test("each library is used where it belongs", () => {
+    const offences = sources.flatMap(({ file, packages }) =>
+      packages
+        .map((name) => name.split("/", name.startsWith("@") ? 2 : 1).join("/"))
+        .filter((name) => PACKAGE_HOMES[name]?.test(file) === false)
+        .map((name) => `${file} imports ${name}`),
+    );
+    expect(offences).toEqual([]);
+  });
+
+  test("only the entry points read the environment", () => {
+    const readers = sources.filter(({ text }) => /\b(process|Bun)\.env\b/.test(text)).map(({ file }) => file);
+    expect(readers.filter((file) => file !== "main.ts" && partOf(file) !== "cli")).toEqual([]);
+  });
+
+  test("the domain and the proofs take time and randomness from outside", () => {
+    const offences = sources
+      .filter(({ file }) => ["auth", "backup"].includes(partOf(file)))
+      .filter(({ text }) =>
+        /Date\.now\(|new Date\(\)|randomUUID\(|getRandomValues\(|randomBytes\(/.test(text),
+      )
+      .map(({ file }) => file);
+    expect(offences).toEqual([]);
+  });
+
+  test("no import leaves the repository's src", () => {
+    const offences = sources.flatMap(({ file, ours }) =>
+      ours
+        .filter((imported) => relative(".", imported).startsWith("..") && imported !== "../package.json")
+        .map((imported) => `${file} imports ${imported}`),
+    );
+    expect(offences).toEqual([]);
+  });
+});
