@@ -1,4 +1,4 @@
-/** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it, made piece by piece. */
+/** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
 
 export interface RetrievedBackup {
   readonly metadata: unknown;
@@ -8,47 +8,44 @@ export interface RetrievedBackup {
   readonly content: ReadableStream<Uint8Array>;
 }
 
+/** Up to this size an answer is made in one piece, which costs less than a stream. */
+const ONE_PIECE_BYTES = 64 * 1024;
 /** A multiple of 3 bytes, so that base64 needs no padding in between. */
 const PIECE_BYTES = 3 * 64 * 1024;
 
 /**
- * Streams the answer with its length known beforehand, so that a client notices when it ends early. It is not
- * compressed: the ciphertext is random already.
+ * Makes the answer, piece by piece where it is large: a stream is sent with chunked framing, so a client notices when
+ * it ends early. It is not compressed: the ciphertext is random already.
  */
-export function retrievedBackupResponse({
-  metadata,
-  syncFactorToken,
-  size,
-  content,
-}: RetrievedBackup): Response {
-  const head = Buffer.from('{"backup":"');
-  const tail = Buffer.from(`",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`);
-  const length = head.length + 4 * Math.ceil(size / 3) + tail.length;
-  return new Response(bodyOf(head, content, tail), {
-    headers: { "content-type": "application/json", "content-length": String(length) },
-  });
+export async function retrievedBackupResponse(backup: RetrievedBackup): Promise<Response> {
+  const { metadata, syncFactorToken, size, content } = backup;
+  const head = '{"backup":"';
+  const tail = `",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`;
+  const body =
+    size <= ONE_PIECE_BYTES
+      ? head + Buffer.from(await new Response(content).arrayBuffer()).toString("base64") + tail
+      : content.pipeThrough(base64Between(head, tail));
+  return new Response(body, { headers: { "content-type": "application/json" } });
 }
 
-function bodyOf(head: Uint8Array, content: ReadableStream<Uint8Array>, tail: Uint8Array) {
-  let rest: Uint8Array = Buffer.alloc(0);
-  return content.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      start(controller) {
-        controller.enqueue(head);
-      },
-      transform(chunk, controller) {
-        const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-        const whole = bytes.length - (bytes.length % 3);
-        for (let start = 0; start < whole; start += PIECE_BYTES)
-          controller.enqueue(base64(bytes.subarray(start, Math.min(start + PIECE_BYTES, whole))));
-        rest = bytes.subarray(whole);
-      },
-      flush(controller) {
-        controller.enqueue(base64(rest));
-        controller.enqueue(tail);
-      },
-    }),
-  );
+function base64Between(head: string, tail: string): TransformStream<Uint8Array, Uint8Array> {
+  let rest: Uint8Array = new Uint8Array();
+  return new TransformStream({
+    start(controller) {
+      controller.enqueue(Buffer.from(head));
+    },
+    transform(chunk, controller) {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const whole = bytes.length - (bytes.length % 3);
+      for (let start = 0; start < whole; start += PIECE_BYTES)
+        controller.enqueue(base64(bytes.subarray(start, Math.min(start + PIECE_BYTES, whole))));
+      rest = bytes.slice(whole);
+    },
+    flush(controller) {
+      controller.enqueue(base64(rest));
+      controller.enqueue(Buffer.from(tail));
+    },
+  });
 }
 
 function base64(bytes: Uint8Array): Uint8Array {
