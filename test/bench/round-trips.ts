@@ -1,0 +1,154 @@
+/** How many store calls each operation makes one after the other: what decides its latency on a distant store. */
+import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
+import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Driver } from "../drivers.ts";
+import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
+import { startService } from "../support/service.ts";
+import {
+  addSyncFactorRequest,
+  createPayload,
+  metadataOf,
+  newUser,
+  recovered,
+  resetRequest,
+  solved,
+  syncPayload,
+  userWithBackup,
+} from "../support/users.ts";
+
+export interface RoundTrips {
+  readonly operation: string;
+  /** Calls that had to wait for an earlier one to end, as a count of such steps. */
+  readonly sequential: number;
+  readonly calls: readonly string[];
+  readonly elapsedMs: number;
+}
+
+/** The most that each operation may make; the answer does not wait for the clean-up behind it. */
+export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
+  challenge: 0,
+  create: 2,
+  retrieve: 3,
+  "verify-factor": 2,
+  "retrieve-metadata": 2,
+  "add-sync-factor": 3,
+  sync: 4,
+  "delete-factor": 3,
+  "delete-backup": 4,
+  reset: 4,
+  status: 1,
+};
+
+/** Runs every operation once against stores that delay each call by `delayMs`. */
+export async function measureRoundTrips(driver: Driver, delayMs: number): Promise<RoundTrips[]> {
+  const watch = new CallWatch(delayMs);
+  await using service = await startService(driver, {
+    wrapStores: (stores) => interceptedStores(stores, watch.around),
+  });
+  const { client, services } = service;
+  const results: RoundTrips[] = [];
+
+  for (const [operation, prepare] of Object.entries(operations(client))) {
+    const call = await prepare();
+    await services.background.settled();
+    watch.start();
+    const startedMs = performance.now();
+    const answer = await call();
+    const elapsedMs = performance.now() - startedMs;
+    results.push({ operation, ...watch.result(), elapsedMs });
+    answer.ok();
+  }
+  return results;
+}
+
+type Prepare = () => Promise<() => Promise<Answer<unknown>>>;
+
+function operations(client: ApiClient): Record<string, Prepare> {
+  return {
+    challenge: async () => () => client.keypairChallenge("sync"),
+    create: async () => {
+      const user = newUser();
+      const payload = await createPayload(client, user);
+      return () => client.create(payload, user.backup);
+    },
+    retrieve: async () => {
+      const request = await solved(client, "retrieve", (await userWithBackup(client)).main);
+      return () => client.retrieve(request);
+    },
+    "verify-factor": async () => {
+      const request = await solved(client, "verify-factor", (await userWithBackup(client)).main);
+      return () => client.verifyFactor(request);
+    },
+    "retrieve-metadata": async () => {
+      const request = await solved(client, "retrieve-metadata", (await userWithBackup(client)).sync);
+      return () => client.retrieveMetadata(request);
+    },
+    "add-sync-factor": async () => {
+      const { syncFactorToken } = await recovered(client, await userWithBackup(client));
+      const request = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
+      return () => client.addSyncFactor(request);
+    },
+    sync: async () => {
+      const user = await userWithBackup(client);
+      const payload = await syncPayload(client, user);
+      return () => client.sync(payload, user.backup);
+    },
+    "delete-factor": async () => {
+      const user = await userWithBackup(client);
+      const factorId = (await metadataOf(client, user)).syncFactors[0]?.id ?? "";
+      const request = await solved(client, "delete-factor", user.sync, { factorId });
+      return () => client.deleteFactor({ ...request, factorId, scope: "SYNC" });
+    },
+    "delete-backup": async () => {
+      const request = await solved(client, "delete-backup", (await userWithBackup(client)).sync);
+      return () => client.deleteBackup(request);
+    },
+    reset: async () => {
+      const request = await resetRequest(client, await userWithBackup(client));
+      return () => client.reset(request);
+    },
+    status: async () => {
+      const user = await userWithBackup(client);
+      return () => client.status(user.account.backupAccountId);
+    },
+  };
+}
+
+/** Delays calls and sees which of them ran one after the other. */
+class CallWatch {
+  readonly #delayMs: number;
+  #calls: { readonly name: string; readonly layer: number; ended: boolean }[] = [];
+  #inFlight = 0;
+  #layer = 0;
+
+  constructor(delayMs: number) {
+    this.#delayMs = delayMs;
+  }
+
+  start(): void {
+    this.#calls = [];
+    this.#layer = 0;
+  }
+
+  readonly around: Interceptor = async (name, run) => {
+    if (this.#inFlight++ === 0) this.#layer++;
+    const call = { name, layer: this.#layer, ended: false };
+    this.#calls.push(call);
+    try {
+      await Bun.sleep(this.#delayMs);
+      return await run();
+    } finally {
+      call.ended = true;
+      this.#inFlight--;
+    }
+  };
+
+  /** Calls that go on behind the answer do not count. */
+  result() {
+    const waitedFor = this.#calls.filter(({ ended }) => ended);
+    return {
+      sequential: new Set(waitedFor.map(({ layer }) => layer)).size,
+      calls: waitedFor.map(({ name }) => name),
+    };
+  }
+}

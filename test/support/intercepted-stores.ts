@@ -1,0 +1,35 @@
+import type { Stores } from "../../src/services.ts";
+import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
+
+/** Names a call to a store, such as `records.commit`. */
+export type StoreCall =
+  | `records.${Exclude<keyof RecordStore & string, "list">}`
+  | `blobs.${Exclude<keyof BlobStore & string, "list">}`;
+
+/** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
+export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise<T>;
+
+/** The same stores with every call (but listings) going through `around`. */
+export function interceptedStores({ records, blobs }: Stores, around: Interceptor): Stores {
+  return {
+    records: {
+      locate: (factor, oneTime) => around("records.locate", () => records.locate(factor, oneTime)),
+      read: (backupId) => around("records.read", () => records.read(backupId)),
+      commit: (change) => around("records.commit", () => records.commit(change)),
+      spend: (oneTime, issue) => around("records.spend", () => records.spend(oneTime, issue)),
+      readToken: (id) => around("records.readToken", () => records.readToken(id)),
+      list: () => records.list(),
+      sweepExpired: () => around("records.sweepExpired", () => records.sweepExpired()),
+      ready: () => around("records.ready", () => records.ready()),
+      [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
+    },
+    blobs: {
+      put: (backupId, content) => around("blobs.put", () => blobs.put(backupId, content)),
+      get: (ref) => around("blobs.get", () => blobs.get(ref)),
+      delete: (key) => around("blobs.delete", () => blobs.delete(key)),
+      list: () => blobs.list(),
+      ready: () => around("blobs.ready", () => blobs.ready()),
+      [Symbol.asyncDispose]: () => blobs[Symbol.asyncDispose](),
+    },
+  };
+}
