@@ -2,10 +2,12 @@
  * The storage drivers that tests run on: `for (const driver of DRIVERS) describe(driver.name, …)`.
  *
  * `TEST_DRIVERS` chooses some of them (default: `local,aws`). A driver that is asked for and cannot be reached
- * fails its tests; it is never skipped.
+ * fails its tests; it is never skipped. The aws driver runs against endpoints that the tests start, or against those
+ * that `TEST_S3_ENDPOINT` and `TEST_DYNAMODB_ENDPOINT` name.
  */
 import type { Clock, Random } from "../src/clock.ts";
 import type { BlobStore, RecordStore } from "../src/storage/contract.ts";
+import { newAwsStorage } from "./support/aws-storage.ts";
 import { newLocalStorage } from "./support/local-storage.ts";
 
 export interface StoreOptions {
@@ -37,11 +39,11 @@ export interface Driver {
   openStores(options: StoreOptions): Promise<Stores>;
 }
 
-const STORAGES = { local: newLocalStorage };
+const STORAGES = { local: newLocalStorage, aws: newAwsStorage };
 
 export type DriverName = keyof typeof STORAGES;
 
-export const DRIVERS: readonly Driver[] = chosen(process.env.TEST_DRIVERS ?? "local");
+export const DRIVERS: readonly Driver[] = chosen(process.env.TEST_DRIVERS ?? "local,aws");
 
 function chosen(names: string): Driver[] {
   return names.split(",").map((entry) => {

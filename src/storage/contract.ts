@@ -66,7 +66,7 @@ export interface StoredRecord extends BackupRecord {
   readonly revision: string;
 }
 
-/** One atomic change of one backup. */
+/** One atomic change of one backup. A row or value that a list names twice counts once. */
 export interface Change {
   readonly backupId: string;
   /** What must be stored for the change to happen: nothing, or the record at this revision. */
@@ -81,6 +81,8 @@ export interface Change {
   readonly spend?: readonly OneTimeValue[];
   /** The id of a sync factor token used by the change. It must be issued, unexpired, unused and of this backup. */
   readonly redeem?: string;
+  /** A sync factor token to issue. Its id must be new. */
+  readonly issue?: SyncFactorToken;
 }
 
 /**
@@ -108,7 +110,8 @@ export interface RecordStore extends AsyncDisposable {
 
   /**
    * Uses up one-time values for an operation that changes nothing else, and may issue a sync factor token in the
-   * same atomic write. `false`: one of them was used before, and nothing was written.
+   * same atomic write. `false`: one of them was used before, and nothing was written. Throws when a token of that
+   * id is there already.
    */
   spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
 

@@ -16,10 +16,10 @@ import {
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
+import { storedKey } from "../stored-key.ts";
 import { migrate } from "./migrations.ts";
 import { backups, factorIndex, oneTime } from "./schema.ts";
 
-/** How long a write waits for another process's write before the store counts as unavailable. */
 const BUSY_TIMEOUT_MS = 5_000;
 const LIST_PAGE = 500;
 const SWEEP_BATCH = 1_000;
@@ -28,6 +28,8 @@ export interface LocalRecordsOptions {
   readonly dataDir: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** How long a write waits for another process's write before the store counts as unavailable. 5000 by default. */
+  readonly busyTimeoutMs?: number;
 }
 
 /** Opens (and creates or migrates) `records.sqlite` in `dataDir`. The folder is made with mode 0700, the file with 0600. */
@@ -35,13 +37,14 @@ export async function openLocalRecords({
   dataDir,
   clock,
   random,
+  busyTimeoutMs = BUSY_TIMEOUT_MS,
 }: LocalRecordsOptions): Promise<RecordStore> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const path = join(dataDir, "records.sqlite");
   closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
   const database = new Database(path, { readwrite: true, strict: true });
   try {
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL"); // in WAL mode NORMAL may lose the last commits at power loss
     migrate(database);
@@ -127,11 +130,7 @@ class LocalRecords implements RecordStore {
         () => {
           if (this.#anySpent(values)) return false;
           this.#markSpent(values);
-          if (issue !== undefined)
-            this.#db
-              .insert(oneTime)
-              .values({ ...issue, spent: false })
-              .run();
+          if (issue !== undefined) this.#issue(issue);
           return true;
         },
         { behavior: "immediate" },
@@ -220,16 +219,25 @@ class LocalRecords implements RecordStore {
         .where(
           and(
             eq(factorIndex.scope, scope),
-            eq(factorIndex.factorKey, key),
+            eq(factorIndex.factorKey, storedKey(key)),
             eq(factorIndex.backupId, backupId),
           ),
         )
         .run();
     for (const { scope, key } of change.claim ?? [])
-      this.#db.insert(factorIndex).values({ scope, factorKey: key, backupId, createdAtMs: nowMs }).run();
+      this.#db
+        .insert(factorIndex)
+        .values({ scope, factorKey: storedKey(key), backupId, createdAtMs: nowMs })
+        .onConflictDoNothing() // what is there was claimed by this change, which names the row twice
+        .run();
     this.#markSpent(change.spend ?? []);
     if (change.redeem !== undefined)
-      this.#db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, change.redeem)).run();
+      this.#db
+        .update(oneTime)
+        .set({ spent: true })
+        .where(eq(oneTime.id, storedKey(change.redeem)))
+        .run();
+    if (change.issue !== undefined) this.#issue(change.issue);
     if (next === null) {
       this.#db.delete(backups).where(eq(backups.backupId, backupId)).run();
     } else {
@@ -251,11 +259,11 @@ class LocalRecords implements RecordStore {
   }
 
   #backupOf({ scope, key }: FactorRef): string | null {
-    return this.#statements.locate.get({ scope, key })?.backupId ?? null;
+    return this.#statements.locate.get({ scope, key: storedKey(key) })?.backupId ?? null;
   }
 
   #liveOneTime(id: string) {
-    return this.#statements.oneTime.get({ id, nowMs: this.#clock.nowMs() });
+    return this.#statements.oneTime.get({ id: storedKey(id), nowMs: this.#clock.nowMs() });
   }
 
   #anySpent(values: readonly OneTimeValue[]): boolean {
@@ -263,15 +271,23 @@ class LocalRecords implements RecordStore {
   }
 
   #markSpent(values: readonly OneTimeValue[]): void {
-    for (const { id, expiresAtMs } of values) {
-      const row = { expiresAtMs, spent: true, backupId: null };
-      this.#db
-        .insert(oneTime)
-        .values({ id, ...row })
-        // what is there has expired: a live row was a conflict
-        .onConflictDoUpdate({ target: oneTime.id, set: row })
-        .run();
-    }
+    for (const { id, expiresAtMs } of values)
+      this.#putOneTime(id, { expiresAtMs, spent: true, backupId: null });
+  }
+
+  #issue({ id, expiresAtMs, backupId }: SyncFactorToken): void {
+    if (this.#liveOneTime(id) !== undefined)
+      throw new Error("a sync factor token of this id was already issued");
+    this.#putOneTime(id, { expiresAtMs, spent: false, backupId });
+  }
+
+  /** What is there has expired or is the same: a live row was a conflict. */
+  #putOneTime(id: string, row: Omit<typeof oneTime.$inferInsert, "id">): void {
+    this.#db
+      .insert(oneTime)
+      .values({ id: storedKey(id), ...row })
+      .onConflictDoUpdate({ target: oneTime.id, set: row })
+      .run();
   }
 
   /** Runs a query; what the file system or another process does to it becomes {@link StorageUnavailable}. */

@@ -1,0 +1,140 @@
+/** A change as the steps of one DynamoDB transaction. */
+import type { TransactWriteItem } from "@aws-sdk/client-dynamodb";
+import type { AwsStorageConfig } from "../../config.ts";
+import type { Change, Conflict, FactorRef, OneTimeValue, SyncFactorToken } from "../contract.ts";
+import {
+  backupKey,
+  factorItem,
+  factorKey,
+  type Item,
+  oneTimeKey,
+  recordItem,
+  spentItem,
+  tokenItem,
+} from "./tables.ts";
+
+type Tables = AwsStorageConfig["tables"];
+
+/** One write and what it means when its condition does not hold. */
+export interface Step {
+  readonly write: TransactWriteItem;
+  readonly otherwise: Conflict | "not-ours" | "issued";
+}
+
+/** Every step of a change, each item named once. `nowMs` decides which one-time items have expired. */
+export function changeSteps(
+  tables: Tables,
+  change: Change,
+  revision: string,
+  nowMs: number,
+): readonly Step[] {
+  const { backupId } = change;
+  const claims = distinctFactors(change.claim ?? []);
+  const claimed = new Set(claims.map(nameOf));
+  // A row to claim must be free, so that there is nothing to release of it.
+  const releases = distinctFactors(change.release ?? []).filter((factor) => !claimed.has(nameOf(factor)));
+  return [
+    recordStep(tables.backups, change, revision),
+    ...spendSteps(tables, change.spend ?? [], change.issue, nowMs),
+    ...(change.redeem === undefined ? [] : [redeemStep(tables.oneTime, change.redeem, backupId, nowMs)]),
+    ...claims.map((factor) => claimStep(tables.factorLookup, factor, backupId, nowMs)),
+    ...releases.map((factor) => releaseStep(tables.factorLookup, factor, backupId)),
+  ];
+}
+
+/** Marks one-time values as used, and issues a token. */
+export function spendSteps(
+  tables: Tables,
+  values: readonly OneTimeValue[],
+  issue: SyncFactorToken | undefined,
+  nowMs: number,
+): readonly Step[] {
+  const distinct = new Map(values.map((value) => [value.id, value]));
+  const put = (item: Item, otherwise: "spent" | "issued"): Step => ({
+    write: {
+      Put: {
+        TableName: tables.oneTime,
+        Item: item,
+        // an item that has expired is as good as none, also while DynamoDB has not collected it
+        ConditionExpression: "attribute_not_exists(PK) OR ExpiresAtMs <= :now",
+        ExpressionAttributeValues: { ":now": { N: `${nowMs}` } },
+      },
+    },
+    otherwise,
+  });
+  const steps = [...distinct.values()].map((value) => put(spentItem(value), "spent"));
+  return issue === undefined ? steps : [...steps, put(tokenItem(issue), "issued")];
+}
+
+function recordStep(table: string, { backupId, expect, next }: Change, revision: string): Step {
+  const condition =
+    expect === "absent"
+      ? { ConditionExpression: "attribute_not_exists(BackupId)" }
+      : {
+          ConditionExpression: "Revision = :revision",
+          ExpressionAttributeValues: { ":revision": { S: expect.revision } },
+        };
+  const target = { TableName: table, ...condition };
+  return {
+    write:
+      next === null
+        ? { Delete: { ...target, Key: backupKey(backupId) } }
+        : { Put: { ...target, Item: recordItem(backupId, next, revision) } },
+    otherwise: expect === "absent" ? "exists" : "revision",
+  };
+}
+
+function redeemStep(table: string, id: string, backupId: string, nowMs: number): Step {
+  return {
+    write: {
+      Update: {
+        TableName: table,
+        Key: oneTimeKey(id),
+        UpdateExpression: "SET Spent = :true",
+        ConditionExpression: "BackupId = :backup AND Spent = :false AND ExpiresAtMs > :now",
+        ExpressionAttributeValues: {
+          ":backup": { S: backupId },
+          ":true": { BOOL: true },
+          ":false": { BOOL: false },
+          ":now": { N: `${nowMs}` },
+        },
+      },
+    },
+    otherwise: "spent",
+  };
+}
+
+function claimStep(table: string, factor: FactorRef, backupId: string, nowMs: number): Step {
+  return {
+    write: {
+      Put: {
+        TableName: table,
+        Item: factorItem(factor, backupId, nowMs),
+        ConditionExpression: "attribute_not_exists(PK)",
+      },
+    },
+    otherwise: "factor-claimed",
+  };
+}
+
+function releaseStep(table: string, factor: FactorRef, backupId: string): Step {
+  return {
+    write: {
+      Delete: {
+        TableName: table,
+        Key: factorKey(factor),
+        ConditionExpression: "attribute_not_exists(PK) OR BackupId = :backup",
+        ExpressionAttributeValues: { ":backup": { S: backupId } },
+      },
+    },
+    otherwise: "not-ours",
+  };
+}
+
+function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
+  return [...new Map(factors.map((factor) => [nameOf(factor), factor])).values()];
+}
+
+function nameOf({ scope, key }: FactorRef): string {
+  return `${scope}#${key}`;
+}

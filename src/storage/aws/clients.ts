@@ -1,0 +1,64 @@
+/** The SDK's clients, set up for this service. Credentials come from the SDK's usual chain. */
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { S3Client } from "@aws-sdk/client-s3";
+import type { AwsStorageConfig } from "../../config.ts";
+
+const CONNECTION_TIMEOUT_MS = 1_500;
+/** One request at a time travels over a connection; more than these wait for one. */
+const MAX_DYNAMODB_CONNECTIONS = 256;
+const MAX_S3_CONNECTIONS = 128;
+
+/** With the default of one attempt, retry.ts repeats: two layers would multiply, and the SDK's has no time budget. */
+export function createDynamoDbClient(config: AwsStorageConfig, maxAttempts = 1): DynamoDBClient {
+  return new DynamoDBClient({
+    region: config.region,
+    ...(config.dynamoDbEndpoint === null ? {} : { endpoint: config.dynamoDbEndpoint }),
+    maxAttempts,
+    logger,
+    requestHandler: connections(MAX_DYNAMODB_CONNECTIONS),
+  });
+}
+
+/** As {@link createDynamoDbClient}. */
+export function createS3Client(config: AwsStorageConfig, maxAttempts = 1): S3Client {
+  const client = new S3Client({
+    region: config.region,
+    // other endpoints seldom have a DNS name for each bucket
+    ...(config.s3Endpoint === null ? {} : { endpoint: config.s3Endpoint, forcePathStyle: true }),
+    maxAttempts,
+    logger,
+    // Both ends check SHA-256 (see below and blobs.ts): a CRC on top would only cost CPU.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    // Waiting for "100 Continue" costs a round trip, and the SDK opens a new connection for each such request.
+    expectContinueHeader: false,
+    requestHandler: connections(MAX_S3_CONNECTIONS),
+  });
+  // A body whose SHA-256 the caller knows is signed with it, where the SDK would hash the body once more.
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { input, request } = args;
+      if (hasChecksum(input) && isRequest(request))
+        request.headers["x-amz-content-sha256"] = Buffer.from(input.ChecksumSHA256, "base64").toString("hex");
+      return next(args);
+    },
+    { name: "signWithKnownHash", step: "build" },
+  );
+  return client;
+}
+
+/** Failures reach the log as errors of this service; without this the SDK also writes some to the console. */
+const logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+function connections(maxSockets: number) {
+  const agent = { keepAlive: true, maxSockets };
+  return { connectionTimeout: CONNECTION_TIMEOUT_MS, httpAgent: agent, httpsAgent: agent };
+}
+
+function hasChecksum(input: object): input is { ChecksumSHA256: string } {
+  return "ChecksumSHA256" in input && typeof input.ChecksumSHA256 === "string";
+}
+
+function isRequest(request: unknown): request is { headers: Record<string, string> } {
+  return typeof request === "object" && request !== null && "headers" in request;
+}

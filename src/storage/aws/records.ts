@@ -1,0 +1,238 @@
+/**
+ * The record store on DynamoDB. Every change is one TransactWriteItems: all of it or nothing.
+ *
+ * Each transaction has a token. When it is not known whether one took place (no answer, or one that cannot be read)
+ * it is sent again with the same token, and DynamoDB answers for the first one if that took place.
+ */
+import {
+  BatchGetItemCommand,
+  DescribeTableCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  ScanCommand,
+  TransactionCanceledException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+} from "@aws-sdk/client-dynamodb";
+import type { Clock, Random } from "../../clock.ts";
+import type { AwsStorageConfig } from "../../config.ts";
+import {
+  type Change,
+  type Conflict,
+  type FactorRef,
+  type OneTimeValue,
+  type RecordStore,
+  StorageUnavailable,
+  type StoredRecord,
+  type SyncFactorToken,
+} from "../contract.ts";
+import { changeSteps, type Step, spendSteps } from "./changes.ts";
+import { createDynamoDbClient } from "./clients.ts";
+import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
+import {
+  backupIdOf,
+  backupKey,
+  blobOf,
+  factorKey,
+  type Item,
+  isLive,
+  oneTimeKey,
+  recordOf,
+  tokenOf,
+} from "./tables.ts";
+
+export interface AwsStoreOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+export async function openAwsRecords(
+  config: AwsStorageConfig,
+  options: AwsStoreOptions,
+): Promise<RecordStore> {
+  return new AwsRecords(createDynamoDbClient(config), config.tables, options);
+}
+
+/** The order in which conflicts are told. */
+const CONFLICTS: readonly Conflict[] = ["spent", "exists", "revision", "factor-claimed"];
+
+class AwsRecords implements RecordStore {
+  readonly #client: DynamoDBClient;
+  readonly #tables: AwsStorageConfig["tables"];
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #retry: RetryPolicy;
+
+  constructor(
+    client: DynamoDBClient,
+    tables: AwsStorageConfig["tables"],
+    { clock, random, retry }: AwsStoreOptions,
+  ) {
+    this.#client = client;
+    this.#tables = tables;
+    this.#clock = clock;
+    this.#random = random;
+    this.#retry = { ...DEFAULT_RETRY, ...retry };
+  }
+
+  async locate(factor: FactorRef | null, values: readonly OneTimeValue[]) {
+    const { factorLookup, oneTime } = this.#tables;
+    const found = await this.#batchGet({
+      [factorLookup]: factor === null ? [] : [factorKey(factor)],
+      [oneTime]: [...new Set(values.map((value) => value.id))].map(oneTimeKey),
+    });
+    const index = found.get(factorLookup)?.[0];
+    const nowMs = this.#clock.nowMs();
+    return {
+      backupId: index === undefined ? null : backupIdOf(index),
+      spent: found.get(oneTime)?.some((item) => isLive(item, nowMs)) ?? false,
+    };
+  }
+
+  async read(backupId: string): Promise<StoredRecord | null> {
+    const item = await this.#get(this.#tables.backups, backupKey(backupId));
+    return item === null ? null : recordOf(item);
+  }
+
+  async commit(change: Change): Promise<"committed" | Conflict> {
+    // no item of a transaction may be named twice, and such a value is not usable in both ways in any case
+    if (change.spend?.some((value) => value.id === change.redeem)) return "spent";
+    const revision = this.#random.uuid();
+    const nowMs = this.#clock.nowMs();
+    const notOurs = new Set<Step>();
+    const steps = changeSteps(this.#tables, change, revision, nowMs);
+    for (;;) {
+      const failed = await this.#transact(steps.filter((step) => !notOurs.has(step)));
+      if (failed.length === 0) return "committed";
+      const conflict = CONFLICTS.find((name) => failed.some((step) => step.otherwise === name));
+      if (conflict !== undefined) return conflict;
+      if (failed.some((step) => step.otherwise === "issued")) throw issuedBefore();
+      // All that stood in the way were rows to release that another backup has. They stay out from here on: such a
+      // row can become ours only by a commit of this backup, which the check of the revision would notice.
+      for (const step of failed) notOurs.add(step);
+    }
+  }
+
+  async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
+    const failed = await this.#transact(spendSteps(this.#tables, values, issue, this.#clock.nowMs()));
+    if (failed.some((step) => step.otherwise === "spent")) return false;
+    if (failed.length > 0) throw issuedBefore();
+    return true;
+  }
+
+  async readToken(id: string) {
+    const item = await this.#get(this.#tables.oneTime, oneTimeKey(id));
+    return item !== null && isLive(item, this.#clock.nowMs()) ? tokenOf(item) : null;
+  }
+
+  async *list() {
+    let next: Item | undefined;
+    do {
+      const start = next === undefined ? {} : { ExclusiveStartKey: next };
+      const command = new ScanCommand({
+        TableName: this.#tables.backups,
+        ConsistentRead: true, // a record that was there before the list began must not be missed
+        ProjectionExpression: "BackupId, BlobKey, BlobSize, BlobSha256",
+        ...start,
+      });
+      const page = await this.#attempt("the backups could not be listed", (abortSignal) =>
+        this.#client.send(command, { abortSignal }),
+      );
+      for (const item of page.Items ?? []) yield { backupId: backupIdOf(item), blob: blobOf(item) };
+      next = page.LastEvaluatedKey;
+    } while (next !== undefined);
+  }
+
+  /** DynamoDB collects expired items by itself. */
+  async sweepExpired(): Promise<number> {
+    return 0;
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(
+      Object.values(this.#tables).map(async (name) => {
+        const purpose = `the DynamoDB table ${name} cannot be used`;
+        const { Table } = await this.#attempt(purpose, (abortSignal) =>
+          this.#client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
+        );
+        // a table is in use as before while its settings are changed
+        if (Table?.TableStatus !== "ACTIVE" && Table?.TableStatus !== "UPDATING")
+          throw new StorageUnavailable(`${purpose}: it is ${Table?.TableStatus ?? "in no known state"}`);
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client.destroy();
+  }
+
+  /** Takes the steps, all or none; returns those whose condition did not hold, none when they were taken. */
+  async #transact(steps: readonly Step[]): Promise<readonly Step[]> {
+    if (steps.length === 0) return [];
+    const items: TransactWriteItem[] = steps.map((step) => step.write);
+    const command = new TransactWriteItemsCommand({
+      ClientRequestToken: this.#random.uuid(),
+      TransactItems: items,
+    });
+    return this.#attempt("the change could not be stored", async (abortSignal) => {
+      try {
+        await this.#client.send(command, { abortSignal });
+        return [];
+      } catch (error) {
+        if (error instanceof TransactionCanceledException) return failedSteps(steps, error);
+        throw error;
+      }
+    });
+  }
+
+  async #get(table: string, key: Item): Promise<Item | null> {
+    const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
+    const { Item } = await this.#attempt("the record could not be read", (abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
+    return Item ?? null;
+  }
+
+  /** Reads items of several tables in one call, strongly consistent. Those that are not there are left out. */
+  async #batchGet(wanted: Record<string, readonly Item[]>): Promise<ReadonlyMap<string, readonly Item[]>> {
+    const found = new Map<string, Item[]>();
+    let missing: Record<string, { Keys: Item[]; ConsistentRead: true }> = {};
+    for (const [table, keys] of Object.entries(wanted))
+      if (keys.length > 0) missing[table] = { Keys: [...keys], ConsistentRead: true };
+    if (Object.keys(missing).length === 0) return found;
+    await this.#attempt("the index could not be read", async (abortSignal) => {
+      const command = new BatchGetItemCommand({ RequestItems: missing });
+      const { Responses, UnprocessedKeys } = await this.#client.send(command, { abortSignal });
+      for (const [table, items] of Object.entries(Responses ?? {}))
+        found.set(table, [...(found.get(table) ?? []), ...items]);
+      missing = {};
+      for (const [table, { Keys }] of Object.entries(UnprocessedKeys ?? {}))
+        if (Keys !== undefined && Keys.length > 0) missing[table] = { Keys, ConsistentRead: true };
+      if (Object.keys(missing).length > 0) throw new TryAgain("DynamoDB left keys unprocessed");
+    });
+    return found;
+  }
+
+  #attempt<T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withRetries(purpose, this.#retry, this.#random, attempt);
+  }
+}
+
+function issuedBefore(): Error {
+  return new Error("a sync factor token of this id was already issued");
+}
+
+/** The steps that a cancelled transaction failed at; throws when it was cancelled for another reason too. */
+function failedSteps(steps: readonly Step[], error: TransactionCanceledException): readonly Step[] {
+  const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? "None");
+  const failed = steps.filter((_, index) => codes[index] === "ConditionalCheckFailed");
+  // nothing that the other reasons hide could come before "spent"
+  if (failed.some((step) => step.otherwise === "spent")) return failed;
+  const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
+  if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
+    throw new Error(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
+  // a step beside a conflict or a throttled one was perhaps not looked at: the whole is repeated
+  if (others.length > 0 || failed.length === 0) throw error;
+  return failed;
+}

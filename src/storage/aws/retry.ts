@@ -1,0 +1,137 @@
+/** Repeats what may be repeated, within a time budget; the only place of this driver that retries. */
+import type { Random } from "../../clock.ts";
+import { ServiceError } from "../../errors.ts";
+import { StorageUnavailable } from "../contract.ts";
+
+export interface RetryPolicy {
+  /** No attempt starts later than this after the first. */
+  readonly budgetMs: number;
+  /** How long one attempt may take. */
+  readonly attemptMs: number;
+  /** The longest pause before the second attempt; it doubles with each further one, up to `maxPauseMs`. */
+  readonly firstPauseMs: number;
+  readonly maxPauseMs: number;
+}
+
+export const DEFAULT_RETRY: RetryPolicy = {
+  budgetMs: 6_000,
+  attemptMs: 2_000,
+  firstPauseMs: 40,
+  maxPauseMs: 1_000,
+};
+
+/** Thrown by an attempt that got an answer which says no more than "try again". */
+export class TryAgain extends Error {}
+
+/**
+ * Runs `attempt` until it succeeds or fails for good. The pause between attempts is random between nothing and its
+ * limit ("full jitter"), so that those who collided do not collide again.
+ *
+ * @param purpose says what could not be done, as in "the backup could not be read".
+ * @throws StorageUnavailable when the store did not answer within the budget, or refuses to serve at all.
+ */
+export async function withRetries<T>(
+  purpose: string,
+  policy: RetryPolicy,
+  random: Random,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const startedMs = performance.now();
+  for (
+    let pauseLimitMs = policy.firstPauseMs;
+    ;
+    pauseLimitMs = Math.min(pauseLimitMs * 2, policy.maxPauseMs)
+  ) {
+    try {
+      return await withDeadline(policy.attemptMs, attempt);
+    } catch (error) {
+      const verdict = verdictOn(error);
+      if (verdict === "pass on") throw error;
+      const pauseMs = fraction(random) * pauseLimitMs;
+      const elapsedMs = performance.now() - startedMs;
+      if (verdict === "refused" || elapsedMs + pauseMs >= policy.budgetMs)
+        throw new StorageUnavailable(purpose, { cause: explained(error) });
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+/** Status 4xx, and yet the same request may succeed the next time. */
+const TEMPORARY = new Set([
+  "ConditionalRequestConflict",
+  "LimitExceededException",
+  "OperationAborted",
+  "ProvisionedThroughputExceededException",
+  "ReplicatedWriteConflictException",
+  "RequestLimitExceeded",
+  "RequestTimeout",
+  "SlowDown",
+  "Throttling",
+  "ThrottlingException",
+  "TransactionCanceledException",
+  "TransactionConflictException",
+  "TransactionInProgressException",
+]);
+
+/** The request itself is wrong, and would be tomorrow. */
+const WRONG = new Set([
+  "ValidationException",
+  "SerializationException",
+  "IdempotentParameterMismatchException",
+]);
+
+/** What to do about a failed attempt: repeat it, give up because the store refuses, or pass on what is no outage. */
+function verdictOn(error: unknown): "again" | "refused" | "pass on" {
+  if (error instanceof TryAgain) return "again";
+  if (!(error instanceof Error) || error instanceof ServiceError) return "pass on";
+  if (TEMPORARY.has(error.name)) return "again";
+  if (WRONG.has(error.name)) return "pass on";
+  if (error.name === "CredentialsProviderError") return "refused";
+  if ("$fault" in error) {
+    const status = statusOf(error) ?? 0;
+    return status >= 500 || status === 429 ? "again" : "refused";
+  }
+  // No answer, or one that could not be read: what became of the request is unknown.
+  const unanswered = error.name === "TimeoutError" || error.name === "AbortError" || "$metadata" in error;
+  return unanswered || ("code" in error && typeof error.code === "string") ? "again" : "pass on";
+}
+
+/** The HTTP status of the answer that an SDK error is about; `null` when there was none. */
+export function statusOf(error: unknown): number | null {
+  if (!(error instanceof Error) || !("$metadata" in error)) return null;
+  const metadata = error.$metadata;
+  if (typeof metadata !== "object" || metadata === null || !("httpStatusCode" in metadata)) return null;
+  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : null;
+}
+
+/** Names what an operator can do about it; the SDK's error is kept as the cause. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.name === "ResourceNotFoundException")
+    return new Error("a DynamoDB table does not exist: `bun run aws:setup` creates what is missing", {
+      cause: error,
+    });
+  if (error.name === "NoSuchBucket")
+    return new Error("the S3 bucket does not exist: `bun run aws:setup` creates what is missing", {
+      cause: error,
+    });
+  const status = statusOf(error);
+  if (status === 401 || status === 403 || error.name === "CredentialsProviderError")
+    return new Error(`the credentials are missing or lack a permission (${error.name})`, { cause: error });
+  return error;
+}
+
+async function withDeadline<T>(limitMs: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), limitMs);
+  try {
+    return await run(controller.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** From 0 to almost 1. */
+function fraction(random: Random): number {
+  return Buffer.from(random.bytes(4)).readUInt32BE() / 2 ** 32;
+}

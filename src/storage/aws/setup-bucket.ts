@@ -1,0 +1,189 @@
+/** The bucket: versioned, closed to the public, and rid of what nobody needs any more. */
+import {
+  BucketLocationConstraint,
+  CreateBucketCommand,
+  GetBucketEncryptionCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketVersioningCommand,
+  GetPublicAccessBlockCommand,
+  HeadBucketCommand,
+  type LifecycleRule,
+  PutBucketEncryptionCommand,
+  PutBucketLifecycleConfigurationCommand,
+  PutBucketVersioningCommand,
+  PutPublicAccessBlockCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import type { AwsStorageConfig } from "../../config.ts";
+import { statusOf } from "./retry.ts";
+import type { Requirement } from "./setup.ts";
+
+/** How long a deleted or replaced object can still be brought back. */
+const NONCURRENT_DAYS = 30;
+
+/** A lifecycle configuration is replaced as a whole, so that rules of others are kept and ours known by their id. */
+const RULES: readonly LifecycleRule[] = [
+  {
+    ID: "backup-service-incomplete-uploads",
+    Status: "Enabled",
+    Filter: { Prefix: "" },
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+  },
+  {
+    ID: "backup-service-noncurrent-versions",
+    Status: "Enabled",
+    Filter: { Prefix: "" },
+    NoncurrentVersionExpiration: { NoncurrentDays: NONCURRENT_DAYS },
+    Expiration: { ExpiredObjectDeleteMarker: true },
+  },
+];
+
+const CLOSED = {
+  BlockPublicAcls: true,
+  IgnorePublicAcls: true,
+  BlockPublicPolicy: true,
+  RestrictPublicBuckets: true,
+} as const;
+
+export function bucketRequirement(s3: S3Client, config: AwsStorageConfig): Requirement {
+  const { bucket, kmsKeyArn } = config;
+  return {
+    what: `the bucket ${bucket}`,
+    isMet: () => bucketExists(s3, bucket),
+    meet: () => createBucket(s3, config),
+    within: [
+      versioning(s3, bucket),
+      publicAccessBlock(s3, bucket),
+      lifecycle(s3, bucket),
+      ...(kmsKeyArn === null ? [] : [encryption(s3, bucket, kmsKeyArn)]),
+    ],
+  };
+}
+
+/** Makes the bucket; one that is ours already is no error. */
+export async function createBucket(s3: S3Client, { bucket, region }: AwsStorageConfig): Promise<void> {
+  const location = Object.values(BucketLocationConstraint).find((name) => name === region);
+  try {
+    await s3.send(
+      new CreateBucketCommand({
+        Bucket: bucket,
+        // us-east-1 is the place of buckets without one, and not accepted by name
+        ...(location === undefined ? {} : { CreateBucketConfiguration: { LocationConstraint: location } }),
+      }),
+    );
+  } catch (error) {
+    if (!hasName(error, "BucketAlreadyOwnedByYou")) throw error;
+  }
+}
+
+async function bucketExists(s3: S3Client, bucket: string): Promise<boolean> {
+  try {
+    await s3.send(new HeadBucketCommand({ Bucket: bucket }));
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    if (statusOf(error) === 403)
+      throw new Error(`the bucket ${bucket} is somebody else's, or the credentials may not use it`, {
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+function versioning(s3: S3Client, bucket: string): Requirement {
+  return {
+    what: `versioning of ${bucket}`,
+    isMet: async () =>
+      (await s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status === "Enabled",
+    async meet() {
+      const enabled = { Status: "Enabled" } as const;
+      await s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: enabled }));
+    },
+  };
+}
+
+function publicAccessBlock(s3: S3Client, bucket: string): Requirement {
+  return {
+    what: `no public access to ${bucket}`,
+    async isMet() {
+      const answer = await unlessUnset("NoSuchPublicAccessBlockConfiguration", () =>
+        s3.send(new GetPublicAccessBlockCommand({ Bucket: bucket })),
+      );
+      const found = answer?.PublicAccessBlockConfiguration;
+      return (
+        found?.BlockPublicAcls === true &&
+        found.IgnorePublicAcls === true &&
+        found.BlockPublicPolicy === true &&
+        found.RestrictPublicBuckets === true
+      );
+    },
+    async meet() {
+      await s3.send(
+        new PutPublicAccessBlockCommand({ Bucket: bucket, PublicAccessBlockConfiguration: CLOSED }),
+      );
+    },
+  };
+}
+
+function lifecycle(s3: S3Client, bucket: string): Requirement {
+  const found = async () => {
+    const answer = await unlessUnset("NoSuchLifecycleConfiguration", () =>
+      s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucket })),
+    );
+    return answer?.Rules ?? [];
+  };
+  return {
+    what: `lifecycle rules of ${bucket}`,
+    async isMet() {
+      const rules = await found();
+      return RULES.every(({ ID }) => rules.some((rule) => rule.ID === ID && rule.Status === "Enabled"));
+    },
+    async meet() {
+      const others = (await found()).filter((rule) => RULES.every(({ ID }) => rule.ID !== ID));
+      const LifecycleConfiguration = { Rules: [...others, ...RULES] };
+      await s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket: bucket, LifecycleConfiguration }));
+    },
+  };
+}
+
+function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requirement {
+  const byDefault = { SSEAlgorithm: "aws:kms", KMSMasterKeyID: kmsKeyArn } as const;
+  return {
+    what: `encryption of ${bucket} with ${kmsKeyArn}`,
+    async isMet() {
+      const answer = await unlessUnset("ServerSideEncryptionConfigurationNotFoundError", () =>
+        s3.send(new GetBucketEncryptionCommand({ Bucket: bucket })),
+      );
+      return (
+        answer?.ServerSideEncryptionConfiguration?.Rules?.some(
+          (rule) => rule.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID === kmsKeyArn,
+        ) ?? false
+      );
+    },
+    async meet() {
+      await s3.send(
+        new PutBucketEncryptionCommand({
+          Bucket: bucket,
+          ServerSideEncryptionConfiguration: {
+            // a bucket key saves most of the calls to KMS, and with them most of the cost
+            Rules: [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: true }],
+          },
+        }),
+      );
+    },
+  };
+}
+
+/** `null` where S3 answers with the error that says a setting was never made. */
+async function unlessUnset<T>(errorName: string, ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (hasName(error, errorName)) return null;
+    throw error;
+  }
+}
+
+function hasName(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name;
+}

@@ -1,0 +1,122 @@
+/** The tables: on demand, recoverable to any second, and the one-time table rid of what has expired. */
+import {
+  CreateTableCommand,
+  DescribeContinuousBackupsCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  type DynamoDBClient,
+  ResourceInUseException,
+  ResourceNotFoundException,
+  UpdateContinuousBackupsCommand,
+  UpdateTimeToLiveCommand,
+  waitUntilTableExists,
+} from "@aws-sdk/client-dynamodb";
+import type { AwsStorageConfig } from "../../config.ts";
+import type { Requirement } from "./setup.ts";
+import { PARTITION_KEYS, TTL_ATTRIBUTE } from "./tables.ts";
+
+const CREATION_LIMIT_SECONDS = 180;
+/** A table's backups are made ready in the minute after it was created; until then they cannot be configured. */
+const BACKUPS_LIMIT_MS = 120_000;
+const BACKUPS_PAUSE_MS = 3_000;
+
+export function tableRequirements(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Requirement[] {
+  const table = (name: string, partitionKey: string, within: readonly Requirement[] = []): Requirement => ({
+    what: `the table ${name}`,
+    isMet: () => tableExists(dynamoDb, name, partitionKey),
+    meet: () => createTable(dynamoDb, name, partitionKey),
+    within: [...within, pointInTimeRecovery(dynamoDb, name)],
+  });
+  return [
+    table(tables.factorLookup, PARTITION_KEYS.factorLookup),
+    table(tables.backups, PARTITION_KEYS.backups),
+    table(tables.oneTime, PARTITION_KEYS.oneTime, [timeToLive(dynamoDb, tables.oneTime)]),
+  ];
+}
+
+/** Makes all three tables at once and waits for them. */
+export async function createTables(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Promise<void> {
+  await Promise.all([
+    createTable(dynamoDb, tables.factorLookup, PARTITION_KEYS.factorLookup),
+    createTable(dynamoDb, tables.backups, PARTITION_KEYS.backups),
+    createTable(dynamoDb, tables.oneTime, PARTITION_KEYS.oneTime),
+  ]);
+}
+
+/** Makes a table and waits until it can be used; one that is there already is no error. */
+async function createTable(dynamoDb: DynamoDBClient, name: string, partitionKey: string): Promise<void> {
+  try {
+    const { TableDescription } = await dynamoDb.send(
+      new CreateTableCommand({
+        TableName: name,
+        BillingMode: "PAY_PER_REQUEST",
+        AttributeDefinitions: [{ AttributeName: partitionKey, AttributeType: "S" }],
+        KeySchema: [{ AttributeName: partitionKey, KeyType: "HASH" }],
+      }),
+    );
+    if (TableDescription?.TableStatus === "ACTIVE") return;
+  } catch (error) {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+  await waitUntilTableExists({ client: dynamoDb, maxWaitTime: CREATION_LIMIT_SECONDS }, { TableName: name });
+}
+
+async function tableExists(dynamoDb: DynamoDBClient, name: string, partitionKey: string): Promise<boolean> {
+  try {
+    const { Table } = await dynamoDb.send(new DescribeTableCommand({ TableName: name }));
+    const keys = Table?.KeySchema?.map((key) => key.AttributeName).join(", ");
+    if (keys !== partitionKey)
+      throw new Error(
+        `the table ${name} is there with the key ${keys}, and the service needs ${partitionKey}`,
+      );
+    return true;
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) return false;
+    throw error;
+  }
+}
+
+function timeToLive(dynamoDb: DynamoDBClient, table: string): Requirement {
+  return {
+    what: `expiry of items of ${table}`,
+    async isMet() {
+      const answer = await dynamoDb.send(new DescribeTimeToLiveCommand({ TableName: table }));
+      const { TimeToLiveStatus: status, AttributeName: attribute } = answer.TimeToLiveDescription ?? {};
+      if (status !== "ENABLED" && status !== "ENABLING") return false;
+      if (attribute === TTL_ATTRIBUTE) return true;
+      throw new Error(`items of ${table} expire by ${attribute}, and the service needs ${TTL_ATTRIBUTE}`);
+    },
+    async meet() {
+      const TimeToLiveSpecification = { Enabled: true, AttributeName: TTL_ATTRIBUTE };
+      await dynamoDb.send(new UpdateTimeToLiveCommand({ TableName: table, TimeToLiveSpecification }));
+    },
+  };
+}
+
+function pointInTimeRecovery(dynamoDb: DynamoDBClient, table: string): Requirement {
+  return {
+    what: `point-in-time recovery of ${table}`,
+    async isMet() {
+      const answer = await dynamoDb.send(new DescribeContinuousBackupsCommand({ TableName: table }));
+      const found = answer.ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
+      return found?.PointInTimeRecoveryStatus === "ENABLED";
+    },
+    async meet() {
+      const command = new UpdateContinuousBackupsCommand({
+        TableName: table,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      });
+      const startedMs = performance.now();
+      for (;;) {
+        try {
+          await dynamoDb.send(command);
+          return;
+        } catch (error) {
+          const early = error instanceof Error && error.name === "ContinuousBackupsUnavailableException";
+          if (!early || performance.now() - startedMs > BACKUPS_LIMIT_MS) throw error;
+          await new Promise((resolve) => setTimeout(resolve, BACKUPS_PAUSE_MS));
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,111 @@
+/** The tables: their keys, and how factors, records and one-time values are spelt as items. */
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import {
+  type BackupRecord,
+  type BlobRef,
+  type FactorRef,
+  type OneTimeValue,
+  StorageUnavailable,
+  type StoredRecord,
+  type SyncFactorToken,
+} from "../contract.ts";
+import { storedKey } from "../stored-key.ts";
+
+export type Item = Record<string, AttributeValue>;
+
+/** The partition key of each table, a string. There are no sort keys. */
+export const PARTITION_KEYS = { factorLookup: "PK", backups: "BackupId", oneTime: "PK" } as const;
+
+/** The attribute of the one-time table by which DynamoDB expires items: seconds since the epoch. */
+export const TTL_ATTRIBUTE = "ExpiresAt";
+
+/** DynamoDB may collect an item this long after its expiry at the earliest, so that differing clocks do no harm. */
+const TTL_MARGIN_SECONDS = 3_600;
+
+/** Partition keys have at most 2048 bytes of UTF-8; the rest is for the scope. */
+const MAX_KEY_BYTES = 2_000;
+
+export function factorKey({ scope, key }: FactorRef): Item {
+  return { PK: { S: `${scope}#${storedKey(key, MAX_KEY_BYTES)}` } };
+}
+
+export function backupKey(backupId: string): Item {
+  return { BackupId: { S: backupId } };
+}
+
+export function oneTimeKey(id: string): Item {
+  return { PK: { S: storedKey(id, MAX_KEY_BYTES) } };
+}
+
+export function factorItem(factor: FactorRef, backupId: string, nowMs: number): Item {
+  return { ...factorKey(factor), BackupId: { S: backupId }, CreatedAt: { N: `${nowMs}` } };
+}
+
+/** Metadata travels as one JSON text: DynamoDB's own maps would not keep the order of members, nor every name. */
+export function recordItem(backupId: string, { blob, metadata }: BackupRecord, revision: string): Item {
+  return {
+    ...backupKey(backupId),
+    Revision: { S: revision },
+    BlobKey: { S: blob.key },
+    BlobSize: { N: `${blob.size}` },
+    BlobSha256: { S: blob.sha256 },
+    Metadata: { S: JSON.stringify(metadata) },
+  };
+}
+
+export function spentItem({ id, expiresAtMs }: OneTimeValue): Item {
+  return { ...oneTimeKey(id), ...expiry(expiresAtMs), Spent: { BOOL: true } };
+}
+
+export function tokenItem({ id, expiresAtMs, backupId }: SyncFactorToken): Item {
+  return { ...oneTimeKey(id), ...expiry(expiresAtMs), Spent: { BOOL: false }, BackupId: { S: backupId } };
+}
+
+function expiry(expiresAtMs: number): Item {
+  return {
+    ExpiresAtMs: { N: `${expiresAtMs}` },
+    [TTL_ATTRIBUTE]: { N: `${Math.ceil(expiresAtMs / 1000) + TTL_MARGIN_SECONDS}` },
+  };
+}
+
+export function recordOf(item: Item): StoredRecord {
+  return {
+    revision: text(item, "Revision"),
+    blob: blobOf(item),
+    metadata: JSON.parse(text(item, "Metadata")),
+  };
+}
+
+export function blobOf(item: Item): BlobRef {
+  return { key: text(item, "BlobKey"), size: number(item, "BlobSize"), sha256: text(item, "BlobSha256") };
+}
+
+export function backupIdOf(item: Item): string {
+  return text(item, "BackupId");
+}
+
+/** A one-time item that has not expired; DynamoDB collects late, so an item that is there may have. */
+export function isLive(item: Item, nowMs: number): boolean {
+  return number(item, "ExpiresAtMs") > nowMs;
+}
+
+/** What a one-time item says as a sync factor token; `null` when it is a plain value. */
+export function tokenOf(item: Item): { backupId: string; spent: boolean } | null {
+  return item.BackupId === undefined
+    ? null
+    : { backupId: backupIdOf(item), spent: item.Spent?.BOOL === true };
+}
+
+function text(item: Item, name: string): string {
+  return item[name]?.S ?? malformed(name);
+}
+
+function number(item: Item, name: string): number {
+  return Number(item[name]?.N ?? malformed(name));
+}
+
+function malformed(name: string): never {
+  throw new StorageUnavailable("an item of the record store cannot be read", {
+    cause: new Error(`the attribute ${name} is missing or has another type`),
+  });
+}

@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+import { randomUUID } from "node:crypto";
+import { DescribeTableCommand, DescribeTimeToLiveCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketVersioningCommand,
+  GetPublicAccessBlockCommand,
+  PutBucketLifecycleConfigurationCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { systemClock, systemRandom } from "../../src/clock.ts";
+import { loadConfig } from "../../src/config.ts";
+import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import { DRIVERS } from "../drivers.ts";
+import { awsEnvironment } from "../support/aws-storage.ts";
+import { startS3Endpoint } from "../support/s3-endpoint.ts";
+
+type Variables = Record<string, string>;
+
+/** The variables of a storage that nobody has made yet. */
+async function newNames(): Promise<Variables> {
+  const name = `setup-${randomUUID()}`;
+  return {
+    ...(await awsEnvironment()),
+    BACKUP_S3_BUCKET: name,
+    DYNAMODB_TABLE_FACTOR_LOOKUP: `${name}-factor-lookup`,
+    DYNAMODB_TABLE_BACKUPS: `${name}-backups`,
+    DYNAMODB_TABLE_ONE_TIME: `${name}-one-time`,
+  };
+}
+
+async function runSetup(env: Variables, ...args: string[]) {
+  const child = Bun.spawn([process.execPath, "src/cli/aws-setup.ts", ...args], {
+    cwd: `${import.meta.dir}/../..`,
+    env: { PATH: process.env.PATH, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [output, errors, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  const lines = output.trim().split("\n");
+  return { status, lines, errors, withMark: (mark: string) => lines.filter((line) => line.startsWith(mark)) };
+}
+
+function clientsOf(env: Variables) {
+  const credentials = {
+    accessKeyId: env.AWS_ACCESS_KEY_ID ?? "",
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? "",
+  };
+  const shared = { region: env.AWS_REGION ?? "", credentials };
+  return {
+    s3: new S3Client({ ...shared, endpoint: env.AWS_ENDPOINT_URL_S3 ?? "", forcePathStyle: true }),
+    dynamoDb: new DynamoDBClient({ ...shared, endpoint: env.AWS_ENDPOINT_URL_DYNAMODB ?? "" }),
+  };
+}
+
+if (DRIVERS.some((driver) => driver.name === "aws"))
+  describe("aws:setup", () => {
+    test("tells what is missing, makes it, and has nothing to do the next time", async () => {
+      const env = await newNames();
+      const before = await runSetup(env, "--check");
+      expect(before.status).toBe(1);
+      expect(before.withMark("MISSING")).toHaveLength(before.lines.length);
+      expect(before.lines).toContain(`MISSING  the bucket ${env.BACKUP_S3_BUCKET}`);
+
+      const made = await runSetup(env);
+      expect(made).toMatchObject({ status: 0, errors: "" });
+      expect(made.lines).toHaveLength(before.lines.length);
+      expect(made.lines).toContain(`created  the table ${env.DYNAMODB_TABLE_BACKUPS}`);
+
+      for (const again of [await runSetup(env), await runSetup(env, "--check")]) {
+        expect(again.status).toBe(0);
+        expect(again.withMark("created")).toEqual([]);
+        expect(again.withMark("MISSING")).toEqual([]);
+        expect(again.lines).toContain(`ok       the bucket ${env.BACKUP_S3_BUCKET}`);
+      }
+    });
+
+    test("makes a bucket and tables as the service needs them", async () => {
+      const env = await newNames();
+      await runSetup(env);
+      const { s3, dynamoDb } = clientsOf(env);
+      const Bucket = env.BACKUP_S3_BUCKET ?? "";
+      expect((await s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBe("Enabled");
+      const access = await s3.send(new GetPublicAccessBlockCommand({ Bucket }));
+      expect(Object.values(access.PublicAccessBlockConfiguration ?? {})).toEqual([true, true, true, true]);
+      const { Rules } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
+      expect(Rules).toMatchObject([
+        { Status: "Enabled", AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+        { Status: "Enabled", NoncurrentVersionExpiration: { NoncurrentDays: 30 } },
+      ]);
+      const TableName = env.DYNAMODB_TABLE_ONE_TIME ?? "";
+      const { Table } = await dynamoDb.send(new DescribeTableCommand({ TableName }));
+      expect(Table).toMatchObject({
+        KeySchema: [{ AttributeName: "PK", KeyType: "HASH" }],
+        BillingModeSummary: { BillingMode: "PAY_PER_REQUEST" },
+      });
+      const { TimeToLiveDescription } = await dynamoDb.send(new DescribeTimeToLiveCommand({ TableName }));
+      expect(TimeToLiveDescription).toMatchObject({ AttributeName: "ExpiresAt" });
+
+      const { storage } = loadConfig({ ...env, APP_ENV: "development", STORAGE_DRIVER: "aws" });
+      if (storage.driver !== "aws") throw new Error("another driver was configured");
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
+      await using records = await openAwsRecords(storage, { clock: systemClock, random: systemRandom });
+      await using blobs = await openAwsBlobs(storage, { random: systemRandom });
+      await records.ready();
+      await blobs.ready();
+    });
+
+    test("keeps the lifecycle rules of others", async () => {
+      const env = await newNames();
+      await runSetup(env);
+      const { s3 } = clientsOf(env);
+      const Bucket = env.BACKUP_S3_BUCKET ?? "";
+      const theirs = {
+        ID: "theirs",
+        Status: "Enabled",
+        Filter: { Prefix: "logs/" },
+        Expiration: { Days: 7 },
+      } as const;
+      await s3.send(
+        new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules: [theirs] } }),
+      );
+      const check = await runSetup(env, "--check");
+      expect(check.status).toBe(1);
+      expect(check.withMark("MISSING")).toEqual([`MISSING  lifecycle rules of ${Bucket}`]);
+      await runSetup(env);
+      const { Rules } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
+      expect(Rules?.map((rule) => rule.ID)).toEqual([
+        "theirs",
+        "backup-service-incomplete-uploads",
+        "backup-service-noncurrent-versions",
+      ]);
+    });
+
+    test("sets the bucket's default key where one is configured", async () => {
+      const kmsKeyArn = "arn:aws:kms:eu-west-1:000000000000:key/1";
+      const env: Variables = { ...(await newNames()), BACKUP_S3_BUCKET_KMS_KEY_ARN: kmsKeyArn };
+      const what = `encryption of ${env.BACKUP_S3_BUCKET} with ${kmsKeyArn}`;
+      expect((await runSetup(env)).lines).toContain(`created  ${what}`);
+      expect((await runSetup(env, "--check")).lines).toContain(`ok       ${what}`);
+    });
+
+    test("only warns of what an endpoint does not implement", async () => {
+      const s3 = startS3Endpoint({ unsupported: ["publicAccessBlock"] });
+      const env: Variables = { ...(await newNames()), AWS_ENDPOINT_URL_S3: s3.url };
+      const what = `no public access to ${env.BACKUP_S3_BUCKET} is not supported by this endpoint`;
+      for (const args of [[], ["--check"]]) {
+        const { status, withMark } = await runSetup(env, ...args);
+        expect(status).toBe(0);
+        expect(withMark("warning")).toContain(`warning  ${what}`);
+      }
+      await s3.stop();
+    });
+
+    test("refuses a table that has other keys", async () => {
+      const env = await newNames();
+      const swapped = { ...env, DYNAMODB_TABLE_FACTOR_LOOKUP: env.DYNAMODB_TABLE_BACKUPS ?? "" };
+      await runSetup(env);
+      const { status, errors } = await runSetup(swapped);
+      expect(status).toBe(1);
+      expect(errors).toContain(`the table ${env.DYNAMODB_TABLE_BACKUPS} is there with the key BackupId`);
+    });
+
+    test("tells which variables are missing, and how it is used", async () => {
+      const unset = await runSetup({});
+      expect(unset.status).toBe(1);
+      expect(unset.errors).toBe("AWS_REGION is required\nBACKUP_S3_BUCKET is required\n");
+      const wrong = await runSetup({}, "--chekc");
+      expect(wrong).toMatchObject({ status: 2, errors: "usage: bun run aws:setup [--check]\n" });
+    });
+
+    test("an endpoint that does not answer is told in one line", async () => {
+      const env = { ...(await newNames()), AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1" };
+      const { status, errors } = await runSetup(env, "--check");
+      expect(status).toBe(1);
+      expect(errors).toMatch(/^.*ECONNREFUSED.*\n$/);
+    });
+  });

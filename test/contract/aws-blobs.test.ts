@@ -1,0 +1,128 @@
+/** What only the aws driver's blob store does: how it speaks to S3. */
+import { describe, expect, test } from "bun:test";
+import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { systemRandom } from "../../src/clock.ts";
+import type { AwsStorageConfig } from "../../src/config.ts";
+import { type AwsBlobsOptions, openAwsBlobs } from "../../src/storage/aws/blobs.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { startFaultProxy } from "../support/fault-proxy.ts";
+import { contentOf } from "./blobs.ts";
+import { collect } from "./fixture.ts";
+
+const RETRY = { budgetMs: 2_000, attemptMs: 1_000, firstPauseMs: 2, maxPauseMs: 10 };
+
+async function openFixture(change: Partial<AwsStorageConfig> = {}, options: Partial<AwsBlobsOptions> = {}) {
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.s3Endpoint ?? "");
+  const config = { ...storage.config, s3Endpoint: proxy.url, ...change };
+  const blobs = await openAwsBlobs(config, { random: systemRandom, retry: RETRY, ...options });
+  const s3 = new S3Client({
+    region: storage.config.region,
+    endpoint: storage.config.s3Endpoint ?? "",
+    forcePathStyle: true,
+  });
+  return {
+    storage,
+    proxy,
+    blobs,
+    s3,
+    bucket: storage.config.bucket,
+    async [Symbol.asyncDispose]() {
+      s3.destroy();
+      for (const resource of [blobs, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+if (DRIVERS.some((driver) => driver.name === "aws")) {
+  describe("objects", () => {
+    test("an object is named after its backup", async () => {
+      await using store = await openFixture();
+      const { key } = await store.blobs.put("backup_1", [Buffer.from("x")]);
+      expect(key).toMatch(/^backup_1\/blobs\/[0-9a-f-]{36}$/);
+    });
+
+    test("an object is encrypted with the key of the configuration, and only then", async () => {
+      const kmsKeyArn = "arn:aws:kms:eu-west-1:000000000000:key/1";
+      for (const [change, algorithm, keyId] of [
+        [{ kmsKeyArn }, "aws:kms", kmsKeyArn],
+        [{}, undefined, undefined],
+      ] as const) {
+        await using store = await openFixture(change);
+        const { key } = await store.blobs.put("b1", [Buffer.from("x")]);
+        const head = await store.s3.send(new HeadObjectCommand({ Bucket: store.bucket, Key: key }));
+        expect(head.ServerSideEncryption).toBe(algorithm);
+        expect(head.SSEKMSKeyId).toBe(keyId);
+      }
+    });
+
+    test("objects of others in the bucket are not listed", async () => {
+      await using store = await openFixture();
+      const { key } = await store.blobs.put("b1", [Buffer.from("x")]);
+      for (const Key of ["readme.txt", "b1/other/1", "b1/blobs/not-a-uuid"])
+        await store.s3.send(new PutObjectCommand({ Bucket: store.bucket, Key, Body: "x" }));
+      expect((await collect(store.blobs.list())).map((entry) => entry.key)).toEqual([key]);
+    });
+  });
+
+  describe("an upload whose answer is lost", () => {
+    test("is found to be stored, under one name", async () => {
+      await using store = await openFixture();
+      store.proxy.inject({ kind: "drop answer" });
+      const ref = await store.blobs.put("b1", [Buffer.from("content")]);
+      expect(store.proxy.seen.map((line) => line.split(" ")[0])).toEqual(["PUT", "PUT", "HEAD"]);
+      expect(`${await contentOf(store.blobs, ref)}`).toBe("content");
+      expect(await collect(store.blobs.list())).toHaveLength(1);
+    });
+
+    test("is not taken for stored when another object has its name", async () => {
+      const uuid = "00000000-0000-4000-8000-000000000000";
+      const random = { ...systemRandom, uuid: () => uuid };
+      await using store = await openFixture({}, { random });
+      const other = { Bucket: store.bucket, Key: `b1/blobs/${uuid}`, Body: "CONTENT" };
+      await store.s3.send(new PutObjectCommand(other));
+      await expect(store.blobs.put("b1", [Buffer.from("content")])).rejects.toThrow("another object");
+      await expect(store.blobs.put("b1", [Buffer.from("longer content")])).rejects.toThrow("another object");
+    });
+  });
+
+  describe("a download", () => {
+    test("that a reader takes its time with is not cut off", async () => {
+      await using store = await openFixture({}, { stallMs: 40, retry: { ...RETRY, attemptMs: 100 } });
+      const content = Buffer.alloc(3_000_000, 7);
+      const ref = await store.blobs.put("b1", [content]);
+      const stream = await store.blobs.get(ref);
+      const pieces: Uint8Array[] = [];
+      for await (const piece of stream ?? []) {
+        if (pieces.length < 3) await new Promise((resolve) => setTimeout(resolve, 80));
+        pieces.push(piece);
+      }
+      expect(Buffer.concat(pieces).equals(content)).toBe(true);
+    });
+
+    test("that stands still ends as an outage", async () => {
+      await using store = await openFixture({}, { stallMs: 50 });
+      const ref = await store.blobs.put("b1", [Buffer.alloc(3_000_000, 7)]);
+      store.proxy.inject({ kind: "stall answer" });
+      await expect(contentOf(store.blobs, ref)).rejects.toBeInstanceOf(StorageUnavailable);
+    });
+  });
+
+  test("a missing bucket is an outage that says what to do, and never a missing object", async () => {
+    await using store = await openFixture({ bucket: "no-such-bucket" });
+    const ref = { key: "b1/blobs/x", size: 1, sha256: "00" };
+    const calls: (() => Promise<unknown>)[] = [
+      () => store.blobs.get(ref),
+      () => store.blobs.put("b1", []),
+      () => store.blobs.delete(ref.key),
+    ];
+    for (const call of calls) {
+      const error = await call().catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(StorageUnavailable);
+      if (error instanceof Error) expect(String(error.cause)).toContain("aws:setup");
+    }
+    await expect(store.blobs.ready()).rejects.toThrow("no-such-bucket cannot be used: it does not exist");
+  });
+}

@@ -1,0 +1,269 @@
+/** Each method of the stores: what it does, what it answers, and what the state is before and after. */
+import { randomBytes } from "node:crypto";
+import type { BlobStore, Change, RecordStore } from "../../src/storage/contract.ts";
+import type { SettableClock } from "../support/settable-clock.ts";
+import { contentOf } from "./blobs.ts";
+import { backupOf, collect, create, isSpent, labelOf, main, once, record, sync, token } from "./fixture.ts";
+
+export interface Prepared<Store> {
+  run(store: Store): Promise<unknown>;
+  readonly answer: unknown;
+  /** What of the state this case can change. */
+  state(store: Store): Promise<unknown>;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+export interface FaultCase<Store> {
+  readonly name: string;
+  readonly writes: boolean;
+  /** Whether it may have handed out something before it met the fault, so that it cannot begin anew. */
+  readonly mayBreakMidway?: boolean;
+  /** Makes what the case needs; nothing of it is shared with another `id`. */
+  prepare(store: Store, id: string, clock: SettableClock): Promise<Prepared<Store>>;
+}
+
+function reading<Store>(run: (store: Store) => Promise<unknown>, answer: unknown): Prepared<Store> {
+  return { run, answer, state: async () => null, before: null, after: null };
+}
+
+/** Everything that a commit of `id` may write. */
+function recordState(id: string, clock: SettableClock) {
+  return async (records: RecordStore) => ({
+    label: await labelOf(records, id),
+    factor: await backupOf(records, main(`${id} old`)),
+    claimed: [await backupOf(records, main(`${id} new`)), await backupOf(records, sync(`${id} new`))],
+    spent: await isSpent(records, once(`${id} nonce`, clock)),
+    token: await records.readToken(`${id} token`),
+  });
+}
+
+const NOTHING = { label: null, factor: null, claimed: [null, null], spent: false, token: null };
+
+export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
+  {
+    name: "creating",
+    writes: true,
+    async prepare(_records, id, clock) {
+      const change: Change = {
+        backupId: id,
+        expect: "absent",
+        next: record("new"),
+        claim: [main(`${id} new`), sync(`${id} new`)],
+        spend: [once(`${id} nonce`, clock)],
+      };
+      return {
+        run: (store) => store.commit(change),
+        answer: "committed",
+        state: recordState(id, clock),
+        before: NOTHING,
+        after: { ...NOTHING, label: "new", claimed: [id, id], spent: true },
+      };
+    },
+  },
+  {
+    name: "updating with a token, around a row of somebody else",
+    writes: true,
+    async prepare(records, id, clock) {
+      await create(records, `${id} other`, { claim: [main(`${id} other`)] });
+      const revision = await create(records, id, { next: record("old"), claim: [main(`${id} old`)] });
+      await records.spend([], token(`${id} token`, id, clock));
+      const change: Change = {
+        backupId: id,
+        expect: { revision },
+        next: record("new"),
+        claim: [main(`${id} new`)],
+        release: [main(`${id} other`), main(`${id} old`)],
+        redeem: `${id} token`,
+      };
+      const before = { ...NOTHING, label: "old", factor: id, token: { backupId: id, spent: false } };
+      return {
+        run: (store) => store.commit(change),
+        answer: "committed",
+        state: recordState(id, clock),
+        before,
+        after: { ...NOTHING, label: "new", claimed: [id, null], token: { backupId: id, spent: true } },
+      };
+    },
+  },
+  {
+    name: "deleting",
+    writes: true,
+    async prepare(records, id, clock) {
+      const revision = await create(records, id, { next: record("old"), claim: [main(`${id} old`)] });
+      const change: Change = {
+        backupId: id,
+        expect: { revision },
+        next: null,
+        release: [main(`${id} old`)],
+        spend: [once(`${id} nonce`, clock)],
+      };
+      return {
+        run: (store) => store.commit(change),
+        answer: "committed",
+        state: recordState(id, clock),
+        before: { ...NOTHING, label: "old", factor: id },
+        after: { ...NOTHING, spent: true },
+      };
+    },
+  },
+  {
+    name: "a commit that meets a conflict",
+    writes: true,
+    async prepare(records, id, clock) {
+      await create(records, id, { next: record("old"), claim: [main(`${id} old`)] });
+      const change: Change = {
+        backupId: id,
+        expect: { revision: "outdated" },
+        next: record("new"),
+        claim: [main(`${id} new`)],
+        release: [main(`${id} old`)],
+        spend: [once(`${id} nonce`, clock)],
+      };
+      const before = { ...NOTHING, label: "old", factor: id };
+      const state = recordState(id, clock);
+      return { run: (store) => store.commit(change), answer: "revision", state, before, after: before };
+    },
+  },
+  {
+    name: "spending and issuing",
+    writes: true,
+    prepare: async (_records, id, clock) => ({
+      run: (store) => store.spend([once(`${id} nonce`, clock)], token(`${id} token`, id, clock)),
+      answer: true,
+      state: recordState(id, clock),
+      before: NOTHING,
+      after: { ...NOTHING, spent: true, token: { backupId: id, spent: false } },
+    }),
+  },
+  {
+    name: "spending what is spent",
+    writes: true,
+    async prepare(records, id, clock) {
+      await records.spend([once(`${id} nonce`, clock)]);
+      const before = { ...NOTHING, spent: true };
+      return {
+        run: (store) => store.spend([once(`${id} nonce`, clock)], token(`${id} token`, id, clock)),
+        answer: false,
+        state: recordState(id, clock),
+        before,
+        after: before,
+      };
+    },
+  },
+  {
+    name: "locating",
+    writes: false,
+    async prepare(records, id, clock) {
+      const spend = [once(`${id} nonce`, clock)];
+      await create(records, id, { claim: [main(id)], spend });
+      return reading((store) => store.locate(main(id), spend), { backupId: id, spent: true });
+    },
+  },
+  {
+    name: "reading a record",
+    writes: false,
+    async prepare(records, id) {
+      const revision = await create(records, id, { next: record("stored") });
+      return reading((store) => store.read(id), { ...record("stored"), revision });
+    },
+  },
+  {
+    name: "reading what is not there",
+    writes: false,
+    prepare: async (_records, id) => reading((store) => store.read(id), null),
+  },
+  {
+    name: "reading a token",
+    writes: false,
+    async prepare(records, id, clock) {
+      await records.spend([], token(id, "b1", clock));
+      return reading((store) => store.readToken(id), { backupId: "b1", spent: false });
+    },
+  },
+  {
+    name: "listing",
+    writes: false,
+    async prepare(records, id) {
+      await create(records, id);
+      const run = async (store: RecordStore) =>
+        (await collect(store.list())).filter(({ backupId }) => backupId === id);
+      return reading(run, [{ backupId: id, blob: record(id).blob }]);
+    },
+  },
+  { name: "being ready", writes: false, prepare: async () => reading((store) => store.ready(), undefined) },
+];
+
+export const BLOB_CASES: readonly FaultCase<BlobStore>[] = [
+  putting("putting nothing", 0),
+  putting("putting a small ciphertext", 1_000),
+  putting("putting a large ciphertext", 2_000_000),
+  getting("reading a small ciphertext", 1_000, false),
+  getting("reading a large ciphertext", 2_000_000, true),
+  {
+    name: "reading what is not there",
+    writes: false,
+    prepare: async (_blobs, id) =>
+      reading((store) => store.get({ key: `${id}/blobs/none`, size: 1, sha256: "00" }), null),
+  },
+  {
+    name: "deleting",
+    writes: true,
+    async prepare(blobs, id) {
+      const ref = await blobs.put(id, [randomBytes(10)]);
+      return {
+        run: (store) => store.delete(ref.key),
+        answer: undefined,
+        state: sizesOf(id),
+        before: [10],
+        after: [],
+      };
+    },
+  },
+  {
+    name: "listing",
+    writes: false,
+    async prepare(blobs, id) {
+      await blobs.put(id, [randomBytes(10)]);
+      return reading(sizesOf(id), [10]);
+    },
+  },
+  { name: "being ready", writes: false, prepare: async () => reading((store) => store.ready(), undefined) },
+];
+
+function putting(name: string, size: number): FaultCase<BlobStore> {
+  const content = randomBytes(size);
+  return {
+    name,
+    writes: true,
+    prepare: async (_blobs, id) => ({
+      async run(store) {
+        const ref = await store.put(id, [content.subarray(0, 300), content.subarray(300)]);
+        return ref.key.startsWith(`${id}/`) && ref.size;
+      },
+      answer: size,
+      state: sizesOf(id),
+      before: [],
+      after: [size],
+    }),
+  };
+}
+
+function getting(name: string, size: number, mayBreakMidway: boolean): FaultCase<BlobStore> {
+  return {
+    name,
+    writes: false,
+    mayBreakMidway,
+    async prepare(blobs, id) {
+      const content = randomBytes(size);
+      const ref = await blobs.put(id, [content]);
+      return reading(async (store) => content.equals(await contentOf(store, ref)), true);
+    },
+  };
+}
+
+/** The sizes of the ciphertexts stored for `id`. */
+function sizesOf(id: string): (blobs: BlobStore) => Promise<unknown> {
+  return async (blobs) =>
+    (await collect(blobs.list())).filter(({ key }) => key.startsWith(`${id}/`)).map(({ size }) => size);
+}

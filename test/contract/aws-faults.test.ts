@@ -1,0 +1,138 @@
+/** What the aws driver answers when its stores fail: what is true, or that it does not know. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { systemRandom } from "../../src/clock.ts";
+import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import { type BlobStore, type RecordStore, StorageUnavailable } from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { DYNAMODB_FAULTS, TRANSACTION_FAULTS } from "../support/dynamodb-proxy.ts";
+import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { S3_FAULTS, UPLOAD_FAULTS } from "../support/s3-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { BLOB_CASES, type FaultCase, RECORD_CASES } from "./aws-fault-cases.ts";
+
+/** Attempts shorter than the longest delay, and time for many of them. */
+const PATIENT = { budgetMs: 5_000, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
+/** Where nothing but giving up is expected. */
+const IMPATIENT = { ...PATIENT, budgetMs: 250 };
+const STALL_MS = 100;
+
+type AwsStorage = Awaited<ReturnType<typeof newAwsStorage>>;
+
+if (DRIVERS.some((driver) => driver.name === "aws")) {
+  describe("records on an unreliable DynamoDB", () => {
+    let storage: AwsStorage;
+    let proxy: FaultProxy;
+    let patient: RecordStore;
+    let impatient: RecordStore;
+    let healthy: RecordStore;
+    const clock = new SettableClock();
+
+    beforeAll(async () => {
+      storage = await newAwsStorage();
+      proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+      const options = { clock, random: systemRandom };
+      const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+      patient = await openAwsRecords(config, { ...options, retry: PATIENT });
+      impatient = await openAwsRecords(config, { ...options, retry: IMPATIENT });
+      healthy = await openAwsRecords(storage.config, options);
+    });
+    afterAll(async () => {
+      for (const resource of [patient, impatient, healthy, proxy, storage])
+        await resource[Symbol.asyncDispose]();
+    });
+
+    const reads = RECORD_CASES.filter((each) => !each.writes);
+    const writes = RECORD_CASES.filter((each) => each.writes);
+    const context = () => ({ proxy, patient, impatient, healthy, clock });
+    for (const [name, fault] of Object.entries(DYNAMODB_FAULTS))
+      faultTests(name, fault, [...reads, ...writes], context);
+    for (const [name, fault] of Object.entries(TRANSACTION_FAULTS)) faultTests(name, fault, writes, context);
+  });
+
+  describe("blobs on an unreliable S3", () => {
+    let storage: AwsStorage;
+    let proxy: FaultProxy;
+    let patient: BlobStore;
+    let impatient: BlobStore;
+    let healthy: BlobStore;
+    const clock = new SettableClock();
+
+    beforeAll(async () => {
+      storage = await newAwsStorage();
+      proxy = await startFaultProxy(storage.config.s3Endpoint ?? "");
+      const options = { random: systemRandom, stallMs: STALL_MS };
+      const config = { ...storage.config, s3Endpoint: proxy.url };
+      patient = await openAwsBlobs(config, { ...options, retry: PATIENT });
+      impatient = await openAwsBlobs(config, { ...options, retry: IMPATIENT });
+      healthy = await openAwsBlobs(storage.config, options);
+    });
+    afterAll(async () => {
+      for (const resource of [patient, impatient, healthy, proxy, storage])
+        await resource[Symbol.asyncDispose]();
+    });
+
+    const uploads = BLOB_CASES.filter((each) => each.name.startsWith("putting"));
+    const context = () => ({ proxy, patient, impatient, healthy, clock });
+    for (const [name, fault] of Object.entries(S3_FAULTS)) faultTests(name, fault, BLOB_CASES, context);
+    for (const [name, fault] of Object.entries(UPLOAD_FAULTS)) faultTests(name, fault, uploads, context);
+  });
+}
+
+interface Context<Store> {
+  readonly proxy: FaultProxy;
+  readonly patient: Store;
+  readonly impatient: Store;
+  readonly healthy: Store;
+  readonly clock: SettableClock;
+}
+
+function faultTests<Store>(
+  name: string,
+  fault: Fault,
+  cases: readonly FaultCase<Store>[],
+  context: () => Context<Store>,
+): void {
+  for (const each of cases)
+    test(`${each.name}, after ${name}: the right answer`, async () => {
+      const { proxy, patient, healthy, clock } = context();
+      const prepared = await each.prepare(healthy, crypto.randomUUID(), clock);
+      proxy.clear();
+      proxy.inject(fault);
+      const outcome = await outcomeOf(() => prepared.run(patient));
+      proxy.clear();
+      await proxy.settled();
+      if (outcome === UNAVAILABLE) expect(each.mayBreakMidway).toBe(true);
+      else expect(outcome).toEqual(prepared.answer);
+      expect(await prepared.state(healthy)).toEqual(prepared.after);
+    });
+
+  // all at once, since each takes as long as the budget allows
+  test(`with no end of ${name} no method answers wrongly, and nothing is done by halves`, async () => {
+    const { proxy, impatient, healthy, clock } = context();
+    proxy.clear();
+    const all = await Promise.all(cases.map((each) => each.prepare(healthy, crypto.randomUUID(), clock)));
+    proxy.inject(fault, Number.POSITIVE_INFINITY);
+    const outcomes = await Promise.all(all.map((prepared) => outcomeOf(() => prepared.run(impatient))));
+    proxy.clear();
+    await proxy.settled();
+    for (const [index, prepared] of all.entries()) {
+      const outcome = outcomes[index];
+      const state = await prepared.state(healthy);
+      if (outcome === UNAVAILABLE) expect([prepared.before, prepared.after]).toContainEqual(state);
+      else expect({ outcome, state }).toEqual({ outcome: prepared.answer, state: prepared.after });
+    }
+  });
+}
+
+const UNAVAILABLE = Symbol("unavailable");
+
+async function outcomeOf(run: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await run();
+  } catch (error) {
+    expect(error).toBeInstanceOf(StorageUnavailable);
+    return UNAVAILABLE;
+  }
+}

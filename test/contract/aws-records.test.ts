@@ -1,0 +1,216 @@
+/** What only the aws driver's record store does: the stored format, DynamoDB's limits and its odd answers. */
+import { describe, expect, test } from "bun:test";
+import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { systemRandom } from "../../src/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import { type Change, factorKeys, type RecordStore, StorageUnavailable } from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { cancelledTransaction, dynamoDbAnswer, dynamoDbError } from "../support/dynamodb-proxy.ts";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { atOnce, backupOf, collect, create, labelOf, main, once, record, sync, token } from "./fixture.ts";
+
+const RETRY = { budgetMs: 2_000, attemptMs: 1_000, firstPauseMs: 2, maxPauseMs: 10 };
+
+interface Fixture extends AsyncDisposable {
+  readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
+  readonly records: RecordStore;
+  readonly proxy: FaultProxy;
+  readonly clock: SettableClock;
+}
+
+async function openFixture(): Promise<Fixture> {
+  const clock = new SettableClock();
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+  const records = await openAwsRecords(config, { clock, random: systemRandom, retry: RETRY });
+  return {
+    storage,
+    records,
+    proxy,
+    clock,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** An item as DynamoDB has it. */
+async function itemOf({ storage }: Fixture, table: "factorLookup" | "backups" | "oneTime", key: string) {
+  const client = new DynamoDBClient({
+    region: storage.config.region,
+    endpoint: storage.config.dynamoDbEndpoint ?? "",
+  });
+  const { Item } = await client.send(
+    new GetItemCommand({
+      TableName: storage.config.tables[table],
+      Key: { [table === "backups" ? "BackupId" : "PK"]: { S: key } },
+    }),
+  );
+  client.destroy();
+  return Item;
+}
+
+if (DRIVERS.some((driver) => driver.name === "aws")) {
+  describe("items", () => {
+    test("a factor's row has its scope and key, its backup and the time", async () => {
+      await using store = await openFixture();
+      const claim = [main(factorKeys.passkey("abc")), sync(factorKeys.ecKeypair("BPub+/="))];
+      await create(store.records, "b1", { claim });
+      const row = { BackupId: { S: "b1" }, CreatedAt: { N: `${store.clock.nowMs()}` } };
+      expect(await itemOf(store, "factorLookup", "MAIN#PK|abc")).toEqual({
+        PK: { S: "MAIN#PK|abc" },
+        ...row,
+      });
+      expect(await itemOf(store, "factorLookup", "SYNC#EC_KEYPAIR|BPub+/=")).toEqual({
+        PK: { S: "SYNC#EC_KEYPAIR|BPub+/=" },
+        ...row,
+      });
+    });
+
+    test("a one-time row is kept by DynamoDB beyond its expiry, and counted in seconds", async () => {
+      await using store = await openFixture();
+      const value = { id: "n1", expiresAtMs: 1_750_000_000_001 };
+      store.clock.set(1_750_000_000_000);
+      await store.records.spend([value], { id: "t1", backupId: "b1", expiresAtMs: value.expiresAtMs });
+      const expiry = { ExpiresAtMs: { N: "1750000000001" }, ExpiresAt: { N: "1750003601" } };
+      expect(await itemOf(store, "oneTime", "n1")).toEqual({
+        PK: { S: "n1" },
+        Spent: { BOOL: true },
+        ...expiry,
+      });
+      expect(await itemOf(store, "oneTime", "t1")).toEqual({
+        PK: { S: "t1" },
+        Spent: { BOOL: false },
+        BackupId: { S: "b1" },
+        ...expiry,
+      });
+    });
+
+    test("a record keeps its metadata as one text", async () => {
+      await using store = await openFixture();
+      const next = record("x", { b: 1, a: [null] });
+      await create(store.records, "b1", { next });
+      const item = await itemOf(store, "backups", "b1");
+      expect(item?.Metadata).toEqual({ S: '{"label":"x","b":1,"a":[null]}' });
+    });
+  });
+
+  describe("limits", () => {
+    test("a record too large for DynamoDB is an error that is no outage, and changes nothing", async () => {
+      await using store = await openFixture();
+      const revision = await create(store.records, "b1", { claim: [main("f1")] });
+      const change: Change = {
+        backupId: "b1",
+        expect: { revision },
+        next: record("too large", { filling: "x".repeat(410_000) }),
+        claim: [main("f2")],
+        release: [main("f1")],
+        spend: [once("n1", store.clock)],
+      };
+      const outcome = await store.records.commit(change).catch((error: unknown) => error);
+      expect(outcome).toBeInstanceOf(Error);
+      expect(outcome).not.toBeInstanceOf(StorageUnavailable);
+      expect(await labelOf(store.records, "b1")).toBe("b1");
+      expect(await backupOf(store.records, main("f1"))).toBe("b1");
+      expect(await store.records.locate(main("f2"), [once("n1", store.clock)])).toEqual({
+        backupId: null,
+        spent: false,
+      });
+    });
+
+    test("a deletion that releases every factor fits one transaction", async () => {
+      await using store = await openFixture();
+      const factors = Array.from({ length: 35 }, (_, index) => main(`f${index}`));
+      const revision = await create(store.records, "b1", { claim: factors });
+      const change: Change = { backupId: "b1", expect: { revision }, next: null, release: factors };
+      expect(await store.records.commit(change)).toBe("committed");
+      expect(store.proxy.seen.filter((line) => line.endsWith("TransactWriteItems"))).toHaveLength(2);
+      const left = await atOnce(35, (index) => backupOf(store.records, main(`f${index}`)));
+      expect(left.every((backupId) => backupId === null)).toBe(true);
+    });
+  });
+
+  describe("answers", () => {
+    test("locating is one call", async () => {
+      await using store = await openFixture();
+      await store.records.locate(main("f1"), [once("n1", store.clock), once("n2", store.clock)]);
+      expect(store.proxy.seen).toEqual(["POST DynamoDB_20120810.BatchGetItem"]);
+    });
+
+    test("keys that DynamoDB leaves unprocessed are asked for again", async () => {
+      await using store = await openFixture();
+      const { factorLookup, oneTime } = store.storage.config.tables;
+      const value = once("n1", store.clock);
+      await create(store.records, "b1", { claim: [main("f1")], spend: [value] });
+      const found = { PK: { S: "MAIN#f1" }, BackupId: { S: "b1" } };
+      const body = {
+        Responses: { [factorLookup]: [found], [oneTime]: [] },
+        UnprocessedKeys: { [oneTime]: { Keys: [{ PK: { S: "n1" } }] } },
+      };
+      store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, body) });
+      expect(await store.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", spent: true });
+    });
+
+    test("a condition that fails beside a conflict with another transaction is asked about again", async () => {
+      await using store = await openFixture();
+      await create(store.records, "b1", { claim: [main("f1")] });
+      const change: Change = { backupId: "b2", expect: "absent", next: record("b2"), claim: [main("f2")] };
+      const answer = cancelledTransaction("TransactionConflict", "ConditionalCheckFailed");
+      store.proxy.inject({ kind: "refuse", answer });
+      expect(await store.records.commit(change)).toBe("committed");
+    });
+
+    test("a spent value is told even beside a conflict with another transaction", async () => {
+      await using store = await openFixture();
+      const answer = cancelledTransaction("ConditionalCheckFailed", "TransactionConflict");
+      store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);
+      const values = [once("n1", store.clock), once("n2", store.clock)];
+      expect(await store.records.spend(values, token("t1", "b1", store.clock))).toBe(false);
+    });
+
+    test("a commit whose answers are lost is made once, and is no conflict with itself", async () => {
+      await using store = await openFixture();
+      store.proxy.inject({ kind: "drop answer" }, 3);
+      const change: Change = { backupId: "b1", expect: "absent", next: record("first") };
+      expect(await store.records.commit(change)).toBe("committed");
+      expect(store.proxy.seen).toHaveLength(4);
+      expect(await store.records.commit(change)).toBe("exists");
+      expect(await labelOf(store.records, "b1")).toBe("first");
+    });
+  });
+
+  describe("a store that is not set up", () => {
+    test("a missing table is an outage whose cause says what to do", async () => {
+      await using store = await openFixture();
+      const { config } = store.storage;
+      const tables = { ...config.tables, backups: "no-such-table" };
+      await using records = await openAwsRecords(
+        { ...config, tables },
+        { clock: store.clock, random: systemRandom },
+      );
+      const calls: (() => Promise<unknown>)[] = [
+        () => records.read("b1"),
+        () => records.commit({ backupId: "b1", expect: "absent", next: record("b1") }),
+        () => collect(records.list()),
+        () => records.ready(),
+      ];
+      for (const call of calls) {
+        const error = await call().catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(StorageUnavailable);
+        if (error instanceof Error) expect(String(error.cause)).toContain("aws:setup");
+      }
+      await expect(records.ready()).rejects.toThrow("no-such-table");
+    });
+
+    test("refused credentials are an outage at once", async () => {
+      await using store = await openFixture();
+      const answer = dynamoDbError(400, "UnrecognizedClientException");
+      store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);
+      await expect(store.records.read("b1")).rejects.toBeInstanceOf(StorageUnavailable);
+      expect(store.proxy.seen).toHaveLength(1);
+    });
+  });
+}

@@ -1,0 +1,102 @@
+/** What the contract suites share: an empty storage with stores and a clock, and short spellings of changes. */
+import { createHash } from "node:crypto";
+import { type Random, systemRandom } from "../../src/clock.ts";
+import type {
+  BackupRecord,
+  Change,
+  FactorRef,
+  JsonObject,
+  OneTimeValue,
+  RecordStore,
+  SyncFactorToken,
+} from "../../src/storage/contract.ts";
+import type { Stores, TestStorage } from "../drivers.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+
+/** The suites run on whatever storage this makes; each test asks for its own. */
+export type NewStorage = () => Promise<TestStorage>;
+
+export interface Fixture extends Stores {
+  readonly storage: TestStorage;
+  readonly clock: SettableClock;
+  /** A second pair of stores on the same storage. */
+  openAnother(): Promise<Stores>;
+}
+
+export async function openFixture(newStorage: NewStorage, random: Random = systemRandom): Promise<Fixture> {
+  const clock = new SettableClock();
+  const storage = await newStorage();
+  const stores = await storage.open({ clock, random });
+  return {
+    storage,
+    clock,
+    records: stores.records,
+    blobs: stores.blobs,
+    openAnother: () => storage.open({ clock, random }),
+    async [Symbol.asyncDispose]() {
+      await stores[Symbol.asyncDispose]();
+      await storage[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const MINUTE_MS = 60_000;
+
+export const main = (key: string): FactorRef => ({ scope: "MAIN", key });
+export const sync = (key: string): FactorRef => ({ scope: "SYNC", key });
+
+/** A record that can be told from others by its label. */
+export function record(label: string, metadata: JsonObject = {}): BackupRecord {
+  const sha256 = createHash("sha256").update(label).digest("hex");
+  return { blob: { key: `blob of ${label}`, size: label.length, sha256 }, metadata: { label, ...metadata } };
+}
+
+/** A one-time value that is remembered for a minute. */
+export function once(id: string, clock: SettableClock): OneTimeValue {
+  return { id, expiresAtMs: clock.nowMs() + MINUTE_MS };
+}
+
+/** A sync factor token that is good for a minute. */
+export function token(id: string, backupId: string, clock: SettableClock): SyncFactorToken {
+  return { ...once(id, clock), backupId };
+}
+
+/** Stores a new backup and returns its revision. */
+export async function create(
+  records: RecordStore,
+  backupId: string,
+  change: Partial<Change> = {},
+): Promise<string> {
+  const outcome = await records.commit({ backupId, expect: "absent", next: record(backupId), ...change });
+  if (outcome !== "committed") throw new Error(`${backupId} was not created: ${outcome}`);
+  return revisionOf(records, backupId);
+}
+
+export async function revisionOf(records: RecordStore, backupId: string): Promise<string> {
+  const stored = await records.read(backupId);
+  if (stored === null) throw new Error(`${backupId} is not stored`);
+  return stored.revision;
+}
+
+/** The label of the record stored for a backup, `null` when there is none. */
+export async function labelOf(records: RecordStore, backupId: string): Promise<unknown> {
+  return (await records.read(backupId))?.metadata.label ?? null;
+}
+
+/** Which backup a factor leads to. */
+export async function backupOf(records: RecordStore, factor: FactorRef): Promise<string | null> {
+  return (await records.locate(factor, [])).backupId;
+}
+
+export async function isSpent(records: RecordStore, value: OneTimeValue): Promise<boolean> {
+  return (await records.locate(null, [value])).spent;
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  return Array.fromAsync(items);
+}
+
+/** Runs `run` with 0, 1, … `width - 1`, all at once. */
+export function atOnce<T>(width: number, run: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: width }, (_, index) => run(index)));
+}

@@ -1,0 +1,182 @@
+/** What only the local driver does with its folder: modes, temporary files, schema versions. */
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemRandom } from "../../src/clock.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
+import { openLocalRecords } from "../../src/storage/local/records.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newLocalStorage } from "../support/local-storage.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { contentOf } from "./blobs.ts";
+import { collect, create, labelOf, main, openFixture } from "./fixture.ts";
+
+const clock = new SettableClock();
+const random = systemRandom;
+
+async function openStorage() {
+  const storage = await newLocalStorage();
+  return { ...(await openFixture(async () => storage)), dataDir: storage.dataDir };
+}
+
+async function modes(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const path of [".", ...(await readdir(folder, { recursive: true }))])
+    found[path] = ((await stat(join(folder, path))).mode & 0o777).toString(8);
+  return found;
+}
+
+if (DRIVERS.some((driver) => driver.name === "local")) {
+  describe("the folder", () => {
+    test("is made, and nobody else can read anything in it", async () => {
+      const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
+      const dataDir = join(parent, "new", "data");
+      const umask = process.umask(0);
+      try {
+        const records = await openLocalRecords({ dataDir, clock, random });
+        const blobs = await openLocalBlobs({ dataDir, random });
+        await create(records, "b1");
+        const { key } = await blobs.put("b1", [Buffer.from("x")]);
+        expect(await modes(dataDir)).toEqual({
+          ".": "700",
+          "records.sqlite": "600",
+          "records.sqlite-wal": "600",
+          "records.sqlite-shm": "600",
+          blobs: "700",
+          "blobs/tmp": "700",
+          [`blobs/${key.slice(0, 2)}`]: "700",
+          [`blobs/${key.slice(0, 2)}/${key}`]: "600",
+        });
+        await records[Symbol.asyncDispose]();
+      } finally {
+        process.umask(umask);
+        await rm(parent, { recursive: true });
+      }
+    });
+
+    test("can be made by the blob store first", async () => {
+      const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
+      const dataDir = join(parent, "data");
+      await openLocalBlobs({ dataDir, random });
+      expect(await modes(dataDir)).toEqual({ ".": "700", blobs: "700", "blobs/tmp": "700" });
+      await rm(parent, { recursive: true });
+    });
+
+    test("is durable at every commit", async () => {
+      await using store = await openStorage();
+      await create(store.records, "b1");
+      const database = new Database(join(store.dataDir, "records.sqlite"), { readonly: true });
+      expect(database.query("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
+      database.close();
+    });
+
+    test("holds no temporary file after a put, and none that a crash left long ago", async () => {
+      await using store = await openStorage();
+      const temporary = join(store.dataDir, "blobs", "tmp");
+      await store.blobs.put("b1", [Buffer.from("x")]);
+      async function* failing() {
+        yield Buffer.from("half");
+        throw new Error("the client went away");
+      }
+      await expect(store.blobs.put("b1", failing())).rejects.toThrow("the client went away");
+      expect(await readdir(temporary)).toEqual([]);
+
+      const twoHoursAgo = Date.now() / 1000 - 7_200;
+      for (const name of ["old", "young"]) await writeFile(join(temporary, name), "half a ciphertext");
+      await utimes(join(temporary, "old"), twoHoursAgo, twoHoursAgo);
+      await openLocalBlobs({ dataDir: store.dataDir, random });
+      expect(await readdir(temporary)).toEqual(["young"]);
+      expect(await collect(store.blobs.list())).toHaveLength(1);
+    });
+
+    test("may hold files of others, which are not listed", async () => {
+      await using store = await openStorage();
+      const { key } = await store.blobs.put("b1", [Buffer.from("x")]);
+      const folder = join(store.dataDir, "blobs", key.slice(0, 2));
+      await writeFile(join(folder, ".DS_Store"), "");
+      await writeFile(join(store.dataDir, "blobs", "README"), "");
+      expect((await collect(store.blobs.list())).map((entry) => entry.key)).toEqual([key]);
+    });
+
+    test("is not left by a key that is a path", async () => {
+      await using store = await openStorage();
+      for (const key of ["../records.sqlite", "", "/etc/passwd", "ab/../../x", "b1/blobs/x"]) {
+        await expect(store.blobs.get({ key, size: 1, sha256: "" })).rejects.toThrow("not a blob key");
+        await expect(store.blobs.delete(key)).rejects.toThrow("not a blob key");
+      }
+    });
+
+    test("that cannot be written to is an outage, and works again afterwards", async () => {
+      await using store = await openStorage();
+      const ref = await store.blobs.put("b1", [Buffer.from("x")]);
+      const [blobs, away] = [join(store.dataDir, "blobs"), join(store.dataDir, "away")];
+      await rename(blobs, away);
+      await writeFile(blobs, "a file where the folder was");
+      await expect(store.blobs.put("b1", [Buffer.from("y")])).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(store.blobs.delete(ref.key)).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(collect(store.blobs.list())).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(store.blobs.ready()).rejects.toBeInstanceOf(StorageUnavailable);
+      await rm(blobs);
+      await rename(away, blobs);
+      await store.blobs.ready();
+      expect(`${await contentOf(store.blobs, ref)}`).toBe("x");
+      await store.blobs.put("b1", [Buffer.from("y")]);
+    });
+
+    test("is not made where a file is in the way", async () => {
+      const dataDir = join(await mkdtemp(join(tmpdir(), "backup-service-")), "data");
+      await writeFile(dataDir, "");
+      await expect(openLocalRecords({ dataDir, clock, random })).rejects.toThrow();
+      await expect(openLocalBlobs({ dataDir, random })).rejects.toThrow();
+    });
+  });
+
+  describe("the database", () => {
+    test("gets the current schema when it is empty, and keeps it when opened again", async () => {
+      await using store = await openStorage();
+      await create(store.records, "b1", { claim: [main("f1")] });
+      const records = await openLocalRecords({ dataDir: store.dataDir, clock, random });
+      expect(await labelOf(records, "b1")).toBe("b1");
+      await records[Symbol.asyncDispose]();
+      const database = new Database(join(store.dataDir, "records.sqlite"));
+      expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 1 });
+      expect(database.query("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+      database.close();
+    });
+
+    test("that a newer version of the service wrote is refused, and not changed", async () => {
+      await using store = await openStorage();
+      await create(store.records, "b1");
+      const database = new Database(join(store.dataDir, "records.sqlite"));
+      database.run("PRAGMA user_version = 99");
+      const opening = openLocalRecords({ dataDir: store.dataDir, clock, random });
+      await expect(opening).rejects.toThrow("schema version 99");
+      expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 99 });
+      database.close();
+    });
+
+    test("that is no database is refused", async () => {
+      await using storage = await newLocalStorage();
+      await writeFile(join(storage.dataDir, "records.sqlite"), "x".repeat(10_000));
+      await expect(openLocalRecords({ dataDir: storage.dataDir, clock, random })).rejects.toThrow();
+    });
+
+    test("that another program holds for writing is an outage, and nothing is written", async () => {
+      await using storage = await newLocalStorage();
+      const options = { dataDir: storage.dataDir, clock, random, busyTimeoutMs: 20 };
+      const records = await openLocalRecords(options);
+      const other = new Database(join(storage.dataDir, "records.sqlite"));
+      other.run("BEGIN IMMEDIATE");
+      await expect(create(records, "b1")).rejects.toBeInstanceOf(StorageUnavailable);
+      expect(await records.read("b1")).toBeNull();
+      other.run("ROLLBACK");
+      await create(records, "b1");
+      other.close();
+      await records[Symbol.asyncDispose]();
+    });
+  });
+}

@@ -1,0 +1,168 @@
+import { expect, test } from "bun:test";
+import type { Change } from "../../src/storage/contract.ts";
+import {
+  create,
+  isSpent,
+  labelOf,
+  MINUTE_MS,
+  type NewStorage,
+  once,
+  openFixture,
+  record,
+  revisionOf,
+  token,
+} from "./fixture.ts";
+
+/** Values that may be used once, and sync factor tokens. */
+export function oneTimeContract(newStorage: NewStorage): void {
+  test("a value that a commit spent is spent for every other use", async () => {
+    await using store = await openFixture(newStorage);
+    const value = once("n1", store.clock);
+    await create(store.records, "b1", { spend: [value] });
+    expect(await isSpent(store.records, value)).toBe(true);
+    expect(await store.records.spend([value])).toBe(false);
+    expect(
+      await store.records.commit({ backupId: "b2", expect: "absent", next: record("b2"), spend: [value] }),
+    ).toBe("spent");
+    expect(await store.records.read("b2")).toBeNull();
+  });
+
+  test("a value can be spent by itself, once", async () => {
+    await using store = await openFixture(newStorage);
+    const value = once("n1", store.clock);
+    expect(await isSpent(store.records, value)).toBe(false);
+    expect(await store.records.spend([value])).toBe(true);
+    expect(await isSpent(store.records, value)).toBe(true);
+    expect(await store.records.spend([value])).toBe(false);
+  });
+
+  test("nothing to spend is no conflict", async () => {
+    await using store = await openFixture(newStorage);
+    expect(await store.records.spend([])).toBe(true);
+    expect(await store.records.spend([])).toBe(true);
+  });
+
+  test("of several values one that was used refuses all, and leaves the others unused", async () => {
+    await using store = await openFixture(newStorage);
+    const [a, b, c] = [once("a", store.clock), once("b", store.clock), once("c", store.clock)];
+    expect(await store.records.spend([b])).toBe(true);
+    expect(await store.records.spend([a, b, c], token("t1", "b1", store.clock))).toBe(false);
+    expect(await isSpent(store.records, a)).toBe(false);
+    expect(await isSpent(store.records, c)).toBe(false);
+    expect(await store.records.readToken("t1")).toBeNull();
+    expect((await store.records.locate(null, [a, b, c])).spent).toBe(true);
+    expect(await store.records.spend([a, c], token("t1", "b1", store.clock))).toBe(true);
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+  });
+
+  test("a value is forgotten exactly at its expiry, collected or not", async () => {
+    await using store = await openFixture(newStorage);
+    const value = once("n1", store.clock);
+    expect(await store.records.spend([value])).toBe(true);
+    store.clock.set(value.expiresAtMs - 1);
+    expect(await isSpent(store.records, value)).toBe(true);
+    expect(await store.records.spend([value])).toBe(false);
+    store.clock.set(value.expiresAtMs);
+    expect(await isSpent(store.records, value)).toBe(false);
+    await create(store.records, "b1", { spend: [once("n1", store.clock)] });
+    expect(await isSpent(store.records, value)).toBe(true);
+    store.clock.advance(MINUTE_MS);
+    expect(await store.records.spend([once("n1", store.clock)])).toBe(true);
+  });
+
+  test("what has expired is swept away and the rest stays", async () => {
+    await using store = await openFixture(newStorage);
+    for (const id of ["a", "b"]) await store.records.spend([once(id, store.clock)]);
+    store.clock.advance(MINUTE_MS / 2);
+    const late = once("late", store.clock);
+    await store.records.spend([late], token("t1", "b1", store.clock));
+    store.clock.advance(MINUTE_MS / 2);
+    expect([0, 2]).toContain(await store.records.sweepExpired());
+    expect(await store.records.sweepExpired()).toBe(0);
+    expect(await isSpent(store.records, late)).toBe(true);
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+  });
+
+  test("a sync factor token is read until its expiry, and a plain value is not a token", async () => {
+    await using store = await openFixture(newStorage);
+    const issued = token("t1", "b1", store.clock);
+    expect(await store.records.spend([once("n1", store.clock)], issued)).toBe(true);
+    expect(await store.records.readToken("n1")).toBeNull();
+    store.clock.set(issued.expiresAtMs - 1);
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    store.clock.set(issued.expiresAtMs);
+    expect(await store.records.readToken("t1")).toBeNull();
+  });
+
+  test("a token is redeemed once, with the change that uses it", async () => {
+    await using store = await openFixture(newStorage);
+    const revision = await create(store.records, "b1");
+    await store.records.spend([], token("t1", "b1", store.clock));
+    const change: Change = { backupId: "b1", expect: { revision }, next: record("after"), redeem: "t1" };
+    expect(await store.records.commit(change)).toBe("committed");
+    expect(await labelOf(store.records, "b1")).toBe("after");
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: true });
+    const again = { ...change, expect: { revision: await revisionOf(store.records, "b1") } };
+    expect(await store.records.commit(again)).toBe("spent");
+  });
+
+  test.each([
+    ["was never issued", "unknown", 0],
+    ["has expired", "good", MINUTE_MS],
+    ["is of another backup", "other", 0],
+    ["is a plain value", "plain", 0],
+  ])("a token that %s counts as spent", async (_name, redeem, passedMs) => {
+    await using store = await openFixture(newStorage);
+    const revision = await create(store.records, "b1", { spend: [once("plain", store.clock)] });
+    await store.records.spend([], token("good", "b1", store.clock));
+    await store.records.spend([], token("other", "b2", store.clock));
+    store.clock.advance(passedMs);
+    const change: Change = { backupId: "b1", expect: { revision }, next: record("after"), redeem };
+    expect(await store.records.commit(change)).toBe("spent");
+    expect(await revisionOf(store.records, "b1")).toBe(revision);
+    if (redeem === "other")
+      expect(await store.records.readToken("other")).toEqual({ backupId: "b2", spent: false });
+  });
+
+  test("a token is good until the last millisecond", async () => {
+    await using store = await openFixture(newStorage);
+    const revision = await create(store.records, "b1");
+    const issued = token("t1", "b1", store.clock);
+    await store.records.spend([], issued);
+    store.clock.set(issued.expiresAtMs - 1);
+    expect(
+      await store.records.commit({ backupId: "b1", expect: { revision }, next: null, redeem: "t1" }),
+    ).toBe("committed");
+  });
+
+  test("a value cannot be a token and a plain value in one change", async () => {
+    await using store = await openFixture(newStorage);
+    await store.records.spend([], token("t1", "b1", store.clock));
+    for (const id of ["t1", "unknown"])
+      expect(
+        await store.records.commit({
+          backupId: "b1",
+          expect: "absent",
+          next: record("b1"),
+          redeem: id,
+          spend: [once(id, store.clock)],
+        }),
+      ).toBe("spent");
+    expect(await store.records.spend([once("t1", store.clock)])).toBe(false);
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+  });
+
+  test("a token is never issued over one that is still good, only over an expired one", async () => {
+    await using store = await openFixture(newStorage);
+    await store.records.spend([], token("t1", "b1", store.clock));
+    const value = once("n1", store.clock);
+    await expect(store.records.spend([value], token("t1", "b2", store.clock))).rejects.toThrow(
+      /already issued/,
+    );
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await isSpent(store.records, value)).toBe(false);
+    store.clock.advance(MINUTE_MS);
+    expect(await store.records.spend([value], token("t1", "b2", store.clock))).toBe(true);
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b2", spent: false });
+  });
+}

@@ -1,0 +1,14 @@
+import { describe } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { commitContract } from "./records.ts";
+import { contentContract } from "./records-content.ts";
+import { oneTimeContract } from "./records-one-time.ts";
+import { racesContract } from "./records-races.ts";
+
+for (const { name, environment } of DRIVERS)
+  describe(`records on ${name}`, () => {
+    describe("commit", () => commitContract(environment));
+    describe("content", () => contentContract(environment));
+    describe("one-time values", () => oneTimeContract(environment));
+    describe("races", () => racesContract(environment));
+  });

@@ -1,0 +1,259 @@
+import { expect, test } from "bun:test";
+import type { Change } from "../../src/storage/contract.ts";
+import {
+  atOnce,
+  backupOf,
+  collect,
+  create,
+  isSpent,
+  labelOf,
+  main,
+  type NewStorage,
+  once,
+  openFixture,
+  record,
+  revisionOf,
+  sync,
+  token,
+} from "./fixture.ts";
+
+/** What a commit does, what it refuses, and that a refused one leaves no trace. */
+export function commitContract(newStorage: NewStorage): void {
+  test("what is not stored is null", async () => {
+    await using store = await openFixture(newStorage);
+    expect(await store.records.read("b1")).toBeNull();
+    expect(await store.records.readToken("t1")).toBeNull();
+    expect(await store.records.locate(main("f1"), [once("n1", store.clock)])).toEqual({
+      backupId: null,
+      spent: false,
+    });
+    expect(await store.records.locate(null, [])).toEqual({ backupId: null, spent: false });
+    expect(await collect(store.records.list())).toEqual([]);
+  });
+
+  test("a new backup is read back, and found by each of its factors in their own scope", async () => {
+    await using store = await openFixture(newStorage);
+    const next = record("first", { nested: { list: [1, "two", null, true] } });
+    const claim = [main("f1"), main("f2"), sync("f3")];
+    expect(await store.records.commit({ backupId: "b1", expect: "absent", next, claim })).toBe("committed");
+
+    expect(await store.records.read("b1")).toEqual({
+      ...next,
+      revision: await revisionOf(store.records, "b1"),
+    });
+    for (const factor of claim) expect(await backupOf(store.records, factor)).toBe("b1");
+    expect(await backupOf(store.records, sync("f1"))).toBeNull();
+    expect(await backupOf(store.records, main("f3"))).toBeNull();
+  });
+
+  test("the same key may be a main factor of one backup and a sync factor of another", async () => {
+    await using store = await openFixture(newStorage);
+    await create(store.records, "b1", { claim: [main("f1")] });
+    await create(store.records, "b2", { claim: [sync("f1")] });
+    expect(await backupOf(store.records, main("f1"))).toBe("b1");
+    expect(await backupOf(store.records, sync("f1"))).toBe("b2");
+  });
+
+  test("every commit gives a fresh revision, and only the current one is accepted", async () => {
+    await using store = await openFixture(newStorage);
+    const seen = [await create(store.records, "b1")];
+    for (const label of ["second", "third"]) {
+      const revision = seen.at(-1) ?? "";
+      const change: Change = { backupId: "b1", expect: { revision }, next: record(label) };
+      expect(await store.records.commit(change)).toBe("committed");
+      expect(await store.records.commit(change)).toBe("revision");
+      expect(await labelOf(store.records, "b1")).toBe(label);
+      seen.push(await revisionOf(store.records, "b1"));
+    }
+    expect(new Set(seen).size).toBe(3);
+  });
+
+  test("a deleted backup is gone, and its revision is of no use after it is made anew", async () => {
+    await using store = await openFixture(newStorage);
+    const revision = await create(store.records, "b1", { claim: [main("f1")] });
+    const change: Change = { backupId: "b1", expect: { revision }, next: null, release: [main("f1")] };
+    expect(await store.records.commit(change)).toBe("committed");
+    expect(await store.records.read("b1")).toBeNull();
+    expect(await backupOf(store.records, main("f1"))).toBeNull();
+    expect(await collect(store.records.list())).toEqual([]);
+    expect(await store.records.commit(change)).toBe("revision");
+
+    expect(await create(store.records, "b1", { claim: [main("f1")] })).not.toBe(revision);
+    expect(await store.records.commit(change)).toBe("revision");
+    expect(await labelOf(store.records, "b1")).toBe("b1");
+  });
+
+  test("a change that expects nothing and stores nothing still spends its values", async () => {
+    await using store = await openFixture(newStorage);
+    const spend = [once("n1", store.clock)];
+    const change: Change = { backupId: "b1", expect: "absent", next: null, spend };
+    expect(await store.records.commit(change)).toBe("committed");
+    expect(await store.records.read("b1")).toBeNull();
+    expect(await store.records.commit(change)).toBe("spent");
+    await create(store.records, "b1");
+    expect(await store.records.commit({ ...change, spend: [] })).toBe("exists");
+  });
+
+  test("a factor is claimed once, even by its own backup, until it is released", async () => {
+    await using store = await openFixture(newStorage);
+    const revision = await create(store.records, "b1", { claim: [main("f1")] });
+    const second: Change = { backupId: "b2", expect: "absent", next: record("b2"), claim: [main("f1")] };
+    expect(await store.records.commit(second)).toBe("factor-claimed");
+    expect(
+      await store.records.commit({
+        backupId: "b1",
+        expect: { revision },
+        next: record("again"),
+        claim: [main("f1")],
+      }),
+    ).toBe("factor-claimed");
+    expect(
+      await store.records.commit({
+        backupId: "b1",
+        expect: { revision },
+        next: record("without"),
+        release: [main("f1")],
+      }),
+    ).toBe("committed");
+    expect(await store.records.commit(second)).toBe("committed");
+    expect(await backupOf(store.records, main("f1"))).toBe("b2");
+  });
+
+  test("a factor that is claimed and released at once must still be free", async () => {
+    await using store = await openFixture(newStorage);
+    const revision = await create(store.records, "b1", { claim: [main("f1")] });
+    const swap = { claim: [main("f1")], release: [main("f1")] };
+    const next = record("b1");
+    expect(await store.records.commit({ backupId: "b1", expect: { revision }, next, ...swap })).toBe(
+      "factor-claimed",
+    );
+    expect(await store.records.commit({ backupId: "b2", expect: "absent", next, ...swap })).toBe(
+      "factor-claimed",
+    );
+    const free = { claim: [main("f2")], release: [main("f2")] };
+    expect(await store.records.commit({ backupId: "b1", expect: { revision }, next, ...free })).toBe(
+      "committed",
+    );
+    expect(await backupOf(store.records, main("f2"))).toBe("b1");
+  });
+
+  test("rows of other backups and of none are left alone by a release", async () => {
+    await using store = await openFixture(newStorage);
+    await create(store.records, "b2", { claim: [main("theirs"), sync("theirs")] });
+    const revision = await create(store.records, "b1", { claim: [main("ours")] });
+    const change: Change = {
+      backupId: "b1",
+      expect: { revision },
+      next: record("after"),
+      claim: [sync("new")],
+      release: [main("theirs"), main("ours"), main("nobody's"), sync("theirs")],
+      spend: [once("n1", store.clock)],
+    };
+    expect(await store.records.commit(change)).toBe("committed");
+    expect(await labelOf(store.records, "b1")).toBe("after");
+    expect(await backupOf(store.records, main("theirs"))).toBe("b2");
+    expect(await backupOf(store.records, sync("theirs"))).toBe("b2");
+    expect(await backupOf(store.records, main("ours"))).toBeNull();
+    expect(await backupOf(store.records, sync("new"))).toBe("b1");
+    expect(await store.records.commit(change)).toBe("spent");
+  });
+
+  test("a row or value that is named twice counts once", async () => {
+    await using store = await openFixture(newStorage);
+    const twice = [main("f1"), main("f1")];
+    const value = once("n1", store.clock);
+    const revision = await create(store.records, "b1", { claim: twice, spend: [value, value] });
+    expect(await backupOf(store.records, main("f1"))).toBe("b1");
+    expect(await store.records.locate(main("f1"), [value, value])).toEqual({ backupId: "b1", spent: true });
+    const change: Change = { backupId: "b1", expect: { revision }, next: record("b1"), release: twice };
+    expect(await store.records.commit(change)).toBe("committed");
+    expect(await backupOf(store.records, main("f1"))).toBeNull();
+  });
+
+  const failing = {
+    spent: { spend: ["used"] },
+    "spent by its token": { redeem: "used token" },
+    exists: { expect: "absent" },
+    revision: { expect: { revision: "outdated" } },
+    "factor-claimed": { claim: [main("taken")] },
+  } as const;
+  const told = [
+    { conflict: "spent", of: ["spent", "exists", "factor-claimed"] },
+    { conflict: "spent", of: ["spent by its token", "revision", "factor-claimed"] },
+    { conflict: "spent", of: ["spent", "spent by its token"] },
+    { conflict: "spent", of: ["spent by its token", "exists"] },
+    { conflict: "exists", of: ["exists", "factor-claimed"] },
+    { conflict: "revision", of: ["revision", "factor-claimed"] },
+    { conflict: "factor-claimed", of: ["factor-claimed"] },
+    { conflict: "exists", of: ["exists"] },
+    { conflict: "revision", of: ["revision"] },
+  ] as const;
+  for (const { conflict, of } of told)
+    test(`of ${of.join(" + ")} "${conflict}" is told, and nothing is changed`, async () => {
+      await using store = await openFixture(newStorage);
+      const { records, clock } = store;
+      await create(records, "other", { claim: [main("taken")] });
+      const first = await create(records, "b1", { claim: [main("ours")], spend: [once("used", clock)] });
+      expect(await records.spend([], token("used token", "b1", clock))).toBe(true);
+      expect(await records.spend([], token("good token", "b1", clock))).toBe(true);
+      const redeemed: Change = { backupId: "b1", expect: { revision: first }, next: record("b1") };
+      expect(await records.commit({ ...redeemed, redeem: "used token" })).toBe("committed");
+      const revision = await revisionOf(records, "b1");
+
+      const faults = Object.assign({}, ...of.map((name) => failing[name]));
+      const fresh = once("fresh", clock);
+      const outcome = await records.commit({
+        backupId: "b1",
+        expect: { revision },
+        next: record("changed"),
+        redeem: "good token",
+        ...faults,
+        claim: [main("new 1"), ...(faults.claim ?? []), sync("new 2")],
+        release: [main("ours")],
+        spend: [fresh, ...(faults.spend ?? []).map((id: string) => once(id, clock))],
+      });
+
+      expect(outcome).toBe(conflict);
+      expect(await revisionOf(records, "b1")).toBe(revision);
+      expect(await labelOf(records, "b1")).toBe("b1");
+      expect(await backupOf(records, main("new 1"))).toBeNull();
+      expect(await backupOf(records, sync("new 2"))).toBeNull();
+      expect(await backupOf(records, main("ours"))).toBe("b1");
+      expect(await backupOf(records, main("taken"))).toBe("other");
+      expect(await isSpent(records, fresh)).toBe(false);
+      expect(await records.readToken("good token")).toEqual({ backupId: "b1", spent: false });
+    });
+
+  test("two stores on one storage see each other's commits at once", async () => {
+    await using store = await openFixture(newStorage);
+    await using other = await store.openAnother();
+    const revision = await create(store.records, "b1", { claim: [main("f1")] });
+    expect(await revisionOf(other.records, "b1")).toBe(revision);
+    expect(await backupOf(other.records, main("f1"))).toBe("b1");
+    expect(
+      await other.records.commit({ backupId: "b1", expect: { revision }, next: record("by the other") }),
+    ).toBe("committed");
+    expect(await labelOf(store.records, "b1")).toBe("by the other");
+    expect(await store.records.commit({ backupId: "b1", expect: { revision }, next: record("late") })).toBe(
+      "revision",
+    );
+  });
+
+  test("what was committed is there after the store is opened anew", async () => {
+    await using store = await openFixture(newStorage);
+    const value = once("n1", store.clock);
+    {
+      await using other = await store.openAnother();
+      await create(other.records, "b1", { claim: [main("f1")], spend: [value] });
+    }
+    await using again = await store.openAnother();
+    expect(await again.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", spent: true });
+    expect(await labelOf(again.records, "b1")).toBe("b1");
+  });
+
+  test("a store that is set up is ready", async () => {
+    await using store = await openFixture(newStorage);
+    await store.records.ready();
+    await atOnce(5, () => store.records.ready());
+  });
+}

@@ -1,0 +1,158 @@
+/** An HTTP proxy that does to requests and answers what a network and a busy store do. */
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+  request as sendRequest,
+} from "node:http";
+
+/** An answer that comes from the proxy. */
+export interface ProxyAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export type Fault =
+  /** Answers instead of the store, which never sees the request. */
+  | { readonly kind: "refuse"; readonly answer: ProxyAnswer }
+  /** The store gets the request and does it; the client gets this answer. */
+  | { readonly kind: "misreport"; readonly answer: ProxyAnswer }
+  /** Closes the connection; the store never sees the request. */
+  | { readonly kind: "drop request" }
+  /** The store gets the request and does it; then the connection is closed. */
+  | { readonly kind: "drop answer" }
+  /** Passes on half of the answer's body and closes the connection. */
+  | { readonly kind: "cut answer" }
+  /** Passes on half of the answer's body and then nothing. */
+  | { readonly kind: "stall answer" }
+  /** Hands the request on after this time. */
+  | { readonly kind: "delay"; readonly ms: number };
+
+interface Injection {
+  readonly fault: Fault;
+  readonly matches: (request: IncomingMessage) => boolean;
+  left: number;
+}
+
+export interface FaultProxy extends AsyncDisposable {
+  readonly url: string;
+  /** Requests seen so far, as `<method> <target>`: the operation's name for DynamoDB, the path for S3. */
+  readonly seen: readonly string[];
+  /** Applies a fault to the next `times` requests that match; several are applied one after another. */
+  inject(fault: Fault, times?: number, matches?: (request: IncomingMessage) => boolean): void;
+  /** Forgets the faults that are left. */
+  clear(): void;
+  /** Resolves when every request seen so far has reached the store and was answered, also to clients that have gone. */
+  settled(): Promise<void>;
+}
+
+/** Starts a proxy in front of the endpoint at `target`. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const { hostname, port } = new URL(target);
+  const agent = new Agent({ keepAlive: true });
+  const seen: string[] = [];
+  const inHand = new Set<Promise<void>>();
+  let injections: Injection[] = [];
+
+  function nextFault(request: IncomingMessage): Fault | null {
+    const injection = injections.find((candidate) => candidate.left > 0 && candidate.matches(request));
+    if (injection === undefined) return null;
+    injection.left -= 1;
+    return injection.fault;
+  }
+
+  /** Sends the request as it came, so that its signature stays valid; also when its client has gone. */
+  function forward(
+    request: IncomingMessage,
+    content: Buffer,
+  ): Promise<{ answer: IncomingMessage; body: Buffer }> {
+    return new Promise((resolve, reject) => {
+      const { method, url, headers } = request;
+      const passed = sendRequest({ hostname, port, method, path: url, headers, agent }, (answer) => {
+        bodyOf(answer).then((body) => resolve({ answer, body }), reject);
+      });
+      passed.on("error", reject);
+      passed.end(content);
+    });
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    seen.push(`${request.method} ${request.headers["x-amz-target"] ?? request.url}`);
+    const fault = nextFault(request);
+    if (fault?.kind === "drop request") {
+      request.socket.destroy();
+      return;
+    }
+    const content = await bodyOf(request);
+    if (fault?.kind === "refuse") {
+      send(response, fault.answer);
+      return;
+    }
+    if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms));
+    const { answer, body } = await forward(request, content);
+    if (fault?.kind === "drop answer") {
+      request.socket.destroy();
+      return;
+    }
+    if (fault?.kind === "misreport") {
+      send(response, fault.answer);
+      return;
+    }
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    if (fault?.kind !== "cut answer" && fault?.kind !== "stall answer") {
+      response.end(body);
+      return;
+    }
+    const half = body.subarray(0, Math.floor(body.length / 2));
+    response.write(half.length === 0 ? Buffer.alloc(0) : half, () => {
+      if (fault.kind === "cut answer") request.socket.destroy();
+    });
+  }
+
+  const server = createServer((request, response) => {
+    // a client that has given up is none of the proxy's concern; the rest of the answer goes nowhere
+    const handled = handle(request, response).catch(() => {
+      request.socket.destroy();
+    });
+    inHand.add(handled);
+    handled.finally(() => inHand.delete(handled));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    seen,
+    inject(fault, times = 1, matches = () => true) {
+      injections.push({ fault, matches, left: times });
+    },
+    clear() {
+      injections = [];
+    },
+    async settled() {
+      await Promise.all(inHand);
+    },
+    async [Symbol.asyncDispose]() {
+      agent.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function send(response: ServerResponse, { status, contentType, body }: ProxyAnswer): void {
+  response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) });
+  response.end(body);
+}
+
+function bodyOf(message: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    message.on("data", (piece: Buffer) => pieces.push(piece));
+    message.on("end", () => resolve(Buffer.concat(pieces)));
+    message.on("error", reject);
+    message.on("close", () => reject(new Error("the connection was closed before the end")));
+  });
+}
