@@ -33,6 +33,40 @@ export interface ChallengeTokenKey {
   readonly secret: Uint8Array;
 }
 
+/** What the WebAuthn relying party calls itself and where its ceremonies may take place. */
+export interface WebAuthnConfig {
+  /** A domain name (WebAuthn L3 §4, "RP ID"). */
+  readonly rpId: string;
+  /** What the user is shown. */
+  readonly rpName: string;
+  /** Web origins and app origins (`android:apk-key-hash:…`), compared to the letter. Never empty. */
+  readonly origins: readonly string[];
+}
+
+/** A provider of id_tokens. `clientIds` are the audiences that count; the first is the usual one. Never empty. */
+export interface OidcProviderConfig {
+  readonly clientIds: readonly [string, ...string[]];
+  readonly issuer: string;
+  readonly jwksUrl: string;
+}
+
+/** `null`: accounts of that provider are not accepted. */
+export interface OidcConfig {
+  readonly google: OidcProviderConfig | null;
+  readonly apple: OidcProviderConfig | null;
+}
+
+export interface AttestationConfig {
+  /** `report` lets every request through and says what would have been wrong; `off` does not look. */
+  readonly mode: "enforce" | "report" | "off";
+  /** Where the gateway publishes its keys; `null` when there is no gateway. */
+  readonly jwksUrl: string | null;
+  readonly issuer: string;
+  readonly audience: string;
+  /** A header that passes instead of a token; `null` in production. */
+  readonly bypassToken: string | null;
+}
+
 export interface Config {
   readonly environment: AppEnvironment;
   /** The revision that is running, as `/health` tells it; `null` when it was not given. */
@@ -54,6 +88,11 @@ export interface Config {
     readonly maxMainFactors: number;
     readonly maxSyncFactors: number;
   };
+  readonly webauthn: WebAuthnConfig;
+  readonly oidc: OidcConfig;
+  readonly attestation: AttestationConfig;
+  /** Whether whoever creates a backup must prove to hold the key of its account id. */
+  readonly enforceBackupAccountProof: boolean;
   /** The API reference at `/docs` and `/openapi.json`. */
   readonly apiReference: boolean;
 }
@@ -72,6 +111,8 @@ export class ConfigError extends Error {
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+const DOMAIN_NAME =
+  /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_BACKUP_BYTES = 15 * 1024 * 1024;
 
 /**
@@ -111,6 +152,11 @@ export function loadConfig(env: Environment): Config {
       maxMainFactors: read.integer("MAX_MAIN_FACTORS", 10, 1, 10),
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },
+    webauthn: webauthn(read, development),
+    oidc: oidc(read),
+    attestation: attestation(read, environment),
+    enforceBackupAccountProof:
+      read.oneOf("ENFORCE_BACKUP_ACCOUNT_PROOF", ["true", "false"], "false") === "true",
     apiReference: environment !== "production",
   };
 
@@ -134,6 +180,66 @@ function awsStorage(read: Reader): AwsStorageConfig {
     },
     s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,
     dynamoDbEndpoint: read.url("AWS_ENDPOINT_URL_DYNAMODB") ?? endpoint,
+  };
+}
+
+function webauthn(read: Reader, development: boolean): WebAuthnConfig {
+  const rpId = read.defaultOrRequired("WEBAUTHN_RP_ID", development ? "localhost" : null);
+  if (rpId !== "" && !DOMAIN_NAME.test(rpId))
+    read.problem(`WEBAUTHN_RP_ID must be a domain name in lower case, not "${rpId}"`);
+  const origins = read.list("WEBAUTHN_ORIGINS") ?? (development ? ["http://localhost:8000"] : null);
+  if (origins === null) read.problem("WEBAUTHN_ORIGINS is required: comma-separated");
+  for (const origin of origins ?? [])
+    if (!isWebAuthnOrigin(origin))
+      read.problem(
+        `WEBAUTHN_ORIGINS: "${origin}" is neither https://host[:port] nor android:apk-key-hash:<base64url>`,
+      );
+  return { rpId, rpName: read.text("WEBAUTHN_RP_NAME", "Backup Service"), origins: origins ?? [] };
+}
+
+/** An origin as clients spell it, of a secure context: anything else would never be equal to one. */
+function isWebAuthnOrigin(origin: string): boolean {
+  if (/^android:apk-key-hash:[A-Za-z0-9_-]+$/.test(origin)) return true;
+  const url = URL.parse(origin);
+  if (url === null || url.origin !== origin) return false;
+  return url.protocol === "https:" || (url.protocol === "http:" && url.hostname === "localhost");
+}
+
+function oidc(read: Reader): OidcConfig {
+  const googleClientId = read.optional("GOOGLE_CLIENT_ID");
+  const [google, apple] = [
+    {
+      issuer: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
+      jwksUrl: read.url("GOOGLE_JWKS_URL") ?? "https://www.googleapis.com/oauth2/v3/certs",
+    },
+    {
+      issuer: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
+      jwksUrl: read.url("APPLE_JWKS_URL") ?? "https://appleid.apple.com/auth/keys",
+    },
+  ];
+  const appleClientIds = read.list("APPLE_CLIENT_IDS");
+  return {
+    google: googleClientId === null ? null : { clientIds: [googleClientId], ...google },
+    apple: appleClientIds === null ? null : { clientIds: appleClientIds, ...apple },
+  };
+}
+
+function attestation(read: Reader, environment: AppEnvironment): AttestationConfig {
+  const development = environment === "development";
+  const mode = read.oneOf("ATTESTATION", ["enforce", "report", "off"], development ? "report" : "enforce");
+  const gatewayUrl = read.url("ATTESTATION_GATEWAY_URL");
+  const bypassToken = read.optional("ATTESTATION_GATEWAY_BYPASS_TOKEN");
+  const canDoWithout = mode === "off" || (development && (mode === "report" || bypassToken !== null));
+  if (gatewayUrl === null && !canDoWithout)
+    read.problem(`ATTESTATION_GATEWAY_URL is required while ATTESTATION is ${mode}`);
+  if (bypassToken !== null && environment === "production")
+    read.problem("ATTESTATION_GATEWAY_BYPASS_TOKEN must not be set in production");
+  return {
+    mode,
+    jwksUrl: gatewayUrl && `${gatewayUrl.replace(/\/+$/, "")}/.well-known/jwks.json`,
+    issuer: read.text("ATTESTATION_ISSUER", "attestation.worldcoin.org"),
+    audience: read.text("ATTESTATION_AUDIENCE", "toolsforhumanity.com"),
+    bypassToken,
   };
 }
 
@@ -163,6 +269,23 @@ class Reader {
     const value = this.optional(name);
     if (value === null) this.problem(`${name} is required`);
     return value ?? "";
+  }
+
+  defaultOrRequired(name: string, fallback: string | null): string {
+    return fallback === null ? this.required(name) : this.text(name, fallback);
+  }
+
+  /** Comma-separated; `null` when it is not set. */
+  list(name: string): readonly [string, ...string[]] | null {
+    const value = this.optional(name);
+    if (value === null) return null;
+    const [first, ...rest] = value
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== "");
+    if (first !== undefined) return [first, ...rest];
+    this.problem(`${name} has no entry, only commas`);
+    return null;
   }
 
   oneOf<const T extends string>(name: string, choices: readonly T[], fallback: T): T {

@@ -23,7 +23,25 @@ export type ErrorCode =
   | "invalid_backup_account_id"
   | "already_used"
   | "token_not_found"
-  | "not_supported"
+  | "invalid_challenge"
+  // passkeys
+  | "webauthn_error"
+  | "webauthn_invalid_payload"
+  | "webauthn_prf_results_not_allowed"
+  // id_tokens
+  | "oidc_token_parse_error"
+  | "oidc_token_invalid_aud"
+  | "oidc_token_verification_error"
+  | "oidc_token_invalid_nonce"
+  | "missing_email"
+  // Turnkey stamps
+  | "missing_turnkey_activity"
+  | "invalid_turnkey_activity"
+  | "turnkey_activity_error"
+  // attestation
+  | "invalid_attestation_token_header"
+  | "invalid_attestation_token_claim"
+  | "invalid_attestation_token"
   // factors
   | "invalid_authorization_type"
   | "invalid_sync_factor_type"
@@ -34,7 +52,11 @@ export type ErrorCode =
   | "factor_not_found"
   | "too_many_factors"
   | "missing_turnkey_provider_id"
+  | "oidc_token_mismatch"
+  | "invalid_new_factor_type"
+  | "invalid_new_factor_authorization_type"
   // backups
+  | "missing_backup_account_proof"
   | "backup_account_id_already_exists"
   | "backup_not_found"
   | "backup_does_not_exist"
@@ -45,6 +67,7 @@ export type ErrorCode =
   | "encryption_key_not_allowed"
   | "encryption_key_not_found"
   | "factor_orphaned_from_encryption_key"
+  | "only_one_encryption_key_per_type_allowed"
   // the service
   | "service_unavailable"
   | "internal_server_error";

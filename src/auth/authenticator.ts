@@ -1,33 +1,98 @@
+/** Who is asking, and did they sign this: the proof of a factor, whatever its kind. */
 import { ServiceError } from "../errors.ts";
-import { type FactorRef, type FactorScope, factorKeys, type OneTimeValue } from "../storage/contract.ts";
+import {
+  type FactorRef,
+  type FactorScope,
+  factorKeys,
+  type OneTimeValue,
+  type RecordStore,
+} from "../storage/contract.ts";
 import type { ChallengeContext, ChallengeTokens } from "./challenge-tokens.ts";
 import { verifyKeypairSignature } from "./keypair.ts";
+import { maskedEmail } from "./masked-email.ts";
+import type { OidcToken, OidcVerifier, VerifiedIdToken } from "./oidc.ts";
+import type { PasskeyVerifier } from "./passkey.ts";
+import { CounterRegression } from "./signature-counter.ts";
+import type { StoredCredential } from "./stored-credential.ts";
+import { parseAssertion } from "./webauthn-credential.ts";
 
 /** How a request says who is asking. */
-export type Authorization =
-  | { readonly kind: "PASSKEY"; readonly credential: unknown; readonly label?: string | null }
-  | {
-      readonly kind: "OIDC_ACCOUNT";
-      readonly oidcToken:
-        | { readonly kind: "GOOGLE"; readonly token: string }
-        | { readonly kind: "APPLE"; readonly token: string; readonly aud?: string | null };
-      readonly publicKey: string;
-      readonly signature: string;
-    }
-  | { readonly kind: "EC_KEYPAIR"; readonly publicKey: string; readonly signature: string };
+export type Authorization = PasskeyAuthorization | OidcAccountAuthorization | EcKeypairAuthorization;
+
+export interface PasskeyAuthorization {
+  readonly kind: "PASSKEY";
+  /** The WebAuthn response; not looked at yet. */
+  readonly credential: unknown;
+  readonly label?: string | null;
+}
+
+export interface OidcAccountAuthorization extends KeypairSignature {
+  readonly kind: "OIDC_ACCOUNT";
+  readonly oidcToken: OidcToken;
+}
+
+export interface EcKeypairAuthorization extends KeypairSignature {
+  readonly kind: "EC_KEYPAIR";
+}
+
+interface KeypairSignature {
+  /** Base64 of the SEC 1 uncompressed P-256 point. */
+  readonly publicKey: string;
+  /** Base64 of the DER signature over the challenge. */
+  readonly signature: string;
+}
 
 /** A factor that has proven itself, and the one-time values that the proof used up. They are not spent yet. */
-export interface Proof {
+export interface Proof<Entry = unknown> {
   readonly factor: FactorRef;
   readonly oneTime: readonly OneTimeValue[];
+  /** For a passkey: where its public key was found, and the signature counter to keep. */
+  readonly passkey?: { readonly entry: Entry; readonly counter: number };
 }
 
 /** A factor that has proven itself in order to be put on a backup, with what the backup keeps of it. */
-export interface Registration extends Proof {
-  readonly kind: { readonly kind: "EC_KEYPAIR"; readonly publicKey: string };
+export interface Registration extends Proof<never> {
+  readonly kind:
+    | { readonly kind: "EC_KEYPAIR"; readonly publicKey: string }
+    | {
+        readonly kind: "OIDC_ACCOUNT";
+        readonly account: {
+          readonly kind: "GOOGLE" | "APPLE";
+          readonly issuer: string;
+          readonly sub: string;
+          readonly maskedEmail: string;
+        };
+      }
+    | {
+        readonly kind: "PASSKEY";
+        readonly credentialId: string;
+        readonly registration: unknown;
+        readonly label: string;
+        readonly credential: StoredCredential;
+      };
 }
 
-export interface Authenticator {
+/**
+ * Finds a passkey that is on a backup. `Entry` is for whoever acts on the proof.
+ *
+ * @throws ServiceError `already_used` when the challenge was spent and there is no passkey to check it with;
+ *   `backup_untraceable`; `backup_missing`; `unauthorized_factor`.
+ */
+export type FindPasskey<Entry> = (
+  factor: FactorRef,
+  oneTime: readonly OneTimeValue[],
+) => Promise<FoundPasskey<Entry>>;
+
+export interface FoundPasskey<Entry> {
+  readonly credential: StoredCredential;
+  /** The Turnkey organisation of the backup, if it has a TURNKEY key. */
+  readonly turnkeyAccountId: string | null;
+  /** Whether the challenge was used before. */
+  readonly spent: boolean;
+  readonly entry: Entry;
+}
+
+export interface Authenticator<Entry> {
   /**
    * Checks the proof of a factor that should be on a backup already. Only the proof: whether the factor is on one is
    * for the backup's metadata to say.
@@ -40,12 +105,13 @@ export interface Authenticator {
     authorization: Authorization,
     challengeToken: string,
     context: ChallengeContext,
-  ): Promise<Proof>;
+  ): Promise<Proof<Entry>>;
 
   /**
    * Checks the proof of a factor that is to be put on a backup.
    *
-   * @throws ServiceError as {@link authenticate}, but `invalid_sync_factor_type` for the kind.
+   * @throws ServiceError as {@link authenticate}, but `invalid_sync_factor_type` for the kind; `missing_email` for an
+   *   account without one.
    */
   register(
     scope: FactorScope,
@@ -55,36 +121,130 @@ export interface Authenticator {
   ): Promise<Registration>;
 }
 
-export function createAuthenticator(challengeTokens: ChallengeTokens): Authenticator {
-  async function prove(
-    scope: FactorScope,
-    authorization: Authorization,
-    challengeToken: string,
-    context: ChallengeContext,
-  ): Promise<Registration> {
-    if (authorization.kind !== "EC_KEYPAIR")
-      throw new ServiceError("not_supported", `Factors of kind ${authorization.kind} are not supported yet`);
-    const { publicKey, signature } = authorization;
-    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", context);
-    verifyKeypairSignature(publicKey, signature, challenge);
-    return {
-      factor: { scope, key: factorKeys.ecKeypair(publicKey) },
-      oneTime: [oneTime],
-      kind: { kind: "EC_KEYPAIR", publicKey },
-    };
-  }
+export interface AuthenticatorOptions<Entry> {
+  readonly challengeTokens: ChallengeTokens;
+  readonly passkeys: PasskeyVerifier;
+  readonly oidc: OidcVerifier;
+  readonly records: Pick<RecordStore, "locate">;
+  readonly findPasskey: FindPasskey<Entry>;
+}
+
+export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>): Authenticator<Entry> {
+  const { challengeTokens, passkeys, oidc, records, findPasskey } = options;
 
   return {
     async authenticate(scope, authorization, challengeToken, context) {
       if (scope === "SYNC" && authorization.kind !== "EC_KEYPAIR")
         throw new ServiceError("invalid_authorization_type", "Only a keypair sync factor may do this");
-      return prove(scope, authorization, challengeToken, context);
+      switch (authorization.kind) {
+        case "EC_KEYPAIR":
+          return proveKeypair(scope, authorization, challengeToken, context);
+        case "OIDC_ACCOUNT":
+          return (await proveAccount(authorization, challengeToken, context)).proof;
+        case "PASSKEY":
+          return assertPasskey(authorization, challengeToken, context);
+      }
     },
 
     async register(scope, authorization, challengeToken, context) {
       if (scope === "SYNC" && authorization.kind !== "EC_KEYPAIR")
         throw new ServiceError("invalid_sync_factor_type", "A sync factor must be a keypair");
-      return prove(scope, authorization, challengeToken, context);
+      switch (authorization.kind) {
+        case "EC_KEYPAIR": {
+          const proof = await proveKeypair(scope, authorization, challengeToken, context);
+          return { ...proof, kind: { kind: "EC_KEYPAIR", publicKey: authorization.publicKey } };
+        }
+        case "OIDC_ACCOUNT": {
+          const { proof, idToken } = await proveAccount(authorization, challengeToken, context);
+          return { ...proof, kind: { kind: "OIDC_ACCOUNT", account: accountOf(idToken) } };
+        }
+        case "PASSKEY":
+          return registerPasskey(authorization, challengeToken, context);
+      }
     },
   };
+
+  async function proveKeypair(
+    scope: FactorScope,
+    { publicKey, signature }: KeypairSignature,
+    challengeToken: string,
+    context: ChallengeContext,
+  ): Promise<Proof<never>> {
+    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", context);
+    verifyKeypairSignature(publicKey, signature, challenge);
+    return { factor: { scope, key: factorKeys.ecKeypair(publicKey) }, oneTime: [oneTime] };
+  }
+
+  async function proveAccount(
+    { oidcToken, publicKey, signature }: OidcAccountAuthorization,
+    challengeToken: string,
+    context: ChallengeContext,
+  ): Promise<{ readonly proof: Proof<never>; readonly idToken: VerifiedIdToken }> {
+    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", context);
+    const idToken = await oidc.verify(oidcToken, publicKey);
+    try {
+      verifyKeypairSignature(publicKey, signature, challenge);
+    } catch (error) {
+      // An id_token that was used before is told first, and costs a look only here: otherwise it shows in time.
+      if ((await records.locate(null, [idToken.nonce])).spent)
+        throw new ServiceError("already_used", "The id_token was used before");
+      throw error;
+    }
+    const key = factorKeys.oidcAccount(idToken.issuer, idToken.sub);
+    return { proof: { factor: { scope: "MAIN", key }, oneTime: [oneTime, idToken.nonce] }, idToken };
+  }
+
+  async function assertPasskey(
+    { credential }: PasskeyAuthorization,
+    challengeToken: string,
+    context: ChallengeContext,
+  ): Promise<Proof<Entry>> {
+    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "passkey", context);
+    const assertion = parseAssertion(credential);
+    const factor = { scope: "MAIN", key: factorKeys.passkey(assertion.credentialId) } as const;
+    const found = await findPasskey(factor, [oneTime]);
+    const { counter } = await unlessReplayed(found, () =>
+      passkeys.verifyAssertion(assertion, challenge, found.credential),
+    );
+    return { factor, oneTime: [oneTime], passkey: { entry: found.entry, counter } };
+  }
+
+  async function registerPasskey(
+    { credential, label }: PasskeyAuthorization,
+    challengeToken: string,
+    context: ChallengeContext,
+  ): Promise<Registration> {
+    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "passkey", context);
+    const verified = await passkeys.verifyRegistration(credential, challenge);
+    return {
+      factor: { scope: "MAIN", key: factorKeys.passkey(verified.credentialId) },
+      oneTime: [oneTime],
+      kind: { kind: "PASSKEY", label: label ?? "", ...verified },
+    };
+  }
+}
+
+/**
+ * Checks the signature of a passkey that was found. A replay of a genuine one is told as such; its counter, which did
+ * not grow, would otherwise make it look like a copied authenticator.
+ *
+ * @throws ServiceError `already_used`, or what `verify` throws.
+ */
+export async function unlessReplayed<T>(
+  { spent }: Pick<FoundPasskey<unknown>, "spent">,
+  verify: () => T | Promise<T>,
+): Promise<T> {
+  const replayed = () => new ServiceError("already_used", "The challenge was used before");
+  try {
+    const verified = await verify();
+    if (spent) throw replayed();
+    return verified;
+  } catch (error) {
+    throw spent && error instanceof CounterRegression ? replayed() : error;
+  }
+}
+
+function accountOf({ provider, issuer, sub, email }: VerifiedIdToken) {
+  if (email === null) throw new ServiceError("missing_email", "The id_token has no email claim");
+  return { kind: provider, issuer, sub, maskedEmail: maskedEmail(email) };
 }

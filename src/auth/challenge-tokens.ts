@@ -3,6 +3,8 @@
  * the client. A token is a compact JWE (RFC 7516) under a key of ours (`alg` dir, `enc` A256GCM), so nobody can read,
  * alter or make one, and no store is needed until the challenge is spent.
  */
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { EncryptJWT, errors, jwtDecrypt } from "jose";
 import type { Clock } from "../clock.ts";
 import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
@@ -12,22 +14,29 @@ import type { OneTimeValue } from "../storage/contract.ts";
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
 export type ChallengeType = "keypair" | "passkey";
 
-export type Operation =
-  | "create"
-  | "retrieve"
-  | "verify-factor"
-  | "add-sync-factor"
-  | "sync"
-  | "retrieve-metadata"
-  | "delete-factor"
-  | "delete-backup"
-  | "reset";
+const OPERATIONS = [
+  "create",
+  "retrieve",
+  "verify-factor",
+  "add-sync-factor",
+  "sync",
+  "retrieve-metadata",
+  "delete-factor",
+  "delete-backup",
+  "reset",
+  "add-factor", // the half that an existing factor solves
+  "add-factor-new", // the half that the new factor solves
+  "backup-account", // the ownership of the account id of a new backup
+] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+type Bindings = Readonly<Record<string, string>>;
 
 /** What a challenge was issued for. A token opens only in the context it was issued in, to the letter. */
 export interface ChallengeContext {
   readonly operation: Operation;
   /** What else the token is bound to, such as the factor to delete. */
-  readonly bindings?: Readonly<Record<string, string>>;
+  readonly bindings?: Bindings;
 }
 
 export interface ChallengeTokens {
@@ -35,10 +44,18 @@ export interface ChallengeTokens {
   issue(type: ChallengeType, challenge: Uint8Array, context: ChallengeContext): Promise<string>;
 
   /**
-   * Opens a token and returns the challenge with the value to spend once it was solved.
+   * Opens a token and returns the challenge with the value to spend once it was solved. What it was issued for is for
+   * the caller to check.
    *
    * @throws ServiceError `jwt_error` when it is garbage, of another issuer, expired or not yet valid;
-   *   `unexpected_challenge_type`; `invalid_challenge_context` when issued for anything else than `context`.
+   *   `unexpected_challenge_type`.
+   */
+  read(token: string, type: ChallengeType): Promise<SolvableChallenge>;
+
+  /**
+   * Opens a token that was issued in a known context.
+   *
+   * @throws ServiceError as {@link read}; `invalid_challenge_context` when issued for anything else than `context`.
    */
   open(token: string, type: ChallengeType, context: ChallengeContext): Promise<SolvableChallenge>;
 }
@@ -46,6 +63,7 @@ export interface ChallengeTokens {
 export interface SolvableChallenge {
   readonly challenge: Uint8Array;
   readonly oneTime: OneTimeValue;
+  readonly context: Required<ChallengeContext>;
 }
 
 export interface ChallengeTokenKey {
@@ -53,6 +71,16 @@ export interface ChallengeTokenKey {
   /** 32 bytes. */
   readonly secret: Uint8Array;
 }
+
+const issuedPayload = TypeCompiler.Compile(
+  Type.Object({
+    type: Type.String(),
+    challenge: Type.String(),
+    operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
+    bindings: Type.Record(Type.String(), Type.String()),
+    exp: Type.Integer(),
+  }),
+);
 
 const LIFETIME_S = 15 * 60;
 /** Several processes hand out and open tokens, and their clocks differ a little. */
@@ -88,43 +116,60 @@ export async function createChallengeTokens(
         .encrypt(encryptionKey);
     },
 
-    async open(token, type, context) {
-      const { payload } = await jwtDecrypt(
-        token,
-        ({ kid }) => {
-          const key = imported.get(kid ?? "");
-          if (key === undefined) throw new errors.JWEInvalid("unknown kid");
-          return key;
-        },
-        {
-          keyManagementAlgorithms: ["dir"],
-          contentEncryptionAlgorithms: ["A256GCM"],
-          currentDate: new Date(clock.nowMs()),
-          requiredClaims: ["nbf", "exp"],
-        },
-      ).catch((error: unknown) => {
-        if (!(error instanceof errors.JOSEError)) throw error;
-        throw new ServiceError("jwt_error", "The challenge token is not valid or has expired", {
-          cause: error,
-        });
-      });
+    read,
 
-      const challenge = decodeBase64Url(String(payload.challenge));
-      if (challenge === null || payload.exp === undefined)
-        throw new Error("a token of ours has no challenge");
-      if (payload.type !== type)
-        throw new ServiceError(
-          "unexpected_challenge_type",
-          `The challenge token is not for a ${type} challenge`,
-        );
-      if (payload.operation !== context.operation || !sameBindings(payload.bindings, context.bindings ?? {}))
-        throw new ServiceError(
-          "invalid_challenge_context",
-          "The challenge token was issued for something else",
-        );
-      return { challenge, oneTime: oneTimeOf(challenge, payload.exp) };
+    async open(token, type, context) {
+      const opened = await read(token, type);
+      requireContext(opened.context, context);
+      return opened;
     },
   };
+
+  async function read(token: string, type: ChallengeType): Promise<SolvableChallenge> {
+    const { payload } = await jwtDecrypt(
+      token,
+      ({ kid }) => {
+        const key = imported.get(kid ?? "");
+        if (key === undefined) throw new errors.JWEInvalid("unknown kid");
+        return key;
+      },
+      {
+        keyManagementAlgorithms: ["dir"],
+        contentEncryptionAlgorithms: ["A256GCM"],
+        currentDate: new Date(clock.nowMs()),
+        requiredClaims: ["nbf", "exp"],
+      },
+    ).catch((error: unknown) => {
+      if (!(error instanceof errors.JOSEError)) throw error;
+      throw invalidToken(error);
+    });
+
+    // Another version of the service may write other claims.
+    if (!issuedPayload.Check(payload)) throw invalidToken("the claims are not of this version");
+    const { operation, bindings } = payload;
+    const challenge = decodeBase64Url(payload.challenge);
+    if (challenge === null) throw invalidToken("the challenge is not base64url");
+    if (payload.type !== type)
+      throw new ServiceError(
+        "unexpected_challenge_type",
+        `The challenge token is not for a ${type} challenge`,
+      );
+    return { challenge, oneTime: oneTimeOf(challenge, payload.exp), context: { operation, bindings } };
+  }
+}
+
+function invalidToken(cause: unknown): ServiceError {
+  return new ServiceError("jwt_error", "The challenge token is not valid or has expired", { cause });
+}
+
+/** The error of a challenge that was issued for anything else than it is used for. */
+export function invalidContext(): ServiceError {
+  return new ServiceError("invalid_challenge_context", "The challenge token was issued for something else");
+}
+
+function requireContext(issued: Required<ChallengeContext>, expected: ChallengeContext): void {
+  if (issued.operation !== expected.operation || !sameBindings(issued.bindings, expected.bindings ?? {}))
+    throw invalidContext();
 }
 
 /** A challenge is spent by its hash, so that no spelling of its token can be used again. */
@@ -132,11 +177,10 @@ function oneTimeOf(challenge: Uint8Array, expiresAtS: number): OneTimeValue {
   return { id: `challenge|${encodeBase64Url(sha256(challenge))}`, expiresAtMs: expiresAtS * 1000 };
 }
 
-function sameBindings(bound: unknown, expected: Readonly<Record<string, string>>): boolean {
-  if (typeof bound !== "object" || bound === null) return false;
-  const entries = Object.entries(bound);
+function sameBindings(issued: Bindings, expected: Bindings): boolean {
+  const names = Object.keys(issued);
   return (
-    entries.length === Object.keys(expected).length &&
-    entries.every(([name, value]) => Object.hasOwn(expected, name) && expected[name] === value)
+    names.length === Object.keys(expected).length &&
+    names.every((name) => Object.hasOwn(expected, name) && expected[name] === issued[name])
   );
 }

@@ -1,0 +1,33 @@
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+
+/** What the client says about a ceremony (WebAuthn L3 §5.8.1), as far as it matters here. */
+const ClientData = TypeCompiler.Compile(
+  Type.Object({
+    type: Type.String(),
+    challenge: Type.String(),
+    origin: Type.String(),
+    crossOrigin: Type.Optional(Type.Boolean()),
+    topOrigin: Type.Optional(Type.String()),
+  }),
+);
+
+export interface ClientData {
+  readonly type: string;
+  /** base64url. */
+  readonly challenge: string;
+  readonly origin: string;
+}
+
+/**
+ * Reads `clientDataJSON`.
+ *
+ * @throws Error when it is not that, or when the ceremony ran in a frame of another origin: we never embed ours.
+ */
+export function readClientData(clientDataJson: Uint8Array): ClientData {
+  const data: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(clientDataJson));
+  if (!ClientData.Check(data)) throw new Error("not the client data of a WebAuthn ceremony");
+  if (data.crossOrigin === true || data.topOrigin !== undefined)
+    throw new Error("the ceremony ran inside a frame of another origin");
+  return data;
+}

@@ -1,0 +1,146 @@
+/**
+ * The published keys of a token issuer (RFC 7517 §5), cached.
+ *
+ * jose's own remote key set does not fit: it reads the system's clock, drops good keys as soon as they are stale, and
+ * during an outage asks again for every unknown `kid`.
+ */
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWSHeaderParameters,
+} from "jose";
+import type { Clock } from "../clock.ts";
+import { ServiceError } from "../errors.ts";
+
+/** Keys are used for this long after they were fetched, also through an outage of the issuer. */
+const MAX_AGE_MS = 60 * 60 * 1000;
+/** Keys older than this are refreshed, without anybody waiting for it. */
+const FRESH_FOR_MS = 60 * 1000;
+/** Anybody can send a token with an unknown `kid`, so they make us fetch only this often. */
+const UNKNOWN_KID_PAUSE_MS = 30 * 1000;
+/** How long a failed background refresh is let rest. */
+const FAILURE_PAUSE_MS = 5 * 1000;
+const DEFAULT_TIMEOUT_MS = 5 * 1000;
+
+export interface Jwks {
+  /**
+   * The key that a protected header names by `kid` and `alg`; fits the key parameter of jose's verifiers.
+   *
+   * @throws errors.JWKSNoMatchingKey when the issuer has no such key.
+   * @throws ServiceError `service_unavailable` when the issuer's keys cannot be had.
+   */
+  readonly key: (header: JWSHeaderParameters) => Promise<CryptoKey>;
+}
+
+export interface JwksOptions {
+  readonly url: string;
+  readonly clock: Clock;
+  /** Runs refreshes that nobody waits for, and reports those that fail. */
+  readonly background: { run(name: string, work: () => Promise<unknown>): Promise<void> };
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** How long one fetch may take, in milliseconds; 5 s if not given. */
+  readonly timeoutMs?: number;
+}
+
+type KeySet = ReturnType<typeof createLocalJWKSet>;
+
+export function createJwks({
+  url,
+  clock,
+  background,
+  fetch = globalThis.fetch,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
+}: JwksOptions): Jwks {
+  let cached: { readonly keys: KeySet; readonly fetchedAtMs: number } | null = null;
+  let running: Promise<KeySet> | null = null;
+  let failure: { readonly error: unknown; readonly atMs: number } | null = null;
+  let unknownKidAtMs = Number.NEGATIVE_INFINITY;
+
+  /** Fetches the keys; who comes while a fetch is running waits for that one. */
+  function refresh(): Promise<KeySet> {
+    running ??= fetchAndKeep().finally(() => {
+      running = null;
+    });
+    return running;
+  }
+
+  async function fetchAndKeep(): Promise<KeySet> {
+    try {
+      const keys = await fetchKeys(url, fetch, timeoutMs);
+      cached = { keys, fetchedAtMs: clock.nowMs() };
+      failure = null;
+      return keys;
+    } catch (error) {
+      failure = { error, atMs: clock.nowMs() };
+      throw unavailable(url, error);
+    }
+  }
+
+  function refreshInBackground(): void {
+    if (running !== null || (failure !== null && clock.nowMs() - failure.atMs < FAILURE_PAUSE_MS)) return;
+    void background.run("jwks-refresh", refresh);
+  }
+
+  /** The keys as they are now, and whether they were fetched for this very call. */
+  async function currentKeys(): Promise<{ readonly keys: KeySet; readonly fetched: boolean }> {
+    const ageMs = cached === null ? Number.POSITIVE_INFINITY : clock.nowMs() - cached.fetchedAtMs;
+    if (cached === null || ageMs >= MAX_AGE_MS) return { keys: await refresh(), fetched: true };
+    if (ageMs >= FRESH_FOR_MS) refreshInBackground();
+    return { keys: cached.keys, fetched: false };
+  }
+
+  /** The keys after a look whether the issuer has a new one. */
+  async function keysForUnknownKid(known: KeySet): Promise<KeySet> {
+    if (running === null && clock.nowMs() - unknownKidAtMs < UNKNOWN_KID_PAUSE_MS) {
+      if (failure !== null) throw unavailable(url, failure.error);
+      return known;
+    }
+    unknownKidAtMs = clock.nowMs();
+    return refresh();
+  }
+
+  return {
+    async key(header) {
+      if (typeof header.kid !== "string") throw new errors.JWKSNoMatchingKey("the token names no key");
+      const { keys, fetched } = await currentKeys();
+      try {
+        return await keys(header);
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey) || fetched) throw error;
+        return await (await keysForUnknownKid(keys))(header);
+      }
+    },
+  };
+}
+
+async function fetchKeys(
+  url: string,
+  fetch: NonNullable<JwksOptions["fetch"]>,
+  timeoutMs: number,
+): Promise<KeySet> {
+  const response = await fetch(url, {
+    headers: { accept: "application/json, application/jwk-set+json" },
+    redirect: "error",
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new Error(`the answer was ${response.status}`);
+  }
+  const body: unknown = await response.json();
+  if (!isKeySet(body)) throw new Error("the answer is not a key set");
+  return createLocalJWKSet(body);
+}
+
+function isKeySet(body: unknown): body is JSONWebKeySet {
+  return typeof body === "object" && body !== null && "keys" in body && Array.isArray(body.keys);
+}
+
+function unavailable(url: string, cause: unknown): ServiceError {
+  const host = URL.parse(url)?.host ?? "the issuer";
+  return new ServiceError("service_unavailable", `The keys of ${host} cannot be fetched at the moment`, {
+    cause,
+  });
+}
