@@ -1,8 +1,14 @@
 /** The composition root: from a configuration to everything a request needs. Only this file names a storage driver. */
+import { type AttestationVerifier, createAttestationVerifier } from "./auth/attestation.ts";
 import { type Authenticator, createAuthenticator } from "./auth/authenticator.ts";
 import { generatedChallengeTokenKey } from "./auth/challenge-token-keys.ts";
 import { type ChallengeTokens, createChallengeTokens } from "./auth/challenge-tokens.ts";
+import { createFactorAddition, type FactorAddition } from "./auth/factor-addition.ts";
+import { createJwks } from "./auth/jwks.ts";
+import { createOidcVerifier } from "./auth/oidc.ts";
+import { createPasskeyVerifier } from "./auth/passkey.ts";
 import { type Background, createBackground } from "./background.ts";
+import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig } from "./config.ts";
@@ -21,7 +27,9 @@ export interface Services extends AsyncDisposable {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly challengeTokens: ChallengeTokens;
-  readonly authenticator: Authenticator;
+  readonly authenticator: Authenticator<Entry>;
+  readonly factorAddition: FactorAddition<Entry>;
+  readonly attestation: AttestationVerifier;
   readonly backups: Backups;
 }
 
@@ -56,6 +64,18 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const stores = overrides.wrapStores?.(opened) ?? opened;
   const records = measuredRecords(stores.records, metrics);
   const blobs = measuredBlobs(stores.blobs, metrics);
+  const backups = createBackups({ records, blobs, clock, random, background, limits: config.limits });
+
+  const { webauthn } = config;
+  const { findPasskey } = backups;
+  const jwksAt = (url: string) => createJwks({ url, clock, background });
+  const authenticator = createAuthenticator({
+    challengeTokens,
+    passkeys: createPasskeyVerifier(webauthn),
+    oidc: createOidcVerifier(config.oidc, jwksAt, clock),
+    records,
+    findPasskey,
+  });
 
   return {
     config,
@@ -67,8 +87,17 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     records,
     blobs,
     challengeTokens,
-    authenticator: createAuthenticator(challengeTokens),
-    backups: createBackups({ records, blobs, clock, random, background, limits: config.limits }),
+    authenticator,
+    factorAddition: createFactorAddition({
+      challengeTokens,
+      authenticator,
+      findPasskey,
+      webauthn,
+      clock,
+      random,
+    }),
+    attestation: createAttestationVerifier(config.attestation, jwksAt, clock),
+    backups,
     async [Symbol.asyncDispose]() {
       await background.settled();
       await blobs[Symbol.asyncDispose]();
@@ -92,7 +121,10 @@ export async function openStores(
         blobs: await openLocalBlobs({ dataDir, ...options }),
       };
     }
-    case "aws":
-      throw new Error("the aws driver is not there yet");
+    case "aws": {
+      const { openAwsRecords } = await import("./storage/aws/records.ts");
+      const { openAwsBlobs } = await import("./storage/aws/blobs.ts");
+      return { records: await openAwsRecords(storage, options), blobs: await openAwsBlobs(storage, options) };
+    }
   }
 }

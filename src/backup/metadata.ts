@@ -4,6 +4,8 @@
  */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { StoredCredential } from "../auth/stored-credential.ts";
+
 import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
 
 /** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
@@ -27,6 +29,7 @@ const PasskeySchema = Type.Object({
   /** The registration credential as the client sent it. */
   registration: Type.Unknown(),
   label: Type.String(),
+  credential: StoredCredential,
 });
 
 const OidcAccountSchema = Type.Object({
@@ -45,6 +48,8 @@ const EcKeypairSchema = Type.Object({
   /** base64 of the SEC 1 uncompressed point, as the client sent it. */
   publicKey: Type.String(),
 });
+
+export type { StoredCredential };
 export type EcKeypair = Static<typeof EcKeypairSchema>;
 
 function factorOf<T extends TSchema>(kind: T) {
@@ -90,6 +95,14 @@ export function readMetadata(stored: JsonObject): BackupMetadata {
 /** The metadata as it is stored. */
 export function storedMetadata(metadata: BackupMetadata): JsonObject {
   return metadata as BackupMetadata & JsonObject;
+}
+
+/** The public key and counter of a passkey that the metadata lists. */
+export function passkeyCredential(metadata: BackupMetadata, passkey: FactorRef): StoredCredential {
+  for (const factor of metadata.factors)
+    if (factor.kind.kind === "PASSKEY" && factorRef("MAIN", factor).key === passkey.key)
+      return factor.kind.credential;
+  throw new Error("the metadata does not list the passkey");
 }
 
 /** The index row of a factor. */

@@ -54,6 +54,54 @@ export function withSyncFactor(
   return { ...metadata, syncFactors: [...metadata.syncFactors, factor] };
 }
 
+/**
+ * Adds a main factor, and the encryption key that it needs where there is none of that kind yet.
+ *
+ * @throws ServiceError `factor_already_exists`; `only_one_encryption_key_per_type_allowed`; `too_many_factors`.
+ */
+export function withMainFactor(
+  metadata: BackupMetadata,
+  factor: MainFactor,
+  encryptionKey: EncryptionKey | null,
+  limits: FactorLimits,
+): BackupMetadata {
+  if (lists(metadata, factorRef("MAIN", factor)))
+    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
+  if (encryptionKey !== null && metadata.keys.some(({ kind }) => kind === encryptionKey.kind))
+    throw new ServiceError(
+      "only_one_encryption_key_per_type_allowed",
+      `The backup has a ${encryptionKey.kind} key already`,
+    );
+  if (metadata.factors.length >= limits.maxMainFactors)
+    throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxMainFactors} main factors`);
+  return {
+    ...metadata,
+    factors: [...metadata.factors, factor],
+    keys: encryptionKey === null ? metadata.keys : [...metadata.keys, encryptionKeyOf(encryptionKey)],
+  };
+}
+
+/**
+ * Keeps the signature counter that a passkey has just shown.
+ *
+ * @throws ServiceError `webauthn_error` when another use of the passkey has shown the same or a higher one meanwhile
+ *   (WebAuthn L3 §7.2, step 22).
+ */
+export function withPasskeyCounter(
+  metadata: BackupMetadata,
+  passkey: FactorRef,
+  counter: number,
+): BackupMetadata {
+  const factors = metadata.factors.map((factor) => {
+    if (factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== passkey.key) return factor;
+    const { credential } = factor.kind;
+    if (credential.counter > 0 && counter <= credential.counter)
+      throw new ServiceError("webauthn_error", "The signature counter of the passkey did not grow");
+    return { ...factor, kind: { ...factor.kind, credential: { ...credential, counter } } };
+  });
+  return { ...metadata, factors };
+}
+
 export interface FactorRemoval {
   readonly factorId: string;
   readonly scope: FactorScope;

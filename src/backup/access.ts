@@ -1,0 +1,73 @@
+/** The way to a backup: from a factor that proved itself over the index to the metadata, which alone authorises. */
+import { ServiceError } from "../errors.ts";
+import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
+import { type BackupMetadata, lists, readMetadata } from "./metadata.ts";
+import { alreadyUsed, unauthorized, untraceable } from "./outcomes.ts";
+
+/** A factor that proved itself, and the one-time values of its proof. */
+export interface Proven {
+  readonly factor: FactorRef;
+  readonly oneTime: readonly OneTimeValue[];
+  /** For a passkey: where its public key was found, and the signature counter to keep. */
+  readonly passkey?: { readonly entry: Entry; readonly counter: number };
+}
+
+/** A factor that proved itself in order to be put on a backup, and what is kept of it. */
+export interface ProvenNew<Kind> {
+  readonly factor: FactorRef;
+  readonly oneTime: readonly OneTimeValue[];
+  readonly kind: Kind;
+}
+
+/** A backup that a factor leads to and that lists the factor. */
+export interface Entry {
+  readonly backupId: string;
+  readonly revision: string;
+  readonly blob: BlobRef;
+  readonly metadata: BackupMetadata;
+}
+
+export type Access = ReturnType<typeof createAccess>;
+
+export function createAccess(records: RecordStore) {
+  return { find, open, enter, read };
+
+  /**
+   * The backup that a factor leads to.
+   *
+   * @throws ServiceError `already_used`, whatever has changed since the first use; `backup_untraceable`.
+   */
+  async function find({ factor, oneTime }: Proven): Promise<string> {
+    const { backupId, spent } = await records.locate(factor, oneTime);
+    if (spent) throw alreadyUsed();
+    if (backupId === null) throw untraceable();
+    return backupId;
+  }
+
+  /**
+   * The record of a backup, if its metadata lists the factor.
+   *
+   * @throws ServiceError `backup_missing`; `unauthorized_factor`.
+   */
+  async function open(backupId: string, factor: FactorRef): Promise<Entry> {
+    const entry = await read(backupId);
+    if (entry === null) throw new ServiceError("backup_missing", "The backup of this factor is gone");
+    if (!lists(entry.metadata, factor)) throw unauthorized();
+    return entry;
+  }
+
+  /**
+   * The backup of a factor that proved itself. A passkey's was read already, for its public key.
+   *
+   * @throws ServiceError as {@link find} and {@link open}.
+   */
+  async function enter(by: Proven): Promise<Entry> {
+    return by.passkey?.entry ?? open(await find(by), by.factor);
+  }
+
+  /** The record of a backup, whoever asks; `null` when there is none. */
+  async function read(backupId: string): Promise<Entry | null> {
+    const record = await records.read(backupId);
+    return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
+  }
+}

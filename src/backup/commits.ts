@@ -1,0 +1,125 @@
+/** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
+import type { Background } from "../background.ts";
+import type { Clock, Random } from "../clock.ts";
+import type {
+  BlobRef,
+  BlobStore,
+  Change,
+  OneTimeValue,
+  RecordStore,
+  SyncFactorToken,
+} from "../storage/contract.ts";
+import type { Access, Entry, Proven } from "./access.ts";
+import { allFactorRefs, type BackupMetadata, storedMetadata } from "./metadata.ts";
+import { alreadyUsed, errorOf } from "./outcomes.ts";
+import { withPasskeyCounter } from "./rules.ts";
+
+/** How often an operation decides again after it lost a race. */
+export const MAX_ATTEMPTS = 5;
+
+/** What becomes of a backup, `null` for its end, and what goes with that. */
+interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next"> {
+  readonly next: Next;
+}
+
+export interface CommitsOptions {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly background: Background;
+  readonly access: Access;
+}
+
+export type Commits = ReturnType<typeof createCommits>;
+
+export function createCommits({ records, blobs, clock, random, background, access }: CommitsOptions) {
+  return { newFactor, change, spendProof, deleteAll, discard };
+
+  /** A factor as it is listed, made now. */
+  function newFactor<Kind>(kind: Kind) {
+    return { id: random.uuid(), createdAt: Math.floor(clock.nowMs() / 1000), kind };
+  }
+
+  /**
+   * Decides what becomes of the metadata and commits it, with the content as it is. As long as somebody else commits
+   * in between, reads and decides anew.
+   *
+   * @param first what was read already, if anything was.
+   * @throws ServiceError what `load` and `decide` throw; {@link errorOf} the conflict.
+   */
+  async function change<Next extends BackupMetadata | null>(
+    first: Entry | null,
+    load: () => Promise<Entry>,
+    decide: (current: Entry) => Decision<Next>,
+  ): Promise<{ readonly before: Entry; readonly after: Next }> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const before = (attempt === 0 && first) || (await load());
+      const { backupId, revision, blob } = before;
+      const { next, ...rest } = decide(before);
+      const outcome = await records.commit({
+        ...rest,
+        backupId,
+        expect: { revision },
+        next: next && { blob, metadata: storedMetadata(next) },
+      });
+      if (outcome === "committed") return { before, after: next };
+      if (outcome !== "revision") throw errorOf(outcome);
+    }
+    throw errorOf("revision");
+  }
+
+  /** Uses up the proof of an operation that changes nothing else, unless a passkey's counter is to be kept. */
+  async function spendProof(entry: Entry, by: Proven, issue?: SyncFactorToken): Promise<void> {
+    const { factor, oneTime, passkey } = by;
+    if (passkey === undefined || passkey.counter === 0) {
+      if (!(await records.spend(oneTime, issue))) throw alreadyUsed();
+      return;
+    }
+    await change(
+      entry,
+      () => access.open(entry.backupId, factor),
+      ({ metadata }) => ({
+        next: keepCounter(metadata, by),
+        spend: oneTime,
+        ...(issue === undefined ? {} : { issue }),
+      }),
+    );
+  }
+
+  /** Deletes a backup with everything that belongs to it. */
+  async function deleteAll(
+    first: Entry,
+    spend: readonly OneTimeValue[],
+    load: () => Promise<Entry>,
+  ): Promise<void> {
+    const { before } = await change(first, load, ({ metadata }) => ({
+      next: null,
+      release: allFactorRefs(metadata),
+      spend,
+    }));
+    await discard(before.blob);
+  }
+
+  /** Deletes a blob that no record refers to. What was committed stands whether or not this succeeds. */
+  function discard(blob: BlobRef): Promise<void> {
+    return background.run("delete unreferenced blob", () => blobs.delete(blob.key));
+  }
+}
+
+/** The metadata with the signature counter that a passkey showed with its proof, where it counts. */
+export function keepCounter(metadata: BackupMetadata, { factor, passkey }: Proven): BackupMetadata {
+  return passkey === undefined || passkey.counter === 0
+    ? metadata
+    : withPasskeyCounter(metadata, factor, passkey.counter);
+}
+
+/**
+ * The values that one commit spends.
+ *
+ * @throws ServiceError `already_used` when the same one was to serve twice.
+ */
+export function distinct(values: readonly OneTimeValue[]): readonly OneTimeValue[] {
+  if (new Set(values.map(({ id }) => id)).size < values.length) throw alreadyUsed();
+  return values;
+}

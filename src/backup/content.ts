@@ -1,0 +1,208 @@
+/** The operations on the content of a backup, from its creation to its end. */
+import type { Clock, Random } from "../clock.ts";
+import { encodeBase64Url } from "../crypto/encoding.ts";
+import {
+  BlobDamaged,
+  type BlobStore,
+  type Conflict,
+  type FactorRef,
+  type OneTimeValue,
+  type RecordStore,
+} from "../storage/contract.ts";
+import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
+import { type Commits, distinct, MAX_ATTEMPTS } from "./commits.ts";
+import {
+  type ExportedMetadata,
+  exportMetadata,
+  type FactorSummary,
+  summarizeFactor,
+} from "./exported-metadata.ts";
+import {
+  type BackupMetadata,
+  type EcKeypair,
+  type EncryptionKey,
+  lists,
+  type MainFactor,
+  storedMetadata,
+} from "./metadata.ts";
+import { alreadyUsed, errorOf, fail, notFound } from "./outcomes.ts";
+import { requireManifestHash } from "./rules.ts";
+import {
+  SYNC_FACTOR_TOKEN_BYTES,
+  SYNC_FACTOR_TOKEN_LIFETIME_MS,
+  syncFactorTokenId,
+} from "./sync-factor-token.ts";
+
+export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface ContentOptions {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly access: Access;
+  readonly commits: Commits;
+}
+
+export function contentOperations({ records, blobs, clock, random, access, commits }: ContentOptions) {
+  const { open, enter, read } = access;
+  const { newFactor, spendProof, deleteAll, discard } = commits;
+  return {
+    /**
+     * Creates a backup with one main and one sync factor.
+     *
+     * @throws ServiceError `already_used`; `backup_account_id_already_exists`; `factor_already_exists`. Then nothing
+     *   of the new backup remains.
+     */
+    async create(request: {
+      readonly backupId: string;
+      readonly manifestHash: string;
+      readonly encryptionKey: EncryptionKey;
+      /** What the proof of the account id used up, if there was one. */
+      readonly oneTime: readonly OneTimeValue[];
+      readonly mainFactor: ProvenNew<MainFactor["kind"]>;
+      readonly syncFactor: ProvenNew<EcKeypair>;
+      readonly content: Content;
+    }): Promise<ExportedMetadata> {
+      const { backupId, manifestHash, encryptionKey, mainFactor, syncFactor } = request;
+      const spend = distinct([...request.oneTime, ...mainFactor.oneTime, ...syncFactor.oneTime]);
+
+      const metadata: BackupMetadata = {
+        id: backupId,
+        manifestHash,
+        keys: [encryptionKey],
+        factors: [newFactor(mainFactor.kind)],
+        syncFactors: [newFactor(syncFactor.kind)],
+      };
+      const blob = await blobs.put(backupId, request.content);
+      const outcome = await records.commit({
+        backupId,
+        expect: "absent",
+        next: { blob, metadata: storedMetadata(metadata) },
+        claim: [mainFactor.factor, syncFactor.factor],
+        spend,
+      });
+      if (outcome === "committed") return exportMetadata(metadata);
+      await discard(blob);
+      throw errorOf(outcome);
+    },
+
+    /**
+     * Hands out a backup, and a token with which one sync factor can be added to it.
+     *
+     * @throws ServiceError as {@link Access.enter}.
+     */
+    async retrieve(by: Proven): Promise<{
+      readonly metadata: ExportedMetadata;
+      readonly size: number;
+      readonly content: ReadableStream<Uint8Array>;
+      readonly syncFactorToken: string;
+    }> {
+      const entry = await enter(by);
+      const syncFactorToken = encodeBase64Url(random.bytes(SYNC_FACTOR_TOKEN_BYTES));
+      const issue = {
+        id: syncFactorTokenId(syncFactorToken),
+        backupId: entry.backupId,
+        expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
+      };
+      const [opened, spent] = await Promise.allSettled([
+        openContent(entry, by.factor),
+        spendProof(entry, by, issue),
+      ]);
+      if (spent.status === "rejected") {
+        if (opened.status === "fulfilled") await opened.value.content.cancel();
+        throw spent.reason;
+      }
+      if (opened.status === "rejected") throw opened.reason;
+      return { ...opened.value, syncFactorToken };
+    },
+
+    /**
+     * Replaces content and manifest hash, if the client's idea of the current content is right.
+     *
+     * @throws ServiceError as {@link Access.enter}; `manifest_hash_mismatch` when the content had changed
+     *   before; `conflicting_lock` when it changed meanwhile.
+     */
+    async sync(
+      by: Proven,
+      request: {
+        readonly currentManifestHash: string;
+        readonly newManifestHash: string;
+        readonly content: Content;
+      },
+    ): Promise<string> {
+      const first = await enter(by);
+      const { backupId } = first;
+      requireManifestHash(first.metadata, request.currentManifestHash);
+
+      const blob = await blobs.put(backupId, request.content);
+      let outcome: "committed" | Conflict = "revision";
+      for (let attempt = 0, current: Entry | null = first; attempt < MAX_ATTEMPTS; attempt++) {
+        // Another revision with the same content is a factor edit, and no reason to fail.
+        if (current === null || current.blob.key !== first.blob.key || !lists(current.metadata, by.factor))
+          break;
+        const metadata = { ...current.metadata, manifestHash: request.newManifestHash };
+        outcome = await records.commit({
+          backupId,
+          expect: { revision: current.revision },
+          next: { blob, metadata: storedMetadata(metadata) },
+          spend: by.oneTime,
+        });
+        if (outcome !== "revision") break;
+        current = await read(backupId);
+      }
+      if (outcome === "committed") {
+        void discard(first.blob);
+        return backupId;
+      }
+      void discard(blob);
+      throw errorOf(outcome);
+    },
+
+    /**
+     * Deletes a backup with all that belongs to it.
+     *
+     * @throws ServiceError as {@link Access.enter}; `conflicting_lock`.
+     */
+    async delete(by: Proven): Promise<void> {
+      const entry = await enter(by);
+      await deleteAll(entry, by.oneTime, () => open(entry.backupId, by.factor));
+    },
+
+    /**
+     * Deletes a backup on behalf of the holder of its account key.
+     *
+     * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.
+     */
+    async reset(backupId: string, oneTime: readonly OneTimeValue[]): Promise<void> {
+      const [{ spent }, entry] = await Promise.all([records.locate(null, oneTime), read(backupId)]);
+      if (spent) throw alreadyUsed();
+      if (entry === null) throw notFound();
+      await deleteAll(entry, oneTime, async () => (await read(backupId)) ?? fail(notFound()));
+    },
+
+    /**
+     * What anybody may know of a backup.
+     *
+     * @throws ServiceError `not_found`.
+     */
+    async status(backupId: string): Promise<readonly FactorSummary[]> {
+      const record = await read(backupId);
+      if (record === null) throw notFound();
+      return record.metadata.factors.map(summarizeFactor);
+    },
+  };
+
+  /** Opens the current content. A sync may replace it between our read and the opening: then the next one is current. */
+  async function openContent(first: Entry, factor: FactorRef) {
+    for (let attempt = 0, record = first; ; attempt++) {
+      const content = await blobs.get(record.blob);
+      if (content !== null)
+        return { metadata: exportMetadata(record.metadata), size: record.blob.size, content };
+      const again = await open(record.backupId, factor);
+      if (again.blob.key === record.blob.key || attempt === MAX_ATTEMPTS)
+        throw new BlobDamaged(record.blob.key, "it is missing");
+      record = again;
+    }
+  }
+}

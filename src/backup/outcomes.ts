@@ -1,0 +1,32 @@
+/** What the domain answers where it refuses: the words that go with each code. */
+import { ServiceError } from "../errors.ts";
+import type { Conflict } from "../storage/contract.ts";
+
+export const alreadyUsed = () => new ServiceError("already_used", "The challenge or token was used before");
+export const untraceable = () => new ServiceError("backup_untraceable", "The factor leads to no backup");
+export const unauthorized = () => new ServiceError("unauthorized_factor", "The factor is not on the backup");
+export const factorExists = () =>
+  new ServiceError("factor_already_exists", "The factor is used by a backup already");
+export const notFound = () => new ServiceError("not_found", "There is no such backup");
+
+/** The answer to a commit that changed nothing. */
+export function errorOf(conflict: Conflict): ServiceError {
+  switch (conflict) {
+    case "spent":
+      return alreadyUsed();
+    case "exists":
+      return new ServiceError(
+        "backup_account_id_already_exists",
+        "There is a backup of this account id already",
+      );
+    case "factor-claimed":
+      return factorExists();
+    case "revision":
+      return new ServiceError("conflicting_lock", "The backup was changed by somebody else at the same time");
+  }
+}
+
+/** An expression that throws. */
+export function fail(error: ServiceError): never {
+  throw error;
+}
