@@ -1,6 +1,16 @@
+import type { AttestationVerifier } from "../auth/attestation.ts";
 import { ServiceError } from "../errors.ts";
+import { isNestedDeeper } from "./json-depth.ts";
+import { contextOf } from "./request-context.ts";
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
+const MAX_ATTESTED_BYTES = 1024 * 1024;
+/** What clients send is less than half as deep. */
+const MAX_JSON_DEPTH = 32;
+
+interface ParseContext {
+  readonly request: Request;
+}
 
 /**
  * Reads the body of a JSON route, at most 2 MiB of it, whatever the content is.
@@ -8,24 +18,71 @@ const MAX_JSON_BYTES = 2 * 1024 * 1024;
  * @throws ServiceError `unsupported_media_type`; `content_too_large`, before reading where the client declared the
  *   length; `invalid_payload` when it is not JSON in UTF-8.
  */
-export async function jsonBody({ request }: { readonly request: Request }): Promise<unknown> {
-  if (!isJson(request.headers.get("content-type")))
-    throw new ServiceError("unsupported_media_type", "Send the body as application/json");
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of limitedBody(request, MAX_JSON_BYTES)) chunks.push(chunk);
-  return parseJson(chunks, "The body");
+export async function jsonBody({ request }: ParseContext): Promise<unknown> {
+  return parseJson(await readJson(request, MAX_JSON_BYTES), "The body");
+}
+
+/** As {@link jsonBody}, but a request without a body counts as `{}`. */
+export async function optionalJsonBody(context: ParseContext): Promise<unknown> {
+  const { headers, body } = context.request;
+  const isEmpty = headers.get("content-length") === "0" || (body === null && !headers.has("content-type"));
+  return isEmpty ? {} : jsonBody(context);
 }
 
 /**
- * Reads JSON in UTF-8.
+ * Reads the body of a JSON route that needs an attestation, at most 1 MiB of it. The attestation is about these very
+ * bytes, and is checked before anything in them is looked at.
  *
- * @throws ServiceError `invalid_payload`; the message names the text by `what`.
+ * @throws ServiceError as {@link jsonBody}, and what {@link AttestationVerifier.verify} throws.
  */
-export function parseJson(chunks: readonly Uint8Array[], what: string): unknown {
+export function attestedJsonBody(attestation: AttestationVerifier) {
+  return async ({ request }: ParseContext): Promise<unknown> => {
+    const body = await readJson(request, MAX_ATTESTED_BYTES);
+    const { failure } = await attestation.verify({
+      header: request.headers.get("attestation-token"),
+      method: request.method,
+      path: new URL(request.url).pathname,
+      body,
+    });
+    contextOf(request).attestationFailure = failure;
+    return parseJson(body, "The body");
+  };
+}
+
+async function readJson(request: Request, maxBytes: number): Promise<string> {
+  if (!isJson(request.headers.get("content-type")))
+    throw new ServiceError("unsupported_media_type", "Send the body as application/json");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limitedBody(request, maxBytes)) chunks.push(chunk);
+  return jsonText(chunks, "The body");
+}
+
+/** @throws ServiceError `invalid_payload`; the message names the text by `what`. */
+export function parseJson(text: string, what: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)));
+    return JSON.parse(text);
   } catch (error) {
-    throw new ServiceError("invalid_payload", `${what} is not JSON in UTF-8`, { cause: error });
+    throw new ServiceError("invalid_payload", `${what} is not JSON`, { cause: error });
+  }
+}
+
+/**
+ * Decodes a text that is to be parsed as JSON.
+ *
+ * @throws ServiceError `invalid_payload` when it is not UTF-8 or nested too deeply; the message names the text by `what`.
+ */
+export function jsonText(chunks: readonly Uint8Array[], what: string): string {
+  const text = decodeUtf8(chunks, what);
+  if (isNestedDeeper(text, MAX_JSON_DEPTH))
+    throw new ServiceError("invalid_payload", `${what} is nested too deeply`);
+  return text;
+}
+
+function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    throw new ServiceError("invalid_payload", `${what} is not UTF-8`, { cause: error });
   }
 }
 

@@ -19,9 +19,9 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
 
     if (thrown instanceof ServiceError) {
       context.code = thrown.code;
-      if (statusOf(thrown.code) >= 500)
-        log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
-      return errorResponse(thrown.code, thrown.message);
+      if (statusOf(thrown.code) < 500) return errorResponse(thrown.code, thrown.message);
+      log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
+      return errorResponse(thrown.code, "The service cannot answer now: try again later");
     }
     if (error instanceof ValidationError && "Schema" in error.validator) {
       context.code = "invalid_payload";

@@ -3,7 +3,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
 import { make as createParser, type PartInfo } from "multipasta";
 import { ServiceError } from "../errors.ts";
-import { limitedBody, parseJson, tooLarge } from "./body.ts";
+import { jsonText, limitedBody, parseJson, tooLarge } from "./body.ts";
 import { describeMismatch } from "./validation.ts";
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
@@ -41,7 +41,7 @@ export async function readUpload<T extends TSchema>(
 }
 
 function parsePayload<T extends TSchema>(payload: Part, schema: TypeCheck<T>): Static<T> {
-  const value = parseJson(payload.chunks, "The part payload");
+  const value = parseJson(jsonText(payload.chunks, "The part payload"), "The part payload");
   if (!schema.Check(value))
     throw new ServiceError(
       "invalid_payload",

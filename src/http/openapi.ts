@@ -11,6 +11,8 @@ export interface OperationDoc {
   readonly response: TSchema | null;
   /** What the handler itself may answer. What every route of its kind may answer is added. */
   readonly errors: readonly ErrorCode[];
+  /** The request needs the header `attestation-token`. */
+  readonly attested?: boolean;
   readonly body?: "json" | "none" | { readonly payload: TSchema };
 }
 
@@ -40,15 +42,25 @@ const ERRORS_OF_BODY = {
   ],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 
+const ATTESTATION_HEADER = {
+  in: "header" as const,
+  name: "attestation-token",
+  description:
+    "A JWS of the attestation gateway about this very request. Needed where the service enforces it.",
+  required: false,
+  schema: { type: "string" as const },
+};
+
 /** The entry of a route in the API reference. */
 export function operation(doc: OperationDoc): DocumentDecoration {
-  const { tag, summary, description, response, body = "json" } = doc;
+  const { tag, summary, description, response, attested = false, body = "json" } = doc;
   const kind = typeof body === "object" ? "multipart" : body;
   const errors = [...ERRORS_OF_BODY[kind], ...doc.errors, ...ERRORS_OF_EVERY_ROUTE];
   return {
     tags: [tag],
     summary,
     description,
+    ...(attested ? { parameters: [ATTESTATION_HEADER] } : {}),
     ...(typeof body === "object" ? { requestBody: multipartBody(body.payload) } : {}),
     responses: {
       ...(response === null

@@ -8,6 +8,8 @@ export interface RequestContext {
   readonly id: string;
   /** The error it is answered with. */
   code: ErrorCode | null;
+  /** What was wrong with its attestation, where that is reported and not enforced. */
+  attestationFailure: string | null;
 }
 
 export interface RequestContextOptions {
@@ -39,13 +41,19 @@ export function withRequestContext(
 ): (request: Request) => Promise<Response> {
   return async (request) => {
     const startedMs = performance.now();
-    const context: RequestContext = { id: requestId(request, () => random.uuid()), code: null };
+    const context: RequestContext = {
+      id: requestId(request, () => random.uuid()),
+      code: null,
+      attestationFailure: null,
+    };
     contexts.set(request, context);
     metrics.requestsInFlight.inc();
 
     const response = await answer(request, context);
 
     response.headers.set("x-request-id", context.id);
+    if (context.attestationFailure !== null)
+      response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.dec();
     record(request, context, response, performance.now() - startedMs);
     return response;

@@ -68,17 +68,26 @@ export function normalizedManifestHash(hash: string): string {
   return hash.replace(/^0x/, "").toLowerCase();
 }
 
-const PublicKey = text({
+export const PublicKey = text({
   description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes).",
   example: examples.publicKey,
 });
 
-const KeypairSignature = text({
+export const KeypairSignature = text({
   description: "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes.",
   example: examples.signature,
 });
 
-const IdToken = Type.String({ maxLength: 8 * KIB, description: "The id_token (OpenID Connect Core §2)." });
+export const PasskeyName = Type.String({
+  maxLength: 256,
+  description: "What the user is shown for the passkey.",
+  example: "Ada's backup",
+});
+
+export const IdToken = Type.String({
+  maxLength: 8 * KIB,
+  description: "The id_token (OpenID Connect Core §2).",
+});
 
 export const Authorization = Type.Union(
   [

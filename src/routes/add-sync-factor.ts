@@ -5,6 +5,7 @@ import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
 import { Authorization, BackupIdResponse, ChallengeToken, object, text } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
+import { keypairKind } from "./factor-kinds.ts";
 
 const AddSyncFactorRequest = object({
   challengeToken: ChallengeToken,
@@ -25,7 +26,8 @@ export function addSyncFactor(services: Services) {
       "/v1/add-sync-factor",
       async ({ body }) => {
         const added = await authenticator.register("SYNC", body.syncFactor, body.challengeToken, context);
-        return { backupId: await backups.addSyncFactor(added, body.syncFactorToken) };
+        const factor = { ...added, kind: keypairKind(added.kind) };
+        return { backupId: await backups.addSyncFactor(factor, body.syncFactorToken) };
       },
       {
         body: AddSyncFactorRequest,

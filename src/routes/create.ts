@@ -1,9 +1,10 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
+import { verifyAccountSignature } from "../auth/account-key.ts";
 import { encryptionKeyOf } from "../backup/exported-metadata.ts";
 import { ServiceError } from "../errors.ts";
-import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { createChallengeRoutes } from "../http/challenge-route.ts";
 import { readUpload } from "../http/multipart.ts";
 import { operation } from "../http/openapi.ts";
 import {
@@ -19,6 +20,9 @@ import {
   text,
 } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
+import type { OneTimeValue } from "../storage/contract.ts";
+import { REGISTRATION_ERRORS } from "./factor-errors.ts";
+import { keypairKind, mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
 
 const CreatePayload = object({
   authorization: Authorization,
@@ -31,7 +35,15 @@ const CreatePayload = object({
   ),
   manifestHash: ManifestHash,
   backupAccountId: BackupAccountId,
+  backupAccountChallengeToken: optional(ChallengeToken),
+  backupAccountSignature: optional(
+    text({
+      description:
+        "Base64 of the DER signature of `backupAccountChallenge` by the account's secp256k1 key, low s.",
+    }),
+  ),
 });
+type CreatePayload = Static<typeof CreatePayload>;
 const compiledPayload = TypeCompiler.Compile(CreatePayload);
 
 export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata });
@@ -39,64 +51,81 @@ export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMet
 const context = { operation: "create" } as const;
 
 export function create(services: Services) {
-  const { authenticator, backups, config } = services;
-  return new Elysia({ name: "create" })
-    .use(keypairChallengeRoute(services, { ...context, purpose: "create a backup with a keypair" }))
-    .post(
-      "/v1/create",
-      async ({ request }) => {
-        const { payload, backup } = await readUpload(request, compiledPayload, config.limits.maxBackupBytes);
-        if (payload.authorization.kind === "OIDC_ACCOUNT" && payload.turnkeyProviderId == null)
-          throw new ServiceError(
-            "missing_turnkey_provider_id",
-            "An account as main factor needs turnkeyProviderId",
-          );
+  const { authenticator, backups, challengeTokens, config } = services;
+  return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
+    "/v1/create",
+    async ({ request }) => {
+      const { payload, backup } = await readUpload(request, compiledPayload, config.limits.maxBackupBytes);
+      const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
+      const accountProof = await proveAccount(payload);
+      const main = await authenticator.register(
+        "MAIN",
+        payload.authorization,
+        payload.challengeToken,
+        context,
+      );
+      const sync = await authenticator.register(
+        "SYNC",
+        payload.initialSyncFactor,
+        payload.initialSyncChallengeToken,
+        context,
+      );
+      const backupMetadata = await backups.create({
+        backupId: payload.backupAccountId,
+        manifestHash: normalizedManifestHash(payload.manifestHash),
+        encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
+        oneTime: accountProof,
+        mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
+        syncFactor: { ...sync, kind: keypairKind(sync.kind) },
+        content: backup,
+      });
+      return { backupId: payload.backupAccountId, backupMetadata };
+    },
+    {
+      parse: "none",
+      detail: operation({
+        tag: "Backups",
+        summary: "Create a backup",
+        description:
+          "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this operation. " +
+          "Of several requests for one account id or one factor exactly one succeeds; the others leave nothing behind.",
+        body: { payload: CreatePayload },
+        response: CreateResponse,
+        errors: [
+          "missing_turnkey_provider_id",
+          "missing_backup_account_proof",
+          "invalid_backup_account_id",
+          "invalid_signature",
+          "invalid_sync_factor_type",
+          ...REGISTRATION_ERRORS,
+          "already_used",
+          "factor_already_exists",
+          "backup_account_id_already_exists",
+        ],
+      }),
+    },
+  );
 
-        const main = await authenticator.register(
-          "MAIN",
-          payload.authorization,
-          payload.challengeToken,
-          context,
-        );
-        const sync = await authenticator.register(
-          "SYNC",
-          payload.initialSyncFactor,
-          payload.initialSyncChallengeToken,
-          context,
-        );
-        const backupMetadata = await backups.create({
-          backupId: payload.backupAccountId,
-          manifestHash: normalizedManifestHash(payload.manifestHash),
-          encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
-          mainFactor: main,
-          syncFactor: sync,
-          content: backup,
-        });
-        return { backupId: payload.backupAccountId, backupMetadata };
-      },
-      {
-        parse: "none",
-        detail: operation({
-          tag: "Backups",
-          summary: "Create a backup",
-          description:
-            "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this operation. " +
-            "Of several requests for one account id or one factor exactly one succeeds; the others leave nothing behind.",
-          body: { payload: CreatePayload },
-          response: CreateResponse,
-          errors: [
-            "missing_turnkey_provider_id",
-            "invalid_sync_factor_type",
-            "not_supported",
-            "jwt_error",
-            "unexpected_challenge_type",
-            "invalid_challenge_context",
-            "signature_verification_error",
-            "already_used",
-            "factor_already_exists",
-            "backup_account_id_already_exists",
-          ],
-        }),
-      },
-    );
+  /**
+   * The proof that the account id is the client's own, so that nobody can squat another's. What it uses up is spent
+   * with the factors. Older clients send none.
+   */
+  async function proveAccount(payload: CreatePayload): Promise<readonly OneTimeValue[]> {
+    const {
+      backupAccountId,
+      backupAccountChallengeToken: token,
+      backupAccountSignature: signature,
+    } = payload;
+    if (token == null && signature == null && !config.enforceBackupAccountProof) return [];
+    if (token == null || signature == null)
+      throw new ServiceError(
+        "missing_backup_account_proof",
+        "Send backupAccountChallengeToken and backupAccountSignature",
+      );
+    const { challenge, oneTime } = await challengeTokens.open(token, "keypair", {
+      operation: "backup-account",
+    });
+    verifyAccountSignature(backupAccountId, signature, challenge);
+    return [oneTime];
+  }
 }

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
-import { jsonBody } from "../http/body.ts";
+import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
@@ -15,7 +15,7 @@ import {
   text,
 } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const FactorId = text({ description: "The `id` of a factor in the metadata.", example: examples.factorId });
 
@@ -35,7 +35,7 @@ export const DeleteFactorResponse = Type.Object({
 });
 
 export function deleteFactor(services: Services) {
-  const { authenticator, backups } = services;
+  const { attestation, authenticator, backups } = services;
   return new Elysia({ name: "delete-factor" })
     .use(
       keypairChallengeRoute(services, {
@@ -66,7 +66,7 @@ export function deleteFactor(services: Services) {
       },
       {
         body: DeleteFactorRequest,
-        parse: jsonBody,
+        parse: attestedJsonBody(attestation),
         detail: operation({
           tag: "Factors",
           summary: "Remove a factor",
@@ -74,7 +74,9 @@ export function deleteFactor(services: Services) {
             "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a sync factor. " +
             "The last main factor takes the whole backup with it. Needs a sync factor.",
           response: DeleteFactorResponse,
+          attested: true,
           errors: [
+            ...ATTESTATION_ERRORS,
             "encryption_key_not_allowed",
             ...EXISTING_FACTOR_ERRORS.SYNC,
             "factor_not_found",

@@ -1,5 +1,6 @@
 import { type AnyElysia, Elysia } from "elysia";
 import type { Services } from "../services.ts";
+import { addFactor } from "./add-factor.ts";
 import { addSyncFactor } from "./add-sync-factor.ts";
 import { backupStatus } from "./backup-status.ts";
 import { create } from "./create.ts";
@@ -16,6 +17,7 @@ const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
   create,
   retrieve,
   verifyFactor,
+  addFactor,
   addSyncFactor,
   sync,
   retrieveMetadata,

@@ -4,7 +4,7 @@ import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { operation } from "../http/openapi.ts";
 import { Authorization, ChallengeToken, Metadata, object, optional, text } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const RetrieveMetadataRequest = object({
   authorization: Authorization,

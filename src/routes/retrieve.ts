@@ -1,13 +1,13 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { jsonBody } from "../http/body.ts";
-import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { attestedJsonBody } from "../http/body.ts";
+import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
 import { retrievedBackupResponse } from "../http/retrieved-backup.ts";
 import { Authorization, ChallengeToken, Metadata, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const RetrieveRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
 
@@ -23,9 +23,10 @@ export const RetrieveResponse = Type.Object({
 const context = { operation: "retrieve" } as const;
 
 export function retrieve(services: Services) {
-  const { authenticator, backups } = services;
+  const { attestation, authenticator, backups } = services;
   return new Elysia({ name: "retrieve" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "recover a backup with a keypair" }))
+    .use(passkeyChallengeRoute(services, { ...context, purpose: "recover a backup" }))
     .post(
       "/v1/retrieve/from-challenge",
       async ({ body }) => {
@@ -39,14 +40,15 @@ export function retrieve(services: Services) {
       },
       {
         body: RetrieveRequest,
-        parse: jsonBody,
+        parse: attestedJsonBody(attestation),
         detail: operation({
           tag: "Backups",
           summary: "Recover a backup",
           description:
             "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new device adds its own sync factor. Needs a main factor.",
           response: RetrieveResponse,
-          errors: EXISTING_FACTOR_ERRORS.MAIN,
+          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN],
+          attested: true,
         }),
       },
     );

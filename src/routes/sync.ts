@@ -12,7 +12,7 @@ import {
   object,
 } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const SyncPayload = object({
   authorization: Authorization,

@@ -1,19 +1,20 @@
 import { Elysia } from "elysia";
-import { jsonBody } from "../http/body.ts";
-import { keypairChallengeRoute } from "../http/challenge-route.ts";
+import { attestedJsonBody } from "../http/body.ts";
+import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { operation } from "../http/openapi.ts";
 import { Authorization, BackupIdResponse, ChallengeToken, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS } from "./existing-factor-errors.ts";
+import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const VerifyFactorRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
 
 const context = { operation: "verify-factor" } as const;
 
 export function verifyFactor(services: Services) {
-  const { authenticator, backups } = services;
+  const { attestation, authenticator, backups } = services;
   return new Elysia({ name: "verify-factor" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "verify a keypair main factor" }))
+    .use(passkeyChallengeRoute(services, { ...context, purpose: "verify a main factor" }))
     .post(
       "/v1/verify-factor",
       async ({ body }) => {
@@ -27,13 +28,14 @@ export function verifyFactor(services: Services) {
       },
       {
         body: VerifyFactorRequest,
-        parse: jsonBody,
+        parse: attestedJsonBody(attestation),
         detail: operation({
           tag: "Factors",
           summary: "Verify a main factor",
           description: "Tells which backup a main factor can recover, without fetching the backup.",
           response: BackupIdResponse,
-          errors: EXISTING_FACTOR_ERRORS.MAIN,
+          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN],
+          attested: true,
         }),
       },
     );

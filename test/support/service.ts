@@ -45,6 +45,9 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     PORT: "0",
     METRICS_PORT: "0",
     CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
+    WEBAUTHN_RP_ID: "localhost",
+    WEBAUTHN_ORIGINS: "http://localhost:8000,android:apk-key-hash:dGVzdA",
+    ATTESTATION: "off",
     ...storage.env,
     ...options.env,
   });
