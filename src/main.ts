@@ -1,7 +1,7 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
 import { createApp } from "./app.ts";
 import { sweep } from "./backup/sweep.ts";
-import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { ConfigError, loadConfig } from "./config.ts";
 import { startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
 import { version } from "./version.ts";
@@ -9,17 +9,16 @@ import { version } from "./version.ts";
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 
-const config = configOrExit();
-const services = await createServices(config);
-const { log } = services;
+const services = await startOrExit();
+const { config, log } = services;
 const server = startServer(services, createApp(services));
 announce();
 const stopSweeping = sweepRegularly(services);
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void shutDown(signal));
 
-function configOrExit(): Config {
+async function startOrExit(): Promise<Services> {
   try {
-    return loadConfig(process.env);
+    return await createServices(loadConfig(process.env));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`Cannot start: ${error.message}.\n`);

@@ -1,7 +1,7 @@
 /** The SDK's clients, set up for this service. Credentials come from the SDK's usual chain. */
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { S3Client } from "@aws-sdk/client-s3";
-import type { AwsStorageConfig } from "../../config.ts";
+import { type AwsStorageConfig, ConfigError } from "../../config.ts";
 
 const CONNECTION_TIMEOUT_MS = 1_500;
 /** One request at a time travels over a connection; more than these wait for one. */
@@ -45,6 +45,22 @@ export function createS3Client(config: AwsStorageConfig, maxAttempts = 1): S3Cli
     { name: "signWithKnownHash", step: "build" },
   );
   return client;
+}
+
+/**
+ * Asks the SDK's usual chain for credentials, so that their absence is told at the start and not by the first request.
+ *
+ * @throws ConfigError when there are none.
+ */
+export async function requireCredentials(client: DynamoDBClient): Promise<void> {
+  try {
+    await client.config.credentials();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([
+      `no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role (${reason})`,
+    ]);
+  }
 }
 
 /** Failures reach the log as errors of this service; without this the SDK also writes some to the console. */

@@ -27,7 +27,7 @@ import {
   type SyncFactorToken,
 } from "../contract.ts";
 import { changeSteps, type Step, spendSteps } from "./changes.ts";
-import { createDynamoDbClient } from "./clients.ts";
+import { createDynamoDbClient, requireCredentials } from "./clients.ts";
 import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import {
   backupIdOf,
@@ -51,7 +51,9 @@ export async function openAwsRecords(
   config: AwsStorageConfig,
   options: AwsStoreOptions,
 ): Promise<RecordStore> {
-  return new AwsRecords(createDynamoDbClient(config), config.tables, options);
+  const client = createDynamoDbClient(config);
+  await requireCredentials(client);
+  return new AwsRecords(client, config.tables, options);
 }
 
 /** The order in which conflicts are told. */
