@@ -52,6 +52,8 @@ export interface OidcProviderConfig {
 
 /** `null`: accounts of that provider are not accepted. */
 export interface OidcConfig {
+  /** Whether the service itself issues id_tokens, for whoever asks: in development only. */
+  readonly testIssuer: boolean;
   readonly google: OidcProviderConfig | null;
   readonly apple: OidcProviderConfig | null;
 }
@@ -153,10 +155,9 @@ export function loadConfig(env: Environment): Config {
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },
     webauthn: webauthn(read, development),
-    oidc: oidc(read),
+    oidc: oidc(read, development),
     attestation: attestation(read, environment),
-    enforceBackupAccountProof:
-      read.oneOf("ENFORCE_BACKUP_ACCOUNT_PROOF", ["true", "false"], "false") === "true",
+    enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
     apiReference: environment !== "production",
   };
 
@@ -205,7 +206,7 @@ function isWebAuthnOrigin(origin: string): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && url.hostname === "localhost");
 }
 
-function oidc(read: Reader): OidcConfig {
+function oidc(read: Reader, development: boolean): OidcConfig {
   const googleClientId = read.optional("GOOGLE_CLIENT_ID");
   const [google, apple] = [
     {
@@ -218,7 +219,24 @@ function oidc(read: Reader): OidcConfig {
     },
   ];
   const appleClientIds = read.list("APPLE_CLIENT_IDS");
+  const isConfigured = googleClientId !== null || appleClientIds !== null;
+  const testIssuer = read.boolean("OIDC_TEST_ISSUER", development && !isConfigured);
+  if (testIssuer && !development)
+    read.problem("OIDC_TEST_ISSUER is for development only: it signs in anybody as anybody");
+  if (testIssuer && isConfigured)
+    read.problem(
+      "OIDC_TEST_ISSUER takes the place of GOOGLE_CLIENT_ID and APPLE_CLIENT_IDS: set one or the other",
+    );
+  if (testIssuer) {
+    const provider = { clientIds: ["test-client"], jwksUrl: "" } as const;
+    return {
+      testIssuer,
+      google: { ...provider, issuer: google.issuer },
+      apple: { ...provider, issuer: apple.issuer },
+    };
+  }
   return {
+    testIssuer,
     google: googleClientId === null ? null : { clientIds: [googleClientId], ...google },
     apple: appleClientIds === null ? null : { clientIds: appleClientIds, ...apple },
   };
@@ -299,6 +317,10 @@ class Reader {
   requiredOneOf<const T extends string>(name: string, choices: readonly [T, ...T[]]): T {
     if (this.optional(name) === null) this.problem(`${name} is required: one of ${choices.join(", ")}`);
     return this.oneOf(name, choices, choices[0]);
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    return this.oneOf(name, ["true", "false"], fallback ? "true" : "false") === "true";
   }
 
   integer(name: string, fallback: number, min: number, max: number): number {

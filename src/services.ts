@@ -7,6 +7,7 @@ import { createFactorAddition, type FactorAddition } from "./auth/factor-additio
 import { createJwks } from "./auth/jwks.ts";
 import { createOidcVerifier } from "./auth/oidc.ts";
 import { createPasskeyVerifier } from "./auth/passkey.ts";
+import { createTestIssuer, type TestIssuer } from "./auth/test-issuer.ts";
 import { type Background, createBackground } from "./background.ts";
 import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
@@ -30,6 +31,8 @@ export interface Services extends AsyncDisposable {
   readonly authenticator: Authenticator<Entry>;
   readonly factorAddition: FactorAddition<Entry>;
   readonly attestation: AttestationVerifier;
+  /** In development, while no provider of accounts is configured. */
+  readonly testIssuer: TestIssuer | null;
   readonly backups: Backups;
 }
 
@@ -69,10 +72,11 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const { webauthn } = config;
   const { findPasskey } = backups;
   const jwksAt = (url: string) => createJwks({ url, clock, background });
+  const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
   const authenticator = createAuthenticator({
     challengeTokens,
     passkeys: createPasskeyVerifier(webauthn),
-    oidc: createOidcVerifier(config.oidc, jwksAt, clock),
+    oidc: createOidcVerifier(config.oidc, testIssuer === null ? jwksAt : () => testIssuer.jwks, clock),
     records,
     findPasskey,
   });
@@ -97,6 +101,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
       random,
     }),
     attestation: createAttestationVerifier(config.attestation, jwksAt, clock),
+    testIssuer,
     backups,
     async [Symbol.asyncDispose]() {
       await background.settled();

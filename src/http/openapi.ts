@@ -21,6 +21,7 @@ export const tags = [
   { name: "Factors", description: "Who may do what to a backup." },
   { name: "Challenges", description: "What a factor has to solve in order to prove itself." },
   { name: "Service", description: "For operators and load balancers." },
+  { name: "Development", description: "In development only." },
 ] as const;
 type Tag = (typeof tags)[number]["name"];
 

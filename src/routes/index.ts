@@ -11,6 +11,7 @@ import { reset } from "./reset.ts";
 import { retrieve } from "./retrieve.ts";
 import { retrieveMetadata } from "./retrieve-metadata.ts";
 import { sync } from "./sync.ts";
+import { testIssuer } from "./test-issuer.ts";
 import { verifyFactor } from "./verify-factor.ts";
 
 const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
@@ -26,6 +27,7 @@ const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
   reset,
   backupStatus,
   health,
+  testIssuer,
 ];
 
 /** Every route that a client can call. */
