@@ -63,7 +63,7 @@ const compiledClaims = TypeCompiler.Compile(Claims);
 
 /** @param jwksAt opens the key set at a URL; called once for each provider that is configured. */
 export function createOidcVerifier(
-  config: OidcConfig,
+  config: Pick<OidcConfig, "google" | "apple">,
   jwksAt: (url: string) => Jwks,
   clock: Clock,
 ): OidcVerifier {

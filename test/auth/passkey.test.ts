@@ -1,0 +1,335 @@
+import { describe, expect, test } from "bun:test";
+import { Value } from "@sinclair/typebox/value";
+import { createPasskeyVerifier } from "../../src/auth/passkey.ts";
+import { CounterRegression } from "../../src/auth/signature-counter.ts";
+import { StoredCredential } from "../../src/auth/stored-credential.ts";
+import { parseAssertion } from "../../src/auth/webauthn-credential.ts";
+import { creationOptions, requestOptions } from "../../src/auth/webauthn-options.ts";
+import { systemRandom } from "../../src/clock.ts";
+import { codeOf, errorOf } from "../support/error-of.ts";
+import {
+  type Algorithm,
+  type BinaryEncoding,
+  type RegistrationTweaks,
+  SoftwareAuthenticator,
+  type Tweaks,
+} from "../support/software-authenticator.ts";
+
+const APP_ORIGIN = "android:apk-key-hash:7d1043473d55bfa90e8530d35801d4e381bc69f0n4q";
+const config = {
+  rpId: "backup.example",
+  rpName: "Backup",
+  origins: ["https://backup.example", "https://app.backup.example", APP_ORIGIN],
+};
+const verifier = createPasskeyVerifier(config);
+
+const creation = () =>
+  creationOptions(config, systemRandom, { platform: "IOS", name: "me", displayName: "Me" });
+const request = () => requestOptions(config, systemRandom);
+
+function register(device: SoftwareAuthenticator, tweaks: RegistrationTweaks = {}) {
+  const { options, challenge } = creation();
+  return verifier.verifyRegistration(device.register(options, tweaks), challenge);
+}
+
+function assert(device: SoftwareAuthenticator, stored: StoredCredential, tweaks: Tweaks = {}) {
+  const { options, challenge } = request();
+  return verifier.verifyAssertion(parseAssertion(device.assert(options, tweaks)), challenge, stored);
+}
+
+/** What is wrong with the ceremony, in both of its kinds. */
+const FAILURES: [string, Tweaks][] = [
+  ["for another challenge", { challenge: Buffer.alloc(32).toString("base64url") }],
+  ["for an empty challenge", { challenge: "" }],
+  ["from another origin", { origin: "https://evil.example" }],
+  ["from an origin that starts like ours", { origin: "https://backup.example.evil.example" }],
+  ["from our origin on another port", { origin: "https://backup.example:8443" }],
+  ["from our origin without encryption", { origin: "http://backup.example" }],
+  ["from another app", { origin: "android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }],
+  ["for another relying party", { rpId: "evil.example" }],
+  ["for a subdomain of the relying party", { rpId: "app.backup.example" }],
+  ["of another type", { type: "payment.get" }],
+  ["without user verification", { flags: { uv: false } }],
+  ["without user presence", { flags: { up: false } }],
+  ["with a passkey that is backed up but cannot be", { flags: { be: false, bs: true } }],
+  ["in a frame of another origin", { clientData: { crossOrigin: true } }],
+  ["under a page of another origin", { clientData: { topOrigin: "https://evil.example" } }],
+  ["without an origin", { clientData: { origin: undefined } }],
+  ["without a type", { clientData: { type: undefined } }],
+  ["without a challenge", { clientData: { challenge: undefined } }],
+];
+
+describe("a passkey registration", () => {
+  test.each<Algorithm>(["ES256", "RS256"])(
+    "with %s is accepted, and tells what to keep",
+    async (algorithm) => {
+      const device = new SoftwareAuthenticator({ algorithm });
+      const { options, challenge } = creation();
+      const sent = device.register(options);
+      const { credentialId, registration, credential } = await verifier.verifyRegistration(sent, challenge);
+      expect(credentialId).toBe(device.credentialId.toString("base64url"));
+      expect(registration).toBe(sent);
+      expect(credential).toMatchObject({
+        algorithm,
+        counter: 0,
+        transports: ["internal", "hybrid"],
+        aaguid: "08987058-cadc-4b81-b6e1-30de50dcbe96",
+        deviceType: "multiDevice",
+        backedUp: true,
+        userVerified: true,
+      });
+      expect(Value.Check(StoredCredential, credential)).toBe(true);
+    },
+  );
+
+  test.each<BinaryEncoding>(["padded-base64url", "base64", "unpadded-base64", "bytes"])(
+    "with members as %s is accepted, and comes back as sent",
+    async (encoding) => {
+      const device = new SoftwareAuthenticator();
+      const { options, challenge } = creation();
+      const sent = device.register(options, { encoding });
+      const { credentialId, registration } = await verifier.verifyRegistration(sent, challenge);
+      expect(credentialId).toBe(device.credentialId.toString("base64url"));
+      expect(JSON.stringify(registration)).toBe(JSON.stringify(sent));
+    },
+  );
+
+  test("of a device-bound passkey says so", async () => {
+    const { credential } = await register(new SoftwareAuthenticator(), { flags: { be: false, bs: false } });
+    expect(credential).toMatchObject({ deviceType: "singleDevice", backedUp: false });
+  });
+
+  test.each([
+    "none",
+    "self",
+    "packed",
+    "android-key",
+    "android-safetynet",
+    "apple",
+    "fido-u2f",
+    "tpm",
+    "new-format",
+  ])("with %s attestation is accepted without looking at certificates", async (attestation) => {
+    const device = new SoftwareAuthenticator();
+    const { credential } = await register(device, { attestation });
+    expect(await assert(device, credential)).toEqual({ counter: 0 });
+  });
+
+  test("with self attestation of the wrong key is refused", async () => {
+    for (const algorithm of ["ES256", "RS256"] as const)
+      expect(
+        await codeOf(() =>
+          register(new SoftwareAuthenticator({ algorithm }), { attestation: "self", wrongKey: true }),
+        ),
+      ).toBe("webauthn_error");
+  });
+
+  test.each(config.origins)("from %s is accepted", async (origin) => {
+    expect((await register(new SoftwareAuthenticator(), { origin })).credential.algorithm).toBe("ES256");
+  });
+
+  test.each([...FAILURES, ["that is an assertion", { type: "webauthn.get" }] as [string, Tweaks]])(
+    "%s is refused",
+    async (_, tweaks) => {
+      const error = await errorOf(() => register(new SoftwareAuthenticator(), tweaks));
+      expect(error.code).toBe("webauthn_error");
+      expect(error.message).toBe("The passkey response was not accepted");
+      expect(error.cause).toBeInstanceOf(Error);
+    },
+  );
+
+  test("under another id than the authenticator's is refused", async () => {
+    const { options, challenge } = creation();
+    const id = Buffer.alloc(32).toString("base64url");
+    const sent = { ...new SoftwareAuthenticator().register(options), id, rawId: id };
+    expect(await codeOf(() => verifier.verifyRegistration(sent, challenge))).toBe("webauthn_error");
+  });
+
+  test("with PRF results is refused as such, even when all else is wrong", async () => {
+    const { options } = creation();
+    const clientExtensionResults = { prf: { results: { first: "AAAA" } } };
+    const sent = new SoftwareAuthenticator().register(options, { clientExtensionResults, type: "wrong" });
+    expect(await codeOf(() => verifier.verifyRegistration(sent, new Uint8Array(32)))).toBe(
+      "webauthn_prf_results_not_allowed",
+    );
+  });
+
+  test("that is no WebAuthn object is refused as such", async () => {
+    const { options, challenge } = creation();
+    for (const bad of [null, {}, "x", new SoftwareAuthenticator().assert(options)])
+      expect(await codeOf(() => verifier.verifyRegistration(bad, challenge))).toBe(
+        "webauthn_invalid_payload",
+      );
+  });
+
+  describe("with a key that cannot be used is refused:", () => {
+    const device = new SoftwareAuthenticator();
+    const key = (changes: [number, number | Uint8Array | undefined][], of = device) => {
+      const members = of.coseKey();
+      for (const [label, value] of changes)
+        if (value === undefined) members.delete(label);
+        else members.set(label, value);
+      return members;
+    };
+    const rsa = new SoftwareAuthenticator({ algorithm: "RS256" });
+    test.each([
+      ["EdDSA", key([[3, -8]])],
+      ["ES384", key([[3, -35]])],
+      ["RS1", key([[3, -65535]], rsa)],
+      ["PS256", key([[3, -37]], rsa)],
+      ["no algorithm", key([[3, undefined]])],
+      ["ES256 on P-384", key([[-1, 2]])],
+      ["ES256 of an RSA key", key([[3, -7]], rsa)],
+      ["RS256 of an EC key", key([[3, -257]])],
+      ["a point off the curve", key([[-3, new Uint8Array(32).fill(1)]])],
+      [
+        "x at the prime",
+        key([
+          [
+            -2,
+            new Uint8Array(
+              Buffer.from("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", "hex"),
+            ),
+          ],
+        ]),
+      ],
+      ["a short coordinate", key([[-2, new Uint8Array(31)]])],
+      ["a coordinate that is no bytes", key([[-2, 5]])],
+      ["no y", key([[-3, undefined]])],
+      ["RSA of 1024 bits", key([[-1, new Uint8Array(128).fill(0xff)]], rsa)],
+      ["RSA of 8192 bits", key([[-1, new Uint8Array(1024).fill(0xff)]], rsa)],
+      ["RSA with a huge exponent", key([[-2, new Uint8Array(256).fill(0xff)]], rsa)],
+    ])("%s", async (_, coseKey) => {
+      expect(await codeOf(() => register(device, { coseKey }))).toBe("webauthn_error");
+    });
+  });
+
+  test("whose binary members hold garbage is refused", async () => {
+    const { options, challenge } = creation();
+    const sent = new SoftwareAuthenticator().register(options);
+    const nested = Buffer.concat([Buffer.alloc(5000, 0x81), Buffer.of(0)]).toString("base64url");
+    for (const name of ["clientDataJSON", "attestationObject"])
+      for (const bad of ["", "AAAA", "gA", "oA", "bnVsbA", "eyJ9", nested])
+        expect(
+          await codeOf(() =>
+            verifier.verifyRegistration({ ...sent, response: { ...sent.response, [name]: bad } }, challenge),
+          ),
+        ).toBe("webauthn_error");
+  });
+});
+
+describe("a passkey assertion", () => {
+  test.each<Algorithm>(["ES256", "RS256"])("with %s is accepted", async (algorithm) => {
+    const device = new SoftwareAuthenticator({ algorithm });
+    const { credential } = await register(device);
+    expect(await assert(device, credential)).toEqual({ counter: 0 });
+  });
+
+  test.each<BinaryEncoding>(["padded-base64url", "base64", "unpadded-base64", "bytes"])(
+    "with members as %s is accepted",
+    async (encoding) => {
+      const device = new SoftwareAuthenticator();
+      const { credential } = await register(device);
+      const userHandle = new Uint8Array(16);
+      expect(await assert(device, credential, { encoding, userHandle })).toEqual({ counter: 0 });
+    },
+  );
+
+  test.each(config.origins)("from %s is accepted", async (origin) => {
+    const device = new SoftwareAuthenticator();
+    const { credential } = await register(device);
+    expect(await assert(device, credential, { origin })).toEqual({ counter: 0 });
+  });
+
+  test.each([
+    ...FAILURES,
+    ["that is a registration", { type: "webauthn.create" }] as [string, Tweaks],
+    ["signed by another key", { wrongKey: true }] as [string, Tweaks],
+  ])("%s is refused", async (_, tweaks) => {
+    for (const algorithm of ["ES256", "RS256"] as const) {
+      const device = new SoftwareAuthenticator({ algorithm });
+      const { credential } = await register(device);
+      const error = await errorOf(() => assert(device, credential, tweaks));
+      expect(error.code).toBe("webauthn_error");
+      expect(error.message).toBe("The passkey response was not accepted");
+      expect(error).not.toBeInstanceOf(CounterRegression);
+    }
+  });
+
+  test("of another passkey is refused", async () => {
+    const [mine, theirs] = [new SoftwareAuthenticator(), new SoftwareAuthenticator()];
+    const { credential } = await register(theirs);
+    expect(await codeOf(() => assert(mine, credential))).toBe("webauthn_error");
+  });
+
+  test("with a changed byte anywhere it counts is refused", async () => {
+    const device = new SoftwareAuthenticator();
+    const { credential } = await register(device);
+    const { options, challenge } = request();
+    const genuine = parseAssertion(device.assert(options));
+    for (const name of ["clientDataJson", "authenticatorData", "signature"] as const)
+      for (let at = 0; at < genuine[name].length; at += 7) {
+        const changed = Uint8Array.from(genuine[name]);
+        changed[at] = (changed[at] ?? 0) ^ 1;
+        const spoilt = { ...genuine, [name]: changed };
+        expect(await codeOf(() => verifier.verifyAssertion(spoilt, challenge, credential))).toBe(
+          "webauthn_error",
+        );
+      }
+    for (const signature of [new Uint8Array(), new Uint8Array(72), Uint8Array.of(...genuine.signature, 0)])
+      expect(
+        await codeOf(() => verifier.verifyAssertion({ ...genuine, signature }, challenge, credential)),
+      ).toBe("webauthn_error");
+  });
+
+  test("with a stored key that cannot be read is our failure, not the client's", async () => {
+    const device = new SoftwareAuthenticator();
+    const { credential } = await register(device);
+    const outcome = assert(device, { ...credential, publicKey: "not base64url!" });
+    await expect(outcome).rejects.toThrow("a stored public key is not base64url");
+  });
+});
+
+describe("the signature counter", () => {
+  const passkey = async (counter: number) => {
+    const device = new SoftwareAuthenticator({ counter });
+    const { credential } = await register(device);
+    return { device, credential };
+  };
+
+  test("is told at registration and after each assertion", async () => {
+    const { device, credential } = await passkey(5);
+    expect(credential.counter).toBe(5);
+    expect(await assert(device, credential)).toEqual({ counter: 6 });
+    expect(await assert(device, { ...credential, counter: 6 })).toEqual({ counter: 7 });
+  });
+
+  test.each([
+    [5, 5],
+    [5, 4],
+    [5, 0],
+    [1, 0],
+    [0xffffffff, 1],
+  ])("that was %d must not be %d", async (stored, counter) => {
+    const { device, credential } = await passkey(stored);
+    const error = await errorOf(() => assert(device, credential, { counter }));
+    expect(error).toBeInstanceOf(CounterRegression);
+    expect(error.code).toBe("webauthn_error");
+  });
+
+  test.each([
+    [0, 0],
+    [0, 1],
+    [5, 6],
+    [5, 0xffffffff],
+  ])("that was %d may be %d", async (stored, counter) => {
+    const { device, credential } = await passkey(stored);
+    expect(await assert(device, credential, { counter })).toEqual({ counter });
+  });
+
+  test("of a signature that is not genuine is not looked at", async () => {
+    const { device, credential } = await passkey(5);
+    const error = await errorOf(() => assert(device, credential, { counter: 1, wrongKey: true }));
+    expect(error).not.toBeInstanceOf(CounterRegression);
+  });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "bun:test";
+import { parseAssertion, parseRegistration } from "../../src/auth/webauthn-credential.ts";
+import { codeOf, errorOf } from "../support/error-of.ts";
+import { type BinaryEncoding, SoftwareAuthenticator } from "../support/software-authenticator.ts";
+
+const options = { publicKey: { challenge: Buffer.alloc(32, 1).toString("base64url") } };
+const device = new SoftwareAuthenticator();
+const registration = device.register(options);
+const assertion = device.assert(options);
+const BOTH = [
+  ["a registration", parseRegistration, registration],
+  ["an assertion", parseAssertion, assertion],
+] as const;
+
+describe("reading a WebAuthn response", () => {
+  test.each<BinaryEncoding>(["base64url", "padded-base64url", "base64", "unpadded-base64", "bytes"])(
+    "takes binary members as %s",
+    (encoding) => {
+      const made = parseRegistration(device.register(options, { encoding }));
+      const used = parseAssertion(device.assert(options, { encoding }));
+      for (const { credentialId, clientDataJson } of [made, used]) {
+        expect(credentialId).toBe(device.credentialId.toString("base64url"));
+        expect(JSON.parse(Buffer.from(clientDataJson).toString()).challenge).toBe(
+          options.publicKey.challenge,
+        );
+      }
+      expect(made.attestationObject).toEqual(parseRegistration(registration).attestationObject);
+      expect(used.authenticatorData).toEqual(parseAssertion(assertion).authenticatorData);
+    },
+  );
+
+  test.each(BOTH)("takes %s without clientExtensionResults", (_, parse, credential) => {
+    const { clientExtensionResults: _results, ...without } = credential;
+    for (const body of [without, { ...without, clientExtensionResults: null }])
+      expect(parse(body)).toEqual(parse(credential));
+  });
+
+  test.each(BOTH)("takes %s with members it does not know", (_, parse, credential) => {
+    expect(parse({ ...credential, prf: { results: 1 }, response: { ...credential.response, x: 1 } })).toEqual(
+      parse(credential),
+    );
+  });
+
+  test("keeps the transports that are strings", () => {
+    const withTransports = (transports: unknown) =>
+      parseRegistration({ ...registration, response: { ...registration.response, transports } }).transports;
+    expect(withTransports(["internal", 7, "hybrid"])).toEqual(["internal", "hybrid"]);
+    for (const odd of [undefined, null, "internal", {}]) expect(withTransports(odd)).toEqual([]);
+  });
+});
+
+describe("PRF results", () => {
+  const RESULTS = [{ first: "c2VjcmV0" }, {}, null, "secret", [], 0, false];
+
+  test.each(BOTH)("in %s are refused whatever they are", async (_, parse, credential) => {
+    for (const results of RESULTS) {
+      const error = await errorOf(() =>
+        parse({ ...credential, clientExtensionResults: { prf: { enabled: true, results } } }),
+      );
+      expect(error.code).toBe("webauthn_prf_results_not_allowed");
+      expect(error.message).not.toContain("c2VjcmV0");
+    }
+  });
+
+  test.each(BOTH)("in %s are refused before anything else", async (_, parse) => {
+    for (const rest of [{}, { id: 1, response: null, type: "wrong" }])
+      expect(await codeOf(() => parse({ ...rest, clientExtensionResults: { prf: { results: {} } } }))).toBe(
+        "webauthn_prf_results_not_allowed",
+      );
+  });
+
+  test.each(BOTH)("are not in %s that only says it has the extension", (_, parse, credential) => {
+    for (const clientExtensionResults of [{ prf: { enabled: true } }, { prf: {} }, { prf: null }, { prf: 1 }])
+      expect(parse({ ...credential, clientExtensionResults })).toEqual(parse(credential));
+  });
+});
+
+describe("what is no WebAuthn response", () => {
+  const BAD_BINARY = [
+    undefined,
+    null,
+    1,
+    true,
+    {},
+    "not base64!",
+    "a",
+    "=",
+    "AB",
+    "AA=",
+    "AAAA====",
+    [256],
+    [-1],
+    [1.5],
+    ["1"],
+    [null],
+  ];
+
+  test.each(BOTH)("is refused in the place of %s", async (_, parse, credential) => {
+    const bodies: unknown[] = [
+      ...[undefined, null, 0, 1, true, "", "{}", [], [credential], {}],
+      ...["public_key", "", null, undefined, 1].map((type) => ({ ...credential, type })),
+      ...[undefined, null, 1, "x", []].map((response) => ({ ...credential, response })),
+      ...["x", 1, true, []].map((clientExtensionResults) => ({ ...credential, clientExtensionResults })),
+      ...BAD_BINARY.map((rawId) => ({ ...credential, rawId })),
+      ...BAD_BINARY.map((id) => ({ ...credential, id })),
+      { ...credential, id: "AAAA" },
+      { ...credential, id: "", rawId: "" },
+      { ...credential, id: [], rawId: [] },
+    ];
+    for (const body of bodies) expect(await codeOf(() => parse(body))).toBe("webauthn_invalid_payload");
+  });
+
+  test.each([
+    ...["clientDataJSON", "attestationObject"].map(
+      (name) => [name, parseRegistration, registration] as const,
+    ),
+    ...["clientDataJSON", "authenticatorData", "signature"].map(
+      (name) => [name, parseAssertion, assertion] as const,
+    ),
+  ])("is refused when %s is not binary", async (name, parse, credential) => {
+    for (const bad of BAD_BINARY) {
+      const error = await errorOf(() =>
+        parse({ ...credential, response: { ...credential.response, [name]: bad } }),
+      );
+      expect(error.code).toBe("webauthn_invalid_payload");
+      expect(error.message).toContain(name);
+    }
+  });
+});
