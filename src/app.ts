@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { apiReference } from "./http/api-reference.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { jsonResponse } from "./http/json-response.ts";
-import { withRequestContext } from "./http/request-context.ts";
+import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
 import { routes } from "./routes/index.ts";
 import type { Services } from "./services.ts";
 import { version } from "./version.ts";
@@ -14,8 +14,8 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** Answers a request. Never rejects. */
-  fetch(request: Request): Promise<Response>;
+  /** Answers a request from `peerAddress`, the other end of its connection. Never rejects. */
+  readonly fetch: HandleFrom;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;

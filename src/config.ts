@@ -69,6 +69,16 @@ export interface AttestationConfig {
   readonly bypassToken: string | null;
 }
 
+/** How much a client address (a minute) and a backup (an hour) is allowed. */
+export interface RateLimitConfig {
+  readonly addressChallengesPerMinute: number;
+  readonly addressFailuresPerMinute: number;
+  readonly addressDestructionsPerMinute: number;
+  readonly backupChallengesPerHour: number;
+  readonly backupFailuresPerHour: number;
+  readonly backupDestructionsPerHour: number;
+}
+
 export interface Config {
   readonly environment: AppEnvironment;
   /** The revision that is running, as `/health` tells it; `null` when it was not given. */
@@ -77,7 +87,11 @@ export interface Config {
     readonly host: string;
     readonly port: number;
     readonly metricsPort: number;
+    /** How many proxies of the operator's a request passes; they report the client's address. */
+    readonly trustedProxyHops: number;
   };
+  /** `null`: no limits. */
+  readonly rateLimits: RateLimitConfig | null;
   readonly log: { readonly level: LogLevel; readonly format: "json" | "pretty" };
   readonly storage: StorageConfig;
   readonly challengeTokens: {
@@ -142,7 +156,9 @@ export function loadConfig(env: Environment): Config {
       host: read.text("HOST", development ? "127.0.0.1" : "0.0.0.0"),
       port: read.integer("PORT", 8000, 0, 65535),
       metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
+      trustedProxyHops: read.integer("TRUSTED_PROXY_HOPS", 0, 0, 10),
     },
+    rateLimits: rateLimits(read, !development),
     log: {
       level: read.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
       format: read.oneOf("LOG_FORMAT", ["json", "pretty"], development ? "pretty" : "json"),
@@ -165,6 +181,19 @@ export function loadConfig(env: Environment): Config {
   if (port !== 0 && port === metricsPort) read.problem(`PORT and METRICS_PORT are both ${port}`);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return deepFreeze(config);
+}
+
+function rateLimits(read: Reader, byDefault: boolean): RateLimitConfig | null {
+  const most = 1_000_000;
+  const limits = {
+    addressChallengesPerMinute: read.integer("RATE_LIMIT_ADDRESS_CHALLENGES_PER_MINUTE", 6_000, 1, most),
+    addressFailuresPerMinute: read.integer("RATE_LIMIT_ADDRESS_FAILURES_PER_MINUTE", 600, 1, most),
+    addressDestructionsPerMinute: read.integer("RATE_LIMIT_ADDRESS_DESTRUCTIONS_PER_MINUTE", 300, 1, most),
+    backupChallengesPerHour: read.integer("RATE_LIMIT_BACKUP_CHALLENGES_PER_HOUR", 600, 1, most),
+    backupFailuresPerHour: read.integer("RATE_LIMIT_BACKUP_FAILURES_PER_HOUR", 120, 1, most),
+    backupDestructionsPerHour: read.integer("RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR", 60, 1, most),
+  };
+  return read.boolean("RATE_LIMITS", byDefault) ? limits : null;
 }
 
 function awsStorage(read: Reader): AwsStorageConfig {

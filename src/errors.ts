@@ -69,6 +69,7 @@ export type ErrorCode =
   | "factor_orphaned_from_encryption_key"
   | "only_one_encryption_key_per_type_allowed"
   // the service
+  | "too_many_requests"
   | "service_unavailable"
   | "internal_server_error";
 

@@ -29,7 +29,7 @@ export function startServer(
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    fetch: (request) => app.fetch(request),
+    fetch: (request, server) => app.fetch(request, server.requestIP(request)?.address ?? ""),
   });
   const metricsApp = createMetricsApp(metrics);
   const metricsListener = Bun.serve({

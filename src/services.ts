@@ -13,6 +13,8 @@ import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig } from "./config.ts";
+import { createRateLimiter } from "./limits/rate-limiter.ts";
+import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
@@ -33,6 +35,7 @@ export interface Services extends AsyncDisposable {
   readonly attestation: AttestationVerifier;
   /** In development, while no provider of accounts is configured. */
   readonly testIssuer: TestIssuer | null;
+  readonly requestLimits: RequestLimits;
   readonly backups: Backups;
 }
 
@@ -67,7 +70,19 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const stores = overrides.wrapStores?.(opened) ?? opened;
   const records = measuredRecords(stores.records, metrics);
   const blobs = measuredBlobs(stores.blobs, metrics);
-  const backups = createBackups({ records, blobs, clock, random, background, limits: config.limits });
+  const requestLimits = createRequestLimits(
+    config.rateLimits,
+    createRateLimiter({ clock, background, counters: records }),
+  );
+  const backups = createBackups({
+    records,
+    blobs,
+    clock,
+    random,
+    background,
+    limits: config.limits,
+    admitDestruction: requestLimits.destroyInBackup,
+  });
 
   const { webauthn } = config;
   const { findPasskey } = backups;
@@ -102,6 +117,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     }),
     attestation: createAttestationVerifier(config.attestation, jwksAt, clock),
     testIssuer,
+    requestLimits,
     backups,
     async [Symbol.asyncDispose]() {
       await background.settled();

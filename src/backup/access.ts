@@ -30,7 +30,7 @@ export interface Entry {
 export type Access = ReturnType<typeof createAccess>;
 
 export function createAccess(records: RecordStore) {
-  return { find, open, enter, read };
+  return { find, open, enter, read, unlessReplayed };
 
   /**
    * The backup that a factor leads to.
@@ -62,12 +62,28 @@ export function createAccess(records: RecordStore) {
    * @throws ServiceError as {@link find} and {@link open}.
    */
   async function enter(by: Proven): Promise<Entry> {
-    return by.passkey?.entry ?? open(await find(by), by.factor);
+    if (by.passkey !== undefined) return by.passkey.entry;
+    const backupId = await find(by);
+    return unlessReplayed(by.oneTime, () => open(backupId, by.factor));
   }
 
   /** The record of a backup, whoever asks; `null` when there is none. */
   async function read(backupId: string): Promise<Entry | null> {
     const record = await records.read(backupId);
     return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
+  }
+
+  /**
+   * Does what a proof is for. Where that fails because the same proof has succeeded since it was looked up, the
+   * failure is that it was used.
+   */
+  async function unlessReplayed<T>(oneTime: readonly OneTimeValue[], act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      const decided = error instanceof ServiceError && error.code !== "service_unavailable";
+      if (decided && (await records.locate(null, oneTime)).spent) throw alreadyUsed();
+      throw error;
+    }
   }
 }

@@ -19,6 +19,8 @@ export interface BackupsOptions {
   readonly random: Random;
   readonly background: Background;
   readonly limits: FactorLimits;
+  /** Asked before something is taken away from a backup; throws when that happens too often. */
+  readonly admitDestruction: (backupId: string) => void;
 }
 
 export type Backups = ReturnType<typeof createBackups>;

@@ -18,7 +18,7 @@ import { withPasskeyCounter } from "./rules.ts";
 export const MAX_ATTEMPTS = 5;
 
 /** What becomes of a backup, `null` for its end, and what goes with that. */
-interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next"> {
+interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "spend"> {
   readonly next: Next;
 }
 
@@ -46,27 +46,32 @@ export function createCommits({ records, blobs, clock, random, background, acces
    * in between, reads and decides anew.
    *
    * @param first what was read already, if anything was.
-   * @throws ServiceError what `load` and `decide` throw; {@link errorOf} the conflict.
+   * @param spend what the change uses up.
+   * @throws ServiceError `already_used`; what `load` and `decide` throw; {@link errorOf} the conflict.
    */
-  async function change<Next extends BackupMetadata | null>(
+  function change<Next extends BackupMetadata | null>(
     first: Entry | null,
+    spend: readonly OneTimeValue[],
     load: () => Promise<Entry>,
     decide: (current: Entry) => Decision<Next>,
   ): Promise<{ readonly before: Entry; readonly after: Next }> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const before = (attempt === 0 && first) || (await load());
-      const { backupId, revision, blob } = before;
-      const { next, ...rest } = decide(before);
-      const outcome = await records.commit({
-        ...rest,
-        backupId,
-        expect: { revision },
-        next: next && { blob, metadata: storedMetadata(next) },
-      });
-      if (outcome === "committed") return { before, after: next };
-      if (outcome !== "revision") throw errorOf(outcome);
-    }
-    throw errorOf("revision");
+    return access.unlessReplayed(spend, async () => {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const before = (attempt === 0 && first) || (await load());
+        const { backupId, revision, blob } = before;
+        const { next, ...rest } = decide(before);
+        const outcome = await records.commit({
+          ...rest,
+          backupId,
+          expect: { revision },
+          next: next && { blob, metadata: storedMetadata(next) },
+          spend,
+        });
+        if (outcome === "committed") return { before, after: next };
+        if (outcome !== "revision") throw errorOf(outcome);
+      }
+      throw errorOf("revision");
+    });
   }
 
   /** Uses up the proof of an operation that changes nothing else, unless a passkey's counter is to be kept. */
@@ -78,10 +83,10 @@ export function createCommits({ records, blobs, clock, random, background, acces
     }
     await change(
       entry,
+      oneTime,
       () => access.open(entry.backupId, factor),
       ({ metadata }) => ({
         next: keepCounter(metadata, by),
-        spend: oneTime,
         ...(issue === undefined ? {} : { issue }),
       }),
     );
@@ -93,10 +98,9 @@ export function createCommits({ records, blobs, clock, random, background, acces
     spend: readonly OneTimeValue[],
     load: () => Promise<Entry>,
   ): Promise<void> {
-    const { before } = await change(first, load, ({ metadata }) => ({
+    const { before } = await change(first, spend, load, ({ metadata }) => ({
       next: null,
       release: allFactorRefs(metadata),
-      spend,
     }));
     await discard(before.blob);
   }

@@ -35,6 +35,13 @@ import {
 
 export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
+/** New content, and what the client believes is stored before it. */
+export interface ContentChange {
+  readonly currentManifestHash: string;
+  readonly newManifestHash: string;
+  readonly content: Content;
+}
+
 export interface ContentOptions {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
@@ -42,10 +49,19 @@ export interface ContentOptions {
   readonly random: Random;
   readonly access: Access;
   readonly commits: Commits;
+  readonly admitDestruction: (backupId: string) => void;
 }
 
-export function contentOperations({ records, blobs, clock, random, access, commits }: ContentOptions) {
-  const { open, enter, read } = access;
+export function contentOperations({
+  records,
+  blobs,
+  clock,
+  random,
+  access,
+  commits,
+  admitDestruction,
+}: ContentOptions) {
+  const { open, enter, read, unlessReplayed } = access;
   const { newFactor, spendProof, deleteAll, discard } = commits;
   return {
     /**
@@ -123,40 +139,10 @@ export function contentOperations({ records, blobs, clock, random, access, commi
      * @throws ServiceError as {@link Access.enter}; `manifest_hash_mismatch` when the content had changed
      *   before; `conflicting_lock` when it changed meanwhile.
      */
-    async sync(
-      by: Proven,
-      request: {
-        readonly currentManifestHash: string;
-        readonly newManifestHash: string;
-        readonly content: Content;
-      },
-    ): Promise<string> {
+    async sync(by: Proven, request: ContentChange): Promise<string> {
       const first = await enter(by);
-      const { backupId } = first;
-      requireManifestHash(first.metadata, request.currentManifestHash);
-
-      const blob = await blobs.put(backupId, request.content);
-      let outcome: "committed" | Conflict = "revision";
-      for (let attempt = 0, current: Entry | null = first; attempt < MAX_ATTEMPTS; attempt++) {
-        // Another revision with the same content is a factor edit, and no reason to fail.
-        if (current === null || current.blob.key !== first.blob.key || !lists(current.metadata, by.factor))
-          break;
-        const metadata = { ...current.metadata, manifestHash: request.newManifestHash };
-        outcome = await records.commit({
-          backupId,
-          expect: { revision: current.revision },
-          next: { blob, metadata: storedMetadata(metadata) },
-          spend: by.oneTime,
-        });
-        if (outcome !== "revision") break;
-        current = await read(backupId);
-      }
-      if (outcome === "committed") {
-        void discard(first.blob);
-        return backupId;
-      }
-      void discard(blob);
-      throw errorOf(outcome);
+      await unlessReplayed(by.oneTime, () => replaceContent(first, by, request));
+      return first.backupId;
     },
 
     /**
@@ -166,6 +152,7 @@ export function contentOperations({ records, blobs, clock, random, access, commi
      */
     async delete(by: Proven): Promise<void> {
       const entry = await enter(by);
+      admitDestruction(entry.backupId);
       await deleteAll(entry, by.oneTime, () => open(entry.backupId, by.factor));
     },
 
@@ -177,8 +164,9 @@ export function contentOperations({ records, blobs, clock, random, access, commi
     async reset(backupId: string, oneTime: readonly OneTimeValue[]): Promise<void> {
       const [{ spent }, entry] = await Promise.all([records.locate(null, oneTime), read(backupId)]);
       if (spent) throw alreadyUsed();
-      if (entry === null) throw notFound();
-      await deleteAll(entry, oneTime, async () => (await read(backupId)) ?? fail(notFound()));
+      await unlessReplayed(oneTime, () =>
+        deleteAll(entry ?? fail(notFound()), oneTime, async () => (await read(backupId)) ?? fail(notFound())),
+      );
     },
 
     /**
@@ -192,6 +180,30 @@ export function contentOperations({ records, blobs, clock, random, access, commi
       return record.metadata.factors.map(summarizeFactor);
     },
   };
+
+  async function replaceContent(first: Entry, by: Proven, request: ContentChange): Promise<void> {
+    const { backupId } = first;
+    requireManifestHash(first.metadata, request.currentManifestHash);
+
+    const blob = await blobs.put(backupId, request.content);
+    let outcome: "committed" | Conflict = "revision";
+    for (let attempt = 0, current: Entry | null = first; attempt < MAX_ATTEMPTS; attempt++) {
+      // Another revision with the same content is a factor edit, and no reason to fail.
+      if (current === null || current.blob.key !== first.blob.key || !lists(current.metadata, by.factor))
+        break;
+      const metadata = { ...current.metadata, manifestHash: request.newManifestHash };
+      outcome = await records.commit({
+        backupId,
+        expect: { revision: current.revision },
+        next: { blob, metadata: storedMetadata(metadata) },
+        spend: by.oneTime,
+      });
+      if (outcome !== "revision") break;
+      current = await read(backupId);
+    }
+    void discard(outcome === "committed" ? first.blob : blob);
+    if (outcome !== "committed") throw errorOf(outcome);
+  }
 
   /** Opens the current content. A sync may replace it between our read and the opening: then the next one is current. */
   async function openContent(first: Entry, factor: FactorRef) {

@@ -37,9 +37,10 @@ export interface FactorOptions {
   readonly access: Access;
   readonly commits: Commits;
   readonly limits: FactorLimits;
+  readonly admitDestruction: (backupId: string) => void;
 }
 
-export function factorOperations({ records, access, commits, limits }: FactorOptions) {
+export function factorOperations({ records, access, commits, limits, admitDestruction }: FactorOptions) {
   const { find, open, enter, read } = access;
   const { newFactor, change, spendProof, discard } = commits;
   return {
@@ -113,11 +114,11 @@ export function factorOperations({ records, access, commits, limits }: FactorOpt
       const factor = newFactor(added.kind);
       const { after } = await change(
         entry,
+        spend,
         () => open(entry.backupId, by.factor),
         ({ metadata }) => ({
           next: keepCounter(withMainFactor(metadata, factor, encryptionKey, limits), by),
           claim: [added.factor],
-          spend,
         }),
       );
       return { factorId: factor.id, metadata: exportMetadata(after) };
@@ -142,6 +143,7 @@ export function factorOperations({ records, access, commits, limits }: FactorOpt
       const { backupId } = issued;
       await change(
         null,
+        added.oneTime,
         async () =>
           (await read(backupId)) ?? fail(new ServiceError("backup_not_found", "The backup is gone")),
         ({ metadata }) => {
@@ -149,7 +151,6 @@ export function factorOperations({ records, access, commits, limits }: FactorOpt
           return {
             next: withSyncFactor(metadata, newFactor(added.kind), limits),
             claim: [added.factor],
-            spend: added.oneTime,
             redeem,
           };
         },
@@ -165,16 +166,14 @@ export function factorOperations({ records, access, commits, limits }: FactorOpt
      */
     async deleteFactor(by: Proven, removal: FactorRemoval): Promise<ExportedMetadata | null> {
       const entry = await enter(by);
+      admitDestruction(entry.backupId);
       const { before, after } = await change(
         entry,
+        by.oneTime,
         () => open(entry.backupId, by.factor),
         ({ metadata }) => {
           const { next, removed } = withoutFactor(metadata, removal);
-          return {
-            next,
-            release: next === null ? allFactorRefs(metadata) : [removed],
-            spend: by.oneTime,
-          };
+          return { next, release: next === null ? allFactorRefs(metadata) : [removed] };
         },
       );
       if (after === null) await discard(before.blob);
@@ -192,9 +191,9 @@ export function factorOperations({ records, access, commits, limits }: FactorOpt
   /** Reads and spends side by side. */
   async function openAndSpend(backupId: string, { factor, oneTime }: Proven): Promise<Entry> {
     const [opened, spent] = await Promise.allSettled([open(backupId, factor), records.spend(oneTime)]);
+    if (spent.status === "fulfilled" && !spent.value) throw alreadyUsed();
     if (opened.status === "rejected") throw opened.reason;
     if (spent.status === "rejected") throw spent.reason;
-    if (!spent.value) throw alreadyUsed();
     return opened.value;
   }
 }

@@ -89,17 +89,27 @@ function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
 /**
  * The bytes of a body as they arrive.
  *
- * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`.
+ * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`;
+ *   `invalid_payload` when the client breaks off.
  */
 export async function* limitedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array> {
   const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return;
   let received = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of arriving(request.body)) {
     received += chunk.length;
     if (received > maxBytes) throw tooLarge(maxBytes);
     yield chunk;
+  }
+}
+
+/** A client that goes away in the middle is no failure of ours, and nobody reads the answer. */
+async function* arriving(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw new ServiceError("invalid_payload", "The body broke off", { cause: error });
   }
 }
 

@@ -14,11 +14,12 @@ import type { Services } from "../services.ts";
 import { jsonBody, optionalJsonBody } from "./body.ts";
 import { examples } from "./examples.ts";
 import { operation as describeOperation } from "./openapi.ts";
+import { contextOf } from "./request-context.ts";
 import { ChallengeToken, object, PasskeyName } from "./schemas.ts";
 
 const CHALLENGE_BYTES = 32;
 
-type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
+type Issuer = Pick<Services, "challengeTokens" | "random" | "config" | "requestLimits">;
 
 export const Challenge = Type.String({
   description: "Base64 of the 32 random bytes to sign: the signature is over these bytes.",
@@ -59,12 +60,12 @@ export interface KeypairChallengeRoute {
 export function keypairChallengeRoute(issuer: Issuer, { operation, purpose, bound }: KeypairChallengeRoute) {
   return new Elysia({ name: `challenge/${operation}` }).post(
     `/v1/${operation}/challenge/keypair`,
-    async ({ body }) =>
-      issueKeypairChallenge(
-        issuer,
-        operation,
-        bound === undefined ? {} : { [bound.name]: body[bound.name] ?? "" },
-      ),
+    async ({ body, request }) => {
+      const bindings = bound === undefined ? {} : { [bound.name]: body[bound.name] ?? "" };
+      if (bindings.backupAccountId !== undefined)
+        issuer.requestLimits.challengeBackup(bindings.backupAccountId, contextOf(request).address);
+      return issueKeypairChallenge(issuer, operation, bindings);
+    },
     {
       body: object<Record<string, TString>>(bound === undefined ? {} : { [bound.name]: bound.schema }),
       parse: jsonBody,

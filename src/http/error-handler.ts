@@ -2,7 +2,7 @@
 import { Elysia, ParseError, ValidationError } from "elysia";
 import { ServiceError } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { errorResponse, SCHEMA_MISMATCH_STATUS, statusOf } from "./error-status.ts";
+import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse, statusOf } from "./error-status.ts";
 import { contextOf } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
@@ -19,7 +19,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
 
     if (thrown instanceof ServiceError) {
       context.code = thrown.code;
-      if (statusOf(thrown.code) < 500) return errorResponse(thrown.code, thrown.message);
+      if (statusOf(thrown.code) < 500) return serviceErrorResponse(thrown);
       log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
       return errorResponse(thrown.code, "The service cannot answer now: try again later");
     }

@@ -1,4 +1,5 @@
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, ServiceError } from "../errors.ts";
+import { TooManyRequests } from "../limits/rate-limiter.ts";
 
 /** The status each code travels with. Exhaustive: a new code does not compile until it has one. */
 const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -58,6 +59,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   encryption_key_not_found: 400,
   factor_orphaned_from_encryption_key: 400,
   only_one_encryption_key_per_type_allowed: 400,
+  too_many_requests: 429,
   service_unavailable: 503,
   internal_server_error: 500,
 };
@@ -95,4 +97,10 @@ export function errorResponse(
       ...headers,
     },
   });
+}
+
+/** The answer to an error that has a code. */
+export function serviceErrorResponse(error: ServiceError): Response {
+  const headers = error instanceof TooManyRequests ? { "retry-after": String(error.retryAfterS) } : {};
+  return errorResponse(error.code, error.message, statusOf(error.code), headers);
 }

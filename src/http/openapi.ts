@@ -31,7 +31,7 @@ const ERRORS_OF_EVERY_ROUTE: readonly ErrorCode[] = [
   "service_unavailable",
 ];
 const ERRORS_OF_BODY = {
-  json: ["invalid_payload", "content_too_large", "unsupported_media_type"],
+  json: ["invalid_payload", "content_too_large", "unsupported_media_type", "too_many_requests"],
   none: [],
   multipart: [
     "multipart_error",
@@ -40,6 +40,7 @@ const ERRORS_OF_BODY = {
     "missing_backup_field",
     "empty_backup_file",
     "content_too_large",
+    "too_many_requests",
   ],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 

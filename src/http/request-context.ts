@@ -1,11 +1,16 @@
 /** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
-import type { ErrorCode } from "../errors.ts";
+import { type ErrorCode, ServiceError } from "../errors.ts";
+import { clientAddress } from "../limits/client-address.ts";
 import type { Services } from "../services.ts";
-import { errorResponse } from "./error-status.ts";
+import { errorResponse, serviceErrorResponse } from "./error-status.ts";
 
 /** What is known about a request while it is answered. */
 export interface RequestContext {
   readonly id: string;
+  /** The client's, as far as limits are concerned. */
+  readonly address: string;
+  /** The backup that the request names, where failed proofs count against it. */
+  backupId: string | null;
   /** The error it is answered with. */
   code: ErrorCode | null;
   /** What was wrong with its attestation, where that is reported and not enforced. */
@@ -21,6 +26,11 @@ export interface RequestContextOptions {
 
 type Handle = (request: Request) => Response | Promise<Response>;
 
+/** Answers a request from `peerAddress`, the other end of the connection. */
+export type HandleFrom = (request: Request, peerAddress: string) => Promise<Response>;
+
+type Surroundings = Pick<Services, "config" | "log" | "metrics" | "random" | "requestLimits">;
+
 const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const UNMATCHED = "(unmatched)";
 
@@ -35,40 +45,53 @@ export function contextOf(request: Request): RequestContext {
 
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
-  { log, metrics, random }: Pick<Services, "log" | "metrics" | "random">,
+  { config, log, metrics, random, requestLimits }: Surroundings,
   { timeoutMs, routeOf }: RequestContextOptions,
   handle: Handle,
-): (request: Request) => Promise<Response> {
-  return async (request) => {
+): HandleFrom {
+  return async (request, peerAddress) => {
     const startedMs = performance.now();
+    const path = new URL(request.url).pathname;
     const context: RequestContext = {
       id: requestId(request, () => random.uuid()),
+      address: clientAddress(
+        peerAddress,
+        request.headers.get("x-forwarded-for"),
+        config.server.trustedProxyHops,
+      ),
+      backupId: null,
       code: null,
       attestationFailure: null,
     };
     contexts.set(request, context);
     metrics.requestsInFlight.inc();
 
-    const response = await answer(request, context);
+    const response = await answer(request, context, () => requestLimits.admit(path, context.address));
+    requestLimits.settle(context);
 
     response.headers.set("x-request-id", context.id);
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.dec();
-    record(request, context, response, performance.now() - startedMs);
+    record(request, path, context, response, performance.now() - startedMs);
     return response;
   };
 
-  async function answer(request: Request, context: RequestContext): Promise<Response> {
+  async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
     const { promise: late, resolve } = Promise.withResolvers<Response>();
     const timer = setTimeout(() => {
       context.code = "request_timeout";
       resolve(errorResponse("request_timeout", "The request took too long"));
     }, timeoutMs);
     try {
+      admit();
       // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
       return await Promise.race([handle(request), late]);
     } catch (error) {
+      if (error instanceof ServiceError) {
+        context.code = error.code;
+        return serviceErrorResponse(error);
+      }
       log.error({ err: error, requestId: context.id }, "request failed outside its handler");
       context.code = "internal_server_error";
       return errorResponse("internal_server_error", "Something went wrong");
@@ -77,9 +100,15 @@ export function withRequestContext(
     }
   }
 
-  function record(request: Request, context: RequestContext, response: Response, durationMs: number): void {
+  function record(
+    request: Request,
+    path: string,
+    context: RequestContext,
+    response: Response,
+    durationMs: number,
+  ): void {
     const { method } = request;
-    const route = routeOf(new URL(request.url).pathname) ?? UNMATCHED;
+    const route = routeOf(path) ?? UNMATCHED;
     const { status } = response;
     const requestBytes = lengthOf(request.headers);
     const responseBytes = lengthOf(response.headers);

@@ -4,6 +4,7 @@ import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
+import { contextOf } from "../http/request-context.ts";
 import { BackupAccountId, ChallengeToken, object, text } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 
@@ -18,7 +19,7 @@ const ResetRequest = object({
 });
 
 export function reset(services: Services) {
-  const { backups, challengeTokens } = services;
+  const { backups, challengeTokens, requestLimits } = services;
   return new Elysia({ name: "reset" })
     .use(
       keypairChallengeRoute(services, {
@@ -29,7 +30,10 @@ export function reset(services: Services) {
     )
     .post(
       "/v1/reset",
-      async ({ body: { backupAccountId, signature, challengeToken } }) => {
+      async ({ body: { backupAccountId, signature, challengeToken }, request }) => {
+        const context = contextOf(request);
+        context.backupId = backupAccountId;
+        requestLimits.admitProof(backupAccountId, context.address);
         const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", {
           operation: "reset",
           bindings: { backupAccountId },

@@ -20,6 +20,8 @@ export type FactorScope = "MAIN" | "SYNC";
 export interface FactorRef {
   readonly scope: FactorScope;
   readonly key: string;
+  /** Set where `key` is spelt as the store has it: of long or odd keys it has only a hash. */
+  readonly stored?: true;
 }
 
 /** How a factor is spelt in the index. Part of the stored format: changing a spelling orphans stored factors. */
@@ -118,11 +120,27 @@ export interface RecordStore extends AsyncDisposable {
   /** Reads a sync factor token by its id; `null` when it was never issued or has expired. */
   readToken(id: string): Promise<{ readonly backupId: string; readonly spent: boolean } | null>;
 
+  /**
+   * Adds to a counter and returns its sum afterwards; one that is not there counts from 0. It is kept until
+   * `expiresAtMs`, and an id is never used with another expiry. Atomic, but an addition whose answer was lost may be
+   * counted twice.
+   */
+  addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
+
   /** Every backup and its current blob, in no order. Records that change meanwhile may show either state. */
   list(): AsyncIterable<{ readonly backupId: string; readonly blob: BlobRef }>;
 
+  /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
+  listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
+
+  /** The same factor as {@link listFactors} names it, whether or not it is in the index. */
+  asStored(factor: FactorRef): FactorRef;
+
   /** Collects rows that expired; returns how many. Stores that expire rows by themselves return 0. */
   sweepExpired(): Promise<number>;
+
+  /** How many rows {@link sweepExpired} would collect. */
+  countExpired(): Promise<number>;
 
   /** Resolves when the store answers and is set up; otherwise throws an error that says what is wrong. */
   ready(): Promise<void>;
@@ -137,6 +155,9 @@ export interface BlobStore extends AsyncDisposable {
    * {@link BlobDamaged}, or the stream fails with it before its last byte. The stream must be read or cancelled.
    */
   get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null>;
+
+  /** How many bytes are stored under a name, whatever their content; `null` when there is none of that name. */
+  sizeOf(key: string): Promise<number | null>;
 
   /** Deletes a ciphertext; one that is already gone is no error. */
   delete(key: string): Promise<void>;

@@ -10,8 +10,13 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
     commit: (change) => timed("commit", () => store.commit(change)),
     spend: (oneTime, issue) => timed("spend", () => store.spend(oneTime, issue)),
     readToken: (id) => timed("readToken", () => store.readToken(id)),
+    addToCounter: (id, amount, expiresAtMs) =>
+      timed("addToCounter", () => store.addToCounter(id, amount, expiresAtMs)),
     list: () => store.list(),
+    listFactors: () => store.listFactors(),
+    asStored: (factor) => store.asStored(factor),
     sweepExpired: () => timed("sweepExpired", () => store.sweepExpired()),
+    countExpired: () => timed("countExpired", () => store.countExpired()),
     ready: () => timed("ready", () => store.ready()),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
@@ -23,6 +28,7 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   return {
     put: (backupId, content) => timed("put", () => store.put(backupId, content)),
     get: (ref) => timed("get", () => store.get(ref)),
+    sizeOf: (key) => timed("sizeOf", () => store.sizeOf(key)),
     delete: (key) => timed("delete", () => store.delete(key)),
     list: () => store.list(),
     ready: () => timed("ready", () => store.ready()),

@@ -2,6 +2,7 @@ import { describe } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { commitContract } from "./records.ts";
 import { contentContract } from "./records-content.ts";
+import { countersContract } from "./records-counters.ts";
 import { oneTimeContract } from "./records-one-time.ts";
 import { racesContract } from "./records-races.ts";
 
@@ -10,5 +11,6 @@ for (const { name, environment } of DRIVERS)
     describe("commit", () => commitContract(environment));
     describe("content", () => contentContract(environment));
     describe("one-time values", () => oneTimeContract(environment));
+    describe("counters", () => countersContract(environment));
     describe("races", () => racesContract(environment));
   });

@@ -3,7 +3,7 @@ import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 
 /** Names a call to a store, such as `records.commit`. */
 export type StoreCall =
-  | `records.${Exclude<keyof RecordStore & string, "list">}`
+  | `records.${Exclude<keyof RecordStore & string, "list" | "listFactors" | "asStored">}`
   | `blobs.${Exclude<keyof BlobStore & string, "list">}`;
 
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
@@ -18,14 +18,20 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       commit: (change) => around("records.commit", () => records.commit(change)),
       spend: (oneTime, issue) => around("records.spend", () => records.spend(oneTime, issue)),
       readToken: (id) => around("records.readToken", () => records.readToken(id)),
+      addToCounter: (id, amount, expiresAtMs) =>
+        around("records.addToCounter", () => records.addToCounter(id, amount, expiresAtMs)),
       list: () => records.list(),
+      listFactors: () => records.listFactors(),
+      asStored: (factor) => records.asStored(factor),
       sweepExpired: () => around("records.sweepExpired", () => records.sweepExpired()),
+      countExpired: () => around("records.countExpired", () => records.countExpired()),
       ready: () => around("records.ready", () => records.ready()),
       [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
     },
     blobs: {
       put: (backupId, content) => around("blobs.put", () => blobs.put(backupId, content)),
       get: (ref) => around("blobs.get", () => blobs.get(ref)),
+      sizeOf: (key) => around("blobs.sizeOf", () => blobs.sizeOf(key)),
       delete: (key) => around("blobs.delete", () => blobs.delete(key)),
       list: () => blobs.list(),
       ready: () => around("blobs.ready", () => blobs.ready()),

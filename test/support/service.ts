@@ -12,6 +12,8 @@ import { SettableClock } from "./settable-clock.ts";
 
 export interface TestService extends AsyncDisposable {
   readonly client: ApiClient;
+  /** A client behind one trusted proxy that reports this address. */
+  clientFrom(address: string): ApiClient;
   readonly url: string;
   readonly clock: SettableClock;
   readonly services: Services;
@@ -48,6 +50,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     WEBAUTHN_RP_ID: "localhost",
     WEBAUTHN_ORIGINS: "http://localhost:8000,android:apk-key-hash:dGVzdA",
     ATTESTATION: "off",
+    RATE_LIMITS: "false", // their windows never end while the clock stands still
     ...storage.env,
     ...options.env,
   });
@@ -61,6 +64,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
   const server = startServer(services, app);
   return {
     client: new ApiClient({ url: server.url }),
+    clientFrom: (address) => new ApiClient({ url: server.url, headers: { "x-forwarded-for": address } }),
     url: server.url,
     clock,
     services,

@@ -113,6 +113,26 @@ class AwsBlobs implements BlobStore {
     return streamOf(body);
   }
 
+  async sizeOf(key: string): Promise<number | null> {
+    const purpose = "the blob could not be looked up";
+    const found = await this.#attempt(purpose, async (abortSignal) => {
+      try {
+        const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
+        return await this.#client.send(command, { abortSignal });
+      } catch (error) {
+        if (statusOf(error) === 404) return null;
+        throw error;
+      }
+    });
+    if (found === null) {
+      await this.ready(); // the answer to a HEAD does not tell a missing object from a missing bucket
+      return null;
+    }
+    if (found.ContentLength === undefined)
+      throw new StorageUnavailable(purpose, { cause: new Error("the answer has no length") });
+    return found.ContentLength;
+  }
+
   async delete(key: string): Promise<void> {
     const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: key });
     await this.#attempt("the blob could not be deleted", (abortSignal) =>

@@ -6,6 +6,7 @@ import {
   backupKey,
   factorItem,
   factorKey,
+  factorKeyText,
   type Item,
   oneTimeKey,
   recordItem,
@@ -30,9 +31,11 @@ export function changeSteps(
 ): readonly Step[] {
   const { backupId } = change;
   const claims = distinctFactors(change.claim ?? []);
-  const claimed = new Set(claims.map(nameOf));
+  const claimed = new Set(claims.map(factorKeyText));
   // A row to claim must be free, so that there is nothing to release of it.
-  const releases = distinctFactors(change.release ?? []).filter((factor) => !claimed.has(nameOf(factor)));
+  const releases = distinctFactors(change.release ?? []).filter(
+    (factor) => !claimed.has(factorKeyText(factor)),
+  );
   return [
     recordStep(tables.backups, change, revision),
     ...spendSteps(tables, change.spend ?? [], change.issue, nowMs),
@@ -132,9 +135,5 @@ function releaseStep(table: string, factor: FactorRef, backupId: string): Step {
 }
 
 function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
-  return [...new Map(factors.map((factor) => [nameOf(factor), factor])).values()];
-}
-
-function nameOf({ scope, key }: FactorRef): string {
-  return `${scope}#${key}`;
+  return [...new Map(factors.map((factor) => [factorKeyText(factor), factor])).values()];
 }

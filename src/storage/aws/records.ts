@@ -13,6 +13,7 @@ import {
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
+  UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { Clock, Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config.ts";
@@ -30,10 +31,13 @@ import { changeSteps, type Step, spendSteps } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
 import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import {
+  asStored,
   backupIdOf,
   backupKey,
   blobOf,
+  counterUpdate,
   factorKey,
+  factorOf,
   type Item,
   isLive,
   oneTimeKey,
@@ -128,26 +132,39 @@ class AwsRecords implements RecordStore {
     return item !== null && isLive(item, this.#clock.nowMs()) ? tokenOf(item) : null;
   }
 
+  async addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number> {
+    const command = new UpdateItemCommand({
+      ...counterUpdate(this.#tables.oneTime, id, amount, expiresAtMs),
+      ReturnValues: "UPDATED_NEW",
+    });
+    const { Attributes } = await this.#attempt("the counter could not be changed", (abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
+    return Number(Attributes?.CounterSum?.N);
+  }
+
   async *list() {
-    let next: Item | undefined;
-    do {
-      const start = next === undefined ? {} : { ExclusiveStartKey: next };
-      const command = new ScanCommand({
-        TableName: this.#tables.backups,
-        ConsistentRead: true, // a record that was there before the list began must not be missed
-        ProjectionExpression: "BackupId, BlobKey, BlobSize, BlobSha256",
-        ...start,
-      });
-      const page = await this.#attempt("the backups could not be listed", (abortSignal) =>
-        this.#client.send(command, { abortSignal }),
-      );
-      for (const item of page.Items ?? []) yield { backupId: backupIdOf(item), blob: blobOf(item) };
-      next = page.LastEvaluatedKey;
-    } while (next !== undefined);
+    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256";
+    for await (const item of this.#scan("the backups could not be listed", this.#tables.backups, attributes))
+      yield { backupId: backupIdOf(item), blob: blobOf(item) };
+  }
+
+  async *listFactors() {
+    const { factorLookup } = this.#tables;
+    for await (const item of this.#scan("the index could not be listed", factorLookup, "PK, BackupId"))
+      yield { factor: factorOf(item), backupId: backupIdOf(item) };
+  }
+
+  asStored(factor: FactorRef): FactorRef {
+    return asStored(factor);
   }
 
   /** DynamoDB collects expired items by itself. */
   async sweepExpired(): Promise<number> {
+    return 0;
+  }
+
+  async countExpired(): Promise<number> {
     return 0;
   }
 
@@ -194,6 +211,23 @@ class AwsRecords implements RecordStore {
       this.#client.send(command, { abortSignal }),
     );
     return Item ?? null;
+  }
+
+  /** Every item of a table, page by page. */
+  async *#scan(purpose: string, table: string, attributes: string): AsyncGenerator<Item> {
+    let next: Item | undefined;
+    do {
+      const start = next === undefined ? {} : { ExclusiveStartKey: next };
+      const command = new ScanCommand({
+        TableName: table,
+        ConsistentRead: true, // an item that was there before the list began must not be missed
+        ProjectionExpression: attributes,
+        ...start,
+      });
+      const page = await this.#attempt(purpose, (abortSignal) => this.#client.send(command, { abortSignal }));
+      yield* page.Items ?? [];
+      next = page.LastEvaluatedKey;
+    } while (next !== undefined);
   }
 
   /** Reads items of several tables in one call, strongly consistent. Those that are not there are left out. */

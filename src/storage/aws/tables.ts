@@ -4,6 +4,7 @@ import {
   type BackupRecord,
   type BlobRef,
   type FactorRef,
+  type FactorScope,
   type OneTimeValue,
   StorageUnavailable,
   type StoredRecord,
@@ -25,8 +26,18 @@ const TTL_MARGIN_SECONDS = 3_600;
 /** Partition keys have at most 2048 bytes of UTF-8; the rest is for the scope. */
 const MAX_KEY_BYTES = 2_000;
 
-export function factorKey({ scope, key }: FactorRef): Item {
-  return { PK: { S: `${scope}#${storedKey(key, MAX_KEY_BYTES)}` } };
+export function factorKey(factor: FactorRef): Item {
+  return { PK: { S: factorKeyText(factor) } };
+}
+
+/** The key of an index row, the same for every way to name its factor. */
+export function factorKeyText(factor: FactorRef): string {
+  const { scope, key } = asStored(factor);
+  return `${scope}#${key}`;
+}
+
+export function asStored({ scope, key, stored }: FactorRef): FactorRef {
+  return { scope, key: stored ? key : storedKey(key, MAX_KEY_BYTES), stored: true };
 }
 
 export function backupKey(backupId: string): Item {
@@ -61,10 +72,28 @@ export function tokenItem({ id, expiresAtMs, backupId }: SyncFactorToken): Item 
   return { ...oneTimeKey(id), ...expiry(expiresAtMs), Spent: { BOOL: false }, BackupId: { S: backupId } };
 }
 
+/** Adds to a counter, which is an item among the one-time values because it expires like them. */
+export function counterUpdate(table: string, id: string, amount: number, expiresAtMs: number) {
+  return {
+    TableName: table,
+    Key: oneTimeKey(`counter|${id}`),
+    UpdateExpression: `ADD CounterSum :amount SET ExpiresAtMs = :ms, ${TTL_ATTRIBUTE} = :seconds`,
+    ExpressionAttributeValues: {
+      ":amount": { N: `${amount}` },
+      ":ms": { N: `${expiresAtMs}` },
+      ":seconds": { N: `${ttlSeconds(expiresAtMs)}` },
+    },
+  };
+}
+
+function ttlSeconds(expiresAtMs: number): number {
+  return Math.ceil(expiresAtMs / 1000) + TTL_MARGIN_SECONDS;
+}
+
 function expiry(expiresAtMs: number): Item {
   return {
     ExpiresAtMs: { N: `${expiresAtMs}` },
-    [TTL_ATTRIBUTE]: { N: `${Math.ceil(expiresAtMs / 1000) + TTL_MARGIN_SECONDS}` },
+    [TTL_ATTRIBUTE]: { N: `${ttlSeconds(expiresAtMs)}` },
   };
 }
 
@@ -78,6 +107,18 @@ export function recordOf(item: Item): StoredRecord {
 
 export function blobOf(item: Item): BlobRef {
   return { key: text(item, "BlobKey"), size: number(item, "BlobSize"), sha256: text(item, "BlobSha256") };
+}
+
+export function factorOf(item: Item): FactorRef {
+  const key = text(item, "PK");
+  const end = key.indexOf("#");
+  const scope = key.slice(0, end);
+  if (!isScope(scope)) return malformed("PK");
+  return { scope, key: key.slice(end + 1), stored: true };
+}
+
+function isScope(text: string): text is FactorScope {
+  return text === "MAIN" || text === "SYNC";
 }
 
 export function backupIdOf(item: Item): string {

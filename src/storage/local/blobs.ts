@@ -85,6 +85,11 @@ class LocalBlobs implements BlobStore {
     }
   }
 
+  async sizeOf(key: string): Promise<number | null> {
+    if (!KEY.test(key)) return null;
+    return (await answer(() => statIfThere(this.#path(key))))?.size ?? null;
+  }
+
   async delete(key: string): Promise<void> {
     await answer(() => removeIfThere(this.#path(key)));
   }

@@ -32,6 +32,14 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX one_time_by_expiry ON one_time (expires_at_ms);
   `,
+  `
+  CREATE TABLE counters (
+    id TEXT NOT NULL PRIMARY KEY,
+    expires_at_ms INTEGER NOT NULL,
+    total INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX counters_by_expiry ON counters (expires_at_ms);
+  `,
 ];
 
 /**

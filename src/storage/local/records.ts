@@ -3,7 +3,8 @@ import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { and, eq, gt, inArray, lte, sql } from "drizzle-orm";
+import { setImmediate as nextTick } from "node:timers/promises";
+import { and, count, eq, gt, inArray, lte, type SQL, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
 import {
@@ -18,7 +19,7 @@ import {
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
 import { migrate } from "./migrations.ts";
-import { backups, factorIndex, oneTime } from "./schema.ts";
+import { backups, counters, factorIndex, oneTime } from "./schema.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
 const LIST_PAGE = 500;
@@ -164,28 +165,61 @@ class LocalRecords implements RecordStore {
     }
   }
 
-  async sweepExpired(): Promise<number> {
-    let swept = 0;
+  async addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number> {
+    return this.#answer(() => {
+      const { total } = this.#db
+        .insert(counters)
+        .values({ id: storedKey(id), total: amount, expiresAtMs })
+        .onConflictDoUpdate({
+          target: counters.id,
+          set: { total: sql`${counters.total} + ${amount}` },
+        })
+        .returning({ total: counters.total })
+        .get();
+      return total;
+    });
+  }
+
+  async *listFactors() {
+    let after: FactorRef | null = null;
     for (;;) {
-      const batch = this.#answer(() =>
+      const beyond: SQL | undefined =
+        after === null
+          ? undefined
+          : sql`(${factorIndex.scope}, ${factorIndex.factorKey}) > (${after.scope}, ${after.key})`;
+      const page: (typeof factorIndex.$inferSelect)[] = this.#answer(() =>
         this.#db
-          .delete(oneTime)
-          .where(
-            inArray(
-              oneTime.id,
-              this.#db
-                .select({ id: oneTime.id })
-                .from(oneTime)
-                .where(lte(oneTime.expiresAtMs, this.#clock.nowMs()))
-                .limit(SWEEP_BATCH),
-            ),
-          )
-          .returning({ id: oneTime.id })
+          .select()
+          .from(factorIndex)
+          .where(beyond)
+          .orderBy(factorIndex.scope, factorIndex.factorKey)
+          .limit(LIST_PAGE)
           .all(),
       );
-      swept += batch.length;
-      if (batch.length < SWEEP_BATCH) return swept;
+      for (const { scope, factorKey, backupId } of page) {
+        after = { scope, key: factorKey, stored: true };
+        yield { factor: after, backupId };
+      }
+      if (page.length < LIST_PAGE) return;
     }
+  }
+
+  asStored({ scope, key, stored }: FactorRef): FactorRef {
+    return { scope, key: stored ? key : storedKey(key), stored: true };
+  }
+
+  async countExpired(): Promise<number> {
+    const expired = (table: typeof oneTime | typeof counters) =>
+      this.#db
+        .select({ rows: count() })
+        .from(table)
+        .where(lte(table.expiresAtMs, this.#clock.nowMs()))
+        .get()?.rows ?? 0;
+    return this.#answer(() => expired(oneTime) + expired(counters));
+  }
+
+  async sweepExpired(): Promise<number> {
+    return (await this.#sweep(oneTime)) + (await this.#sweep(counters));
   }
 
   async ready(): Promise<void> {
@@ -213,23 +247,27 @@ class LocalRecords implements RecordStore {
   #apply(change: Change): "committed" {
     const { backupId, next } = change;
     const nowMs = this.#clock.nowMs();
-    for (const { scope, key } of change.release ?? [])
+    for (const factor of change.release ?? []) {
+      const { scope, key } = this.asStored(factor);
       this.#db
         .delete(factorIndex)
         .where(
           and(
             eq(factorIndex.scope, scope),
-            eq(factorIndex.factorKey, storedKey(key)),
+            eq(factorIndex.factorKey, key),
             eq(factorIndex.backupId, backupId),
           ),
         )
         .run();
-    for (const { scope, key } of change.claim ?? [])
+    }
+    for (const factor of change.claim ?? []) {
+      const { scope, key } = this.asStored(factor);
       this.#db
         .insert(factorIndex)
-        .values({ scope, factorKey: storedKey(key), backupId, createdAtMs: nowMs })
+        .values({ scope, factorKey: key, backupId, createdAtMs: nowMs })
         .onConflictDoNothing() // what is there was claimed by this change, which names the row twice
         .run();
+    }
     this.#markSpent(change.spend ?? []);
     if (change.redeem !== undefined)
       this.#db
@@ -258,8 +296,9 @@ class LocalRecords implements RecordStore {
     return "committed";
   }
 
-  #backupOf({ scope, key }: FactorRef): string | null {
-    return this.#statements.locate.get({ scope, key: storedKey(key) })?.backupId ?? null;
+  #backupOf(factor: FactorRef): string | null {
+    const { scope, key } = this.asStored(factor);
+    return this.#statements.locate.get({ scope, key })?.backupId ?? null;
   }
 
   #liveOneTime(id: string) {
@@ -288,6 +327,24 @@ class LocalRecords implements RecordStore {
       .values({ id: storedKey(id), ...row })
       .onConflictDoUpdate({ target: oneTime.id, set: row })
       .run();
+  }
+
+  /** Deletes expired rows a batch at a time, so that no write waits for long. */
+  async #sweep(table: typeof oneTime | typeof counters): Promise<number> {
+    let swept = 0;
+    for (;;) {
+      const expired = this.#db
+        .select({ id: table.id })
+        .from(table)
+        .where(lte(table.expiresAtMs, this.#clock.nowMs()))
+        .limit(SWEEP_BATCH);
+      const batch = this.#answer(() =>
+        this.#db.delete(table).where(inArray(table.id, expired)).returning({ id: table.id }).all(),
+      );
+      swept += batch.length;
+      if (batch.length < SWEEP_BATCH) return swept;
+      await nextTick();
+    }
   }
 
   /** Runs a query; what the file system or another process does to it becomes {@link StorageUnavailable}. */

@@ -34,3 +34,10 @@ export const oneTime = sqliteTable("one_time", {
   /** The backup a sync factor token is for; null for other values. */
   backupId: text("backup_id"),
 });
+
+/** One row per counter in use. */
+export const counters = sqliteTable("counters", {
+  id: text("id").primaryKey(),
+  expiresAtMs: integer("expires_at_ms").notNull(),
+  total: integer("total").notNull(),
+});

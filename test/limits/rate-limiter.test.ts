@@ -1,0 +1,105 @@
+import { describe, expect, test } from "bun:test";
+import { createBackground } from "../../src/background.ts";
+import { systemRandom } from "../../src/clock.ts";
+import { createRateLimiter, type RateLimit, TooManyRequests } from "../../src/limits/rate-limiter.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { DRIVERS } from "../drivers.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+
+const LIMIT: RateLimit = { name: "test", max: 20, windowMs: 60_000 };
+const background = createBackground(createLogger({ level: "silent", format: "json" }));
+
+/** Counts of one process only. */
+function ownCounters() {
+  const sums = new Map<string, number>();
+  return {
+    async addToCounter(id: string, amount: number): Promise<number> {
+      const sum = (sums.get(id) ?? 0) + amount;
+      sums.set(id, sum);
+      return sum;
+    },
+  };
+}
+
+function limiter(
+  clock: SettableClock,
+  counters: Parameters<typeof createRateLimiter>[0]["counters"] = ownCounters(),
+) {
+  const { check, count } = createRateLimiter({ clock, background, counters });
+  /** How many uses are let through before the limit holds; at most `tries`. */
+  return async (subject: string, tries: number, limit = LIMIT): Promise<number> => {
+    for (let used = 0; used < tries; used++) {
+      try {
+        check(limit, subject);
+      } catch (error) {
+        if (error instanceof TooManyRequests) return used;
+        throw error;
+      }
+      count(limit, subject);
+      await background.settled();
+    }
+    return tries;
+  };
+}
+
+describe("a rate limit", () => {
+  test("holds after as many uses as it allows, for that subject and that limit alone", async () => {
+    const usable = limiter(new SettableClock());
+    expect(await usable("a", 100)).toBe(20);
+    expect(await usable("a", 100)).toBe(0);
+    expect(await usable("b", 100)).toBe(20);
+    expect(await usable("a", 100, { ...LIMIT, name: "other" })).toBe(20);
+  });
+
+  test("recovers by itself when its window ends, and says when that is", async () => {
+    const clock = new SettableClock(Date.UTC(2026, 0, 1, 12, 0, 15));
+    const usable = limiter(clock);
+    await usable("a", 20);
+    const { check } = createRateLimiter({ clock, background, counters: ownCounters() });
+    const none = { ...LIMIT, max: 0 };
+    expect(() => check(none, "a")).toThrow(
+      expect.objectContaining({ retryAfterS: 45, code: "too_many_requests" }),
+    );
+    clock.advance(44_999);
+    expect(await usable("a", 1)).toBe(0);
+    clock.advance(1);
+    expect(await usable("a", 100)).toBe(20);
+  });
+
+  test("goes on holding on what one process knows while the shared counts cannot be reached", async () => {
+    const clock = new SettableClock();
+    const usable = limiter(clock, {
+      addToCounter: async () => {
+        throw new StorageUnavailable("down");
+      },
+    });
+    expect(await usable("a", 100)).toBe(20);
+  });
+
+  test("forgets the oldest subjects rather than growing without bound", () => {
+    const clock = new SettableClock();
+    const { check, count } = createRateLimiter({ clock, background, counters: ownCounters() });
+    const once = { ...LIMIT, max: 1 };
+    count(once, "first");
+    expect(() => check(once, "first")).toThrow(TooManyRequests);
+    for (let subject = 0; subject < 100_000; subject++) count({ ...LIMIT, max: 1_000 }, `${subject}`);
+    expect(() => check(once, "first")).not.toThrow();
+  });
+});
+
+for (const driver of DRIVERS)
+  describe(`shared counts (${driver.name})`, () => {
+    test("make several processes enforce one limit between them", async () => {
+      const clock = new SettableClock();
+      await using stores = await driver.openStores({ clock, random: systemRandom });
+      const processes = [limiter(clock, stores.records), limiter(clock, stores.records)];
+      let used = 0;
+      for (let round = 0; round < 30; round++) for (const usable of processes) used += await usable("a", 1);
+      // each may be off by what the other has not shared yet: a tenth of the limit
+      expect(used).toBeGreaterThanOrEqual(LIMIT.max);
+      expect(used).toBeLessThanOrEqual(LIMIT.max + 4);
+      clock.advance(LIMIT.windowMs);
+      expect(await processes[0]?.("a", 1)).toBe(1);
+    });
+  });
