@@ -32,7 +32,8 @@ describe("the defaults", () => {
     expect(loadConfig(development)).toEqual({
       environment: "development",
       revision: null,
-      server: { host: "127.0.0.1", port: 8000, metricsPort: 9090 },
+      server: { host: "127.0.0.1", port: 8000, metricsPort: 9090, trustedProxyHops: 0 },
+      rateLimits: null,
       log: { level: "info", format: "pretty" },
       storage: { driver: "local", dataDir: "./data" },
       challengeTokens: { keys: [], generatedKeyDir: "./data" },
@@ -59,7 +60,15 @@ describe("the defaults", () => {
     expect(loadConfig(production)).toEqual({
       environment: "production",
       revision: null,
-      server: { host: "0.0.0.0", port: 8000, metricsPort: 9090 },
+      server: { host: "0.0.0.0", port: 8000, metricsPort: 9090, trustedProxyHops: 0 },
+      rateLimits: {
+        addressChallengesPerMinute: 6_000,
+        addressFailuresPerMinute: 600,
+        addressDestructionsPerMinute: 300,
+        backupChallengesPerHour: 600,
+        backupFailuresPerHour: 120,
+        backupDestructionsPerHour: 60,
+      },
       log: { level: "info", format: "json" },
       storage: {
         driver: "aws",
@@ -149,6 +158,21 @@ describe("each variable is read", () => {
       { DATA_DIR: "/var/lib/x" },
       { storage: { dataDir: "/var/lib/x" }, challengeTokens: { generatedKeyDir: "/var/lib/x" } },
     ],
+    [{ TRUSTED_PROXY_HOPS: "2" }, { server: { trustedProxyHops: 2 } }],
+    [{ RATE_LIMITS: "true" }, { rateLimits: { addressChallengesPerMinute: 6_000 } }],
+    ...(
+      [
+        ["ADDRESS_CHALLENGES_PER_MINUTE", "addressChallengesPerMinute"],
+        ["ADDRESS_FAILURES_PER_MINUTE", "addressFailuresPerMinute"],
+        ["ADDRESS_DESTRUCTIONS_PER_MINUTE", "addressDestructionsPerMinute"],
+        ["BACKUP_CHALLENGES_PER_HOUR", "backupChallengesPerHour"],
+        ["BACKUP_FAILURES_PER_HOUR", "backupFailuresPerHour"],
+        ["BACKUP_DESTRUCTIONS_PER_HOUR", "backupDestructionsPerHour"],
+      ] as const
+    ).map(([variable, member]): [Record<string, string>, object] => [
+      { RATE_LIMITS: "true", [`RATE_LIMIT_${variable}`]: "7" },
+      { rateLimits: { [member]: 7 } },
+    ]),
     [{ MAX_BACKUP_BYTES: "1" }, { limits: { maxBackupBytes: 1 } }],
     [
       { MAX_MAIN_FACTORS: "1", MAX_SYNC_FACTORS: "25" },
