@@ -12,9 +12,9 @@ const SWEEP_EVERY_MS = 60 * 60 * 1000;
 const services = await startOrExit();
 const { config, log } = services;
 const server = startServer(services, createApp(services));
-announce();
 const stopSweeping = sweepRegularly(services);
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void shutDown(signal));
+announce(); // last: whoever waits for this line may send a signal at once
 
 async function startOrExit(): Promise<Services> {
   try {

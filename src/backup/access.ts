@@ -4,6 +4,9 @@ import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/c
 import { type BackupMetadata, lists, readMetadata } from "./metadata.ts";
 import { alreadyUsed, unauthorized, untraceable } from "./outcomes.ts";
 
+/** What was created has no other id. */
+const BACKUP_ACCOUNT_ID = /^backup_account_[0-9a-fA-F]{66}$/;
+
 /** A factor that proved itself, and the one-time values of its proof. */
 export interface Proven {
   readonly factor: FactorRef;
@@ -67,8 +70,9 @@ export function createAccess(records: RecordStore) {
     return unlessReplayed(by.oneTime, () => open(backupId, by.factor));
   }
 
-  /** The record of a backup, whoever asks; `null` when there is none. */
+  /** The record of a backup, whoever asks; `null` when there is none. Stores are not asked for what cannot be an id. */
   async function read(backupId: string): Promise<Entry | null> {
+    if (!BACKUP_ACCOUNT_ID.test(backupId)) return null;
     const record = await records.read(backupId);
     return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
   }

@@ -21,11 +21,12 @@ import {
   type BackupMetadata,
   type EcKeypair,
   type EncryptionKey,
+  listedFactor,
   lists,
   type MainFactor,
   storedMetadata,
 } from "./metadata.ts";
-import { alreadyUsed, errorOf, fail, notFound } from "./outcomes.ts";
+import { alreadyUsed, errorOf, fail, notFound, unauthorized } from "./outcomes.ts";
 import { requireManifestHash } from "./rules.ts";
 import {
   SYNC_FACTOR_TOKEN_BYTES,
@@ -119,6 +120,7 @@ export function contentOperations({
       const issue = {
         id: syncFactorTokenId(syncFactorToken),
         backupId: entry.backupId,
+        holder: (listedFactor(entry.metadata, by.factor) ?? fail(unauthorized())).id,
         expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
       };
       const [opened, spent] = await Promise.allSettled([

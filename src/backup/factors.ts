@@ -65,7 +65,7 @@ export function factorOperations({ records, access, commits, limits, admitDestru
       if (spent) throw alreadyUsed();
       if (backupId === null) {
         if (expectedId === null) throw untraceable();
-        throw (await records.read(expectedId)) === null
+        throw (await read(expectedId)) === null
           ? new ServiceError("backup_does_not_exist", "There is no backup of that id")
           : unauthorized();
       }
@@ -138,15 +138,18 @@ export function factorOperations({ records, access, commits, limits, admitDestru
         records.readToken(redeem),
       ]);
       if (located.spent || issued?.spent) throw alreadyUsed();
-      if (issued === null)
-        throw new ServiceError("token_not_found", "The sync factor token is unknown or has expired");
-      const { backupId } = issued;
+      const unknown = () =>
+        new ServiceError("token_not_found", "The sync factor token is unknown or has expired");
+      if (issued === null) throw unknown();
+      const { backupId, holder } = issued;
       await change(
         null,
         added.oneTime,
         async () =>
           (await read(backupId)) ?? fail(new ServiceError("backup_not_found", "The backup is gone")),
         ({ metadata }) => {
+          // The factor that recovered was removed, or the backup was made anew: whoever holds the token is out.
+          if (!metadata.factors.some(({ id }) => id === holder)) throw unknown();
           if (located.backupId !== null) throw factorExists();
           return {
             next: withSyncFactor(metadata, newFactor(added.kind), limits),

@@ -126,8 +126,12 @@ export function allFactorRefs(metadata: BackupMetadata): FactorRef[] {
   ];
 }
 
-/** Whether the metadata lists a factor in its scope. This, not the index, is what authorises. */
-export function lists(metadata: BackupMetadata, { scope, key }: FactorRef): boolean {
+/** The factor that the metadata lists in a scope, if it does. This, not the index, is what authorises. */
+export function listedFactor(metadata: BackupMetadata, { scope, key }: FactorRef): Factor | undefined {
   const factors: readonly Factor[] = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
-  return factors.some((factor) => factorRef(scope, factor).key === key);
+  return factors.find((factor) => factorRef(scope, factor).key === key);
+}
+
+export function lists(metadata: BackupMetadata, factor: FactorRef): boolean {
+  return listedFactor(metadata, factor) !== undefined;
 }

@@ -16,16 +16,44 @@ const PIECE_BYTES = 3 * 64 * 1024;
 /**
  * Makes the answer, piece by piece where it is large: a stream is sent with chunked framing, so a client notices when
  * it ends early. It is not compressed: the ciphertext is random already.
+ *
+ * @param onBreak sees the error that breaks a stream off: by then the status is sent, and nobody else could tell.
  */
-export async function retrievedBackupResponse(backup: RetrievedBackup): Promise<Response> {
+export async function retrievedBackupResponse(
+  backup: RetrievedBackup,
+  onBreak: (error: unknown) => void,
+): Promise<Response> {
   const { metadata, syncFactorToken, size, content } = backup;
   const head = '{"backup":"';
   const tail = `",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`;
   const body =
     size <= ONE_PIECE_BYTES
       ? head + Buffer.from(await new Response(content).arrayBuffer()).toString("base64") + tail
-      : content.pipeThrough(base64Between(head, tail));
+      : observed(content, onBreak).pipeThrough(base64Between(head, tail));
   return new Response(body, { headers: { "content-type": "application/json" } });
+}
+
+function observed(
+  content: ReadableStream<Uint8Array>,
+  onBreak: (error: unknown) => void,
+): ReadableStream<Uint8Array> {
+  const reader = content.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          onBreak(error);
+          throw error;
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function base64Between(head: string, tail: string): TransformStream<Uint8Array, Uint8Array> {

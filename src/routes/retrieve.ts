@@ -4,6 +4,7 @@ import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
+import { contextOf } from "../http/request-context.ts";
 import { retrievedBackupResponse } from "../http/retrieved-backup.ts";
 import { Authorization, ChallengeToken, Metadata, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
@@ -23,20 +24,23 @@ export const RetrieveResponse = Type.Object({
 const context = { operation: "retrieve" } as const;
 
 export function retrieve(services: Services) {
-  const { attestation, authenticator, backups } = services;
+  const { attestation, authenticator, backups, log } = services;
   return new Elysia({ name: "retrieve" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "recover a backup with a keypair" }))
     .use(passkeyChallengeRoute(services, { ...context, purpose: "recover a backup" }))
     .post(
       "/v1/retrieve/from-challenge",
-      async ({ body }) => {
+      async ({ body, request }) => {
         const proof = await authenticator.authenticate(
           "MAIN",
           body.authorization,
           body.challengeToken,
           context,
         );
-        return retrievedBackupResponse(await backups.retrieve(proof));
+        const { id: requestId } = contextOf(request);
+        return retrievedBackupResponse(await backups.retrieve(proof), (err) =>
+          log.error({ err, requestId }, "a backup broke off while it was sent"),
+        );
       },
       {
         body: RetrieveRequest,

@@ -43,6 +43,8 @@ export interface OneTimeValue {
 /** A sync factor token as it is stored: `id` is the hash of the token, never the token. */
 export interface SyncFactorToken extends OneTimeValue {
   readonly backupId: string;
+  /** The id of the main factor that it was issued to. */
+  readonly holder: string;
 }
 
 /** Names a stored ciphertext. `size` in bytes, `sha256` in lower-case hex. */
@@ -118,7 +120,9 @@ export interface RecordStore extends AsyncDisposable {
   spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
 
   /** Reads a sync factor token by its id; `null` when it was never issued or has expired. */
-  readToken(id: string): Promise<{ readonly backupId: string; readonly spent: boolean } | null>;
+  readToken(
+    id: string,
+  ): Promise<{ readonly backupId: string; readonly holder: string; readonly spent: boolean } | null>;
 
   /**
    * Adds to a counter and returns its sum afterwards; one that is not there counts from 0. It is kept until

@@ -76,13 +76,23 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
         release: [main(`${id} other`), main(`${id} old`)],
         redeem: `${id} token`,
       };
-      const before = { ...NOTHING, label: "old", factor: id, token: { backupId: id, spent: false } };
+      const before = {
+        ...NOTHING,
+        label: "old",
+        factor: id,
+        token: { backupId: id, holder: "holder", spent: false },
+      };
       return {
         run: (store) => store.commit(change),
         answer: "committed",
         state: recordState(id, clock),
         before,
-        after: { ...NOTHING, label: "new", claimed: [id, null], token: { backupId: id, spent: true } },
+        after: {
+          ...NOTHING,
+          label: "new",
+          claimed: [id, null],
+          token: { backupId: id, holder: "holder", spent: true },
+        },
       };
     },
   },
@@ -133,7 +143,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
       answer: true,
       state: recordState(id, clock),
       before: NOTHING,
-      after: { ...NOTHING, spent: true, token: { backupId: id, spent: false } },
+      after: { ...NOTHING, spent: true, token: { backupId: id, holder: "holder", spent: false } },
     }),
   },
   {
@@ -178,7 +188,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     writes: false,
     async prepare(records, id, clock) {
       await records.spend([], token(id, "b1", clock));
-      return reading((store) => store.readToken(id), { backupId: "b1", spent: false });
+      return reading((store) => store.readToken(id), { backupId: "b1", holder: "holder", spent: false });
     },
   },
   {

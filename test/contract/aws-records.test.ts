@@ -74,7 +74,12 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       await using store = await openFixture();
       const value = { id: "n1", expiresAtMs: 1_750_000_000_001 };
       store.clock.set(1_750_000_000_000);
-      await store.records.spend([value], { id: "t1", backupId: "b1", expiresAtMs: value.expiresAtMs });
+      await store.records.spend([value], {
+        id: "t1",
+        backupId: "b1",
+        holder: "holder",
+        expiresAtMs: value.expiresAtMs,
+      });
       const expiry = { ExpiresAtMs: { N: "1750000000001" }, ExpiresAt: { N: "1750003601" } };
       expect(await itemOf(store, "oneTime", "n1")).toEqual({
         PK: { S: "n1" },
@@ -83,6 +88,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       });
       expect(await itemOf(store, "oneTime", "t1")).toEqual({
         PK: { S: "t1" },
+        Holder: { S: "holder" },
         Spent: { BOOL: false },
         BackupId: { S: "b1" },
         ...expiry,

@@ -58,7 +58,7 @@ export function once(id: string, clock: SettableClock): OneTimeValue {
 
 /** A sync factor token that is good for a minute. */
 export function token(id: string, backupId: string, clock: SettableClock): SyncFactorToken {
-  return { ...once(id, clock), backupId };
+  return { ...once(id, clock), backupId, holder: "holder" };
 }
 
 /** Stores a new backup and returns its revision. */

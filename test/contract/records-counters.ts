@@ -33,7 +33,7 @@ export function countersContract(newStorage: NewStorage): void {
     const next = { blob: { key: "k", size: 1, sha256: "s" }, metadata: {} };
     const issue = token("t1", "b1", clock);
     expect(await records.commit({ backupId: "b1", expect: "absent", next, issue })).toBe("committed");
-    expect(await records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
 
     const other = token("t2", "b1", clock);
     expect(await records.commit({ backupId: "b1", expect: "absent", next, issue: other })).toBe("exists");

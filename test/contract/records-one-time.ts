@@ -52,7 +52,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     expect(await store.records.readToken("t1")).toBeNull();
     expect((await store.records.locate(null, [a, b, c])).spent).toBe(true);
     expect(await store.records.spend([a, c], token("t1", "b1", store.clock))).toBe(true);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
   });
 
   test("a value is forgotten exactly at its expiry, collected or not", async () => {
@@ -80,7 +80,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     expect([0, 2]).toContain(await store.records.sweepExpired());
     expect(await store.records.sweepExpired()).toBe(0);
     expect(await isSpent(store.records, late)).toBe(true);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
   });
 
   test("a sync factor token is read until its expiry, and a plain value is not a token", async () => {
@@ -89,7 +89,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     expect(await store.records.spend([once("n1", store.clock)], issued)).toBe(true);
     expect(await store.records.readToken("n1")).toBeNull();
     store.clock.set(issued.expiresAtMs - 1);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
     store.clock.set(issued.expiresAtMs);
     expect(await store.records.readToken("t1")).toBeNull();
   });
@@ -101,7 +101,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     const change: Change = { backupId: "b1", expect: { revision }, next: record("after"), redeem: "t1" };
     expect(await store.records.commit(change)).toBe("committed");
     expect(await labelOf(store.records, "b1")).toBe("after");
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: true });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: true });
     const again = { ...change, expect: { revision: await revisionOf(store.records, "b1") } };
     expect(await store.records.commit(again)).toBe("spent");
   });
@@ -121,7 +121,11 @@ export function oneTimeContract(newStorage: NewStorage): void {
     expect(await store.records.commit(change)).toBe("spent");
     expect(await revisionOf(store.records, "b1")).toBe(revision);
     if (redeem === "other")
-      expect(await store.records.readToken("other")).toEqual({ backupId: "b2", spent: false });
+      expect(await store.records.readToken("other")).toEqual({
+        backupId: "b2",
+        holder: "holder",
+        spent: false,
+      });
   });
 
   test("a token is good until the last millisecond", async () => {
@@ -149,7 +153,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
         }),
       ).toBe("spent");
     expect(await store.records.spend([once("t1", store.clock)])).toBe(false);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
   });
 
   test("a token is never issued over one that is still good, only over an expired one", async () => {
@@ -159,10 +163,10 @@ export function oneTimeContract(newStorage: NewStorage): void {
     await expect(store.records.spend([value], token("t1", "b2", store.clock))).rejects.toThrow(
       /already issued/,
     );
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
     expect(await isSpent(store.records, value)).toBe(false);
     store.clock.advance(MINUTE_MS);
     expect(await store.records.spend([value], token("t1", "b2", store.clock))).toBe(true);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b2", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b2", holder: "holder", spent: false });
   });
 }

@@ -99,7 +99,7 @@ export function racesContract(newStorage: NewStorage): void {
     expect(losses).toEqual(new Set([false]));
     await atOnce(WIDTH, async (index) =>
       expect(await store.records.readToken(`t${index}`)).toEqual(
-        index === winner ? { backupId: `b${index}`, spent: false } : null,
+        index === winner ? { backupId: `b${index}`, holder: "holder", spent: false } : null,
       ),
     );
   });

@@ -221,7 +221,11 @@ export function commitContract(newStorage: NewStorage): void {
       expect(await backupOf(records, main("ours"))).toBe("b1");
       expect(await backupOf(records, main("taken"))).toBe("other");
       expect(await isSpent(records, fresh)).toBe(false);
-      expect(await records.readToken("good token")).toEqual({ backupId: "b1", spent: false });
+      expect(await records.readToken("good token")).toEqual({
+        backupId: "b1",
+        holder: "holder",
+        spent: false,
+      });
     });
 
   test("two stores on one storage see each other's commits at once", async () => {

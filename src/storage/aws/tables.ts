@@ -68,8 +68,14 @@ export function spentItem({ id, expiresAtMs }: OneTimeValue): Item {
   return { ...oneTimeKey(id), ...expiry(expiresAtMs), Spent: { BOOL: true } };
 }
 
-export function tokenItem({ id, expiresAtMs, backupId }: SyncFactorToken): Item {
-  return { ...oneTimeKey(id), ...expiry(expiresAtMs), Spent: { BOOL: false }, BackupId: { S: backupId } };
+export function tokenItem({ id, expiresAtMs, backupId, holder }: SyncFactorToken): Item {
+  return {
+    ...oneTimeKey(id),
+    ...expiry(expiresAtMs),
+    Spent: { BOOL: false },
+    BackupId: { S: backupId },
+    Holder: { S: holder },
+  };
 }
 
 /** Adds to a counter, which is an item among the one-time values because it expires like them. */
@@ -131,10 +137,10 @@ export function isLive(item: Item, nowMs: number): boolean {
 }
 
 /** What a one-time item says as a sync factor token; `null` when it is a plain value. */
-export function tokenOf(item: Item): { backupId: string; spent: boolean } | null {
+export function tokenOf(item: Item): { backupId: string; holder: string; spent: boolean } | null {
   return item.BackupId === undefined
     ? null
-    : { backupId: backupIdOf(item), spent: item.Spent?.BOOL === true };
+    : { backupId: backupIdOf(item), holder: text(item, "Holder"), spent: item.Spent?.BOOL === true };
 }
 
 function text(item: Item, name: string): string {

@@ -86,7 +86,7 @@ class LocalBlobs implements BlobStore {
   }
 
   async sizeOf(key: string): Promise<number | null> {
-    if (!KEY.test(key)) return null;
+    if (!isBlobKey(key)) return null;
     return (await answer(() => statIfThere(this.#path(key))))?.size ?? null;
   }
 
@@ -111,8 +111,7 @@ class LocalBlobs implements BlobStore {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #path(key: string): string {
-    if (!KEY.test(key)) throw new Error(`not a blob key: ${key.slice(0, 50)}`);
-    return join(this.#root, key.slice(0, 2), key);
+    return blobPath(this.#root, key);
   }
 
   /** Makes a folder durably, once. */
@@ -124,6 +123,16 @@ class LocalBlobs implements BlobStore {
     made.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
     return made;
   }
+}
+
+export function isBlobKey(key: string): boolean {
+  return KEY.test(key);
+}
+
+/** @param root the folder `blobs` of a data folder. */
+export function blobPath(root: string, key: string): string {
+  if (!isBlobKey(key)) throw new Error(`not a blob key: ${key.slice(0, 50)}`);
+  return join(root, key.slice(0, 2), key);
 }
 
 /** Reads the whole file once, in pieces, before any of it is served. */
@@ -203,7 +212,7 @@ async function readUpTo(file: FileHandle, maxBytes: number): Promise<Uint8Array>
 }
 
 /** Makes renames and new entries of a folder durable. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
     await folder.sync();

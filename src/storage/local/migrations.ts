@@ -28,11 +28,11 @@ const MIGRATIONS: readonly string[] = [
     id TEXT NOT NULL PRIMARY KEY,
     expires_at_ms INTEGER NOT NULL,
     spent INTEGER NOT NULL CHECK (spent IN (0, 1)),
-    backup_id TEXT
+    backup_id TEXT,
+    holder TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX one_time_by_expiry ON one_time (expires_at_ms);
-  `,
-  `
+
   CREATE TABLE counters (
     id TEXT NOT NULL PRIMARY KEY,
     expires_at_ms INTEGER NOT NULL,

@@ -4,21 +4,23 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
-import { and, count, eq, gt, inArray, lte, type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
-import {
-  type Change,
-  type Conflict,
-  type FactorRef,
-  type OneTimeValue,
-  type RecordStore,
-  StorageUnavailable,
-  type StoredRecord,
-  type SyncFactorToken,
+import type {
+  Change,
+  Conflict,
+  FactorRef,
+  OneTimeValue,
+  RecordStore,
+  StoredRecord,
+  SyncFactorToken,
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
+import { asOutage } from "./outage.ts";
 import { backups, counters, factorIndex, oneTime } from "./schema.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
@@ -81,7 +83,7 @@ function prepare(db: BunSQLiteDatabase) {
       .where(eq(backups.backupId, backupId))
       .prepare(),
     oneTime: db
-      .select({ spent: oneTime.spent, backupId: oneTime.backupId })
+      .select({ spent: oneTime.spent, backupId: oneTime.backupId, holder: oneTime.holder })
       .from(oneTime)
       .where(and(eq(oneTime.id, id), live))
       .prepare(),
@@ -92,6 +94,7 @@ class LocalRecords implements RecordStore {
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;
+  readonly #writes: GroupCommit;
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -99,6 +102,7 @@ class LocalRecords implements RecordStore {
     this.#database = database;
     this.#db = drizzle(database);
     this.#statements = prepare(this.#db);
+    this.#writes = new GroupCommit(database);
     this.#clock = clock;
     this.#random = random;
   }
@@ -119,30 +123,23 @@ class LocalRecords implements RecordStore {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
-    return this.#answer(() =>
-      // The write lock is held from the first check to the last write, so nothing can change in between.
-      this.#db.transaction(() => this.#conflictOf(change) ?? this.#apply(change), { behavior: "immediate" }),
-    );
+    return this.#writes.add(() => this.#conflictOf(change) ?? this.#apply(change));
   }
 
   async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
-    return this.#answer(() =>
-      this.#db.transaction(
-        () => {
-          if (this.#anySpent(values)) return false;
-          this.#markSpent(values);
-          if (issue !== undefined) this.#issue(issue);
-          return true;
-        },
-        { behavior: "immediate" },
-      ),
-    );
+    return this.#writes.add(() => {
+      if (this.#anySpent(values)) return false;
+      this.#markSpent(values);
+      if (issue !== undefined) this.#issue(issue);
+      return true;
+    });
   }
 
   async readToken(id: string) {
     return this.#answer(() => {
       const row = this.#liveOneTime(id);
-      return row?.backupId == null ? null : { backupId: row.backupId, spent: row.spent };
+      if (row === undefined || row.backupId === null || row.holder === null) return null;
+      return { backupId: row.backupId, holder: row.holder, spent: row.spent };
     });
   }
 
@@ -166,41 +163,27 @@ class LocalRecords implements RecordStore {
   }
 
   async addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number> {
-    return this.#answer(() => {
-      const { total } = this.#db
-        .insert(counters)
-        .values({ id: storedKey(id), total: amount, expiresAtMs })
-        .onConflictDoUpdate({
-          target: counters.id,
-          set: { total: sql`${counters.total} + ${amount}` },
-        })
-        .returning({ total: counters.total })
-        .get();
-      return total;
-    });
+    return this.#writes.add(
+      () =>
+        this.#db
+          .insert(counters)
+          .values({ id: storedKey(id), total: amount, expiresAtMs })
+          .onConflictDoUpdate({
+            target: counters.id,
+            set: { total: sql`${counters.total} + ${amount}` },
+          })
+          .returning({ total: counters.total })
+          .get().total,
+    );
   }
 
   async *listFactors() {
-    let after: FactorRef | null = null;
-    for (;;) {
-      const beyond: SQL | undefined =
-        after === null
-          ? undefined
-          : sql`(${factorIndex.scope}, ${factorIndex.factorKey}) > (${after.scope}, ${after.key})`;
-      const page: (typeof factorIndex.$inferSelect)[] = this.#answer(() =>
-        this.#db
-          .select()
-          .from(factorIndex)
-          .where(beyond)
-          .orderBy(factorIndex.scope, factorIndex.factorKey)
-          .limit(LIST_PAGE)
-          .all(),
-      );
-      for (const { scope, factorKey, backupId } of page) {
-        after = { scope, key: factorKey, stored: true };
-        yield { factor: after, backupId };
-      }
-      if (page.length < LIST_PAGE) return;
+    for (let after: FactorRef | null = null; ; ) {
+      const page: IndexEntry[] = this.#answer(() => indexPage(this.#db, after, LIST_PAGE));
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.factor;
     }
   }
 
@@ -209,13 +192,7 @@ class LocalRecords implements RecordStore {
   }
 
   async countExpired(): Promise<number> {
-    const expired = (table: typeof oneTime | typeof counters) =>
-      this.#db
-        .select({ rows: count() })
-        .from(table)
-        .where(lte(table.expiresAtMs, this.#clock.nowMs()))
-        .get()?.rows ?? 0;
-    return this.#answer(() => expired(oneTime) + expired(counters));
+    return this.#answer(() => countExpired(this.#db, this.#clock.nowMs()));
   }
 
   async sweepExpired(): Promise<number> {
@@ -227,6 +204,7 @@ class LocalRecords implements RecordStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#writes.flush();
     this.#database.close();
   }
 
@@ -311,13 +289,13 @@ class LocalRecords implements RecordStore {
 
   #markSpent(values: readonly OneTimeValue[]): void {
     for (const { id, expiresAtMs } of values)
-      this.#putOneTime(id, { expiresAtMs, spent: true, backupId: null });
+      this.#putOneTime(id, { expiresAtMs, spent: true, backupId: null, holder: null });
   }
 
-  #issue({ id, expiresAtMs, backupId }: SyncFactorToken): void {
+  #issue({ id, expiresAtMs, backupId, holder }: SyncFactorToken): void {
     if (this.#liveOneTime(id) !== undefined)
       throw new Error("a sync factor token of this id was already issued");
-    this.#putOneTime(id, { expiresAtMs, spent: false, backupId });
+    this.#putOneTime(id, { expiresAtMs, spent: false, backupId, holder });
   }
 
   /** What is there has expired or is the same: a live row was a conflict. */
@@ -352,21 +330,9 @@ class LocalRecords implements RecordStore {
     try {
       return run();
     } catch (error) {
-      if (OUTAGE_CODES.test(sqliteCode(error)))
-        throw new StorageUnavailable("the database cannot be used now", { cause: error });
-      throw error;
+      throw asOutage(error);
     }
   }
-}
-
-/** What SQLite reports when the file cannot be read or written now, as opposed to a wrong statement. */
-const OUTAGE_CODES = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY|NOMEM|PROTOCOL)/;
-
-function sqliteCode(error: unknown): string {
-  for (let current = error; current instanceof Error; current = current.cause)
-    if ("code" in current && typeof current.code === "string" && current.code.startsWith("SQLITE_"))
-      return current.code;
-  return "";
 }
 
 function blobOf(row: typeof backups.$inferSelect) {

@@ -33,6 +33,8 @@ export const oneTime = sqliteTable("one_time", {
   spent: integer("spent", { mode: "boolean" }).notNull(),
   /** The backup a sync factor token is for; null for other values. */
   backupId: text("backup_id"),
+  /** The main factor a sync factor token was issued to; null for other values. */
+  holder: text("holder"),
 });
 
 /** One row per counter in use. */

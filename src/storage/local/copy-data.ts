@@ -1,0 +1,181 @@
+/**
+ * Copies a data folder while a service works on it: to a state that it had at one moment, with every ciphertext that
+ * this state needs.
+ *
+ * Ciphertexts never change, but each is deleted soon after the commit that replaces it. Copied first, they lack what
+ * the database refers to a moment later; copied last, some of those it referred to are gone. So most are copied first,
+ * which takes long. Then, in a snapshot of the database, the few that came since are opened: an open file can be read
+ * after it was deleted. If all could be opened, the snapshot is written down; if one was gone already, the next
+ * snapshot is tried, and after some attempts the service's writes wait for the milliseconds in which the files are
+ * opened. Then none can be deleted, so that the copy comes to an end under any load.
+ *
+ * In the copy, too, ciphertexts come before the database that refers to them and go after it, so that an interrupted
+ * copy leaves the earlier one whole.
+ */
+import { Database } from "bun:sqlite";
+import { randomUUID } from "node:crypto";
+import { chmod, copyFile, type FileHandle, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { syncDirectory } from "./blobs.ts";
+import { type BlobCopier, openBlobCopier } from "./copy-blobs.ts";
+import { type Need, RecordsCopier, type Snapshot } from "./copy-records.ts";
+import { MARK, prepareTarget } from "./copy-target.ts";
+
+const DATABASE = "records.sqlite";
+/** How many ciphertexts are copied at once. */
+const WIDTH = 8;
+/** How many ciphertexts are opened for one snapshot; if there are more they are copied, and another one is tried. */
+const MAX_OPEN = 200;
+/** How many snapshots are tried before the service's writes are held up. */
+const FREE_ATTEMPTS = 5;
+
+export interface CopyOptions {
+  /** The data folder; a service may be running on it. */
+  readonly source: string;
+  readonly target: string;
+  /** Sees each ciphertext that was looked at. */
+  readonly onProgress?: (progress: CopyProgress) => void;
+}
+
+export interface CopyProgress {
+  readonly copiedBlobs: number;
+  readonly copiedBytes: number;
+  /** Those that an earlier copy had brought already. */
+  readonly presentBlobs: number;
+}
+
+export interface CopyResult extends CopyProgress {
+  readonly prunedBlobs: number;
+  /** Ciphertexts that the source has lost, or that are damaged there. The backups are in the copy without them. */
+  readonly lost: readonly (Need & { readonly reason: string })[];
+}
+
+/**
+ * Makes a copy, or brings an earlier one up to date. When this returns it is durable.
+ *
+ * @throws CopyRefused when the target is no place for a copy.
+ */
+export async function copyData({ source, target, onProgress }: CopyOptions): Promise<CopyResult> {
+  await using _lock = await prepareTarget(source, target);
+  for (const name of await readdir(target))
+    if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
+  const blobs = await openBlobCopier(source, target);
+  const partial = join(target, `${DATABASE}.${randomUUID()}`);
+  try {
+    const { progress, lost } = await copyState(join(source, DATABASE), partial, blobs, onProgress);
+    await blobs.sync();
+    await copyOtherFiles(source, target);
+    await sync(partial);
+    await rename(partial, join(target, DATABASE));
+    await syncDirectory(target);
+    return { ...progress, lost, prunedBlobs: await prune(join(target, DATABASE), blobs) };
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+async function copyState(
+  database: string,
+  partial: string,
+  blobs: BlobCopier,
+  onProgress: CopyOptions["onProgress"],
+) {
+  using records = new RecordsCopier(database, partial);
+  const progress = { copiedBlobs: 0, copiedBytes: 0, presentBlobs: 0 };
+
+  async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
+    const { key, size } = need.blob;
+    const outcome = await blobs.copy(need.blob, opened);
+    if (outcome === "damaged") records.giveUp(key, "damaged");
+    // It is deleted after its backup ceased to need it, or it is lost.
+    if (outcome === "vanished" && records.isNeeded(need)) records.giveUp(key, "missing");
+    if (outcome === "present" || outcome === "copied") records.settle(key);
+    if (outcome === "present") progress.presentBlobs += 1;
+    if (outcome === "copied") {
+      progress.copiedBlobs += 1;
+      progress.copiedBytes += size;
+    }
+    onProgress?.(progress);
+  }
+
+  async function copyAll(needs: readonly Need[]): Promise<void> {
+    for (let start = 0; start < needs.length; start += WIDTH)
+      await Promise.all(needs.slice(start, start + WIDTH).map((need) => copyOne(need)));
+  }
+
+  for (const page of records.needs()) await copyAll(page);
+  for (let attempt = 0; ; attempt++) {
+    const { needs, opened } = await records.snapshot((snapshot) =>
+      takeIfComplete(records, snapshot, blobs, attempt >= FREE_ATTEMPTS),
+    );
+    if (opened === null) {
+      await copyAll(needs);
+      continue;
+    }
+    for (const [index, need] of needs.entries()) await copyOne(need, opened[index]);
+    break;
+  }
+  return { progress, lost: records.lost() };
+}
+
+/** Writes a snapshot down if every ciphertext that it needs can be had; `opened` is `null` if not. */
+async function takeIfComplete(
+  records: RecordsCopier,
+  snapshot: Snapshot,
+  blobs: BlobCopier,
+  holdingWrites: boolean,
+): Promise<{ readonly needs: readonly Need[]; readonly opened: readonly FileHandle[] | null }> {
+  const held = holdingWrites ? records.holdWrites() : null;
+  let needs: readonly Need[];
+  let opened: readonly FileHandle[] | null;
+  try {
+    needs = snapshot.unsettled(MAX_OPEN);
+    opened = needs.length > MAX_OPEN ? null : await openAll(needs, blobs);
+  } finally {
+    held?.[Symbol.dispose]();
+  }
+  if (opened !== null) snapshot.take();
+  return { needs, opened };
+}
+
+/** `null`, and nothing stays open, when one is gone. */
+async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<readonly FileHandle[] | null> {
+  const files = await Promise.all(needs.map(({ blob }) => blobs.open(blob)));
+  const opened = files.filter((file) => file !== null);
+  if (opened.length === files.length) return opened;
+  await Promise.all(opened.map((file) => file.close()));
+  return null;
+}
+
+/** Whatever else the service keeps in its folder, such as a generated challenge token key. */
+async function copyOtherFiles(source: string, target: string): Promise<void> {
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.startsWith(DATABASE) || entry.name === MARK) continue;
+    const partial = join(target, `${DATABASE}.${randomUUID()}`); // a name that the next copy cleans up
+    await copyFile(join(source, entry.name), partial);
+    await chmod(partial, 0o600);
+    await sync(partial);
+    await rename(partial, join(target, entry.name));
+  }
+}
+
+async function prune(database: string, blobs: BlobCopier): Promise<number> {
+  const records = new Database(database, { readonly: true });
+  try {
+    records.run("CREATE TEMP TABLE needed (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
+    records.run("INSERT OR IGNORE INTO needed SELECT blob_key FROM backups");
+    const needed = records.query("SELECT 1 FROM needed WHERE key = ?");
+    return await blobs.prune((key) => needed.get(key) !== null);
+  } finally {
+    records.close();
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

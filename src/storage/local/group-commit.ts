@@ -1,0 +1,65 @@
+import type { Database } from "bun:sqlite";
+import { asOutage, isOutage } from "./outage.ts";
+
+interface Waiting {
+  /** Makes the write inside the transaction; the result tells the caller, once the transaction is durable. */
+  readonly attempt: () => () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * Makes the writes that wait at the same time in one transaction, so that they share one sync of the disk, which is
+ * most of what a write costs. Each write is all or nothing by itself, sees those before it, and is answered when
+ * all of them are durable.
+ */
+export class GroupCommit {
+  readonly #write: (group: readonly Waiting[]) => readonly (() => void)[];
+  readonly #nested: (attempt: () => unknown) => unknown;
+  #waiting: Waiting[] = [];
+
+  constructor(database: Database) {
+    // The write lock is held from the first check to the last write, so nothing can change in between.
+    this.#write = database.transaction((group: readonly Waiting[]) =>
+      group.map(({ attempt }) => attempt()),
+    ).immediate;
+    this.#nested = database.transaction((attempt: () => unknown) => attempt());
+  }
+
+  /**
+   * Adds a write. Reads inside `run` see the state it writes to.
+   *
+   * @throws StorageUnavailable when the database cannot be written now; what `run` throws: then only this write is
+   *   undone.
+   */
+  add<T>(run: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const attempt = () => {
+      try {
+        let result: { readonly value: T } | undefined;
+        this.#nested(() => {
+          result = { value: run() };
+        });
+        const value = result;
+        return () => value && resolve(value.value);
+      } catch (error) {
+        if (isOutage(error)) throw error; // nothing of the group can be relied on
+        return () => reject(error);
+      }
+    };
+    if (this.#waiting.push({ attempt, fail: reject }) === 1) setImmediate(() => this.flush());
+    return promise;
+  }
+
+  /** Makes the writes that wait, now. */
+  flush(): void {
+    const group = this.#waiting;
+    this.#waiting = [];
+    if (group.length === 0) return;
+    try {
+      for (const answer of this.#write(group)) answer();
+    } catch (error) {
+      const outage = asOutage(error);
+      for (const { fail } of group) fail(outage);
+    }
+  }
+}

@@ -1,0 +1,6 @@
+import { describe } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { inspectionContract } from "./inspection.ts";
+
+for (const { name, environment } of DRIVERS)
+  describe(`looking over everything on ${name}`, () => inspectionContract(environment));

@@ -1,0 +1,159 @@
+import { expect, test } from "bun:test";
+import { type FactorRef, factorKeys, type RecordStore } from "../../src/storage/contract.ts";
+import {
+  atOnce,
+  backupOf,
+  collect,
+  create,
+  MINUTE_MS,
+  main,
+  type NewStorage,
+  once,
+  openFixture,
+  record,
+  revisionOf,
+  sync,
+} from "./fixture.ts";
+
+/** Keys of which a store may have only a hash, and others that look like one. */
+const ODD_KEYS = [
+  "",
+  "a",
+  "a#b",
+  "MAIN#a",
+  "a\u0000b",
+  "\ud800",
+  "SHA-256|0",
+  `SHA-256|${"0".repeat(64)}`,
+  "k".repeat(4096),
+  "é".repeat(2048),
+  factorKeys.oidcAccount("https://accounts.google.com", "1|2"),
+];
+
+/** What somebody sees who looks over everything that is stored, and how it is named to the store again. */
+export function inspectionContract(newStorage: NewStorage): void {
+  test("the index has a row for each factor of each backup, as the store spells it", async () => {
+    await using store = await openFixture(newStorage);
+    expect(await collect(store.records.listFactors())).toEqual([]);
+    await create(store.records, "b1", { claim: [main("f1"), sync("f1")] });
+    await create(store.records, "b2", { claim: [main("f2")] });
+    expect(await index(store.records)).toEqual([
+      ["MAIN", "f1", "b1"],
+      ["MAIN", "f2", "b2"],
+      ["SYNC", "f1", "b1"],
+    ]);
+    const revision = await revisionOf(store.records, "b1");
+    const release = [main("f1"), sync("f1")];
+    await store.records.commit({ backupId: "b1", expect: { revision }, next: null, release });
+    expect(await index(store.records)).toEqual([["MAIN", "f2", "b2"]]);
+  });
+
+  test("a row of the index can be located, released and claimed by the name it has there", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    for (const [number, key] of ODD_KEYS.entries())
+      await create(records, `b${number}`, { claim: [main(key)] });
+    const rows = await collect(records.listFactors());
+    expect(rows.map(({ backupId }) => backupId).sort()).toEqual(ODD_KEYS.map((_, n) => `b${n}`).sort());
+
+    for (const { factor, backupId } of rows) {
+      const key = ODD_KEYS[Number(backupId.slice(1))] ?? "";
+      expect(records.asStored(main(key))).toEqual(factor);
+      expect(records.asStored(factor)).toEqual(factor);
+      expect(await backupOf(records, factor)).toBe(backupId);
+      await change(records, backupId, { release: [factor] });
+      expect(await backupOf(records, main(key))).toBeNull();
+      await change(records, backupId, { claim: [factor] });
+      expect(await backupOf(records, main(key))).toBe(backupId);
+    }
+    expect(await collect(records.listFactors())).toHaveLength(ODD_KEYS.length);
+  });
+
+  test("different keys have different names in the index", async () => {
+    await using store = await openFixture(newStorage);
+    const names = ODD_KEYS.map((key) => store.records.asStored(main(key)).key);
+    expect(new Set(names).size).toBe(ODD_KEYS.length);
+  });
+
+  test("a row that is named in both ways counts once", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    const both = ["f1", "k".repeat(4096)].flatMap((key) => [main(key), records.asStored(main(key))]);
+    await create(records, "b1", { claim: both });
+    expect(await collect(records.listFactors())).toHaveLength(2);
+    await change(records, "b1", { release: both });
+    expect(await collect(records.listFactors())).toEqual([]);
+  });
+
+  test("rows of a backup that is not there can be released while it is not", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    const revision = await create(records, "b1", { claim: [main("f1")] });
+    await records.commit({ backupId: "b1", expect: { revision }, next: null });
+    expect(await backupOf(records, main("f1"))).toBe("b1");
+    const release = [records.asStored(main("f1"))];
+    const orphan = { backupId: "b1", expect: "absent", next: null, release } as const;
+    await create(records, "b1", { claim: [main("f2")] });
+    expect(await records.commit(orphan)).toBe("exists");
+    expect(await backupOf(records, main("f1"))).toBe("b1");
+    const anew = await revisionOf(records, "b1");
+    await records.commit({ backupId: "b1", expect: { revision: anew }, next: null, release: [main("f2")] });
+    expect(await records.commit(orphan)).toBe("committed");
+    expect(await collect(records.listFactors())).toEqual([]);
+  });
+
+  test("the index is listed over more than one page, while rows come and go", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    const long = "x".repeat(1_900); // several pages of any store
+    const claims = (backup: number) => [...Array(20).keys()].map((n) => main(`${backup} ${n} ${long}`));
+    await atOnce(52, (backup) => create(records, `b${backup}`, { claim: claims(backup) }));
+    const seen = new Map<string, number>();
+    for await (const { backupId } of records.listFactors()) {
+      if (seen.size === 0) await change(records, "b7", { release: claims(7).slice(1) });
+      seen.set(backupId, (seen.get(backupId) ?? 0) + 1);
+    }
+    for (let backup = 0; backup < 52; backup++) if (backup !== 7) expect(seen.get(`b${backup}`)).toBe(20);
+    expect(seen.get("b7")).toBeWithin(1, 21);
+  });
+
+  test("expired rows are counted until they are swept", async () => {
+    await using store = await openFixture(newStorage);
+    for (const id of ["a", "b"]) await store.records.spend([once(id, store.clock)]);
+    expect(await store.records.countExpired()).toBe(0);
+    store.clock.advance(MINUTE_MS);
+    const expired = await store.records.countExpired();
+    expect([0, 2]).toContain(expired); // a store that expires rows by itself has none to count
+    expect(await store.records.sweepExpired()).toBe(expired);
+    expect(await store.records.countExpired()).toBe(0);
+  });
+
+  test("the size of a ciphertext is told, whatever its content", async () => {
+    await using store = await openFixture(newStorage);
+    for (const size of [0, 1, 300_000]) {
+      const { key } = await store.blobs.put("b1", [Buffer.alloc(size)]);
+      expect(await store.blobs.sizeOf(key)).toBe(size);
+      await store.storage.overwriteBlob(key, Buffer.alloc(7));
+      expect(await store.blobs.sizeOf(key)).toBe(7);
+      await store.blobs.delete(key);
+      expect(await store.blobs.sizeOf(key)).toBeNull();
+    }
+    for (const key of ["b1/blobs/x", "../records.sqlite", "none"])
+      expect(await store.blobs.sizeOf(key)).toBeNull();
+  });
+}
+
+async function index(records: RecordStore): Promise<string[][]> {
+  const rows = await collect(records.listFactors());
+  return rows.map(({ factor, backupId }) => [factor.scope, factor.key, backupId]).sort();
+}
+
+async function change(
+  records: RecordStore,
+  backupId: string,
+  rows: { readonly claim?: readonly FactorRef[]; readonly release?: readonly FactorRef[] },
+): Promise<void> {
+  const revision = await revisionOf(records, backupId);
+  const outcome = await records.commit({ backupId, expect: { revision }, next: record(backupId), ...rows });
+  expect(outcome).toBe("committed");
+}

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { newUser, recovered, solved, userWithBackup } from "../support/users.ts";
+
+for (const driver of DRIVERS)
+  describe(`metrics (${driver.name})`, () => {
+    const service = sharedService(driver);
+    const read = async () => (await fetch(`${service().server.metricsUrl}/metrics`)).text();
+    /** The value of the one series with this name and these labels. */
+    const value = async (name: string, labels: Readonly<Record<string, string>>): Promise<number> => {
+      const lines = (await read()).split("\n").filter((line) => line.startsWith(`${name}{`));
+      const line = lines.find((candidate) =>
+        Object.entries(labels).every(([label, expected]) => candidate.includes(`${label}="${expected}"`)),
+      );
+      return Number(line?.split(" ").at(-1) ?? 0);
+    };
+
+    test("count requests by method, route, status and code", async () => {
+      const { client, url } = service();
+      const user = await userWithBackup(client);
+      await client.status(newUser().account.backupAccountId);
+      await client.status(newUser().account.backupAccountId);
+      await fetch(`${url}/nowhere/${user.account.backupAccountId}`);
+      await fetch(`${url}/v1/create`);
+
+      const requests = "http_requests_total";
+      expect(await value(requests, { route: "/v1/create", method: "POST", status: "200", code: "" })).toBe(1);
+      expect(
+        await value(requests, {
+          route: "/v1/create",
+          method: "GET",
+          status: "405",
+          code: "method_not_allowed",
+        }),
+      ).toBe(1);
+      expect(await value(requests, { route: "/v1/backup/status", status: "404", code: "not_found" })).toBe(2);
+      expect(await value(requests, { route: "(unmatched)", status: "404" })).toBe(1);
+      expect(await value("http_request_duration_seconds_count", { route: "/v1/create" })).toBe(2);
+    });
+
+    test("have no label that a client chooses", async () => {
+      const { client, url } = service();
+      const user = await userWithBackup(client);
+      await recovered(client, user);
+      await client.verifyFactor(await solved(client, "verify-factor", user.main));
+      await fetch(`${url}/v1/wordy-path`, { method: "PROPFIND" }).catch(() => null);
+      await fetch(`${url}/docs/wordy-asset`);
+      const text = await read();
+      for (const secret of [
+        "wordy",
+        "PROPFIND",
+        user.account.backupAccountId,
+        user.main.publicKey,
+        user.manifestHash,
+      ])
+        expect(text).not.toContain(secret);
+    });
+
+    test("measure the calls to each store", async () => {
+      await userWithBackup(service().client);
+      const calls = "storage_call_duration_seconds_count";
+      expect(await value(calls, { store: "records", call: "commit", outcome: "ok" })).toBeGreaterThan(0);
+      expect(await value(calls, { store: "blobs", call: "put", outcome: "ok" })).toBeGreaterThan(0);
+    });
+
+    test("are on a port of their own, with nothing beside them", async () => {
+      const { url, server } = service();
+      expect((await fetch(`${url}/metrics`)).status).toBe(404);
+      expect((await fetch(`${server.metricsUrl}/health`)).status).toBe(404);
+      expect((await fetch(`${server.metricsUrl}/metrics`)).headers.get("content-type")).toStartWith(
+        "text/plain",
+      );
+    });
+  });

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
+import { DRIVERS } from "../drivers.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { storedAccount, storedPasskey, storedRecord } from "../support/stored.ts";
+import { newUser, solved, userWithBackup } from "../support/users.ts";
+import { jsonRequestContract, long } from "./requests.ts";
+
+for (const driver of DRIVERS)
+  describe(`backup/status (${driver.name})`, () => {
+    const service = sharedService(driver);
+
+    test("tells the kinds of the main factors and nothing else", async () => {
+      const { client } = service();
+      const { account } = await userWithBackup(client);
+      const backupId = account.backupAccountId;
+      expect((await client.status(backupId)).ok()).toEqual({
+        backupId,
+        factors: [{ kind: "EC_KEYPAIR", accountKind: null }],
+      });
+    });
+
+    test("tells main factors of every kind in their order", async () => {
+      const { client, services } = service();
+      const { account } = await userWithBackup(client);
+      const backupId = account.backupAccountId;
+      const stored = await storedRecord(services, backupId);
+      const kinds = [
+        storedAccount("APPLE", "a"),
+        storedPasskey("Y3JlZA"),
+        storedAccount("GOOGLE", "g"),
+        { kind: "EC_KEYPAIR", publicKey: "key" },
+      ];
+      const factors = kinds.map((kind, index) => ({ id: String(index), createdAt: 10 - index, kind }));
+      const metadata = { ...stored.metadata, factors };
+      await services.records.commit({ backupId, expect: stored, next: { ...stored, metadata } });
+      expect((await client.status(backupId)).body).toEqual({
+        backupId,
+        factors: [
+          { kind: "OIDC_ACCOUNT", accountKind: "APPLE" },
+          { kind: "PASSKEY", accountKind: null },
+          { kind: "OIDC_ACCOUNT", accountKind: "GOOGLE" },
+          { kind: "EC_KEYPAIR", accountKind: null },
+        ],
+      });
+    });
+
+    test("knows a backup no longer once it is deleted", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
+      expect((await client.status(user.account.backupAccountId)).status).toBe(404);
+    });
+
+    jsonRequestContract(
+      service,
+      "/v1/backup/status",
+      async (client) => ({ backupId: (await userWithBackup(client)).account.backupAccountId }),
+      [
+        ["without backupId", () => ({}), "/backupId"],
+        ["with backupId null", () => ({ backupId: null }), "/backupId"],
+        ["with backupId a list", (body) => ({ backupId: [body.backupId] }), "/backupId"],
+        ["with backupId over 4 KiB", () => ({ backupId: long(4097) }), "/backupId"],
+      ],
+    );
+
+    describe("finds nothing under", () => {
+      const cases: readonly (readonly [
+        name: string,
+        mutate: (backupId: string) => string,
+        status: number,
+        code: string,
+      ])[] = [
+        ["an id that nobody has", () => newUser().account.backupAccountId, 404, "not_found"],
+        ["an empty id", () => "", 404, "not_found"],
+        ["an id of the longest length", () => long(4096), 404, "not_found"],
+        ["an id in capitals", (id) => id.toUpperCase(), 404, "not_found"],
+        ["an id with white space", (id) => `${id} `, 404, "not_found"],
+        ["a part of an id", (id) => id.slice(0, -1), 404, "not_found"],
+        ["an id with a wildcard", (id) => `${id.slice(0, -1)}%`, 404, "not_found"],
+        ["an id that is no Unicode", () => "\ud800", 404, "not_found"],
+        ["an id with a zero byte", (id) => `${id}\u0000`, 404, "not_found"],
+        ["an id that is a statement", () => "' OR 1=1 --", 404, "not_found"],
+      ];
+      for (const [name, mutate, status, code] of cases)
+        test(name, async () => {
+          const { client } = service();
+          const { account } = await userWithBackup(client);
+          const body = { backupId: mutate(account.backupAccountId) };
+          const answer = await client.post("/v1/backup/status", body, Type.Unknown());
+          expect([answer.status, answer.code()]).toEqual([status, code]);
+        });
+    });
+  });

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
+import type { Stores } from "../../src/services.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { version } from "../../src/version.ts";
+import { DRIVERS } from "../drivers.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { replaced, watched } from "../support/store-wrappers.ts";
+
+const ready = ({ client }: TestService) => client.exchange("GET", "/ready", null, {}, Type.Unknown());
+const outage = () => Promise.reject(new StorageUnavailable("no connection"));
+const broken = () => Promise.reject(new Error("the table is missing"));
+
+for (const driver of DRIVERS)
+  describe(`health (${driver.name})`, () => {
+    test("tells version and revision", async () => {
+      await using service = await startService(driver, { env: { APP_REVISION: "abc123" } });
+      expect((await service.client.health()).body).toEqual({ status: "ok", semver: version, rev: "abc123" });
+      expect((await ready(service)).body).toEqual({ status: "ok" });
+    });
+
+    test("touches no store, so it answers while none does", async () => {
+      const calls: string[] = [];
+      const seen = (method: string) => void calls.push(method);
+      await using service = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          records: watched(records, seen),
+          blobs: watched(blobs, seen),
+        }),
+      });
+      calls.length = 0;
+      expect((await service.client.health()).body).toEqual({ status: "ok", semver: version, rev: null });
+      expect(calls).toEqual([]);
+    });
+
+    const cases: readonly (readonly [
+      name: string,
+      wrap: (stores: Stores) => Stores,
+      named: readonly string[],
+    ])[] = [
+      [
+        "the records are",
+        ({ records, blobs }) => ({ records: replaced(records, { ready: outage }), blobs }),
+        ["records"],
+      ],
+      [
+        "the blobs are",
+        ({ records, blobs }) => ({ records, blobs: replaced(blobs, { ready: broken }) }),
+        ["blobs"],
+      ],
+      [
+        "both are",
+        ({ records, blobs }) => ({
+          records: replaced(records, { ready: broken }),
+          blobs: replaced(blobs, { ready: outage }),
+        }),
+        ["records", "blobs"],
+      ],
+    ];
+    for (const [name, wrapStores, named] of cases)
+      test(`is not ready when ${name} not, and names that in the log only`, async () => {
+        await using service = await startService(driver, { wrapStores });
+        const answer = await ready(service);
+        expect([answer.status, answer.code()]).toEqual([503, "service_unavailable"]);
+        expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
+        expect(JSON.stringify(answer.body)).not.toMatch(/records|blobs|table|connection/);
+        const lines = service.logged.map((line): { store?: string } => JSON.parse(line));
+        expect(lines.flatMap(({ store }) => store ?? [])).toEqual([...named]);
+        expect((await service.client.health()).status).toBe(200);
+      });
+  });

@@ -1,0 +1,314 @@
+import { describe, expect, test } from "bun:test";
+import type { Answer } from "../../src/cli/api-client.ts";
+import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { DRIVERS } from "../drivers.ts";
+import {
+  addedSyncFactor,
+  addSyncFactorCall,
+  deleteBackupCall,
+  deleteFactorCall,
+  type ProvenCall,
+  proofOf,
+  retrieveCall,
+  retrieveMetadataCall,
+  syncCall,
+  verifyFactorCall,
+} from "../support/proven-calls.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { interleaving } from "../support/store-wrappers.ts";
+import { blobKeys, indexed, storedRecord } from "../support/stored.ts";
+import {
+  addSyncFactorRequest,
+  createPayload,
+  metadataOf,
+  newManifestHash,
+  newUser,
+  randomBytes,
+  recovered,
+  resetRequest,
+  solved,
+  syncPayload,
+  type User,
+  userWithBackup,
+} from "../support/users.ts";
+
+const WIDTH = 50;
+
+/** Makes `WIDTH` requests ready, then sends all at once. */
+async function race<T>(
+  prepare: (index: number) => Promise<T>,
+  send: (prepared: T) => Promise<Answer<unknown>>,
+): Promise<Answer<unknown>[]> {
+  const prepared: T[] = [];
+  for (let index = 0; index < WIDTH; index++) prepared.push(await prepare(index));
+  return Promise.all(prepared.map(send));
+}
+
+/** The one answer that is a success; all others must have one of these codes. */
+function expectOneWinner(answers: readonly Answer<unknown>[], loserCodes: readonly string[]): number {
+  const winners = answers.flatMap(({ status }, index) => (status < 300 ? [index] : []));
+  expect(winners).toHaveLength(1);
+  const losers = answers.filter((_, index) => index !== winners[0]);
+  expect(losers.map((answer) => answer.code()).filter((code) => !loserCodes.includes(code))).toEqual([]);
+  return winners[0] ?? -1;
+}
+
+for (const driver of DRIVERS)
+  describe(`${WIDTH} at once (${driver.name})`, () => {
+    const service = sharedService(driver, { wrapStores: interleaving });
+
+    /** Sends a create for each user and says who won; the others have left nothing behind. */
+    async function createAll(users: readonly User[], loserCodes: readonly string[]): Promise<User> {
+      const { client, services } = service();
+      const before = await blobKeys(services);
+      const answers = await race(
+        async (index) => {
+          const user = users[index] ?? newUser();
+          return { user, payload: await createPayload(client, user) };
+        },
+        ({ user, payload }) => client.create(payload, user.backup),
+      );
+      const winner = users[expectOneWinner(answers, loserCodes)] ?? newUser();
+      const { backup, metadata } = await recovered(client, winner);
+      expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(winner.backup));
+      expect(metadata.manifestHash).toBe(winner.manifestHash);
+      expect(await blobKeys(services)).toHaveLength(before.length + 1);
+      for (const user of users) {
+        const { backupAccountId } = user.account;
+        if (backupAccountId !== winner.account.backupAccountId)
+          expect(await services.records.read(backupAccountId)).toBeNull();
+        if (user.main !== winner.main) expect(await indexed(services, "MAIN", user.main)).toBeNull();
+        if (user.sync !== winner.sync) expect(await indexed(services, "SYNC", user.sync)).toBeNull();
+      }
+      return winner;
+    }
+    const users = (shared: Partial<User>) =>
+      Array.from({ length: WIDTH }, () => ({ ...newUser(), ...shared }));
+
+    test("create one account id: one does", async () => {
+      const { account } = newUser();
+      await createAll(users({ account }), ["backup_account_id_already_exists", "conflicting_lock"]);
+    });
+
+    test("create with one main factor: one does", async () => {
+      const { main } = newUser();
+      const losers = users({ main });
+      const winner = await createAll(losers, ["factor_already_exists"]);
+      const [other] = losers.filter((user) => user !== winner);
+      await userWithBackup(service().client, { ...newUser(), sync: other?.sync ?? createFactorKeypair() });
+    });
+
+    test("create with one sync factor: one does", async () => {
+      const { sync } = newUser();
+      await createAll(users({ sync }), ["factor_already_exists"]);
+    });
+
+    test("send one and the same create: one does", async () => {
+      const { client, services } = service();
+      const user = newUser();
+      const payload = await createPayload(client, user);
+      const before = await blobKeys(services);
+      const answers = await race(
+        async () => payload,
+        (same) => client.create(same, user.backup),
+      );
+      expectOneWinner(answers, ["already_used"]);
+      expect(await blobKeys(services)).toHaveLength(before.length + 1);
+    });
+
+    test("sync from one state: one does, and content and manifest hash are the winner's", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const before = await blobKeys(services);
+      const sent: { content: Uint8Array; hash: string }[] = [];
+      const answers = await race(
+        async (index) => {
+          const next = { content: randomBytes(100 + index), hash: newManifestHash() };
+          sent.push(next);
+          return { ...next, payload: await syncPayload(client, user, next.hash) };
+        },
+        ({ payload, content }) => client.sync(payload, content),
+      );
+      const winner = sent[expectOneWinner(answers, ["manifest_hash_mismatch", "conflicting_lock"])];
+      const { backup, metadata } = await recovered(client, user);
+      expect(metadata.manifestHash).toBe(winner?.hash ?? "");
+      expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(winner?.content ?? []));
+      expect(await blobKeys(services)).toHaveLength(before.length);
+    });
+
+    test("a loser of such a sync is told 423 while it commits and 412 when it comes later", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const late = await syncPayload(client, user);
+      const answers = await race(
+        () => syncPayload(client, user),
+        (payload) => client.sync(payload, randomBytes(10)),
+      );
+      for (const { status, body } of answers.filter((answer) => answer.status > 299)) {
+        const { allowRetry, error } = body as { allowRetry: boolean; error: { code: string } };
+        expect([status, error.code, allowRetry]).toEqual(
+          status === 423 ? [423, "conflicting_lock", true] : [412, "manifest_hash_mismatch", false],
+        );
+      }
+      expect((await client.sync(late, randomBytes(10))).status).toBe(412);
+    });
+
+    const spends: readonly ProvenCall[] = [
+      verifyFactorCall,
+      retrieveCall,
+      retrieveMetadataCall,
+      deleteBackupCall,
+      syncCall,
+      deleteFactorCall,
+      addSyncFactorCall,
+    ];
+    for (const call of spends)
+      test(`use one proof for ${call.name}: one does, and the others are told that it is used`, async () => {
+        const { client } = service();
+        const caller = await call.prepare(client);
+        const proof = await proofOf(client, call, caller);
+        const answers = await race(
+          async () => proof,
+          (same) => caller.send(same),
+        );
+        expectOneWinner(answers, ["already_used"]);
+      });
+
+    test("use one proof for a reset: one does, and the others are told that it is used", async () => {
+      const { client } = service();
+      const request = await resetRequest(client, await userWithBackup(client));
+      const answers = await race(
+        async () => request,
+        (same) => client.reset(same),
+      );
+      expectOneWinner(answers, ["already_used"]);
+    });
+
+    test("add different sync factors with one token: one does", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const { syncFactorToken } = await recovered(client, user);
+      const phones = Array.from({ length: WIDTH }, createFactorKeypair);
+      const answers = await race(
+        (index) => addSyncFactorRequest(client, phones[index] ?? createFactorKeypair(), syncFactorToken),
+        (request) => client.addSyncFactor(request),
+      );
+      const winner = expectOneWinner(answers, ["already_used"]);
+      expect((await metadataOf(client, user)).syncFactors).toHaveLength(2);
+      for (const [index, phone] of phones.entries())
+        expect(await indexed(services, "SYNC", phone)).toBe(
+          index === winner ? user.account.backupAccountId : null,
+        );
+    });
+
+    test("add one sync factor to many backups: one does", async () => {
+      const { client, services } = service();
+      const phone = createFactorKeypair();
+      const owners: User[] = [];
+      const answers = await race(
+        async () => {
+          const user = await userWithBackup(client);
+          owners.push(user);
+          return addSyncFactorRequest(client, phone, (await recovered(client, user)).syncFactorToken);
+        },
+        (request) => client.addSyncFactor(request),
+      );
+      const winner = owners[expectOneWinner(answers, ["factor_already_exists"])];
+      expect(await indexed(services, "SYNC", phone)).toBe(winner?.account.backupAccountId ?? "");
+      for (const { account } of owners) {
+        const { syncFactors } = (await storedRecord(services, account.backupAccountId)).metadata;
+        expect(syncFactors).toHaveLength(account === winner?.account ? 2 : 1);
+      }
+    });
+
+    test("remove the last main factor: one does, and the backup is gone as a whole", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const { backupAccountId } = user.account;
+      const { blob } = await storedRecord(services, backupAccountId);
+      const factorId = (await metadataOf(client, user)).factors[0]?.id ?? "";
+      const answers = await race(
+        async () => ({
+          ...(await solved(client, "delete-factor", user.sync, { factorId })),
+          factorId,
+          scope: "MAIN",
+        }),
+        (request) => client.deleteFactor(request),
+      );
+      expectOneWinner(answers, ["backup_untraceable", "backup_missing", "conflicting_lock"]);
+      expect(await services.records.read(backupAccountId)).toBeNull();
+      expect(await indexed(services, "MAIN", user.main)).toBeNull();
+      expect(await indexed(services, "SYNC", user.sync)).toBeNull();
+      expect(await blobKeys(services)).not.toContain(blob.key);
+      await userWithBackup(client, user);
+    });
+
+    test("delete the backup while others sync it: it is gone as a whole", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const before = await blobKeys(services);
+      const answers = await race(
+        async (index) =>
+          index % 5 === 0
+            ? { deletion: await solved(client, "delete-backup", user.sync) }
+            : { payload: await syncPayload(client, user) },
+        ({ deletion, payload }) =>
+          deletion === undefined ? client.sync(payload, randomBytes(10)) : client.deleteBackup(deletion),
+      );
+      const codes = answers.filter(({ status }) => status > 299).map((answer) => answer.code());
+      const allowed = ["backup_untraceable", "backup_missing", "conflicting_lock", "manifest_hash_mismatch"];
+      expect(codes.filter((code) => !allowed.includes(code))).toEqual([]);
+      expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
+      expect(await services.records.read(user.account.backupAccountId)).toBeNull();
+      expect(await blobKeys(services)).toHaveLength(before.length - 1);
+      expect(await indexed(services, "SYNC", user.sync)).toBeNull();
+    });
+
+    test("a sync beside edits of factors succeeds, and so does each edit", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      for (let round = 0; round < 5; round++) {
+        const removable = await addedSyncFactor(client, user);
+        const { syncFactorToken } = await recovered(client, user);
+        const addition = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
+        const removal = await solved(client, "delete-factor", user.sync, { factorId: removable });
+        const current = (await metadataOf(client, user)).manifestHash;
+        const content = randomBytes(2_000 + round);
+        const payload = { ...(await syncPayload(client, user)), currentManifestHash: current };
+        const [synced, added, removed] = await Promise.all([
+          client.sync(payload, content),
+          client.addSyncFactor(addition),
+          client.deleteFactor({ ...removal, factorId: removable, scope: "SYNC" }),
+        ]);
+        expect([synced.status, added.status, removed.status]).toEqual([200, 200, 200]);
+        const after = await recovered(client, user);
+        expect(Buffer.from(after.backup, "base64")).toEqual(Buffer.from(content));
+        expect(after.metadata.manifestHash).toBe(payload.newManifestHash);
+        expect(after.metadata.syncFactors).toHaveLength(round + 2);
+      }
+    });
+
+    test("recover a backup while it is synced: each gets a content that was current", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const contents = new Map([[user.manifestHash, Buffer.from(user.backup).toString("base64")]]);
+      const proofs = [];
+      for (let index = 0; index < WIDTH; index++) proofs.push(await solved(client, "retrieve", user.main));
+      const syncs = (async () => {
+        for (let round = 0, current = user.manifestHash; round < 10; round++) {
+          const content = randomBytes(300_000);
+          const next = newManifestHash();
+          contents.set(next, Buffer.from(content).toString("base64"));
+          const payload = await syncPayload(client, { ...user, manifestHash: current }, next);
+          (await client.sync(payload, content)).ok();
+          current = next;
+        }
+      })();
+      const answers = await Promise.all(proofs.map((proof) => client.retrieve(proof)));
+      await syncs;
+      for (const answer of answers) {
+        const { backup, metadata } = answer.ok();
+        expect(backup === contents.get(metadata.manifestHash)).toBe(true);
+      }
+    });
+  });

@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { factorKeys } from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import { retrieveMetadataCall } from "../support/proven-calls.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { storedAccount, storedPasskey } from "../support/stored.ts";
+import { newUser, recovered, solved, type User, userWithBackup } from "../support/users.ts";
+import { existingFactorContract } from "./existing-factors.ts";
+import { proofContract } from "./proofs.ts";
+import { authorizationMutations, jsonRequestContract, long, tokenMutations } from "./requests.ts";
+
+const validRequest = async (client: ApiClient): Promise<RequestBody> =>
+  solved(client, "retrieve-metadata", (await userWithBackup(client)).sync);
+
+for (const driver of DRIVERS)
+  describe(`retrieve-metadata (${driver.name})`, () => {
+    const service = sharedService(driver);
+
+    test("returns the metadata that a recovery returns, and nothing of the content", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const answer = await client.retrieveMetadata(await solved(client, "retrieve-metadata", user.sync));
+      expect(answer.ok()).toEqual((await recovered(client, user)).metadata);
+      expect(JSON.stringify(answer.body)).not.toContain(
+        Buffer.from(user.backup).toString("base64").slice(0, 20),
+      );
+    });
+
+    for (const [name, backupId] of [
+      ["its own backup id", (user: User) => user.account.backupAccountId],
+      ["a backup id of null", () => null],
+    ] as const)
+      test(`takes ${name}`, async () => {
+        const { client } = service();
+        const user = await userWithBackup(client);
+        const proof = await solved(client, "retrieve-metadata", user.sync);
+        const answer = await client.retrieveMetadata({ ...proof, backupId: backupId(user) });
+        expect(answer.ok().id).toBe(user.account.backupAccountId);
+      });
+
+    test("does not use its token up when the backup id was wrong", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const proof = await solved(client, "retrieve-metadata", user.sync);
+      expect((await client.retrieveMetadata({ ...proof, backupId: "another" })).code()).toBe(
+        "backup_id_mismatch",
+      );
+      expect((await client.retrieveMetadata(proof)).status).toBe(200);
+    });
+
+    test("shows whoever is on a backup by passkey or account, without what identifies them elsewhere", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const { backupAccountId } = user.account;
+      const stored = await services.records.read(backupAccountId);
+      if (stored === null) throw new Error("the backup is not stored");
+      const { credential: _, ...passkey } = storedPasskey("Y3JlZA");
+      const oidc = { ...storedAccount("APPLE", "subject"), later: "secret" };
+      const factors = [
+        { id: "1", createdAt: 1, kind: { ...storedPasskey("Y3JlZA"), later: "secret" } },
+        { id: "2", createdAt: 2, kind: oidc, more: "secret" },
+      ];
+      const metadata = { ...stored.metadata, factors, note: "secret" };
+      await services.records.commit({
+        backupId: backupAccountId,
+        expect: stored,
+        next: { ...stored, metadata },
+      });
+
+      const proof = await solved(client, "retrieve-metadata", user.sync);
+      const answer = (await client.retrieveMetadata(proof)).ok();
+      expect(answer.factors).toEqual([
+        { id: "1", createdAt: 1, kind: passkey as never },
+        {
+          id: "2",
+          createdAt: 2,
+          kind: {
+            kind: "OIDC_ACCOUNT",
+            account: { kind: "APPLE", maskedEmail: "ab***@c.d" },
+            turnkeyProviderId: "provider",
+          },
+        },
+      ]);
+      expect(JSON.stringify(answer)).not.toMatch(/secret|subject|issuer|cHVibGljIGtleQ/);
+    });
+
+    proofContract(service, retrieveMetadataCall);
+    existingFactorContract(service, retrieveMetadataCall);
+    jsonRequestContract(service, "/v1/retrieve-metadata", validRequest, [
+      ...authorizationMutations("authorization"),
+      ...tokenMutations("challengeToken"),
+      ["with backupId a number", (body) => ({ ...body, backupId: 1 }), "/backupId"],
+      ["with backupId over 4 KiB", (body) => ({ ...body, backupId: long(4097) }), "/backupId"],
+    ]);
+
+    describe("refuses", () => {
+      const cases: readonly (readonly [
+        name: string,
+        mutate: (request: RequestBody, other: User) => RequestBody,
+        status: number,
+        code: string,
+      ])[] = [
+        [
+          "a backup id of somebody else",
+          (request, other) => ({ ...request, backupId: other.account.backupAccountId }),
+          400,
+          "backup_id_mismatch",
+        ],
+        [
+          "a backup id that nobody has",
+          (request) => ({ ...request, backupId: newUser().account.backupAccountId }),
+          400,
+          "backup_id_mismatch",
+        ],
+        [
+          "a backup id of the longest length",
+          (request) => ({ ...request, backupId: long(4096) }),
+          400,
+          "backup_id_mismatch",
+        ],
+        [
+          "a passkey",
+          (request) => ({ ...request, authorization: { kind: "PASSKEY", credential: {} } }),
+          400,
+          "invalid_authorization_type",
+        ],
+        [
+          "an account",
+          (request) => ({
+            ...request,
+            authorization: {
+              kind: "OIDC_ACCOUNT",
+              oidcToken: { kind: "APPLE", token: "x", aud: null },
+              publicKey: "",
+              signature: "",
+            },
+          }),
+          400,
+          "invalid_authorization_type",
+        ],
+        [
+          "a passkey before it looks at the token",
+          (request) => ({
+            ...request,
+            authorization: { kind: "PASSKEY", credential: {}, label: null },
+            challengeToken: "x",
+          }),
+          400,
+          "invalid_authorization_type",
+        ],
+      ];
+      for (const [name, mutate, status, code] of cases)
+        test(name, async () => {
+          const { client } = service();
+          const answer = await client.retrieveMetadata(
+            mutate(await validRequest(client), await userWithBackup(client)),
+          );
+          expect([answer.status, answer.code()]).toEqual([status, code]);
+        });
+
+      const untraced: readonly (readonly [
+        name: string,
+        backupId: (existing: User) => string | null,
+        code: string,
+      ])[] = [
+        ["a stranger who names no backup", () => null, "backup_untraceable"],
+        [
+          "a stranger who names a backup that exists",
+          ({ account }) => account.backupAccountId,
+          "unauthorized_factor",
+        ],
+        [
+          "a stranger who names none that exists",
+          () => newUser().account.backupAccountId,
+          "backup_does_not_exist",
+        ],
+        ["a stranger who names something else", () => "", "backup_does_not_exist"],
+      ];
+      for (const [name, backupId, code] of untraced)
+        test(name, async () => {
+          const { client } = service();
+          const existing = await userWithBackup(client);
+          const proof = await solved(client, "retrieve-metadata", createFactorKeypair());
+          const answer = await client.retrieveMetadata({ ...proof, backupId: backupId(existing) });
+          expect([answer.status, answer.code()]).toEqual([400, code]);
+        });
+
+      test("a factor of another backup whose index row names the one it asks for", async () => {
+        const { client, services } = service();
+        const user = await userWithBackup(client);
+        const stranger = createFactorKeypair();
+        const { backupAccountId } = user.account;
+        const stored = await services.records.read(backupAccountId);
+        if (stored === null) throw new Error("the backup is not stored");
+        const factor = { scope: "SYNC", key: factorKeys.ecKeypair(stranger.publicKey) } as const;
+        await services.records.commit({
+          backupId: backupAccountId,
+          expect: stored,
+          next: stored,
+          claim: [factor],
+        });
+        const proof = await solved(client, "retrieve-metadata", stranger);
+        const answer = await client.retrieveMetadata({ ...proof, backupId: backupAccountId });
+        expect(answer.code()).toBe("unauthorized_factor");
+      });
+    });
+  });

@@ -1,0 +1,185 @@
+import { describe, expect, test } from "bun:test";
+import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import { DRIVERS } from "../drivers.ts";
+import { syncCall } from "../support/proven-calls.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { blobKeys, storedRecord } from "../support/stored.ts";
+import {
+  newManifestHash,
+  randomBytes,
+  recovered,
+  syncPayload,
+  type User,
+  userWithBackup,
+} from "../support/users.ts";
+import { existingFactorContract } from "./existing-factors.ts";
+import { proofContract } from "./proofs.ts";
+import { authorizationMutations, type Mutation, payloadContract, tokenMutations } from "./requests.ts";
+
+const MUTATIONS: readonly Mutation[] = [
+  ...authorizationMutations("authorization"),
+  ...tokenMutations("challengeToken"),
+  ...["currentManifestHash", "newManifestHash"].flatMap((name): Mutation[] => [
+    [`without ${name}`, ({ [name]: _, ...rest }) => rest, `/${name}`],
+    [`with ${name} null`, (body) => ({ ...body, [name]: null }), `/${name}`],
+    [`with ${name} of 31 bytes`, (body) => ({ ...body, [name]: "a".repeat(62) }), `/${name}`],
+    [`with ${name} that is no hex`, (body) => ({ ...body, [name]: "x".repeat(64) }), `/${name}`],
+    [`with ${name} after 0X`, (body) => ({ ...body, [name]: `0X${"a".repeat(64)}` }), `/${name}`],
+  ]),
+];
+
+for (const driver of DRIVERS)
+  describe(`sync (${driver.name})`, () => {
+    const service = sharedService(driver);
+
+    test("replaces content and manifest hash, and nothing else", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const { backupAccountId } = user.account;
+      const before = await storedRecord(services, backupAccountId);
+      const newer = { hash: newManifestHash(), content: randomBytes(3_000) };
+
+      const answer = await client.sync(await syncPayload(client, user, newer.hash), newer.content);
+      expect(answer.ok()).toEqual({ backupId: backupAccountId });
+      const after = await storedRecord(services, backupAccountId);
+      expect(after.metadata).toEqual({ ...before.metadata, manifestHash: newer.hash });
+      expect(Buffer.from((await recovered(client, user)).backup, "base64")).toEqual(
+        Buffer.from(newer.content),
+      );
+      const keys = await blobKeys(services);
+      expect(keys).toContain(after.blob.key);
+      expect(keys).not.toContain(before.blob.key);
+    });
+
+    test("keeps members of the metadata that this version does not know, at every level", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const { backupAccountId } = user.account;
+      const stored = await storedRecord(services, backupAccountId);
+      const more = { since: "later", list: [1, null, { deep: true }] };
+      const known = stored.metadata as { keys: object[]; factors: object[]; syncFactors: object[] };
+      const metadata = {
+        ...stored.metadata,
+        more,
+        keys: known.keys.map((key) => ({ ...key, more })),
+        factors: known.factors.map((factor) => ({ ...factor, more })),
+        syncFactors: known.syncFactors.map((factor) => ({ ...factor, more })),
+      };
+      await services.records.commit({
+        backupId: backupAccountId,
+        expect: stored,
+        next: { ...stored, metadata },
+      });
+
+      const hash = newManifestHash();
+      (await client.sync(await syncPayload(client, user, hash), randomBytes(10))).ok();
+      expect((await storedRecord(services, backupAccountId)).metadata).toEqual({
+        ...metadata,
+        manifestHash: hash,
+      });
+    });
+
+    for (const [name, spell] of [
+      ["after 0x", (hash: string) => `0x${hash}`],
+      ["in capitals", (hash: string) => hash.toUpperCase()],
+      ["in capitals after 0x", (hash: string) => `0x${hash.toUpperCase()}`],
+    ] as const)
+      test(`reads manifest hashes ${name}`, async () => {
+        const { client } = service();
+        const user = await userWithBackup(client);
+        const hash = newManifestHash();
+        const payload = await syncPayload(client, user, spell(hash));
+        const spelt = { ...payload, currentManifestHash: spell(payload.currentManifestHash) };
+        (await client.sync(spelt, randomBytes(10))).ok();
+        expect((await recovered(client, user)).metadata.manifestHash).toBe(hash);
+      });
+
+    test("to the same manifest hash replaces the content all the same", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const content = randomBytes(10);
+      (await client.sync(await syncPayload(client, user, user.manifestHash), content)).ok();
+      expect(Buffer.from((await recovered(client, user)).backup, "base64")).toEqual(Buffer.from(content));
+    });
+
+    test("that was a mismatch may be corrected and sent with the same token", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const before = await blobKeys(services);
+      const payload = await syncPayload(client, user);
+      const wrong = { ...payload, currentManifestHash: newManifestHash() };
+      const refused = await client.sync(wrong, randomBytes(10));
+      expect([refused.status, refused.code()]).toEqual([412, "manifest_hash_mismatch"]);
+      expect((await blobKeys(services)).toSorted()).toEqual(before.toSorted());
+
+      (await client.sync(payload, randomBytes(10))).ok();
+      expect((await client.sync(payload, randomBytes(10))).code()).toBe("already_used");
+      expect((await client.sync(wrong, randomBytes(10))).code()).toBe("already_used");
+    });
+
+    proofContract(service, syncCall);
+    existingFactorContract(service, syncCall);
+    payloadContract(
+      service,
+      "/v1/sync",
+      async (client) => syncPayload(client, await userWithBackup(client)),
+      MUTATIONS,
+    );
+
+    describe("refuses", () => {
+      const passkey = { kind: "PASSKEY", credential: {} };
+      const cases: readonly (readonly [
+        name: string,
+        mutate: (payload: RequestBody) => RequestBody,
+        status: number,
+        code: string,
+      ])[] = [
+        [
+          "another manifest hash",
+          (body) => ({ ...body, currentManifestHash: newManifestHash() }),
+          412,
+          "manifest_hash_mismatch",
+        ],
+        [
+          "the new manifest hash as the current one",
+          (body) => ({ ...body, currentManifestHash: body.newManifestHash }),
+          412,
+          "manifest_hash_mismatch",
+        ],
+        ["a passkey", (body) => ({ ...body, authorization: passkey }), 400, "invalid_authorization_type"],
+        [
+          "a passkey before its token",
+          (body) => ({ ...body, authorization: passkey, challengeToken: "x" }),
+          400,
+          "invalid_authorization_type",
+        ],
+        [
+          "a bad token before another manifest hash",
+          (body) => ({ ...body, challengeToken: "x", currentManifestHash: newManifestHash() }),
+          400,
+          "jwt_error",
+        ],
+      ];
+      const unchanged = async (client: ApiClient, user: User) => {
+        const { backup, metadata } = await recovered(client, user);
+        expect(metadata.manifestHash).toBe(user.manifestHash);
+        expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(user.backup));
+      };
+      for (const [name, mutate, status, code] of cases)
+        test(`${name}, and changes nothing`, async () => {
+          const { client } = service();
+          const user = await userWithBackup(client);
+          const answer = await client.sync(mutate(await syncPayload(client, user)), randomBytes(10));
+          expect([answer.status, answer.code()]).toEqual([status, code]);
+          await unchanged(client, user);
+        });
+
+      test("an empty backup, and changes nothing", async () => {
+        const { client } = service();
+        const user = await userWithBackup(client);
+        const answer = await client.sync(await syncPayload(client, user), new Uint8Array(0));
+        expect([answer.status, answer.code()]).toEqual([400, "empty_backup_file"]);
+        await unchanged(client, user);
+      });
+    });
+  });

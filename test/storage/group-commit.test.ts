@@ -1,0 +1,72 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { GroupCommit } from "../../src/storage/local/group-commit.ts";
+
+function fixture() {
+  const database = new Database(":memory:", { strict: true });
+  database.run("CREATE TABLE notes (text TEXT PRIMARY KEY) STRICT");
+  const notes = () =>
+    database
+      .query<{ text: string }, []>("SELECT text FROM notes ORDER BY text")
+      .all()
+      .map(({ text }) => text);
+  const insert = (text: string) => database.run("INSERT INTO notes VALUES (?)", [text]);
+  return { database, notes, insert, writes: new GroupCommit(database) };
+}
+
+const outage = () => Object.assign(new Error("disk full"), { code: "SQLITE_FULL" });
+
+describe("a group of writes", () => {
+  test("is made in one transaction, each write seeing those before it", async () => {
+    const { database, notes, insert, writes } = fixture();
+    let seen: string[] = [];
+    const first = writes.add(() => insert("a"));
+    const second = writes.add(() => {
+      seen = notes();
+      return database.inTransaction;
+    });
+    expect(database.inTransaction).toBe(false);
+    await first;
+    expect(await second).toBe(true);
+    expect(seen).toEqual(["a"]);
+  });
+
+  test("loses only the write that fails, and all of that one", async () => {
+    const { notes, insert, writes } = fixture();
+    const results = await Promise.allSettled([
+      writes.add(() => insert("a")),
+      writes.add(() => {
+        insert("b");
+        throw new Error("wrong");
+      }),
+      writes.add(() => insert("c")),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(notes()).toEqual(["a", "c"]);
+  });
+
+  test("is lost as a whole when the disk cannot be written, and every caller is told", async () => {
+    const { notes, insert, writes } = fixture();
+    const results = await Promise.allSettled([
+      writes.add(() => insert("a")),
+      writes.add(() => {
+        throw outage();
+      }),
+      writes.add(() => insert("c")),
+    ]);
+    for (const result of results)
+      expect(result.status === "rejected" && result.reason).toBeInstanceOf(StorageUnavailable);
+    expect(notes()).toEqual([]);
+    await writes.add(() => insert("d"));
+    expect(notes()).toEqual(["d"]);
+  });
+
+  test("is made at once when the store closes", () => {
+    const { notes, insert, writes } = fixture();
+    const added = writes.add(() => insert("a"));
+    writes.flush();
+    expect(notes()).toEqual(["a"]);
+    return added;
+  });
+});

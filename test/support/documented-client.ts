@@ -1,0 +1,61 @@
+/** A client that holds each answer against the service's own API reference: what is not documented is a failure. */
+import { ApiClient, type Exchange } from "../../src/cli/api-client.ts";
+
+interface OpenApiDocument {
+  readonly paths: Readonly<
+    Record<
+      string,
+      Readonly<Record<string, { readonly responses: Readonly<Record<string, DocumentedAnswer>> }>>
+    >
+  >;
+}
+
+interface DocumentedAnswer {
+  readonly content?: {
+    readonly "application/json": {
+      readonly schema: { readonly properties?: { readonly error?: DocumentedError } };
+    };
+  };
+}
+
+interface DocumentedError {
+  readonly properties: { readonly code: { readonly enum: readonly string[] } };
+}
+
+/** The API reference as the service serves it. */
+export async function apiReferenceOf(url: string): Promise<OpenApiDocument> {
+  return (await fetch(`${url}/openapi.json`)).json() as Promise<OpenApiDocument>;
+}
+
+/** The error codes that are documented for an answer of a route; `null` when the status itself is not. */
+export function documentedCodes(
+  document: OpenApiDocument,
+  method: string,
+  path: string,
+  status: number,
+): readonly string[] | null {
+  const answer = document.paths[path]?.[method.toLowerCase()]?.responses[String(status)];
+  if (answer === undefined) return null;
+  return answer.content?.["application/json"].schema.properties?.error?.properties.code.enum ?? [];
+}
+
+/** A client whose calls fail when the service answers with a status or an error code that it does not document. */
+export async function documentedClient(url: string): Promise<ApiClient> {
+  const document = await apiReferenceOf(url);
+  return new ApiClient({ url, onExchange: (exchange) => requireDocumented(document, exchange) });
+}
+
+export function requireDocumented(document: OpenApiDocument, exchange: Exchange): void {
+  const { method, path, status, response } = exchange;
+  if (document.paths[path] === undefined) return; // no route: there is nothing to document
+  const codes = documentedCodes(document, method, path, status);
+  if (codes === null) throw new Error(`${method} ${path} answered ${status}, which is not documented`);
+  const code = status < 400 ? null : errorCodeOf(response);
+  if (code !== null && !codes.includes(code))
+    throw new Error(`${method} ${path} answered ${status} ${code}, documented are ${codes.join(", ")}`);
+}
+
+function errorCodeOf(response: unknown): string {
+  const { error } = response as { readonly error: { readonly code: string } };
+  return error.code;
+}

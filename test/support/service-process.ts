@@ -1,0 +1,72 @@
+/** The service as a process of its own, as an operator runs it. */
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+
+export interface ServiceProcess extends AsyncDisposable {
+  readonly url: string;
+  /** Sends a signal; the result resolves when it is sent. */
+  signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
+  /** The exit code, `null` when a signal ended it. */
+  readonly exited: Promise<number | null>;
+  /** What it has logged so far. */
+  readonly lines: readonly string[];
+}
+
+/** Starts `src/main.ts` on free ports and resolves when it listens. */
+export async function startProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  const child = spawn({ HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env });
+  const lines: string[] = [];
+  const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
+  const reading = (async () => {
+    for await (const line of linesOf(child.stdout)) {
+      lines.push(line);
+      const { url }: { url?: string } = JSON.parse(line);
+      if (url !== undefined) resolve(url);
+    }
+    reject(new Error(`the service ended: ${lines.join("\n")} ${await new Response(child.stderr).text()}`));
+  })();
+  const exited = child.exited.then(() => child.exitCode);
+  return {
+    url: await listening,
+    signal: (name) => child.kill(name),
+    exited,
+    lines,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+      await reading;
+    },
+  };
+}
+
+/** Runs `src/main.ts` to its end. */
+export async function runProcess(env: Readonly<Record<string, string>>) {
+  const child = spawn(env);
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  await child.exited;
+  return { exitCode: child.exitCode, stdout, stderr };
+}
+
+function spawn(env: Readonly<Record<string, string>>) {
+  const { PATH = "", HOME = "" } = process.env;
+  return Bun.spawn(["bun", "src/main.ts"], {
+    cwd: ROOT,
+    env: { PATH, HOME, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncIterable<string> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}

@@ -1,0 +1,55 @@
+/** Stores that a test has its hand in. */
+import type { Stores } from "../../src/services.ts";
+
+/** The same store with some of its methods in the test's own way. */
+export function replaced<T extends object>(store: T, methods: Partial<T>): T {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name in methods) return Reflect.get(methods, name);
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+/** The same store; `onCall` sees the name of each method that is called. */
+export function watched<T extends object>(store: T, onCall: (method: string) => void): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      return (...parameters: unknown[]) => {
+        onCall(String(name));
+        return member.apply(target, parameters);
+      };
+    },
+  });
+}
+
+/** The same stores as over a network: each call takes some turns of the event loop, so that requests interleave. */
+export function interleaving({ records, blobs }: Stores): Stores {
+  return { records: slowed(records), blobs: slowed(blobs) };
+}
+
+const SLOW = ["locate", "read", "commit", "spend", "readToken", "put", "get", "delete"];
+
+function slowed<T extends object>(store: T): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      if (!SLOW.includes(String(name))) return member.bind(target);
+      return async (...parameters: unknown[]) => {
+        await someTurns();
+        const result: unknown = await member.apply(target, parameters);
+        await someTurns();
+        return result;
+      };
+    },
+  });
+}
+
+async function someTurns(): Promise<void> {
+  for (let turns = Math.floor(Math.random() * 20); turns > 0; turns--)
+    await new Promise<void>((resolve) => setImmediate(resolve));
+}
