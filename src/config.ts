@@ -101,6 +101,8 @@ export interface Config {
   };
   readonly limits: {
     readonly maxBackupBytes: number;
+    /** Memory that uploads may take together. */
+    readonly maxInFlightUploadBytes: number;
     readonly maxMainFactors: number;
     readonly maxSyncFactors: number;
   };
@@ -129,7 +131,8 @@ export class ConfigError extends Error {
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 const DOMAIN_NAME =
   /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const MAX_BACKUP_BYTES = 15 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const MAX_BACKUP_BYTES = 15 * MIB;
 
 /**
  * Reads the whole configuration.
@@ -167,6 +170,12 @@ export function loadConfig(env: Environment): Config {
     challengeTokens: { keys, generatedKeyDir: dataDir },
     limits: {
       maxBackupBytes: read.integer("MAX_BACKUP_BYTES", MAX_BACKUP_BYTES, 1, MAX_BACKUP_BYTES),
+      maxInFlightUploadBytes: read.integer(
+        "MAX_IN_FLIGHT_UPLOAD_BYTES",
+        256 * MIB,
+        MAX_BACKUP_BYTES + 2 * MIB,
+        1024 * 1024 * MIB,
+      ),
       maxMainFactors: read.integer("MAX_MAIN_FACTORS", 10, 1, 10),
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },

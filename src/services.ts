@@ -15,6 +15,7 @@ import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig } from "./config.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
+import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
@@ -37,6 +38,7 @@ export interface Services extends AsyncDisposable {
   readonly testIssuer: TestIssuer | null;
   readonly requestLimits: RequestLimits;
   readonly backups: Backups;
+  readonly uploadBudget: UploadBudget;
 }
 
 /** What tests put in the place of the real thing. */
@@ -96,6 +98,12 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     findPasskey,
   });
 
+  const uploadBudget = createUploadBudget({
+    maxBytes: config.limits.maxInFlightUploadBytes,
+    isHeldWhole: blobs.holdsContent,
+  });
+  metrics.watchUploadMemory(() => uploadBudget.reservedBytes);
+
   return {
     config,
     clock,
@@ -119,6 +127,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     testIssuer,
     requestLimits,
     backups,
+    uploadBudget,
     async [Symbol.asyncDispose]() {
       await background.settled();
       await blobs[Symbol.asyncDispose]();

@@ -37,7 +37,12 @@ describe("the defaults", () => {
       log: { level: "info", format: "pretty" },
       storage: { driver: "local", dataDir: "./data" },
       challengeTokens: { keys: [], generatedKeyDir: "./data" },
-      limits: { maxBackupBytes: 15_728_640, maxMainFactors: 10, maxSyncFactors: 25 },
+      limits: {
+        maxBackupBytes: 15_728_640,
+        maxInFlightUploadBytes: 268_435_456,
+        maxMainFactors: 10,
+        maxSyncFactors: 25,
+      },
       webauthn: { rpId: "localhost", rpName: "Backup Service", origins: ["http://localhost:8000"] },
       oidc: {
         testIssuer: true,
@@ -87,7 +92,12 @@ describe("the defaults", () => {
         keys: [{ kid: "k1", secret: Buffer.alloc(32, 1) }],
         generatedKeyDir: "./data",
       },
-      limits: { maxBackupBytes: 15_728_640, maxMainFactors: 10, maxSyncFactors: 25 },
+      limits: {
+        maxBackupBytes: 15_728_640,
+        maxInFlightUploadBytes: 268_435_456,
+        maxMainFactors: 10,
+        maxSyncFactors: 25,
+      },
       webauthn: { rpId: "backup.example", rpName: "Backup Service", origins: ["https://backup.example"] },
       oidc: { testIssuer: false, google: null, apple: null },
       attestation: {
@@ -173,6 +183,7 @@ describe("each variable is read", () => {
       { RATE_LIMITS: "true", [`RATE_LIMIT_${variable}`]: "7" },
       { rateLimits: { [member]: 7 } },
     ]),
+    [{ MAX_IN_FLIGHT_UPLOAD_BYTES: "17825792" }, { limits: { maxInFlightUploadBytes: 17_825_792 } }],
     [{ MAX_BACKUP_BYTES: "1" }, { limits: { maxBackupBytes: 1 } }],
     [
       { MAX_MAIN_FACTORS: "1", MAX_SYNC_FACTORS: "25" },

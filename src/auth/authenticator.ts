@@ -202,8 +202,9 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     const { challenge, oneTime } = await challengeTokens.open(challengeToken, "passkey", context);
     const assertion = parseAssertion(credential);
     const factor = { scope: "MAIN", key: factorKeys.passkey(assertion.credentialId) } as const;
-    const found = await findPasskey(factor, [oneTime]);
-    const { counter } = await unlessReplayed(found, () =>
+    const find = () => findPasskey(factor, [oneTime]);
+    const found = await find();
+    const { counter } = await unlessReplayed(found, find, () =>
       passkeys.verifyAssertion(assertion, challenge, found.credential),
     );
     return { factor, oneTime: [oneTime], passkey: { entry: found.entry, counter } };
@@ -228,10 +229,12 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
  * Checks the signature of a passkey that was found. A replay of a genuine one is told as such; its counter, which did
  * not grow, would otherwise make it look like a copied authenticator.
  *
+ * @param findAgain tells whether the challenge was used since: the counter may be that of the first use.
  * @throws ServiceError `already_used`, or what `verify` throws.
  */
 export async function unlessReplayed<T>(
   { spent }: Pick<FoundPasskey<unknown>, "spent">,
+  findAgain: () => Promise<Pick<FoundPasskey<unknown>, "spent">>,
   verify: () => T | Promise<T>,
 ): Promise<T> {
   const replayed = () => new ServiceError("already_used", "The challenge was used before");
@@ -240,7 +243,8 @@ export async function unlessReplayed<T>(
     if (spent) throw replayed();
     return verified;
   } catch (error) {
-    throw spent && error instanceof CounterRegression ? replayed() : error;
+    if (!(error instanceof CounterRegression)) throw error;
+    throw spent || (await findAgain()).spent ? replayed() : error;
   }
 }
 

@@ -191,12 +191,13 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
       "passkey",
     );
     const factor = { scope: "MAIN", key: factorKeys.passkey(stamp.assertion.credentialId) } as const;
-    const found = await findPasskey(factor, [oneTime]).catch((error: unknown) => {
+    const find = () => findPasskey(factor, [oneTime]);
+    const found = await find().catch((error: unknown) => {
       if (error instanceof ServiceError && error.code === "unauthorized_factor")
         throw new ServiceError("backup_untraceable", "The factor leads to no backup");
       throw error;
     });
-    const { counter } = await unlessReplayed(found, () =>
+    const { counter } = await unlessReplayed(found, find, () =>
       verifyTurnkeyStamp(stamp, { ...found, challenge }, webauthn, clock),
     );
     const agreed = agreedIn(context, "PASSKEY");

@@ -5,7 +5,6 @@ import { verifyAccountSignature } from "../auth/account-key.ts";
 import { encryptionKeyOf } from "../backup/exported-metadata.ts";
 import { ServiceError } from "../errors.ts";
 import { createChallengeRoutes } from "../http/challenge-route.ts";
-import { readUpload } from "../http/multipart.ts";
 import { operation } from "../http/openapi.ts";
 import {
   Authorization,
@@ -19,6 +18,7 @@ import {
   optional,
   text,
 } from "../http/schemas.ts";
+import { withUpload } from "../http/upload.ts";
 import type { Services } from "../services.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import { REGISTRATION_ERRORS } from "./factor-errors.ts";
@@ -51,36 +51,37 @@ export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMet
 const context = { operation: "create" } as const;
 
 export function create(services: Services) {
-  const { authenticator, backups, challengeTokens, config } = services;
+  const { authenticator, backups, challengeTokens, config, uploadBudget } = services;
+  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget: uploadBudget };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     "/v1/create",
-    async ({ request }) => {
-      const { payload, backup } = await readUpload(request, compiledPayload, config.limits.maxBackupBytes);
-      const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
-      const accountProof = await proveAccount(payload);
-      const main = await authenticator.register(
-        "MAIN",
-        payload.authorization,
-        payload.challengeToken,
-        context,
-      );
-      const sync = await authenticator.register(
-        "SYNC",
-        payload.initialSyncFactor,
-        payload.initialSyncChallengeToken,
-        context,
-      );
-      const backupMetadata = await backups.create({
-        backupId: payload.backupAccountId,
-        manifestHash: normalizedManifestHash(payload.manifestHash),
-        encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
-        oneTime: accountProof,
-        mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
-        syncFactor: { ...sync, kind: keypairKind(sync.kind) },
-        content: backup,
-      });
-      return { backupId: payload.backupAccountId, backupMetadata };
-    },
+    ({ request }) =>
+      withUpload(request, compiledPayload, uploadOptions, async (payload, content) => {
+        const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
+        const accountProof = await proveAccount(payload);
+        const main = await authenticator.register(
+          "MAIN",
+          payload.authorization,
+          payload.challengeToken,
+          context,
+        );
+        const sync = await authenticator.register(
+          "SYNC",
+          payload.initialSyncFactor,
+          payload.initialSyncChallengeToken,
+          context,
+        );
+        const backupMetadata = await backups.create({
+          backupId: payload.backupAccountId,
+          manifestHash: normalizedManifestHash(payload.manifestHash),
+          encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
+          oneTime: accountProof,
+          mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
+          syncFactor: { ...sync, kind: keypairKind(sync.kind) },
+          content,
+        });
+        return { backupId: payload.backupAccountId, backupMetadata };
+      }),
     {
       parse: "none",
       detail: operation({

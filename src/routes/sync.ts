@@ -1,7 +1,6 @@
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { readUpload } from "../http/multipart.ts";
 import { operation } from "../http/openapi.ts";
 import {
   Authorization,
@@ -11,6 +10,7 @@ import {
   normalizedManifestHash,
   object,
 } from "../http/schemas.ts";
+import { withUpload } from "../http/upload.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
@@ -25,26 +25,27 @@ const compiledPayload = TypeCompiler.Compile(SyncPayload);
 const context = { operation: "sync" } as const;
 
 export function sync(services: Services) {
-  const { authenticator, backups, config } = services;
+  const { authenticator, backups, config, uploadBudget } = services;
+  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget: uploadBudget };
   return new Elysia({ name: "sync" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
     .post(
       "/v1/sync",
-      async ({ request }) => {
-        const { payload, backup } = await readUpload(request, compiledPayload, config.limits.maxBackupBytes);
-        const proof = await authenticator.authenticate(
-          "SYNC",
-          payload.authorization,
-          payload.challengeToken,
-          context,
-        );
-        const backupId = await backups.sync(proof, {
-          currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
-          newManifestHash: normalizedManifestHash(payload.newManifestHash),
-          content: backup,
-        });
-        return { backupId };
-      },
+      ({ request }) =>
+        withUpload(request, compiledPayload, uploadOptions, async (payload, content) => {
+          const proof = await authenticator.authenticate(
+            "SYNC",
+            payload.authorization,
+            payload.challengeToken,
+            context,
+          );
+          const backupId = await backups.sync(proof, {
+            currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
+            newManifestHash: normalizedManifestHash(payload.newManifestHash),
+            content,
+          });
+          return { backupId };
+        }),
       {
         parse: "none",
         detail: operation({

@@ -151,6 +151,9 @@ export interface RecordStore extends AsyncDisposable {
 }
 
 export interface BlobStore extends AsyncDisposable {
+  /** Whether `put` holds the whole content in memory before it passes it on. */
+  readonly holdsContent: boolean;
+
   /** Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. */
   put(backupId: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BlobRef>;
 

@@ -94,6 +94,18 @@ export function createMetrics() {
     contentType: registry.contentType,
     text: () => registry.metrics(),
 
+    /** Has the memory set aside for uploads asked for whenever the figures are read. */
+    watchUploadMemory(bytes: () => number): void {
+      new Gauge({
+        name: "upload_memory_bytes",
+        help: "Memory set aside for uploads that are in flight",
+        registers,
+        collect() {
+          this.set(bytes());
+        },
+      });
+    },
+
     /** Starts to measure how late timers fire; the result stops it. */
     watchEventLoop(): () => void {
       let dueMs = performance.now() + EVENT_LOOP_PROBE_MS;

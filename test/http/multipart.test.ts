@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../../src/errors.ts";
-import { readUpload } from "../../src/http/multipart.ts";
+import { withUpload } from "../../src/http/upload.ts";
+import { createUploadBudget } from "../../src/limits/upload-budget.ts";
 import { BOUNDARY, multipartBody, multipartType, type PartText, part } from "../support/multipart-body.ts";
 import { randomBytes } from "../support/users.ts";
 
@@ -26,12 +27,17 @@ interface Sent {
 
 async function upload({ body, contentType = multipartType() }: Sent) {
   const init = { method: "POST", headers: { "content-type": contentType }, body: body as never };
-  const { payload, backup } = await readUpload(
-    new Request("http://localhost/", init),
+  const budget = createUploadBudget({ maxBytes: 64 * MIB, isHeldWhole: false });
+  const request = new Request("http://localhost/", init);
+  return withUpload(
+    request,
     schema,
-    MAX_BACKUP_BYTES,
+    { maxBackupBytes: MAX_BACKUP_BYTES, budget },
+    async (payload, content) => ({
+      payload,
+      backup: Buffer.concat(await Array.fromAsync(content)),
+    }),
   );
-  return { payload, backup: Buffer.concat(backup) };
 }
 
 async function codeOf(sent: Sent): Promise<string> {

@@ -39,6 +39,7 @@ export async function openAwsBlobs(config: AwsStorageConfig, options: AwsBlobsOp
 }
 
 class AwsBlobs implements BlobStore {
+  readonly holdsContent = true; // S3 wants to know length and hash before the first byte
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #encryption: { ServerSideEncryption: "aws:kms"; SSEKMSKeyId: string } | Record<string, never>;

@@ -26,6 +26,7 @@ export async function openLocalBlobs({ dataDir, random }: LocalBlobsOptions): Pr
 }
 
 class LocalBlobs implements BlobStore {
+  readonly holdsContent = false;
   readonly #root: string;
   readonly #temporary: string;
   readonly #random: Random;

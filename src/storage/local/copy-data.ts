@@ -26,7 +26,6 @@ const DATABASE = "records.sqlite";
 const WIDTH = 8;
 /** How many ciphertexts are opened for one snapshot; if there are more they are copied, and another one is tried. */
 const MAX_OPEN = 200;
-/** How many snapshots are tried before the service's writes are held up. */
 const FREE_ATTEMPTS = 5;
 
 export interface CopyOptions {
@@ -35,6 +34,8 @@ export interface CopyOptions {
   readonly target: string;
   /** Sees each ciphertext that was looked at. */
   readonly onProgress?: (progress: CopyProgress) => void;
+  /** How many snapshots are tried before the service's writes are held up. 5 by default. */
+  readonly freeAttempts?: number;
 }
 
 export interface CopyProgress {
@@ -55,14 +56,15 @@ export interface CopyResult extends CopyProgress {
  *
  * @throws CopyRefused when the target is no place for a copy.
  */
-export async function copyData({ source, target, onProgress }: CopyOptions): Promise<CopyResult> {
+export async function copyData(options: CopyOptions): Promise<CopyResult> {
+  const { source, target } = options;
   await using _lock = await prepareTarget(source, target);
   for (const name of await readdir(target))
     if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
   const blobs = await openBlobCopier(source, target);
   const partial = join(target, `${DATABASE}.${randomUUID()}`);
   try {
-    const { progress, lost } = await copyState(join(source, DATABASE), partial, blobs, onProgress);
+    const { progress, lost } = await copyState(options, partial, blobs);
     await blobs.sync();
     await copyOtherFiles(source, target);
     await sync(partial);
@@ -75,12 +77,11 @@ export async function copyData({ source, target, onProgress }: CopyOptions): Pro
 }
 
 async function copyState(
-  database: string,
+  { source, onProgress, freeAttempts = FREE_ATTEMPTS }: CopyOptions,
   partial: string,
   blobs: BlobCopier,
-  onProgress: CopyOptions["onProgress"],
 ) {
-  using records = new RecordsCopier(database, partial);
+  using records = new RecordsCopier(join(source, DATABASE), partial);
   const progress = { copiedBlobs: 0, copiedBytes: 0, presentBlobs: 0 };
 
   async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
@@ -106,7 +107,7 @@ async function copyState(
   for (const page of records.needs()) await copyAll(page);
   for (let attempt = 0; ; attempt++) {
     const { needs, opened } = await records.snapshot((snapshot) =>
-      takeIfComplete(records, snapshot, blobs, attempt >= FREE_ATTEMPTS),
+      takeIfComplete(records, snapshot, blobs, attempt >= freeAttempts),
     );
     if (opened === null) {
       await copyAll(needs);

@@ -1,0 +1,96 @@
+/** Uploads: a JSON part `payload` that says what to do, and the ciphertext itself as the part `backup`. */
+import type { Static, TSchema } from "@sinclair/typebox";
+import type { TypeCheck } from "@sinclair/typebox/compiler";
+import { ServiceError } from "../errors.ts";
+import type { UploadBudget } from "../limits/upload-budget.ts";
+import { jsonText, parseJson, tooLarge } from "./body.ts";
+import { type Part, UploadParts } from "./multipart.ts";
+import { describeMismatch } from "./validation.ts";
+
+export interface UploadOptions {
+  readonly maxBackupBytes: number;
+  readonly budget: UploadBudget;
+}
+
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
+/** What the payload part and the framing may add to the largest backup. */
+const OVERHEAD_BYTES = 1024 * 1024;
+
+/**
+ * Reads an upload and hands it to `use`, the backup while it still arrives if the payload came first. `content` fails
+ * at its end when the upload is not in order, so whoever stores it must not have committed to it by then.
+ *
+ * What is wrong with the upload is told before anything that `use` finds wrong: when `use` fails, the rest is read.
+ *
+ * @throws ServiceError in this order: `content_too_large` for a whole that is; `multipart_error`;
+ *   `missing_payload_field`; `content_too_large` for the payload; `invalid_payload`; `missing_backup_field`;
+ *   `empty_backup_file`; `content_too_large` for the backup; what `use` throws. `service_unavailable` at once when too
+ *   much is being uploaded already.
+ */
+export async function withUpload<T extends TSchema, Result>(
+  request: Request,
+  schema: TypeCheck<T>,
+  { maxBackupBytes, budget }: UploadOptions,
+  use: (payload: Static<T>, content: AsyncIterable<Uint8Array>) => Promise<Result>,
+): Promise<Result> {
+  const maxBytes = maxBackupBytes + OVERHEAD_BYTES;
+  const declared = request.headers.get("content-length");
+  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  using reservation = budget.reserve(declared === null ? maxBytes : Number(declared));
+
+  const parts = new UploadParts(request, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes, maxBytes });
+  while (parts.payload?.isComplete !== true && (await parts.advance()))
+    reservation.hold(parts.backup?.size ?? 0);
+  const payload = await orEndOf(parts, () => parsePayload(parts.payload, schema));
+  const content = contentOf(parts, maxBackupBytes);
+  try {
+    return await use(payload, content);
+  } catch (error) {
+    await drain(content);
+    throw error;
+  }
+}
+
+function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck<T>): Static<T> {
+  if (payload === null) throw new ServiceError("missing_payload_field", "The part payload is missing");
+  if (payload.size > MAX_PAYLOAD_BYTES) throw tooLarge(MAX_PAYLOAD_BYTES);
+  const value = parseJson(jsonText(payload.chunks, "The part payload"), "The part payload");
+  if (!schema.Check(value))
+    throw new ServiceError(
+      "invalid_payload",
+      `In the part payload, ${describeMismatch(schema.Schema(), value)}`,
+    );
+  return value;
+}
+
+/** The bytes of the backup, each once: whoever comes later gets what is left. */
+async function* contentOf(parts: UploadParts, maxBackupBytes: number): AsyncGenerator<Uint8Array> {
+  let hasMore = true;
+  while (hasMore) {
+    yield* takeChunks(parts.backup);
+    hasMore = await parts.advance();
+  }
+  yield* takeChunks(parts.backup);
+  const { backup } = parts;
+  if (backup === null) throw new ServiceError("missing_backup_field", "The part backup is missing");
+  if (backup.size === 0) throw new ServiceError("empty_backup_file", "The part backup is empty");
+  if (backup.size > maxBackupBytes) throw tooLarge(maxBackupBytes);
+}
+
+function takeChunks(part: Part | null): Uint8Array[] {
+  return part === null ? [] : part.chunks.splice(0);
+}
+
+/** Where `step` fails, reads to the end of the body first: what is wrong with the framing is told before. */
+async function orEndOf<T>(parts: UploadParts, step: () => T): Promise<T> {
+  try {
+    return step();
+  } catch (error) {
+    while (await parts.advance()) takeChunks(parts.backup);
+    throw error;
+  }
+}
+
+async function drain(content: AsyncGenerator<Uint8Array>): Promise<void> {
+  for (let next = await content.next(); next.done !== true; ) next = await content.next();
+}
