@@ -2,14 +2,21 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { Operation } from "../auth/challenge-tokens.ts";
-import { KeypairChallenge } from "../http/challenge-route.ts";
+import {
+  KeypairChallenge,
+  KeypairCreateChallenge,
+  PasskeyChallenge,
+  PasskeyCreateChallenge,
+} from "../http/challenge-route.ts";
 import type { ErrorBody } from "../http/error-status.ts";
 import { BackupIdResponse, Metadata } from "../http/schemas.ts";
+import { AddFactorChallengeResponse, AddFactorResponse } from "../routes/add-factor.ts";
 import { StatusResponse } from "../routes/backup-status.ts";
 import { CreateResponse } from "../routes/create.ts";
 import { DeleteFactorResponse } from "../routes/delete-factor.ts";
 import { HealthResponse } from "../routes/health.ts";
 import { RetrieveResponse } from "../routes/retrieve.ts";
+import { IdTokenResponse } from "../routes/test-issuer.ts";
 
 /** A body as a client sends it: whatever it likes. */
 export type RequestBody = Readonly<Record<string, unknown>>;
@@ -62,6 +69,21 @@ export class ApiClient {
     return this.post(`/v1/${operation}/challenge/keypair`, body, KeypairChallenge);
   }
 
+  /** As {@link keypairChallenge} for `create`, with the challenge of the account key. */
+  createKeypairChallenge() {
+    return this.post("/v1/create/challenge/keypair", {}, KeypairCreateChallenge);
+  }
+
+  /** Options to make a passkey for a new backup. */
+  createPasskeyChallenge(body: RequestBody) {
+    return this.post("/v1/create/challenge/passkey", body, PasskeyCreateChallenge);
+  }
+
+  /** Options to use a passkey that is on a backup. */
+  passkeyChallenge(operation: "retrieve" | "verify-factor") {
+    return this.post(`/v1/${operation}/challenge/passkey`, {}, PasskeyChallenge);
+  }
+
   create(payload: RequestBody, backup: Uint8Array) {
     return this.upload("/v1/create", payload, backup, CreateResponse);
   }
@@ -76,6 +98,14 @@ export class ApiClient {
 
   verifyFactor(body: RequestBody) {
     return this.post("/v1/verify-factor", body, BackupIdResponse);
+  }
+
+  addFactorChallenge(body: RequestBody) {
+    return this.post("/v1/add-factor/challenge", body, AddFactorChallengeResponse);
+  }
+
+  addFactor(body: RequestBody) {
+    return this.post("/v1/add-factor", body, AddFactorResponse);
   }
 
   addSyncFactor(body: RequestBody) {
@@ -100,6 +130,11 @@ export class ApiClient {
 
   status(backupId: string) {
     return this.post("/v1/backup/status", { backupId }, StatusResponse);
+  }
+
+  /** An id_token for a made-up account; in development only. */
+  idToken(body: RequestBody) {
+    return this.post("/dev/id-token", body, IdTokenResponse);
   }
 
   health() {

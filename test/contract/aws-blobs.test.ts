@@ -123,6 +123,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(error).toBeInstanceOf(StorageUnavailable);
       if (error instanceof Error) expect(String(error.cause)).toContain("aws:setup");
     }
-    await expect(store.blobs.ready()).rejects.toThrow("no-such-bucket cannot be used: it does not exist");
+    for (const call of [() => store.blobs.ready(), () => store.blobs.sizeOf(ref.key)])
+      await expect(call()).rejects.toThrow("no-such-bucket cannot be used: it does not exist");
   });
 }

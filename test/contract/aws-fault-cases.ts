@@ -201,6 +201,16 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
       return reading(run, [{ backupId: id, blob: record(id).blob }]);
     },
   },
+  {
+    name: "listing the index",
+    writes: false,
+    async prepare(records, id) {
+      await create(records, id, { claim: [main(id)] });
+      const run = async (store: RecordStore) =>
+        (await collect(store.listFactors())).filter(({ backupId }) => backupId === id);
+      return reading(run, [{ factor: { ...main(id), stored: true }, backupId: id }]);
+    },
+  },
   { name: "being ready", writes: false, prepare: async () => reading((store) => store.ready(), undefined) },
 ];
 
@@ -210,6 +220,19 @@ export const BLOB_CASES: readonly FaultCase<BlobStore>[] = [
   putting("putting a large ciphertext", 2_000_000),
   getting("reading a small ciphertext", 1_000, false),
   getting("reading a large ciphertext", 2_000_000, true),
+  {
+    name: "looking up a size",
+    writes: false,
+    async prepare(blobs, id) {
+      const { key } = await blobs.put(id, [randomBytes(10)]);
+      return reading((store) => store.sizeOf(key), 10);
+    },
+  },
+  {
+    name: "looking up the size of what is not there",
+    writes: false,
+    prepare: async (_blobs, id) => reading((store) => store.sizeOf(`${id}/blobs/none`), null),
+  },
   {
     name: "reading what is not there",
     writes: false,

@@ -7,7 +7,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 export const MARK = ".backup-data";
 
 /** A folder that cannot be copied to; the message says why. */
-export class CopyRefused extends Error {
+class CopyRefused extends Error {
   constructor(message: string) {
     super(message);
     this.name = "CopyRefused";

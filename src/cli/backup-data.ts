@@ -1,0 +1,92 @@
+/**
+ * `bun run backup-data <target folder>`: copies the data folder of the local driver, beside a running service or
+ * without one. The copy is a data folder itself: to restore, start the service with DATA_DIR pointing at it.
+ * Ends with status 0 when all was copied, 1 when the source lacks ciphertexts, 2 when there is no new copy.
+ */
+import { parseArgs } from "node:util";
+import type { Environment } from "../config.ts";
+import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy-data.ts";
+import { explain } from "./explain.ts";
+import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
+
+const USAGE = `Usage: bun run backup-data <target folder>
+
+Copies database, blobs and keys of DATA_DIR to a folder, consistently, while the service runs. An earlier copy in the
+folder is brought up to date; only new blobs are copied then.
+`;
+
+const PROGRESS_EVERY_MS = 250;
+
+process.exitCode = await main(process.argv.slice(2), process.env);
+
+async function main(args: readonly string[], env: Environment): Promise<number> {
+  const target = targetOf(args);
+  if (typeof target === "number") return target;
+  const progress = showProgress();
+  try {
+    const storage = loadStorageConfig(env);
+    if (storage.driver !== "local")
+      throw new Error(
+        "only the local driver has a data folder; AWS keeps backups of bucket and tables itself",
+      );
+    const source = storage.dataDir;
+    await requireDatabase(source);
+    const result = await copyData({ source, target: target.folder, onProgress: progress.show });
+    progress.end();
+    process.stdout.write(summary(result, target.folder));
+    for (const { backupId, blob, reason } of result.lost)
+      process.stderr.write(`backup ${backupId}: the blob ${blob.key} is ${reason} and was not copied\n`);
+    return result.lost.length === 0 ? 0 : 1;
+  } catch (error) {
+    progress.end();
+    process.stderr.write(`There is no new copy: ${explain(error)}\n`);
+    return 2;
+  }
+}
+
+function targetOf(args: readonly string[]): { readonly folder: string } | number {
+  try {
+    const options = { help: { type: "boolean", short: "h", default: false } } as const;
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    if (values.help) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    const [folder, ...others] = positionals;
+    if (folder === undefined || others.length > 0) throw new Error("exactly one folder is to be named");
+    return { folder };
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+function summary(
+  { copiedBlobs, copiedBytes, presentBlobs, prunedBlobs }: CopyResult,
+  folder: string,
+): string {
+  return [
+    `Copied to ${folder}: the database and ${copiedBlobs} blobs (${mebibytes(copiedBytes)}).`,
+    `${presentBlobs} blobs were there already, ${prunedBlobs} were no longer needed.\n`,
+  ].join("\n");
+}
+
+/** Only where somebody watches. */
+function showProgress() {
+  if (!process.stderr.isTTY) return { show() {}, end() {} };
+  const clearLine = "\r\u001b[K";
+  let nextMs = 0;
+  return {
+    show({ copiedBlobs, copiedBytes, presentBlobs }: CopyProgress) {
+      if (performance.now() < nextMs) return;
+      nextMs = performance.now() + PROGRESS_EVERY_MS;
+      const told = `copied ${copiedBlobs} blobs (${mebibytes(copiedBytes)}), ${presentBlobs} there already`;
+      process.stderr.write(`${clearLine}${told}`);
+    },
+    end: () => void process.stderr.write(clearLine),
+  };
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,102 @@
+/** How the doctor tells: a report for people, or one JSON document. Both are written while the examination runs. */
+import type { Counts } from "../doctor/examination.ts";
+import type { Finding, FindingKind } from "../doctor/findings.ts";
+
+export interface Report {
+  begin(): void;
+  found(finding: Finding): void;
+  end(summary: Summary): void;
+  /** Ends the report of an examination that could not be finished. */
+  failed(reason: string): void;
+}
+
+/** `left` findings remain, `repaired` ones do not. `healthy`: none is left. */
+export interface Summary {
+  readonly healthy: boolean;
+  readonly left: number;
+  readonly repaired: number;
+  readonly drill: boolean;
+  readonly repair: boolean;
+  readonly counts: Readonly<Counts>;
+}
+
+type Write = (text: string) => void;
+
+/** `{"findings": […], "summary": {…}}`; with `"error"` in the place of the summary when it could not be finished. */
+export function jsonReport(write: Write): Report {
+  let separator = "\n";
+  return {
+    begin: () => write('{"findings":['),
+    found(finding) {
+      write(`${separator}${JSON.stringify(finding)}`);
+      separator = ",\n";
+    },
+    end: (summary) => write(`\n],"summary":${JSON.stringify(summary)}}\n`),
+    failed: (reason) => write(`\n],"error":${JSON.stringify(reason)}}\n`),
+  };
+}
+
+/** `complain` is for what went wrong with the examination itself. */
+export function textReport(write: Write, complain: Write): Report {
+  return {
+    begin() {},
+    found: (finding) => write(`${findingLine(finding)}\n`),
+    end: (summary) => write(`${summaryLines(summary).join("\n")}\n`),
+    failed: (reason) => complain(`The examination could not be finished: ${reason}\n`),
+  };
+}
+
+const SENTENCES: Readonly<Record<FindingKind, string>> = {
+  "row-without-backup": "an index row leads to a backup that is not stored",
+  "row-without-factor": "an index row leads to a backup that does not list the factor",
+  "factor-without-row": "a listed factor is not in the index",
+  "row-of-another-backup": "a listed factor leads to another backup",
+  "factor-twice": "a factor is listed twice",
+  "metadata-unreadable": "the metadata cannot be read",
+  "metadata-of-another-backup": "the metadata is that of another backup",
+  "blob-missing": "the ciphertext is missing",
+  "blob-damaged": "the ciphertext is damaged",
+  "blob-unreferenced": "no record refers to this ciphertext",
+};
+
+function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired }: Finding): string {
+  const where = [
+    ...(backupId === null ? [] : [`backup ${backupId}`]),
+    ...(factor === null ? [] : [`${factor.scope} factor ${factor.kind} ${factor.keyHash}`]),
+    ...(blobKey === null ? [] : [`blob ${blobKey}`]),
+  ].join(", ");
+  const told = detail === null ? "" : ` (${detail})`;
+  const action = remedy === null ? "left to you" : repaired ? `done: ${remedy}` : `--repair would ${remedy}`;
+  return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${SENTENCES[kind]}${told}\n          ${where}\n          ${action}`;
+}
+
+function summaryLines({ healthy, left, repaired, drill, repair, counts }: Summary): string[] {
+  const looked = `${counts.backups} backups, ${counts.indexRows} index rows, ${counts.blobs} blobs`;
+  return [
+    `${healthy ? "Healthy" : `${left} findings are left`}: looked at ${looked}.`,
+    ...(drill
+      ? [`Read ${counts.drilledBlobs} blobs (${mebibytes(counts.drilledBytes)}) and checked their hashes.`]
+      : []),
+    ...(repair ? [`Repaired ${repaired}.`] : []),
+    ...(counts.expiredRows === 0
+      ? []
+      : [
+          `${counts.expiredRows} rows past their expiry${repair ? " were collected" : ", which the service collects"}.`,
+        ]),
+    ...(counts.busyBackups === 0
+      ? []
+      : [
+          `${counts.busyBackups} backups changed all the time, and nothing is said about them: run it again.`,
+        ]),
+  ];
+}
+
+/** How far a drill has come. */
+export function progressLine({ drilledBlobs, drilledBytes }: Counts, elapsedMs: number): string {
+  const perSecond = elapsedMs === 0 ? 0 : (drilledBytes * 1000) / elapsedMs;
+  return `read ${drilledBlobs} blobs, ${mebibytes(drilledBytes)}, ${mebibytes(perSecond)}/s`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,95 @@
+/**
+ * `bun run doctor`: checks that everything that is stored fits together, beside a running service or without one.
+ * Ends with status 0 when all is well, 1 when findings are left, 2 when it could not run.
+ */
+import { parseArgs } from "node:util";
+import { systemClock, systemRandom } from "../clock.ts";
+import type { Environment } from "../config.ts";
+import { type Counts, newCounts } from "../doctor/examination.ts";
+import { examine } from "../doctor/examine.ts";
+import { openStores } from "../services.ts";
+import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
+import { explain } from "./explain.ts";
+import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
+
+const USAGE = `Usage: bun run doctor [--drill] [--repair] [--json]
+
+Checks every backup, index row and blob. Changes nothing unless it is told to.
+  --drill   reads every current blob and checks its hash
+  --repair  deletes blobs that nothing refers to, releases index rows without factor, adds those that are missing
+  --json    prints one JSON document
+
+The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service.
+`;
+
+const PROGRESS_EVERY_MS = 250;
+
+process.exitCode = await main(process.argv.slice(2), process.env);
+
+async function main(args: readonly string[], env: Environment): Promise<number> {
+  const options = optionsOf(args);
+  if (typeof options === "number") return options;
+  const { drill, repair, json } = options;
+  const write = (text: string) => void process.stdout.write(text);
+  const report = json ? jsonReport(write) : textReport(write, (text) => void process.stderr.write(text));
+  const counts = newCounts();
+  const found = { left: 0, repaired: 0 };
+  report.begin();
+  try {
+    const storage = loadStorageConfig(env);
+    if (storage.driver === "local") await requireDatabase(storage.dataDir);
+    const sources = { clock: systemClock, random: systemRandom };
+    const { records, blobs } = await openStores(storage, sources);
+    const stopProgress = drill ? showProgress(counts) : () => {};
+    try {
+      await Promise.all([records.ready(), blobs.ready()]);
+      for await (const finding of examine({ records, blobs, ...sources, drill, repair, counts })) {
+        found[finding.repaired ? "repaired" : "left"] += 1;
+        report.found(finding);
+      }
+    } finally {
+      stopProgress();
+      await records[Symbol.asyncDispose]();
+      await blobs[Symbol.asyncDispose]();
+    }
+  } catch (error) {
+    report.failed(explain(error));
+    return 2;
+  }
+  report.end({ healthy: found.left === 0, ...found, drill, repair, counts });
+  return found.left === 0 ? 0 : 1;
+}
+
+function optionsOf(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        drill: { type: "boolean", default: false },
+        repair: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (!values.help) return values;
+    process.stdout.write(USAGE);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+/** Only where somebody watches. */
+function showProgress(counts: Counts): () => void {
+  if (!process.stderr.isTTY) return () => {};
+  const startedMs = performance.now();
+  const clearLine = "\r\u001b[K";
+  const show = () =>
+    process.stderr.write(`${clearLine}${progressLine(counts, performance.now() - startedMs)}`);
+  const timer = setInterval(show, PROGRESS_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    process.stderr.write(clearLine);
+  };
+}

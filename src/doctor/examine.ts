@@ -1,0 +1,67 @@
+/**
+ * Checks that what is stored fits together, and repairs what can safely be repaired. Made to run beside the service:
+ * nothing is believed before it was seen while its backup stood still, and every repair of records is a commit at the
+ * revision that was judged, so that one that comes late changes nothing.
+ *
+ * However many backups there are, memory holds a page of a listing, the few items being looked at, a filter of fixed
+ * size (key-filter.ts) and a batch of unreferenced blobs. What is found is handed out at once and not kept.
+ */
+import { concurrently } from "./concurrently.ts";
+import { type Examination, newCounts } from "./examination.ts";
+import type { Finding } from "./findings.ts";
+import { examineIndexRow } from "./index-rows.ts";
+import { createKeyFilter } from "./key-filter.ts";
+import { examineRecord } from "./records.ts";
+import { unreferencedBlobs } from "./unreferenced-blobs.ts";
+
+/** How many index rows or records are looked at at once; each waits for the stores most of the time. */
+const WIDTH = 16;
+/** Up to so many index rows are released without asking whether the index belongs to these records. */
+const FEW_ROWS = 10;
+
+const TOO_MANY_ROWS = "most index rows are like this one: the records may be those of another installation";
+
+/**
+ * Looks at everything that is stored. Index rows come first, since a row that is released may be what a backup that
+ * lists the factor waits for.
+ *
+ * @throws StorageUnavailable when a store does not answer.
+ */
+export async function* examine(examination: Examination): AsyncGenerator<Finding> {
+  const { records, random, repair, counts } = examination;
+
+  if (repair && !(await indexBelongsToRecords(examination)))
+    for await (const found of indexRows({ ...examination, repair: false }))
+      yield { ...found, remedy: null, detail: TOO_MANY_ROWS };
+  else yield* indexRows(examination);
+
+  const referenced = createKeyFilter(random);
+  let blobsAreComplete = true;
+  const ofRecords = concurrently(records.list(), WIDTH, ({ backupId, blob }) => {
+    counts.backups += 1;
+    referenced.add(blob.key);
+    return examineRecord(examination, backupId);
+  });
+  for await (const found of ofRecords) {
+    if (found.kind === "blob-missing") blobsAreComplete = false;
+    yield found;
+  }
+
+  yield* unreferencedBlobs(examination, { referenced, blobsAreComplete });
+  counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
+}
+
+function indexRows(examination: Examination): AsyncGenerator<Finding> {
+  return concurrently(examination.records.listFactors(), WIDTH, (entry) => {
+    examination.counts.indexRows += 1;
+    return examineIndexRow(examination, entry);
+  });
+}
+
+/** With the tables of another installation every row looks like one to release. Then none is. */
+async function indexBelongsToRecords(examination: Examination): Promise<boolean> {
+  const counts = newCounts();
+  let wrong = 0;
+  for await (const _found of indexRows({ ...examination, repair: false, counts })) wrong += 1;
+  return wrong <= FEW_ROWS || wrong * 2 <= counts.indexRows;
+}

@@ -1,0 +1,231 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock, systemRandom } from "../../src/clock.ts";
+import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
+import { openLocalRecords } from "../../src/storage/local/records.ts";
+import { newPatient, type Patient, storeBackup } from "../doctor/patient.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newLocalStorage } from "../support/local-storage.ts";
+import { startService } from "../support/service.ts";
+import { recovered, userWithBackup } from "../support/users.ts";
+import { underLoad } from "./load.ts";
+import { runCommand } from "./run-command.ts";
+
+const local = DRIVERS.find((driver) => driver.name === "local");
+
+interface Site extends AsyncDisposable {
+  readonly patient: Patient;
+  readonly dataDir: string;
+  /** A folder that is not there yet. */
+  readonly target: string;
+  backUp(target?: string): ReturnType<typeof runCommand>;
+}
+
+async function newSite(): Promise<Site> {
+  const storage = await newLocalStorage();
+  const patient = await newPatient(async () => storage);
+  const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
+  const target = join(parent, "backups", "copy");
+  return {
+    patient,
+    dataDir: storage.dataDir,
+    target,
+    backUp: (folder = target) => runCommand("backup-data", storage.env, folder),
+    async [Symbol.asyncDispose]() {
+      await patient[Symbol.asyncDispose]();
+      await rm(parent, { recursive: true });
+    },
+  };
+}
+
+const drill = (dataDir: string) =>
+  runCommand("doctor", { STORAGE_DRIVER: "local", DATA_DIR: dataDir }, "--drill", "--json");
+
+/** Backup ids and their content, as whoever restores finds them. */
+async function contentOf(dataDir: string): Promise<Record<string, string>> {
+  await using records = await openLocalRecords({ dataDir, clock: systemClock, random: systemRandom });
+  await using blobs = await openLocalBlobs({ dataDir, random: systemRandom });
+  const found: Record<string, string> = {};
+  for await (const { backupId, blob } of records.list())
+    found[backupId] = Buffer.from(await new Response(await blobs.get(blob)).bytes()).toString("hex");
+  return found;
+}
+
+async function replaceBlob({ records, blobs }: Patient, backupId: string): Promise<void> {
+  const stored = await records.read(backupId);
+  if (stored === null) throw new Error(`${backupId} is not stored`);
+  const blob = await blobs.put(backupId, [randomBytes(500)]);
+  const expect = { revision: stored.revision };
+  await records.commit({ backupId, expect, next: { blob, metadata: stored.metadata } });
+  await blobs.delete(stored.blob.key);
+}
+
+if (local !== undefined)
+  describe("bun run backup-data", () => {
+    test("copies everything, and nobody else can read anything of it", async () => {
+      await using site = await newSite();
+      for (let index = 0; index < 30; index++) await storeBackup(site.patient, `b${index}`);
+      const key = randomBytes(32).toString("base64");
+      await writeFile(join(site.dataDir, "challenge-token-key"), key, { mode: 0o600 });
+      const { status, output, errors } = await site.backUp();
+      expect({ status, errors }).toEqual({ status: 0, errors: "" });
+      expect(output).toContain("the database and 30 blobs");
+      for (const path of [".", ...(await readdir(site.target, { recursive: true }))]) {
+        const found = await stat(join(site.target, path));
+        expect((found.mode & 0o777).toString(8)).toBe(found.isDirectory() ? "700" : "600");
+      }
+
+      expect(await readFile(join(site.target, "challenge-token-key"), "utf8")).toBe(key);
+      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect(await contentOf(site.target)).toEqual(await contentOf(site.dataDir));
+      const database = new Database(join(site.target, "records.sqlite"), { readonly: true });
+      expect(database.query("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+      const original = new Database(join(site.dataDir, "records.sqlite"), { readonly: true });
+      for (const query of ["PRAGMA user_version", "SELECT name, sql FROM sqlite_schema ORDER BY name"])
+        expect(database.query(query).all()).toEqual(original.query(query).all());
+      database.close();
+      original.close();
+    });
+
+    test("brings an earlier copy up to date, and copies only what is new", async () => {
+      await using site = await newSite();
+      for (const id of ["b1", "b2", "b3"]) await storeBackup(site.patient, id);
+      await site.backUp();
+      expect(await drill(site.target)).toMatchObject({ status: 0 }); // opens it, which must not spoil it
+      await replaceBlob(site.patient, "b2");
+      await storeBackup(site.patient, "b4");
+      const { status, output } = await site.backUp();
+      expect(status).toBe(0);
+      expect(output).toContain("the database and 2 blobs");
+      expect(output).toContain("2 blobs were there already, 1 were no longer needed");
+      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect(await contentOf(site.target)).toEqual(await contentOf(site.dataDir));
+    });
+
+    test("goes on where an interrupted copy ended, and copies anew what has another size", async () => {
+      await using site = await newSite();
+      const { blob } = await storeBackup(site.patient, "b1");
+      await site.backUp();
+      const copied = join(site.target, "blobs", blob.key.slice(0, 2), blob.key);
+      await writeFile(copied, "half of it");
+      await writeFile(join(site.target, "records.sqlite.half"), "half a database");
+      await writeFile(join(site.target, "blobs", "tmp", "half"), "half a blob");
+      await rm(join(site.target, "records.sqlite"));
+      expect(await site.backUp()).toMatchObject({ status: 0 });
+      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect((await readdir(site.target)).sort()).toEqual([".backup-data", "blobs", "records.sqlite"]);
+      expect(await readdir(join(site.target, "blobs", "tmp"))).toEqual([]);
+    });
+
+    test("of a service under load is a state that it had, and the doctor finds nothing in it", async () => {
+      await using service = await startService(local);
+      service.clock.set(Date.now());
+      const users = await Promise.all(Array.from({ length: 20 }, () => userWithBackup(service.client)));
+      const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
+      const target = join(parent, "copy");
+      const rounds = await underLoad(service, 6, async (load) => {
+        let done = 0;
+        for (let before = 0; done < 3 || load.operations < before + 40; done++) {
+          if (done === 2) before = load.operations;
+          const { status, errors } = await runCommand("backup-data", service.storage.env, target);
+          expect({ status, errors }).toEqual({ status: 0, errors: "" });
+          const examination = await drill(target);
+          expect(JSON.parse(examination.output)).toMatchObject({ findings: [] });
+          expect(examination.status).toBe(0);
+        }
+        return done;
+      });
+      expect(rounds).toBeGreaterThan(2);
+
+      await using restored = await startService(local, { env: { DATA_DIR: target } });
+      restored.clock.set(Date.now());
+      for (const user of users)
+        expect((await recovered(restored.client, user)).backup).toBe(
+          Buffer.from(user.backup).toString("base64"),
+        );
+      await rm(parent, { recursive: true });
+    });
+
+    test("tells which ciphertexts the source has lost, and copies the rest", async () => {
+      await using site = await newSite();
+      await storeBackup(site.patient, "sound");
+      const missing = await storeBackup(site.patient, "missing");
+      const damaged = await storeBackup(site.patient, "damaged");
+      await site.patient.blobs.delete(missing.blob.key);
+      await site.patient.storage.overwriteBlob(damaged.blob.key, randomBytes(1_000));
+      const { status, errors } = await site.backUp();
+      expect(status).toBe(1);
+      expect(errors.trim().split("\n").sort()).toEqual([
+        `backup damaged: the blob ${damaged.blob.key} is damaged and was not copied`,
+        `backup missing: the blob ${missing.blob.key} is missing and was not copied`,
+      ]);
+      const { findings } = JSON.parse((await drill(site.target)).output);
+      expect(findings.map(({ kind }: { kind: string }) => kind)).toEqual(["blob-missing", "blob-missing"]);
+    });
+
+    test("refuses folders that are no place for a copy, and leaves them as they are", async () => {
+      await using site = await newSite();
+      await storeBackup(site.patient, "b1");
+      const parent = join(site.target, "..");
+      await mkdir(join(parent, "full"), { recursive: true });
+      await writeFile(join(parent, "full", "letter.txt"), "dear …");
+      await symlink(site.dataDir, join(parent, "link"));
+      for (const [folder, reason] of [
+        [site.dataDir, "is inside the data folder"],
+        [join(site.dataDir, "copy"), "is inside the data folder"],
+        [join(parent, "link", "copy"), "is inside the data folder"],
+        [join(site.dataDir, ".."), "the data folder that is to be copied is inside"],
+        [join(parent, "full"), "is not empty, and not an earlier copy"],
+      ] as const) {
+        const { status, errors } = await site.backUp(folder);
+        expect({ folder, status, told: errors.includes(reason) }).toEqual({ folder, status: 2, told: true });
+      }
+      expect(await readdir(join(parent, "full"))).toEqual(["letter.txt"]);
+      expect((await readdir(site.dataDir)).filter((name) => !name.startsWith("records.sqlite"))).toEqual([
+        "blobs",
+      ]);
+    });
+
+    test("refuses a copy that somebody uses, and keeps it", async () => {
+      await using site = await newSite();
+      await storeBackup(site.patient, "b1");
+      await site.backUp();
+      const used = await openLocalRecords({
+        dataDir: site.target,
+        clock: systemClock,
+        random: systemRandom,
+      });
+      await storeBackup(site.patient, "b2");
+      const { status, errors } = await site.backUp();
+      expect(status).toBe(2);
+      expect(errors).toContain("is in use");
+      expect(await used.read("b2")).toBeNull();
+      await used[Symbol.asyncDispose]();
+
+      const other = new Database(join(site.target, ".backup-data"));
+      other.run("BEGIN EXCLUSIVE");
+      expect((await site.backUp()).errors).toContain("another copy is being made");
+      other.close();
+      expect(Object.keys(await contentOf(site.target))).toEqual(["b1"]);
+    });
+
+    test("says what is wrong with its arguments and the source, and makes nothing", async () => {
+      await using site = await newSite();
+      for (const args of [[], ["a", "b"], ["--fast", "a"]]) {
+        const { status, errors } = await runCommand("backup-data", {}, ...args);
+        expect(status).toBe(2);
+        expect(errors).toContain("Usage: bun run backup-data <target folder>");
+      }
+      const nowhere = { STORAGE_DRIVER: "local", DATA_DIR: join(site.target, "none") };
+      const absent = await runCommand("backup-data", nowhere, site.target);
+      expect(absent).toMatchObject({ status: 2, errors: expect.stringContaining("there are no backups in") });
+      const aws = { STORAGE_DRIVER: "aws", AWS_REGION: "eu-west-1", BACKUP_S3_BUCKET: "b" };
+      const refused = await runCommand("backup-data", aws, site.target);
+      expect(refused).toMatchObject({ status: 2, errors: expect.stringContaining("only the local driver") });
+      await expect(stat(site.target)).rejects.toThrow("ENOENT");
+    });
+  });

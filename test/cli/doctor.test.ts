@@ -1,0 +1,143 @@
+import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { progressLine } from "../../src/cli/doctor-output.ts";
+import { systemRandom } from "../../src/clock.ts";
+import { newCounts } from "../../src/doctor/examination.ts";
+import { examined, metadataOf, newPatient, storeBackup } from "../doctor/patient.ts";
+import { DRIVERS, type TestStorage } from "../drivers.ts";
+import { startService } from "../support/service.ts";
+import { recovered, userWithBackup } from "../support/users.ts";
+import { underLoad } from "./load.ts";
+import { runCommand } from "./run-command.ts";
+
+const doctor = (storage: TestStorage, ...args: string[]) => runCommand("doctor", storage.env, ...args);
+
+for (const driver of DRIVERS)
+  describe(`bun run doctor on ${driver.name}`, () => {
+    test("ends with 0 when all is well, with 1 while findings are left, and with 0 after their repair", async () => {
+      await using patient = await newPatient(driver.environment);
+      await storeBackup(patient, "b1");
+      const sound = await doctor(patient.storage, "--drill");
+      expect(sound).toMatchObject({ status: 0, errors: "" });
+      expect(sound.output).toBe(
+        "Healthy: looked at 1 backups, 2 index rows, 1 blobs.\nRead 1 blobs (0.0 MiB) and checked their hashes.\n",
+      );
+
+      await storeBackup(patient, "b2", { claim: [] });
+      const broken = await doctor(patient.storage);
+      expect(broken).toMatchObject({ status: 1, errors: "" });
+      expect(broken.output).toContain("FOUND     factor-without-row: a listed factor is not in the index");
+      expect(broken.output).toContain("backup b2, MAIN factor EC_KEYPAIR ");
+      expect(broken.output).toContain("--repair would add the index row");
+      expect(broken.output).toContain("2 findings are left: looked at 2 backups");
+
+      const repaired = await doctor(patient.storage, "--repair");
+      expect(repaired).toMatchObject({ status: 0, errors: "" });
+      expect(repaired.output).toContain("done: add the index row");
+      expect(repaired.output).toContain("Repaired 2.");
+      expect(await doctor(patient.storage)).toMatchObject({ status: 0 });
+    });
+
+    test("--json prints one document", async () => {
+      await using patient = await newPatient(driver.environment);
+      const { blob } = await storeBackup(patient, "b1", { metadata: metadataOf("b2", {}), claim: [] });
+      await patient.storage.overwriteBlob(blob.key, randomBytes(blob.size));
+      const { status, output, errors } = await doctor(patient.storage, "--json", "--drill", "--repair");
+      expect({ status, errors }).toEqual({ status: 1, errors: "" });
+      const nothing = { factor: null, remedy: null, repaired: false };
+      expect(JSON.parse(output)).toEqual({
+        findings: [
+          {
+            ...nothing,
+            kind: "metadata-of-another-backup",
+            backupId: "b1",
+            blobKey: null,
+            detail: "its id is b2",
+          },
+          {
+            ...nothing,
+            kind: "blob-damaged",
+            backupId: "b1",
+            blobKey: blob.key,
+            detail: expect.stringContaining("SHA-256"),
+          },
+        ],
+        summary: {
+          healthy: false,
+          left: 2,
+          repaired: 0,
+          drill: true,
+          repair: true,
+          counts: {
+            indexRows: 0,
+            backups: 1,
+            blobs: 1,
+            drilledBlobs: 0,
+            drilledBytes: expect.any(Number),
+            busyBackups: 0,
+            expiredRows: 0,
+          },
+        },
+      });
+    });
+
+    test("ends with 2 when the storage is not there", async () => {
+      await using storage = await driver.environment();
+      const folder = await mkdtemp(join(tmpdir(), "backup-service-"));
+      const elsewhere = { DATA_DIR: folder, DYNAMODB_TABLE_BACKUPS: "no-such-table" };
+      const there = { ...storage, env: { ...storage.env, ...elsewhere } };
+      const text = await doctor(there);
+      expect(text).toMatchObject({ status: 2, output: "" });
+      expect(text.errors).toStartWith("The examination could not be finished: ");
+      const json = await doctor(there, "--json");
+      expect(json).toMatchObject({ status: 2, errors: "" });
+      expect(JSON.parse(json.output)).toEqual({ findings: [], error: expect.any(String) });
+      expect(await readdir(folder)).toEqual([]);
+      await rm(folder, { recursive: true });
+    });
+
+    test("beside a service under load finds nothing and breaks nothing", async () => {
+      await using service = await startService(driver);
+      service.clock.set(Date.now()); // as the command has it, which would take other times for expired
+      const users = await Promise.all(Array.from({ length: 5 }, () => userWithBackup(service.client)));
+      await using stores = await service.storage.open({ clock: service.clock, random: systemRandom });
+      const patient = { ...stores, clock: service.clock };
+      await underLoad(service, 4, async (load) => {
+        const command = doctor(service.storage, "--json", "--drill");
+        while (load.operations < 60) {
+          const { findings } = await examined(patient, { drill: true, repair: true });
+          expect(findings).toEqual([]);
+        }
+        const { output, status } = await command;
+        expect(JSON.parse(output)).toMatchObject({ findings: [], summary: { healthy: true } });
+        expect(status).toBe(0);
+      });
+      for (const user of users)
+        expect((await recovered(service.client, user)).backup).toBe(
+          Buffer.from(user.backup).toString("base64"),
+        );
+      expect((await examined(patient, { drill: true })).findings).toEqual([]);
+    });
+  });
+
+test("bun run doctor ends with 2 and says what is wrong with its arguments and variables", async () => {
+  const wrong = await runCommand("doctor", {}, "--dril");
+  expect(wrong).toMatchObject({ status: 2, output: "" });
+  expect(wrong.errors).toContain("Usage: bun run doctor [--drill] [--repair] [--json]");
+  const unset = await runCommand("doctor", {});
+  expect(unset).toMatchObject({ status: 2, output: "" });
+  expect(unset.errors).toContain("STORAGE_DRIVER or APP_ENV is required");
+  const aws = await runCommand("doctor", { APP_ENV: "production" });
+  expect(aws.errors).toContain("AWS_REGION is required\nBACKUP_S3_BUCKET is required");
+  const help = await runCommand("doctor", {}, "--help");
+  expect(help).toMatchObject({ status: 0, errors: "", output: expect.stringContaining("Usage:") });
+});
+
+test("the progress of a drill has count, bytes and rate", () => {
+  const counts = { ...newCounts(), drilledBlobs: 3, drilledBytes: 3 * 2 ** 20 };
+  expect(progressLine(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
+  expect(progressLine(newCounts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
+});
