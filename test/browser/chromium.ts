@@ -1,0 +1,175 @@
+/** A headless Chromium, driven over the DevTools protocol. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CHROMIUM, requireProgram } from "../support/system-packages.ts";
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--remote-debugging-port=0",
+];
+const LISTENING = /DevTools listening on (ws:\/\/\S+)/;
+const AUTHENTICATOR = {
+  protocol: "ctap2",
+  ctap2Version: "ctap2_1",
+  transport: "internal",
+  hasResidentKey: true,
+  hasUserVerification: true,
+  hasPrf: true,
+  isUserVerified: true,
+  automaticPresenceSimulation: true,
+};
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** What a virtual authenticator keeps of a passkey. */
+export interface VirtualCredential extends Members {
+  readonly credentialId: string;
+  readonly signCount: number;
+}
+
+/** A browser profile with one page, and an authenticator of its own. */
+export interface Profile {
+  /** Loads a page. */
+  open(url: string): Promise<void>;
+  /** Calls a function of the page's `app` with JSON and returns what it resolves to. */
+  call(name: string, parameters: Members): Promise<unknown>;
+  credentials(): Promise<readonly VirtualCredential[]>;
+  addCredential(credential: VirtualCredential): Promise<void>;
+  removeCredential(credential: VirtualCredential): Promise<void>;
+}
+
+export interface Browser extends AsyncDisposable {
+  newProfile(): Promise<Profile>;
+}
+
+/** Starts a browser. @throws Error when there is none and it cannot be installed. */
+export async function startChromium(): Promise<Browser> {
+  const program = await requireProgram(CHROMIUM);
+  const folder = await mkdtemp(join(tmpdir(), "chromium-"));
+  const child = Bun.spawn([program, ...FLAGS, `--user-data-dir=${folder}`, "about:blank"], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const connection = await connect(await listeningAt(child.stderr));
+  return {
+    newProfile: () => newProfile(connection),
+    async [Symbol.asyncDispose]() {
+      connection.close();
+      child.kill("SIGKILL");
+      await child.exited;
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** The address that the browser prints once it is ready. */
+async function listeningAt(output: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = output.getReader();
+  const decoder = new TextDecoder();
+  let printed = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    printed += decoder.decode(value, { stream: true });
+    const [, url] = LISTENING.exec(printed) ?? [];
+    if (url !== undefined) {
+      void drain(reader);
+      return url;
+    }
+    if (done) throw new Error(`Chromium did not start: ${printed.slice(-1000)}`);
+  }
+}
+
+/** Reads on, so that the browser is never held up by what it prints. */
+async function drain(reader: { read(): Promise<{ readonly done: boolean }> }): Promise<void> {
+  while (!(await reader.read()).done);
+}
+
+interface Connection {
+  send(method: string, params: Members, sessionId?: string): Promise<Members>;
+  /** The next event of this name in a session. */
+  event(name: string, sessionId: string): Promise<void>;
+  close(): void;
+}
+
+interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly sessionId?: string;
+  readonly result?: Members;
+  readonly error?: { readonly message: string };
+}
+
+async function connect(url: string): Promise<Connection> {
+  const socket = new WebSocket(url);
+  const answers = new Map<number, (message: Message) => void>();
+  const events = new Map<string, () => void>();
+  let lastId = 0;
+  await new Promise<void>((resolve, reject) => {
+    socket.onopen = () => resolve();
+    socket.onerror = () => reject(new Error("Chromium refuses the connection"));
+  });
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(String(data)) as Message;
+    if (message.id !== undefined) answers.get(message.id)?.(message);
+    else events.get(`${message.sessionId} ${message.method}`)?.();
+  };
+  return {
+    async send(method, params, sessionId) {
+      const id = ++lastId;
+      const { promise, resolve } = Promise.withResolvers<Message>();
+      answers.set(id, resolve);
+      socket.send(JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }));
+      const { result, error } = await promise;
+      answers.delete(id);
+      if (error !== undefined) throw new Error(`${method}: ${error.message}`);
+      return result ?? {};
+    },
+    event: (name, sessionId) => new Promise((resolve) => events.set(`${sessionId} ${name}`, resolve)),
+    close: () => socket.close(),
+  };
+}
+
+async function newProfile(connection: Connection): Promise<Profile> {
+  const { browserContextId } = await connection.send("Target.createBrowserContext", {});
+  const { targetId } = await connection.send("Target.createTarget", { url: "about:blank", browserContextId });
+  const attached = await connection.send("Target.attachToTarget", { targetId, flatten: true });
+  const sessionId = String(attached.sessionId);
+  const send = (method: string, params: Members = {}) => connection.send(method, params, sessionId);
+  await send("Page.enable");
+  await send("WebAuthn.enable");
+  const { authenticatorId } = await send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
+  return {
+    async open(url) {
+      const loaded = connection.event("Page.loadEventFired", sessionId);
+      await send("Page.navigate", { url });
+      await loaded;
+    },
+    async call(name, parameters) {
+      const expression = `app.${name}(${JSON.stringify(parameters)})`;
+      const evaluation = { expression, awaitPromise: true, returnByValue: true, userGesture: true };
+      const { result, exceptionDetails } = await send("Runtime.evaluate", evaluation);
+      if (exceptionDetails !== undefined)
+        throw new Error(`${name} failed in the page: ${JSON.stringify(exceptionDetails)}`);
+      return (result as { readonly value: unknown }).value;
+    },
+    async credentials() {
+      const { credentials } = await send("WebAuthn.getCredentials", { authenticatorId });
+      return credentials as readonly VirtualCredential[];
+    },
+    async addCredential(credential) {
+      await send("WebAuthn.addCredential", { authenticatorId, credential });
+    },
+    async removeCredential({ credentialId }) {
+      await send("WebAuthn.removeCredential", { authenticatorId, credentialId });
+    },
+  };
+}

@@ -1,0 +1,743 @@
+import { describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
+import type { RequestBody } from "../../src/cli/api-client.ts";
+import { encodeBase64 } from "../../src/crypto/encoding.ts";
+import { DRIVERS } from "../drivers.ts";
+import {
+  addFactor,
+  additionChallenge,
+  additionRequest,
+  type ChallengeValue,
+  createChallenge,
+  created,
+  createPayloadOf,
+  existingHalf,
+  factorService,
+  ICLOUD,
+  indexedAs,
+  type MainOperation,
+  newAccount,
+  newFactorUser,
+  newHalf,
+  newKeypair,
+  newPasskey,
+  type Passkey,
+  PRF,
+  proven,
+  recoveredBy,
+  removeFactor,
+} from "../support/factors.ts";
+import type { BinaryEncoding, RegistrationTweaks, Tweaks } from "../support/software-authenticator.ts";
+import { interleaving } from "../support/store-wrappers.ts";
+import { blobKeys, storedRecord } from "../support/stored.ts";
+import { solved } from "../support/users.ts";
+import { jsonRequestContract, long } from "./requests.ts";
+
+const OPERATIONS: readonly MainOperation[] = ["retrieve", "verify-factor"];
+const ENCODINGS: readonly BinaryEncoding[] = [
+  "base64url",
+  "padded-base64url",
+  "base64",
+  "unpadded-base64",
+  "bytes",
+];
+const SECRET = "cHJmIHNlY3JldCBvZiB0aGUgdXNlciwgMzIgYnl0ZXM";
+const MINUTE_MS = 60_000;
+
+for (const driver of DRIVERS)
+  describe(`passkeys (${driver.name})`, () => {
+    const { service, issuer } = factorService(driver, {
+      env: { LOG_LEVEL: "trace" },
+      wrapStores: interleaving,
+    });
+
+    const counterOf = async (backupId: string): Promise<number> => {
+      const { factors } = (await storedRecord(service().services, backupId)).metadata;
+      const [first] = factors as readonly { kind: { credential: { counter: number } } }[];
+      return first?.kind.credential.counter ?? -1;
+    };
+    const call = (operation: MainOperation, body: RequestBody) => {
+      const { client } = service();
+      return operation === "retrieve" ? client.retrieve(body) : client.verifyFactor(body);
+    };
+    const sendProof = async (operation: MainOperation, passkey: Passkey, tweaks: Tweaks = {}) => {
+      const prove = (challenge: ChallengeValue) => passkey.proveWith(challenge, tweaks);
+      return call(operation, await proven(service().client, operation, { challengeType: "passkey", prove }));
+    };
+    /** A create whose registration is as given. */
+    const sendCreate = async (
+      passkey: Passkey,
+      change: (credential: RequestBody) => unknown,
+      tweaks: RegistrationTweaks = {},
+    ) => {
+      const { client } = service();
+      const user = newFactorUser(passkey);
+      const payload = await createPayloadOf(client, user, (challenge) => {
+        const authorization = passkey.registerWith(challenge, tweaks);
+        return { ...authorization, credential: change(authorization.credential as RequestBody) };
+      });
+      return { user, payload, answer: await client.create(payload, user.backup) };
+    };
+    const whole = (credential: RequestBody) => credential;
+
+    describe("the options to make one", () => {
+      const options = async (body: RequestBody) => (await service().client.createPasskeyChallenge(body)).ok();
+      const common = {
+        rp: { name: "Backup Service", id: "localhost" },
+        user: { id: expect.stringMatching(/^[\w-]{22}$/), name: "ada@example.com", displayName: "Ada" },
+        challenge: expect.stringMatching(/^[\w-]{43}$/),
+        pubKeyCredParams: [
+          { type: "public-key", alg: -7 },
+          { type: "public-key", alg: -257 },
+        ],
+        timeout: 300_000,
+        attestation: "none",
+      };
+
+      test("on IOS are these and no others", async () => {
+        const { challenge } = await options({ name: "ada@example.com", displayName: "Ada", platform: "IOS" });
+        expect<unknown>(challenge).toEqual({
+          publicKey: {
+            ...common,
+            authenticatorSelection: {
+              residentKey: "discouraged",
+              requireResidentKey: false,
+              userVerification: "required",
+            },
+            extensions: {
+              credentialProtectionPolicy: "userVerificationRequired",
+              enforceCredentialProtectionPolicy: false,
+              uvm: true,
+              credProps: true,
+            },
+          },
+        });
+      });
+
+      test("on ANDROID are these and no others", async () => {
+        const { challenge } = await options({
+          name: "ada@example.com",
+          displayName: "Ada",
+          platform: "ANDROID",
+        });
+        expect<unknown>(challenge).toEqual({
+          publicKey: {
+            ...common,
+            authenticatorSelection: {
+              authenticatorAttachment: "platform",
+              residentKey: "required",
+              requireResidentKey: true,
+              userVerification: "required",
+            },
+            hints: ["client-device"],
+            extensions: { uvm: true, credProps: true },
+          },
+        });
+      });
+
+      test("have a challenge, a user id and a token of their own each time", async () => {
+        const seen = new Set<string>();
+        for (let round = 0; round < 3; round++) {
+          const { challenge, token } = await options({ name: "a", displayName: "A", platform: "IOS" });
+          for (const value of [challenge.publicKey.challenge, challenge.publicKey.user.id, token])
+            seen.add(value);
+        }
+        expect(seen.size).toBe(9);
+      });
+
+      test("need a name and a display name", async () => {
+        const { client } = service();
+        for (const empty of [{ name: "" }, { displayName: "" }]) {
+          const body = { name: "a", displayName: "A", platform: "IOS", ...empty };
+          const answer = await client.createPasskeyChallenge(body);
+          expect([answer.status, answer.code()]).toEqual([400, "webauthn_error"]);
+        }
+      });
+
+      jsonRequestContract(
+        service,
+        "/v1/create/challenge/passkey",
+        async () => ({ name: "a", displayName: "A", platform: "IOS" }),
+        [
+          ["without name", ({ name: _, ...rest }) => rest, "/name"],
+          ["with name null", (body) => ({ ...body, name: null }), "/name"],
+          ["with name over 256 characters", (body) => ({ ...body, name: long(257) }), "/name"],
+          ["without displayName", ({ displayName: _, ...rest }) => rest, "/displayName"],
+          [
+            "with displayName over 256 characters",
+            (body) => ({ ...body, displayName: long(257) }),
+            "/displayName",
+          ],
+          ["without platform", ({ platform: _, ...rest }) => rest, "/platform"],
+          ["of another platform", (body) => ({ ...body, platform: "WINDOWS" }), "/platform"],
+          ["of a platform in lower case", (body) => ({ ...body, platform: "ios" }), "/platform"],
+        ],
+      );
+    });
+
+    for (const operation of OPERATIONS)
+      describe(`the options to use one for ${operation}`, () => {
+        const path = `/v1/${operation}/challenge/passkey`;
+
+        test("are these and no others", async () => {
+          const { challenge } = (await service().client.passkeyChallenge(operation)).ok();
+          expect<unknown>(challenge).toEqual({
+            publicKey: {
+              challenge: expect.stringMatching(/^[\w-]{43}$/),
+              timeout: 300_000,
+              rpId: "localhost",
+              allowCredentials: [],
+              userVerification: "required",
+              extensions: { uvm: true },
+            },
+            mediation: "conditional",
+          });
+        });
+
+        test("need no body", async () => {
+          const { client } = service();
+          const json = { "content-type": "application/json" };
+          for (const init of [
+            {},
+            { body: "", headers: json },
+            { body: "{}", headers: json },
+            { body: '{"a":1}', headers: json },
+          ]) {
+            const answer = await client.exchange(
+              "POST",
+              path,
+              null,
+              init,
+              Type.Object({ token: Type.String() }),
+            );
+            expect(answer.ok().token).not.toBe("");
+          }
+        });
+
+        test("are not had with a body that is something else", async () => {
+          const { client } = service();
+          const sent = async (body: string, type: string) =>
+            (
+              await client.exchange(
+                "POST",
+                path,
+                null,
+                { body, headers: { "content-type": type } },
+                Type.Unknown(),
+              )
+            ).status;
+          expect(await sent("{", "application/json")).toBe(400);
+          expect(await sent("[]", "application/json")).toBe(422);
+          expect(await sent("{}", "text/plain")).toBe(415);
+        });
+      });
+
+    test("make a backup, verify and recover it, and come back to the letter as they were registered", async () => {
+      const { client } = service();
+      const odd = {
+        zero: 0,
+        none: null,
+        list: [[], {}, ""],
+        "": "ä\u0000\ud83d\ude00",
+        2: "b",
+        1: "a",
+        half: 0.5,
+      };
+      for (const passkey of [newPasskey(), newPasskey({ algorithm: "RS256" })]) {
+        const { user, payload, answer } = await sendCreate(passkey, (credential) => ({
+          ...credential,
+          clientExtensionResults: { credProps: { rk: true }, uvm: [[2, 4, 2]], prf: { enabled: true } },
+          odd,
+        }));
+        const { backupMetadata } = answer.ok();
+        const [factor] = backupMetadata.factors;
+        expect(factor?.kind).toEqual({
+          kind: "PASSKEY",
+          credentialId: passkey.authenticator.credentialId.toString("base64url"),
+          registration: payload.authorization.credential,
+          label: "My phone",
+        });
+        const { credential } = payload.authorization;
+        const registration = factor?.kind.kind === "PASSKEY" ? factor.kind.registration : null;
+        expect(JSON.stringify(registration)).toBe(JSON.stringify(credential));
+        expect(backupMetadata.keys).toEqual([PRF] as never);
+
+        const { backup, metadata } = await recoveredBy(client, passkey);
+        expect(backup).toBe(encodeBase64(user.backup));
+        expect(metadata).toEqual(backupMetadata);
+        const bySync = await client.retrieveMetadata(await solved(client, "retrieve-metadata", user.sync));
+        expect(bySync.ok()).toEqual(backupMetadata);
+        const backupId = user.account.backupAccountId;
+        expect((await sendProof("verify-factor", passkey)).ok()).toEqual({ backupId });
+        expect((await client.status(backupId)).ok().factors).toEqual([
+          { kind: "PASSKEY", accountKind: null },
+        ]);
+      }
+    });
+
+    test("have an empty label unless they are given one, to the letter", async () => {
+      const { client } = service();
+      for (const [label, expected] of [
+        [undefined, ""],
+        [null, ""],
+        ["", ""],
+        [" ä\n😀", " ä\n😀"],
+        [long(256), long(256)],
+      ] as const) {
+        const user = newFactorUser(newPasskey());
+        const payload = await createPayloadOf(client, user);
+        const authorization = { ...payload.authorization, label };
+        const { factors } = (await client.create({ ...payload, authorization }, user.backup)).ok()
+          .backupMetadata;
+        expect(factors[0]?.kind).toMatchObject({ label: expected });
+      }
+    });
+
+    test("never export the key that is kept of them", async () => {
+      const { client, services } = service();
+      const user = await created(client, newPasskey({ counter: 3 }));
+      const stored = JSON.stringify((await storedRecord(services, user.account.backupAccountId)).metadata);
+      const { metadata } = await recoveredBy(client, user.main);
+      for (const member of ["credential", "publicKey", "counter", "aaguid", "backedUp", "deviceType"]) {
+        expect(stored).toContain(`"${member}":`);
+        expect(JSON.stringify(metadata.factors)).not.toContain(`"${member}":`);
+      }
+    });
+
+    for (const encoding of ENCODINGS)
+      test(`may write binary members as ${encoding}, and without extension results`, async () => {
+        const tweaks = { encoding, clientExtensionResults: undefined };
+        const passkey = newPasskey();
+        (await sendCreate(passkey, whole, tweaks)).answer.ok();
+        const { metadata } = (await sendProof("retrieve", passkey, tweaks)).ok() as {
+          metadata: { factors: unknown[] };
+        };
+        const credentialId = passkey.authenticator.credentialId.toString("base64url");
+        expect(metadata.factors[0]).toMatchObject({ kind: { credentialId } });
+        expect(await indexedAs(service(), passkey.ref)).not.toBeNull();
+        const { backupMetadata } = await addFactor(service(), passkey, newKeypair(), ICLOUD);
+        expect(backupMetadata.factors).toHaveLength(2);
+      });
+
+    describe("a registration is refused", () => {
+      type Case = readonly [
+        name: string,
+        code: string,
+        tweaks: RegistrationTweaks,
+        change?: (credential: RequestBody) => unknown,
+      ];
+      const inside = (change: RequestBody) => (credential: RequestBody) => ({
+        ...credential,
+        response: { ...(credential.response as RequestBody), ...change },
+      });
+      const cases: readonly Case[] = [
+        ["for another challenge", "webauthn_error", { challenge: "AAAA" }],
+        ["from another origin", "webauthn_error", { origin: "https://evil.example" }],
+        ["from a port that is not ours", "webauthn_error", { origin: "http://localhost:8001" }],
+        ["for another relying party", "webauthn_error", { rpId: "evil.example" }],
+        ["without the user verified", "webauthn_error", { flags: { uv: false } }],
+        ["without the user present", "webauthn_error", { flags: { up: false } }],
+        ["that is an assertion", "webauthn_error", { type: "webauthn.get" }],
+        ["in a frame of another origin", "webauthn_error", { clientData: { crossOrigin: true } }],
+        ["with self attestation by another key", "webauthn_error", { attestation: "self", wrongKey: true }],
+        ["with a key that is none", "webauthn_error", { coseKey: new Map([[1, 2]]) }],
+        ["that is an empty object", "webauthn_invalid_payload", {}, () => ({})],
+        [
+          "of another type",
+          "webauthn_invalid_payload",
+          {},
+          (credential) => ({ ...credential, type: "password" }),
+        ],
+        ["without rawId", "webauthn_invalid_payload", {}, ({ rawId: _, ...rest }) => rest],
+        [
+          "whose id and rawId differ",
+          "webauthn_invalid_payload",
+          {},
+          (credential) => ({ ...credential, id: "AAAA" }),
+        ],
+        [
+          "whose response is a list",
+          "webauthn_invalid_payload",
+          {},
+          (credential) => ({ ...credential, response: [] }),
+        ],
+        ["whose client data is no base64", "webauthn_invalid_payload", {}, inside({ clientDataJSON: "!" })],
+        [
+          "whose attestation object is missing",
+          "webauthn_invalid_payload",
+          {},
+          inside({ attestationObject: null }),
+        ],
+        ["whose attestation object is no CBOR", "webauthn_error", {}, inside({ attestationObject: "AAAA" })],
+        ["whose client data is no JSON", "webauthn_error", {}, inside({ clientDataJSON: "AAAA" })],
+        ["with a byte of 256", "webauthn_invalid_payload", {}, inside({ clientDataJSON: [256] })],
+      ];
+      for (const [name, code, tweaks, change = whole] of cases)
+        test(`${name}: ${code}, and nothing remains`, async () => {
+          const { services } = service();
+          const before = await blobKeys(services);
+          const passkey = newPasskey();
+          const { user, answer } = await sendCreate(passkey, change, tweaks);
+          expect([answer.status, answer.code()]).toEqual([400, code]);
+          expect(await services.records.read(user.account.backupAccountId)).toBeNull();
+          expect(await indexedAs(service(), passkey.ref)).toBeNull();
+          expect(await blobKeys(services)).toEqual(before);
+        });
+
+      test("not for an app origin, self attestation, or certificates that nobody asked for", async () => {
+        const accepted: readonly RegistrationTweaks[] = [
+          { origin: "android:apk-key-hash:dGVzdA" },
+          { attestation: "self" },
+          { attestation: "packed" },
+          { attestation: "tpm" },
+        ];
+        for (const tweaks of accepted) (await sendCreate(newPasskey(), whole, tweaks)).answer.ok();
+      });
+
+      test("under a challenge for keypairs, and a keypair under one for passkeys", async () => {
+        const { client } = service();
+        const user = newFactorUser(newPasskey());
+        const payload = await createPayloadOf(client, user);
+        const keypair = (await createChallenge(client, "keypair")).token;
+        const passkey = (await createChallenge(client, "passkey")).token;
+        const asPasskey = await client.create({ ...payload, challengeToken: keypair }, user.backup);
+        expect(asPasskey.code()).toBe("unexpected_challenge_type");
+        const { authorization, challengeToken: _ } = await solved(client, "create", user.sync);
+        const asKeypair = await client.create(
+          { ...payload, authorization, challengeToken: passkey },
+          user.backup,
+        );
+        expect(asKeypair.code()).toBe("unexpected_challenge_type");
+      });
+
+      test("of a passkey that is on a backup already", async () => {
+        const { client } = service();
+        const { main } = await created(client, newPasskey());
+        const { answer } = await sendCreate(main, whole);
+        expect([answer.status, answer.code()]).toEqual([400, "factor_already_exists"]);
+      });
+    });
+
+    for (const operation of OPERATIONS)
+      describe(`an assertion for ${operation} is refused`, () => {
+        const cases: readonly (readonly [name: string, tweaks: Tweaks])[] = [
+          ["for another challenge", { challenge: "AAAA" }],
+          ["from another origin", { origin: "https://evil.example" }],
+          ["for another relying party", { rpId: "evil.example" }],
+          ["without the user verified", { flags: { uv: false } }],
+          ["without the user present", { flags: { up: false } }],
+          ["that is a registration", { type: "webauthn.create" }],
+          ["in a frame of another origin", { clientData: { topOrigin: "https://evil.example" } }],
+          ["by another key", { wrongKey: true }],
+        ];
+        test("whenever the ceremony fails, and the passkey is accepted afterwards", async () => {
+          const { client } = service();
+          for (const algorithm of ["ES256", "RS256"] as const) {
+            const { main } = await created(client, newPasskey({ algorithm }));
+            for (const [, tweaks] of cases) {
+              const answer = await sendProof(operation, main, tweaks);
+              expect([answer.status, answer.code()]).toEqual([400, "webauthn_error"]);
+            }
+            (await sendProof(operation, main)).ok();
+          }
+        });
+
+        test("of a passkey that is on no backup", async () => {
+          expect((await sendProof(operation, newPasskey())).code()).toBe("backup_untraceable");
+        });
+
+        test("of a passkey that was removed, and a replay of one is still told as such", async () => {
+          const { client } = service();
+          const user = await created(client, newPasskey({ counter: 1 }));
+          await addFactor(service(), user.main, newKeypair(), ICLOUD);
+          const proof = await proven(client, operation, user.main);
+          const { metadata } = await recoveredBy(client, user.main);
+          expect((await call(operation, proof)).code()).toBe("webauthn_error"); // the counter went on meanwhile
+          const fresh = await proven(client, operation, user.main);
+          (await call(operation, fresh)).ok();
+          (await removeFactor(client, user.sync, metadata.factors[0]?.id ?? "")).ok();
+          expect((await call(operation, fresh)).code()).toBe("already_used");
+          expect((await sendProof(operation, user.main)).code()).toBe("backup_untraceable");
+        });
+
+        test("that is no WebAuthn object", async () => {
+          const { client } = service();
+          const { main } = await created(client, newPasskey());
+          const proof = await proven(client, operation, main);
+          for (const credential of [{}, [], { type: "public-key" }]) {
+            const answer = await call(operation, {
+              ...proof,
+              authorization: { kind: "PASSKEY", credential },
+            });
+            expect(answer.code()).toBe("webauthn_invalid_payload");
+          }
+          (await call(operation, proof)).ok();
+          expect((await call(operation, proof)).code()).toBe("already_used");
+        });
+      });
+
+    describe("the signature counter", () => {
+      for (const operation of OPERATIONS)
+        test(`is kept by ${operation}, must grow, and a replay is told as such`, async () => {
+          const { client } = service();
+          const { main, account } = await created(client, newPasskey({ counter: 7 }));
+          const { backupAccountId } = account;
+          expect(await counterOf(backupAccountId)).toBe(7);
+          const prove = (challenge: ChallengeValue) => main.proveWith(challenge, { counter: 100 });
+          const proof = await proven(client, operation, { challengeType: "passkey", prove });
+          (await call(operation, proof)).ok();
+          expect(await counterOf(backupAccountId)).toBe(100);
+          expect((await call(operation, proof)).code()).toBe("already_used");
+          for (const counter of [100, 99, 1, 0]) {
+            const answer = await sendProof(operation, main, { counter });
+            expect([answer.status, answer.code()]).toEqual([400, "webauthn_error"]);
+          }
+          expect(await counterOf(backupAccountId)).toBe(100);
+          (await sendProof(operation, main, { counter: 101 })).ok();
+          expect(await counterOf(backupAccountId)).toBe(101);
+        });
+
+      test("may be above 31 bits", async () => {
+        const { client } = service();
+        const { main, account } = await created(client, newPasskey({ counter: 1 }));
+        (await sendProof("verify-factor", main, { counter: 0xffff_ffff })).ok();
+        expect(await counterOf(account.backupAccountId)).toBe(0xffff_ffff);
+      });
+
+      test("of zero counts nothing, until it does", async () => {
+        const { client } = service();
+        const { main, account } = await created(client, newPasskey());
+        (await sendProof("retrieve", main)).ok();
+        (await sendProof("retrieve", main)).ok();
+        expect(await counterOf(account.backupAccountId)).toBe(0);
+        (await sendProof("retrieve", main, { counter: 2 })).ok();
+        expect(await counterOf(account.backupAccountId)).toBe(2);
+        expect((await sendProof("verify-factor", main)).code()).toBe("webauthn_error");
+      });
+
+      test("is kept together with the token for a sync factor, which works", async () => {
+        const { client } = service();
+        const { main, account } = await created(client, newPasskey({ counter: 1 }));
+        const { syncFactorToken } = await recoveredBy(client, main);
+        expect(await counterOf(account.backupAccountId)).toBe(2);
+        const { authorization, challengeToken } = await solved(
+          client,
+          "add-sync-factor",
+          newKeypair().keypair,
+        );
+        const added = await client.addSyncFactor({
+          syncFactor: authorization,
+          challengeToken,
+          syncFactorToken,
+        });
+        expect(added.ok().backupId).toBe(account.backupAccountId);
+      });
+
+      test("leaves content, other factors and unknown members as they are", async () => {
+        const { client, services } = service();
+        const { main, account } = await created(client, newPasskey({ counter: 1 }));
+        const backupId = account.backupAccountId;
+        const before = await storedRecord(services, backupId);
+        const metadata = { ...before.metadata, later: { a: [1, null] } };
+        await services.records.commit({ backupId, expect: before, next: { ...before, metadata } });
+        (await sendProof("retrieve", main)).ok();
+        const after = await storedRecord(services, backupId);
+        expect(after.blob).toEqual(before.blob);
+        expect(JSON.stringify(after.metadata)).toBe(
+          JSON.stringify(metadata).replace('"counter":1', '"counter":2'),
+        );
+      });
+
+      for (const operation of OPERATIONS)
+        test(`of one proof that ${operation} gets many times at once counts once`, async () => {
+          const { client } = service();
+          const { main, account } = await created(client, newPasskey({ counter: 1 }));
+          const proof = await proven(client, operation, main);
+          const answers = await Promise.all(Array.from({ length: 10 }, () => call(operation, proof)));
+          const codes = answers.filter(({ status }) => status !== 200).map((answer) => answer.code());
+          expect(codes).toEqual(Array.from({ length: 9 }, () => "already_used"));
+          expect(await counterOf(account.backupAccountId)).toBe(2);
+        });
+
+      test("ends at the highest of those that were accepted, whatever comes at once", async () => {
+        const { client } = service();
+        const { main, account } = await created(client, newPasskey({ counter: 1 }));
+        const proofs: { counter: number; operation: MainOperation; body: RequestBody }[] = [];
+        for (let counter = 2; counter <= 11; counter++) {
+          const operation = OPERATIONS[counter % 2] ?? "retrieve";
+          proofs.push({ counter, operation, body: await proven(client, operation, main) });
+        }
+        const answers = await Promise.all(proofs.map(({ operation, body }) => call(operation, body)));
+        const accepted = proofs.flatMap(({ counter }, index) =>
+          answers[index]?.status === 200 ? [counter] : [],
+        );
+        expect(accepted.length).toBeGreaterThan(0);
+        const codes = new Set(answers.filter(({ status }) => status !== 200).map((answer) => answer.code()));
+        for (const code of codes) expect(["webauthn_error", "conflicting_lock"]).toContain(code);
+        expect(await counterOf(account.backupAccountId)).toBe(Math.max(...accepted));
+      });
+
+      test("is kept by a passkey that agrees to a new factor", async () => {
+        const { client } = service();
+        const { main, account } = await created(client, newPasskey({ counter: 4 }));
+        await addFactor(service(), main, newKeypair(), ICLOUD);
+        expect(await counterOf(account.backupAccountId)).toBe(5);
+        const { ceremony, challenges } = await additionChallenge(client, {
+          existing: main,
+          existingKind: "PASSKEY_ASSERTION",
+          added: newKeypair(),
+          nowMs: 0,
+        });
+        const given = {
+          existing: main,
+          existingKind: "PASSKEY_ASSERTION",
+          added: newKeypair(),
+          nowMs: 0,
+        } as const;
+        const low = {
+          ...existingHalf(given, challenges),
+          existingFactorAuthorization: main.proveWith(challenges.existingFactorChallenge, { counter: 5 }),
+          ...newHalf(given, ceremony, challenges),
+        };
+        expect((await client.addFactor(low)).code()).toBe("webauthn_error");
+        expect(await counterOf(account.backupAccountId)).toBe(5);
+      });
+    });
+
+    describe("PRF results", () => {
+      const results: readonly (readonly [name: string, prf: unknown])[] = [
+        ["of one salt", { results: { first: SECRET } }],
+        [
+          "of two salts beside other members",
+          { enabled: true, results: { first: [...Buffer.from(SECRET)], second: SECRET } },
+        ],
+        ["that are empty", { results: {} }],
+        ["that are null", { results: null }],
+      ];
+      const expectRefused = (answer: { status: number; code(): string; body: unknown }) => {
+        expect([answer.status, answer.code()]).toEqual([400, "webauthn_prf_results_not_allowed"]);
+        expect(JSON.stringify(answer.body)).not.toContain(SECRET);
+      };
+      const expectNoTrace = async (backupId: string) => {
+        const { services, logged } = service();
+        await services.background.settled();
+        expect(logged.join("")).not.toContain(SECRET);
+        expect(logged.join("")).not.toContain([...Buffer.from(SECRET)].slice(0, 8).join(","));
+        expect(JSON.stringify(await services.records.read(backupId))).not.toContain(SECRET);
+      };
+
+      test.each(results)("%s are refused at create, and nothing is kept", async (_, prf) => {
+        const { services } = service();
+        const before = await blobKeys(services);
+        const passkey = newPasskey();
+        const { user, answer } = await sendCreate(passkey, whole, { clientExtensionResults: { prf } });
+        expectRefused(answer);
+        expect(await services.records.read(user.account.backupAccountId)).toBeNull();
+        expect(await indexedAs(service(), passkey.ref)).toBeNull();
+        expect(await blobKeys(services)).toEqual(before);
+        await expectNoTrace(user.account.backupAccountId);
+      });
+
+      test.each(results)("%s are refused at every use, which then works without them", async (_, prf) => {
+        const { client, clock } = service();
+        const { main, account } = await created(client, newPasskey());
+        const clientExtensionResults = { prf };
+        for (const operation of OPERATIONS)
+          expectRefused(await sendProof(operation, main, { clientExtensionResults }));
+
+        for (const existingKind of ["PASSKEY", "PASSKEY_ASSERTION"] as const) {
+          const request = await additionRequest(client, {
+            existing: main,
+            existingKind,
+            added: newKeypair(),
+            nowMs: clock.nowMs(),
+          });
+          const { existingFactorAuthorization: authorization } = request;
+          const credential = { ...(authorization.credential as RequestBody), clientExtensionResults };
+          expectRefused(
+            await client.addFactor({
+              ...request,
+              existingFactorAuthorization: { ...authorization, credential },
+            }),
+          );
+        }
+        const added = newPasskey();
+        const given = {
+          existing: main,
+          existingKind: "PASSKEY_ASSERTION",
+          added,
+          nowMs: clock.nowMs(),
+        } as const;
+        const { ceremony, challenges } = await additionChallenge(client, given);
+        const registration = added.registerWith(challenges.newFactorChallenge, { clientExtensionResults });
+        const half = { ...newHalf(given, ceremony, challenges), newFactorAuthorization: registration };
+        expectRefused(await client.addFactor({ ...existingHalf(given, challenges), ...half }));
+        expect(await indexedAs(service(), added.ref)).toBeNull();
+        expect((await recoveredBy(client, main)).metadata.factors).toHaveLength(1);
+        await expectNoTrace(account.backupAccountId);
+      });
+
+      test("that are only promised are fine", async () => {
+        const { answer } = await sendCreate(newPasskey(), whole, {
+          clientExtensionResults: { prf: { enabled: true } },
+        });
+        answer.ok();
+      });
+    });
+
+    test("are refused where a sync factor must sign, or is to be added", async () => {
+      const { client } = service();
+      const user = await created(client, newPasskey());
+      const { authorization, challengeToken } = await proven(client, "retrieve", user.main);
+      const factorId = "any";
+      const answers = [
+        await client.retrieveMetadata({ authorization, challengeToken }),
+        await client.deleteBackup({ authorization, challengeToken }),
+        await client.deleteFactor({ authorization, challengeToken, factorId, scope: "SYNC" }),
+        await client.sync(
+          {
+            authorization,
+            challengeToken,
+            currentManifestHash: user.manifestHash,
+            newManifestHash: user.manifestHash,
+          },
+          user.backup,
+        ),
+      ];
+      expect(answers.map((answer) => answer.code())).toEqual(answers.map(() => "invalid_authorization_type"));
+      const payload = await createPayloadOf(client, newFactorUser(newPasskey()));
+      const create = await client.create(
+        { ...payload, initialSyncFactor: payload.authorization },
+        user.backup,
+      );
+      expect(create.code()).toBe("invalid_sync_factor_type");
+      const addition = { syncFactor: authorization, challengeToken, syncFactorToken: "any" };
+      expect((await client.addSyncFactor(addition)).code()).toBe("invalid_sync_factor_type");
+    });
+
+    test("are good for 15 minutes after the challenge", async () => {
+      const { client, clock } = service();
+      const { main } = await created(client, newPasskey());
+      const [late, early] = [
+        await proven(client, "retrieve", main),
+        await proven(client, "verify-factor", main),
+      ];
+      clock.advance(15 * MINUTE_MS - 1000);
+      (await client.verifyFactor(early)).ok();
+      clock.advance(1000);
+      expect((await client.retrieve(late)).code()).toBe("jwt_error");
+    });
+
+    test("recover a backup beside an account and a keypair of the same user", async () => {
+      const { client } = service();
+      const user = await created(client, newPasskey({ counter: 1 }));
+      const account = newAccount("APPLE", issuer);
+      await addFactor(service(), user.main, account);
+      const keypair = newKeypair();
+      await addFactor(service(), account, keypair);
+      const backups = [];
+      for (const factor of [user.main, account, keypair])
+        backups.push((await recoveredBy(client, factor)).backup);
+      expect(new Set(backups)).toEqual(new Set([encodeBase64(user.backup)]));
+    });
+  });

@@ -1,0 +1,403 @@
+/** Main factors of every kind as a device has them, and the requests they make: valid ones, for tests to spoil. */
+import { afterAll } from "bun:test";
+import type { Answer, ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
+import type { Driver } from "../drivers.ts";
+import { type IdTokenOptions, OidcIssuer } from "./oidc-issuer.ts";
+import type { TestService, TestServiceOptions } from "./service.ts";
+import { sharedService } from "./shared-service.ts";
+import {
+  type AuthenticatorOptions,
+  type RegistrationTweaks,
+  SoftwareAuthenticator,
+  type Tweaks,
+} from "./software-authenticator.ts";
+import { turnkeyActivity } from "./turnkey-activity.ts";
+import { newUser, signed, solved, type User } from "./users.ts";
+
+/** What a challenge endpoint hands out: base64 of bytes to sign, or WebAuthn options. */
+export type ChallengeValue = string | { readonly publicKey: { readonly challenge: string } };
+
+/** The member `authorization` of a request. */
+export type AuthorizationBody = { readonly kind: string } & RequestBody;
+
+export interface EncryptionKeyBody extends RequestBody {
+  readonly kind: string;
+}
+
+/** A factor about to be registered: what it is announced as, and its answer to the challenge. */
+export interface Ceremony {
+  /** The member `newFactor` of a request for the challenges of add-factor. */
+  readonly newFactor: RequestBody;
+  answer(challenge: ChallengeValue): AuthorizationBody;
+}
+
+/** A main factor in a user's hand. */
+export interface MainFactor {
+  readonly kind: "PASSKEY" | "OIDC_ACCOUNT" | "EC_KEYPAIR";
+  readonly name: string;
+  readonly challengeType: "passkey" | "keypair";
+  /** Its row in the index. */
+  readonly ref: FactorRef;
+  /** The encryption key that goes with its kind. */
+  readonly encryptionKey: EncryptionKeyBody;
+  register(): Ceremony;
+  /** Solves a challenge, once it is registered. */
+  prove(challenge: ChallengeValue): AuthorizationBody;
+  /** As {@link prove}, with a signature that does not verify: by another key, or altered. */
+  proveWrongly(how: "wrong key" | "tampered signature", challenge: ChallengeValue): AuthorizationBody;
+}
+
+export interface Passkey extends MainFactor {
+  readonly kind: "PASSKEY";
+  readonly authenticator: SoftwareAuthenticator;
+  registerWith(challenge: ChallengeValue, tweaks: RegistrationTweaks): AuthorizationBody;
+  proveWith(challenge: ChallengeValue, tweaks: Tweaks): AuthorizationBody;
+}
+
+export interface Account extends MainFactor {
+  readonly kind: "OIDC_ACCOUNT";
+  readonly sub: string;
+  readonly email: string;
+  /** The authorization with a key and an id_token as given; the usual ones where not. */
+  authorize(challenge: ChallengeValue, options?: AccountOptions): AuthorizationBody;
+}
+
+export interface AccountOptions extends IdTokenOptions {
+  readonly keypair?: FactorKeypair;
+  /** Signs with another key than the id_token names. */
+  readonly signer?: FactorKeypair;
+  /** Instead of a fresh one. */
+  readonly token?: string;
+  /** For Apple: the client id that the request names. */
+  readonly aud?: string | null;
+}
+
+export interface Keypair extends MainFactor {
+  readonly kind: "EC_KEYPAIR";
+  readonly keypair: FactorKeypair;
+}
+
+export const PRF = { kind: "PRF", encryptedKey: "UFJG" };
+export const ICLOUD = { kind: "ICLOUD", encryptedKey: "SUNMT1VE" };
+export const TURNKEY = {
+  kind: "TURNKEY",
+  encryptedKey: "VFVSTktFWQ==",
+  turnkeyAccountId: "17d89304-c865-4485-ba45-277a5f2076af",
+  turnkeyUserId: "d9620d04-e928-4ada-941c-beb2f17e968c",
+  turnkeyPrivateKeyId: "a5fd4a52-9da9-4b0a-8a5c-2c8e6d9b3f10",
+};
+const ORIGIN = "http://localhost:8000";
+export const TURNKEY_PROVIDER_ID = "turnkey-provider-1";
+
+export function newPasskey(options: AuthenticatorOptions = {}): Passkey {
+  const authenticator = new SoftwareAuthenticator({ rpId: "localhost", origin: ORIGIN, ...options });
+  const credentialId = authenticator.credentialId.toString("base64url");
+  const registerWith = (challenge: ChallengeValue, tweaks: RegistrationTweaks) => ({
+    kind: "PASSKEY",
+    credential: authenticator.register(optionsOf(challenge), tweaks),
+    label: "My phone",
+  });
+  const proveWith = (challenge: ChallengeValue, tweaks: Tweaks) => ({
+    kind: "PASSKEY",
+    credential: authenticator.assert(optionsOf(challenge), tweaks),
+  });
+  return {
+    kind: "PASSKEY",
+    name: `passkey ${authenticator.algorithm}`,
+    challengeType: "passkey",
+    ref: { scope: "MAIN", key: factorKeys.passkey(credentialId) },
+    encryptionKey: PRF,
+    authenticator,
+    registerWith,
+    proveWith,
+    register: () => ({
+      newFactor: { kind: "PASSKEY_REGISTRATION", platform: "IOS", name: "ada", displayName: "Ada" },
+      answer: (challenge) => registerWith(challenge, {}),
+    }),
+    prove: (challenge) => proveWith(challenge, {}),
+    proveWrongly(how, challenge) {
+      if (how === "wrong key") return proveWith(challenge, { wrongKey: true });
+      const credential = authenticator.assert(optionsOf(challenge));
+      const signature = flipped(credential.response.signature, "base64url");
+      return {
+        kind: "PASSKEY",
+        credential: { ...credential, response: { ...credential.response, signature } },
+      };
+    },
+  };
+}
+
+export function newAccount(provider: "GOOGLE" | "APPLE", issuer: OidcIssuer): Account {
+  const sub = `subject-${crypto.randomUUID()}`;
+  const email = `${crypto.randomUUID()}@mail.example.com`;
+  const config = provider === "GOOGLE" ? issuer.config.google : issuer.config.apple;
+  function authorize(challenge: ChallengeValue, options: AccountOptions = {}) {
+    const { keypair = createFactorKeypair(), signer = keypair, token, aud, ...signing } = options;
+    const { claims } = signing;
+    const { publicKey } = keypair;
+    const idToken =
+      token ?? issuer.token(provider, publicKey, { ...signing, claims: { sub, email, ...claims } });
+    return {
+      kind: "OIDC_ACCOUNT",
+      oidcToken: { kind: provider, token: idToken, ...(aud === undefined ? {} : { aud }) },
+      publicKey,
+      signature: signer.sign(textOf(challenge)),
+    };
+  }
+  return {
+    kind: "OIDC_ACCOUNT",
+    name: provider,
+    challengeType: "keypair",
+    ref: { scope: "MAIN", key: factorKeys.oidcAccount(config?.issuer ?? "", sub) },
+    encryptionKey: TURNKEY,
+    sub,
+    email,
+    authorize,
+    register() {
+      const keypair = createFactorKeypair();
+      const token = issuer.token(provider, keypair.publicKey, { claims: { sub, email } });
+      return {
+        newFactor: { kind: "OIDC_ACCOUNT", oidcToken: token },
+        answer: (challenge) => authorize(challenge, { keypair, token }),
+      };
+    },
+    prove: (challenge) => authorize(challenge),
+    proveWrongly(how, challenge) {
+      if (how === "wrong key") return authorize(challenge, { signer: createFactorKeypair() });
+      const authorization = authorize(challenge);
+      return { ...authorization, signature: flipped(authorization.signature, "base64") };
+    },
+  };
+}
+
+export function newKeypair(keypair = createFactorKeypair(), scope: FactorRef["scope"] = "MAIN"): Keypair {
+  const prove = (challenge: ChallengeValue) => signed(keypair, textOf(challenge));
+  return {
+    kind: "EC_KEYPAIR",
+    name: "keypair",
+    challengeType: "keypair",
+    ref: { scope, key: factorKeys.ecKeypair(keypair.publicKey) },
+    encryptionKey: ICLOUD,
+    keypair,
+    register: () => ({
+      newFactor: { kind: "EC_KEYPAIR", publicKey: keypair.publicKey },
+      answer: prove,
+    }),
+    prove,
+    proveWrongly(how, challenge) {
+      const { signature } = signed(how === "wrong key" ? createFactorKeypair() : keypair, textOf(challenge));
+      const { publicKey } = keypair;
+      return {
+        kind: "EC_KEYPAIR",
+        publicKey,
+        signature: how === "wrong key" ? signature : flipped(signature, "base64"),
+      };
+    },
+  };
+}
+
+/** A user whose first main factor is of any kind. */
+export interface FactorUser extends Omit<User, "main"> {
+  readonly main: MainFactor;
+}
+
+export function newFactorUser<T extends MainFactor>(main: T): FactorUser & { readonly main: T } {
+  return { ...newUser(), main };
+}
+
+/** A challenge to create a backup with a factor of this type. */
+export async function createChallenge(client: ApiClient, type: MainFactor["challengeType"]) {
+  if (type === "keypair") return (await client.createKeypairChallenge()).ok();
+  const body = { name: "ada@example.com", displayName: "Ada", platform: "IOS" };
+  return (await client.createPasskeyChallenge(body)).ok();
+}
+
+/** The payload of a create; `answer` solves the challenge of the main factor. */
+export async function createPayloadOf(
+  client: ApiClient,
+  user: FactorUser,
+  answer = (challenge: ChallengeValue) => user.main.register().answer(challenge),
+) {
+  const { challenge, token } = await createChallenge(client, user.main.challengeType);
+  const sync = await solved(client, "create", user.sync);
+  return {
+    authorization: answer(challenge),
+    challengeToken: token,
+    initialEncryptionKey: user.main.encryptionKey,
+    initialSyncFactor: sync.authorization,
+    initialSyncChallengeToken: sync.challengeToken,
+    turnkeyProviderId: user.main.kind === "OIDC_ACCOUNT" ? TURNKEY_PROVIDER_ID : null,
+    manifestHash: user.manifestHash,
+    backupAccountId: user.account.backupAccountId,
+  };
+}
+
+/** Puts a user's backup on the service. */
+export async function created<T extends MainFactor>(
+  client: ApiClient,
+  main: T,
+): Promise<FactorUser & { readonly main: T }> {
+  const user = newFactorUser(main);
+  (await client.create(await createPayloadOf(client, user), user.backup)).ok();
+  return user;
+}
+
+export type MainOperation = "retrieve" | "verify-factor";
+
+/** A challenge for a factor of this type. */
+async function mainChallenge(
+  client: ApiClient,
+  operation: MainOperation,
+  type: MainFactor["challengeType"],
+): Promise<{ readonly challenge: ChallengeValue; readonly token: string }> {
+  const answer = type === "passkey" ? client.passkeyChallenge(operation) : client.keypairChallenge(operation);
+  return (await answer).ok();
+}
+
+/** `authorization` and `challengeToken` of a factor that has solved a challenge. */
+export async function proven(
+  client: ApiClient,
+  operation: MainOperation,
+  { challengeType, prove }: Pick<MainFactor, "challengeType" | "prove">,
+) {
+  const { challenge, token } = await mainChallenge(client, operation, challengeType);
+  return { authorization: prove(challenge), challengeToken: token };
+}
+
+/** Recovers a backup. */
+export async function recoveredBy(client: ApiClient, main: MainFactor) {
+  return (await client.retrieve(await proven(client, "retrieve", main))).ok();
+}
+
+/** How an existing factor agrees to a new one. */
+export const EXISTING_KINDS = ["PASSKEY", "PASSKEY_ASSERTION", "OIDC_ACCOUNT", "EC_KEYPAIR"] as const;
+export type ExistingKind = (typeof EXISTING_KINDS)[number];
+
+/** The kind that a factor has, where a passkey proves itself without Turnkey. */
+export function existingKindOf({ kind }: MainFactor): ExistingKind {
+  return kind === "PASSKEY" ? "PASSKEY_ASSERTION" : kind;
+}
+
+export interface Addition {
+  readonly existing: MainFactor;
+  readonly existingKind: ExistingKind;
+  readonly added: MainFactor;
+  /** The organisation that a Turnkey activity names. */
+  readonly organizationId?: string;
+  readonly nowMs: number;
+  /** Instead of the factor's own registration. */
+  readonly ceremony?: Ceremony;
+}
+
+/** The two challenges of an addition, and who has to solve them. */
+export async function additionChallenge(client: ApiClient, addition: Addition) {
+  const ceremony = addition.ceremony ?? addition.added.register();
+  const body = { newFactor: ceremony.newFactor, existingFactorKind: addition.existingKind };
+  return { ceremony, challenges: (await client.addFactorChallenge(body)).ok() };
+}
+
+export type Challenges = Awaited<ReturnType<typeof additionChallenge>>["challenges"];
+
+/** The half of the existing factor. */
+export function existingHalf(addition: Addition, challenges: Challenges) {
+  const { existing, existingKind, organizationId = TURNKEY.turnkeyAccountId, nowMs } = addition;
+  const { existingFactorChallenge: challenge, existingFactorToken } = challenges;
+  if (existingKind !== "PASSKEY")
+    return {
+      existingFactorAuthorization: existing.prove(challenge),
+      existingFactorChallengeToken: existingFactorToken,
+    };
+  const bytes = Buffer.from(textOf(challenge), "base64");
+  const activity = turnkeyActivity({ challenge: bytes, organizationId, nowMs });
+  return {
+    existingFactorAuthorization: stamped(existing, activity),
+    existingFactorTurnkeyActivity: activity,
+    existingFactorChallengeToken: existingFactorToken,
+  };
+}
+
+/** The authorization of a passkey that stamps an activity. */
+export function stamped(factor: MainFactor, activity: string, tweaks: Tweaks = {}): AuthorizationBody {
+  return { kind: "PASSKEY", credential: passkeyOf(factor).authenticator.stamp(activity, tweaks) };
+}
+
+/** The half of the new factor. */
+export function newHalf({ added }: Addition, ceremony: Ceremony, challenges: Challenges) {
+  return {
+    newFactorAuthorization: ceremony.answer(challenges.newFactorChallenge),
+    newFactorChallengeToken: challenges.newFactorToken,
+    ...(added.kind === "OIDC_ACCOUNT" ? { turnkeyProviderId: TURNKEY_PROVIDER_ID } : {}),
+  };
+}
+
+/** A request that adds a factor, valid in all. */
+export async function additionRequest(client: ApiClient, addition: Addition) {
+  const { ceremony, challenges } = await additionChallenge(client, addition);
+  return { ...existingHalf(addition, challenges), ...newHalf(addition, ceremony, challenges) };
+}
+
+/** Adds a factor to the backup of another, whatever their kinds. */
+export async function addFactor(
+  { client, clock }: Pick<TestService, "client" | "clock">,
+  existing: MainFactor,
+  added: MainFactor,
+  encryptedBackupKey: EncryptionKeyBody | null = null,
+) {
+  const existingKind = existingKindOf(existing);
+  const request = await additionRequest(client, { existing, existingKind, added, nowMs: clock.nowMs() });
+  return (await client.addFactor({ ...request, encryptedBackupKey })).ok();
+}
+
+/** Removes a factor on behalf of a sync factor. */
+export async function removeFactor(
+  client: ApiClient,
+  sync: FactorKeypair,
+  factorId: string,
+  more: RequestBody = {},
+): Promise<Answer<{ readonly backupDeleted: boolean; readonly backupMetadata: unknown }>> {
+  const proof = await solved(client, "delete-factor", sync, { factorId });
+  return client.deleteFactor({ ...proof, factorId, scope: "MAIN", ...more });
+}
+
+/** A service that trusts an issuer of accounts, for all tests of a `describe`. */
+export function factorService(driver: Driver, options: TestServiceOptions = {}) {
+  const issuer = new OidcIssuer({ nowMs: () => service().clock.nowMs() });
+  const service = sharedService(driver, { ...options, env: { ...issuer.env, ...options.env } });
+  afterAll(() => issuer[Symbol.asyncDispose]());
+  return { service, issuer };
+}
+
+/** Which backup the index row of a factor names. */
+export async function indexedAs({ services }: TestService, ref: FactorRef): Promise<string | null> {
+  return (await services.records.locate(ref, [])).backupId;
+}
+
+export function passkeyOf(factor: MainFactor): Passkey {
+  if (!isPasskey(factor)) throw new Error(`${factor.name} is no passkey`);
+  return factor;
+}
+
+export function isPasskey(factor: MainFactor): factor is Passkey {
+  return factor.kind === "PASSKEY";
+}
+
+function optionsOf(challenge: ChallengeValue) {
+  return typeof challenge === "string"
+    ? { publicKey: { challenge: Buffer.from(challenge, "base64").toString("base64url") } }
+    : challenge;
+}
+
+function textOf(challenge: ChallengeValue): string {
+  return typeof challenge === "string"
+    ? challenge
+    : Buffer.from(challenge.publicKey.challenge, "base64url").toString("base64");
+}
+
+/** The signature with its last byte changed. */
+function flipped(signature: unknown, encoding: "base64" | "base64url"): string {
+  const bytes = Buffer.from(String(signature), encoding);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  return bytes.toString(encoding);
+}

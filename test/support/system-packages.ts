@@ -1,0 +1,77 @@
+/** Programs that tests run and that no package registry brings along. */
+import { existsSync } from "node:fs";
+
+export interface SystemPackage {
+  /** What people call it. */
+  readonly name: string;
+  /** The names under which the program may be installed; the first that is there is taken. */
+  readonly programs: readonly string[];
+  /** The package of Debian and Ubuntu that has it. */
+  readonly aptPackage: string;
+  /** How to do without, if that is possible. */
+  readonly otherwise?: string;
+}
+
+export const JAVA: SystemPackage = {
+  name: "Java 17 or newer",
+  programs: ["java"],
+  aptPackage: "default-jre-headless",
+  otherwise: "run the tests on the embedded driver only: TEST_DRIVERS=local",
+};
+
+export const CHROMIUM: SystemPackage = {
+  name: "Chromium",
+  programs: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+  aptPackage: "chromium",
+};
+
+/** What the search and the installation need of the machine. */
+export interface Machine {
+  which(program: string): string | null;
+  /** Whether packages can be installed here without asking anybody: root on Debian or Ubuntu. */
+  readonly mayInstall: boolean;
+  /** Runs a shell command; returns what it printed when it failed, otherwise `null`. */
+  run(command: string): Promise<string | null>;
+}
+
+const thisMachine: Machine = {
+  which: (program) => Bun.which(program),
+  mayInstall: process.getuid?.() === 0 && existsSync("/etc/debian_version"),
+  async run(command) {
+    const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const child = Bun.spawn(["sh", "-c", `(${command}) 2>&1`], {
+      stdin: "ignore",
+      stdout: "pipe",
+      env: environment,
+    });
+    const output = await new Response(child.stdout).text();
+    return (await child.exited) === 0 ? null : output;
+  },
+};
+
+/**
+ * The path of a program. Where it is missing and can be installed without asking anybody, it is.
+ *
+ * @throws Error that names the one command to type.
+ */
+export async function requireProgram(wanted: SystemPackage, machine: Machine = thisMachine): Promise<string> {
+  const found = pathOf(wanted, machine);
+  if (found !== null) return found;
+  const command = `apt-get update && apt-get install -y ${wanted.aptPackage}`;
+  const failure = machine.mayInstall ? await machine.run(command) : null;
+  const installed = pathOf(wanted, machine);
+  if (installed !== null) return installed;
+  const alternative = wanted.otherwise === undefined ? "" : `, or ${wanted.otherwise}`;
+  const reason = failure === null ? "" : `\nThe installation failed: ${failure.slice(-500)}`;
+  throw new Error(
+    `The tests need ${wanted.name}. Install it with \`${command}\` as root${alternative}${reason}`,
+  );
+}
+
+function pathOf({ programs }: SystemPackage, { which }: Machine): string | null {
+  for (const program of programs) {
+    const path = which(program);
+    if (path !== null) return path;
+  }
+  return null;
+}
