@@ -10,8 +10,6 @@ export interface RetrievedBackup {
 
 /** Up to this size an answer is made in one piece, which costs less than a stream. */
 const ONE_PIECE_BYTES = 64 * 1024;
-/** A multiple of 3 bytes, so that base64 needs no padding in between. */
-const PIECE_BYTES = 3 * 64 * 1024;
 
 /**
  * Makes the answer, piece by piece where it is large: a stream is sent with chunked framing, so a client notices when
@@ -29,22 +27,36 @@ export async function retrievedBackupResponse(
   const body =
     size <= ONE_PIECE_BYTES
       ? head + Buffer.from(await new Response(content).arrayBuffer()).toString("base64") + tail
-      : observed(content, onBreak).pipeThrough(base64Between(head, tail));
+      : streamed(head, content, tail, onBreak);
   return new Response(body, { headers: { "content-type": "application/json" } });
 }
 
-function observed(
+/** Makes each piece when the client is ready for it, so that a slow one holds little. */
+function streamed(
+  head: string,
   content: ReadableStream<Uint8Array>,
+  tail: string,
   onBreak: (error: unknown) => void,
 ): ReadableStream<Uint8Array> {
   const reader = content.getReader();
+  /** Base64 goes by three bytes: up to two wait for the next piece. */
+  let rest: Uint8Array = new Uint8Array();
+  let prefix = head;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await reader.read();
-          if (done) controller.close();
-          else controller.enqueue(value);
+          if (done) {
+            controller.enqueue(Buffer.from(prefix + base64(rest) + tail));
+            controller.close();
+            return;
+          }
+          const bytes = rest.length === 0 ? value : Buffer.concat([rest, value]);
+          const whole = bytes.length - (bytes.length % 3);
+          rest = bytes.slice(whole);
+          controller.enqueue(Buffer.from(prefix + base64(bytes.subarray(0, whole)), "latin1"));
+          prefix = "";
         } catch (error) {
           onBreak(error);
           throw error;
@@ -56,29 +68,6 @@ function observed(
   );
 }
 
-function base64Between(head: string, tail: string): TransformStream<Uint8Array, Uint8Array> {
-  let rest: Uint8Array = new Uint8Array();
-  return new TransformStream({
-    start(controller) {
-      controller.enqueue(Buffer.from(head));
-    },
-    transform(chunk, controller) {
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const whole = bytes.length - (bytes.length % 3);
-      for (let start = 0; start < whole; start += PIECE_BYTES)
-        controller.enqueue(base64(bytes.subarray(start, Math.min(start + PIECE_BYTES, whole))));
-      rest = bytes.slice(whole);
-    },
-    flush(controller) {
-      controller.enqueue(base64(rest));
-      controller.enqueue(Buffer.from(tail));
-    },
-  });
-}
-
-function base64(bytes: Uint8Array): Uint8Array {
-  return Buffer.from(
-    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64"),
-    "latin1",
-  );
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }

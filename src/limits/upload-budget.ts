@@ -28,7 +28,7 @@ export interface UploadBudgetOptions {
 }
 
 /** What an upload holds that is passed on as it arrives: a few pieces between the socket and the store. */
-const STREAMED_BYTES = 1024 * 1024;
+const STREAMED_BYTES = 2 * 1024 * 1024;
 
 export function createUploadBudget({ maxBytes, isHeldWhole }: UploadBudgetOptions): UploadBudget {
   let reserved = 0;

@@ -6,6 +6,8 @@ import type { Random } from "../../clock.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, StorageUnavailable } from "../contract.ts";
 
 const CHUNK_BYTES = 256 * 1024;
+/** Many streams may be open at once. A multiple of 3, which suits whoever makes base64 of it. */
+const STREAM_BYTES = 3 * 32 * 1024;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -171,7 +173,7 @@ function streamFile(file: FileHandle, size: number): ReadableStream<Uint8Array> 
     {
       async pull(controller) {
         try {
-          const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - position));
+          const buffer = new Uint8Array(Math.min(STREAM_BYTES, size - position));
           const { bytesRead } = await answer(() => file.read(buffer, 0, buffer.length, position));
           if (bytesRead === 0) throw new StorageUnavailable("a blob ended early while it was read");
           position += bytesRead;

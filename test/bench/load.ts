@@ -1,0 +1,168 @@
+/**
+ * The load generator, a process of its own: prepares requests, fires them at a service, and prints one JSON object.
+ *
+ *   bun test/bench/load.ts '{"url": "http://…", "operation": "retrieve", "count": 500, "concurrency": 8, "bytes": 4096}'
+ */
+import { ApiClient } from "../../src/cli/api-client.ts";
+import {
+  createPayload,
+  newManifestHash,
+  newUser,
+  randomBytes,
+  solved,
+  syncPayload,
+  type User,
+  userWithBackup,
+} from "../support/users.ts";
+
+export interface LoadOptions {
+  readonly url: string;
+  /** Where the service's figures are, for its CPU time; left out when another server is measured. */
+  readonly metricsUrl?: string;
+  readonly operation: LoadOperation;
+  readonly count: number;
+  readonly concurrency: number;
+  /** Size of the backups. */
+  readonly bytes: number;
+}
+
+export interface LoadResult {
+  readonly perSecond: number;
+  /** Milliseconds from sending a request to the end of its answer. */
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  /** Answers other than 200, by status. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** CPU time of the service for each request, in milliseconds; `null` when it tells none. */
+  readonly cpuMs: number | null;
+  /** Mean sizes, for a floor to imitate. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+export type LoadOperation =
+  | "empty"
+  | "challenge"
+  | "create"
+  | "verify-factor"
+  | "retrieve-metadata"
+  | "retrieve"
+  | "sync";
+
+interface Shot {
+  readonly path: string;
+  readonly body: string | Uint8Array;
+  readonly contentType: string;
+}
+
+const USERS = 20;
+const BOUNDARY = "----bench-boundary";
+
+async function fire(options: LoadOptions): Promise<LoadResult> {
+  const shots = await prepare(options);
+  const latencies: number[] = [];
+  const failures: Record<string, number> = {};
+  let responseBytes = 0;
+  let next = 0;
+
+  async function shoot(): Promise<void> {
+    for (let shot = shots[next++]; shot !== undefined; shot = shots[next++]) {
+      const startedMs = performance.now();
+      const response = await fetch(options.url + shot.path, {
+        method: "POST",
+        body: new Uint8Array(Buffer.from(shot.body)),
+        headers: { "content-type": shot.contentType, "accept-encoding": "identity" },
+      });
+      responseBytes += (await response.arrayBuffer()).byteLength;
+      latencies.push(performance.now() - startedMs);
+      if (response.status !== 200) failures[response.status] = (failures[response.status] ?? 0) + 1;
+    }
+  }
+
+  const cpuBefore = await cpuSeconds(options.metricsUrl);
+  const startedMs = performance.now();
+  await Promise.all(Array.from({ length: options.concurrency }, shoot));
+  const seconds = (performance.now() - startedMs) / 1000;
+  const cpuAfter = await cpuSeconds(options.metricsUrl);
+
+  latencies.sort((a, b) => a - b);
+  const percentile = (part: number) => latencies[Math.floor((latencies.length - 1) * part)] ?? 0;
+  const sum = (total: number, shot: Shot) => total + shot.body.length;
+  return {
+    perSecond: shots.length / seconds,
+    p50: percentile(0.5),
+    p95: percentile(0.95),
+    p99: percentile(0.99),
+    failures,
+    cpuMs: cpuBefore === null || cpuAfter === null ? null : ((cpuAfter - cpuBefore) * 1000) / shots.length,
+    requestBytes: Math.round(shots.reduce(sum, 0) / shots.length),
+    responseBytes: Math.round(responseBytes / shots.length),
+  };
+}
+
+/** Everything a client can do beforehand, so that only the operation itself is measured. */
+async function prepare({ url, operation, count, bytes }: LoadOptions): Promise<readonly Shot[]> {
+  const client = new ApiClient({ url });
+  const shots: Shot[] = [];
+  if (operation === "empty")
+    return Array.from({ length: count }, () => json("/empty", { fill: "x".repeat(bytes) }));
+  if (operation === "challenge")
+    return Array.from({ length: count }, () => json("/v1/sync/challenge/keypair", {}));
+  if (operation === "create") {
+    for (let n = 0; n < count; n++) {
+      const user = newUser(randomBytes(bytes));
+      shots.push(multipart("/v1/create", await createPayload(client, user), user.backup));
+    }
+    return shots;
+  }
+  if (operation === "sync") {
+    // every backup is updated once: a second update would need the first one's manifest hash
+    for (let n = 0; n < count; n++) {
+      const user = await userWithBackup(client, newUser(randomBytes(64)));
+      shots.push(
+        multipart("/v1/sync", await syncPayload(client, user, newManifestHash()), randomBytes(bytes)),
+      );
+    }
+    return shots;
+  }
+  const users: User[] = [];
+  for (let n = 0; n < USERS; n++) users.push(await userWithBackup(client, newUser(randomBytes(bytes))));
+  for (let n = 0; n < count; n++) {
+    const user = users[n % USERS] ?? newUser();
+    const key = operation === "retrieve-metadata" ? user.sync : user.main;
+    shots.push(json(PATHS[operation], await solved(client, operation, key)));
+  }
+  return shots;
+}
+
+const PATHS = {
+  "verify-factor": "/v1/verify-factor",
+  "retrieve-metadata": "/v1/retrieve-metadata",
+  retrieve: "/v1/retrieve/from-challenge",
+} as const;
+
+function json(path: string, body: unknown): Shot {
+  return { path, body: JSON.stringify(body), contentType: "application/json" };
+}
+
+function multipart(path: string, payload: unknown, backup: Uint8Array): Shot {
+  const part = (name: string) => `--${BOUNDARY}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n`;
+  const body = Buffer.concat([
+    Buffer.from(`${part("payload")}${JSON.stringify(payload)}\r\n${part("backup")}`),
+    backup,
+    Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
+  ]);
+  return { path, body, contentType: `multipart/form-data; boundary=${BOUNDARY}` };
+}
+
+async function cpuSeconds(metricsUrl: string | undefined): Promise<number | null> {
+  if (metricsUrl === undefined) return null;
+  const text = await (await fetch(metricsUrl)).text();
+  return Number(/^process_cpu_seconds (\S+)$/m.exec(text)?.[1] ?? Number.NaN);
+}
+
+if (import.meta.main) {
+  const options: LoadOptions = JSON.parse(process.argv[2] ?? "{}");
+  process.stdout.write(`${JSON.stringify(await fire(options))}\n`);
+}

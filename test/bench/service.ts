@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LoadOptions, LoadResult } from "./load.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+export interface BenchService extends AsyncDisposable {
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly pid: number;
+  /** From the start of the process to the first answer. */
+  readonly firstAnswerMs: number;
+}
+
+/** Starts a program of ours that announces its address in a line of JSON, on an empty local storage. */
+export async function startBenchService(program = "src/main.ts"): Promise<BenchService> {
+  const dataDir = await mkdtemp(join(tmpdir(), "backup-service-bench-"));
+  const startedMs = performance.now();
+  const child = Bun.spawn([process.execPath, join(ROOT, program)], {
+    cwd: dataDir,
+    env: {
+      PATH: process.env.PATH ?? "",
+      APP_ENV: "development",
+      HOST: "127.0.0.1",
+      PORT: "0",
+      METRICS_PORT: "0",
+      DATA_DIR: dataDir,
+      LOG_FORMAT: "json",
+      ATTESTATION: "off",
+    },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const { url, metrics } = await announcement(child.stdout);
+  await (await fetch(`${url}/health`)).text();
+  return {
+    url,
+    metricsUrl: metrics,
+    pid: child.pid,
+    firstAnswerMs: performance.now() - startedMs,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs the load generator in a process of its own. */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  const generator = Bun.spawn([process.execPath, join(import.meta.dir, "load.ts"), JSON.stringify(options)], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  return JSON.parse(await new Response(generator.stdout).text());
+}
+
+/** The first line. The rest is read too, so that the program never waits for a reader. */
+function announcement(stdout: ReadableStream<Uint8Array>): Promise<{ url: string; metrics: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ url: string; metrics: string }>();
+  const read = async () => {
+    let text = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of stdout) {
+      if (text.includes("\n")) continue;
+      text += decoder.decode(chunk, { stream: true });
+      const [line, more] = text.split("\n", 2);
+      if (more !== undefined) resolve(JSON.parse(line ?? ""));
+    }
+    reject(new Error(`the program ended, having said: ${text}`));
+  };
+  read().catch(reject);
+  return promise;
+}
