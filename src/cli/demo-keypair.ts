@@ -1,7 +1,5 @@
-import { randomBytes } from "node:crypto";
-import type { Operation } from "../auth/challenge-tokens.ts";
-import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import type { ApiClient, RequestBody } from "./api-client.ts";
+import { type Announce, ciphertext, encryptedKey, expectSame, solve } from "./demo-device.ts";
 import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "./device-keys.ts";
 
 /**
@@ -10,7 +8,7 @@ import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from ".
  *
  * @throws Error when the service answers anything else than it should.
  */
-export async function playKeypairLife(client: ApiClient, announce: (step: string) => void): Promise<void> {
+export async function playKeypairLife(client: ApiClient, announce: Announce): Promise<void> {
   const account = createAccountKeypair();
   const recoveryKey = createFactorKeypair();
   const oldPhone = createFactorKeypair();
@@ -105,35 +103,10 @@ async function createPayload(
   const sync = await solve(client, "create", syncFactor);
   return {
     ...(await solve(client, "create", mainFactor)),
-    initialEncryptionKey: { kind: "ICLOUD", encryptedKey: randomBytes(32).toString("base64") },
+    initialEncryptionKey: { kind: "ICLOUD", encryptedKey: encryptedKey() },
     initialSyncFactor: sync.authorization,
     initialSyncChallengeToken: sync.challengeToken,
     manifestHash,
     backupAccountId,
   };
-}
-
-/** Takes a challenge and signs it. */
-async function solve(
-  client: ApiClient,
-  operation: Operation,
-  keypair: FactorKeypair,
-  bound: RequestBody = {},
-) {
-  const { challenge, token } = (await client.keypairChallenge(operation, bound)).ok();
-  const { publicKey } = keypair;
-  return {
-    authorization: { kind: "EC_KEYPAIR", publicKey, signature: keypair.sign(challenge) },
-    challengeToken: token,
-  };
-}
-
-/** Stands in for what an app does on the device: the service only ever sees bytes that look random. */
-function ciphertext(data: string) {
-  const bytes = Buffer.concat([randomBytes(12), randomBytes(data.length), randomBytes(16)]);
-  return { bytes, manifestHash: encodeHex(sha256(bytes)) };
-}
-
-function expectSame(actual: string, expected: string, what: string): void {
-  if (actual !== expected) throw new Error(`${what} should be ${expected}, not ${actual}`);
 }

@@ -1,0 +1,41 @@
+/** What an app on a device does around each request of the demo. */
+import { randomBytes } from "node:crypto";
+import type { Operation } from "../auth/challenge-tokens.ts";
+import { encodeHex, sha256 } from "../crypto/encoding.ts";
+import type { ApiClient, RequestBody } from "./api-client.ts";
+import type { FactorKeypair } from "./device-keys.ts";
+
+/** Tells what the demo does next. */
+export type Announce = (step: string) => void;
+
+/** `authorization` of a keypair: the signed challenge. */
+export function signedBy({ publicKey, sign }: FactorKeypair, challenge: string) {
+  return { kind: "EC_KEYPAIR", publicKey, signature: sign(challenge) };
+}
+
+/** Takes a keypair challenge and signs it. */
+export async function solve(
+  client: ApiClient,
+  operation: Operation,
+  keypair: FactorKeypair,
+  bound: RequestBody = {},
+) {
+  const { challenge, token } = (await client.keypairChallenge(operation, bound)).ok();
+  return { authorization: signedBy(keypair, challenge), challengeToken: token };
+}
+
+/** Stands in for what an app does on the device: the service only ever sees bytes that look random. */
+export function ciphertext(data: string) {
+  const bytes = Buffer.concat([randomBytes(12), randomBytes(data.length), randomBytes(16)]);
+  return { bytes, manifestHash: encodeHex(sha256(bytes)) };
+}
+
+/** An encryption key, encrypted by something that only the device has. */
+export function encryptedKey(): string {
+  return randomBytes(32).toString("base64");
+}
+
+/** @throws Error when the service did not do what it should. */
+export function expectSame(actual: string, expected: string, what: string): void {
+  if (actual !== expected) throw new Error(`${what} should be ${expected}, not ${actual}`);
+}

@@ -1,0 +1,139 @@
+import type { ApiClient } from "./api-client.ts";
+import { type Announce, ciphertext, encryptedKey, expectSame, signedBy, solve } from "./demo-device.ts";
+import { createDemoPasskey } from "./demo-passkey.ts";
+import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "./device-keys.ts";
+
+/**
+ * One user with every kind of main factor: a backup made with a passkey, to which a recovery key and an account are
+ * added, each of which then recovers it.
+ *
+ * @param origin where the passkeys say they were used.
+ * @throws Error when the service answers anything else than it should.
+ */
+export async function playFactorsLife(client: ApiClient, origin: string, announce: Announce): Promise<void> {
+  const account = createAccountKeypair();
+  const passkey = createDemoPasskey(origin);
+  const phone = createFactorKeypair();
+  const { bytes, manifestHash } = ciphertext("the user's data");
+  const content = bytes.toString("base64");
+
+  announce("A backup with a passkey as main factor, and a proof that the account id is the user's own");
+  const creation = (
+    await client.createPasskeyChallenge({ name: "ada", displayName: "Ada", platform: "ANDROID" })
+  ).ok();
+  const joined = await solve(client, "create", phone);
+  const payload = {
+    authorization: {
+      kind: "PASSKEY",
+      credential: passkey.register(creation.challenge),
+      label: "Ada's phone",
+    },
+    challengeToken: creation.token,
+    initialEncryptionKey: { kind: "PRF", encryptedKey: encryptedKey() },
+    initialSyncFactor: joined.authorization,
+    initialSyncChallengeToken: joined.challengeToken,
+    backupAccountId: account.backupAccountId,
+    backupAccountChallengeToken: creation.backupAccountChallengeToken,
+    backupAccountSignature: account.sign(creation.backupAccountChallenge),
+    manifestHash,
+  };
+  (await client.create(payload, bytes)).ok();
+
+  announce("The passkey recovers it");
+  const retrieval = (await client.passkeyChallenge("retrieve")).ok();
+  const byPasskey = await client.retrieve({
+    authorization: { kind: "PASSKEY", credential: passkey.assert(retrieval.challenge) },
+    challengeToken: retrieval.token,
+  });
+  expectSame(byPasskey.ok().backup, content, "what the passkey recovered");
+
+  announce("The passkey agrees to a recovery key as a further main factor, and the key proves itself");
+  const recoveryKey = createFactorKeypair();
+  const addition = (
+    await client.addFactorChallenge({
+      existingFactorKind: "PASSKEY_ASSERTION",
+      newFactor: { kind: "EC_KEYPAIR", publicKey: recoveryKey.publicKey },
+    })
+  ).ok();
+  if (typeof addition.existingFactorChallenge === "string" || typeof addition.newFactorChallenge !== "string")
+    throw new Error("a passkey should be asked by options, and a keypair by bytes");
+  const added = await client.addFactor({
+    existingFactorAuthorization: {
+      kind: "PASSKEY",
+      credential: passkey.assert(addition.existingFactorChallenge),
+    },
+    existingFactorChallengeToken: addition.existingFactorToken,
+    newFactorAuthorization: signedBy(recoveryKey, addition.newFactorChallenge),
+    newFactorChallengeToken: addition.newFactorToken,
+    encryptedBackupKey: { kind: "ICLOUD", encryptedKey: encryptedKey() },
+  });
+  added.ok();
+  const byKey = (await client.retrieve(await solve(client, "retrieve", recoveryKey))).ok();
+  expectSame(byKey.backup, content, "what the recovery key recovered");
+
+  await addAccount(client, recoveryKey, content, announce);
+
+  announce("Anybody may see with which kinds of factor the backup can be recovered");
+  (await client.status(account.backupAccountId)).ok();
+  (await client.deleteBackup(await solve(client, "delete-backup", phone))).ok();
+}
+
+/** Adds a Google account, where the service signs in made-up ones. */
+async function addAccount(
+  client: ApiClient,
+  existing: FactorKeypair,
+  content: string,
+  announce: Announce,
+): Promise<void> {
+  const signIn = ({ publicKey }: FactorKeypair) =>
+    client.idToken({ provider: "GOOGLE", email: "ada@example.com", publicKey });
+  const authorization = (session: FactorKeypair, token: string, challenge: string) => ({
+    ...signedBy(session, challenge),
+    kind: "OIDC_ACCOUNT",
+    oidcToken: { kind: "GOOGLE", token },
+  });
+
+  announce("A made-up Google account signs in, bound to a session key of the app");
+  const session = createFactorKeypair();
+  const signedIn = await signIn(session);
+  if (signedIn.status === 404) {
+    announce("This service has no test issuer, so the accounts are left out");
+    return;
+  }
+  const { token } = signedIn.ok();
+
+  announce("The recovery key agrees to the account as a further main factor");
+  const addition = (
+    await client.addFactorChallenge({
+      existingFactorKind: "EC_KEYPAIR",
+      newFactor: { kind: "OIDC_ACCOUNT", oidcToken: token },
+    })
+  ).ok();
+  if (typeof addition.existingFactorChallenge !== "string" || typeof addition.newFactorChallenge !== "string")
+    throw new Error("keypairs should be asked by bytes");
+  const added = await client.addFactor({
+    existingFactorAuthorization: signedBy(existing, addition.existingFactorChallenge),
+    existingFactorChallengeToken: addition.existingFactorToken,
+    newFactorAuthorization: authorization(session, token, addition.newFactorChallenge),
+    newFactorChallengeToken: addition.newFactorToken,
+    encryptedBackupKey: {
+      kind: "TURNKEY",
+      encryptedKey: encryptedKey(),
+      turnkeyAccountId: "demo",
+      turnkeyUserId: "demo",
+      turnkeyPrivateKeyId: "demo",
+    },
+    turnkeyProviderId: "demo",
+  });
+  added.ok();
+
+  announce("The account signs in again, with a new session key, and recovers the backup");
+  const newSession = createFactorKeypair();
+  const { token: newToken } = (await signIn(newSession)).ok();
+  const { challenge, token: challengeToken } = (await client.keypairChallenge("retrieve")).ok();
+  const recovered = await client.retrieve({
+    authorization: authorization(newSession, newToken, challenge),
+    challengeToken,
+  });
+  expectSame(recovered.ok().backup, content, "what the account recovered");
+}

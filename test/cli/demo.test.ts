@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { startService } from "../support/service.ts";
+import { runCommand } from "./run-command.ts";
+
+const demo = (...options: string[]) => runCommand("demo", {}, ...options);
+
+for (const driver of DRIVERS)
+  describe(`the demo (${driver.name})`, () => {
+    test("plays whole lives with every kind of factor and shows each exchange", async () => {
+      await using service = await startService(driver, { env: { APP_ENV: "development" } });
+      const { status, output, errors } = await demo("--url", service.url);
+      expect({ status, errors }).toEqual({ status: 0, errors: "" });
+      for (const path of ["/v1/create", "/v1/sync", "/v1/add-factor", "/v1/reset", "/dev/id-token"])
+        expect(output).toContain(`POST ${path}`);
+      expect(output).toContain("went as it should");
+      expect(await Array.fromAsync(service.services.records.list())).toEqual([]);
+    });
+
+    test("leaves the accounts out where nobody issues id_tokens for made-up ones", async () => {
+      await using service = await startService(driver);
+      const { status, output } = await demo("--url", service.url, "--quiet");
+      expect(status).toBe(0);
+      expect(output).toContain("no test issuer");
+    });
+
+    test("passes the attestation on that it is given, and fails without it where one is needed", async () => {
+      const env = {
+        ATTESTATION: "enforce",
+        ATTESTATION_GATEWAY_URL: "http://127.0.0.1:9",
+        ATTESTATION_GATEWAY_BYPASS_TOKEN: "let me pass",
+      };
+      await using service = await startService(driver, { env });
+      expect(
+        (await demo("--url", service.url, "--quiet", "--attestation-token", "let me pass")).exitCode,
+      ).toBe(0);
+      const refused = await demo("--url", service.url, "--quiet");
+      expect(refused.status).toBe(1);
+      expect(refused.errors).toContain("invalid_attestation_token_header");
+    });
+  });
+
+describe("the demo", () => {
+  test("says what to do when there is no service", async () => {
+    const { status, errors } = await demo("--url", "http://127.0.0.1:9");
+    expect(status).toBe(1);
+    expect(errors).toContain("bun run dev");
+  });
+
+  test("explains itself when it is called wrongly", async () => {
+    const { status, errors } = await demo("--no-such-option");
+    expect(status).toBe(2);
+    expect(errors).toContain("Usage: bun run demo");
+  });
+});
