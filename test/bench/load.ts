@@ -24,6 +24,8 @@ export interface LoadOptions {
   readonly concurrency: number;
   /** Size of the backups. */
   readonly bytes: number;
+  /** For `empty`: the size of the answers. */
+  readonly answerBytes?: number;
 }
 
 export interface LoadResult {
@@ -102,11 +104,21 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
 }
 
 /** Everything a client can do beforehand, so that only the operation itself is measured. */
-async function prepare({ url, operation, count, bytes }: LoadOptions): Promise<readonly Shot[]> {
+async function prepare({
+  url,
+  operation,
+  count,
+  bytes,
+  answerBytes = 0,
+}: LoadOptions): Promise<readonly Shot[]> {
   const client = new ApiClient({ url });
   const shots: Shot[] = [];
   if (operation === "empty")
-    return Array.from({ length: count }, () => json("/empty", { fill: "x".repeat(bytes) }));
+    return Array.from({ length: count }, () => ({
+      path: `/empty/${answerBytes}`,
+      body: "x".repeat(bytes),
+      contentType: "application/json",
+    }));
   if (operation === "challenge")
     return Array.from({ length: count }, () => json("/v1/sync/challenge/keypair", {}));
   if (operation === "create") {

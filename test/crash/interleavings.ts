@@ -1,0 +1,69 @@
+/** Every operation, held before each call that it makes to the stores until somebody else's request is answered. */
+import type { Driver } from "../drivers.ts";
+import { interceptedStores } from "../support/intercepted-stores.ts";
+import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { outcomeOf, wasDone } from "./crash-points.ts";
+import { Fault } from "./faults.ts";
+import { OPERATIONS, type Operation } from "./operations.ts";
+import { pooled, type Report } from "./report.ts";
+import { RIVALS, type Rival } from "./rivals.ts";
+
+const WIDTH = 6;
+
+/** Tries every combination of operation, rival and call on one storage. */
+export async function tryInterleavings(driver: Driver, operations = OPERATIONS): Promise<Report> {
+  await using storage = await driver.environment();
+  await using healthy = await startService(driver, { storage });
+  const series = operations.flatMap((operation) =>
+    RIVALS.filter(({ onBackup }) => onBackup === (operation.name !== "create")).map((rival) => ({
+      operation,
+      rival,
+    })),
+  );
+  const results = await pooled(series, WIDTH, async ({ operation, rival }) => {
+    const failures: string[] = [];
+    for (let at = 1; ; at++) {
+      const { hit, problems } = await tryOnce(driver, healthy, operation, rival, at);
+      const where = `${operation.name}, held before call ${at} (${hit}) until ${rival.name}`;
+      if (hit === null) return { cases: at - 1, failures };
+      failures.push(...problems.map((problem) => `${where}: ${problem}`));
+    }
+  });
+  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `in the end: ${broken}`);
+  return {
+    cases: results.reduce((sum, { cases }) => sum + cases, 0),
+    failures: [...results.flatMap(({ failures }) => failures), ...left],
+    notes: { rivals: RIVALS.length },
+  };
+}
+
+async function tryOnce(driver: Driver, healthy: TestService, operation: Operation, rival: Rival, at: number) {
+  const { client, services, storage } = healthy;
+  const trial = await operation.prepare(client);
+  const rivalry = await rival.prepare(client, trial.user);
+  let rivalAnswer = "none";
+  const fault = new Fault("is delayed", at, async () => {
+    rivalAnswer = outcomeOf(await rivalry.act(client));
+  });
+  const held = await startService(driver, {
+    storage,
+    wrapStores: (stores) => interceptedStores(stores, fault.around),
+  });
+  const answer = outcomeOf(await trial.send(held.client));
+  await held[Symbol.asyncDispose]();
+
+  const problems = await brokenInvariants(services, trial.known);
+  if (answer !== "ok" && !rival.refusals(operation.name).includes(answer))
+    problems.push(`it was answered ${answer}`);
+  if (rival.endsBackup || fault.hit === null) return { hit: fault.hit, problems };
+
+  const done = await wasDone(trial, services).catch((error: unknown) => String(error));
+  if (done !== (answer === "ok"))
+    problems.push(`it was answered ${answer}, and whether it was done: ${done}`);
+  const ended = (await services.records.read(trial.user.account.backupAccountId)) === null;
+  const replaced = operation.name === "sync" && answer === "ok";
+  if (rivalAnswer === "ok" && !ended && !replaced && !(await rivalry.holds(services)))
+    problems.push("what the rival was told to have done is not so");
+  return { hit: fault.hit, problems };
+}

@@ -1,0 +1,254 @@
+/** Every operation that changes state, as a request to try and the table of what its repetitions answer. */
+
+import { syncFactorTokenId } from "../../src/backup/sync-factor-token.ts";
+import type { ApiClient } from "../../src/cli/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { manifestHashOf } from "../support/invariants.ts";
+import {
+  addSyncFactorRequest,
+  createPayload,
+  metadataOf,
+  randomBytes,
+  recovered,
+  resetRequest,
+  solved,
+  syncPayload,
+} from "../support/users.ts";
+import {
+  addDevice,
+  addFactorRequest,
+  isListed,
+  isStored,
+  knownOf,
+  newOwner,
+  ownerWithBackup,
+  refOf,
+  type Trial,
+} from "./trial.ts";
+
+export interface Operation {
+  readonly name: string;
+  /** What a new request to the same end is answered once the first has had its effect; `ok` for a success. */
+  readonly afterwards: string;
+  /** It reads while it uses up its token, so that a read which fails may have cost the token. */
+  readonly spendsBesideReading?: true;
+  prepare(client: ApiClient): Promise<Trial>;
+}
+
+/** The very same request is answered `already_used` once it had its effect, and succeeds as long as it had none. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    name: "create",
+    afterwards: "backup_account_id_already_exists",
+    async prepare(client) {
+      const user = newOwner();
+      const payload = await createPayload(client, user);
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [payload.challengeToken, payload.initialSyncChallengeToken],
+        send: (to) => to.create(payload, user.backup),
+        sendFresh: async (to) => to.create(await createPayload(to, user), user.backup),
+        made: (services) => isListed(services, user, refOf("MAIN", user.main)),
+      };
+    },
+  },
+  {
+    name: "retrieve",
+    afterwards: "ok",
+    spendsBesideReading: true,
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const request = await solved(client, "retrieve", user.main);
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [request.challengeToken],
+        send: (to) => to.retrieve(request),
+        sendFresh: async (to) => to.retrieve(await solved(to, "retrieve", user.main)),
+        made: null,
+      };
+    },
+  },
+  {
+    name: "verify-factor",
+    afterwards: "ok",
+    spendsBesideReading: true,
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const request = await solved(client, "verify-factor", user.main);
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [request.challengeToken],
+        send: (to) => to.verifyFactor(request),
+        sendFresh: async (to) => to.verifyFactor(await solved(to, "verify-factor", user.main)),
+        made: null,
+      };
+    },
+  },
+  {
+    name: "retrieve-metadata",
+    afterwards: "ok",
+    spendsBesideReading: true,
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const request = await solved(client, "retrieve-metadata", user.sync);
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [request.challengeToken],
+        send: (to) => to.retrieveMetadata(request),
+        sendFresh: async (to) => to.retrieveMetadata(await solved(to, "retrieve-metadata", user.sync)),
+        made: null,
+      };
+    },
+  },
+  {
+    name: "add-sync-factor",
+    afterwards: "already_used", // the sync factor token is
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const { syncFactorToken } = await recovered(client, user);
+      const [phone, tablet] = [createFactorKeypair(), createFactorKeypair()];
+      const request = await addSyncFactorRequest(client, phone, syncFactorToken);
+      return {
+        user,
+        known: knownOf(user, [], [phone, tablet]),
+        tokens: [request.challengeToken],
+        send: (to) => to.addSyncFactor(request),
+        sendFresh: async (to) => to.addSyncFactor(await addSyncFactorRequest(to, tablet, syncFactorToken)),
+        async made(services) {
+          const listed = await isListed(services, user, refOf("SYNC", phone));
+          const token = await services.records.readToken(syncFactorTokenId(syncFactorToken));
+          if (token?.spent !== listed) throw new Error("factor and sync factor token are at odds");
+          return listed;
+        },
+      };
+    },
+  },
+  {
+    name: "sync",
+    afterwards: "manifest_hash_mismatch",
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const content = randomBytes(120);
+      const payload = await syncPayload(client, user, manifestHashOf(content));
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [payload.challengeToken],
+        send: (to) => to.sync(payload, content),
+        sendFresh: async (to) => to.sync(await syncPayload(to, user, manifestHashOf(content)), content),
+        async made({ records }) {
+          const record = await records.read(user.account.backupAccountId);
+          return record?.metadata.manifestHash === manifestHashOf(content);
+        },
+      };
+    },
+  },
+  {
+    name: "add-factor",
+    afterwards: "factor_already_exists",
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const added = createFactorKeypair();
+      const request = await addFactorRequest(client, user.main, added);
+      const send = (to: ApiClient, body: typeof request) =>
+        to.post("/v1/add-factor", body, AddFactorResponse);
+      return {
+        user,
+        known: knownOf(user, [added]),
+        tokens: [request.existingFactorChallengeToken, request.newFactorChallengeToken],
+        send: (to) => send(to, request),
+        sendFresh: async (to) => send(to, await addFactorRequest(to, user.main, added)),
+        made: (services) => isListed(services, user, refOf("MAIN", added)),
+      };
+    },
+  },
+  {
+    name: "delete-factor, a sync factor",
+    afterwards: "factor_not_found",
+    prepare: async (client) => deletion(client, "SYNC", "further"),
+  },
+  {
+    name: "delete-factor, the sync factor that asks",
+    afterwards: "backup_untraceable",
+    prepare: async (client) => deletion(client, "SYNC", "first"),
+  },
+  {
+    name: "delete-factor, a main factor",
+    afterwards: "factor_not_found",
+    prepare: async (client) => deletion(client, "MAIN", "further"),
+  },
+  {
+    name: "delete-factor, the last main factor",
+    afterwards: "backup_untraceable",
+    prepare: async (client) => deletion(client, "MAIN", "first"),
+  },
+  {
+    name: "delete-backup",
+    afterwards: "backup_untraceable",
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const request = await solved(client, "delete-backup", user.sync);
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [request.challengeToken],
+        send: (to) => to.deleteBackup(request),
+        sendFresh: async (to) => to.deleteBackup(await solved(to, "delete-backup", user.sync)),
+        made: async (services) => !(await isStored(services, user)),
+      };
+    },
+  },
+  {
+    name: "reset",
+    afterwards: "not_found",
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const request = await resetRequest(client, user);
+      return {
+        user,
+        known: knownOf(user),
+        tokens: [request.challengeToken],
+        send: (to) => to.reset(request),
+        sendFresh: async (to) => to.reset(await resetRequest(to, user)),
+        made: async (services) => !(await isStored(services, user)),
+      };
+    },
+  },
+];
+
+/** Removal of the factor that the backup was created with, or of a further one; the first sync factor asks. */
+async function deletion(
+  client: ApiClient,
+  scope: "MAIN" | "SYNC",
+  which: "first" | "further",
+): Promise<Trial> {
+  const user = await ownerWithBackup(client);
+  const further = which === "first" ? null : createFactorKeypair();
+  if (further !== null && scope === "SYNC") await addDevice(client, user, further);
+  if (further !== null && scope === "MAIN") {
+    const addition = await addFactorRequest(client, user.main, further);
+    (await client.post("/v1/add-factor", addition, AddFactorResponse)).ok();
+  }
+  const metadata = await metadataOf(client, user);
+  const factorId = (scope === "MAIN" ? metadata.factors : metadata.syncFactors).at(-1)?.id ?? "";
+  const removed: FactorKeypair = further ?? (scope === "MAIN" ? user.main : user.sync);
+  const request = async (to: ApiClient) => ({
+    ...(await solved(to, "delete-factor", user.sync, { factorId })),
+    factorId,
+    scope,
+  });
+  const first = await request(client);
+  return {
+    user,
+    known: knownOf(user, ...(scope === "MAIN" ? [[removed], []] : [[], [removed]])),
+    tokens: [first.challengeToken],
+    send: (to) => to.deleteFactor(first),
+    sendFresh: async (to) => to.deleteFactor(await request(to)),
+    made: async (services) => !(await isListed(services, user, refOf(scope, removed))),
+  };
+}

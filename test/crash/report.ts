@@ -1,0 +1,24 @@
+/** What a campaign of trials found. */
+export interface Report {
+  readonly cases: number;
+  /** One line for each trial that went wrong, with what it takes to repeat it. */
+  readonly failures: readonly string[];
+  /** What else is worth a column in the table. */
+  readonly notes?: Readonly<Record<string, string | number>>;
+}
+
+/** Runs `run` for each item, `width` at a time, and returns the results in the order of the items. */
+export async function pooled<T, R>(
+  items: readonly T[],
+  width: number,
+  run: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = new Array(items.length);
+  const queue = items.entries();
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      for (const [index, item] of queue) results[index] = await run(item);
+    }),
+  );
+  return results;
+}

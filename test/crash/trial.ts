@@ -1,0 +1,105 @@
+/** One request that changes state, and how to see from the stored state alone whether it did. */
+import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
+import type { FactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Services } from "../../src/services.ts";
+import { type FactorRef, type FactorScope, factorKeys } from "../../src/storage/contract.ts";
+import { type Known, manifestHashOf } from "../support/invariants.ts";
+import {
+  addSyncFactorRequest,
+  newUser,
+  randomBytes,
+  recovered,
+  signed,
+  type User,
+  userWithBackup,
+} from "../support/users.ts";
+
+export interface Trial {
+  readonly user: User;
+  /** All that the request and those after it may touch. */
+  readonly known: Known;
+  /** The challenge tokens of the request. */
+  readonly tokens: readonly string[];
+  /** Sends the request; each time the very same one. */
+  send(client: ApiClient): Promise<Answer<unknown>>;
+  /** Makes a new request to the same end. */
+  sendFresh(client: ApiClient): Promise<Answer<unknown>>;
+  /** Whether the change was made, by the stored state; `null` for an operation that only uses up its token. */
+  readonly made: ((services: Services) => Promise<boolean>) | null;
+}
+
+/** A user whose manifest hash belongs to the content. */
+export function newOwner(content = randomBytes(100)): User {
+  return { ...newUser(content), manifestHash: manifestHashOf(content) };
+}
+
+export async function ownerWithBackup(client: ApiClient): Promise<User> {
+  return userWithBackup(client, newOwner());
+}
+
+export function refOf(scope: FactorScope, { publicKey }: { readonly publicKey: string }): FactorRef {
+  return { scope, key: factorKeys.ecKeypair(publicKey) };
+}
+
+/** A user's backup and factors, with these main and sync factors besides. */
+export function knownOf(
+  user: User,
+  main: readonly FactorKeypair[] = [],
+  sync: readonly FactorKeypair[] = [],
+): Known {
+  return {
+    backupIds: [user.account.backupAccountId],
+    factors: [
+      ...[user.main, ...main].map((keypair) => refOf("MAIN", keypair)),
+      ...[user.sync, ...sync].map((keypair) => refOf("SYNC", keypair)),
+    ],
+  };
+}
+
+export async function isListed(services: Services, user: User, factor: FactorRef): Promise<boolean> {
+  return (await services.records.locate(factor, [])).backupId === user.account.backupAccountId;
+}
+
+export async function isStored({ records }: Services, user: User): Promise<boolean> {
+  return (await records.read(user.account.backupAccountId)) !== null;
+}
+
+/** Puts a further sync factor on a user's backup. */
+export async function addDevice(client: ApiClient, user: User, keypair: FactorKeypair): Promise<void> {
+  const { syncFactorToken } = await recovered(client, user);
+  (await client.addSyncFactor(await addSyncFactorRequest(client, keypair, syncFactorToken))).ok();
+}
+
+interface AdditionChallenge {
+  readonly existingFactorChallenge: string;
+  readonly existingFactorToken: string;
+  readonly newFactorChallenge: string;
+  readonly newFactorToken: string;
+}
+
+/** A request by a keypair main factor to put another keypair beside it. */
+export async function addFactorRequest(client: ApiClient, existing: FactorKeypair, added: FactorKeypair) {
+  const request = {
+    newFactor: { kind: "EC_KEYPAIR", publicKey: added.publicKey },
+    existingFactorKind: "EC_KEYPAIR",
+  };
+  const answer = await client.exchange(
+    "POST",
+    "/v1/add-factor/challenge",
+    request,
+    { body: JSON.stringify(request), headers: { "content-type": "application/json" } },
+    null,
+  );
+  if (!isAdditionChallenge(answer.body)) throw new Error(`no challenges, but ${JSON.stringify(answer.body)}`);
+  const { existingFactorChallenge, existingFactorToken, newFactorChallenge, newFactorToken } = answer.body;
+  return {
+    existingFactorAuthorization: signed(existing, existingFactorChallenge),
+    existingFactorChallengeToken: existingFactorToken,
+    newFactorAuthorization: signed(added, newFactorChallenge),
+    newFactorChallengeToken: newFactorToken,
+  };
+}
+
+function isAdditionChallenge(body: unknown): body is AdditionChallenge {
+  return typeof body === "object" && body !== null && "existingFactorToken" in body;
+}

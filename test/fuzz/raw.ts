@@ -1,0 +1,128 @@
+/** Broken HTTP on a socket: the service answers in its one shape, closes the connection or both, and goes on. */
+import { connect } from "node:net";
+import { pooled, type Report } from "../crash/report.ts";
+import type { Driver } from "../drivers.ts";
+import { pseudoRandom } from "../model/batches.ts";
+import { startService } from "../support/service.ts";
+import { growthSince } from "./fields.ts";
+import { type RawRequest, rawRequests } from "./raw-requests.ts";
+import { DEADLINE_MS, problemWith, snapshotOf } from "./verdict.ts";
+
+export interface RawOptions {
+  readonly seed: number;
+  /** How often each kind of request is made, each time otherwise. */
+  readonly rounds: number;
+}
+
+const WIDTH = 8;
+/** The service gives up on a body that does not come after this long; so a whole head is always answered. */
+const TIMEOUT_MS = 200;
+/** A client that has had no answer by then hears none: its request has no end of a head. */
+const PATIENCE_MS = 3 * TIMEOUT_MS;
+/** What the HTTP parser of the runtime answers by itself, without a body, before it closes the connection. */
+const PARSER_STATUSES = [400, 413, 431, 505];
+
+export async function fuzzRaw(driver: Driver, { seed, rounds }: RawOptions): Promise<Report> {
+  await using service = await startService(driver, { timeoutMs: TIMEOUT_MS });
+  const random = pseudoRandom(seed);
+  const before = await snapshotOf(service.services);
+  const rssBefore = process.memoryUsage.rss();
+  const failures: string[] = [];
+  const tally: Tally = { answered: 0, parserRefusals: 0 };
+  let cases = 0;
+
+  for (let round = 1; round <= rounds; round++) {
+    const requests = rawRequests(random);
+    cases += requests.length;
+    const found = await pooled(requests, WIDTH, (request) => problemsOf(service.url, request, tally));
+    failures.push(...found.flat().map((problem) => `seed ${seed}, round ${round}, ${problem}`));
+    (await service.client.health()).ok();
+  }
+  if ((await snapshotOf(service.services)) !== before) failures.push("what is stored has changed");
+  return {
+    cases,
+    failures,
+    notes: {
+      answers: tally.answered,
+      "refused by the HTTP parser": tally.parserRefusals,
+      "RSS growth": growthSince(rssBefore),
+    },
+  };
+}
+
+interface Tally {
+  answered: number;
+  parserRefusals: number;
+}
+
+async function problemsOf(url: string, { name, bytes }: RawRequest, tally: Tally): Promise<string[]> {
+  const received = await exchange(url, bytes);
+  if (received === null) return [`${name}: no end after ${DEADLINE_MS} ms`];
+  return answersIn(received).flatMap(({ status, headers, body }) => {
+    tally.answered++;
+    const ours = headers.has("x-request-id");
+    if (!ours && PARSER_STATUSES.includes(status) && body === "") {
+      tally.parserRefusals++;
+      return [];
+    }
+    const problem = problemWith(status, headers.get("content-type") ?? null, body);
+    return problem === null || isHeadAnswer(bytes, body) ? [] : [`${name}: ${problem}`];
+  });
+}
+
+function isHeadAnswer(request: Uint8Array, body: string): boolean {
+  return body === "" && Buffer.from(request.subarray(0, 5)).toString() === "HEAD ";
+}
+
+/**
+ * Sends bytes, and no more once something was answered or the client's patience is at its end. Returns all that comes
+ * until the connection ends; `null` when it does not.
+ */
+function exchange(url: string, bytes: Uint8Array): Promise<string | null> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname);
+    let received = "";
+    const patience = setTimeout(() => socket.end(), PATIENCE_MS);
+    const deadline = setTimeout(() => {
+      resolve(null);
+      socket.destroy();
+    }, DEADLINE_MS);
+    socket.setEncoding("utf8");
+    socket.on("data", (text) => {
+      if (received === "") setImmediate(() => socket.end()); // with what follows at once
+      received += text;
+    });
+    socket.on("error", () => {}); // "close" follows: it may close while we still write
+    socket.on("close", () => {
+      clearTimeout(patience);
+      clearTimeout(deadline);
+      resolve(received);
+    });
+    socket.on("connect", () => socket.write(bytes));
+  });
+}
+
+interface ParsedAnswer {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: string;
+}
+
+/** The answers on a connection, one after the other. */
+function answersIn(received: string): ParsedAnswer[] {
+  return received
+    .split(/(?=HTTP\/1\.1 \d{3})/)
+    .filter((text) => text !== "")
+    .map((text) => {
+      const end = text.indexOf("\r\n\r\n");
+      const [start = "", ...lines] = text.slice(0, end === -1 ? undefined : end).split("\r\n");
+      const headers = new Map(
+        lines.map((line) => [
+          line.split(":", 1)[0]?.toLowerCase() ?? "",
+          line.slice(line.indexOf(":") + 1).trim(),
+        ]),
+      );
+      return { status: Number(start.split(" ")[1]), headers, body: end === -1 ? "" : text.slice(end + 4) };
+    });
+}

@@ -1,0 +1,42 @@
+/** Requests that would succeed if nobody had tampered with them; routes that are not here get what fits their description. */
+import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/trial.ts";
+import {
+  addSyncFactorRequest,
+  createPayload,
+  metadataOf,
+  recovered,
+  resetRequest,
+  solved,
+  syncPayload,
+  type User,
+} from "../support/users.ts";
+
+type Valid = (client: ApiClient, user: User) => Promise<RequestBody>;
+
+const VALID: Readonly<Record<string, Valid>> = {
+  "/v1/create": (client) => createPayload(client, newOwner()),
+  "/v1/sync": (client, user) => syncPayload(client, user),
+  "/v1/retrieve/from-challenge": (client, { main }) => solved(client, "retrieve", main),
+  "/v1/verify-factor": (client, { main }) => solved(client, "verify-factor", main),
+  "/v1/retrieve-metadata": (client, { sync }) => solved(client, "retrieve-metadata", sync),
+  "/v1/delete-backup": (client, { sync }) => solved(client, "delete-backup", sync),
+  "/v1/reset": (client, user) => resetRequest(client, user),
+  "/v1/backup/status": async (_client, { account }) => ({ backupId: account.backupAccountId }),
+  "/v1/add-factor": (client, { main }) => addFactorRequest(client, main, createFactorKeypair()),
+  "/v1/add-sync-factor": async (client, user) => {
+    const { syncFactorToken } = await recovered(client, user);
+    return addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
+  },
+  "/v1/delete-factor": async (client, user) => {
+    const factorId = (await metadataOf(client, user)).factors[0]?.id ?? "";
+    return { ...(await solved(client, "delete-factor", user.sync, { factorId })), factorId, scope: "MAIN" };
+  },
+};
+
+/** A fresh valid request to a route, by a user of its own; `null` for routes nobody has written one for. */
+export async function validRequest(client: ApiClient, path: string): Promise<RequestBody | null> {
+  const valid = VALID[path];
+  return valid === undefined ? null : valid(client, await ownerWithBackup(client));
+}

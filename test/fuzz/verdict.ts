@@ -1,0 +1,43 @@
+/** What every answer must be, whatever was asked, and what must not have changed. */
+import type { Services } from "../../src/services.ts";
+import { isObject } from "./described-routes.ts";
+
+/** Far beyond what any refusal takes, far below the service's own limit. */
+export const DEADLINE_MS = 10_000;
+
+/** What is wrong with an answer of the service; `null` when nothing is. */
+export function problemWith(status: number, contentType: string | null, body: string): string | null {
+  if (status >= 500) return `status ${status}: ${body.slice(0, 200)}`;
+  if (status < 400) return null;
+  if (contentType !== "application/json") return `status ${status} with content-type ${contentType}`;
+  return isErrorEnvelope(body) ? null : `status ${status} without the error envelope: ${body.slice(0, 200)}`;
+}
+
+function isErrorEnvelope(text: string): boolean {
+  const body: unknown = parsed(text);
+  if (!isObject(body) || typeof body.allowRetry !== "boolean") return false;
+  const { error } = body;
+  return isObject(error) && /^[a-z0-9_]+$/.test(String(error.code)) && typeof error.message === "string";
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // which is no envelope
+  }
+}
+
+/** Everything that is stored but one-time values, as one text. */
+export async function snapshotOf({ records, blobs, background }: Services): Promise<string> {
+  await background.settled();
+  const backups = await Array.fromAsync(records.list());
+  const revisions = await Promise.all(
+    backups.map(async ({ backupId, blob }) => [backupId, blob.key, (await records.read(backupId))?.revision]),
+  );
+  const rows = await Array.fromAsync(records.listFactors());
+  const stored = (await Array.fromAsync(blobs.list())).map(({ key, size }) => [key, size]);
+  return JSON.stringify(
+    [revisions, rows, stored].map((entries) => entries.map((entry) => JSON.stringify(entry)).sort()),
+  );
+}

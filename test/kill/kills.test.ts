@@ -1,0 +1,18 @@
+import { describe, expect, test } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { tryKills } from "./kills.ts";
+
+const LIMIT_MS = 120_000;
+
+for (const driver of DRIVERS.filter(({ name }) => name === "local"))
+  describe(`a process that is killed under load (${driver.name})`, () => {
+    test(
+      "has kept what it acknowledged, and leaves nobody stuck",
+      async () => {
+        const { failures, notes } = await tryKills(driver, { kills: 12, seed: 1 });
+        expect(failures).toEqual([]);
+        expect(Number(notes?.acknowledged)).toBeGreaterThan(12);
+      },
+      LIMIT_MS,
+    );
+  });

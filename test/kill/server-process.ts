@@ -1,0 +1,90 @@
+/** The real process, as an operator starts it, on a storage that outlives it. */
+import { join } from "node:path";
+import type { TestStorage } from "../drivers.ts";
+import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
+
+export interface ServerProcess {
+  readonly url: string;
+  /** Ends the process at once, whatever it is doing. */
+  kill(): Promise<void>;
+  /** What became of the process as far as one can tell now, to report beside a failure. */
+  fate(): Promise<string>;
+  /** Ends the process as an operator does. @returns its exit code. */
+  terminate(): Promise<number>;
+}
+
+/**
+ * Starts the service and waits until it listens.
+ *
+ * @throws Error with what the process wrote when it does not.
+ */
+export async function startServerProcess(storage: TestStorage): Promise<ServerProcess> {
+  const child = Bun.spawn([process.execPath, "src/main.ts"], {
+    cwd: join(import.meta.dir, "../.."),
+    env: {
+      PATH: process.env.PATH ?? "",
+      APP_ENV: "staging",
+      HOST: "127.0.0.1",
+      PORT: "0",
+      METRICS_PORT: "0",
+      CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
+      WEBAUTHN_RP_ID: "localhost",
+      WEBAUTHN_ORIGINS: "http://localhost:8000",
+      ATTESTATION: "off",
+      RATE_LIMITS: "false",
+      ...storage.env,
+    },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const lines = linesOf(child.stdout);
+  const errors = new Response(child.stderr).text();
+  // not a loop over the lines: leaving one would close the pipe
+  for (let line = await lines.next(); !line.done; line = await lines.next()) {
+    const url = urlIn(line.value);
+    if (url === null) continue;
+    void drain(lines); // it must never wait for somebody to read its log
+    return {
+      url,
+      async kill() {
+        child.kill("SIGKILL");
+        await child.exited;
+      },
+      async fate() {
+        await new Promise<void>((resolve) => setImmediate(resolve)); // an end at this moment is told in the next turn
+        const { exitCode, signalCode } = child;
+        if (exitCode === null && signalCode === null) return "the process runs";
+        return `the process ended by itself with ${signalCode ?? exitCode}: ${await errors}`;
+      },
+      async terminate() {
+        child.kill("SIGTERM");
+        return child.exited;
+      },
+    };
+  }
+  throw new Error(`the service ended before it listened: ${await errors}`);
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+async function drain(lines: AsyncIterable<string>): Promise<void> {
+  for await (const _ of lines);
+}
+
+/** The address in the line that announces the service. */
+function urlIn(line: string): string | null {
+  if (!line.startsWith("{")) return null;
+  const entry: unknown = JSON.parse(line);
+  return typeof entry === "object" && entry !== null && "url" in entry && typeof entry.url === "string"
+    ? entry.url
+    : null;
+}

@@ -1,0 +1,200 @@
+/** The devices of a run: they make the requests that the model's operations stand for, and read the answers. */
+
+import { readMetadata } from "../../src/backup/metadata.ts";
+import { syncFactorTokenId } from "../../src/backup/sync-factor-token.ts";
+import type { Answer } from "../../src/cli/api-client.ts";
+import { createAccountKeypair, createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import type { FactorRef } from "../../src/storage/contract.ts";
+import { addFactorRequest, refOf } from "../crash/trial.ts";
+import { type Known, manifestHashOf } from "../support/invariants.ts";
+import type { TestService } from "../support/service.ts";
+import { addSyncFactorRequest, createPayload, randomBytes, solved } from "../support/users.ts";
+import { ACCOUNTS, CONTENTS, KEYPAIRS } from "./commands.ts";
+import type { KeyKind, Op, Outcome, Scope, World } from "./world.ts";
+
+/** A request that is ready to be sent, any number of times. */
+export interface Prepared {
+  readonly op: Op;
+  /** Since when its challenges count; `null` when it has none. */
+  readonly challengedAtMs: number | null;
+  send(): Promise<Outcome>;
+}
+
+const ENCRYPTED_KEYS = { ICLOUD: "RU5DUllQVEVE", PRF: "UFJG" } as const satisfies Record<KeyKind, string>;
+const NO_FACTOR = "00000000-0000-4000-8000-000000000000";
+
+/** Devices with keys and contents of their own, so that many runs can share a service. */
+export function createDevices({ client, clock, services }: TestService) {
+  const accounts = Array.from({ length: ACCOUNTS }, createAccountKeypair);
+  const keypairs = Array.from({ length: KEYPAIRS }, createFactorKeypair);
+  const contents = Array.from({ length: CONTENTS }, () => randomBytes(40));
+  const hashes = contents.map(manifestHashOf);
+  /** The sync factor tokens in the order in which they came. */
+  const tokens: string[] = [];
+  const neverIssued = Buffer.from(randomBytes(32)).toString("base64url");
+
+  const known: Known = {
+    backupIds: accounts.map(({ backupAccountId }) => backupAccountId),
+    factors: (["MAIN", "SYNC"] as const).flatMap((scope) => keypairs.map((keypair) => refOf(scope, keypair))),
+  };
+
+  return { known, prepare, stored };
+
+  async function prepare(op: Op, world: World): Promise<Prepared> {
+    const challengedAtMs = op.op === "status" ? null : clock.nowMs();
+    const send = await requestOf(op, world);
+    return { op, challengedAtMs, send: async () => outcomeOf(op, await send()) };
+  }
+
+  async function requestOf(op: Op, world: World): Promise<() => Promise<Answer<unknown>>> {
+    switch (op.op) {
+      case "create": {
+        const content = at(contents, op.content);
+        const payload = await createPayload(client, {
+          account: at(accounts, op.account),
+          main: at(keypairs, op.main),
+          sync: at(keypairs, op.sync),
+          backup: content,
+          manifestHash: at(hashes, op.content),
+        });
+        return () => client.create(payload, content);
+      }
+      case "sync": {
+        const proof = await solved(client, "sync", at(keypairs, op.by));
+        const currentManifestHash =
+          op.current === null ? manifestHashOf(randomBytes(9)) : at(hashes, op.current);
+        const payload = { ...proof, currentManifestHash, newManifestHash: at(hashes, op.next) };
+        return () => client.sync(payload, at(contents, op.next));
+      }
+      case "retrieve": {
+        const request = await solved(client, "retrieve", at(keypairs, op.by));
+        return () => client.retrieve(request);
+      }
+      case "verify-factor": {
+        const request = await solved(client, "verify-factor", at(keypairs, op.by));
+        return () => client.verifyFactor(request);
+      }
+      case "retrieve-metadata": {
+        const proof = await solved(client, "retrieve-metadata", at(keypairs, op.by));
+        const backupId = op.expecting === null ? null : at(accounts, op.expecting).backupAccountId;
+        return () => client.retrieveMetadata({ ...proof, backupId });
+      }
+      case "add-sync-factor": {
+        const token = op.token === null ? neverIssued : at(tokens, op.token);
+        const request = await addSyncFactorRequest(client, at(keypairs, op.factor), token);
+        return () => client.addSyncFactor(request);
+      }
+      case "add-factor": {
+        const request = await addFactorRequest(client, at(keypairs, op.by), at(keypairs, op.factor));
+        const body = { ...request, encryptedBackupKey: op.key && encryptionKey(op.key) };
+        return () => client.post("/v1/add-factor", body, AddFactorResponse);
+      }
+      case "delete-factor": {
+        const factorId = await idOf(world, op.scope, op.target);
+        const proof = await solved(client, "delete-factor", at(keypairs, op.by), { factorId });
+        const body = { ...proof, factorId, scope: op.scope, encryptionKey: op.key && encryptionKey(op.key) };
+        return () => client.deleteFactor(body);
+      }
+      case "delete-backup": {
+        const request = await solved(client, "delete-backup", at(keypairs, op.by));
+        return () => client.deleteBackup(request);
+      }
+      case "reset": {
+        const account = at(accounts, op.account);
+        const { backupAccountId } = account;
+        const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
+        const request = { backupAccountId, signature: account.sign(challenge), challengeToken: token };
+        return () => client.reset(request);
+      }
+      case "status":
+        return () => client.status(at(accounts, op.account).backupAccountId);
+    }
+  }
+
+  /** The id that the service gave a factor. */
+  async function idOf(world: World, scope: Scope, serial: number | null): Promise<string> {
+    for (const [account, { mains, syncs }] of world.backups) {
+      const place = (scope === "MAIN" ? mains : syncs).findIndex((factor) => factor.serial === serial);
+      if (place === -1) continue;
+      const record = await services.records.read(at(accounts, account).backupAccountId);
+      if (record === null) throw new Error("the backup is not stored");
+      const { factors, syncFactors } = readMetadata(record.metadata);
+      return at<{ id: string }>(scope === "MAIN" ? factors : syncFactors, place).id;
+    }
+    return NO_FACTOR;
+  }
+
+  function outcomeOf(op: Op, answer: Answer<unknown>): Outcome {
+    if (answer.status >= 300) return { code: answer.code() };
+    const body: unknown = answer.ok();
+    if (!isObject(body)) return { ok: null };
+    if (typeof body.syncFactorToken === "string") tokens.push(body.syncFactorToken);
+    const backup = typeof body.backup === "string" ? body.backup : null;
+    if (backup !== null && isObject(body.metadata)) {
+      const served = contents.findIndex((bytes) => Buffer.from(bytes).toString("base64") === backup);
+      return { ok: { served, ...viewOf(body.metadata) } };
+    }
+    if ("backupMetadata" in body)
+      return { ok: isObject(body.backupMetadata) ? viewOf(body.backupMetadata) : null };
+    if (op.op === "status" && Array.isArray(body.factors)) return { ok: body.factors.length };
+    if ("manifestHash" in body) return { ok: viewOf(body) };
+    return { ok: accounts.findIndex(({ backupAccountId }) => backupAccountId === body.backupId) };
+  }
+
+  /** Exported metadata by the numbers of the model. */
+  function viewOf(metadata: Record<string, unknown>) {
+    const { id, manifestHash, keys, factors, syncFactors } = metadata;
+    return {
+      account: accounts.findIndex(({ backupAccountId }) => backupAccountId === id),
+      content: typeof manifestHash === "string" ? hashes.indexOf(manifestHash) : -1,
+      keys: list(keys).map((key) => (isObject(key) ? key.kind : null)),
+      mains: list(factors).map(numberOf),
+      syncs: list(syncFactors).map(numberOf),
+    };
+  }
+
+  function numberOf(factor: unknown): number {
+    const publicKey = isObject(factor) && isObject(factor.kind) ? factor.kind.publicKey : null;
+    return keypairs.findIndex((keypair) => keypair.publicKey === publicKey);
+  }
+
+  /** The state past the API, in the shape of {@link modelled}. */
+  async function stored() {
+    const backups = [];
+    for (const { backupAccountId } of accounts) {
+      const record = await services.records.read(backupAccountId);
+      if (record !== null) backups.push(viewOf({ ...record.metadata }));
+    }
+    const rows = await Promise.all(known.factors.map((factor) => accountIn(factor)));
+    const usable = await Promise.all(
+      tokens.map(
+        async (token) => (await services.records.readToken(syncFactorTokenId(token)))?.spent === false,
+      ),
+    );
+    return { backups, rows, usable };
+  }
+
+  async function accountIn(factor: FactorRef): Promise<number> {
+    const { backupId } = await services.records.locate(factor, []);
+    return accounts.findIndex(({ backupAccountId }) => backupAccountId === backupId);
+  }
+}
+
+function encryptionKey(kind: KeyKind) {
+  return { kind, encryptedKey: ENCRYPTED_KEYS[kind] };
+}
+
+function at<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new Error(`there is no number ${index}`);
+  return item;
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

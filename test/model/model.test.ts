@@ -1,0 +1,29 @@
+import { describe, expect, test } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { tryBatches } from "./batches.ts";
+import { trySequences } from "./sequences.ts";
+
+const SEED = 20260115;
+const LIMIT_MS = 120_000;
+const runsOn = (driver: string) => (driver === "local" ? 80 : 8);
+
+for (const driver of DRIVERS)
+  describe(`several devices on two accounts (${driver.name})`, () => {
+    test(
+      "get the model's answers, one request after the other",
+      async () => {
+        const { failures } = await trySequences(driver, { runs: runsOn(driver.name), seed: SEED });
+        expect(failures.join("\n")).toBe("");
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "get answers that some order explains, when they ask at once",
+      async () => {
+        const { failures } = await tryBatches(driver, { runs: runsOn(driver.name), seed: SEED });
+        expect(failures.join("\n")).toBe("");
+      },
+      LIMIT_MS,
+    );
+  });

@@ -1,0 +1,132 @@
+/** Random sequences of requests, each answer and each state held against the model. */
+import fc from "fast-check";
+import type { Report } from "../crash/report.ts";
+import type { Driver } from "../drivers.ts";
+import { brokenInvariants } from "../support/invariants.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { type Command, KEYPAIRS, meaningOf, sequences } from "./commands.ts";
+import { createDevices, type Prepared } from "./devices.ts";
+import {
+  accountOf,
+  apply,
+  emptyWorld,
+  MAX_MAIN_FACTORS,
+  MAX_SYNC_FACTORS,
+  type Outcome,
+  viewOf,
+  type World,
+} from "./world.ts";
+
+export interface ModelOptions {
+  readonly runs: number;
+  readonly seed: number;
+}
+
+const CHALLENGE_LIFETIME_MS = 15 * 60 * 1000;
+const MINUTE_MS = 60_000;
+
+/** Few factors, so that the limits are met. */
+export const MODEL_ENV = {
+  MAX_MAIN_FACTORS: `${MAX_MAIN_FACTORS}`,
+  MAX_SYNC_FACTORS: `${MAX_SYNC_FACTORS}`,
+};
+
+/** The report of a property that fails has the shortest sequence that fast-check found. */
+export async function trySequences(driver: Driver, { runs, seed }: ModelOptions): Promise<Report> {
+  await using service = await startService(driver, { env: MODEL_ENV });
+  const outcomes = new Map<string, number>();
+  let cases = 0;
+  const property = fc.asyncProperty(sequences, async (commands) => {
+    cases += commands.length;
+    for (const name of await playSequence(service, commands))
+      outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
+  });
+  const failures = await failuresOf(property, { runs, seed });
+  return { cases, failures, notes: { runs, "kinds of answers": outcomes.size } };
+}
+
+/** Checks a property; a counterexample becomes one line. */
+export async function failuresOf<T>(
+  property: fc.IAsyncPropertyWithHooks<T>,
+  { runs, seed }: ModelOptions,
+): Promise<string[]> {
+  const details = await fc.check(property, { numRuns: runs, seed });
+  if (!details.failed) return [];
+  const { counterexample, counterexamplePath, errorInstance } = details;
+  const where = `seed ${seed}, path ${counterexamplePath}`;
+  return [`${where}: ${errorInstance}\n${fc.stringify(counterexample)}`];
+}
+
+export interface Sent {
+  readonly request: Prepared;
+  /** It had its success: from here on its challenges are used up. */
+  succeeded: boolean;
+}
+
+/**
+ * Plays commands one after the other.
+ *
+ * @returns the operations with their outcomes.
+ * @throws Error at the first answer or state that is not the model's.
+ */
+async function playSequence(service: TestService, commands: readonly Command[]): Promise<string[]> {
+  const devices = createDevices(service);
+  const history: Sent[] = [];
+  const played: string[] = [];
+  let world = emptyWorld(service.clock.nowMs());
+
+  for (const command of commands) {
+    if (command.op === "wait") {
+      service.clock.advance(command.minutes * MINUTE_MS);
+      world = { ...world, nowMs: service.clock.nowMs() };
+      continue;
+    }
+    const sent = command.op === "replay" ? history.at(-1 - command.nth) : await prepared(command);
+    if (sent === undefined) continue;
+    const expected = expectedOf(world, sent);
+    const outcome = await sent.request.send();
+    requireSame(`the answer to ${fc.stringify(sent.request.op)}`, outcome, expected.outcome);
+    world = expected.world;
+    sent.succeeded ||= "ok" in outcome;
+    requireSame("the state", await devices.stored(), modelled(world));
+    played.push(`${sent.request.op.op}: ${"ok" in outcome ? "ok" : outcome.code}`);
+  }
+  requireSame("what is broken", await brokenInvariants(service.services, devices.known), []);
+  return played;
+
+  async function prepared(command: Exclude<Command, { op: "replay" | "wait" }>): Promise<Sent> {
+    const sent = { request: await devices.prepare(meaningOf(world, command), world), succeeded: false };
+    history.push(sent);
+    return sent;
+  }
+}
+
+/** What a request is answered now, be it new or sent before. */
+export function expectedOf(world: World, { request, succeeded }: Sent): { world: World; outcome: Outcome } {
+  const { op, challengedAtMs } = request;
+  const refuse = (code: string) => ({ world, outcome: { code } });
+  if (op.op === "delete-factor" && op.scope === "SYNC" && op.key !== null)
+    return refuse("encryption_key_not_allowed"); // looked at before the proof
+  if (challengedAtMs !== null && world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS)
+    return refuse("jwt_error");
+  return succeeded && challengedAtMs !== null ? refuse("already_used") : apply(world, op);
+}
+
+/** The model's state in the shape of what is stored. */
+export function modelled(world: World) {
+  const keypairs = Array.from({ length: KEYPAIRS }, (_, keypair) => keypair);
+  return {
+    backups: [...world.backups]
+      .sort(([one], [other]) => one - other)
+      .map(([account, backup]) => viewOf(account, backup)),
+    rows: (["MAIN", "SYNC"] as const).flatMap((scope) =>
+      keypairs.map((keypair) => accountOf(world, scope, keypair) ?? -1),
+    ),
+    usable: world.tokens.map(({ used, expiresAtMs }) => !used && expiresAtMs > world.nowMs),
+  };
+}
+
+function requireSame(what: string, found: unknown, expected: unknown): void {
+  if (Bun.deepEquals(found, expected)) return;
+  throw new Error(`${what} is ${fc.stringify(found)}, the model says ${fc.stringify(expected)}`);
+}

@@ -1,0 +1,85 @@
+/**
+ * `bun run prove`: everything that goes wrong on purpose, at length. Exits with 1 when anything was lost, torn, stuck,
+ * answered out of order or answered in another shape than the one. `SEED` repeats a run.
+ */
+import { tryCrashPoints } from "./crash/crash-points.ts";
+import { tryInterleavings } from "./crash/interleavings.ts";
+import type { Report } from "./crash/report.ts";
+import { DRIVERS, type Driver } from "./drivers.ts";
+import { fuzzFields } from "./fuzz/fields.ts";
+import { fuzzRaw } from "./fuzz/raw.ts";
+import { tryKills } from "./kill/kills.ts";
+import { tryBatches } from "./model/batches.ts";
+import { trySequences } from "./model/sequences.ts";
+
+interface Campaign {
+  readonly name: string;
+  /** `null` where it is not about the driver. */
+  run(driver: Driver, seed: number): Promise<Report> | null;
+}
+
+/** Sized for ten minutes on two cores, both drivers together. */
+const KILLS = 150;
+const SEQUENCES = { local: 1_000, aws: 60 };
+const BATCHES = { local: 2_000, aws: 120 };
+const FIELDS = { local: 30_000, aws: 6_000 };
+const RAW_ROUNDS = 60;
+
+const CAMPAIGNS: readonly Campaign[] = [
+  { name: "a fault at each store call", run: (driver) => tryCrashPoints(driver) },
+  { name: "a rival before each store call", run: (driver) => tryInterleavings(driver) },
+  {
+    name: "processes killed under load",
+    run: (driver, seed) => (driver.name === "local" ? tryKills(driver, { kills: KILLS, seed }) : null),
+  },
+  {
+    name: "requests against the model",
+    run: (driver, seed) => trySequences(driver, { runs: SEQUENCES[driver.name], seed }),
+  },
+  {
+    name: "batches at once",
+    run: (driver, seed) => tryBatches(driver, { runs: BATCHES[driver.name], seed }),
+  },
+  {
+    name: "hostile members",
+    run: (driver, seed) => fuzzFields(driver, { requests: FIELDS[driver.name], seed }),
+  },
+  {
+    name: "broken HTTP",
+    run: (driver, seed) => (driver.name === "local" ? fuzzRaw(driver, { rounds: RAW_ROUNDS, seed }) : null),
+  },
+];
+
+const seed = seedOf(process.env.SEED);
+const rows: Record<string, string | number>[] = [];
+const failures: string[] = [];
+
+process.stdout.write(`SEED=${seed}\n`);
+for (const driver of DRIVERS)
+  for (const { name, run } of CAMPAIGNS) {
+    const startedMs = performance.now();
+    const report = await run(driver, seed);
+    if (report === null) continue;
+    const { cases, notes = {} } = report;
+    const found = report.failures.length;
+    const more = Object.entries(notes).map(([note, value]) => `${note}: ${value}`);
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    rows.push({
+      driver: driver.name,
+      campaign: name,
+      cases,
+      failures: found,
+      seconds,
+      more: more.join(", "),
+    });
+    failures.push(...report.failures.map((failure) => `${driver.name}, ${name}: ${failure}`));
+    process.stdout.write(`${driver.name}, ${name}: ${cases} cases, ${found} failures, ${seconds} s\n`);
+  }
+
+process.stdout.write(`\n${Bun.inspect.table(rows)}\n`);
+for (const failure of failures) process.stdout.write(`${failure}\n`);
+process.exit(failures.length === 0 ? 0 : 1);
+
+function seedOf(text: string | undefined): number {
+  return text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text);
+}

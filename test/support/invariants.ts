@@ -1,0 +1,80 @@
+/** What must hold of everything that is stored, whatever happened before. */
+import { createHash } from "node:crypto";
+import { allFactorRefs, readMetadata } from "../../src/backup/metadata.ts";
+import type { Services } from "../../src/services.ts";
+import type { FactorRef, RecordStore } from "../../src/storage/contract.ts";
+
+type Stored = Pick<Services, "records" | "blobs">;
+
+/** What to look at besides what the listings show. */
+export interface Known {
+  readonly backupIds: readonly string[];
+  readonly factors: readonly FactorRef[];
+}
+
+/** The manifest hash of a content, so that which content it belongs to can be checked past the API. */
+export function manifestHashOf(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/**
+ * Says what is broken of these backups and factors: an index row that points to no backup or to one that does not list
+ * the factor, a listed factor without its row, a current ciphertext that is missing, damaged or of another manifest
+ * hash. Manifest hashes must have been made by {@link manifestHashOf}.
+ */
+export async function brokenInvariants(stored: Stored, known: Known): Promise<string[]> {
+  const ofBackups = await Promise.all(known.backupIds.map((backupId) => brokenBackup(stored, backupId)));
+  const ofRows = await Promise.all(known.factors.map((factor) => brokenRow(stored, factor)));
+  return [...ofBackups, ...ofRows].flat();
+}
+
+/** As {@link brokenInvariants}, of everything that is stored. */
+export async function brokenInvariantsOfAll(stored: Stored): Promise<string[]> {
+  const { records } = stored;
+  const backupIds = (await Array.fromAsync(records.list())).map(({ backupId }) => backupId);
+  const rows = await Array.fromAsync(records.listFactors());
+  const ofRows = await Promise.all(rows.map(({ factor, backupId }) => brokenLead(records, factor, backupId)));
+  return [...(await brokenInvariants(stored, { backupIds, factors: [] })), ...ofRows.flat()];
+}
+
+async function brokenBackup({ records, blobs }: Stored, backupId: string): Promise<string[]> {
+  const record = await records.read(backupId);
+  if (record === null) return [];
+  const metadata = readMetadata(record.metadata);
+  const broken: string[] = [];
+  if (metadata.id !== backupId) broken.push(`the record of ${backupId} is that of ${metadata.id}`);
+  if (metadata.factors.length === 0) broken.push(`${backupId} has no main factor`);
+  if (metadata.manifestHash !== record.blob.sha256)
+    broken.push(`the manifest hash of ${backupId} belongs to another content`);
+  for (const factor of allFactorRefs(metadata)) {
+    const { backupId: found } = await records.locate(factor, []);
+    if (found !== backupId) broken.push(`${nameOf(factor)} is on ${backupId}, and its row names ${found}`);
+  }
+  try {
+    const content = await blobs.get(record.blob);
+    if (content === null) broken.push(`the ciphertext of ${backupId} is missing`);
+    else await new Response(content).bytes(); // fails where size or hash are others
+  } catch (error) {
+    broken.push(`the ciphertext of ${backupId} cannot be read: ${error}`);
+  }
+  return broken;
+}
+
+async function brokenRow({ records }: Stored, factor: FactorRef): Promise<string[]> {
+  const { backupId } = await records.locate(factor, []);
+  return backupId === null ? [] : brokenLead(records, factor, backupId);
+}
+
+/** What is wrong about a factor leading to a backup. */
+async function brokenLead(records: RecordStore, factor: FactorRef, backupId: string): Promise<string[]> {
+  const record = await records.read(backupId);
+  if (record === null) return [`the row of ${nameOf(factor)} names ${backupId}, which is not stored`];
+  const { scope, key } = records.asStored(factor);
+  const listed = allFactorRefs(readMetadata(record.metadata)).map((ref) => records.asStored(ref));
+  if (listed.some((other) => other.scope === scope && other.key === key)) return [];
+  return [`the row of ${nameOf(factor)} names ${backupId}, which does not list it`];
+}
+
+function nameOf({ scope, key }: FactorRef): string {
+  return `the ${scope.toLowerCase()} factor ${key.slice(0, 40)}`;
+}
