@@ -55,7 +55,7 @@ const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
   "bun:sqlite": /^storage\/local\//,
   "drizzle-orm": /^storage\/local\//,
   jose: /^auth\//,
-  "@simplewebauthn/server": /^auth\//,
+  "@simplewebauthn/server": /^(auth\/|cli\/demo-)/,
   multipasta: /^http\//,
   pino: /^telemetry\//,
   "prom-client": /^telemetry\//,

@@ -1,6 +1,7 @@
 /** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
 import type { Background } from "../background.ts";
 import type { Clock, Random } from "../clock.ts";
+import { ServiceError } from "../errors.ts";
 import type {
   BlobRef,
   BlobStore,
@@ -34,7 +35,7 @@ export interface CommitsOptions {
 export type Commits = ReturnType<typeof createCommits>;
 
 export function createCommits({ records, blobs, clock, random, background, access }: CommitsOptions) {
-  return { newFactor, change, spendProof, deleteAll, discard };
+  return { newFactor, change, spendProof, spendPlainly, spendBeside, deleteAll, discard };
 
   /** A factor as it is listed, made now. */
   function newFactor<Kind>(kind: Kind) {
@@ -76,11 +77,8 @@ export function createCommits({ records, blobs, clock, random, background, acces
 
   /** Uses up the proof of an operation that changes nothing else, unless a passkey's counter is to be kept. */
   async function spendProof(entry: Entry, by: Proven, issue?: SyncFactorToken): Promise<void> {
-    const { factor, oneTime, passkey } = by;
-    if (passkey === undefined || passkey.counter === 0) {
-      if (!(await records.spend(oneTime, issue))) throw alreadyUsed();
-      return;
-    }
+    const { factor, oneTime } = by;
+    if (!isCounting(by)) return spendPlainly(oneTime, issue);
     await change(
       entry,
       oneTime,
@@ -90,6 +88,31 @@ export function createCommits({ records, blobs, clock, random, background, acces
         ...(issue === undefined ? {} : { issue }),
       }),
     );
+  }
+
+  async function spendPlainly(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<void> {
+    if (!(await records.spend(oneTime, issue))) throw alreadyUsed();
+  }
+
+  /**
+   * Does something while the proof for it is used up, which saves a round trip. Where it fails the proof is given back:
+   * a token is spent only by a call that succeeds. But not a counting passkey's, whose assertion works only once anyway.
+   */
+  async function spendBeside<T>(by: Proven, spending: Promise<void>, acting: Promise<T>): Promise<T> {
+    const [acted, spent] = await Promise.allSettled([acting, spending]);
+    if (
+      spent.status === "rejected" &&
+      spent.reason instanceof ServiceError &&
+      spent.reason.code === "already_used"
+    )
+      throw spent.reason;
+    if (acted.status === "rejected") {
+      if (spent.status === "fulfilled" && !isCounting(by))
+        await background.run("give a proof back", () => records.unspend(by.oneTime));
+      throw acted.reason;
+    }
+    if (spent.status === "rejected") throw spent.reason;
+    return acted.value;
   }
 
   /** Deletes a backup with everything that belongs to it. */
@@ -112,10 +135,12 @@ export function createCommits({ records, blobs, clock, random, background, acces
 }
 
 /** The metadata with the signature counter that a passkey showed with its proof, where it counts. */
-export function keepCounter(metadata: BackupMetadata, { factor, passkey }: Proven): BackupMetadata {
-  return passkey === undefined || passkey.counter === 0
-    ? metadata
-    : withPasskeyCounter(metadata, factor, passkey.counter);
+export function keepCounter(metadata: BackupMetadata, by: Proven): BackupMetadata {
+  return isCounting(by) ? withPasskeyCounter(metadata, by.factor, by.passkey.counter) : metadata;
+}
+
+function isCounting(by: Proven): by is Proven & { readonly passkey: { readonly counter: number } } {
+  return by.passkey !== undefined && by.passkey.counter > 0;
 }
 
 /**

@@ -63,7 +63,7 @@ export function contentOperations({
   admitDestruction,
 }: ContentOptions) {
   const { open, enter, read, unlessReplayed } = access;
-  const { newFactor, spendProof, deleteAll, discard } = commits;
+  const { newFactor, spendProof, spendBeside, deleteAll, discard } = commits;
   return {
     /**
      * Creates a backup with one main and one sync factor.
@@ -123,16 +123,14 @@ export function contentOperations({
         holder: (listedFactor(entry.metadata, by.factor) ?? fail(unauthorized())).id,
         expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
       };
-      const [opened, spent] = await Promise.allSettled([
-        openContent(entry, by.factor),
-        spendProof(entry, by, issue),
-      ]);
-      if (spent.status === "rejected") {
+      const opening = openContent(entry, by.factor);
+      try {
+        return { ...(await spendBeside(by, spendProof(entry, by, issue), opening)), syncFactorToken };
+      } catch (error) {
+        const [opened] = await Promise.allSettled([opening]);
         if (opened.status === "fulfilled") await opened.value.content.cancel();
-        throw spent.reason;
+        throw error;
       }
-      if (opened.status === "rejected") throw opened.reason;
-      return { ...opened.value, syncFactorToken };
     },
 
     /**

@@ -42,7 +42,7 @@ export interface FactorOptions {
 
 export function factorOperations({ records, access, commits, limits, admitDestruction }: FactorOptions) {
   const { find, open, enter, read } = access;
-  const { newFactor, change, spendProof, discard } = commits;
+  const { newFactor, change, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
     /**
      * Tells which backup a factor is on, once per proof.
@@ -192,11 +192,7 @@ export function factorOperations({ records, access, commits, limits, admitDestru
   }
 
   /** Reads and spends side by side. */
-  async function openAndSpend(backupId: string, { factor, oneTime }: Proven): Promise<Entry> {
-    const [opened, spent] = await Promise.allSettled([open(backupId, factor), records.spend(oneTime)]);
-    if (spent.status === "fulfilled" && !spent.value) throw alreadyUsed();
-    if (opened.status === "rejected") throw opened.reason;
-    if (spent.status === "rejected") throw spent.reason;
-    return opened.value;
+  function openAndSpend(backupId: string, by: Proven): Promise<Entry> {
+    return spendBeside(by, spendPlainly(by.oneTime), open(backupId, by.factor));
   }
 }

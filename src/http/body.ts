@@ -1,7 +1,10 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { AttestationVerifier } from "../auth/attestation.ts";
 import { ServiceError } from "../errors.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { contextOf } from "./request-context.ts";
+import { describeMismatch } from "./validation.ts";
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
 const MAX_ATTESTED_BYTES = 1024 * 1024;
@@ -12,31 +15,41 @@ interface ParseContext {
   readonly request: Request;
 }
 
+/** A body that is JSON and does not fit its schema. */
+export class SchemaMismatch extends ServiceError {
+  constructor(message: string) {
+    super("invalid_payload", message);
+    this.name = "SchemaMismatch";
+  }
+}
+
 /**
- * Reads the body of a JSON route, at most 2 MiB of it, whatever the content is.
+ * How a route takes its body as JSON, at most 2 MiB of it: to be spread among its options. The body is checked where it
+ * is read, because the framework's own errors print the value that does not fit, which can be made to fail.
  *
- * @throws ServiceError `unsupported_media_type`; `content_too_large`, before reading where the client declared the
- *   length; `invalid_payload` when it is not JSON in UTF-8.
+ * The route answers `unsupported_media_type`; `content_too_large`, before reading where the client declared the length;
+ * `invalid_payload` when the body is not JSON in UTF-8, or as {@link SchemaMismatch} when it does not fit.
  */
-export async function jsonBody({ request }: ParseContext): Promise<unknown> {
-  return parseJson(await readJson(request, MAX_JSON_BYTES), "The body");
+export function jsonBody<T extends TSchema>(schema: T) {
+  return bodyOf(schema, ({ request }) => readJson(request, MAX_JSON_BYTES));
 }
 
 /** As {@link jsonBody}, but a request without a body counts as `{}`. */
-export async function optionalJsonBody(context: ParseContext): Promise<unknown> {
-  const { headers, body } = context.request;
-  const isEmpty = headers.get("content-length") === "0" || (body === null && !headers.has("content-type"));
-  return isEmpty ? {} : jsonBody(context);
+export function optionalJsonBody<T extends TSchema>(schema: T) {
+  return bodyOf(schema, async ({ request }) => {
+    const { headers, body } = request;
+    const isEmpty = headers.get("content-length") === "0" || (body === null && !headers.has("content-type"));
+    return isEmpty ? "{}" : readJson(request, MAX_JSON_BYTES);
+  });
 }
 
 /**
- * Reads the body of a JSON route that needs an attestation, at most 1 MiB of it. The attestation is about these very
- * bytes, and is checked before anything in them is looked at.
- *
- * @throws ServiceError as {@link jsonBody}, and what {@link AttestationVerifier.verify} throws.
+ * As {@link jsonBody} for a route that needs an attestation, at most 1 MiB. The attestation is about the very bytes
+ * that are parsed, and is checked before anything in them is looked at; the route answers what
+ * {@link AttestationVerifier.verify} throws.
  */
-export function attestedJsonBody(attestation: AttestationVerifier) {
-  return async ({ request }: ParseContext): Promise<unknown> => {
+export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {
+  return bodyOf(schema, async ({ request }) => {
     const body = await readJson(request, MAX_ATTESTED_BYTES);
     const { failure } = await attestation.verify({
       header: request.headers.get("attestation-token"),
@@ -45,16 +58,37 @@ export function attestedJsonBody(attestation: AttestationVerifier) {
       body,
     });
     contextOf(request).attestationFailure = failure;
-    return parseJson(body, "The body");
+    return body;
+  });
+}
+
+function bodyOf<T extends TSchema>(schema: T, read: (context: ParseContext) => Promise<string>) {
+  const compiled = TypeCompiler.Compile(schema);
+  return {
+    body: schema,
+    async parse(context: ParseContext): Promise<Static<T>> {
+      const value = parseJson(await read(context), "The body");
+      if (!compiled.Check(value)) throw new SchemaMismatch(describeMismatch(schema, value));
+      return value;
+    },
   };
 }
 
 async function readJson(request: Request, maxBytes: number): Promise<string> {
   if (!isJson(request.headers.get("content-type")))
     throw new ServiceError("unsupported_media_type", "Send the body as application/json");
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of limitedBody(request, maxBytes)) chunks.push(chunk);
-  return jsonText(chunks, "The body");
+  return jsonText(await readWhole(request, maxBytes), "The body");
+}
+
+/** As {@link limitedBody}, all at once: where the length was declared there is nothing to count on the way. */
+async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
+  if (Number(request.headers.get("content-length") ?? Number.NaN) > maxBytes) throw tooLarge(maxBytes);
+  if (!request.headers.has("content-length")) return Array.fromAsync(limitedBody(request, maxBytes));
+  try {
+    return [new Uint8Array(await request.arrayBuffer())];
+  } catch (error) {
+    throw brokeOff(error);
+  }
 }
 
 /** @throws ServiceError `invalid_payload`; the message names the text by `what`. */
@@ -109,8 +143,12 @@ async function* arriving(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
   try {
     yield* body;
   } catch (error) {
-    throw new ServiceError("invalid_payload", "The body broke off", { cause: error });
+    throw brokeOff(error);
   }
+}
+
+function brokeOff(cause: unknown): ServiceError {
+  return new ServiceError("invalid_payload", "The body broke off", { cause });
 }
 
 export function tooLarge(maxBytes: number): ServiceError {

@@ -67,8 +67,7 @@ export function keypairChallengeRoute(issuer: Issuer, { operation, purpose, boun
       return issueKeypairChallenge(issuer, operation, bindings);
     },
     {
-      body: object<Record<string, TString>>(bound === undefined ? {} : { [bound.name]: bound.schema }),
-      parse: jsonBody,
+      ...jsonBody(object<Record<string, TString>>(bound === undefined ? {} : { [bound.name]: bound.schema })),
       detail: describeOperation({
         tag: "Challenges",
         summary: `A challenge to ${purpose}`,
@@ -94,8 +93,7 @@ export function passkeyChallengeRoute(
       return { challenge: options, token: await challengeTokens.issue("passkey", challenge, { operation }) };
     },
     {
-      body: object({}),
-      parse: optionalJsonBody,
+      ...optionalJsonBody(object({})),
       detail: describeOperation({
         tag: "Challenges",
         summary: `A passkey challenge to ${purpose}`,
@@ -118,8 +116,7 @@ export function createChallengeRoutes(issuer: Issuer) {
         ...(await issueAccountChallenge(issuer)),
       }),
       {
-        body: object({}),
-        parse: jsonBody,
+        ...jsonBody(object({})),
         detail: describeOperation({
           tag: "Challenges",
           summary: "A challenge to create a backup with a keypair",
@@ -140,8 +137,7 @@ export function createChallengeRoutes(issuer: Issuer) {
         };
       },
       {
-        body: object({ name: PasskeyName, displayName: PasskeyName, platform: Platform }),
-        parse: jsonBody,
+        ...jsonBody(object({ name: PasskeyName, displayName: PasskeyName, platform: Platform })),
         detail: describeOperation({
           tag: "Challenges",
           summary: "A challenge to create a backup with a passkey",

@@ -1,10 +1,10 @@
 /** Turns whatever was thrown, by our code or the framework's, into the one shape of error answers. */
-import { Elysia, ParseError, ValidationError } from "elysia";
+import { Elysia, ParseError } from "elysia";
 import { ServiceError } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { SchemaMismatch } from "./body.ts";
 import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse, statusOf } from "./error-status.ts";
 import { contextOf } from "./request-context.ts";
-import { describeMismatch } from "./validation.ts";
 
 export interface ErrorHandlerOptions {
   readonly log: Logger;
@@ -17,16 +17,15 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
     const context = contextOf(request);
     const thrown = error instanceof ParseError ? error.cause : error;
 
+    if (thrown instanceof SchemaMismatch) {
+      context.code = thrown.code;
+      return errorResponse(thrown.code, thrown.message, SCHEMA_MISMATCH_STATUS);
+    }
     if (thrown instanceof ServiceError) {
       context.code = thrown.code;
       if (statusOf(thrown.code) < 500) return serviceErrorResponse(thrown);
       log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
       return errorResponse(thrown.code, "The service cannot answer now: try again later");
-    }
-    if (error instanceof ValidationError && "Schema" in error.validator) {
-      context.code = "invalid_payload";
-      const message = describeMismatch(error.validator.Schema(), error.value);
-      return errorResponse("invalid_payload", message, SCHEMA_MISMATCH_STATUS);
     }
     if (code === "NOT_FOUND") {
       const methods = methodsOf(new URL(request.url).pathname);

@@ -99,8 +99,7 @@ export function addFactor({ backups, factorAddition }: Services) {
       ({ body: { newFactor, existingFactorKind } }) =>
         factorAddition.challenge(newFactor, existingFactorKind ?? "PASSKEY"),
       {
-        body: AddFactorChallengeRequest,
-        parse: jsonBody,
+        ...jsonBody(AddFactorChallengeRequest),
         detail: operation({
           tag: "Challenges",
           summary: "The two challenges to add a main factor",
@@ -133,8 +132,7 @@ export function addFactor({ backups, factorAddition }: Services) {
         return { factorId, backupMetadata: metadata };
       },
       {
-        body: AddFactorRequest,
-        parse: jsonBody,
+        ...jsonBody(AddFactorRequest),
         detail: operation({
           tag: "Factors",
           summary: "Add a main factor",

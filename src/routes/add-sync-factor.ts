@@ -30,8 +30,7 @@ export function addSyncFactor(services: Services) {
         return { backupId: await backups.addSyncFactor(factor, body.syncFactorToken) };
       },
       {
-        body: AddSyncFactorRequest,
-        parse: jsonBody,
+        ...jsonBody(AddSyncFactorRequest),
         detail: operation({
           tag: "Factors",
           summary: "Add a sync factor",

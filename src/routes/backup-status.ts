@@ -26,8 +26,7 @@ export function backupStatus({ backups }: Services) {
     "/v1/backup/status",
     async ({ body: { backupId } }) => ({ backupId, factors: await backups.status(backupId) }),
     {
-      body: StatusRequest,
-      parse: jsonBody,
+      ...jsonBody(StatusRequest),
       detail: operation({
         tag: "Backups",
         summary: "Whether a backup exists",

@@ -26,8 +26,7 @@ export function deleteBackup(services: Services) {
         await backups.delete(proof);
       },
       {
-        body: DeleteBackupRequest,
-        parse: jsonBody,
+        ...jsonBody(DeleteBackupRequest),
         detail: operation({
           tag: "Backups",
           summary: "Delete a backup",

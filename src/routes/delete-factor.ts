@@ -65,8 +65,7 @@ export function deleteFactor(services: Services) {
         return { backupDeleted: backupMetadata === null, backupMetadata };
       },
       {
-        body: DeleteFactorRequest,
-        parse: attestedJsonBody(attestation),
+        ...attestedJsonBody(DeleteFactorRequest, attestation),
         detail: operation({
           tag: "Factors",
           summary: "Remove a factor",

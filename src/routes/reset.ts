@@ -42,8 +42,7 @@ export function reset(services: Services) {
         await backups.reset(backupAccountId, [oneTime]);
       },
       {
-        body: ResetRequest,
-        parse: jsonBody,
+        ...jsonBody(ResetRequest),
         detail: operation({
           tag: "Backups",
           summary: "Reset a backup",

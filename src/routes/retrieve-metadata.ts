@@ -30,8 +30,7 @@ export function retrieveMetadata(services: Services) {
         return backups.retrieveMetadata(proof, body.backupId ?? null);
       },
       {
-        body: RetrieveMetadataRequest,
-        parse: jsonBody,
+        ...jsonBody(RetrieveMetadataRequest),
         detail: operation({
           tag: "Backups",
           summary: "Read the metadata of a backup",

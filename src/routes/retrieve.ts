@@ -43,8 +43,7 @@ export function retrieve(services: Services) {
         );
       },
       {
-        body: RetrieveRequest,
-        parse: attestedJsonBody(attestation),
+        ...attestedJsonBody(RetrieveRequest, attestation),
         detail: operation({
           tag: "Backups",
           summary: "Recover a backup",

@@ -32,8 +32,7 @@ export function testIssuer({ config, testIssuer: issuer }: Services) {
       return { token: await issuer.idToken({ issuer: name, audience: clientIds[0], publicKey, email }) };
     },
     {
-      body: IdTokenRequest,
-      parse: jsonBody,
+      ...jsonBody(IdTokenRequest),
       detail: operation({
         tag: "Development",
         summary: "An id_token for a made-up account",

@@ -27,8 +27,7 @@ export function verifyFactor(services: Services) {
         return { backupId: await backups.verifyFactor(proof) };
       },
       {
-        body: VerifyFactorRequest,
-        parse: attestedJsonBody(attestation),
+        ...attestedJsonBody(VerifyFactorRequest, attestation),
         detail: operation({
           tag: "Factors",
           summary: "Verify a main factor",

@@ -119,6 +119,12 @@ export interface RecordStore extends AsyncDisposable {
    */
   spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
 
+  /**
+   * Gives back values that {@link spend} has just used up for an operation that then could not be carried out.
+   * Nothing else may give values back: whoever was told of a success must not be able to repeat it.
+   */
+  unspend(oneTime: readonly OneTimeValue[]): Promise<void>;
+
   /** Reads a sync factor token by its id; `null` when it was never issued or has expired. */
   readToken(
     id: string,

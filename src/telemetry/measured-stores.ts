@@ -9,6 +9,7 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
     read: (backupId) => timed("read", () => store.read(backupId)),
     commit: (change) => timed("commit", () => store.commit(change)),
     spend: (oneTime, issue) => timed("spend", () => store.spend(oneTime, issue)),
+    unspend: (oneTime) => timed("unspend", () => store.unspend(oneTime)),
     readToken: (id) => timed("readToken", () => store.readToken(id)),
     addToCounter: (id, amount, expiresAtMs) =>
       timed("addToCounter", () => store.addToCounter(id, amount, expiresAtMs)),

@@ -31,9 +31,9 @@ for (const driver of DRIVERS)
         ATTESTATION_GATEWAY_BYPASS_TOKEN: "let me pass",
       };
       await using service = await startService(driver, { env });
-      expect(
-        (await demo("--url", service.url, "--quiet", "--attestation-token", "let me pass")).exitCode,
-      ).toBe(0);
+      expect((await demo("--url", service.url, "--quiet", "--attestation-token", "let me pass")).status).toBe(
+        0,
+      );
       const refused = await demo("--url", service.url, "--quiet");
       expect(refused.status).toBe(1);
       expect(refused.errors).toContain("invalid_attestation_token_header");

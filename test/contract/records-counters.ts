@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { atOnce, MINUTE_MS, type NewStorage, openFixture, token } from "./fixture.ts";
+import { atOnce, MINUTE_MS, type NewStorage, once, openFixture, token } from "./fixture.ts";
 
-/** Counters, and tokens that a commit issues. */
+/** Counters, values given back, and tokens that a commit issues. */
 export function countersContract(newStorage: NewStorage): void {
   test("a counter sums what is added to it, each under its id", async () => {
     await using store = await openFixture(newStorage);
@@ -25,6 +25,16 @@ export function countersContract(newStorage: NewStorage): void {
     await store.records.addToCounter("x", 1, expiresAtMs);
     expect(await store.records.readToken("x")).toBeNull();
     expect(await store.records.spend([{ id: "x", expiresAtMs }])).toBe(true);
+  });
+
+  test("a value that is given back can be spent again, and the values beside it stay spent", async () => {
+    await using store = await openFixture(newStorage);
+    const [given, kept] = [once("given", store.clock), once("kept", store.clock)];
+    expect(await store.records.spend([given, kept])).toBe(true);
+    await store.records.unspend([given]);
+    await store.records.unspend([once("unknown", store.clock)]);
+    expect(await store.records.spend([given, kept])).toBe(false);
+    expect(await store.records.spend([given])).toBe(true);
   });
 
   test("a commit issues a token together with its change, or neither", async () => {

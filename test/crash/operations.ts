@@ -31,8 +31,6 @@ export interface Operation {
   readonly name: string;
   /** What a new request to the same end is answered once the first has had its effect; `ok` for a success. */
   readonly afterwards: string;
-  /** It reads while it uses up its token, so that a read which fails may have cost the token. */
-  readonly spendsBesideReading?: true;
   prepare(client: ApiClient): Promise<Trial>;
 }
 
@@ -57,7 +55,6 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "retrieve",
     afterwards: "ok",
-    spendsBesideReading: true,
     async prepare(client) {
       const user = await ownerWithBackup(client);
       const request = await solved(client, "retrieve", user.main);
@@ -74,7 +71,6 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "verify-factor",
     afterwards: "ok",
-    spendsBesideReading: true,
     async prepare(client) {
       const user = await ownerWithBackup(client);
       const request = await solved(client, "verify-factor", user.main);
@@ -91,7 +87,6 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "retrieve-metadata",
     afterwards: "ok",
-    spendsBesideReading: true,
     async prepare(client) {
       const user = await ownerWithBackup(client);
       const request = await solved(client, "retrieve-metadata", user.sync);

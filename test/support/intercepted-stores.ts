@@ -17,6 +17,7 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       read: (backupId) => around("records.read", () => records.read(backupId)),
       commit: (change) => around("records.commit", () => records.commit(change)),
       spend: (oneTime, issue) => around("records.spend", () => records.spend(oneTime, issue)),
+      unspend: (oneTime) => around("records.unspend", () => records.unspend(oneTime)),
       readToken: (id) => around("records.readToken", () => records.readToken(id)),
       addToCounter: (id, amount, expiresAtMs) =>
         around("records.addToCounter", () => records.addToCounter(id, amount, expiresAtMs)),

@@ -6,6 +6,7 @@
  */
 import {
   BatchGetItemCommand,
+  DeleteItemCommand,
   DescribeTableCommand,
   type DynamoDBClient,
   GetItemCommand,
@@ -125,6 +126,15 @@ class AwsRecords implements RecordStore {
     if (failed.some((step) => step.otherwise === "spent")) return false;
     if (failed.length > 0) throw issuedBefore();
     return true;
+  }
+
+  async unspend(values: readonly OneTimeValue[]): Promise<void> {
+    for (const { id } of values) {
+      const command = new DeleteItemCommand({ TableName: this.#tables.oneTime, Key: oneTimeKey(id) });
+      await this.#attempt("a one-time value could not be given back", (abortSignal) =>
+        this.#client.send(command, { abortSignal }),
+      );
+    }
   }
 
   async readToken(id: string) {

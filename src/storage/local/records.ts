@@ -135,6 +135,16 @@ class LocalRecords implements RecordStore {
     });
   }
 
+  async unspend(values: readonly OneTimeValue[]): Promise<void> {
+    await this.#writes.add(() => {
+      for (const { id } of values)
+        this.#db
+          .delete(oneTime)
+          .where(eq(oneTime.id, storedKey(id)))
+          .run();
+    });
+  }
+
   async readToken(id: string) {
     return this.#answer(() => {
       const row = this.#liveOneTime(id);
