@@ -36,7 +36,7 @@ export function text(options: SchemaOptions = {}) {
 }
 
 /** A JSON object of at most `maxBytes` as compact JSON, otherwise opaque. */
-export function boundedJson(maxBytes: number, options: SchemaOptions = {}): TUnsafe<object> {
+function boundedJson(maxBytes: number, options: SchemaOptions = {}): TUnsafe<object> {
   return Type.Unsafe<object>({ ...options, [Kind]: "BoundedJson", type: "object", maxBytes });
 }
 TypeRegistry.Set<{ maxBytes: number }>(
@@ -73,7 +73,7 @@ export const PublicKey = text({
   example: examples.publicKey,
 });
 
-export const KeypairSignature = text({
+const KeypairSignature = text({
   description: "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes.",
   example: examples.signature,
 });
@@ -189,5 +189,3 @@ export const Metadata = Type.Object(
 );
 
 export const BackupIdResponse = Type.Object({ backupId: BackupAccountId });
-
-export type AuthorizationBody = Static<typeof Authorization>;

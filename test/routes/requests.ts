@@ -222,7 +222,7 @@ function requestContract(
 }
 
 /** Adds a member to each object. */
-export function withUnknownMembers(value: unknown): unknown {
+function withUnknownMembers(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withUnknownMembers);
   if (typeof value !== "object" || value === null) return value;
   const members = Object.entries(value).map(([name, member]) => [name, withUnknownMembers(member)]);

@@ -50,7 +50,7 @@ export function proofOf(client: ApiClient, { operation }: ProvenCall, caller: Ca
 }
 
 /** A user with a backup whose keys can be misspelt in every way. */
-export async function spellableUser(client: ApiClient): Promise<User> {
+async function spellableUser(client: ApiClient): Promise<User> {
   return userWithBackup(client, spellable(newUser()));
 }
 
