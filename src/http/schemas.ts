@@ -3,7 +3,6 @@ import {
   Kind,
   type ObjectOptions,
   type SchemaOptions,
-  type Static,
   type TProperties,
   type TSchema,
   type TUnsafe,
