@@ -87,6 +87,8 @@ export interface Config {
     readonly host: string;
     readonly port: number;
     readonly metricsPort: number;
+    /** Whether other processes of this machine may serve the same port. */
+    readonly reusePort: boolean;
     /** How many proxies of the operator's a request passes; they report the client's address. */
     readonly trustedProxyHops: number;
   };
@@ -159,6 +161,7 @@ export function loadConfig(env: Environment): Config {
       host: read.text("HOST", development ? "127.0.0.1" : "0.0.0.0"),
       port: read.integer("PORT", 8000, 0, 65535),
       metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
+      reusePort: read.boolean("REUSE_PORT", false),
       trustedProxyHops: read.integer("TRUSTED_PROXY_HOPS", 0, 0, 10),
     },
     rateLimits: rateLimits(read, !development),

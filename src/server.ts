@@ -22,10 +22,11 @@ export function startServer(
   { config, metrics }: Pick<Services, "config" | "metrics">,
   app: App,
 ): RunningServer {
-  const { host: hostname, port, metricsPort } = config.server;
+  const { host: hostname, port, metricsPort, reusePort } = config.server;
   const api = Bun.serve({
     hostname,
     port,
+    reusePort,
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,

@@ -32,7 +32,7 @@ describe("the defaults", () => {
     expect(loadConfig(development)).toEqual({
       environment: "development",
       revision: null,
-      server: { host: "127.0.0.1", port: 8000, metricsPort: 9090, trustedProxyHops: 0 },
+      server: { host: "127.0.0.1", port: 8000, metricsPort: 9090, reusePort: false, trustedProxyHops: 0 },
       rateLimits: null,
       log: { level: "info", format: "pretty" },
       storage: { driver: "local", dataDir: "./data" },
@@ -65,7 +65,7 @@ describe("the defaults", () => {
     expect(loadConfig(production)).toEqual({
       environment: "production",
       revision: null,
-      server: { host: "0.0.0.0", port: 8000, metricsPort: 9090, trustedProxyHops: 0 },
+      server: { host: "0.0.0.0", port: 8000, metricsPort: 9090, reusePort: false, trustedProxyHops: 0 },
       rateLimits: {
         addressChallengesPerMinute: 6_000,
         addressFailuresPerMinute: 600,
@@ -168,6 +168,7 @@ describe("each variable is read", () => {
       { DATA_DIR: "/var/lib/x" },
       { storage: { dataDir: "/var/lib/x" }, challengeTokens: { generatedKeyDir: "/var/lib/x" } },
     ],
+    [{ REUSE_PORT: "true" }, { server: { reusePort: true } }],
     [{ TRUSTED_PROXY_HOPS: "2" }, { server: { trustedProxyHops: 2 } }],
     [{ RATE_LIMITS: "true" }, { rateLimits: { addressChallengesPerMinute: 6_000 } }],
     ...(

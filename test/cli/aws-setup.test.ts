@@ -91,7 +91,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       const { Rules } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
       expect(Rules).toMatchObject([
         { Status: "Enabled", AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
-        { Status: "Enabled", NoncurrentVersionExpiration: { NoncurrentDays: 30 } },
+        { Status: "Enabled", NoncurrentVersionExpiration: { NoncurrentDays: 7 } },
       ]);
       const TableName = env.DYNAMODB_TABLE_ONE_TIME ?? "";
       const { Table } = await dynamoDb.send(new DescribeTableCommand({ TableName }));

@@ -18,8 +18,8 @@ import type { AwsStorageConfig } from "../../config.ts";
 import { statusOf } from "./retry.ts";
 import type { Requirement } from "./setup.ts";
 
-/** How long a deleted or replaced object can still be brought back. */
-const NONCURRENT_DAYS = 30;
+/** How long a deleted or replaced object can still be brought back. Each sync leaves one, so every day costs storage. */
+const NONCURRENT_DAYS = 7;
 
 /** A lifecycle configuration is replaced as a whole, so that rules of others are kept and ours known by their id. */
 const RULES: readonly LifecycleRule[] = [
