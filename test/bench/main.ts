@@ -1,21 +1,155 @@
-/** `bun run bench`: prints what the service costs. Figures of one run compare with each other, not with other runs. */
+/**
+ * `bun run bench`: what the service costs. Prints tables and leaves JSON and plots in `bench-results/`. Figures of one run
+ * compare with each other, not with those of other runs or machines.
+ *
+ *   bun run bench [--url URL]    with --url the load is aimed at another server that speaks the same API
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { DRIVERS } from "../drivers.ts";
+import { measureCosts, measureThroughput } from "./cost.ts";
+import { barChart } from "./plot.ts";
 import { measureRoundTrips, ROUND_TRIP_LIMITS } from "./round-trips.ts";
+import { startBenchService } from "./service.ts";
+import { measureTransfers } from "./transfers.ts";
 
 const DELAY_MS = 20;
+const STARTS = 5;
+const TRANSFER_WIDTHS = [64, 128, 256];
+const RESULTS = join(import.meta.dir, "../../bench-results");
 
-for (const driver of DRIVERS) {
-  const rows = (await measureRoundTrips(driver, DELAY_MS)).map(
-    ({ operation, sequential, calls, elapsedMs }) => ({
+const { values } = parseArgs({ options: { url: { type: "string" } } });
+await mkdir(RESULTS, { recursive: true });
+if (values.url === undefined) {
+  await roundTrips();
+  await startUp();
+  await costs();
+}
+await throughput(values.url);
+if (values.url === undefined) await transfers();
+process.stdout.write(`\nJSON and plots are in ${RESULTS}\n`);
+
+async function roundTrips(): Promise<void> {
+  for (const driver of DRIVERS) {
+    const rows = await measureRoundTrips(driver, DELAY_MS);
+    await show(
+      `Round trips to the stores, one after the other, ${driver.name} (each call takes ${DELAY_MS} ms longer)`,
+      `round-trips-${driver.name}`,
+      rows.map(({ operation, sequential, elapsedMs, calls }) => ({
+        operation,
+        "round trips": sequential,
+        limit: ROUND_TRIP_LIMITS[operation],
+        ms: Math.round(elapsedMs),
+        calls: calls.join(" "),
+      })),
+    );
+  }
+}
+
+async function startUp(): Promise<void> {
+  const times: number[] = [];
+  for (let n = 0; n < STARTS; n++) {
+    await using service = await startBenchService();
+    times.push(service.firstAnswerMs);
+  }
+  times.sort((a, b) => a - b);
+  await show("Start of the process to its first answer, embedded driver", "start-up", [
+    {
+      "fastest ms": rounded(times[0]),
+      "median ms": rounded(times[Math.floor(STARTS / 2)]),
+      "target ms": 300,
+    },
+  ]);
+}
+
+async function costs(): Promise<void> {
+  const { parts, costs } = await measureCosts();
+  await show(
+    "CPU of the unavoidable parts, each measured alone",
+    "parts",
+    Object.entries(parts).map(([part, ms]) => ({ part, ms: rounded(ms) })),
+  );
+  await show(
+    "CPU of an operation at 4 KiB beside its floor: its parts and an empty route with the same bodies",
+    "costs",
+    costs.map(({ operation, cpuMs, floorMs, ratio, target }) => ({
       operation,
-      "round trips": sequential,
-      limit: ROUND_TRIP_LIMITS[operation],
-      "ms at 20 ms a call": Math.round(elapsedMs),
-      calls: calls.join(" "),
-    }),
+      "CPU ms": rounded(cpuMs),
+      "floor ms": rounded(floorMs),
+      ratio: rounded(ratio),
+      target,
+    })),
   );
-  process.stdout.write(
-    `\nSequential round trips, ${driver.name}, each store call delayed by ${DELAY_MS} ms\n`,
+  await plot(
+    "costs",
+    barChart(
+      "CPU of an operation (the mark is its floor)",
+      "ms",
+      costs.map(({ operation, cpuMs, floorMs }) => ({ label: operation, value: cpuMs, mark: floorMs })),
+    ),
   );
-  process.stdout.write(`${Bun.inspect.table(rows)}\n`);
+}
+
+async function throughput(url: string | undefined): Promise<void> {
+  const rows = await measureThroughput(url);
+  await show(
+    `Throughput and latency at 4 KiB${url === undefined ? ", embedded driver" : `, ${url}`}`,
+    "throughput",
+    rows.map(({ operation, concurrency, perSecond, p50, p95, p99, cpuMs, failures }) => ({
+      operation,
+      concurrency,
+      "per second": Math.round(perSecond),
+      "p50 ms": rounded(p50),
+      "p95 ms": rounded(p95),
+      "p99 ms": rounded(p99),
+      "CPU ms": rounded(cpuMs ?? Number.NaN),
+      failures: JSON.stringify(failures),
+    })),
+  );
+  await plot(
+    "throughput",
+    barChart(
+      "Operations a second",
+      "/s",
+      rows.map((row) => ({ label: `${row.operation} × ${row.concurrency}`, value: row.perSecond })),
+    ),
+  );
+}
+
+async function transfers(): Promise<void> {
+  const rows = await measureTransfers(TRANSFER_WIDTHS);
+  await show(
+    "Peak memory with transfers of 15 MiB in flight, embedded driver (503: asked to come back)",
+    "transfers",
+    rows.map(({ operation, inFlight, mibPerSecond, peakRssMib, failures }) => ({
+      operation,
+      "in flight": inFlight,
+      "MiB/s": Math.round(mibPerSecond),
+      "peak RSS MiB": Math.round(peakRssMib),
+      "target MiB": 512,
+      failures: JSON.stringify(failures),
+    })),
+  );
+  await plot(
+    "transfers",
+    barChart(
+      "Peak resident memory (the mark is the target)",
+      "MiB",
+      rows.map((row) => ({ label: `${row.operation} × ${row.inFlight}`, value: row.peakRssMib, mark: 512 })),
+    ),
+  );
+}
+
+async function show(title: string, file: string, rows: readonly Record<string, unknown>[]): Promise<void> {
+  process.stdout.write(`\n${title}\n${Bun.inspect.table([...rows])}\n`);
+  await Bun.write(join(RESULTS, `${file}.json`), `${JSON.stringify({ title, rows }, null, 2)}\n`);
+}
+
+async function plot(file: string, svg: string): Promise<void> {
+  await Bun.write(join(RESULTS, `${file}.svg`), svg);
+}
+
+function rounded(value: number | undefined): number {
+  return Number((value ?? Number.NaN).toPrecision(3));
 }
