@@ -3,6 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { AttestationVerifier } from "../auth/attestation.ts";
 import { ServiceError } from "../errors.ts";
 import { isNestedDeeper } from "./json-depth.ts";
+import { pathOf } from "./path.ts";
 import { contextOf } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
@@ -54,7 +55,7 @@ export function attestedJsonBody<T extends TSchema>(schema: T, attestation: Atte
     const { failure } = await attestation.verify({
       header: request.headers.get("attestation-token"),
       method: request.method,
-      path: new URL(request.url).pathname,
+      path: pathOf(request),
       body,
     });
     contextOf(request).attestationFailure = failure;
@@ -112,9 +113,11 @@ export function jsonText(chunks: readonly Uint8Array[], what: string): string {
   return text;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return utf8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   } catch (error) {
     throw new ServiceError("invalid_payload", `${what} is not UTF-8`, { cause: error });
   }

@@ -3,6 +3,7 @@ import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import type { Services } from "../services.ts";
 import { errorResponse, serviceErrorResponse } from "./error-status.ts";
+import { pathOf } from "./path.ts";
 
 /** What is known about a request while it is answered. */
 export interface RequestContext {
@@ -51,7 +52,7 @@ export function withRequestContext(
 ): HandleFrom {
   return async (request, peerAddress) => {
     const startedMs = performance.now();
-    const path = new URL(request.url).pathname;
+    const path = pathOf(request);
     const context: RequestContext = {
       id: requestId(request, () => random.uuid()),
       address: clientAddress(
