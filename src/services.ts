@@ -6,13 +6,13 @@ import { type ChallengeTokens, createChallengeTokens } from "./auth/challenge-to
 import { createFactorAddition, type FactorAddition } from "./auth/factor-addition.ts";
 import { createJwks } from "./auth/jwks.ts";
 import { createOidcVerifier } from "./auth/oidc.ts";
-import { createPasskeyVerifier } from "./auth/passkey.ts";
+import type { PasskeyVerifier } from "./auth/passkey.ts";
 import { createTestIssuer, type TestIssuer } from "./auth/test-issuer.ts";
 import { type Background, createBackground } from "./background.ts";
 import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
-import type { Config, StorageConfig } from "./config.ts";
+import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
@@ -92,7 +92,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
   const authenticator = createAuthenticator({
     challengeTokens,
-    passkeys: createPasskeyVerifier(webauthn),
+    passkeys: passkeyVerifier(webauthn),
     oidc: createOidcVerifier(config.oidc, testIssuer === null ? jwksAt : () => testIssuer.jwks, clock),
     records,
     findPasskey,
@@ -133,6 +133,19 @@ export async function createServices(config: Config, overrides: Overrides = {}):
       await blobs[Symbol.asyncDispose]();
       await records[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** The WebAuthn library takes longer to load than all the rest, so it is loaded by the first passkey. */
+function passkeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
+  let loaded: Promise<PasskeyVerifier> | null = null;
+  const verifier = () => {
+    loaded ??= import("./auth/passkey.ts").then(({ createPasskeyVerifier }) => createPasskeyVerifier(config));
+    return loaded;
+  };
+  return {
+    verifyRegistration: async (...ceremony) => (await verifier()).verifyRegistration(...ceremony),
+    verifyAssertion: async (...ceremony) => (await verifier()).verifyAssertion(...ceremony),
   };
 }
 

@@ -22,7 +22,6 @@ import {
   invalidContext,
   type SolvableChallenge,
 } from "./challenge-tokens.ts";
-import { readTurnkeyStamp, verifyTurnkeyStamp } from "./turnkey-stamp.ts";
 import {
   type CreationOptions,
   creationOptions,
@@ -68,7 +67,7 @@ export interface FactorAddition<Entry> {
    * Checks the proof of the existing factor.
    *
    * @throws ServiceError what {@link Authenticator.authenticate} throws; for a Turnkey stamp what
-   *   {@link readTurnkeyStamp} and {@link verifyTurnkeyStamp} throw; `invalid_challenge_context`.
+   *   `readTurnkeyStamp` and `verifyTurnkeyStamp` throw; `invalid_challenge_context`.
    */
   proveExisting(request: AdditionRequest): Promise<ProvenExisting<Entry>>;
 
@@ -185,6 +184,7 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
     { existingFactorTurnkeyActivity, existingFactorChallengeToken }: AdditionRequest,
     { credential }: PasskeyAuthorization,
   ): Promise<ProvenExisting<Entry>> {
+    const { readTurnkeyStamp, verifyTurnkeyStamp } = await import("./turnkey-stamp.ts");
     const stamp = readTurnkeyStamp(credential, existingFactorTurnkeyActivity);
     const { challenge, oneTime, context } = await challengeTokens.read(
       existingFactorChallengeToken,

@@ -1,6 +1,5 @@
 /** The API reference: the OpenAPI document made from the routes, and a page that shows it without the internet. */
 import { fileURLToPath } from "node:url";
-import { swagger } from "@elysiajs/swagger";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
 import { compressible } from "./json-response.ts";
@@ -75,6 +74,7 @@ export function apiReference(routes: AnyElysia, version: string) {
 }
 
 async function openApiDocument(routes: AnyElysia, version: string): Promise<string> {
+  const { swagger } = await import("@elysiajs/swagger");
   const described = new Elysia()
     .use(
       swagger({
