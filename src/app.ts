@@ -25,7 +25,7 @@ export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }
   const methods = new Map<string, string[]>();
   const business = routes(services);
 
-  const app = new Elysia({ normalize: false, handler: { standardHostname: false } })
+  const app = new Elysia({ normalize: false, strictPath: true, handler: { standardHostname: false } })
     .use(errorHandler({ log: services.log, methodsOf: (path) => methods.get(path) ?? [] }))
     .mapResponse({ as: "global" }, ({ responseValue, request, set }) => {
       if (responseValue instanceof Response) return responseValue;

@@ -1,5 +1,6 @@
 /** The two listeners: the API, and the figures on a port of their own. */
 import type { App } from "./app.ts";
+import { errorResponse } from "./http/error-status.ts";
 import type { Services } from "./services.ts";
 import { createMetricsApp } from "./telemetry/metrics-app.ts";
 
@@ -27,6 +28,8 @@ export function startServer(
     hostname,
     port,
     reusePort,
+    development: false, // a page with our source is for nobody
+    error: () => errorResponse("internal_server_error", "Something went wrong"),
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
@@ -36,6 +39,7 @@ export function startServer(
   const metricsListener = Bun.serve({
     hostname,
     port: metricsPort,
+    development: false,
     fetch: (request) => metricsApp.fetch(request),
   });
   const stopWatching = metrics.watchEventLoop();

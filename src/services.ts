@@ -83,7 +83,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     random,
     background,
     limits: config.limits,
-    admitDestruction: requestLimits.destroyInBackup,
+    destructions: requestLimits,
   });
 
   const { webauthn } = config;
@@ -102,7 +102,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     maxBytes: config.limits.maxInFlightUploadBytes,
     isHeldWhole: blobs.holdsContent,
   });
-  metrics.watchUploadMemory(() => uploadBudget.reservedBytes);
+  metrics.watchUploadMemory(() => uploadBudget.heldBytes);
 
   return {
     config,

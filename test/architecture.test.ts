@@ -37,7 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "app.ts": ["http", "routes", "services.ts", "version.ts"],
   "services.ts": ["auth", "backup", "background.ts", "config.ts", "limits", "storage", "telemetry"],
-  "server.ts": ["app.ts", "services.ts", "telemetry"],
+  "server.ts": ["app.ts", "http", "services.ts", "telemetry"],
   "main.ts": ["app.ts", "backup", "config.ts", "server.ts", "services.ts", "version.ts"],
   "background.ts": ["telemetry"],
   "config.ts": ["crypto"],

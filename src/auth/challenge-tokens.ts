@@ -83,6 +83,8 @@ const issuedPayload = TypeCompiler.Compile(
 );
 
 const LIFETIME_S = 15 * 60;
+/** A token may be opened just before it expires and spent some time after: until then its use is remembered. */
+const SPENT_MARGIN_MS = 10 * 60 * 1000;
 /** Several processes hand out and open tokens, and their clocks differ a little. */
 const CLOCK_SKEW_S = 5;
 
@@ -174,7 +176,10 @@ function requireContext(issued: Required<ChallengeContext>, expected: ChallengeC
 
 /** A challenge is spent by its hash, so that no spelling of its token can be used again. */
 function oneTimeOf(challenge: Uint8Array, expiresAtS: number): OneTimeValue {
-  return { id: `challenge|${encodeBase64Url(sha256(challenge))}`, expiresAtMs: expiresAtS * 1000 };
+  return {
+    id: `challenge|${encodeBase64Url(sha256(challenge))}`,
+    expiresAtMs: expiresAtS * 1000 + SPENT_MARGIN_MS,
+  };
 }
 
 function sameBindings(issued: Bindings, expected: Bindings): boolean {

@@ -7,7 +7,7 @@ import type { Background } from "../background.ts";
 import type { Clock, Random } from "../clock.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import { createAccess } from "./access.ts";
-import { createCommits } from "./commits.ts";
+import { createCommits, type DestructionLimit } from "./commits.ts";
 import { contentOperations } from "./content.ts";
 import { factorOperations } from "./factors.ts";
 import type { FactorLimits } from "./rules.ts";
@@ -19,8 +19,7 @@ export interface BackupsOptions {
   readonly random: Random;
   readonly background: Background;
   readonly limits: FactorLimits;
-  /** Asked before something is taken away from a backup; throws when that happens too often. */
-  readonly admitDestruction: (backupId: string) => void;
+  readonly destructions: DestructionLimit;
 }
 
 export type Backups = ReturnType<typeof createBackups>;

@@ -23,6 +23,13 @@ interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "
   readonly next: Next;
 }
 
+/** Bounds how much is taken away from one backup. */
+export interface DestructionLimit {
+  /** Throws when it was too much lately. */
+  admitDestruction(backupId: string): void;
+  countDestruction(backupId: string): void;
+}
+
 export interface CommitsOptions {
   readonly records: RecordStore;
   readonly blobs: BlobStore;

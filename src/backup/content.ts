@@ -10,7 +10,7 @@ import {
   type RecordStore,
 } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
-import { type Commits, distinct, MAX_ATTEMPTS } from "./commits.ts";
+import { type Commits, type DestructionLimit, distinct, MAX_ATTEMPTS } from "./commits.ts";
 import {
   type ExportedMetadata,
   exportMetadata,
@@ -50,7 +50,7 @@ export interface ContentOptions {
   readonly random: Random;
   readonly access: Access;
   readonly commits: Commits;
-  readonly admitDestruction: (backupId: string) => void;
+  readonly destructions: DestructionLimit;
 }
 
 export function contentOperations({
@@ -60,7 +60,7 @@ export function contentOperations({
   random,
   access,
   commits,
-  admitDestruction,
+  destructions,
 }: ContentOptions) {
   const { open, enter, read, unlessReplayed } = access;
   const { newFactor, spendProof, spendBeside, deleteAll, discard } = commits;
@@ -152,8 +152,9 @@ export function contentOperations({
      */
     async delete(by: Proven): Promise<void> {
       const entry = await enter(by);
-      admitDestruction(entry.backupId);
+      destructions.admitDestruction(entry.backupId);
       await deleteAll(entry, by.oneTime, () => open(entry.backupId, by.factor));
+      destructions.countDestruction(entry.backupId);
     },
 
     /**

@@ -2,7 +2,7 @@
 import { ServiceError } from "../errors.ts";
 import type { FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
-import { type Commits, distinct, keepCounter } from "./commits.ts";
+import { type Commits, type DestructionLimit, distinct, keepCounter } from "./commits.ts";
 import { type ExportedMetadata, exportMetadata } from "./exported-metadata.ts";
 import {
   allFactorRefs,
@@ -37,10 +37,10 @@ export interface FactorOptions {
   readonly access: Access;
   readonly commits: Commits;
   readonly limits: FactorLimits;
-  readonly admitDestruction: (backupId: string) => void;
+  readonly destructions: DestructionLimit;
 }
 
-export function factorOperations({ records, access, commits, limits, admitDestruction }: FactorOptions) {
+export function factorOperations({ records, access, commits, limits, destructions }: FactorOptions) {
   const { find, open, enter, read } = access;
   const { newFactor, change, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
@@ -169,7 +169,7 @@ export function factorOperations({ records, access, commits, limits, admitDestru
      */
     async deleteFactor(by: Proven, removal: FactorRemoval): Promise<ExportedMetadata | null> {
       const entry = await enter(by);
-      admitDestruction(entry.backupId);
+      destructions.admitDestruction(entry.backupId);
       const { before, after } = await change(
         entry,
         by.oneTime,
@@ -179,6 +179,7 @@ export function factorOperations({ records, access, commits, limits, admitDestru
           return { next, release: next === null ? allFactorRefs(metadata) : [removed] };
         },
       );
+      destructions.countDestruction(entry.backupId);
       if (after === null) await discard(before.blob);
       return after && exportMetadata(after);
     },

@@ -23,6 +23,8 @@ const DASH = 0x2d;
 
 /** Reads the parts `payload` and `backup`, in any order; others are passed over. */
 export class UploadParts {
+  /** Bytes of the body that have arrived. */
+  size = 0;
   payload: Part | null = null;
   backup: Part | null = null;
   readonly #source: AsyncGenerator<Uint8Array>;
@@ -33,11 +35,11 @@ export class UploadParts {
   #hasEnded = false;
 
   constructor(request: Request, { maxPayloadBytes, maxBackupBytes, maxBytes }: UploadLimits) {
-    const contentType = request.headers.get("content-type") ?? "";
-    this.#problem = /^multipart\/form-data\s*;/i.test(contentType) ? null : "its content-type is another";
+    const boundary = boundaryOf(request.headers.get("content-type") ?? "");
+    this.#problem = boundary === null ? "its content-type names no valid boundary" : null;
     this.#source = limitedBody(request, maxBytes);
     const parser = createParser({
-      headers: { "content-type": contentType },
+      headers: { "content-type": `multipart/form-data; boundary="${boundary ?? "none"}"` },
       maxParts: MAX_PARTS,
       isFile: () => true, // every part as a stream, with or without a filename
       onField: () => {},
@@ -59,8 +61,9 @@ export class UploadParts {
         this.#isWhole = true;
       },
     });
-    this.#write = wholeDelimiters(parser.write);
-    this.#end = parser.end;
+    const write = wholeDelimiters(parser.write);
+    this.#write = (chunk) => this.#feed(() => write(chunk));
+    this.#end = () => this.#feed(parser.end);
   }
 
   /**
@@ -73,6 +76,7 @@ export class UploadParts {
     if (this.#hasEnded) return false;
     const next = this.#problem === null ? await this.#source.next() : null;
     if (next !== null && next.done !== true) {
+      this.size += next.value.length;
       this.#write(next.value);
       if (this.#problem === null) return true;
     }
@@ -87,10 +91,30 @@ export class UploadParts {
     );
   }
 
+  /** The parser throws at some part headers that it cannot decode. */
+  #feed(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#problem ??= error instanceof Error ? error.message : "it cannot be parsed";
+    }
+  }
+
   #begin(name: string, before: Part | null): Part {
     if (before !== null) this.#problem ??= `the part ${name} is there twice`;
     return { chunks: [], size: 0, isComplete: false };
   }
+}
+
+/**
+ * The boundary that a content-type names, if it is a valid one: 1 to 70 of some characters, the last no space (RFC 2046
+ * §5.1.1). The parser would take others too, and search for some of them for ever.
+ */
+function boundaryOf(contentType: string): string | null {
+  const [, quoted, token] =
+    /^multipart\/form-data\s*;(?:[^"]|"[^"]*")*?\bboundary=(?:"([^"]*)"|([^\s;"]*))/i.exec(contentType) ?? [];
+  const boundary = quoted ?? token ?? "";
+  return /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/.test(boundary) ? boundary : null;
 }
 
 function keepIn(part: Part, maxBytes: number): (chunk: Uint8Array | null) => void {

@@ -79,15 +79,21 @@ export function withRequestContext(
   };
 
   async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
-    const { promise: late, resolve } = Promise.withResolvers<Response>();
+    const late = Promise.withResolvers<Response>();
     const timer = setTimeout(() => {
       context.code = "request_timeout";
-      resolve(errorResponse("request_timeout", "The request took too long"));
+      late.resolve(errorResponse("request_timeout", "The request took too long"));
     }, timeoutMs);
     try {
       admit();
       // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
-      return await Promise.race([handle(request), late]);
+      const answered = Promise.resolve(handle(request));
+      const first = await Promise.race([answered, late.promise]);
+      if (context.code === "request_timeout")
+        dropBody(answered).catch((error) =>
+          log.error({ err: error, requestId: context.id }, "a late answer failed"),
+        );
+      return first;
     } catch (error) {
       if (error instanceof ServiceError) {
         context.code = error.code;
@@ -130,6 +136,11 @@ export function withRequestContext(
       "request",
     );
   }
+}
+
+/** What an answer streams, a file or a connection, stays open until somebody reads or cancels it. */
+async function dropBody(answer: Promise<Response>): Promise<void> {
+  await (await answer).body?.cancel();
 }
 
 function requestId(request: Request, make: () => string): string {

@@ -2,7 +2,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../errors.ts";
-import type { UploadBudget } from "../limits/upload-budget.ts";
+import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
 import { jsonText, parseJson, tooLarge } from "./body.ts";
 import { type Part, UploadParts } from "./multipart.ts";
 import { describeMismatch } from "./validation.ts";
@@ -36,13 +36,13 @@ export async function withUpload<T extends TSchema, Result>(
   const maxBytes = maxBackupBytes + OVERHEAD_BYTES;
   const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  using reservation = budget.reserve(declared === null ? maxBytes : Number(declared));
+  using holding = budget.admit(declared === null ? maxBytes : Number(declared));
 
   const parts = new UploadParts(request, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes, maxBytes });
   while (parts.payload?.isComplete !== true && (await parts.advance()))
-    reservation.hold(parts.backup?.size ?? 0);
+    holding.arrived(parts.size, parts.backup?.size ?? 0);
   const payload = await orEndOf(parts, () => parsePayload(parts.payload, schema));
-  const content = contentOf(parts, maxBackupBytes);
+  const content = contentOf(parts, maxBackupBytes, holding);
   try {
     return await use(payload, content);
   } catch (error) {
@@ -64,11 +64,16 @@ function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck
 }
 
 /** The bytes of the backup, each once: whoever comes later gets what is left. */
-async function* contentOf(parts: UploadParts, maxBackupBytes: number): AsyncGenerator<Uint8Array> {
+async function* contentOf(
+  parts: UploadParts,
+  maxBackupBytes: number,
+  holding: Holding,
+): AsyncGenerator<Uint8Array> {
   let hasMore = true;
   while (hasMore) {
     yield* takeChunks(parts.backup);
     hasMore = await parts.advance();
+    holding.arrived(parts.size, 0);
   }
   yield* takeChunks(parts.backup);
   const { backup } = parts;

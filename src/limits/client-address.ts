@@ -10,7 +10,13 @@ import { isIPv4, isIPv6 } from "node:net";
 export function clientAddress(peerAddress: string, forwardedFor: string | null, proxyHops: number): string {
   if (proxyHops === 0) return subjectOf(peerAddress);
   const entries = (forwardedFor ?? "").split(",").map((entry) => entry.trim());
-  return subjectOf(entries.at(-proxyHops) || peerAddress);
+  return subjectOf(withoutPort(entries.at(-proxyHops) || peerAddress));
+}
+
+/** Some proxies write `address:port`, IPv6 then in brackets. */
+function withoutPort(entry: string): string {
+  const [, bracketed, plain] = /^\[([^\]]+)\](?::\d+)?$|^([\d.]+):\d+$/.exec(entry) ?? [];
+  return bracketed ?? plain ?? entry;
 }
 
 /** An IPv6 client has a whole /64 at its disposal (RFC 6177 §2), so that is what counts. */

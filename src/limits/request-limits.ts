@@ -15,8 +15,10 @@ export interface RequestLimits {
   challengeBackup(backupId: string, address: string): void;
   /** @throws TooManyRequests when too many proofs for the backup have failed from the address. */
   admitProof(backupId: string, address: string): void;
-  /** Counts the attempt of a destructive operation by a factor of the backup. @throws TooManyRequests */
-  destroyInBackup(backupId: string): void;
+  /** @throws TooManyRequests when too much was taken away from the backup. */
+  admitDestruction(backupId: string): void;
+  /** Counts that something was taken away from the backup. Mere attempts do not count: they would lock its owner out. */
+  countDestruction(backupId: string): void;
   /** Counts a request that was answered, by the error it was answered with. */
   settle(answered: {
     readonly address: string;
@@ -60,7 +62,8 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       admit: () => {},
       challengeBackup: () => {},
       admitProof: () => {},
-      destroyInBackup: () => {},
+      admitDestruction: () => {},
+      countDestruction: () => {},
       settle: () => {},
     };
 
@@ -94,8 +97,11 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     admitProof(backupId, from) {
       limiter.check(backup.failures, both(backupId, from));
     },
-    destroyInBackup(backupId) {
-      use(backup.destructions, backupId);
+    admitDestruction(backupId) {
+      limiter.check(backup.destructions, backupId);
+    },
+    countDestruction(backupId) {
+      limiter.count(backup.destructions, backupId);
     },
     settle({ address: from, backupId, code }) {
       if (code === null || !FAILED_PROOFS.has(code)) return;

@@ -2,23 +2,24 @@ import { ServiceError } from "../errors.ts";
 
 /** Bounds the memory that uploads take together. */
 export interface UploadBudget {
-  /** What is set aside now. */
-  readonly reservedBytes: number;
+  /** What is held now. */
+  readonly heldBytes: number;
   /**
-   * Sets memory aside for an upload of `declaredBytes`.
+   * Lets an upload of `declaredBytes` in if there is room for it now. Room is taken only by what arrives: nobody can
+   * take it by announcing something.
    *
-   * @throws ServiceError `service_unavailable` when there is not enough.
+   * @throws ServiceError `service_unavailable` when there is none.
    */
-  reserve(declaredBytes: number): Reservation;
+  admit(declaredBytes: number): Holding;
 }
 
-export interface Reservation extends Disposable {
+export interface Holding extends Disposable {
   /**
-   * Says that the upload holds so many bytes now, because it cannot be passed on yet.
+   * Says how much has arrived, and how much of that cannot be passed on yet.
    *
-   * @throws ServiceError `service_unavailable` when there is not enough.
+   * @throws ServiceError `service_unavailable` when there is no room for it.
    */
-  hold(bytes: number): void;
+  arrived(bytes: number, waitingBytes: number): void;
 }
 
 export interface UploadBudgetOptions {
@@ -31,29 +32,30 @@ export interface UploadBudgetOptions {
 const STREAMED_BYTES = 2 * 1024 * 1024;
 
 export function createUploadBudget({ maxBytes, isHeldWhole }: UploadBudgetOptions): UploadBudget {
-  let reserved = 0;
+  let held = 0;
 
-  function take(bytes: number): void {
-    if (reserved + bytes > maxBytes)
+  function requireRoom(bytes: number): void {
+    if (held + bytes > maxBytes)
       throw new ServiceError("service_unavailable", "Too much is being uploaded at the moment");
-    reserved += bytes;
   }
 
   return {
-    get reservedBytes() {
-      return reserved;
+    get heldBytes() {
+      return held;
     },
-    reserve(declaredBytes) {
-      let own = isHeldWhole ? declaredBytes : Math.min(declaredBytes, STREAMED_BYTES);
-      take(own);
+    admit(declaredBytes) {
+      requireRoom(isHeldWhole ? declaredBytes : Math.min(declaredBytes, STREAMED_BYTES));
+      let own = 0;
       return {
-        hold(bytes) {
-          if (bytes <= own) return;
-          take(bytes - own);
-          own = bytes;
+        arrived(bytes, waitingBytes) {
+          const needed = isHeldWhole ? bytes : Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes);
+          if (needed <= own) return;
+          requireRoom(needed - own);
+          held += needed - own;
+          own = needed;
         },
         [Symbol.dispose]() {
-          reserved -= own;
+          held -= own;
           own = 0;
         },
       };

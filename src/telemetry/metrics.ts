@@ -94,11 +94,11 @@ export function createMetrics() {
     contentType: registry.contentType,
     text: () => registry.metrics(),
 
-    /** Has the memory set aside for uploads asked for whenever the figures are read. */
+    /** Has the memory that uploads hold asked for whenever the figures are read. */
     watchUploadMemory(bytes: () => number): void {
       new Gauge({
         name: "upload_memory_bytes",
-        help: "Memory set aside for uploads that are in flight",
+        help: "Memory that uploads in flight hold",
         registers,
         collect() {
           this.set(bytes());

@@ -138,6 +138,30 @@ for (const driver of DRIVERS)
       expect(answer.headers.has("x-request-id")).toBe(true);
     });
 
+    test("is 408, and what its late answer would have streamed is let go of", async () => {
+      const { promise: mayOpen, resolve: open } = Promise.withResolvers<void>();
+      const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
+      await using service = await startService(driver, {
+        timeoutMs: 300,
+        wrapStores: ({ records, blobs }) => ({
+          records,
+          blobs: replaced(blobs, {
+            async get(ref) {
+              await mayOpen;
+              await (await blobs.get(ref))?.cancel();
+              return new ReadableStream({ pull: () => {}, cancel }, { highWaterMark: 0 });
+            },
+          }),
+        }),
+      });
+      const { client } = service;
+      const user = await userWithBackup(client, newUser(randomBytes(300_000)));
+      const answer = await client.retrieve(await solved(client, "retrieve", user.main));
+      expect(answer.code()).toBe("request_timeout");
+      open();
+      await cancelled;
+    });
+
     test("is 408, and the commit that was under way goes on to its end", async () => {
       const { promise: mayCommit, resolve: letCommit } = Promise.withResolvers<void>();
       const { promise: committed, resolve: wasCommitted } = Promise.withResolvers<void>();

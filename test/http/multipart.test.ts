@@ -367,3 +367,38 @@ describe("an upload is refused", () => {
       expect(await codeOf(sent)).toBe(code);
     });
 });
+
+describe("a boundary", () => {
+  const withBoundary = (boundary: string, contentType = `multipart/form-data; boundary=${boundary}`) => ({
+    body: multipartBody([PAYLOAD, BACKUP], { boundary }),
+    contentType,
+  });
+
+  test("may have 70 characters, quotes and company", async () => {
+    for (const boundary of ["x", "x".repeat(70), "'()+_,-./:=?"])
+      expect(await upload(withBoundary(boundary, `multipart/form-data; boundary="${boundary}"`))).toEqual(
+        EXPECTED,
+      );
+    const among = 'Multipart/Form-Data ; charset="a;boundary=b"; Boundary=abc ; x=y';
+    expect(await upload(withBoundary("abc", among))).toEqual(EXPECTED);
+  });
+
+  // some of these made the parser search for ever
+  for (const length of [0, 71, 252, 508, 1_000, 8_000])
+    test(`of ${length} characters is refused at once`, async () => {
+      expect(await codeOf(withBoundary("B".repeat(length)))).toBe("multipart_error");
+    });
+
+  for (const boundary of ["a b ", "é", 'a"b', "a\\b", "a@b"])
+    test(`such as ${boundary} is refused`, async () => {
+      const body = multipartBody([PAYLOAD, BACKUP]);
+      expect(await codeOf({ body, contentType: `multipart/form-data; boundary="${boundary}"` })).toBe(
+        "multipart_error",
+      );
+    });
+});
+
+test("a part header that cannot be decoded is refused", async () => {
+  const odd = part("backup", BACKUP_BYTES, "; filename*=utf-8''%E0%A4%A");
+  expect(await codeOf({ body: multipartBody([PAYLOAD, odd]) })).toBe("multipart_error");
+});

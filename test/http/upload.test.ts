@@ -91,7 +91,7 @@ for (const driver of DRIVERS)
       // with the backup first nothing can be passed on before the payload is there
       const held = multipartBody([part("backup", users[0].backup), part("payload", first ?? "")]);
       const { answer, release } = halves(`${service.url}/v1/create`, held, 13.5 * MIB);
-      while (services.uploadBudget.reservedBytes < 13 * MIB) await new Promise(setImmediate);
+      while (services.uploadBudget.heldBytes < 13 * MIB) await new Promise(setImmediate);
       const body = multipartBody([part("backup", users[1].backup), part("payload", second ?? "")]);
       const headers = { "content-type": multipartType() };
       const refused = await fetch(`${service.url}/v1/create`, { method: "POST", body, headers });

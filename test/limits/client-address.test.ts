@@ -39,6 +39,8 @@ describe("the address that a request counts for", () => {
       2,
       "10.0.0.1",
     ],
+    ["without the port that some proxies write", "10.0.0.1", "198.51.100.7:4711", 1, "198.51.100.7"],
+    ["without the port of an IPv6 address", "10.0.0.1", "[2001:db8::1]:4711", 1, "2001:db8:0:0::/64"],
     ["one for all that is no address", "10.0.0.1", "<script>", 1, "unknown"],
   ];
   for (const [name, peer, forwarded, hops, address] of cases)

@@ -3,7 +3,15 @@ import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService } from "../support/service.ts";
-import { metadataOf, newUser, resetRequest, solved, userWithBackup } from "../support/users.ts";
+import {
+  addSyncFactorRequest,
+  metadataOf,
+  newUser,
+  recovered,
+  resetRequest,
+  solved,
+  userWithBackup,
+} from "../support/users.ts";
 
 const HIGH = Object.fromEntries(
   [
@@ -77,13 +85,16 @@ for (const driver of DRIVERS)
       const here = service.clientFrom("198.51.100.7");
       const there = service.clientFrom("198.51.100.8");
       const user = await userWithBackup(here);
-      const factorId = "no such factor";
-      const removal = {
-        ...(await solved(here, "delete-factor", user.sync, { factorId })),
-        factorId,
-        scope: "SYNC",
+      const { syncFactorToken } = await recovered(here, user);
+      const tablet = createFactorKeypair();
+      (await here.addSyncFactor(await addSyncFactorRequest(here, tablet, syncFactorToken))).ok();
+      const remove = async (client: ApiClient, factorId: string) => {
+        const proof = await solved(client, "delete-factor", user.sync, { factorId });
+        return client.deleteFactor({ ...proof, factorId, scope: "SYNC" });
       };
-      expect((await here.deleteFactor(removal)).code()).toBe("factor_not_found");
+      // attempts that take nothing away do not lock the owner out
+      for (let n = 0; n < 3; n++) expect((await remove(here, "none")).code()).toBe("factor_not_found");
+      (await remove(here, (await metadataOf(here, user)).syncFactors[1]?.id ?? "")).ok();
       const deletion = await solved(there, "delete-backup", user.sync);
       expectLimited(await there.deleteBackup(deletion));
       expect((await metadataOf(there, user)).id).toBe(user.account.backupAccountId);

@@ -12,7 +12,7 @@ function fixture() {
       .all()
       .map(({ text }) => text);
   const insert = (text: string) => database.run("INSERT INTO notes VALUES (?)", [text]);
-  return { database, notes, insert, writes: new GroupCommit(database) };
+  return { database, notes, insert, writes: new GroupCommit(database, 1_000) };
 }
 
 const outage = () => Object.assign(new Error("disk full"), { code: "SQLITE_FULL" });

@@ -1,5 +1,8 @@
 import type { Database } from "bun:sqlite";
-import { asOutage, isOutage } from "./outage.ts";
+import { asOutage, isBusy, isOutage } from "./outage.ts";
+
+/** How long a write rests before it is tried again. */
+export const BUSY_PAUSE_MS = 5;
 
 interface Waiting {
   /** Makes the write inside the transaction; the result tells the caller, once the transaction is durable. */
@@ -15,9 +18,14 @@ interface Waiting {
 export class GroupCommit {
   readonly #write: (group: readonly Waiting[]) => readonly (() => void)[];
   readonly #nested: (attempt: () => unknown) => unknown;
+  readonly #database: Database;
+  readonly #busyTimeoutMs: number;
   #waiting: Waiting[] = [];
 
-  constructor(database: Database) {
+  /** @param busyTimeoutMs how long a write waits for another process's before the store counts as unavailable. */
+  constructor(database: Database, busyTimeoutMs: number) {
+    this.#database = database;
+    this.#busyTimeoutMs = busyTimeoutMs;
     // The write lock is held from the first check to the last write, so nothing can change in between.
     this.#write = database.transaction((group: readonly Waiting[]) =>
       group.map(({ attempt }) => attempt()),
@@ -42,7 +50,8 @@ export class GroupCommit {
         const value = result;
         return () => value && resolve(value.value);
       } catch (error) {
-        if (isOutage(error)) throw error; // nothing of the group can be relied on
+        // Then nothing of the group can be relied on: SQLite may have undone all of it by itself.
+        if (isOutage(error) || !this.#database.inTransaction) throw error;
         return () => reject(error);
       }
     };
@@ -54,10 +63,18 @@ export class GroupCommit {
   flush(): void {
     const group = this.#waiting;
     this.#waiting = [];
-    if (group.length === 0) return;
+    if (group.length > 0) this.#make(group, performance.now());
+  }
+
+  #make(group: readonly Waiting[], sinceMs: number): void {
     try {
       for (const answer of this.#write(group)) answer();
     } catch (error) {
+      // The event loop goes on while another process writes; SQLite itself would wait on it.
+      if (isBusy(error) && performance.now() - sinceMs < this.#busyTimeoutMs) {
+        setTimeout(() => this.#make(group, sinceMs), BUSY_PAUSE_MS);
+        return;
+      }
       const outage = asOutage(error);
       for (const { fail } of group) fail(outage);
     }

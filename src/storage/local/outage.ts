@@ -8,6 +8,11 @@ export function isOutage(error: unknown): boolean {
   return OUTAGE_CODES.test(sqliteCode(error));
 }
 
+/** Whether another process holds the write lock. */
+export function isBusy(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error));
+}
+
 /** The error as the callers of a store know it. */
 export function asOutage(error: unknown): unknown {
   return isOutage(error)

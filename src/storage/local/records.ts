@@ -17,7 +17,7 @@ import type {
   SyncFactorToken,
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
-import { GroupCommit } from "./group-commit.ts";
+import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
 import { asOutage } from "./outage.ts";
@@ -51,11 +51,12 @@ export async function openLocalRecords({
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL"); // in WAL mode NORMAL may lose the last commits at power loss
     migrate(database);
+    database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`); // from here on GroupCommit waits, and the event loop goes on
   } catch (error) {
     database.close();
     throw error;
   }
-  return new LocalRecords(database, clock, random);
+  return new LocalRecords(database, clock, random, busyTimeoutMs);
 }
 
 type Statements = ReturnType<typeof prepare>;
@@ -98,11 +99,11 @@ class LocalRecords implements RecordStore {
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(database: Database, clock: Clock, random: Random) {
+  constructor(database: Database, clock: Clock, random: Random, busyTimeoutMs: number) {
     this.#database = database;
     this.#db = drizzle(database);
     this.#statements = prepare(this.#db);
-    this.#writes = new GroupCommit(database);
+    this.#writes = new GroupCommit(database, busyTimeoutMs);
     this.#clock = clock;
     this.#random = random;
   }
@@ -326,7 +327,7 @@ class LocalRecords implements RecordStore {
         .from(table)
         .where(lte(table.expiresAtMs, this.#clock.nowMs()))
         .limit(SWEEP_BATCH);
-      const batch = this.#answer(() =>
+      const batch = await this.#writes.add(() =>
         this.#db.delete(table).where(inArray(table.id, expired)).returning({ id: table.id }).all(),
       );
       swept += batch.length;
