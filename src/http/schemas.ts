@@ -44,6 +44,16 @@ TypeRegistry.Set<{ maxBytes: number }>(
     typeof value === "object" && value !== null && Buffer.byteLength(JSON.stringify(value)) <= maxBytes,
 );
 
+/** A text of at most `maxCharacters`, which are code points: what a person counts, not what JavaScript does. */
+function characters(maxCharacters: number, options: SchemaOptions = {}): TUnsafe<string> {
+  return Type.Unsafe<string>({ ...options, [Kind]: "Characters", type: "string", maxLength: maxCharacters });
+}
+TypeRegistry.Set<{ maxLength: number }>(
+  "Characters",
+  ({ maxLength }, value) =>
+    typeof value === "string" && (value.length <= maxLength || [...value].length <= maxLength),
+);
+
 export const ChallengeToken = Type.String({
   maxLength: 32 * KIB,
   description: "The token that came with the challenge, unchanged.",
@@ -77,8 +87,7 @@ const KeypairSignature = text({
   example: examples.signature,
 });
 
-export const PasskeyName = Type.String({
-  maxLength: 256,
+export const PasskeyName = characters(256, {
   description: "What the user is shown for the passkey.",
   example: "Ada's backup",
 });
@@ -96,7 +105,7 @@ export const Authorization = Type.Union(
         credential: boundedJson(16 * KIB, {
           description: "The WebAuthn registration or authentication response as JSON.",
         }),
-        label: optional(Type.String({ maxLength: 256, description: "How the user knows the passkey." })),
+        label: optional(characters(256, { description: "How the user knows the passkey." })),
       },
       { title: "Passkey" },
     ),

@@ -1,5 +1,5 @@
 import type { TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
 
 /**
  * Says where a value first differs from its schema, as a JSON pointer (RFC 6901), and how. Never quotes the value.
@@ -18,7 +18,7 @@ function firstMismatch(schema: TSchema, value: unknown, base: string): { pointer
   const pointer = base + error.path;
   const variant = variantOf(error.schema, error.value);
   return variant === null
-    ? { pointer, message: error.message }
+    ? { pointer, message: messageOf(error) }
     : firstMismatch(variant, error.value, pointer);
 }
 
@@ -29,4 +29,9 @@ function variantOf(schema: TSchema, value: unknown): TSchema | null {
   if (variants.length === 1) return variants[0] ?? null;
   if (typeof value !== "object" || value === null || !("kind" in value)) return null;
   return variants.find((variant) => variant.properties?.kind?.const === value.kind) ?? null;
+}
+
+/** Our own kinds of schema have no words of the library's. */
+function messageOf(error: ValueError): string {
+  return error.type === ValueErrorType.Kind ? "Expected a value of its type and size" : error.message;
 }
