@@ -2,7 +2,9 @@
  * Configuration: environment variables in, one frozen object out. Nothing else of the service reads the environment.
  * `.env.example` explains every variable.
  */
-import { decodeBase64 } from "./crypto/encoding.ts";
+import { type ChallengeTokenKey, type Environment, EnvironmentReader } from "./environment.ts";
+
+export type { Environment } from "./environment.ts";
 
 export type AppEnvironment = "production" | "staging" | "development";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
@@ -26,12 +28,6 @@ export interface AwsStorageConfig {
 }
 
 export type StorageConfig = LocalStorageConfig | AwsStorageConfig;
-
-/** A key that encrypts challenge tokens: 32 bytes for A256GCM, named by `kid`. */
-export interface ChallengeTokenKey {
-  readonly kid: string;
-  readonly secret: Uint8Array;
-}
 
 /** What the WebAuthn relying party calls itself and where its ceremonies may take place. */
 export interface WebAuthnConfig {
@@ -117,8 +113,6 @@ export interface Config {
   readonly apiReference: boolean;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Thrown by {@link loadConfig}; `problems` has one sentence for each thing that is wrong. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
@@ -142,7 +136,7 @@ const MAX_BACKUP_BYTES = 15 * MIB;
  * @throws ConfigError with every problem at once.
  */
 export function loadConfig(env: Environment): Config {
-  const read = new Reader(env);
+  const read = new EnvironmentReader(env);
 
   const environment = read.requiredOneOf("APP_ENV", ["production", "staging", "development"]);
   const development = environment === "development";
@@ -195,7 +189,7 @@ export function loadConfig(env: Environment): Config {
   return deepFreeze(config);
 }
 
-function rateLimits(read: Reader, byDefault: boolean): RateLimitConfig | null {
+function rateLimits(read: EnvironmentReader, byDefault: boolean): RateLimitConfig | null {
   const most = 1_000_000;
   const limits = {
     addressChallengesPerMinute: read.integer("RATE_LIMIT_ADDRESS_CHALLENGES_PER_MINUTE", 6_000, 1, most),
@@ -208,7 +202,7 @@ function rateLimits(read: Reader, byDefault: boolean): RateLimitConfig | null {
   return read.boolean("RATE_LIMITS", byDefault) ? limits : null;
 }
 
-function awsStorage(read: Reader): AwsStorageConfig {
+function awsStorage(read: EnvironmentReader): AwsStorageConfig {
   const endpoint = read.url("AWS_ENDPOINT_URL");
   return {
     driver: "aws",
@@ -225,7 +219,7 @@ function awsStorage(read: Reader): AwsStorageConfig {
   };
 }
 
-function webauthn(read: Reader, development: boolean): WebAuthnConfig {
+function webauthn(read: EnvironmentReader, development: boolean): WebAuthnConfig {
   const rpId = read.defaultOrRequired("WEBAUTHN_RP_ID", development ? "localhost" : null);
   if (rpId !== "" && !DOMAIN_NAME.test(rpId))
     read.problem(`WEBAUTHN_RP_ID must be a domain name in lower case, not "${rpId}"`);
@@ -247,7 +241,7 @@ function isWebAuthnOrigin(origin: string): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && url.hostname === "localhost");
 }
 
-function oidc(read: Reader, development: boolean): OidcConfig {
+function oidc(read: EnvironmentReader, development: boolean): OidcConfig {
   const googleClientId = read.optional("GOOGLE_CLIENT_ID");
   const [google, apple] = [
     {
@@ -283,7 +277,7 @@ function oidc(read: Reader, development: boolean): OidcConfig {
   };
 }
 
-function attestation(read: Reader, environment: AppEnvironment): AttestationConfig {
+function attestation(read: EnvironmentReader, environment: AppEnvironment): AttestationConfig {
   const development = environment === "development";
   const mode = read.oneOf("ATTESTATION", ["enforce", "report", "off"], development ? "report" : "enforce");
   const gatewayUrl = read.url("ATTESTATION_GATEWAY_URL");
@@ -300,103 +294,6 @@ function attestation(read: Reader, environment: AppEnvironment): AttestationConf
     audience: read.text("ATTESTATION_AUDIENCE", "toolsforhumanity.com"),
     bypassToken,
   };
-}
-
-/** Reads variables one by one and collects what is wrong with them. An empty value counts as not set. */
-class Reader {
-  readonly problems: string[] = [];
-  readonly #env: Environment;
-
-  constructor(env: Environment) {
-    this.#env = env;
-  }
-
-  problem(sentence: string): void {
-    this.problems.push(sentence);
-  }
-
-  optional(name: string): string | null {
-    const value = this.#env[name]?.trim();
-    return value === undefined || value === "" ? null : value;
-  }
-
-  text(name: string, fallback: string): string {
-    return this.optional(name) ?? fallback;
-  }
-
-  required(name: string): string {
-    const value = this.optional(name);
-    if (value === null) this.problem(`${name} is required`);
-    return value ?? "";
-  }
-
-  defaultOrRequired(name: string, fallback: string | null): string {
-    return fallback === null ? this.required(name) : this.text(name, fallback);
-  }
-
-  /** Comma-separated; `null` when it is not set. */
-  list(name: string): readonly [string, ...string[]] | null {
-    const value = this.optional(name);
-    if (value === null) return null;
-    const [first, ...rest] = value
-      .split(",")
-      .map((entry) => entry.trim())
-      .filter((entry) => entry !== "");
-    if (first !== undefined) return [first, ...rest];
-    this.problem(`${name} has no entry, only commas`);
-    return null;
-  }
-
-  oneOf<const T extends string>(name: string, choices: readonly T[], fallback: T): T {
-    const value = this.optional(name);
-    if (value === null) return fallback;
-    const choice = choices.find((candidate) => candidate === value);
-    if (choice === undefined) this.problem(`${name} must be one of ${choices.join(", ")}, not "${value}"`);
-    return choice ?? fallback;
-  }
-
-  requiredOneOf<const T extends string>(name: string, choices: readonly [T, ...T[]]): T {
-    if (this.optional(name) === null) this.problem(`${name} is required: one of ${choices.join(", ")}`);
-    return this.oneOf(name, choices, choices[0]);
-  }
-
-  boolean(name: string, fallback: boolean): boolean {
-    return this.oneOf(name, ["true", "false"], fallback ? "true" : "false") === "true";
-  }
-
-  integer(name: string, fallback: number, min: number, max: number): number {
-    const value = this.optional(name);
-    if (value === null) return fallback;
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (number >= min && number <= max) return number;
-    this.problem(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
-    return fallback;
-  }
-
-  url(name: string): string | null {
-    const value = this.optional(name);
-    if (value === null) return null;
-    const url = URL.parse(value);
-    if (url !== null && (url.protocol === "http:" || url.protocol === "https:")) return value;
-    this.problem(`${name} must be an http or https URL, not "${value}"`);
-    return null;
-  }
-
-  /** `kid:base64(32 bytes)`, comma-separated. Says nothing of the secrets when one of them is wrong. */
-  challengeTokenKeys(name: string): ChallengeTokenKey[] {
-    const keys: ChallengeTokenKey[] = [];
-    for (const [index, entry] of (this.optional(name)?.split(",") ?? []).entries()) {
-      const [, kid = "", encoded = ""] = /^([^:]*):(.*)$/.exec(entry.trim()) ?? [];
-      const secret = decodeBase64(encoded);
-      const where = `${name}, entry ${index + 1}`;
-      if (!/^[\w.-]{1,64}$/.test(kid))
-        this.problem(`${where}: must be kid:base64, the kid 1-64 of A-Z a-z 0-9 _ . -`);
-      else if (keys.some((key) => key.kid === kid)) this.problem(`${where}: the kid "${kid}" is there twice`);
-      else if (secret?.length !== 32) this.problem(`${where}: the key "${kid}" must be 32 bytes in base64`);
-      else keys.push({ kid, secret });
-    }
-    return keys;
-  }
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,0 +1,107 @@
+/** Environment variables, read one by one; what is wrong with them is collected. */
+import { decodeBase64 } from "./crypto/encoding.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A key that encrypts challenge tokens: 32 bytes for A256GCM, named by `kid`. */
+export interface ChallengeTokenKey {
+  readonly kid: string;
+  readonly secret: Uint8Array;
+}
+
+/** An empty value counts as not set. */
+export class EnvironmentReader {
+  readonly problems: string[] = [];
+  readonly #env: Environment;
+
+  constructor(env: Environment) {
+    this.#env = env;
+  }
+
+  problem(sentence: string): void {
+    this.problems.push(sentence);
+  }
+
+  optional(name: string): string | null {
+    const value = this.#env[name]?.trim();
+    return value === undefined || value === "" ? null : value;
+  }
+
+  text(name: string, fallback: string): string {
+    return this.optional(name) ?? fallback;
+  }
+
+  required(name: string): string {
+    const value = this.optional(name);
+    if (value === null) this.problem(`${name} is required`);
+    return value ?? "";
+  }
+
+  defaultOrRequired(name: string, fallback: string | null): string {
+    return fallback === null ? this.required(name) : this.text(name, fallback);
+  }
+
+  /** Comma-separated; `null` when it is not set. */
+  list(name: string): readonly [string, ...string[]] | null {
+    const value = this.optional(name);
+    if (value === null) return null;
+    const [first, ...rest] = value
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== "");
+    if (first !== undefined) return [first, ...rest];
+    this.problem(`${name} has no entry, only commas`);
+    return null;
+  }
+
+  oneOf<const T extends string>(name: string, choices: readonly T[], fallback: T): T {
+    const value = this.optional(name);
+    if (value === null) return fallback;
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice === undefined) this.problem(`${name} must be one of ${choices.join(", ")}, not "${value}"`);
+    return choice ?? fallback;
+  }
+
+  requiredOneOf<const T extends string>(name: string, choices: readonly [T, ...T[]]): T {
+    if (this.optional(name) === null) this.problem(`${name} is required: one of ${choices.join(", ")}`);
+    return this.oneOf(name, choices, choices[0]);
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    return this.oneOf(name, ["true", "false"], fallback ? "true" : "false") === "true";
+  }
+
+  integer(name: string, fallback: number, min: number, max: number): number {
+    const value = this.optional(name);
+    if (value === null) return fallback;
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    this.problem(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
+    return fallback;
+  }
+
+  url(name: string): string | null {
+    const value = this.optional(name);
+    if (value === null) return null;
+    const url = URL.parse(value);
+    if (url !== null && (url.protocol === "http:" || url.protocol === "https:")) return value;
+    this.problem(`${name} must be an http or https URL, not "${value}"`);
+    return null;
+  }
+
+  /** `kid:base64(32 bytes)`, comma-separated. Says nothing of the secrets when one of them is wrong. */
+  challengeTokenKeys(name: string): ChallengeTokenKey[] {
+    const keys: ChallengeTokenKey[] = [];
+    for (const [index, entry] of (this.optional(name)?.split(",") ?? []).entries()) {
+      const [, kid = "", encoded = ""] = /^([^:]*):(.*)$/.exec(entry.trim()) ?? [];
+      const secret = decodeBase64(encoded);
+      const where = `${name}, entry ${index + 1}`;
+      if (!/^[\w.-]{1,64}$/.test(kid))
+        this.problem(`${where}: must be kid:base64, the kid 1-64 of A-Z a-z 0-9 _ . -`);
+      else if (keys.some((key) => key.kid === kid)) this.problem(`${where}: the kid "${kid}" is there twice`);
+      else if (secret?.length !== 32) this.problem(`${where}: the key "${kid}" must be 32 bytes in base64`);
+      else keys.push({ kid, secret });
+    }
+    return keys;
+  }
+}
