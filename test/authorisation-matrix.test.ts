@@ -38,9 +38,6 @@ import { newManifestHash, randomBytes } from "./support/users.ts";
 
 const MINUTE_MS = 60_000;
 
-/** A proof made for one operation is tried on all others. */
-const CONTEXTS = OPERATIONS;
-
 /** The factor that tries. `KEYPAIR` is in the operation's scope, `OTHER_KEYPAIR` in the other one only. */
 const FACTORS = ["PASSKEY", "PASSKEY_BY_STAMP", "GOOGLE", "APPLE", "KEYPAIR", "OTHER_KEYPAIR"] as const;
 type FactorName = (typeof FACTORS)[number];
