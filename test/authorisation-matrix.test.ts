@@ -3,7 +3,7 @@
  * with the status and the code that it must have.
  */
 import { describe, expect, test } from "bun:test";
-import { OPERATIONS, type Operation } from "../src/auth/challenge-tokens.ts";
+import type { Operation } from "../src/auth/challenge-tokens.ts";
 import type { Answer, RequestBody } from "../src/cli/api-client.ts";
 import { createAccountKeypair, createFactorKeypair } from "../src/cli/device-keys.ts";
 import type { FactorScope } from "../src/storage/contract.ts";
@@ -37,6 +37,22 @@ import { turnkeyActivity } from "./support/turnkey-activity.ts";
 import { newManifestHash, randomBytes } from "./support/users.ts";
 
 const MINUTE_MS = 60_000;
+
+/** What challenges are issued for. A proof made for one is tried on all others. */
+const CONTEXTS = [
+  "create",
+  "retrieve",
+  "verify-factor",
+  "add-sync-factor",
+  "sync",
+  "retrieve-metadata",
+  "delete-factor",
+  "delete-backup",
+  "reset",
+  "add-factor",
+  "add-factor-new",
+  "backup-account",
+] as const satisfies readonly Operation[];
 
 /** The factor that tries. `KEYPAIR` is in the operation's scope, `OTHER_KEYPAIR` in the other one only. */
 const FACTORS = ["PASSKEY", "PASSKEY_BY_STAMP", "GOOGLE", "APPLE", "KEYPAIR", "OTHER_KEYPAIR"] as const;

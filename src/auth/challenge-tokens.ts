@@ -14,8 +14,7 @@ import type { OneTimeValue } from "../storage/contract.ts";
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
 export type ChallengeType = "keypair" | "passkey";
 
-/** Everything that a challenge can be for. */
-export const OPERATIONS = [
+const OPERATIONS = [
   "create",
   "retrieve",
   "verify-factor",
