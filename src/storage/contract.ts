@@ -120,7 +120,8 @@ export interface RecordStore extends AsyncDisposable {
   spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
 
   /**
-   * Gives back values that {@link spend} has just used up for an operation that then could not be carried out.
+   * Gives back values, the very objects, that {@link spend} has just used up for an operation that then could not be
+   * carried out. Others are left alone.
    * Nothing else may give values back: whoever was told of a success must not be able to repeat it.
    */
   unspend(oneTime: readonly OneTimeValue[]): Promise<void>;

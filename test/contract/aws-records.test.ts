@@ -84,6 +84,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await itemOf(store, "oneTime", "n1")).toEqual({
         PK: { S: "n1" },
         Spent: { BOOL: true },
+        SpentBy: { S: expect.any(String) },
         ...expiry,
       });
       expect(await itemOf(store, "oneTime", "t1")).toEqual({

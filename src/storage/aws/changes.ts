@@ -45,12 +45,13 @@ export function changeSteps(
   ];
 }
 
-/** Marks one-time values as used, and issues a token. */
+/** Marks one-time values as used, by `spender` if that matters later, and issues a token. */
 export function spendSteps(
   tables: Tables,
   values: readonly OneTimeValue[],
   issue: SyncFactorToken | undefined,
   nowMs: number,
+  spender: string | null = null,
 ): readonly Step[] {
   const distinct = new Map(values.map((value) => [value.id, value]));
   const put = (item: Item, otherwise: "spent" | "issued"): Step => ({
@@ -65,7 +66,7 @@ export function spendSteps(
     },
     otherwise,
   });
-  const steps = [...distinct.values()].map((value) => put(spentItem(value), "spent"));
+  const steps = [...distinct.values()].map((value) => put(spentItem(value, spender), "spent"));
   return issue === undefined ? steps : [...steps, put(tokenItem(issue), "issued")];
 }
 

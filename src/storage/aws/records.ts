@@ -6,6 +6,7 @@
  */
 import {
   BatchGetItemCommand,
+  ConditionalCheckFailedException,
   DeleteItemCommand,
   DescribeTableCommand,
   type DynamoDBClient,
@@ -70,6 +71,8 @@ class AwsRecords implements RecordStore {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retry: RetryPolicy;
+  /** By which call of ours a value was spent. */
+  readonly #spenders = new WeakMap<OneTimeValue, string>();
 
   constructor(
     client: DynamoDBClient,
@@ -122,18 +125,33 @@ class AwsRecords implements RecordStore {
   }
 
   async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
-    const failed = await this.#transact(spendSteps(this.#tables, values, issue, this.#clock.nowMs()));
+    const spender = this.#random.uuid();
+    const steps = spendSteps(this.#tables, values, issue, this.#clock.nowMs(), spender);
+    const failed = await this.#transact(steps);
     if (failed.some((step) => step.otherwise === "spent")) return false;
     if (failed.length > 0) throw issuedBefore();
+    for (const value of values) this.#spenders.set(value, spender);
     return true;
   }
 
+  /** A request that is delivered late must not give back what somebody else has spent meanwhile. */
   async unspend(values: readonly OneTimeValue[]): Promise<void> {
-    for (const { id } of values) {
-      const command = new DeleteItemCommand({ TableName: this.#tables.oneTime, Key: oneTimeKey(id) });
-      await this.#attempt("a one-time value could not be given back", (abortSignal) =>
-        this.#client.send(command, { abortSignal }),
-      );
+    for (const value of values) {
+      const spender = this.#spenders.get(value);
+      if (spender === undefined) continue;
+      const command = new DeleteItemCommand({
+        TableName: this.#tables.oneTime,
+        Key: oneTimeKey(value.id),
+        ConditionExpression: "SpentBy = :spender",
+        ExpressionAttributeValues: { ":spender": { S: spender } },
+      });
+      await this.#attempt("a one-time value could not be given back", async (abortSignal) => {
+        try {
+          await this.#client.send(command, { abortSignal });
+        } catch (error) {
+          if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        }
+      });
     }
   }
 

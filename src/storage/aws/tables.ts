@@ -64,8 +64,13 @@ export function recordItem(backupId: string, { blob, metadata }: BackupRecord, r
   };
 }
 
-export function spentItem({ id, expiresAtMs }: OneTimeValue): Item {
-  return { ...oneTimeKey(id), ...expiry(expiresAtMs), Spent: { BOOL: true } };
+export function spentItem({ id, expiresAtMs }: OneTimeValue, spender: string | null): Item {
+  return {
+    ...oneTimeKey(id),
+    ...expiry(expiresAtMs),
+    Spent: { BOOL: true },
+    ...(spender === null ? {} : { SpentBy: { S: spender } }),
+  };
 }
 
 export function tokenItem({ id, expiresAtMs, backupId, holder }: SyncFactorToken): Item {

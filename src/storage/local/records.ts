@@ -96,6 +96,8 @@ class LocalRecords implements RecordStore {
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;
   readonly #writes: GroupCommit;
+  /** What {@link spend} has used up, and may give back. */
+  readonly #spentHere = new WeakSet<OneTimeValue>();
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -132,13 +134,14 @@ class LocalRecords implements RecordStore {
       if (this.#anySpent(values)) return false;
       this.#markSpent(values);
       if (issue !== undefined) this.#issue(issue);
+      for (const value of values) this.#spentHere.add(value);
       return true;
     });
   }
 
   async unspend(values: readonly OneTimeValue[]): Promise<void> {
     await this.#writes.add(() => {
-      for (const { id } of values)
+      for (const { id } of values.filter((value) => this.#spentHere.delete(value)))
         this.#db
           .delete(oneTime)
           .where(eq(oneTime.id, storedKey(id)))
