@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test";
+import { ApiClient } from "../../src/cli/api-client.ts";
+import { DRIVERS } from "../drivers.ts";
+import { startService } from "../support/service.ts";
+import {
+  createPayload,
+  newManifestHash,
+  newUser,
+  randomBytes,
+  recovered,
+  solved,
+  syncPayload,
+  userWithBackup,
+} from "../support/users.ts";
+
+const WIDTH = 50;
+
+/** Two services, each with stores of its own, on one storage. */
+async function twoServices(driver: (typeof DRIVERS)[number]) {
+  const storage = await driver.environment();
+  const services = [
+    await startService(driver, { storage }),
+    await startService(driver, { storage }),
+  ] as const;
+  const [first, second] = services;
+  return {
+    first,
+    clients: [new ApiClient({ url: first.url }), new ApiClient({ url: second.url })] as const,
+    async [Symbol.asyncDispose]() {
+      for (const service of services) await service[Symbol.asyncDispose]();
+      await storage[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Clients = readonly [ApiClient, ApiClient];
+
+/** Sends `WIDTH` requests at once, every other one to the other service, and counts the outcomes. */
+async function outcomes(
+  clients: Clients,
+  send: (client: ApiClient, index: number) => Promise<{ readonly status: number; code(): string }>,
+) {
+  const answers = await Promise.all(
+    Array.from({ length: WIDTH }, (_, index) => send(clients[index % 2 === 0 ? 0 : 1], index)),
+  );
+  const failures = answers.filter(({ status }) => status >= 300).map((answer) => answer.code());
+  return { winners: WIDTH - failures.length, codes: [...new Set(failures)].sort() };
+}
+
+for (const driver of DRIVERS)
+  describe(`two services on one storage (${driver.name})`, () => {
+    test("let one of fifty creates of an account id win", async () => {
+      await using pair = await twoServices(driver);
+      const { account } = newUser();
+      const users = Array.from({ length: WIDTH }, () => ({ ...newUser(), account }));
+      const payloads = await Promise.all(users.map((user) => createPayload(pair.clients[0], user)));
+      const { winners, codes } = await outcomes(pair.clients, (client, index) =>
+        client.create(payloads[index] ?? {}, users[index]?.backup ?? new Uint8Array()),
+      );
+      expect({ winners, codes }).toEqual({ winners: 1, codes: ["backup_account_id_already_exists"] });
+      expect(await Array.fromAsync(pair.first.services.blobs.list())).toHaveLength(1);
+    });
+
+    test("let one of fifty syncs from a state win", async () => {
+      await using pair = await twoServices(driver);
+      const user = await userWithBackup(pair.clients[0]);
+      const contents = Array.from({ length: WIDTH }, () => ({
+        hash: newManifestHash(),
+        bytes: randomBytes(64),
+      }));
+      const payloads = await Promise.all(
+        contents.map(({ hash }, index) => syncPayload(pair.clients[index % 2 === 0 ? 0 : 1], user, hash)),
+      );
+      const { winners, codes } = await outcomes(pair.clients, (client, index) =>
+        client.sync(payloads[index] ?? {}, contents[index]?.bytes ?? new Uint8Array()),
+      );
+      expect(winners).toBe(1);
+      for (const code of codes) expect(["conflicting_lock", "manifest_hash_mismatch"]).toContain(code);
+      const { backup, metadata } = await recovered(pair.clients[1], user);
+      const winner = contents.find(({ hash }) => hash === metadata.manifestHash);
+      expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(winner?.bytes ?? []));
+    });
+
+    test("let one of fifty uses of a proof win", async () => {
+      await using pair = await twoServices(driver);
+      const user = await userWithBackup(pair.clients[0]);
+      const proof = await solved(pair.clients[0], "verify-factor", user.main);
+      expect(await outcomes(pair.clients, (client) => client.verifyFactor(proof))).toEqual({
+        winners: 1,
+        codes: ["already_used"],
+      });
+    });
+  });
