@@ -4,11 +4,12 @@ import type { AttestationVerifier } from "../auth/attestation.ts";
 import { ServiceError } from "../errors.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { pathOf } from "./path.ts";
-import { contextOf } from "./request-context.ts";
+import { contextOf, onTooLate } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
 const MAX_ATTESTED_BYTES = 1024 * 1024;
+const SMALL_BYTES = 64 * 1024;
 /** What clients send is less than half as deep. */
 const MAX_JSON_DEPTH = 32;
 
@@ -81,10 +82,10 @@ async function readJson(request: Request, maxBytes: number): Promise<string> {
   return jsonText(await readWhole(request, maxBytes), "The body");
 }
 
-/** As {@link limitedBody}, all at once: where the length was declared there is nothing to count on the way. */
+/** As {@link limitedBody}, but a small body at once, which costs less. */
 async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
-  if (Number(request.headers.get("content-length") ?? Number.NaN) > maxBytes) throw tooLarge(maxBytes);
-  if (!request.headers.has("content-length")) return Array.fromAsync(limitedBody(request, maxBytes));
+  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (!(declared <= SMALL_BYTES)) return Array.fromAsync(limitedBody(request, maxBytes));
   try {
     return [new Uint8Array(await request.arrayBuffer())];
   } catch (error) {
@@ -134,7 +135,7 @@ export async function* limitedBody(request: Request, maxBytes: number): AsyncGen
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return;
   let received = 0;
-  for await (const chunk of arriving(request.body)) {
+  for await (const chunk of arriving(request, request.body)) {
     received += chunk.length;
     if (received > maxBytes) throw tooLarge(maxBytes);
     yield chunk;
@@ -142,11 +143,28 @@ export async function* limitedBody(request: Request, maxBytes: number): AsyncGen
 }
 
 /** A client that goes away in the middle is no failure of ours, and nobody reads the answer. */
-async function* arriving(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* arriving(request: Request, body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  let isCut = false;
+  onTooLate(request, () => {
+    isCut = true;
+    void reader.cancel().catch(() => {
+      // the client has gone: there is nothing left to cancel
+    });
+  });
   try {
-    yield* body;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isCut) throw new Error("the request took too long");
+      if (done) return;
+      yield value;
+    }
   } catch (error) {
     throw brokeOff(error);
+  } finally {
+    await reader.cancel().catch(() => {
+      // as above
+    });
   }
 }
 

@@ -16,6 +16,8 @@ export interface RequestContext {
   code: ErrorCode | null;
   /** What was wrong with its attestation, where that is reported and not enforced. */
   attestationFailure: string | null;
+  /** Ends the reading of its body, when it takes too long. */
+  stopReading: (() => void) | null;
 }
 
 export interface RequestContextOptions {
@@ -44,6 +46,12 @@ export function contextOf(request: Request): RequestContext {
   return context;
 }
 
+/** Has the reading of a request's body end when the request takes too long: nobody may dribble bytes for ever. */
+export function onTooLate(request: Request, stopReading: () => void): void {
+  const context = contexts.get(request);
+  if (context !== undefined) context.stopReading = stopReading;
+}
+
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
   { config, log, metrics, random, requestLimits }: Surroundings,
@@ -63,6 +71,7 @@ export function withRequestContext(
       backupId: null,
       code: null,
       attestationFailure: null,
+      stopReading: null,
     };
     contexts.set(request, context);
     metrics.requestsInFlight.inc();
@@ -80,19 +89,24 @@ export function withRequestContext(
 
   async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
     const late = Promise.withResolvers<Response>();
+    let isLate = false;
     const timer = setTimeout(() => {
-      context.code = "request_timeout";
+      isLate = true;
       late.resolve(errorResponse("request_timeout", "The request took too long"));
+      context.stopReading?.();
     }, timeoutMs);
     try {
       admit();
       // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
       const answered = Promise.resolve(handle(request));
       const first = await Promise.race([answered, late.promise]);
-      if (context.code === "request_timeout")
+      if (isLate) {
+        context.code = "request_timeout";
         dropBody(answered).catch((error) =>
           log.error({ err: error, requestId: context.id }, "a late answer failed"),
         );
+        return await late.promise;
+      }
       return first;
     } catch (error) {
       if (error instanceof ServiceError) {

@@ -138,6 +138,26 @@ for (const driver of DRIVERS)
       expect(answer.headers.has("x-request-id")).toBe(true);
     });
 
+    test("for an upload that dribbles is 408, and its bytes are let go of", async () => {
+      await using service = await startService(driver, { timeoutMs: 300 });
+      const { services, url } = service;
+      const user = newUser();
+      const payload = JSON.stringify(await createPayload(service.client, user));
+      const body = multipartBody([part("payload", payload), part("backup", randomBytes(100_000))]);
+      using connection = await openConnection(url);
+      await connection.write(
+        head("POST", "/v1/create", {
+          "content-type": multipartType(),
+          "content-length": String(body.length),
+        }),
+      );
+      await connection.write(body.slice(0, 50_000));
+      expect((await connection.answer()).status).toBe(408);
+      while (services.uploadBudget.heldBytes > 0) await new Promise(setImmediate);
+      await services.background.settled();
+      expect(await blobKeys(services)).toEqual([]);
+    });
+
     test("is 408, and what its late answer would have streamed is let go of", async () => {
       const { promise: mayOpen, resolve: open } = Promise.withResolvers<void>();
       const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
