@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Random } from "../../clock.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, StorageUnavailable } from "../contract.ts";
 
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 /** Many streams may be open at once. A multiple of 3, which suits whoever makes base64 of it. */
 const STREAM_BYTES = 3 * 32 * 1024;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
