@@ -148,12 +148,14 @@ export function loadConfig(env: Environment): Config {
       "CHALLENGE_TOKEN_KEYS is required outside development: kid:base64(32 bytes), comma-separated",
     );
 
+  const port = read.integer("PORT", 8000, 0, 65535);
+
   const config: Config = {
     environment,
     revision: read.optional("APP_REVISION"),
     server: {
       host: read.text("HOST", development ? "127.0.0.1" : "0.0.0.0"),
-      port: read.integer("PORT", 8000, 0, 65535),
+      port,
       metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
       reusePort: read.boolean("REUSE_PORT", false),
       trustedProxyHops: read.integer("TRUSTED_PROXY_HOPS", 0, 0, 10),
@@ -176,14 +178,14 @@ export function loadConfig(env: Environment): Config {
       maxMainFactors: read.integer("MAX_MAIN_FACTORS", 10, 1, 10),
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },
-    webauthn: webauthn(read, development),
+    webauthn: webauthn(read, development ? `http://localhost:${port}` : null),
     oidc: oidc(read, development),
     attestation: attestation(read, environment),
     enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
     apiReference: environment !== "production",
   };
 
-  const { port, metricsPort } = config.server;
+  const { metricsPort } = config.server;
   if (port !== 0 && port === metricsPort) read.problem(`PORT and METRICS_PORT are both ${port}`);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return deepFreeze(config);
@@ -219,11 +221,11 @@ function awsStorage(read: EnvironmentReader): AwsStorageConfig {
   };
 }
 
-function webauthn(read: EnvironmentReader, development: boolean): WebAuthnConfig {
-  const rpId = read.defaultOrRequired("WEBAUTHN_RP_ID", development ? "localhost" : null);
+function webauthn(read: EnvironmentReader, developmentOrigin: string | null): WebAuthnConfig {
+  const rpId = read.defaultOrRequired("WEBAUTHN_RP_ID", developmentOrigin === null ? null : "localhost");
   if (rpId !== "" && !DOMAIN_NAME.test(rpId))
     read.problem(`WEBAUTHN_RP_ID must be a domain name in lower case, not "${rpId}"`);
-  const origins = read.list("WEBAUTHN_ORIGINS") ?? (development ? ["http://localhost:8000"] : null);
+  const origins = read.list("WEBAUTHN_ORIGINS") ?? (developmentOrigin === null ? null : [developmentOrigin]);
   if (origins === null) read.problem("WEBAUTHN_ORIGINS is required: comma-separated");
   for (const origin of origins ?? [])
     if (!isWebAuthnOrigin(origin))

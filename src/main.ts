@@ -2,28 +2,31 @@
 import { createApp } from "./app.ts";
 import { sweep } from "./backup/sweep.ts";
 import { ConfigError, loadConfig } from "./config.ts";
-import { startServer } from "./server.ts";
+import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
 import { version } from "./version.ts";
 
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 
-const services = await startOrExit();
+const { services, server } = await startOrExit();
 const { config, log } = services;
-const server = startServer(services, createApp(services));
 const stopSweeping = sweepRegularly(services);
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void shutDown(signal));
 announce(); // last: whoever waits for this line may send a signal at once
 
-async function startOrExit(): Promise<Services> {
+async function startOrExit(): Promise<{ services: Services; server: RunningServer }> {
   try {
-    return await createServices(loadConfig(process.env));
+    const services = await createServices(loadConfig(process.env));
+    return { services, server: startServer(services, createApp(services)) };
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`Cannot start: ${error.message}.\n`);
-    for (const problem of error.problems) process.stderr.write(`  - ${problem}\n`);
-    process.stderr.write("The file .env.example explains every variable.\n");
+    if (error instanceof ConfigError) {
+      process.stderr.write(`Cannot start: ${error.message}.\n`);
+      for (const problem of error.problems) process.stderr.write(`  - ${problem}\n`);
+      process.stderr.write("The file .env.example explains every variable.\n");
+    } else if (error instanceof Error && "code" in error) {
+      process.stderr.write(`Cannot start: ${error.message}\n`); // a port in use, a folder that cannot be written
+    } else throw error;
     process.exit(1);
   }
 }
@@ -46,15 +49,17 @@ function announce(): void {
 }
 
 /**
- * Only where one process owns the storage. A bucket shared by many is not for each of them to list; expired rows go
- * by themselves there.
+ * Only for the embedded driver, and safe beside other processes on the same folder. A bucket shared by many is not for
+ * each of them to list; expired rows go by themselves there.
  */
 function sweepRegularly({ background, ...stores }: Services): () => void {
   if (config.storage.driver !== "local") return () => {};
   const run = () =>
     background.run("sweep", async () => {
       const result = await sweep(stores);
-      if (result.expiredRows + result.unreferencedBlobs > 0) log.info(result, "swept");
+      if (result.refusal !== null)
+        log.error(result, "unreferenced blobs are left alone: see what the doctor says");
+      else if (result.expiredRows + result.unreferencedBlobs > 0) log.info(result, "swept");
     });
   void run();
   const timer = setInterval(run, SWEEP_EVERY_MS);

@@ -39,6 +39,7 @@ export function startServer(
   const metricsListener = Bun.serve({
     hostname,
     port: metricsPort,
+    reusePort: false, // figures of two processes on one port would be neither's
     development: false,
     fetch: (request) => metricsApp.fetch(request),
   });

@@ -168,6 +168,7 @@ describe("each variable is read", () => {
       { DATA_DIR: "/var/lib/x" },
       { storage: { dataDir: "/var/lib/x" }, challengeTokens: { generatedKeyDir: "/var/lib/x" } },
     ],
+    [{ APP_ENV: "development", PORT: "8100" }, { webauthn: { origins: ["http://localhost:8100"] } }],
     [{ REUSE_PORT: "true" }, { server: { reusePort: true } }],
     [{ TRUSTED_PROXY_HOPS: "2" }, { server: { trustedProxyHops: 2 } }],
     [{ RATE_LIMITS: "true" }, { rateLimits: { addressChallengesPerMinute: 6_000 } }],

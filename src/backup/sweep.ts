@@ -7,12 +7,17 @@ const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 export interface SweepResult {
   readonly expiredRows: number;
   readonly unreferencedBlobs: number;
+  /** Why unreferenced blobs were left alone; `null` when they were not. */
+  readonly refusal: string | null;
 }
 
 /**
  * Collects what crashes and expiry leave behind: one-time rows past their expiry, and blobs that no record refers to.
  * Safe beside running processes: a blob is referred to by the commit that follows its writing or never, so one that
  * was old when it was listed and is not in the records read afterwards stays unreferenced.
+ *
+ * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
+ * restored from an older copy: the blobs are what could still be rescued then.
  */
 export async function sweep(stores: {
   readonly records: RecordStore;
@@ -22,10 +27,34 @@ export async function sweep(stores: {
   const { records, blobs, clock } = stores;
   const expiredRows = await records.sweepExpired();
 
-  const old = new Set<string>();
+  const unreferenced = new Set<string>();
   for await (const { key, storedAtMs } of blobs.list())
-    if (clock.nowMs() - storedAtMs > UNREFERENCED_AFTER_MS) old.add(key);
-  if (old.size > 0) for await (const { blob } of records.list()) old.delete(blob.key);
-  for (const key of old) await blobs.delete(key);
-  return { expiredRows, unreferencedBlobs: old.size };
+    if (clock.nowMs() - storedAtMs > UNREFERENCED_AFTER_MS) unreferenced.add(key);
+  if (unreferenced.size === 0) return { expiredRows, unreferencedBlobs: 0, refusal: null };
+
+  let backups = 0;
+  let missing = 0;
+  for await (const { backupId, blob } of records.list()) {
+    backups += 1;
+    if (!unreferenced.delete(blob.key) && (await isMissing(stores, backupId, blob.key))) missing += 1;
+  }
+  const refusal = refusalOf(unreferenced.size, backups, missing);
+  if (refusal === null) for (const key of unreferenced) await blobs.delete(key);
+  return { expiredRows, unreferencedBlobs: unreferenced.size, refusal };
+}
+
+/** A sync may replace a blob between the listing and the look at it, so the record is asked once more. */
+async function isMissing(
+  { records, blobs }: { readonly records: RecordStore; readonly blobs: BlobStore },
+  backupId: string,
+  key: string,
+): Promise<boolean> {
+  if ((await blobs.sizeOf(key)) !== null) return false;
+  return (await records.read(backupId))?.blob.key === key;
+}
+
+function refusalOf(unreferenced: number, backups: number, missing: number): string | null {
+  if (missing > 0) return `the current blobs of ${missing} backups are missing`;
+  if (unreferenced > backups) return `they outnumber the ${backups} backups`;
+  return null;
 }

@@ -30,6 +30,7 @@ export async function requireDatabase(dataDir: string): Promise<void> {
 
 function defaultDriver({ APP_ENV }: Environment): string {
   const environment = APP_ENV?.trim() ?? "";
-  if (environment === "") throw new ConfigError(["STORAGE_DRIVER or APP_ENV is required"]);
+  if (environment === "")
+    throw new ConfigError(["set STORAGE_DRIVER to local or aws, or APP_ENV to what the service runs with"]);
   return environment === "development" ? "local" : "aws";
 }

@@ -40,7 +40,7 @@ for (const driver of DRIVERS)
       stores.clock.advance(HOUR_MS);
       expect((await sweep(stores)).unreferencedBlobs).toBe(1);
       expect(await stores.keys()).toEqual([current.key]);
-      expect(await sweep(stores)).toEqual({ expiredRows: 0, unreferencedBlobs: 0 });
+      expect(await sweep(stores)).toEqual({ expiredRows: 0, unreferencedBlobs: 0, refusal: null });
     });
 
     test("leaves a blob alone that is referred to while it works", async () => {
@@ -56,6 +56,27 @@ for (const driver of DRIVERS)
       });
       expect((await sweep({ records, clock, blobs: late })).unreferencedBlobs).toBe(0);
       expect(await stores.keys()).toEqual([blob.key]);
+    });
+
+    test("leaves all blobs alone when the records are gone", async () => {
+      await using stores = await fixture(driver);
+      const blob = await stores.put();
+      stores.clock.advance(2 * HOUR_MS);
+      expect(await sweep(stores)).toMatchObject({
+        unreferencedBlobs: 1,
+        refusal: "they outnumber the 0 backups",
+      });
+      expect(await stores.keys()).toEqual([blob.key]);
+    });
+
+    test("leaves all blobs alone when some that are needed are missing, as with an older database", async () => {
+      await using stores = await fixture(driver);
+      const [current, newer] = [await stores.put(), await stores.put()];
+      await stores.refer("b", current);
+      await stores.blobs.delete(current.key);
+      stores.clock.advance(2 * HOUR_MS);
+      expect((await sweep(stores)).refusal).toBe("the current blobs of 1 backups are missing");
+      expect(await stores.keys()).toEqual([newer.key]);
     });
 
     test("keeps the blobs of many backups", async () => {

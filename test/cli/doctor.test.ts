@@ -129,7 +129,7 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
   expect(wrong.errors).toContain("Usage: bun run doctor [--drill] [--repair] [--json]");
   const unset = await runCommand("doctor", {});
   expect(unset).toMatchObject({ status: 2, output: "" });
-  expect(unset.errors).toContain("STORAGE_DRIVER or APP_ENV is required");
+  expect(unset.errors).toContain("set STORAGE_DRIVER");
   const aws = await runCommand("doctor", { APP_ENV: "production" });
   expect(aws.errors).toContain("AWS_REGION is required\nBACKUP_S3_BUCKET is required");
   const help = await runCommand("doctor", {}, "--help");

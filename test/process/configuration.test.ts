@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { runProcess } from "../support/service-process.ts";
+import { newLocalStorage } from "../support/local-storage.ts";
+import { runProcess, startProcess } from "../support/service-process.ts";
 
 describe("a process with a bad configuration", () => {
   test("names every problem at once, and ends with 1", async () => {
@@ -32,5 +33,22 @@ describe("a process with a bad configuration", () => {
     const { exitCode, stderr } = await runProcess({});
     expect(exitCode).toBe(1);
     expect(stderr).toContain("APP_ENV is required");
+  });
+
+  test("says in one line that a port is in use, also that of the figures, or that a folder cannot be made", async () => {
+    await using storage = await newLocalStorage();
+    const env = { APP_ENV: "development", ...storage.env };
+    await using running = await startProcess(env);
+    const { port } = new URL(running.url);
+    const { metrics }: { metrics: string } = JSON.parse(running.lines[0] ?? "");
+    for (const taken of [
+      { PORT: port, METRICS_PORT: "0" },
+      { PORT: "0", METRICS_PORT: new URL(metrics).port },
+      { PORT: "0", METRICS_PORT: "0", DATA_DIR: "/proc/none" },
+    ]) {
+      const { exitCode, stderr } = await runProcess({ ...env, ...taken });
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/^Cannot start: .+\n$/);
+    }
   });
 });

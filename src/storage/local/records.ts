@@ -22,6 +22,7 @@ import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
 import { asOutage } from "./outage.ts";
 import { backups, counters, factorIndex, oneTime } from "./schema.ts";
+import { prepareStatements, type Statements } from "./statements.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
 const LIST_PAGE = 500;
@@ -59,38 +60,6 @@ export async function openLocalRecords({
   return new LocalRecords(database, clock, random, busyTimeoutMs);
 }
 
-type Statements = ReturnType<typeof prepare>;
-
-/** Statements of the hot path, compiled once. */
-function prepare(db: BunSQLiteDatabase) {
-  const backupId = sql.placeholder("backupId");
-  const id = sql.placeholder("id");
-  const live = gt(oneTime.expiresAtMs, sql.placeholder("nowMs"));
-  return {
-    locate: db
-      .select({ backupId: factorIndex.backupId })
-      .from(factorIndex)
-      .where(
-        and(
-          eq(factorIndex.scope, sql.placeholder("scope")),
-          eq(factorIndex.factorKey, sql.placeholder("key")),
-        ),
-      )
-      .prepare(),
-    read: db.select().from(backups).where(eq(backups.backupId, backupId)).prepare(),
-    revision: db
-      .select({ revision: backups.revision })
-      .from(backups)
-      .where(eq(backups.backupId, backupId))
-      .prepare(),
-    oneTime: db
-      .select({ spent: oneTime.spent, backupId: oneTime.backupId, holder: oneTime.holder })
-      .from(oneTime)
-      .where(and(eq(oneTime.id, id), live))
-      .prepare(),
-  };
-}
-
 class LocalRecords implements RecordStore {
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
@@ -104,7 +73,7 @@ class LocalRecords implements RecordStore {
   constructor(database: Database, clock: Clock, random: Random, busyTimeoutMs: number) {
     this.#database = database;
     this.#db = drizzle(database);
-    this.#statements = prepare(this.#db);
+    this.#statements = prepareStatements(this.#db);
     this.#writes = new GroupCommit(database, busyTimeoutMs);
     this.#clock = clock;
     this.#random = random;
