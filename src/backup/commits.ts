@@ -97,6 +97,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
     );
   }
 
+  /** Uses up one-time values by themselves. @throws ServiceError `already_used` */
   async function spendPlainly(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<void> {
     if (!(await records.spend(oneTime, issue))) throw alreadyUsed();
   }

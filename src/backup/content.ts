@@ -202,7 +202,7 @@ export function contentOperations({
       if (outcome !== "revision") break;
       current = await read(backupId);
     }
-    void discard(outcome === "committed" ? first.blob : blob);
+    void discard(outcome === "committed" ? first.blob : blob); // the client need not wait for that
     if (outcome !== "committed") throw errorOf(outcome);
   }
 

@@ -50,6 +50,7 @@ const hidden = { detail: { hide: true } };
 export function apiReference(routes: AnyElysia, version: string) {
   let document: Promise<string> | null = null;
   return new Elysia({ name: "api-reference" })
+    .get("/", () => Response.redirect("/docs", 302), hidden)
     .get("/docs", ({ request }) => compressible(request, PAGE, "text/html; charset=utf-8"), hidden)
     .get(
       "/docs/:asset",

@@ -71,6 +71,10 @@ export const SCHEMA_MISMATCH_STATUS = 422;
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([423, 429, 503]);
 const RETRY_AFTER_S = 1;
 
+export function isRetryable(status: number): boolean {
+  return RETRYABLE_STATUSES.has(status);
+}
+
 export function statusOf(code: ErrorCode): number {
   return STATUS[code];
 }
@@ -87,7 +91,7 @@ export function errorResponse(
   status = statusOf(code),
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const allowRetry = RETRYABLE_STATUSES.has(status);
+  const allowRetry = isRetryable(status);
   const body: ErrorBody = { allowRetry, error: { code, message } };
   return new Response(JSON.stringify(body), {
     status,

@@ -1,7 +1,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 import type { ErrorCode } from "../errors.ts";
-import { type ErrorBody, SCHEMA_MISMATCH_STATUS, statusOf } from "./error-status.ts";
+import { type ErrorBody, isRetryable, SCHEMA_MISMATCH_STATUS, statusOf } from "./error-status.ts";
 
 export interface OperationDoc {
   readonly tag: Tag;
@@ -89,7 +89,7 @@ function errorResponses(errors: readonly ErrorCode[], jsonBody: boolean) {
 
 function errorSchema(status: number, codes: readonly ErrorCode[]): TSchema {
   const [first = "internal_server_error"] = codes;
-  const allowRetry = [423, 429, 503].includes(status);
+  const allowRetry = isRetryable(status);
   const example: ErrorBody = {
     allowRetry,
     error: { code: first, message: "What is wrong, for a person to read" },

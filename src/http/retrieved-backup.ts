@@ -1,4 +1,5 @@
 /** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
+import { encodeBase64 } from "../crypto/encoding.ts";
 
 export interface RetrievedBackup {
   readonly metadata: unknown;
@@ -48,14 +49,14 @@ function streamed(
         try {
           const { done, value } = await reader.read();
           if (done) {
-            controller.enqueue(Buffer.from(prefix + base64(rest) + tail));
+            controller.enqueue(Buffer.from(prefix + encodeBase64(rest) + tail));
             controller.close();
             return;
           }
           const bytes = rest.length === 0 ? value : Buffer.concat([rest, value]);
           const whole = bytes.length - (bytes.length % 3);
           rest = bytes.slice(whole);
-          controller.enqueue(Buffer.from(prefix + base64(bytes.subarray(0, whole)), "latin1"));
+          controller.enqueue(Buffer.from(prefix + encodeBase64(bytes.subarray(0, whole)), "latin1"));
           prefix = "";
         } catch (error) {
           onBreak(error);
@@ -66,8 +67,4 @@ function streamed(
     },
     { highWaterMark: 0 },
   );
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }

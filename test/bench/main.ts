@@ -78,7 +78,8 @@ async function costs(): Promise<void> {
       "CPU ms": rounded(cpuMs),
       "floor ms": rounded(floorMs),
       ratio: rounded(ratio),
-      target,
+      target: target ?? "–",
+      met: target === null ? "–" : ratio <= target ? "yes" : "NO",
     })),
   );
   await plot(
