@@ -92,6 +92,7 @@ export interface FoundPasskey<Entry> {
   readonly entry: Entry;
 }
 
+/** Checks proofs of every kind of factor. It changes nothing: what a proof uses up is spent by whoever acts on it. */
 export interface Authenticator<Entry> {
   /**
    * Checks the proof of a factor that should be on a backup already. Only the proof: whether the factor is on one is
@@ -129,6 +130,7 @@ export interface AuthenticatorOptions<Entry> {
   readonly findPasskey: FindPasskey<Entry>;
 }
 
+/** @param options where challenges are opened, ceremonies and id_tokens verified, and passkeys looked up. */
 export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>): Authenticator<Entry> {
   const { challengeTokens, passkeys, oidc, records, findPasskey } = options;
 
@@ -204,7 +206,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     const factor = { scope: "MAIN", key: factorKeys.passkey(assertion.credentialId) } as const;
     const find = () => findPasskey(factor, [oneTime]);
     const found = await find();
-    const { counter } = await unlessReplayed(found, find, () =>
+    const { counter } = await toldAsReplay(found, find, () =>
       passkeys.verifyAssertion(assertion, challenge, found.credential),
     );
     return { factor, oneTime: [oneTime], passkey: { entry: found.entry, counter } };
@@ -232,7 +234,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
  * @param findAgain tells whether the challenge was used since: the counter may be that of the first use.
  * @throws ServiceError `already_used`, or what `verify` throws.
  */
-export async function unlessReplayed<T>(
+export async function toldAsReplay<T>(
   { spent }: Pick<FoundPasskey<unknown>, "spent">,
   findAgain: () => Promise<Pick<FoundPasskey<unknown>, "spent">>,
   verify: () => T | Promise<T>,

@@ -39,6 +39,7 @@ export interface ChallengeContext {
   readonly bindings?: Bindings;
 }
 
+/** Hands out and opens challenge tokens. It keeps nothing: whether one was used before is for the record store to say. */
 export interface ChallengeTokens {
   /** Makes a token for `challenge`, valid from now for 15 minutes. */
   issue(type: ChallengeType, challenge: Uint8Array, context: ChallengeContext): Promise<string>;

@@ -14,7 +14,7 @@ import {
   type PasskeyAuthorization,
   type Proof,
   type Registration,
-  unlessReplayed,
+  toldAsReplay,
 } from "./authenticator.ts";
 import {
   type ChallengeTokens,
@@ -59,6 +59,7 @@ export interface AdditionRequest {
   readonly newFactorChallengeToken: string;
 }
 
+/** The two halves of adding a main factor: handing out the challenges, and checking the proofs. */
 export interface FactorAddition<Entry> {
   /** @throws ServiceError `webauthn_error` when the new passkey is to have an empty name. */
   challenge(newFactor: NewFactor, existing: ExistingFactorKind): Promise<AdditionChallenge>;
@@ -197,7 +198,7 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
         throw new ServiceError("backup_untraceable", "The factor leads to no backup");
       throw error;
     });
-    const { counter } = await unlessReplayed(found, find, () =>
+    const { counter } = await toldAsReplay(found, find, () =>
       verifyTurnkeyStamp(stamp, { ...found, challenge }, webauthn, clock),
     );
     const agreed = agreedIn(context, "PASSKEY");

@@ -32,6 +32,7 @@ export interface VerifiedIdToken {
   readonly nonce: OneTimeValue;
 }
 
+/** Checks id_tokens of the configured providers. */
 export interface OidcVerifier {
   /**
    * Checks an id_token.

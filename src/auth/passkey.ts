@@ -19,6 +19,7 @@ export interface VerifiedRegistration {
   readonly credential: StoredCredential;
 }
 
+/** The ceremonies of one relying party. */
 export interface PasskeyVerifier {
   /**
    * Checks that a passkey was made for `challenge`.

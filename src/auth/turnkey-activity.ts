@@ -45,6 +45,7 @@ export function requireActivity(activity: string, expected: ExpectedActivity, cl
     throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");
 }
 
+/** A `turnkey_activity_error` that says why; each check has words of its own. */
 export function turnkeyError(reason: string, cause?: unknown): ServiceError {
   return new ServiceError("turnkey_activity_error", `The Turnkey activity was not accepted: ${reason}`, {
     cause,

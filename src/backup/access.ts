@@ -4,10 +4,13 @@ import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/c
 import { type BackupMetadata, lists, readMetadata } from "./metadata.ts";
 import { alreadyUsed, unauthorized, untraceable } from "./outcomes.ts";
 
-/** What was created has no other id. */
+/** What a store is asked for: a text of another form names no backup, and may be more than a store takes as a key. */
 const BACKUP_ACCOUNT_ID = /^backup_account_[0-9a-fA-F]{66}$/;
 
-/** A factor that proved itself, and the one-time values of its proof. */
+/**
+ * A factor that proved itself, and the one-time values of its proof. The proofs that auth makes have this shape; the
+ * domain does not import auth.
+ */
 export interface Proven {
   readonly factor: FactorRef;
   readonly oneTime: readonly OneTimeValue[];
@@ -32,6 +35,7 @@ export interface Entry {
 
 export type Access = ReturnType<typeof createAccess>;
 
+/** @param records the only thing asked: finding and reading change nothing. */
 export function createAccess(records: RecordStore) {
   return { find, open, enter, read, unlessReplayed };
 

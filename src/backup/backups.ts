@@ -24,6 +24,7 @@ export interface BackupsOptions {
 
 export type Backups = ReturnType<typeof createBackups>;
 
+/** Puts the operations together over one way in and one way to commit. */
 export function createBackups(options: BackupsOptions) {
   const access = createAccess(options.records);
   const commits = createCommits({ ...options, access });

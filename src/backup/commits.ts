@@ -41,6 +41,7 @@ export interface CommitsOptions {
 
 export type Commits = ReturnType<typeof createCommits>;
 
+/** The ways to change a backup, for the operations to share. */
 export function createCommits({ records, blobs, clock, random, background, access }: CommitsOptions) {
   return { newFactor, change, spendProof, spendPlainly, spendBeside, deleteAll, discard };
 

@@ -34,6 +34,7 @@ export interface FactorSummary {
   readonly accountKind: "GOOGLE" | "APPLE" | null;
 }
 
+/** The metadata as its owner sees it. */
 export function exportMetadata(metadata: BackupMetadata): ExportedMetadata {
   return {
     id: metadata.id,
@@ -44,6 +45,7 @@ export function exportMetadata(metadata: BackupMetadata): ExportedMetadata {
   };
 }
 
+/** A main factor as anybody may see it. */
 export function summarizeFactor({ kind }: MainFactor): FactorSummary {
   return { kind: kind.kind, accountKind: kind.kind === "OIDC_ACCOUNT" ? kind.account.kind : null };
 }

@@ -23,7 +23,7 @@ import {
 import { syncFactorTokenId } from "./sync-factor-token.ts";
 
 /** A passkey that is on a backup. */
-export interface FoundPasskey {
+export interface PasskeyOnBackup {
   readonly entry: Entry;
   /** Whether the challenge that it should have solved was used before. */
   readonly spent: boolean;
@@ -80,7 +80,7 @@ export function factorOperations({ records, access, commits, limits, destruction
      * @throws ServiceError `already_used` when the challenge was spent and the passkey is gone; otherwise as
      *   {@link Access.enter}.
      */
-    async findPasskey(factor: FactorRef, oneTime: readonly OneTimeValue[]): Promise<FoundPasskey> {
+    async findPasskey(factor: FactorRef, oneTime: readonly OneTimeValue[]): Promise<PasskeyOnBackup> {
       const { backupId, spent } = await records.locate(factor, oneTime);
       try {
         const entry = await open(backupId ?? fail(untraceable()), factor);
@@ -127,7 +127,7 @@ export function factorOperations({ records, access, commits, limits, destruction
     /**
      * Puts a further sync factor on the backup that a sync factor token is for.
      *
-     * @param token as handed out by {@link retrieve}. It stays usable unless the factor was added.
+     * @param token as handed out when the backup was recovered. It stays usable unless the factor was added.
      * @throws ServiceError `already_used`; `token_not_found`; `backup_not_found`; `factor_already_exists`;
      *   `too_many_factors`; `conflicting_lock`.
      */

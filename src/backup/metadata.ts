@@ -132,6 +132,7 @@ export function listedFactor(metadata: BackupMetadata, { scope, key }: FactorRef
   return factors.find((factor) => factorRef(scope, factor).key === key);
 }
 
+/** Whether the metadata lists a factor in its scope. */
 export function lists(metadata: BackupMetadata, factor: FactorRef): boolean {
   return listedFactor(metadata, factor) !== undefined;
 }

@@ -54,6 +54,7 @@ export interface BlobRef {
   readonly sha256: string;
 }
 
+/** What `JSON.parse` returns (RFC 8259). */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {
   readonly [member: string]: JsonValue;
@@ -96,6 +97,7 @@ export interface Change {
  */
 export type Conflict = "spent" | "exists" | "revision" | "factor-claimed";
 
+/** Everything that changes: records, index rows, one-time values. See the head of this file for what all methods promise. */
 export interface RecordStore extends AsyncDisposable {
   /**
    * Finds the backup that a factor leads to and tells whether one of the one-time values was used before, in one
@@ -157,6 +159,7 @@ export interface RecordStore extends AsyncDisposable {
   ready(): Promise<void>;
 }
 
+/** The ciphertexts: immutable, under fresh names. See the head of this file for what all methods promise. */
 export interface BlobStore extends AsyncDisposable {
   /** Whether `put` holds the whole content in memory before it passes it on. */
   readonly holdsContent: boolean;
