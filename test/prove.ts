@@ -19,7 +19,7 @@ interface Campaign {
 }
 
 /** Sized for ten minutes on two cores, both drivers together. */
-const KILLS = 150;
+const KILLS = 300;
 const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
