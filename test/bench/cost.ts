@@ -50,11 +50,35 @@ const PARTS: readonly { operation: LoadOperation; parts: readonly PartName[]; ta
   },
 ];
 
+export const OPERATIONS: readonly LoadOperation[] = PARTS.map(({ operation }) => operation);
+
+/** A program gets faster for some ten thousand requests, while the engine compiles it. */
+const WARM_UP_REQUESTS: Readonly<Record<LoadOperation, number>> = {
+  empty: 20_000,
+  challenge: 20_000,
+  "verify-factor": 8_000,
+  "retrieve-metadata": 8_000,
+  retrieve: 8_000,
+  sync: 4_000,
+  create: 4_000,
+};
+
+export async function warmUp(url: string, operation: LoadOperation, answerBytes = 0): Promise<void> {
+  await runLoad({
+    url,
+    operation,
+    count: WARM_UP_REQUESTS[operation],
+    concurrency: CONCURRENCY,
+    bytes: BYTES,
+    answerBytes,
+  });
+}
+
 /** Warms the service up with one run and measures the next. */
 export async function measureCosts(): Promise<{ readonly parts: Parts; readonly costs: readonly Cost[] }> {
   const parts = await measureParts(BYTES);
   await using service = await startBenchService();
-  await using floor = await startBenchService("test/bench/floor-server.ts");
+  await using floor = await startBenchService({ program: "test/bench/floor-server.ts" });
   const costs: Cost[] = [];
   for (const { operation, parts: names, target } of PARTS) {
     const options = { operation, count: COUNT, concurrency: CONCURRENCY, bytes: BYTES };
@@ -81,7 +105,7 @@ export async function measureThroughput(url?: string): Promise<Throughput[]> {
   const rows: Throughput[] = [];
   await using service = url === undefined ? await startBenchService() : null;
   const target = service === null ? { url: url ?? "" } : { url: service.url, metricsUrl: service.metricsUrl };
-  for (const { operation } of PARTS)
+  for (const operation of OPERATIONS)
     for (const concurrency of [1, 8, 32]) {
       const result = await runLoad({ ...target, operation, count: COUNT / 2, concurrency, bytes: BYTES });
       rows.push({ ...result, operation, concurrency });

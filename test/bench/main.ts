@@ -2,12 +2,14 @@
  * `bun run bench`: what the service costs. Prints tables and leaves JSON and plots in `bench-results/`. Figures of one run
  * compare with each other, not with those of other runs or machines.
  *
- *   bun run bench [--url URL]    with --url the load is aimed at another server that speaks the same API
+ *   bun run bench [--url URL]         with --url the load is aimed at another server that speaks the same API
+ *   bun run bench --against FOLDER    what changed since another checkout of this project, as ratios of CPU time
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DRIVERS } from "../drivers.ts";
+import { compareWith } from "./compare.ts";
 import { measureCosts, measureThroughput } from "./cost.ts";
 import { barChart } from "./plot.ts";
 import { measureRoundTrips, ROUND_TRIP_LIMITS } from "./round-trips.ts";
@@ -19,15 +21,19 @@ const STARTS = 5;
 const TRANSFER_WIDTHS = [64, 128, 256];
 const RESULTS = join(import.meta.dir, "../../bench-results");
 
-const { values } = parseArgs({ options: { url: { type: "string" } } });
+const { values } = parseArgs({ options: { url: { type: "string" }, against: { type: "string" } } });
 await mkdir(RESULTS, { recursive: true });
-if (values.url === undefined) {
+if (values.against !== undefined) {
+  await comparison(values.against);
+} else if (values.url !== undefined) {
+  await throughput(values.url);
+} else {
   await roundTrips();
   await startUp();
   await costs();
+  await throughput();
+  await transfers();
 }
-await throughput(values.url);
-if (values.url === undefined) await transfers();
 process.stdout.write(`\nJSON and plots are in ${RESULTS}\n`);
 
 async function roundTrips(): Promise<void> {
@@ -92,7 +98,21 @@ async function costs(): Promise<void> {
   );
 }
 
-async function throughput(url: string | undefined): Promise<void> {
+async function comparison(before: string): Promise<void> {
+  const rows = await compareWith(before);
+  await show(
+    `CPU of an operation at 4 KiB beside that in ${before}, embedded driver`,
+    "comparison",
+    rows.map(({ operation, beforeMs, afterMs, ratio }) => ({
+      operation,
+      "before ms": rounded(beforeMs),
+      "after ms": rounded(afterMs),
+      ratio: rounded(ratio),
+    })),
+  );
+}
+
+async function throughput(url?: string): Promise<void> {
   const rows = await measureThroughput(url);
   await show(
     `Throughput and latency at 4 KiB${url === undefined ? ", embedded driver" : `, ${url}`}`,

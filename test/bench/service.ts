@@ -13,11 +13,21 @@ export interface BenchService extends AsyncDisposable {
   readonly firstAnswerMs: number;
 }
 
-/** Starts a program of ours that announces its address in a line of JSON, on an empty local storage. */
-export async function startBenchService(program = "src/main.ts"): Promise<BenchService> {
+export interface BenchServiceOptions {
+  /** A program that announces its address in a line of JSON. */
+  readonly program?: string;
+  /** The checkout of this project to take it from; this one if not given. */
+  readonly root?: string;
+}
+
+/** Starts the service, or another program, on an empty local storage. */
+export async function startBenchService({
+  program = "src/main.ts",
+  root = ROOT,
+}: BenchServiceOptions = {}): Promise<BenchService> {
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-bench-"));
   const startedMs = performance.now();
-  const child = Bun.spawn([process.execPath, join(ROOT, program)], {
+  const child = Bun.spawn([process.execPath, join(root, program)], {
     cwd: dataDir,
     env: {
       PATH: process.env.PATH ?? "",

@@ -1,0 +1,43 @@
+/** What a change did: CPU of each operation beside that of another checkout of this project, in one run. */
+import { OPERATIONS, warmUp } from "./cost.ts";
+import type { LoadOperation } from "./load.ts";
+import { runLoad, startBenchService } from "./service.ts";
+
+export interface Comparison {
+  readonly operation: LoadOperation;
+  /** CPU milliseconds of one request, the median of the rounds. */
+  readonly beforeMs: number;
+  readonly afterMs: number;
+  /** The median of the rounds' ratios, after to before: noise that lasts longer than a round cancels out. */
+  readonly ratio: number;
+}
+
+const ROUNDS = 5;
+const LOAD = { count: 1_000, concurrency: 8, bytes: 4096 };
+
+/** @param before the folder of the other checkout, with its dependencies installed. */
+export async function compareWith(before: string): Promise<Comparison[]> {
+  await using then = await startBenchService({ root: before });
+  await using now = await startBenchService();
+  const comparisons: Comparison[] = [];
+  for (const operation of OPERATIONS) {
+    for (const { url } of [then, now]) await warmUp(url, operation);
+    const rounds: { beforeMs: number; afterMs: number }[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const { cpuMs: beforeMs } = await runLoad({ ...LOAD, operation, ...then });
+      const { cpuMs: afterMs } = await runLoad({ ...LOAD, operation, ...now });
+      rounds.push({ beforeMs: beforeMs ?? Number.NaN, afterMs: afterMs ?? Number.NaN });
+    }
+    comparisons.push({
+      operation,
+      beforeMs: median(rounds.map((round) => round.beforeMs)),
+      afterMs: median(rounds.map((round) => round.afterMs)),
+      ratio: median(rounds.map((round) => round.afterMs / round.beforeMs)),
+    });
+  }
+  return comparisons;
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
