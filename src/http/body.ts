@@ -68,8 +68,10 @@ function bodyOf<T extends TSchema>(schema: T, read: (context: ParseContext) => P
   const compiled = TypeCompiler.Compile(schema);
   return {
     body: schema,
-    async parse(context: ParseContext): Promise<Static<T>> {
-      const value = parseJson(await read(context), "The body");
+    // The framework reads the source of its hooks to see what they use. What takes the context as a whole is
+    // given everything in it, parsed cookies and a list of the headers included, at every request.
+    parse: async ({ request }: ParseContext): Promise<Static<T>> => {
+      const value = parseJson(await read({ request }), "The body");
       if (!compiled.Check(value)) throw new SchemaMismatch(describeMismatch(schema, value));
       return value;
     },
