@@ -5,7 +5,7 @@
  */
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { EncryptJWT, errors, jwtDecrypt } from "jose";
+import { CompactEncrypt, errors, jwtDecrypt } from "jose";
 import type { Clock } from "../clock.ts";
 import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
@@ -107,15 +107,17 @@ export async function createChallengeTokens(
   return {
     async issue(type, challenge, { operation, bindings }) {
       const nowS = Math.floor(clock.nowMs() / 1000);
-      return new EncryptJWT({
+      const claims = {
         type,
         challenge: encodeBase64Url(challenge),
         operation,
         bindings: bindings ?? {},
-      })
+        nbf: nowS - CLOCK_SKEW_S,
+        exp: nowS + LIFETIME_S,
+      };
+      // EncryptJWT would make a deep copy of the claims first, which takes a fifth of the time.
+      return new CompactEncrypt(Buffer.from(JSON.stringify(claims)))
         .setProtectedHeader({ alg: "dir", enc: "A256GCM", kid: encryptionKid })
-        .setNotBefore(nowS - CLOCK_SKEW_S)
-        .setExpirationTime(nowS + LIFETIME_S)
         .encrypt(encryptionKey);
     },
 
