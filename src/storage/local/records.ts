@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
-import { and, eq, gt, inArray, lte, sql } from "drizzle-orm";
+import { gt, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
 import type {
@@ -21,7 +21,7 @@ import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
 import { asOutage } from "./outage.ts";
-import { backups, counters, factorIndex, oneTime } from "./schema.ts";
+import { backups, counters, oneTime } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
@@ -111,10 +111,7 @@ class LocalRecords implements RecordStore {
   async unspend(values: readonly OneTimeValue[]): Promise<void> {
     await this.#writes.add(() => {
       for (const { id } of values.filter((value) => this.#spentHere.delete(value)))
-        this.#db
-          .delete(oneTime)
-          .where(eq(oneTime.id, storedKey(id)))
-          .run();
+        this.#statements.unspend.run({ id: storedKey(id) });
     });
   }
 
@@ -210,49 +207,27 @@ class LocalRecords implements RecordStore {
     const nowMs = this.#clock.nowMs();
     for (const factor of change.release ?? []) {
       const { scope, key } = this.asStored(factor);
-      this.#db
-        .delete(factorIndex)
-        .where(
-          and(
-            eq(factorIndex.scope, scope),
-            eq(factorIndex.factorKey, key),
-            eq(factorIndex.backupId, backupId),
-          ),
-        )
-        .run();
+      this.#statements.release.run({ scope, key, backupId });
     }
     for (const factor of change.claim ?? []) {
       const { scope, key } = this.asStored(factor);
-      this.#db
-        .insert(factorIndex)
-        .values({ scope, factorKey: key, backupId, createdAtMs: nowMs })
-        .onConflictDoNothing() // what is there was claimed by this change, which names the row twice
-        .run();
+      this.#statements.claim.run({ scope, key, backupId, nowMs });
     }
     this.#markSpent(change.spend ?? []);
-    if (change.redeem !== undefined)
-      this.#db
-        .update(oneTime)
-        .set({ spent: true })
-        .where(eq(oneTime.id, storedKey(change.redeem)))
-        .run();
+    if (change.redeem !== undefined) this.#statements.redeem.run({ id: storedKey(change.redeem) });
     if (change.issue !== undefined) this.#issue(change.issue);
     if (next === null) {
-      this.#db.delete(backups).where(eq(backups.backupId, backupId)).run();
+      this.#statements.delete.run({ backupId });
     } else {
-      const row = {
+      this.#statements.put.run({
+        backupId,
         revision: this.#random.uuid(),
         blobKey: next.blob.key,
         blobSize: next.blob.size,
         blobSha256: next.blob.sha256,
         metadata: JSON.stringify(next.metadata),
-        updatedAtMs: nowMs,
-      };
-      this.#db
-        .insert(backups)
-        .values({ backupId, ...row })
-        .onConflictDoUpdate({ target: backups.backupId, set: row })
-        .run();
+        nowMs,
+      });
     }
     return "committed";
   }
@@ -272,22 +247,19 @@ class LocalRecords implements RecordStore {
 
   #markSpent(values: readonly OneTimeValue[]): void {
     for (const { id, expiresAtMs } of values)
-      this.#putOneTime(id, { expiresAtMs, spent: true, backupId: null, holder: null });
+      this.#statements.putOneTime.run({
+        id: storedKey(id),
+        expiresAtMs,
+        spent: true,
+        backupId: null,
+        holder: null,
+      });
   }
 
   #issue({ id, expiresAtMs, backupId, holder }: SyncFactorToken): void {
     if (this.#liveOneTime(id) !== undefined)
       throw new Error("a sync factor token of this id was already issued");
-    this.#putOneTime(id, { expiresAtMs, spent: false, backupId, holder });
-  }
-
-  /** What is there has expired or is the same: a live row was a conflict. */
-  #putOneTime(id: string, row: Omit<typeof oneTime.$inferInsert, "id">): void {
-    this.#db
-      .insert(oneTime)
-      .values({ id: storedKey(id), ...row })
-      .onConflictDoUpdate({ target: oneTime.id, set: row })
-      .run();
+    this.#statements.putOneTime.run({ id: storedKey(id), expiresAtMs, spent: false, backupId, holder });
   }
 
   /** Deletes expired rows a batch at a time, so that no write waits for long. */
