@@ -1,6 +1,7 @@
 /** What a change did: CPU of each operation beside that of another checkout of this project, in one run. */
 import { OPERATIONS, warmUp } from "./cost.ts";
 import type { LoadOperation } from "./load.ts";
+import { median, WIDTH } from "./measure.ts";
 import { runLoad, startBenchService } from "./service.ts";
 
 export interface Comparison {
@@ -13,7 +14,7 @@ export interface Comparison {
 }
 
 const ROUNDS = 5;
-const LOAD = { count: 1_000, concurrency: 8, bytes: 4096 };
+const LOAD = { count: 1_000, concurrency: WIDTH, bytes: 4096 };
 
 /** @param before the folder of the other checkout, with its dependencies installed. */
 export async function compareWith(before: string): Promise<Comparison[]> {
@@ -36,8 +37,4 @@ export async function compareWith(before: string): Promise<Comparison[]> {
     });
   }
   return comparisons;
-}
-
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -1,15 +1,24 @@
 /** CPU of each operation beside its floor, and throughput and latency at rising concurrency. */
-import { measureParts, type PartName, type Parts } from "./floor.ts";
 import type { LoadOperation, LoadResult } from "./load.ts";
+import { cpuMs, median, WIDTH } from "./measure.ts";
+import { openParts, PART_NAMES, type PartName } from "./parts.ts";
 import { runLoad, startBenchService } from "./service.ts";
 
 export interface Cost {
   readonly operation: LoadOperation;
+  /** CPU milliseconds of one request; this and the following are medians of the rounds. */
   readonly cpuMs: number;
+  /** The parts, each measured alone, and an empty route with the same bodies. */
   readonly floorMs: number;
+  /** A bare route that does the parts one after the other, under the same load. */
+  readonly sketchMs: number;
+  /** Of a round's CPU to the same round's floor: noise that lasts longer than a round cancels out. */
   readonly ratio: number;
   /** The ratio to stay below, where there is one. */
   readonly target: number | null;
+  readonly sketchRatio: number;
+  /** CPU milliseconds of what the floor is made of, in order. */
+  readonly parts: readonly { readonly name: PartName | typeof EMPTY_ROUTE; readonly ms: number }[];
 }
 
 export interface Throughput extends LoadResult {
@@ -19,42 +28,39 @@ export interface Throughput extends LoadResult {
 
 const BYTES = 4096;
 const COUNT = 1_000;
-const CONCURRENCY = 8;
+const ROUNDS = 5;
+const PART_CALLS = 400;
+const PART_WARM_UP_CALLS = 4_000;
+const EMPTY_ROUTE = "an empty route";
+
+const KEYPAIR_PROOF = ["open a token", "verify P-256"] as const;
 
 const PARTS: readonly { operation: LoadOperation; parts: readonly PartName[]; target: number | null }[] = [
   { operation: "challenge", parts: ["make a token"], target: 1.3 },
-  {
-    operation: "verify-factor",
-    parts: ["open a token", "verify P-256", "locate", "read", "spend"],
-    target: 1.5,
-  },
-  {
-    operation: "retrieve-metadata",
-    parts: ["open a token", "verify P-256", "locate", "read", "spend"],
-    target: 1.5,
-  },
+  { operation: "verify-factor", parts: [...KEYPAIR_PROOF, "locate", "read", "spend"], target: 1.5 },
+  { operation: "retrieve-metadata", parts: [...KEYPAIR_PROOF, "locate", "read", "spend"], target: 1.5 },
   {
     operation: "retrieve",
-    parts: ["open a token", "verify P-256", "locate", "read", "get a blob", "spend"],
+    parts: [...KEYPAIR_PROOF, "locate", "read", "get a blob", "spend and issue"],
     target: 1.5,
   },
   {
     operation: "sync",
-    parts: ["open a token", "verify P-256", "locate", "read", "put a blob", "commit"],
+    parts: [...KEYPAIR_PROOF, "locate", "put and delete a blob", "read and commit an update"],
     target: 1.5,
   },
   {
     operation: "create",
-    parts: ["open a token", "verify P-256", "open a token", "verify P-256", "put a blob", "commit"],
+    parts: [...KEYPAIR_PROOF, ...KEYPAIR_PROOF, "put a blob", "commit a new backup"],
     target: null,
   },
 ];
 
 export const OPERATIONS: readonly LoadOperation[] = PARTS.map(({ operation }) => operation);
 
-/** A program gets faster for some ten thousand requests, while the engine compiles it. */
+/** A program gets faster for some thousand requests, while the engine compiles it. */
 const WARM_UP_REQUESTS: Readonly<Record<LoadOperation, number>> = {
-  empty: 20_000,
+  floor: 20_000,
   challenge: 20_000,
   "verify-factor": 8_000,
   "retrieve-metadata": 8_000,
@@ -63,41 +69,60 @@ const WARM_UP_REQUESTS: Readonly<Record<LoadOperation, number>> = {
   create: 4_000,
 };
 
-export async function warmUp(url: string, operation: LoadOperation, answerBytes = 0): Promise<void> {
-  await runLoad({
-    url,
-    operation,
-    count: WARM_UP_REQUESTS[operation],
-    concurrency: CONCURRENCY,
-    bytes: BYTES,
-    answerBytes,
-  });
+/** Aims as many requests at a service as it takes to be as fast as it gets. */
+export async function warmUp(url: string, operation: LoadOperation): Promise<void> {
+  await runLoad({ url, operation, count: WARM_UP_REQUESTS[operation], concurrency: WIDTH, bytes: BYTES });
 }
 
-/** Warms the service up with one run and measures the next. */
-export async function measureCosts(): Promise<{ readonly parts: Parts; readonly costs: readonly Cost[] }> {
-  const parts = await measureParts(BYTES);
+/** Measures an operation, the parts of its floor and its sketch in turns, all warmed up. */
+export async function measureCosts(): Promise<Cost[]> {
+  await using parts = await openParts(BYTES);
   await using service = await startBenchService();
   await using floor = await startBenchService({ program: "test/bench/floor-server.ts" });
+  const alone = (name: PartName, calls: number) => cpuMs(() => parts.perform(name), calls);
+  for (const name of PART_NAMES) await alone(name, PART_WARM_UP_CALLS);
+  const load = { count: COUNT, concurrency: WIDTH, bytes: BYTES };
+
+  /** CPU of a bare route that does these parts, with bodies of the same sizes. */
+  async function routeMs(
+    names: readonly PartName[],
+    { requestBytes, responseBytes }: LoadResult,
+    count = COUNT,
+  ): Promise<number> {
+    const path = `/floor/${responseBytes}/${names.map((name) => PART_NAMES.indexOf(name)).join(",") || "none"}`;
+    const result = await runLoad({ ...load, ...floor, operation: "floor", path, count, bytes: requestBytes });
+    return result.cpuMs ?? Number.NaN;
+  }
+
   const costs: Cost[] = [];
   for (const { operation, parts: names, target } of PARTS) {
-    const options = { operation, count: COUNT, concurrency: CONCURRENCY, bytes: BYTES };
-    await runLoad({ ...options, url: service.url });
-    const measured = await runLoad({ ...options, url: service.url, metricsUrl: service.metricsUrl });
-    const empty = {
-      ...options,
-      operation: "empty" as const,
-      bytes: measured.requestBytes,
-      answerBytes: measured.responseBytes,
-      url: floor.url,
-    };
-    await runLoad(empty);
-    const { cpuMs: emptyMs } = await runLoad({ ...empty, metricsUrl: floor.metricsUrl });
-    const floorMs = (emptyMs ?? 0) + names.reduce((sum, name) => sum + parts[name], 0);
-    const cpuMs = measured.cpuMs ?? Number.NaN;
-    costs.push({ operation, cpuMs, floorMs, ratio: cpuMs / floorMs, target });
+    await warmUp(service.url, operation);
+    const sizes = await runLoad({ ...load, ...service, operation });
+    for (const route of [[], names]) await routeMs(route, sizes, WARM_UP_REQUESTS[operation]);
+
+    const rounds: { cpu: number; sketch: number; floor: number[] }[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const { cpuMs: cpu } = await runLoad({ ...load, ...service, operation });
+      const sketch = await routeMs(names, sizes);
+      const floor = [await routeMs([], sizes)];
+      for (const name of names) floor.push(await alone(name, PART_CALLS));
+      rounds.push({ cpu: cpu ?? Number.NaN, sketch, floor });
+    }
+    costs.push({
+      operation,
+      cpuMs: median(rounds.map(({ cpu }) => cpu)),
+      floorMs: median(rounds.map(({ floor }) => sum(floor))),
+      sketchMs: median(rounds.map(({ sketch }) => sketch)),
+      ratio: median(rounds.map(({ cpu, floor }) => cpu / sum(floor))),
+      target,
+      sketchRatio: median(rounds.map(({ cpu, sketch }) => cpu / sketch)),
+      parts: ([EMPTY_ROUTE, ...names] as const).map((name, index) => ({
+        name,
+        ms: median(rounds.map(({ floor }) => floor[index] ?? Number.NaN)),
+      })),
+    });
   }
-  return { parts, costs };
+  return costs;
 }
 
 /** @param url another server that speaks the same API, instead of one of ours. */
@@ -105,10 +130,16 @@ export async function measureThroughput(url?: string): Promise<Throughput[]> {
   const rows: Throughput[] = [];
   await using service = url === undefined ? await startBenchService() : null;
   const target = service === null ? { url: url ?? "" } : { url: service.url, metricsUrl: service.metricsUrl };
-  for (const operation of OPERATIONS)
-    for (const concurrency of [1, 8, 32]) {
-      const result = await runLoad({ ...target, operation, count: COUNT / 2, concurrency, bytes: BYTES });
+  for (const operation of OPERATIONS) {
+    await warmUp(target.url, operation);
+    for (const concurrency of [1, 8, 32, 64]) {
+      const result = await runLoad({ ...target, operation, count: COUNT, concurrency, bytes: BYTES });
       rows.push({ ...result, operation, concurrency });
     }
+  }
   return rows;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

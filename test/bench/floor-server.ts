@@ -1,21 +1,28 @@
-/** The least a server of this kind can do: reads a body, answers with as many bytes as the path asks for. */
+/**
+ * The least a server of this kind can do: reads a body, does the parts that the path names one after the other, and
+ * answers with as many bytes as the path asks for. No schema, no limits, no log, no figures, no errors.
+ */
 import { Elysia } from "elysia";
-import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { createMetricsApp } from "../../src/telemetry/metrics-app.ts";
+import { announce } from "./announce.ts";
+import { openParts, PART_NAMES } from "./parts.ts";
 
-const app = new Elysia().post(
-  "/empty/:bytes",
-  async ({ request, params }) => {
-    await request.arrayBuffer();
-    return new Response("x".repeat(Number(params.bytes)), {
-      headers: { "content-type": "application/json" },
-    });
-  },
-  { parse: "none" },
-);
-const api = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
-const metrics = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: createMetricsApp(createMetrics()).fetch });
-app.get("/health", () => "ok");
-process.stdout.write(
-  `${JSON.stringify({ url: `http://127.0.0.1:${api.port}`, metrics: `http://127.0.0.1:${metrics.port}/metrics` })}\n`,
-);
+const BLOB_BYTES = 4096;
+
+const parts = await openParts(BLOB_BYTES);
+const app = new Elysia()
+  .get("/health", () => "ok")
+  .post(
+    "/floor/:bytes/:parts",
+    async ({ request, params }) => {
+      await request.arrayBuffer();
+      for (const index of params.parts.split(",")) {
+        const part = PART_NAMES[Number(index)];
+        if (part !== undefined) await parts.perform(part);
+      }
+      return new Response("x".repeat(Number(params.bytes)), {
+        headers: { "content-type": "application/json" },
+      });
+    },
+    { parse: "none" },
+  );
+announce(app.fetch);

@@ -24,8 +24,8 @@ export interface LoadOptions {
   readonly concurrency: number;
   /** Size of the backups. */
   readonly bytes: number;
-  /** For `empty`: the size of the answers. */
-  readonly answerBytes?: number;
+  /** For `floor`: the path to send `bytes` to. */
+  readonly path?: string;
 }
 
 export interface LoadResult {
@@ -44,7 +44,7 @@ export interface LoadResult {
 }
 
 export type LoadOperation =
-  | "empty"
+  | "floor"
   | "challenge"
   | "create"
   | "verify-factor"
@@ -104,18 +104,12 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
 }
 
 /** Everything a client can do beforehand, so that only the operation itself is measured. */
-async function prepare({
-  url,
-  operation,
-  count,
-  bytes,
-  answerBytes = 0,
-}: LoadOptions): Promise<readonly Shot[]> {
+async function prepare({ url, operation, count, bytes, path = "" }: LoadOptions): Promise<readonly Shot[]> {
   const client = new ApiClient({ url });
   const shots: Shot[] = [];
-  if (operation === "empty")
+  if (operation === "floor")
     return Array.from({ length: count }, () => ({
-      path: `/empty/${answerBytes}`,
+      path,
       body: "x".repeat(bytes),
       contentType: "application/json",
     }));

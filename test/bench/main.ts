@@ -8,12 +8,15 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { DRIVERS } from "../drivers.ts";
+import { DRIVERS, type Driver } from "../drivers.ts";
 import { compareWith } from "./compare.ts";
-import { measureCosts, measureThroughput } from "./cost.ts";
+import { type Cost, measureCosts, measureThroughput } from "./cost.ts";
+import { measureCryptoSteps } from "./crypto-steps.ts";
+import { KEYPAIR_STEP, type PartName } from "./parts.ts";
 import { barChart } from "./plot.ts";
 import { measureRoundTrips, ROUND_TRIP_LIMITS } from "./round-trips.ts";
 import { startBenchService } from "./service.ts";
+import { measureStretches } from "./stretches.ts";
 import { measureTransfers } from "./transfers.ts";
 
 const DELAY_MS = 20;
@@ -32,7 +35,8 @@ if (values.against !== undefined) {
   await startUp();
   await costs();
   await throughput();
-  await transfers();
+  await stretches();
+  for (const driver of DRIVERS) await transfers(driver);
 }
 process.stdout.write(`\nJSON and plots are in ${RESULTS}\n`);
 
@@ -70,23 +74,37 @@ async function startUp(): Promise<void> {
 }
 
 async function costs(): Promise<void> {
-  const { parts, costs } = await measureCosts();
+  const costs = await measureCosts();
   await show(
-    "CPU of the unavoidable parts, each measured alone",
-    "parts",
-    Object.entries(parts).map(([part, ms]) => ({ part, ms: rounded(ms) })),
-  );
-  await show(
-    "CPU of an operation at 4 KiB beside its floor: its parts and an empty route with the same bodies",
+    "CPU of an operation at 4 KiB beside its floor, the sum of its parts, and beside a bare route that does the same parts",
     "costs",
-    costs.map(({ operation, cpuMs, floorMs, ratio, target }) => ({
+    costs.map(({ operation, cpuMs, floorMs, ratio, target, sketchMs, sketchRatio }) => ({
       operation,
       "CPU ms": rounded(cpuMs),
       "floor ms": rounded(floorMs),
-      ratio: rounded(ratio),
+      "to floor": rounded(ratio),
       target: target ?? "–",
       met: target === null ? "–" : ratio <= target ? "yes" : "NO",
+      "bare route ms": rounded(sketchMs),
+      "to bare route": rounded(sketchRatio),
     })),
+  );
+  await show(
+    "What the floor is made of: each part measured alone, and its share of the operation that contains it",
+    "parts",
+    costs.flatMap(({ operation, cpuMs, parts }) =>
+      parts.map(({ name, ms }) => ({ operation, part: name, ms: rounded(ms), share: percent(ms / cpuMs) })),
+    ),
+  );
+  const keypairProof = costs.find(({ operation }) => operation === "verify-factor");
+  const steps = await measureCryptoSteps();
+  await show(
+    "Proofs of other kinds, and what verify-factor costs with them",
+    "crypto-steps",
+    steps.map(({ step, ms }) => {
+      const others = (keypairProof?.cpuMs ?? Number.NaN) - partMs(keypairProof, KEYPAIR_STEP);
+      return { step, ms: rounded(ms), "share of verify-factor": percent(ms / (others + ms)) };
+    }),
   );
   await plot(
     "costs",
@@ -95,6 +113,26 @@ async function costs(): Promise<void> {
       "ms",
       costs.map(({ operation, cpuMs, floorMs }) => ({ label: operation, value: cpuMs, mark: floorMs })),
     ),
+  );
+}
+
+function partMs(cost: Cost | undefined, name: PartName): number {
+  return cost?.parts.find((part) => part.name === name)?.ms ?? Number.NaN;
+}
+
+async function stretches(): Promise<void> {
+  const rows = await measureStretches();
+  await show(
+    "How long the event loop is held up by transfers of 15 MiB, beside a bare server that only takes or sends the bytes",
+    "stretches",
+    rows.map(({ operation, concurrency, p99Ms, longestMs, bareP99Ms, bareLongestMs }) => ({
+      operation,
+      concurrency,
+      "p99 ms": rounded(p99Ms),
+      "longest ms": rounded(longestMs),
+      "bare p99 ms": rounded(bareP99Ms),
+      "bare longest ms": rounded(bareLongestMs),
+    })),
   );
 }
 
@@ -138,11 +176,11 @@ async function throughput(url?: string): Promise<void> {
   );
 }
 
-async function transfers(): Promise<void> {
-  const rows = await measureTransfers(TRANSFER_WIDTHS);
+async function transfers(driver: Driver): Promise<void> {
+  const rows = await measureTransfers(driver, TRANSFER_WIDTHS);
   await show(
-    "Peak memory with transfers of 15 MiB in flight, embedded driver (503: asked to come back)",
-    "transfers",
+    `Peak memory with transfers of 15 MiB in flight, ${driver.name} (503: asked to come back)`,
+    `transfers-${driver.name}`,
     rows.map(({ operation, inFlight, mibPerSecond, peakRssMib, failures }) => ({
       operation,
       "in flight": inFlight,
@@ -153,9 +191,9 @@ async function transfers(): Promise<void> {
     })),
   );
   await plot(
-    "transfers",
+    `transfers-${driver.name}`,
     barChart(
-      "Peak resident memory (the mark is the target)",
+      `Peak resident memory, ${driver.name} (the mark is the target)`,
       "MiB",
       rows.map((row) => ({ label: `${row.operation} × ${row.inFlight}`, value: row.peakRssMib, mark: 512 })),
     ),
@@ -169,6 +207,10 @@ async function show(title: string, file: string, rows: readonly Record<string, u
 
 async function plot(file: string, svg: string): Promise<void> {
   await Bun.write(join(RESULTS, `${file}.svg`), svg);
+}
+
+function percent(part: number): string {
+  return `${Math.round(part * 100)} %`;
 }
 
 function rounded(value: number | undefined): number {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Driver } from "../drivers.ts";
 import type { LoadOptions, LoadResult } from "./load.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -9,6 +10,8 @@ export interface BenchService extends AsyncDisposable {
   readonly url: string;
   readonly metricsUrl: string;
   readonly pid: number;
+  /** Has a program that has `event-loop-probe.ts` tell the long turns of its event loop while `work` is done. */
+  longTurnsMs(work: () => Promise<unknown>): Promise<number[]>;
   /** From the start of the process to the first answer. */
   readonly firstAnswerMs: number;
 }
@@ -18,15 +21,20 @@ export interface BenchServiceOptions {
   readonly program?: string;
   /** The checkout of this project to take it from; this one if not given. */
   readonly root?: string;
+  /** Where it keeps its data; a folder of its own if not given. */
+  readonly driver?: Driver;
 }
 
-/** Starts the service, or another program, on an empty local storage. */
+/** Starts the service, or another program, on an empty storage. */
 export async function startBenchService({
   program = "src/main.ts",
   root = ROOT,
+  driver,
 }: BenchServiceOptions = {}): Promise<BenchService> {
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-bench-"));
+  const storage = await driver?.environment();
   const startedMs = performance.now();
+  let tell: (turnsMs: number[]) => void = () => {};
   const child = Bun.spawn([process.execPath, join(root, program)], {
     cwd: dataDir,
     env: {
@@ -38,9 +46,11 @@ export async function startBenchService({
       DATA_DIR: dataDir,
       LOG_FORMAT: "json",
       ATTESTATION: "off",
+      ...storage?.env,
     },
     stdout: "pipe",
     stderr: "inherit",
+    ipc: (turnsMs) => tell(turnsMs),
   });
   const { url, metrics } = await announcement(child.stdout);
   await (await fetch(`${url}/health`)).text();
@@ -49,10 +59,19 @@ export async function startBenchService({
     metricsUrl: metrics,
     pid: child.pid,
     firstAnswerMs: performance.now() - startedMs,
+    async longTurnsMs(work) {
+      child.send("start");
+      await work();
+      const { promise, resolve } = Promise.withResolvers<number[]>();
+      tell = resolve;
+      child.send("stop");
+      return promise;
+    },
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await child.exited;
       await rm(dataDir, { recursive: true, force: true });
+      await storage?.[Symbol.asyncDispose]();
     },
   };
 }

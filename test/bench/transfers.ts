@@ -1,5 +1,6 @@
 /** Peak memory of the service while many large transfers are in flight. The transfers are driven by `load.ts`. */
 import { readFile } from "node:fs/promises";
+import type { Driver } from "../drivers.ts";
 import type { LoadOperation, LoadResult } from "./load.ts";
 import { runLoad, startBenchService } from "./service.ts";
 
@@ -15,11 +16,14 @@ const MIB = 1024 * 1024;
 const BACKUP_BYTES = 15 * MIB;
 
 /** Each figure is taken from a service of its own, so that one peak does not hide another. */
-export async function measureTransfers(widths: readonly number[]): Promise<TransferFigures[]> {
+export async function measureTransfers(
+  driver: Driver,
+  widths: readonly number[],
+): Promise<TransferFigures[]> {
   const figures: TransferFigures[] = [];
   for (const operation of ["create", "retrieve"] as const)
     for (const inFlight of widths) {
-      await using service = await startBenchService();
+      await using service = await startBenchService({ driver });
       const result = await runLoad({
         url: service.url,
         operation,

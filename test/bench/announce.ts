@@ -1,0 +1,11 @@
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { createMetricsApp } from "../../src/telemetry/metrics-app.ts";
+
+/** Starts a program to compare the service with: on free ports, which it announces as the service does. */
+export function announce(fetch: (request: Request) => Response | Promise<Response>): void {
+  const listen = (handler: typeof fetch) => Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: handler });
+  const api = listen(fetch);
+  const metrics = listen(createMetricsApp(createMetrics()).fetch);
+  const urls = { url: `http://127.0.0.1:${api.port}`, metrics: `http://127.0.0.1:${metrics.port}/metrics` };
+  process.stdout.write(`${JSON.stringify(urls)}\n`);
+}

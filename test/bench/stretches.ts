@@ -1,0 +1,61 @@
+/** For how long the event loop is held up while transfers of 15 MiB run, beside a bare server that does nothing else. */
+import type { LoadOperation } from "./load.ts";
+import { median } from "./measure.ts";
+import { runLoad, startBenchService } from "./service.ts";
+
+export interface Stretches {
+  readonly operation: LoadOperation;
+  readonly concurrency: number;
+  /** The longest turn of the event loop in milliseconds, the median of the rounds: the machine adds some of its own. */
+  readonly longestMs: number;
+  /** The 99th percentile of the turns that took more than 0.1 ms. */
+  readonly p99Ms: number;
+  readonly bareLongestMs: number;
+  readonly bareP99Ms: number;
+}
+
+const BACKUP_BYTES = 15 * 1024 * 1024;
+const BASE64_BYTES = (BACKUP_BYTES / 3) * 4;
+const ROUNDS = 7;
+const TRANSFERS = 8;
+
+const BARE = {
+  create: { path: "/swallow", bytes: BACKUP_BYTES },
+  sync: { path: "/swallow", bytes: BACKUP_BYTES },
+  retrieve: { path: `/pour/${BASE64_BYTES}`, bytes: 1 },
+} as const;
+
+export async function measureStretches(): Promise<Stretches[]> {
+  await using service = await startBenchService({ program: "test/bench/probed-service.ts" });
+  await using bare = await startBenchService({ program: "test/bench/bare-transfers.ts" });
+  const rows: Stretches[] = [];
+  for (const operation of ["create", "sync", "retrieve"] as const)
+    for (const concurrency of [1, 4]) {
+      const load = { count: TRANSFERS, concurrency };
+      const of = () =>
+        service.longTurnsMs(() => runLoad({ ...load, ...service, operation, bytes: BACKUP_BYTES }));
+      const ofBare = () =>
+        bare.longTurnsMs(() => runLoad({ ...load, ...bare, operation: "floor", ...BARE[operation] }));
+      await of();
+      await ofBare();
+      const turns: number[][] = [];
+      const bareTurns: number[][] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        turns.push(await of());
+        bareTurns.push(await ofBare());
+      }
+      rows.push({
+        operation,
+        concurrency,
+        longestMs: median(turns.map((round) => Math.max(...round))),
+        p99Ms: percentile99(turns.flat()),
+        bareLongestMs: median(bareTurns.map((round) => Math.max(...round))),
+        bareP99Ms: percentile99(bareTurns.flat()),
+      });
+    }
+  return rows;
+}
+
+function percentile99(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * 0.99)] ?? Number.NaN;
+}
