@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Random } from "../../clock.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, StorageUnavailable } from "../contract.ts";
 
@@ -53,6 +54,7 @@ class LocalBlobs implements BlobStore {
           hash.update(piece);
           size += piece.length;
           await answer(() => writeFully(file, piece));
+          await nextTurn();
         }
       await answer(async () => {
         await file.sync();
@@ -148,6 +150,7 @@ async function verifyFile(ref: BlobRef, file: FileHandle): Promise<void> {
     if (bytesRead === 0) break;
     hash.update(buffer.subarray(0, bytesRead));
     position += bytesRead;
+    await nextTurn();
   }
   verify(ref, position, hash.digest("hex"));
 }
@@ -177,6 +180,7 @@ function streamFile(file: FileHandle, size: number): ReadableStream<Uint8Array> 
           const { bytesRead } = await answer(() => file.read(buffer, 0, buffer.length, position));
           if (bytesRead === 0) throw new StorageUnavailable("a blob ended early while it was read");
           position += bytesRead;
+          await nextTurn();
           controller.enqueue(buffer.subarray(0, bytesRead));
           if (position < size) return;
           await file.close();
