@@ -9,8 +9,8 @@ export interface RetrievedBackup {
   readonly content: ReadableStream<Uint8Array>;
 }
 
-/** Up to this size an answer is made in one piece, which costs less than a stream. */
-const ONE_PIECE_BYTES = 64 * 1024;
+/** Up to this size an answer is made in one piece, with its length: it takes no more memory than a stream does. */
+const ONE_PIECE_BYTES = 256 * 1024;
 
 /**
  * Makes the answer, piece by piece where it is large: a stream is sent with chunked framing, so a client notices when
