@@ -2,7 +2,7 @@
 import { ServiceError } from "../errors.ts";
 import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./metadata.ts";
-import { alreadyUsed, unauthorized, untraceable } from "./outcomes.ts";
+import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 
 /** What a store is asked for: a text of another form names no backup, and may be more than a store takes as a key. */
 const BACKUP_ACCOUNT_ID = /^backup_account_[0-9a-fA-F]{66}$/;
@@ -37,18 +37,23 @@ export type Access = ReturnType<typeof createAccess>;
 
 /** @param records the only thing asked: finding and reading change nothing. */
 export function createAccess(records: RecordStore) {
-  return { find, open, enter, read, unlessReplayed };
+  return { locate, find, open, enter, read, unlessReplayed };
 
   /**
-   * The backup that a factor leads to.
+   * The backup that a factor leads to, if any.
    *
-   * @throws ServiceError `already_used`, whatever has changed since the first use; `backup_untraceable`.
+   * @throws ServiceError `already_used`, whatever has changed since the first use.
    */
-  async function find({ factor, oneTime }: Proven): Promise<string> {
+  async function locate({ factor, oneTime }: Pick<Proven, "factor" | "oneTime">): Promise<string | null> {
     const { backupId, spent } = await records.locate(factor, oneTime);
-    if (spent) throw alreadyUsed();
-    if (backupId === null) throw untraceable();
+    // The same proof may have taken the factor away while the two were looked up one after the other.
+    if (spent || (backupId === null && (await records.locate(null, oneTime)).spent)) throw alreadyUsed();
     return backupId;
+  }
+
+  /** As {@link locate}. @throws ServiceError also `backup_untraceable`. */
+  async function find(by: Proven): Promise<string> {
+    return (await locate(by)) ?? fail(untraceable());
   }
 
   /**

@@ -41,7 +41,7 @@ export interface FactorOptions {
 }
 
 export function factorOperations({ records, access, commits, limits, destructions }: FactorOptions) {
-  const { find, open, enter, read } = access;
+  const { locate, find, open, enter, read, unlessReplayed } = access;
   const { newFactor, change, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
     /**
@@ -61,8 +61,7 @@ export function factorOperations({ records, access, commits, limits, destruction
      *   `backup_does_not_exist` or `backup_id_mismatch` where the factor is on no backup or on another.
      */
     async retrieveMetadata(by: Proven, expectedId: string | null): Promise<ExportedMetadata> {
-      const { backupId, spent } = await records.locate(by.factor, by.oneTime);
-      if (spent) throw alreadyUsed();
+      const backupId = await locate(by);
       if (backupId === null) {
         if (expectedId === null) throw untraceable();
         throw (await read(expectedId)) === null
@@ -82,7 +81,7 @@ export function factorOperations({ records, access, commits, limits, destruction
      */
     async findPasskey(factor: FactorRef, oneTime: readonly OneTimeValue[]): Promise<PasskeyOnBackup> {
       const { backupId, spent } = await records.locate(factor, oneTime);
-      try {
+      return unlessReplayed(oneTime, async () => {
         const entry = await open(backupId ?? fail(untraceable()), factor);
         const { metadata } = entry;
         return {
@@ -91,9 +90,7 @@ export function factorOperations({ records, access, commits, limits, destruction
           credential: passkeyCredential(metadata, factor),
           turnkeyAccountId: metadata.keys.find((key) => key.kind === "TURNKEY")?.turnkeyAccountId ?? null,
         };
-      } catch (error) {
-        throw spent ? alreadyUsed() : error;
-      }
+      });
     },
 
     /**

@@ -1,0 +1,72 @@
+/** A proof that is used by another request at the very moment it is looked up: before the factor is, after the proof. */
+import { describe, expect, test } from "bun:test";
+import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
+import { DRIVERS } from "../drivers.ts";
+import { created, newPasskey, proven } from "../support/factors.ts";
+import { startService } from "../support/service.ts";
+import { replaced } from "../support/store-wrappers.ts";
+import { solved, type User, userWithBackup } from "../support/users.ts";
+
+type Send = () => Promise<Answer<unknown>>;
+
+for (const driver of DRIVERS)
+  describe(`a proof that is used while it is looked up (${driver.name})`, () => {
+    async function startTorn() {
+      let meanwhile: (() => Promise<void>) | null = null;
+      const service = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          blobs,
+          records: replaced(records, {
+            async locate(factor, oneTime) {
+              const act = meanwhile;
+              if (act === null || factor === null) return records.locate(factor, oneTime);
+              meanwhile = null;
+              const { spent } = await records.locate(null, oneTime);
+              await act();
+              const { backupId } = await records.locate(factor, []);
+              return { backupId, spent };
+            },
+          }),
+        }),
+      });
+      /** Sends a request; while its proof is looked up, sends it once more and takes the backup away. */
+      async function sendTorn(send: Send, takeAway: Send | null): Promise<Answer<unknown>> {
+        meanwhile = async () => {
+          (await send()).ok();
+          if (takeAway !== null) (await takeAway()).ok();
+        };
+        return send();
+      }
+      return { service, client: service.client, sendTorn };
+    }
+
+    const deleting = (client: ApiClient, user: Pick<User, "sync">): Send => {
+      const proof = solved(client, "delete-backup", user.sync);
+      return async () => client.deleteBackup(await proof);
+    };
+
+    test("is told as used when it deleted the backup itself", async () => {
+      const { service, client, sendTorn } = await startTorn();
+      await using _ = service;
+      const user = await userWithBackup(client);
+      expect((await sendTorn(deleting(client, user), null)).code()).toBe("already_used");
+    });
+
+    test("is told as used when the backup was deleted afterwards", async () => {
+      const { service, client, sendTorn } = await startTorn();
+      await using _ = service;
+      const user = await userWithBackup(client);
+      const proof = await solved(client, "retrieve-metadata", user.sync);
+      const answer = await sendTorn(() => client.retrieveMetadata(proof), deleting(client, user));
+      expect(answer.code()).toBe("already_used");
+    });
+
+    test("is told as used when it was a passkey's and the backup was deleted afterwards", async () => {
+      const { service, client, sendTorn } = await startTorn();
+      await using _ = service;
+      const user = await created(client, newPasskey());
+      const proof = await proven(client, "verify-factor", user.main);
+      const answer = await sendTorn(() => client.verifyFactor(proof), deleting(client, user));
+      expect(answer.code()).toBe("already_used");
+    });
+  });
