@@ -1,4 +1,5 @@
 /** The two parts of an upload, read from a multipart/form-data body (RFC 7578) as it arrives. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { make as createParser, type PartInfo } from "multipasta";
 import { ServiceError } from "../errors.ts";
 import { limitedBody } from "./body.ts";
@@ -18,6 +19,7 @@ export interface UploadLimits {
   readonly maxBytes: number;
 }
 
+const PIECE_BYTES = 64 * 1024;
 const MAX_PARTS = 16;
 const DASH = 0x2d;
 
@@ -37,7 +39,7 @@ export class UploadParts {
   constructor(request: Request, { maxPayloadBytes, maxBackupBytes, maxBytes }: UploadLimits) {
     const boundary = boundaryOf(request.headers.get("content-type") ?? "");
     this.#problem = boundary === null ? "its content-type names no valid boundary" : null;
-    this.#source = limitedBody(request, maxBytes);
+    this.#source = inPieces(limitedBody(request, maxBytes));
     const parser = createParser({
       headers: { "content-type": `multipart/form-data; boundary="${boundary ?? "none"}"` },
       maxParts: MAX_PARTS,
@@ -115,6 +117,15 @@ function boundaryOf(contentType: string): string | null {
     /^multipart\/form-data\s*;(?:[^"]|"[^"]*")*?\bboundary=(?:"([^"]*)"|([^\s;"]*))/i.exec(contentType) ?? [];
   const boundary = quoted ?? token ?? "";
   return /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/.test(boundary) ? boundary : null;
+}
+
+/** A chunk may have more than a MiB. To search it for the boundary can be made slow, so others get a turn in between. */
+async function* inPieces(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks)
+    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+      if (start > 0) await nextTurn();
+      yield chunk.subarray(start, start + PIECE_BYTES);
+    }
 }
 
 function keepIn(part: Part, maxBytes: number): (chunk: Uint8Array | null) => void {
