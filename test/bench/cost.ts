@@ -35,7 +35,11 @@ const EMPTY_ROUTE = "an empty route";
 
 const KEYPAIR_PROOF = ["open a token", "verify P-256"] as const;
 
-const PARTS: readonly { operation: LoadOperation; parts: readonly PartName[]; target: number | null }[] = [
+const PARTS: readonly {
+  operation: keyof typeof WARM_UP_REQUESTS;
+  parts: readonly PartName[];
+  target: number | null;
+}[] = [
   { operation: "challenge", parts: ["make a token"], target: 1.3 },
   { operation: "verify-factor", parts: [...KEYPAIR_PROOF, "locate", "read", "spend"], target: 1.5 },
   { operation: "retrieve-metadata", parts: [...KEYPAIR_PROOF, "locate", "read", "spend"], target: 1.5 },
@@ -56,10 +60,10 @@ const PARTS: readonly { operation: LoadOperation; parts: readonly PartName[]; ta
   },
 ];
 
-export const OPERATIONS: readonly LoadOperation[] = PARTS.map(({ operation }) => operation);
+export const OPERATIONS = PARTS.map(({ operation }) => operation);
 
 /** A program gets faster for some thousand requests, while the engine compiles it. */
-const WARM_UP_REQUESTS: Readonly<Record<LoadOperation, number>> = {
+const WARM_UP_REQUESTS: Readonly<Record<Exclude<LoadOperation, "transfers">, number>> = {
   floor: 20_000,
   challenge: 20_000,
   "verify-factor": 8_000,
@@ -70,7 +74,7 @@ const WARM_UP_REQUESTS: Readonly<Record<LoadOperation, number>> = {
 };
 
 /** Aims as many requests at a service as it takes to be as fast as it gets. */
-export async function warmUp(url: string, operation: LoadOperation): Promise<void> {
+export async function warmUp(url: string, operation: keyof typeof WARM_UP_REQUESTS): Promise<void> {
   await runLoad({ url, operation, count: WARM_UP_REQUESTS[operation], concurrency: WIDTH, bytes: BYTES });
 }
 

@@ -45,6 +45,8 @@ export interface LoadResult {
 
 export type LoadOperation =
   | "floor"
+  /** Half of each: create and retrieve. */
+  | "transfers"
   | "challenge"
   | "create"
   | "verify-factor"
@@ -104,7 +106,8 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
 }
 
 /** Everything a client can do beforehand, so that only the operation itself is measured. */
-async function prepare({ url, operation, count, bytes, path = "" }: LoadOptions): Promise<readonly Shot[]> {
+async function prepare(options: LoadOptions): Promise<readonly Shot[]> {
+  const { url, operation, count, bytes, path = "" } = options;
   const client = new ApiClient({ url });
   const shots: Shot[] = [];
   if (operation === "floor")
@@ -113,6 +116,12 @@ async function prepare({ url, operation, count, bytes, path = "" }: LoadOptions)
       body: "x".repeat(bytes),
       contentType: "application/json",
     }));
+  if (operation === "transfers") {
+    const half = { ...options, count: Math.ceil(count / 2) };
+    const uploads = await prepare({ ...half, operation: "create" });
+    const downloads = await prepare({ ...half, operation: "retrieve" });
+    return uploads.flatMap((upload, index) => [upload, ...downloads.slice(index, index + 1)]);
+  }
   if (operation === "challenge")
     return Array.from({ length: count }, () => json("/v1/sync/challenge/keypair", {}));
   if (operation === "create") {

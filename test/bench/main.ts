@@ -182,7 +182,7 @@ async function transfers(driver: Driver): Promise<void> {
     `Peak memory with transfers of 15 MiB in flight, ${driver.name} (503: asked to come back)`,
     `transfers-${driver.name}`,
     rows.map(({ operation, inFlight, mibPerSecond, peakRssMib, failures }) => ({
-      operation,
+      operation: operation === "transfers" ? "half create, half retrieve" : operation,
       "in flight": inFlight,
       "MiB/s": Math.round(mibPerSecond),
       "peak RSS MiB": Math.round(peakRssMib),

@@ -21,7 +21,7 @@ export async function measureTransfers(
   widths: readonly number[],
 ): Promise<TransferFigures[]> {
   const figures: TransferFigures[] = [];
-  for (const operation of ["create", "retrieve"] as const)
+  for (const operation of ["create", "retrieve", "transfers"] as const)
     for (const inFlight of widths) {
       await using service = await startBenchService({ driver });
       const result = await runLoad({
