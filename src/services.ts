@@ -98,10 +98,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     findPasskey,
   });
 
-  const uploadBudget = createUploadBudget({
-    maxBytes: config.limits.maxInFlightUploadBytes,
-    isHeldWhole: blobs.holdsContent,
-  });
+  const uploadBudget = createUploadBudget(config.limits.maxInFlightUploadBytes);
   metrics.watchUploadMemory(() => uploadBudget.heldBytes);
 
   return {

@@ -22,16 +22,10 @@ export interface Holding extends Disposable {
   arrived(bytes: number, waitingBytes: number): void;
 }
 
-export interface UploadBudgetOptions {
-  readonly maxBytes: number;
-  /** Whether the blob store holds a whole upload before it is sent on. */
-  readonly isHeldWhole: boolean;
-}
+/** What an upload holds that is passed on as it arrives: a few pieces between the socket and the store, as measured. */
+const STREAMED_BYTES = 4 * 1024 * 1024;
 
-/** What an upload holds that is passed on as it arrives: a few pieces between the socket and the store. */
-const STREAMED_BYTES = 2 * 1024 * 1024;
-
-export function createUploadBudget({ maxBytes, isHeldWhole }: UploadBudgetOptions): UploadBudget {
+export function createUploadBudget(maxBytes: number): UploadBudget {
   let held = 0;
 
   function requireRoom(bytes: number): void {
@@ -44,11 +38,11 @@ export function createUploadBudget({ maxBytes, isHeldWhole }: UploadBudgetOption
       return held;
     },
     admit(declaredBytes) {
-      requireRoom(isHeldWhole ? declaredBytes : Math.min(declaredBytes, STREAMED_BYTES));
+      requireRoom(Math.min(declaredBytes, STREAMED_BYTES));
       let own = 0;
       return {
         arrived(bytes, waitingBytes) {
-          const needed = isHeldWhole ? bytes : Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes);
+          const needed = Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes);
           if (needed <= own) return;
           requireRoom(needed - own);
           held += needed - own;

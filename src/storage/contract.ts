@@ -101,7 +101,8 @@ export type Conflict = "spent" | "exists" | "revision" | "factor-claimed";
 export interface RecordStore extends AsyncDisposable {
   /**
    * Finds the backup that a factor leads to and tells whether one of the one-time values was used before, in one
-   * round trip. With `factor: null` only the latter. Strongly consistent.
+   * round trip. With `factor: null` only the latter. Each answer is strongly consistent, but the two may be of different
+   * instants: a commit that spends a value and releases the factor can fall between.
    */
   locate(
     factor: FactorRef | null,
@@ -161,15 +162,15 @@ export interface RecordStore extends AsyncDisposable {
 
 /** The ciphertexts: immutable, under fresh names. See the head of this file for what all methods promise. */
 export interface BlobStore extends AsyncDisposable {
-  /** Whether `put` holds the whole content in memory before it passes it on. */
-  readonly holdsContent: boolean;
-
-  /** Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. */
+  /**
+   * Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. However large it is,
+   * only a few pieces of it are in memory at a time.
+   */
   put(backupId: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BlobRef>;
 
   /**
    * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: either this throws
-   * {@link BlobDamaged}, or the stream fails with it before its last byte. The stream must be read or cancelled.
+   * {@link BlobDamaged} and serves nothing, or the whole is sound. The stream must be read or cancelled.
    */
   get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null>;
 

@@ -27,7 +27,6 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
 export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   const timed = timer(metrics, "blobs");
   return {
-    holdsContent: store.holdsContent,
     put: (backupId, content) => timed("put", () => store.put(backupId, content)),
     get: (ref) => timed("get", () => store.get(ref)),
     sizeOf: (key) => timed("sizeOf", () => store.sizeOf(key)),

@@ -1,5 +1,9 @@
 /** What only the aws driver's blob store does: how it speaks to S3. */
 import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, readlink, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { systemRandom } from "../../src/clock.ts";
 import type { AwsStorageConfig } from "../../src/config.ts";
@@ -32,6 +36,21 @@ async function openFixture(change: Partial<AwsStorageConfig> = {}, options: Part
     async [Symbol.asyncDispose]() {
       s3.destroy();
       for (const resource of [blobs, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The folder for temporary files, until it is disposed of. */
+async function temporaryFolder() {
+  const { TMPDIR } = process.env;
+  const path = await mkdtemp(join(tmpdir(), "aws-blobs-test-"));
+  process.env.TMPDIR = path;
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+      await rm(path, { recursive: true, force: true });
     },
   };
 }
@@ -102,11 +121,57 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(Buffer.concat(pieces).equals(content)).toBe(true);
     });
 
-    test("that stands still ends as an outage", async () => {
-      await using store = await openFixture({}, { stallMs: 50 });
-      const ref = await store.blobs.put("b1", [Buffer.alloc(3_000_000, 7)]);
-      store.proxy.inject({ kind: "stall answer" });
-      await expect(contentOf(store.blobs, ref)).rejects.toBeInstanceOf(StorageUnavailable);
+    for (const kind of ["stall answer", "cut answer"] as const) {
+      test(`is asked for again after a ${kind}`, async () => {
+        await using store = await openFixture({}, { stallMs: 50 });
+        const content = randomBytes(3_000_000);
+        const ref = await store.blobs.put("b1", [content]);
+        store.proxy.inject({ kind }, 2);
+        expect(content.equals(await contentOf(store.blobs, ref))).toBe(true);
+        expect(store.proxy.seen.filter((line) => line.startsWith("GET"))).toHaveLength(3);
+      });
+
+      test(`of which every answer is a ${kind} is an outage, and none of it is served`, async () => {
+        await using store = await openFixture({}, { stallMs: 50, retry: { ...RETRY, budgetMs: 200 } });
+        const ref = await store.blobs.put("b1", [randomBytes(3_000_000)]);
+        store.proxy.inject({ kind }, Number.POSITIVE_INFINITY);
+        await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
+      });
+    }
+  });
+
+  describe("large ciphertexts wait on disk", () => {
+    const large = randomBytes(300_000);
+
+    test("in files that have no name, and are gone with their last reader", async () => {
+      await using store = await openFixture();
+      await using folder = await temporaryFolder();
+      const openFiles = async () =>
+        (
+          await readdir("/proc/self/fd", { withFileTypes: true }).then((entries) =>
+            Promise.all(entries.map(({ name }) => readlink(`/proc/self/fd/${name}`).catch(() => ""))),
+          )
+        ).filter((path) => path.startsWith(folder.path));
+      const ref = await store.blobs.put("b1", [large]);
+      expect(await openFiles()).toEqual([]);
+      const read = await store.blobs.get(ref);
+      const cancelled = await store.blobs.get(ref);
+      expect(await openFiles()).toHaveLength(2);
+      expect(await readdir(folder.path)).toEqual([]);
+      await cancelled?.cancel();
+      expect(large.equals(Buffer.concat(await Array.fromAsync(read ?? [])))).toBe(true);
+      expect(await openFiles()).toEqual([]);
+    });
+
+    test("and where the disk refuses that is an outage; small ones need none", async () => {
+      await using store = await openFixture();
+      const ref = await store.blobs.put("b1", [large]);
+      await using folder = await temporaryFolder();
+      await rm(folder.path, { recursive: true });
+      await expect(store.blobs.put("b1", [large])).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
+      const small = await store.blobs.put("b1", [large.subarray(0, 1_000)]);
+      expect(await contentOf(store.blobs, small)).toHaveLength(1_000);
     });
   });
 

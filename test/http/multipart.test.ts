@@ -27,7 +27,7 @@ interface Sent {
 
 async function upload({ body, contentType = multipartType() }: Sent) {
   const init = { method: "POST", headers: { "content-type": contentType }, body: body as never };
-  const budget = createUploadBudget({ maxBytes: 64 * MIB, isHeldWhole: false });
+  const budget = createUploadBudget(64 * MIB);
   const request = new Request("http://localhost/", init);
   return withUpload(
     request,
@@ -401,4 +401,30 @@ describe("a boundary", () => {
 test("a part header that cannot be decoded is refused", async () => {
   const odd = part("backup", BACKUP_BYTES, "; filename*=utf-8''%E0%A4%A");
   expect(await codeOf({ body: multipartBody([PAYLOAD, odd]) })).toBe("multipart_error");
+});
+
+test("a body that is slow to search for its boundary lets others have a turn", async () => {
+  const boundary = "a".repeat(70); // of content that is all "a", every position may be the end of a delimiter
+  const content = Buffer.alloc(2 * MIB, "a");
+  const body = multipartBody([PAYLOAD, part("backup", content)], { boundary });
+  let turns = 0;
+  let timer = setImmediate(function count() {
+    turns++;
+    timer = setImmediate(count);
+  });
+  try {
+    await withUpload(
+      new Request("http://localhost/", {
+        method: "POST",
+        headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
+        body: new Uint8Array(body),
+      }),
+      schema,
+      { maxBackupBytes: content.length, budget: createUploadBudget(64 * MIB) },
+      async (_payload, backup) => expect(Buffer.concat(await Array.fromAsync(backup))).toEqual(content),
+    );
+  } finally {
+    clearImmediate(timer);
+  }
+  expect(turns).toBeGreaterThanOrEqual(content.length / (64 * 1024) - 1); // one between every two pieces
 });

@@ -4,7 +4,7 @@ import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 /** Names a call to a store, such as `records.commit`. */
 export type StoreCall =
   | `records.${Exclude<keyof RecordStore & string, "list" | "listFactors" | "asStored">}`
-  | `blobs.${Exclude<keyof BlobStore & string, "list" | "holdsContent">}`;
+  | `blobs.${Exclude<keyof BlobStore & string, "list">}`;
 
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
 export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise<T>;
@@ -30,7 +30,6 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
     },
     blobs: {
-      holdsContent: blobs.holdsContent,
       put: (backupId, content) => around("blobs.put", () => blobs.put(backupId, content)),
       get: (ref) => around("blobs.get", () => blobs.get(ref)),
       sizeOf: (key) => around("blobs.sizeOf", () => blobs.sizeOf(key)),

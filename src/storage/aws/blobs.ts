@@ -1,5 +1,4 @@
 /** The blob store on S3: one object per ciphertext, `<backupId>/blobs/<uuid>`. */
-import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import {
   DeleteObjectCommand,
@@ -13,21 +12,23 @@ import {
 } from "@aws-sdk/client-s3";
 import type { Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config.ts";
+import { type Content, requireIntact } from "../content-file.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
+import { unlessStalled } from "./object-body.ts";
 import type { AwsStoreOptions } from "./records.ts";
-import { DEFAULT_RETRY, type RetryPolicy, statusOf, withRetries } from "./retry.ts";
-import { verifiedStream } from "./verified-stream.ts";
+import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
+import { Slots } from "./slots.ts";
+import { type Spooled, spool } from "./spool.ts";
 
-/** Up to this size a ciphertext is read and checked before any of it is handed out. */
-const CHECKED_UP_FRONT_BYTES = 256 * 1024;
-/** Longer than a record's: up to 256 KiB are read within it, and S3 may have to ask KMS for a key first. */
+const LARGE_BYTES = 256 * 1024;
+const MAX_LARGE_TRANSFERS = 8;
+/** Longer than a record's: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
-/** The slowest upload that is waited for, on top of the time of any other attempt. */
-const MIN_UPLOAD_BYTES_PER_SECOND = 1024 * 1024;
-/** How long a download may stand still. */
-const STALL_MS = 10_000;
-const HASHED_AT_ONCE_BYTES = 256 * 1024;
+/** The slowest transfer that is waited for, on top of the time of any other attempt. */
+const MIN_BYTES_PER_SECOND = 1024 * 1024;
+/** How long a download may stand still; short enough to try once more. */
+const STALL_MS = 3_000;
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
@@ -39,13 +40,13 @@ export async function openAwsBlobs(config: AwsStorageConfig, options: AwsBlobsOp
 }
 
 class AwsBlobs implements BlobStore {
-  readonly holdsContent = true; // S3 wants to know length and hash before the first byte
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #encryption: { ServerSideEncryption: "aws:kms"; SSEKMSKeyId: string } | Record<string, never>;
   readonly #random: Random;
   readonly #retry: RetryPolicy;
   readonly #stallMs: number;
+  readonly #largeTransfers = new Slots(MAX_LARGE_TRANSFERS);
 
   constructor(client: S3Client, config: AwsStorageConfig, { random, retry, stallMs }: AwsBlobsOptions) {
     this.#client = client;
@@ -57,61 +58,38 @@ class AwsBlobs implements BlobStore {
     this.#stallMs = stallMs ?? STALL_MS;
   }
 
-  /**
-   * The content is collected before it is sent: S3 wants to know the length first, a failed attempt has to be sent
-   * again, and content that fails midway then never reaches S3. The pieces stay as they came and are sent one after
-   * another, so that no second copy of the whole is made.
-   */
-  async put(backupId: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BlobRef> {
-    const pieces: Uint8Array[] = [];
-    const hash = createHash("sha256");
-    let size = 0;
-    for await (const piece of content) {
-      if (piece.length === 0) continue;
-      await updateInSteps(hash, piece);
-      pieces.push(piece);
-      size += piece.length;
-    }
-    const digest = hash.digest();
-    const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, size, sha256: digest.toString("hex") };
-    const attemptMs = this.#retry.attemptMs + (size / MIN_UPLOAD_BYTES_PER_SECOND) * 1000;
-    await this.#attempt(
-      "the blob could not be stored",
-      async (abortSignal) => {
-        const command = new PutObjectCommand({
-          Bucket: this.#bucket,
-          Key: ref.key,
-          Body: size === 0 ? new Uint8Array(0) : Readable.from(pieces, { objectMode: false }),
-          ContentLength: size,
-          ContentType: "application/octet-stream",
-          ChecksumSHA256: digest.toString("base64"),
-          IfNoneMatch: "*",
-          ...this.#encryption,
-        });
-        try {
-          await this.#client.send(command, { abortSignal });
-        } catch (error) {
-          // The name is new, so an object that is there already comes from an attempt whose answer was lost.
-          if (statusOf(error) !== 412) throw error;
-          await this.#confirm(ref, digest.toString("base64"), abortSignal);
-        }
-      },
-      attemptMs,
-    );
+  async put(backupId: string, content: Content): Promise<BlobRef> {
+    await using spooled = await spool(content);
+    const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
+    const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
+    await this.#transfer(ref.size, "the blob could not be stored", async (abortSignal) => {
+      const command = new PutObjectCommand({
+        Bucket: this.#bucket,
+        Key: ref.key,
+        Body: ref.size === 0 ? new Uint8Array(0) : Readable.from(spooled.read(), { objectMode: false }),
+        ContentLength: ref.size,
+        ContentType: "application/octet-stream",
+        ChecksumSHA256: checksum,
+        IfNoneMatch: "*",
+        ...this.#encryption,
+      });
+      try {
+        await this.#client.send(command, { abortSignal });
+      } catch (error) {
+        // The name is new, so an object that is there already comes from an attempt whose answer was lost.
+        if (statusOf(error) !== 412) throw error;
+        await this.#confirm(ref, checksum, abortSignal);
+      }
+    });
     return ref;
   }
 
   async get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null> {
-    const small = ref.size <= CHECKED_UP_FRONT_BYTES;
-    const body = await this.#attempt("the blob could not be read", async (abortSignal) => {
-      const opened = await this.#open(ref, abortSignal);
-      if (opened === null || !small) return opened;
-      return Buffer.concat(await opened.toArray()); // the signal still guards the connection
+    const spooled = await this.#transfer(ref.size, "the blob could not be read", async (abortSignal) => {
+      const body = await this.#open(ref, abortSignal);
+      return body && this.#receive(ref, body);
     });
-    if (body === null) return null;
-    if (body instanceof Readable) return verifiedStream(body, ref, this.#stallMs);
-    verify(ref, body);
-    return streamOf(body);
+    return spooled?.stream() ?? null;
   }
 
   async sizeOf(key: string): Promise<number | null> {
@@ -202,7 +180,28 @@ class AwsBlobs implements BlobStore {
     // an endpoint that keeps no checksums
     const body = await this.#open(ref, abortSignal);
     if (body === null) throw new Error(`the object ${ref.key} is there and is not`);
-    for await (const _piece of verifiedStream(body, ref, this.#stallMs));
+    await using _stored = await this.#receive(ref, body);
+  }
+
+  /** Takes in the body of an object, all of it before any of it is served. */
+  async #receive(ref: BlobRef, body: Readable): Promise<Spooled> {
+    const spooled = await spool(unlessStalled(body, this.#stallMs));
+    try {
+      if (spooled.digest.size < ref.size)
+        throw new TryAgain(`${spooled.digest.size} of ${ref.size} bytes arrived`);
+      requireIntact(ref, spooled.digest);
+      return spooled;
+    } catch (error) {
+      await spooled[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Sends or receives so many bytes: large ones in turns, since a connection may hold some MiB of them in memory. */
+  #transfer<T>(bytes: number, purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const attemptMs = this.#retry.attemptMs + (bytes / MIN_BYTES_PER_SECOND) * 1000;
+    const run = () => this.#attempt(purpose, attempt, attemptMs);
+    return bytes > LARGE_BYTES ? this.#largeTransfers.run(run) : run();
   }
 
   #attempt<T>(
@@ -212,30 +211,4 @@ class AwsBlobs implements BlobStore {
   ): Promise<T> {
     return withRetries(purpose, { ...this.#retry, attemptMs }, this.#random, attempt);
   }
-}
-
-/** Gives other work a turn while a large piece is hashed. */
-async function updateInSteps(hash: ReturnType<typeof createHash>, piece: Uint8Array): Promise<void> {
-  for (let start = 0; start < piece.length; start += HASHED_AT_ONCE_BYTES) {
-    if (start > 0) await new Promise(setImmediate);
-    hash.update(piece.subarray(start, start + HASHED_AT_ONCE_BYTES));
-  }
-}
-
-function verify(ref: BlobRef, content: Uint8Array): void {
-  if (content.length !== ref.size)
-    throw new StorageUnavailable("the connection broke while a blob was read", {
-      cause: new Error(`${content.length} of ${ref.size} bytes arrived`),
-    });
-  const sha256 = createHash("sha256").update(content).digest("hex");
-  if (sha256 !== ref.sha256) throw new BlobDamaged(ref.key, `SHA-256 ${sha256}, not ${ref.sha256}`);
-}
-
-function streamOf(content: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      if (content.length > 0) controller.enqueue(content);
-      controller.close();
-    },
-  });
 }

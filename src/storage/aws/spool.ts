@@ -1,0 +1,99 @@
+/**
+ * Ciphertexts on their way to or from S3. They wait on disk: S3 wants to know length and hash before the first byte, a
+ * failed attempt has to be sent again, and a phone may take minutes for what S3 sends in a second.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { type FileHandle, open, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type Content,
+  type Digest,
+  fileAnswer,
+  readContent,
+  streamContent,
+  writeContent,
+} from "../content-file.ts";
+
+/** What is smaller never leaves memory. */
+const MAX_HELD_BYTES = 256 * 1024;
+
+/** A ciphertext that can be read any number of times, until it is disposed of or handed out as a stream. */
+export interface Spooled extends AsyncDisposable {
+  readonly digest: Digest;
+  read(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** The last reading: its end disposes of the rest. */
+  stream(): ReadableStream<Uint8Array>;
+}
+
+/**
+ * Takes in content to its end.
+ *
+ * @throws StorageUnavailable when the disk refuses; what `content` throws.
+ */
+export async function spool(content: Content): Promise<Spooled> {
+  const chunks = each(content);
+  const held: Uint8Array[] = [];
+  for (let size = 0; size <= MAX_HELD_BYTES; ) {
+    const next = await chunks.next();
+    if (next.done === true) return inMemory(held);
+    if (next.value.length > 0) held.push(next.value);
+    size += next.value.length;
+  }
+  return onDisk(thenRest(held, chunks));
+}
+
+function inMemory(pieces: readonly Uint8Array[]): Spooled {
+  const hash = createHash("sha256");
+  let size = 0;
+  for (const piece of pieces) {
+    hash.update(piece);
+    size += piece.length;
+  }
+  return {
+    digest: { size, sha256: hash.digest("hex") },
+    read: () => pieces,
+    stream: () =>
+      new ReadableStream({
+        start(controller) {
+          for (const piece of pieces) controller.enqueue(piece);
+          controller.close();
+        },
+      }),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+async function onDisk(content: Content): Promise<Spooled> {
+  const file = await fileAnswer(openNameless);
+  try {
+    const digest = await writeContent(file, content);
+    return {
+      digest,
+      read: () => readContent(file, digest.size),
+      stream: () => streamContent(file, digest.size),
+      [Symbol.asyncDispose]: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** A file that is gone as soon as it is closed, by us or by the end of the process. */
+async function openNameless(): Promise<FileHandle> {
+  const path = join(tmpdir(), `backup-service-${randomUUID()}`);
+  const file = await open(path, "wx+", 0o600);
+  await unlink(path);
+  return file;
+}
+
+async function* each(content: Content): AsyncGenerator<Uint8Array> {
+  yield* content;
+}
+
+/** Lets go of what was held while it is passed on. */
+async function* thenRest(held: Uint8Array[], rest: Content): AsyncGenerator<Uint8Array> {
+  yield* held.splice(0);
+  yield* rest;
+}
