@@ -15,7 +15,7 @@ import type { AwsStorageConfig } from "../../config.ts";
 import { type Content, requireIntact } from "../content-file.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
-import { unlessStalled } from "./object-body.ts";
+import { unlessStalled, withBody } from "./object-body.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
 import { Slots } from "./slots.ts";
@@ -63,18 +63,21 @@ class AwsBlobs implements BlobStore {
     const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
     const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
     await this.#transfer(ref.size, "the blob could not be stored", async (abortSignal) => {
-      const command = new PutObjectCommand({
-        Bucket: this.#bucket,
-        Key: ref.key,
-        Body: ref.size === 0 ? new Uint8Array(0) : Readable.from(spooled.read(), { objectMode: false }),
-        ContentLength: ref.size,
-        ContentType: "application/octet-stream",
-        ChecksumSHA256: checksum,
-        IfNoneMatch: "*",
-        ...this.#encryption,
-      });
+      const send = (body: Readable | Uint8Array) => {
+        const command = new PutObjectCommand({
+          Bucket: this.#bucket,
+          Key: ref.key,
+          Body: body,
+          ContentLength: ref.size,
+          ContentType: "application/octet-stream",
+          ChecksumSHA256: checksum,
+          IfNoneMatch: "*",
+          ...this.#encryption,
+        });
+        return this.#client.send(command, { abortSignal });
+      };
       try {
-        await this.#client.send(command, { abortSignal });
+        await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));
       } catch (error) {
         // The name is new, so an object that is there already comes from an attempt whose answer was lost.
         if (statusOf(error) !== 412) throw error;

@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { TryAgain } from "./retry.ts";
 
 /**
@@ -19,5 +19,25 @@ export async function* unlessStalled(body: Readable, stallMs: number): AsyncGene
     throw new TryAgain("the connection broke while a blob was read", { cause: error });
   } finally {
     body.destroy();
+  }
+}
+
+/**
+ * Has `send` send pieces as a body. However that ends, nothing reads the pieces afterwards.
+ *
+ * @throws what `send` throws; what fails while the pieces are read, of which the client that sends them tells nobody.
+ */
+export async function withBody<T>(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  send: (body: Readable) => Promise<T>,
+): Promise<T> {
+  const body = Readable.from(pieces, { objectMode: false });
+  const failed = new Promise<never>((_resolve, reject) => body.on("error", reject));
+  const closed = new Promise<void>((resolve) => body.on("close", resolve));
+  try {
+    return await Promise.race([send(body), failed]);
+  } finally {
+    body.destroy();
+    await closed;
   }
 }
