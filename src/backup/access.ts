@@ -51,7 +51,11 @@ export function createAccess(records: RecordStore) {
     return backupId;
   }
 
-  /** As {@link locate}. @throws ServiceError also `backup_untraceable`. */
+  /**
+   * The backup that a factor leads to.
+   *
+   * @throws ServiceError as {@link locate}; `backup_untraceable`.
+   */
   async function find(by: Proven): Promise<string> {
     return (await locate(by)) ?? fail(untraceable());
   }

@@ -81,7 +81,7 @@ export function factorOperations({ records, access, commits, limits, destruction
      */
     async findPasskey(factor: FactorRef, oneTime: readonly OneTimeValue[]): Promise<PasskeyOnBackup> {
       const { backupId, spent } = await records.locate(factor, oneTime);
-      return unlessReplayed(oneTime, async () => {
+      const findEntry = async () => {
         const entry = await open(backupId ?? fail(untraceable()), factor);
         const { metadata } = entry;
         return {
@@ -90,7 +90,13 @@ export function factorOperations({ records, access, commits, limits, destruction
           credential: passkeyCredential(metadata, factor),
           turnkeyAccountId: metadata.keys.find((key) => key.kind === "TURNKEY")?.turnkeyAccountId ?? null,
         };
-      });
+      };
+      if (!spent) return unlessReplayed(oneTime, findEntry);
+      try {
+        return await findEntry();
+      } catch (error) {
+        throw error instanceof ServiceError ? alreadyUsed() : error;
+      }
     },
 
     /**

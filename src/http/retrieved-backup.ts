@@ -43,11 +43,13 @@ function streamed(
   /** Base64 goes by three bytes: up to two wait for the next piece. */
   let rest: Uint8Array = new Uint8Array();
   let prefix = head;
+  let isCancelled = false;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await reader.read();
+          if (isCancelled) return;
           if (done) {
             controller.enqueue(Buffer.from(prefix + encodeBase64(rest) + tail));
             controller.close();
@@ -63,7 +65,10 @@ function streamed(
           throw error;
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel(reason) {
+        isCancelled = true;
+        return reader.cancel(reason);
+      },
     },
     { highWaterMark: 0 },
   );

@@ -2,12 +2,11 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { BlobDamaged, type BlobRef, StorageUnavailable } from "./contract.ts";
+import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 
 /** A multiple of 3, which suits whoever makes base64 of it. */
 const PIECE_BYTES = 3 * 32 * 1024;
 
-export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 /** What is learnt of a ciphertext while it is written. */
 export type Digest = Pick<BlobRef, "size" | "sha256">;
 
@@ -99,7 +98,7 @@ export async function fileAnswer<T>(run: () => Promise<T>): Promise<T> {
     return await run();
   } catch (error) {
     if (errorCode(error) === null || error instanceof StorageUnavailable) throw error;
-    throw new StorageUnavailable("the file system refuses", { cause: error });
+    throw new StorageUnavailable("a file cannot be used now", { cause: error });
   }
 }
 

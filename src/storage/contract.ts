@@ -160,13 +160,16 @@ export interface RecordStore extends AsyncDisposable {
   ready(): Promise<void>;
 }
 
+/** A ciphertext in pieces of any size. */
+export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /** The ciphertexts: immutable, under fresh names. See the head of this file for what all methods promise. */
 export interface BlobStore extends AsyncDisposable {
   /**
    * Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. However large it is,
    * only a few pieces of it are in memory at a time.
    */
-  put(backupId: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BlobRef>;
+  put(backupId: string, content: Content): Promise<BlobRef>;
 
   /**
    * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: either this throws

@@ -12,23 +12,25 @@ import {
 } from "@aws-sdk/client-s3";
 import type { Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config.ts";
-import { type Content, requireIntact } from "../content-file.ts";
-import { BlobDamaged, type BlobRef, type BlobStore, StorageUnavailable } from "../contract.ts";
+import { requireIntact } from "../content-file.ts";
+import { BlobDamaged, type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
 import { unlessStalled, withBody } from "./object-body.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
 import { Slots } from "./slots.ts";
-import { type Spooled, spool } from "./spool.ts";
+import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
 
-const LARGE_BYTES = 256 * 1024;
+/** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
+/** How long one waits for its turn; clients wait for the answer 30 s at most. */
+const MAX_WAIT_MS = 10_000;
 /** Longer than a record's: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
 /** The slowest transfer that is waited for, on top of the time of any other attempt. */
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** How long a download may stand still; short enough to try once more. */
-const STALL_MS = 3_000;
+const STALL_MS = 5_000;
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
@@ -46,7 +48,7 @@ class AwsBlobs implements BlobStore {
   readonly #random: Random;
   readonly #retry: RetryPolicy;
   readonly #stallMs: number;
-  readonly #largeTransfers = new Slots(MAX_LARGE_TRANSFERS);
+  readonly #largeTransfers = new Slots(MAX_LARGE_TRANSFERS, MAX_WAIT_MS);
 
   constructor(client: S3Client, config: AwsStorageConfig, { random, retry, stallMs }: AwsBlobsOptions) {
     this.#client = client;
@@ -107,7 +109,7 @@ class AwsBlobs implements BlobStore {
       }
     });
     if (found === null) {
-      await this.ready(); // the answer to a HEAD does not tell a missing object from a missing bucket
+      await this.#requireBucket(); // the answer to a HEAD does not tell a missing object from a missing bucket
       return null;
     }
     if (found.ContentLength === undefined)
@@ -140,6 +142,10 @@ class AwsBlobs implements BlobStore {
   }
 
   async ready(): Promise<void> {
+    await Promise.all([this.#requireBucket(), requireSpool()]);
+  }
+
+  async #requireBucket(): Promise<void> {
     const purpose = `the S3 bucket ${this.#bucket} cannot be used`;
     await this.#attempt(purpose, async (abortSignal) => {
       try {
@@ -200,18 +206,23 @@ class AwsBlobs implements BlobStore {
     }
   }
 
-  /** Sends or receives so many bytes: large ones in turns, since a connection may hold some MiB of them in memory. */
+  /** Sends or receives so many bytes: large ones in turns, and with more time for an attempt and for one more. */
   #transfer<T>(bytes: number, purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const attemptMs = this.#retry.attemptMs + (bytes / MIN_BYTES_PER_SECOND) * 1000;
-    const run = () => this.#attempt(purpose, attempt, attemptMs);
-    return bytes > LARGE_BYTES ? this.#largeTransfers.run(run) : run();
+    const moreMs = (bytes / MIN_BYTES_PER_SECOND) * 1000;
+    const retry = {
+      ...this.#retry,
+      attemptMs: this.#retry.attemptMs + moreMs,
+      budgetMs: this.#retry.budgetMs + moreMs / 2,
+    };
+    const run = () => this.#attempt(purpose, attempt, retry);
+    return bytes > MAX_HELD_BYTES ? this.#largeTransfers.run(run) : run();
   }
 
   #attempt<T>(
     purpose: string,
     attempt: (signal: AbortSignal) => Promise<T>,
-    attemptMs = this.#retry.attemptMs,
+    retry = this.#retry,
   ): Promise<T> {
-    return withRetries(purpose, { ...this.#retry, attemptMs }, this.#random, attempt);
+    return withRetries(purpose, retry, this.#random, attempt);
   }
 }

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import type { Content } from "../contract.ts";
 import { TryAgain } from "./retry.ts";
 
 /**
@@ -27,10 +28,7 @@ export async function* unlessStalled(body: Readable, stallMs: number): AsyncGene
  *
  * @throws what `send` throws; what fails while the pieces are read, of which the client that sends them tells nobody.
  */
-export async function withBody<T>(
-  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  send: (body: Readable) => Promise<T>,
-): Promise<T> {
+export async function withBody<T>(pieces: Content, send: (body: Readable) => Promise<T>): Promise<T> {
   const body = Readable.from(pieces, { objectMode: false });
   const failed = new Promise<never>((_resolve, reject) => body.on("error", reject));
   const closed = new Promise<void>((resolve) => body.on("close", resolve));

@@ -126,6 +126,9 @@ async function withDeadline<T>(limitMs: number, run: (signal: AbortSignal) => Pr
   const timer = setTimeout(() => controller.abort(), limitMs);
   try {
     return await run(controller.signal);
+  } catch (error) {
+    controller.abort(); // what is left of the attempt would keep its connection for ever
+    throw error;
   } finally {
     clearTimeout(timer);
   }

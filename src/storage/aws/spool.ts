@@ -6,17 +6,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Content,
-  type Digest,
-  fileAnswer,
-  readContent,
-  streamContent,
-  writeContent,
-} from "../content-file.ts";
+import { type Digest, readContent, streamContent, writeContent } from "../content-file.ts";
+import { type Content, StorageUnavailable } from "../contract.ts";
 
-/** What is smaller never leaves memory. */
-const MAX_HELD_BYTES = 256 * 1024;
+/** Up to this size a ciphertext never leaves memory. */
+export const MAX_HELD_BYTES = 256 * 1024;
 
 /** A ciphertext that can be read any number of times, until it is disposed of or handed out as a stream. */
 export interface Spooled extends AsyncDisposable {
@@ -33,14 +27,28 @@ export interface Spooled extends AsyncDisposable {
  */
 export async function spool(content: Content): Promise<Spooled> {
   const chunks = each(content);
-  const held: Uint8Array[] = [];
-  for (let size = 0; size <= MAX_HELD_BYTES; ) {
-    const next = await chunks.next();
-    if (next.done === true) return inMemory(held);
-    if (next.value.length > 0) held.push(next.value);
-    size += next.value.length;
+  try {
+    const held: Uint8Array[] = [];
+    for (let size = 0; size <= MAX_HELD_BYTES; ) {
+      const next = await chunks.next();
+      if (next.done === true) return inMemory(held);
+      if (next.value.length > 0) held.push(next.value);
+      size += next.value.length;
+    }
+    return await onDisk(thenRest(held, chunks));
+  } finally {
+    await chunks.return(undefined); // what is not taken in, because the disk refuses, may hold a connection
   }
-  return onDisk(thenRest(held, chunks));
+}
+
+/**
+ * Resolves when large ciphertexts can be taken in.
+ *
+ * @throws StorageUnavailable
+ */
+export async function requireSpool(): Promise<void> {
+  const file = await openNameless();
+  await file.close();
 }
 
 function inMemory(pieces: readonly Uint8Array[]): Spooled {
@@ -65,7 +73,7 @@ function inMemory(pieces: readonly Uint8Array[]): Spooled {
 }
 
 async function onDisk(content: Content): Promise<Spooled> {
-  const file = await fileAnswer(openNameless);
+  const file = await openNameless();
   try {
     const digest = await writeContent(file, content);
     return {
@@ -83,9 +91,18 @@ async function onDisk(content: Content): Promise<Spooled> {
 /** A file that is gone as soon as it is closed, by us or by the end of the process. */
 async function openNameless(): Promise<FileHandle> {
   const path = join(tmpdir(), `backup-service-${randomUUID()}`);
-  const file = await open(path, "wx+", 0o600);
-  await unlink(path);
-  return file;
+  try {
+    const file = await open(path, "wx+", 0o600);
+    await unlink(path).catch(async (error: unknown) => {
+      await file.close();
+      throw error;
+    });
+    return file;
+  } catch (error) {
+    throw new StorageUnavailable(`the folder for temporary files, ${tmpdir()}, cannot be used now`, {
+      cause: error,
+    });
+  }
 }
 
 async function* each(content: Content): AsyncGenerator<Uint8Array> {

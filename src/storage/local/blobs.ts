@@ -4,7 +4,6 @@ import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "nod
 import { dirname, join } from "node:path";
 import type { Random } from "../../clock.ts";
 import {
-  type Content,
   digestOf,
   errorCode,
   fileAnswer,
@@ -12,7 +11,7 @@ import {
   streamContent,
   writeContent,
 } from "../content-file.ts";
-import type { BlobRef, BlobStore } from "../contract.ts";
+import type { BlobRef, BlobStore, Content } from "../contract.ts";
 
 /** Up to this size a ciphertext is read at once. */
 const SMALL_BYTES = 64 * 1024;
