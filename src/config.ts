@@ -2,6 +2,7 @@
  * Configuration: environment variables in, one frozen object out. Nothing else of the service reads the environment.
  * `.env.example` explains every variable.
  */
+import { deepFreeze } from "./deep-freeze.ts";
 import { type ChallengeTokenKey, type Environment, EnvironmentReader } from "./environment.ts";
 
 export type { Environment } from "./environment.ts";
@@ -296,12 +297,4 @@ function attestation(read: EnvironmentReader, environment: AppEnvironment): Atte
     audience: read.text("ATTESTATION_AUDIENCE", "toolsforhumanity.com"),
     bypassToken,
   };
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    Object.values(value).forEach(deepFreeze);
-  }
-  return value;
 }

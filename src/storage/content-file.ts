@@ -86,6 +86,16 @@ export function streamContent(file: FileHandle, size: number): ReadableStream<Ui
   );
 }
 
+/** Pieces that are in memory already, as a stream. */
+export function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (const piece of pieces) if (piece.length > 0) controller.enqueue(piece);
+      controller.close();
+    },
+  });
+}
+
 /** @throws BlobDamaged when what is stored is not what was put. */
 export function requireIntact(ref: BlobRef, { size, sha256 }: Digest): void {
   if (size !== ref.size) throw new BlobDamaged(ref.key, `${size} bytes, not ${ref.size}`);

@@ -1,5 +1,5 @@
 /** A change as the steps of one DynamoDB transaction. */
-import type { TransactWriteItem } from "@aws-sdk/client-dynamodb";
+import type { TransactionCanceledException, TransactWriteItem } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config.ts";
 import type { Change, Conflict, FactorRef, OneTimeValue, SyncFactorToken } from "../contract.ts";
 import {
@@ -137,4 +137,18 @@ function releaseStep(table: string, factor: FactorRef, backupId: string): Step {
 
 function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
   return [...new Map(factors.map((factor) => [factorKeyText(factor), factor])).values()];
+}
+
+/** The steps that a cancelled transaction failed at; throws when it was cancelled for another reason too. */
+export function failedSteps(steps: readonly Step[], error: TransactionCanceledException): readonly Step[] {
+  const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? "None");
+  const failed = steps.filter((_, index) => codes[index] === "ConditionalCheckFailed");
+  // nothing that the other reasons hide could come before "spent"
+  if (failed.some((step) => step.otherwise === "spent")) return failed;
+  const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
+  if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
+    throw new Error(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
+  // a step beside a conflict or a throttled one was perhaps not looked at: the whole is repeated
+  if (others.length > 0 || failed.length === 0) throw error;
+  return failed;
 }

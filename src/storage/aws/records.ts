@@ -29,7 +29,7 @@ import {
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
-import { changeSteps, type Step, spendSteps } from "./changes.ts";
+import { changeSteps, failedSteps, type Step, spendSteps } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
 import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import {
@@ -285,18 +285,4 @@ class AwsRecords implements RecordStore {
 
 function issuedBefore(): Error {
   return new Error("a sync factor token of this id was already issued");
-}
-
-/** The steps that a cancelled transaction failed at; throws when it was cancelled for another reason too. */
-function failedSteps(steps: readonly Step[], error: TransactionCanceledException): readonly Step[] {
-  const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? "None");
-  const failed = steps.filter((_, index) => codes[index] === "ConditionalCheckFailed");
-  // nothing that the other reasons hide could come before "spent"
-  if (failed.some((step) => step.otherwise === "spent")) return failed;
-  const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
-  if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
-    throw new Error(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
-  // a step beside a conflict or a throttled one was perhaps not looked at: the whole is repeated
-  if (others.length > 0 || failed.length === 0) throw error;
-  return failed;
 }

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Digest, readContent, streamContent, writeContent } from "../content-file.ts";
+import { type Digest, readContent, streamContent, streamOf, writeContent } from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
 
 /** Up to this size a ciphertext never leaves memory. */
@@ -61,13 +61,7 @@ function inMemory(pieces: readonly Uint8Array[]): Spooled {
   return {
     digest: { size, sha256: hash.digest("hex") },
     read: () => pieces,
-    stream: () =>
-      new ReadableStream({
-        start(controller) {
-          for (const piece of pieces) controller.enqueue(piece);
-          controller.close();
-        },
-      }),
+    stream: () => streamOf(pieces),
     async [Symbol.asyncDispose]() {},
   };
 }

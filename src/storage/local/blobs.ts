@@ -9,6 +9,7 @@ import {
   fileAnswer,
   requireIntact,
   streamContent,
+  streamOf,
   writeContent,
 } from "../content-file.ts";
 import type { BlobRef, BlobStore, Content } from "../contract.ts";
@@ -78,7 +79,7 @@ class LocalBlobs implements BlobStore {
         const sha256 = createHash("sha256").update(content).digest("hex");
         requireIntact(ref, { size: content.length, sha256 });
         await file.close();
-        return streamOf(content);
+        return streamOf([content]);
       }
       requireIntact(ref, await digestOf(file)); // the whole, before any of it is served
       return streamContent(file, ref.size);
@@ -136,15 +137,6 @@ export function isBlobKey(key: string): boolean {
 export function blobPath(root: string, key: string): string {
   if (!isBlobKey(key)) throw new Error(`not a blob key: ${key.slice(0, 50)}`);
   return join(root, key.slice(0, 2), key);
-}
-
-function streamOf(content: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      if (content.length > 0) controller.enqueue(content);
-      controller.close();
-    },
-  });
 }
 
 async function readUpTo(file: FileHandle, maxBytes: number): Promise<Uint8Array> {
