@@ -40,9 +40,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server.ts": ["app.ts", "http", "services.ts", "telemetry"],
   "main.ts": ["app.ts", "backup", "config.ts", "server.ts", "services.ts", "version.ts"],
   "background.ts": ["telemetry"],
-  "config.ts": ["environment.ts"],
+  "config.ts": ["environment.ts", "deep-freeze.ts"],
   "environment.ts": ["crypto"],
   "clock.ts": [],
+  "deep-freeze.ts": [],
   "errors.ts": [],
   "version.ts": [],
 };
