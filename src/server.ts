@@ -20,7 +20,7 @@ const IDLE_TIMEOUT_S = 60;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
 export function startServer(
-  { config, metrics }: Pick<Services, "config" | "metrics">,
+  { config, log, metrics }: Pick<Services, "config" | "log" | "metrics">,
   app: App,
 ): RunningServer {
   const { host: hostname, port, metricsPort, reusePort } = config.server;
@@ -29,7 +29,10 @@ export function startServer(
     port,
     reusePort,
     development: false, // a page with our source is for nobody
-    error: () => errorResponse("internal_server_error", "Something went wrong"),
+    error(error) {
+      log.error({ err: error }, "an answer could not be sent");
+      return errorResponse("internal_server_error", "Something went wrong");
+    },
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,

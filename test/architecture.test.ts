@@ -13,14 +13,23 @@ const SHARED = ["clock.ts", "errors.ts"];
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
-  storage: ["storage", "config.ts"],
+  storage: ["storage", "config.ts", "slots.ts"],
   auth: ["auth", "crypto", "storage/contract.ts", "config.ts", "background.ts"],
   // What is kept of a passkey is made by auth and stored by backup; the file is a schema and imports nothing of ours.
   backup: ["backup", "crypto", "storage/contract.ts", "background.ts", "auth/stored-credential.ts"],
   limits: ["limits", "storage/contract.ts", "config.ts", "background.ts"],
   doctor: ["doctor", "backup", "crypto", "storage/contract.ts"],
   telemetry: ["telemetry", "storage/contract.ts"],
-  http: ["http", "auth", "crypto", "limits", "services.ts", "telemetry/logger.ts"],
+  http: [
+    "http",
+    "auth",
+    "crypto",
+    "limits",
+    "background.ts",
+    "services.ts",
+    "slots.ts",
+    "telemetry/logger.ts",
+  ],
   routes: ["routes", "http", "auth", "backup", "crypto", "storage/contract.ts", "services.ts", "version.ts"],
   cli: [
     "cli",
@@ -45,6 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "clock.ts": [],
   "deep-freeze.ts": [],
   "errors.ts": [],
+  "slots.ts": [],
   "version.ts": [],
 };
 

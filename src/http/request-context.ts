@@ -16,7 +16,9 @@ export interface RequestContext {
   code: ErrorCode | null;
   /** What was wrong with its attestation, where that is reported and not enforced. */
   attestationFailure: string | null;
-  /** Ends the reading of its body, when it takes too long. */
+  /** Whether it took too long, and was answered so. */
+  isLate: boolean;
+  /** Ends what is being read for it, when it takes too long. */
   stopReading: (() => void) | null;
 }
 
@@ -46,10 +48,11 @@ export function contextOf(request: Request): RequestContext {
   return context;
 }
 
-/** Has the reading of a request's body end when the request takes too long: nobody may dribble bytes for ever. */
+/** Has what is being read for a request end when the request takes too long: nobody may dribble bytes for ever. */
 export function onTooLate(request: Request, stopReading: () => void): void {
   const context = contexts.get(request);
-  if (context !== undefined) context.stopReading = stopReading;
+  if (context?.isLate === true) stopReading();
+  else if (context !== undefined) context.stopReading = stopReading;
 }
 
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
@@ -71,6 +74,7 @@ export function withRequestContext(
       backupId: null,
       code: null,
       attestationFailure: null,
+      isLate: false,
       stopReading: null,
     };
     contexts.set(request, context);
@@ -89,9 +93,8 @@ export function withRequestContext(
 
   async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
     const late = Promise.withResolvers<Response>();
-    let isLate = false;
     const timer = setTimeout(() => {
-      isLate = true;
+      context.isLate = true;
       late.resolve(errorResponse("request_timeout", "The request took too long"));
       context.stopReading?.();
     }, timeoutMs);
@@ -100,7 +103,7 @@ export function withRequestContext(
       // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
       const answered = Promise.resolve(handle(request));
       const first = await Promise.race([answered, late.promise]);
-      if (isLate) {
+      if (context.isLate) {
         context.code = "request_timeout";
         dropBody(answered).catch((error) =>
           log.error({ err: error, requestId: context.id }, "a late answer failed"),

@@ -1,5 +1,7 @@
 /** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
 import { encodeBase64 } from "../crypto/encoding.ts";
+import type { AnswerFiles } from "./answer-files.ts";
+import { onTooLate } from "./request-context.ts";
 
 export interface RetrievedBackup {
   readonly metadata: unknown;
@@ -9,67 +11,67 @@ export interface RetrievedBackup {
   readonly content: ReadableStream<Uint8Array>;
 }
 
-/** Up to this size an answer is made in one piece, with its length: it takes no more memory than a stream does. */
-const ONE_PIECE_BYTES = 256 * 1024;
+/** Up to this size an answer is made in memory. */
+const IN_MEMORY_BYTES = 256 * 1024;
 
 /**
- * Makes the answer, piece by piece where it is large: a stream is sent with chunked framing, so a client notices when
- * it ends early. It is not compressed: the ciphertext is random already.
+ * Makes the answer to `request`, which has a known length. It is not compressed: the ciphertext is random already.
  *
- * @param onBreak sees the error that breaks a stream off: by then the status is sent, and nobody else could tell.
+ * @throws ServiceError as {@link AnswerFiles.respond}; what `content` throws.
  */
 export async function retrievedBackupResponse(
-  backup: RetrievedBackup,
-  onBreak: (error: unknown) => void,
+  request: Request,
+  { metadata, syncFactorToken, size, content }: RetrievedBackup,
+  answerFiles: AnswerFiles,
 ): Promise<Response> {
-  const { metadata, syncFactorToken, size, content } = backup;
   const head = '{"backup":"';
   const tail = `",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`;
-  const body =
-    size <= ONE_PIECE_BYTES
-      ? head + Buffer.from(await new Response(content).arrayBuffer()).toString("base64") + tail
-      : streamed(head, content, tail, onBreak);
-  return new Response(body, { headers: { "content-type": "application/json" } });
+  if (size > IN_MEMORY_BYTES) {
+    const reader = content.getReader();
+    const letGo = () =>
+      reader.cancel().catch(() => {
+        // it has failed, which whoever read it was told
+      });
+    onTooLate(request, () => void letGo());
+    try {
+      return await answerFiles.respond(texts(head, wholeOf(reader, size), tail));
+    } finally {
+      await letGo();
+    }
+  }
+  const bytes = Buffer.from(await new Response(content).arrayBuffer());
+  return new Response(head + bytes.toString("base64") + tail, {
+    headers: { "content-type": "application/json" },
+  });
 }
 
-/** Makes each piece when the client is ready for it, so that a slow one holds little. */
-function streamed(
+interface ContentReader {
+  /** No value at the end. */
+  read(): Promise<{ readonly value?: Uint8Array | undefined }>;
+}
+
+async function* wholeOf(reader: ContentReader, size: number): AsyncGenerator<Uint8Array> {
+  let left = size;
+  for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
+    left -= value.length;
+    yield value;
+  }
+  if (left !== 0) throw new Error(`a backup ended ${left} bytes early`);
+}
+
+async function* texts(
   head: string,
-  content: ReadableStream<Uint8Array>,
+  content: AsyncIterable<Uint8Array>,
   tail: string,
-  onBreak: (error: unknown) => void,
-): ReadableStream<Uint8Array> {
-  const reader = content.getReader();
+): AsyncGenerator<string> {
+  yield head;
   /** Base64 goes by three bytes: up to two wait for the next piece. */
   let rest: Uint8Array = new Uint8Array();
-  let prefix = head;
-  let isCancelled = false;
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read();
-          if (isCancelled) return;
-          if (done) {
-            controller.enqueue(Buffer.from(prefix + encodeBase64(rest) + tail));
-            controller.close();
-            return;
-          }
-          const bytes = rest.length === 0 ? value : Buffer.concat([rest, value]);
-          const whole = bytes.length - (bytes.length % 3);
-          rest = bytes.slice(whole);
-          controller.enqueue(Buffer.from(prefix + encodeBase64(bytes.subarray(0, whole)), "latin1"));
-          prefix = "";
-        } catch (error) {
-          onBreak(error);
-          throw error;
-        }
-      },
-      cancel(reason) {
-        isCancelled = true;
-        return reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  for await (const piece of content) {
+    const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    const whole = bytes.length - (bytes.length % 3);
+    yield encodeBase64(bytes.subarray(0, whole));
+    rest = bytes.subarray(whole);
+  }
+  yield encodeBase64(rest) + tail;
 }

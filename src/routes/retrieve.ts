@@ -1,10 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { createAnswerFiles } from "../http/answer-files.ts";
 import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
-import { contextOf } from "../http/request-context.ts";
 import { retrievedBackupResponse } from "../http/retrieved-backup.ts";
 import { Authorization, ChallengeToken, Metadata, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
@@ -24,7 +24,8 @@ export const RetrieveResponse = Type.Object({
 const context = { operation: "retrieve" } as const;
 
 export function retrieve(services: Services) {
-  const { attestation, authenticator, backups, log } = services;
+  const { attestation, authenticator, backups } = services;
+  const answerFiles = createAnswerFiles(services);
   return new Elysia({ name: "retrieve" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "recover a backup with a keypair" }))
     .use(passkeyChallengeRoute(services, { ...context, purpose: "recover a backup" }))
@@ -37,10 +38,7 @@ export function retrieve(services: Services) {
           body.challengeToken,
           context,
         );
-        const { id: requestId } = contextOf(request);
-        return retrievedBackupResponse(await backups.retrieve(proof), (err) =>
-          log.error({ err, requestId }, "a backup broke off while it was sent"),
-        );
+        return retrievedBackupResponse(request, await backups.retrieve(proof), answerFiles);
       },
       {
         ...attestedJsonBody(RetrieveRequest, attestation),

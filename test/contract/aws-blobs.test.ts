@@ -1,10 +1,8 @@
 /** What only the aws driver's blob store does: how it speaks to S3. */
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readlink, rm } from "node:fs/promises";
+import { readdir, readlink, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { systemRandom } from "../../src/clock.ts";
 import type { AwsStorageConfig } from "../../src/config.ts";
@@ -13,6 +11,7 @@ import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { contentOf } from "./blobs.ts";
 import { collect } from "./fixture.ts";
 
@@ -37,21 +36,6 @@ async function openFixture(change: Partial<AwsStorageConfig> = {}, options: Part
     async [Symbol.asyncDispose]() {
       s3.destroy();
       for (const resource of [blobs, proxy, storage]) await resource[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** The folder for temporary files, until it is disposed of. */
-async function temporaryFolder() {
-  const { TMPDIR } = process.env;
-  const path = await mkdtemp(join(tmpdir(), "aws-blobs-test-"));
-  process.env.TMPDIR = path;
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      if (TMPDIR === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = TMPDIR;
-      await rm(path, { recursive: true, force: true });
     },
   };
 }

@@ -6,6 +6,7 @@ import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { blobKeys, indexed } from "../support/stored.ts";
+import { answersIn, temporaryFolder } from "../support/temporary-folder.ts";
 import {
   createPayload,
   newUser,
@@ -158,7 +159,8 @@ for (const driver of DRIVERS)
       expect(await blobKeys(services)).toEqual([]);
     });
 
-    test("is 408, and what its late answer would have streamed is let go of", async () => {
+    test("is 408, and what its late answer would have held is let go of", async () => {
+      await using folder = await temporaryFolder();
       const { promise: mayOpen, resolve: open } = Promise.withResolvers<void>();
       const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
       await using service = await startService(driver, {
@@ -180,6 +182,7 @@ for (const driver of DRIVERS)
       expect(answer.code()).toBe("request_timeout");
       open();
       await cancelled;
+      while ((await answersIn(folder)).length > 0) await service.services.background.settled();
     });
 
     test("is 408, and the commit that was under way goes on to its end", async () => {

@@ -1,10 +1,18 @@
 import { describe, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
+import { createBackground } from "../../src/background.ts";
+import { systemRandom } from "../../src/clock.ts";
+import { ServiceError } from "../../src/errors.ts";
+import { type AnswerFiles, createAnswerFiles } from "../../src/http/answer-files.ts";
 import { retrievedBackupResponse } from "../../src/http/retrieved-backup.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
 import { DRIVERS } from "../drivers.ts";
+import { head, openConnection } from "../support/raw-http.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { storedRecord } from "../support/stored.ts";
+import { answersIn, temporaryFolder } from "../support/temporary-folder.ts";
 import { newUser, randomBytes, solved, type User, userWithBackup } from "../support/users.ts";
 
 const PATH = "/v1/retrieve/from-challenge";
@@ -25,7 +33,11 @@ const DAMAGES: readonly (readonly [name: string, damage: (content: Buffer) => Ui
 ];
 
 describe("the answer of a recovery", () => {
-  for (const size of [1, 2, 3, 65_535, 65_536, 65_537, 196_607, 196_608, 196_609, 1_000_000])
+  const background = createBackground(createLogger({ level: "silent", format: "json" }));
+  const answerFiles = createAnswerFiles({ random: systemRandom, background });
+  const request = new Request("http://localhost/");
+
+  for (const size of [1, 2, 3, 65_535, 65_536, 65_537, 262_144, 262_145, 393_215, 393_216, 1_000_000])
     for (const step of [1_000, 1_001, 1_002, 1_000_000])
       test(`is the same JSON for ${size} bytes in pieces of ${step}`, async () => {
         const content = randomBytes(size);
@@ -37,43 +49,53 @@ describe("the answer of a recovery", () => {
           },
         });
         const metadata = { note: "ä" };
-        const response = await retrievedBackupResponse(
-          { metadata, syncFactorToken: "token", size, content: stream },
-          (error) => {
-            throw error;
-          },
-        );
-        const backup = Buffer.from(content).toString("base64");
-        const expected = JSON.stringify({ backup, metadata, syncFactorToken: "token" });
+        const backup = { metadata, syncFactorToken: "token", size, content: stream };
+        const response = await retrievedBackupResponse(request, backup, answerFiles);
+        const base64 = Buffer.from(content).toString("base64");
+        const expected = JSON.stringify({ backup: base64, metadata, syncFactorToken: "token" });
         expect((await response.text()) === expected).toBe(true);
       });
 
-  test("that the client leaves in the middle is no failure of ours", async () => {
-    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
-    const content = new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          ask();
-          await new Promise(setImmediate);
-          controller.enqueue(randomBytes(3_000));
-        },
+  test("is none when the content ends early", async () => {
+    const { stream, cancelled } = endless(3);
+    const backup = { metadata: {}, syncFactorToken: "token", size: 3 * MIB + 1, content: stream };
+    const error = await retrievedBackupResponse(request, backup, answerFiles).catch((error) => error);
+    expect(error.message).toContain("1 bytes early");
+    expect(cancelled()).toBe(false); // it had ended
+  });
+
+  test("lets go of the content when it cannot be made", async () => {
+    const { stream, cancelled } = endless(Number.POSITIVE_INFINITY);
+    const backup = { metadata: {}, syncFactorToken: "token", size: 15 * MIB, content: stream };
+    const refusing: AnswerFiles = {
+      respond: async () => {
+        throw new ServiceError("service_unavailable", "the disk is full");
       },
-      { highWaterMark: 0 },
-    );
-    const broken: unknown[] = [];
-    const response = await retrievedBackupResponse(
-      { metadata: {}, syncFactorToken: "token", size: MIB, content },
-      (error) => broken.push(error),
-    );
-    const reader = response.body?.getReader();
-    const read = reader?.read();
-    await asked;
-    await reader?.cancel();
-    await read;
-    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
-    expect(broken).toEqual([]);
+    };
+    const error = await retrievedBackupResponse(request, backup, refusing).catch((error) => error);
+    expect(error.code).toBe("service_unavailable");
+    expect(cancelled()).toBe(true);
   });
 });
+
+/** So many MiB of content. */
+function endless(mib: number) {
+  let pulls = 0;
+  let isCancelled = false;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (pulls++ < mib) controller.enqueue(new Uint8Array(MIB));
+        else controller.close();
+      },
+      cancel() {
+        isCancelled = true;
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { stream, cancelled: () => isCancelled };
+}
 
 for (const driver of DRIVERS)
   describe(`a recovered backup (${driver.name})`, () => {
@@ -108,7 +130,8 @@ for (const driver of DRIVERS)
       ).toBe(200);
     });
 
-    test("whose store fails half-way is cut off, so that no client takes it for whole", async () => {
+    test("whose store fails half-way is a logged 500, and nothing of it is left", async () => {
+      await using folder = await temporaryFolder();
       await using failing = await startService(driver, {
         wrapStores: ({ records, blobs }) => ({
           records,
@@ -129,9 +152,39 @@ for (const driver of DRIVERS)
         }),
       });
       const user = await userWithBackup(failing.client, newUser(randomBytes(8 * MIB)));
-      expect(await whole(failing.url + PATH, await requestOf(failing, user))).toBe("broke off");
+      expect(await whole(failing.url + PATH, await requestOf(failing, user))).toBe("internal_server_error");
       expect(failing.logged.filter((line) => line.includes("the disk is gone"))).toHaveLength(1);
       expect((await failing.client.health()).status).toBe(200);
+      expect(await answersIn(folder)).toEqual([]);
+    });
+
+    test("that finds no room in the folder for temporary files is 503", async () => {
+      const { client, logged } = service();
+      const user = await userWithBackup(client, newUser(randomBytes(MIB)));
+      const proof = await solved(client, "retrieve", user.main);
+      await using folder = await temporaryFolder();
+      await rm(folder.path, { recursive: true });
+      const answer = await client.retrieve(proof);
+      expect(answer.status).toBe(503);
+      expect(answer.code()).toBe("service_unavailable");
+      expect(logged.some((line) => line.includes(folder.path) && line.includes("ENOENT"))).toBe(true);
+    });
+
+    test("arrives whole at a client that reads nothing for a while, when its file has no name any more", async () => {
+      await using folder = await temporaryFolder();
+      const { services, client, url } = service();
+      const user = await userWithBackup(client, newUser(randomBytes(15 * MIB)));
+      const { method, body, headers } = await requestOf(service(), user);
+      const bytes = head(method, PATH, { ...headers, "content-length": body.length }) + body;
+      using connection = await openConnection(url);
+      connection.pause();
+      await connection.write(bytes);
+      while ((await answersIn(folder)).length === 0) await new Promise(setImmediate);
+      while ((await answersIn(folder)).length > 0) await services.background.settled();
+      connection.resume();
+      const answer = await connection.answer();
+      expect(answer.status).toBe(200);
+      expect(JSON.parse(answer.body).backup === Buffer.from(user.backup).toString("base64")).toBe(true);
     });
   });
 

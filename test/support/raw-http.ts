@@ -12,6 +12,9 @@ export interface RawConnection extends Disposable {
   write(bytes: string | Uint8Array): Promise<void>;
   /** The answer, as soon as it is whole. Rejects when the connection ends before. */
   answer(): Promise<RawAnswer>;
+  /** Reads nothing until {@link resume}. */
+  pause(): void;
+  resume(): void;
 }
 
 export async function openConnection(url: string): Promise<RawConnection> {
@@ -43,6 +46,8 @@ export async function openConnection(url: string): Promise<RawConnection> {
         });
       }
     },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
     [Symbol.dispose]: () => socket.destroy(),
   };
 }

@@ -12,13 +12,13 @@ import {
 } from "@aws-sdk/client-s3";
 import type { Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config.ts";
+import { Slots } from "../../slots.ts";
 import { requireIntact } from "../content-file.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
 import { unlessStalled, withBody } from "./object-body.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
-import { Slots } from "./slots.ts";
 import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */

@@ -1,4 +1,4 @@
-import { StorageUnavailable } from "../contract.ts";
+import { ServiceError } from "./errors.ts";
 
 /** Lets so many in at a time; the others wait in the order they came, but not for ever. */
 export class Slots {
@@ -14,7 +14,7 @@ export class Slots {
   /**
    * Runs `work` when it is its turn.
    *
-   * @throws StorageUnavailable when that takes too long; what `work` throws.
+   * @throws ServiceError `service_unavailable` when that takes too long; what `work` throws.
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
@@ -37,7 +37,7 @@ export class Slots {
     };
     const timer = setTimeout(() => {
       this.#waiting.delete(admit);
-      reject(new StorageUnavailable("too many transfers wait for their turn"));
+      reject(new ServiceError("service_unavailable", "Too many transfers wait for their turn"));
     }, this.#maxWaitMs);
     this.#waiting.add(admit);
     return promise;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { Slots } from "../../src/storage/aws/slots.ts";
-import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { Slots } from "../src/slots.ts";
+import { codeOf } from "./support/error-of.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -50,7 +50,7 @@ describe("slots", () => {
     const log: string[] = [];
     const start = worker(new Slots(1, 20), log);
     const [first, impatient] = [start("a"), start("b")];
-    await expect(impatient.result).rejects.toBeInstanceOf(StorageUnavailable);
+    expect(await codeOf(() => impatient.result)).toBe("service_unavailable");
     first.finish();
     await first.result;
     const next = start("c");

@@ -1,0 +1,119 @@
+/**
+ * Large answers on their way to clients. Each is made as a whole in a temporary file, which the server then sends: so
+ * its length is known before its first byte, what goes wrong while it is made can still be told, and a phone that takes
+ * minutes to read it holds no memory meanwhile.
+ */
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as after } from "node:timers/promises";
+import type { Background } from "../background.ts";
+import type { Random } from "../clock.ts";
+import { ServiceError } from "../errors.ts";
+import { Slots } from "../slots.ts";
+
+export interface AnswerFiles {
+  /**
+   * An answer that consists of these texts, of type `application/json`.
+   *
+   * @throws ServiceError `service_unavailable` when the disk refuses, or when its turn takes too long; what `texts`
+   *   throws.
+   */
+  respond(texts: AsyncIterable<string>): Promise<Response>;
+}
+
+export interface AnswerFilesOptions {
+  readonly random: Random;
+  readonly background: Background;
+}
+
+const PREFIX = "backup-service-answer-";
+/** More at a time would not be made sooner, and would hold more memory. */
+const MAX_MADE = 4;
+/** Clients wait for the answer 30 s at most. */
+const MAX_WAIT_MS = 20_000;
+/** What is written at a time: each write costs a change of threads. */
+const BLOCK_BYTES = 256 * 1024;
+/** The server opens a file in the turn of the event loop in which it is handed the answer. */
+const NAMED_MS = 100;
+/** Far longer than an answer may take to be made. */
+const ABANDONED_MS = 10 * 60 * 1000;
+
+const utf8 = new TextEncoder();
+
+/** The files have mode 0600, and lose their names as soon as the server has opened them. */
+export function createAnswerFiles({ random, background }: AnswerFilesOptions): AnswerFiles {
+  const making = new Slots(MAX_MADE, MAX_WAIT_MS);
+  let lastCleaningMs = Number.NEGATIVE_INFINITY;
+
+  function cleanNowAndThen(): void {
+    const nowMs = performance.now();
+    if (nowMs - lastCleaningMs < ABANDONED_MS) return;
+    lastCleaningMs = nowMs;
+    void background.run("remove abandoned answers", removeAbandoned);
+  }
+
+  /** @returns the path of a file with these texts. */
+  async function make(texts: AsyncIterable<string>): Promise<string> {
+    const path = join(tmpdir(), PREFIX + random.uuid());
+    const file = await unlessRefused(() => open(path, "wx", 0o600));
+    try {
+      await write(file, texts);
+      return path;
+    } catch (error) {
+      await background.run("remove an answer that failed", () => unlink(path));
+      throw error;
+    } finally {
+      await file.close();
+    }
+  }
+
+  return {
+    async respond(texts) {
+      cleanNowAndThen();
+      const path = await making.run(() => make(texts));
+      void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
+      return new Response(Bun.file(path), { headers: { "content-type": "application/json" } });
+    },
+  };
+}
+
+async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<void> {
+  const block = new Uint8Array(BLOCK_BYTES);
+  let used = 0;
+  const flush = async () => {
+    await unlessRefused(() => file.appendFile(block.subarray(0, used)));
+    used = 0;
+  };
+  for await (const text of texts)
+    for (let rest = text; rest !== ""; ) {
+      const { read, written } = utf8.encodeInto(rest, block.subarray(used));
+      rest = rest.slice(read);
+      used += written;
+      if (rest !== "") await flush();
+    }
+  await flush();
+}
+
+async function unlessRefused<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw new ServiceError(
+      "service_unavailable",
+      `The folder for temporary files, ${tmpdir()}, cannot be used now`,
+      { cause: error },
+    );
+  }
+}
+
+/** A process that is killed leaves the names of the answers it was about to send. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue;
+    const path = join(tmpdir(), name);
+    const found = await stat(path).catch(() => null); // removed meanwhile, by whoever made it
+    const isOurs = found !== null && found.uid === process.geteuid?.();
+    if (isOurs && Date.now() - found.mtimeMs > ABANDONED_MS) await unlink(path);
+  }
+}

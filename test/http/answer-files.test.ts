@@ -1,0 +1,92 @@
+import { describe, expect, test } from "bun:test";
+import { readdir, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { createBackground } from "../../src/background.ts";
+import { systemRandom } from "../../src/clock.ts";
+import { createAnswerFiles } from "../../src/http/answer-files.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { errorOf } from "../support/error-of.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+async function openFixture() {
+  const folder = await temporaryFolder();
+  const logged: string[] = [];
+  const destination = { write: (line: string) => void logged.push(line) };
+  const background = createBackground(createLogger({ level: "info", format: "json", destination }));
+  return {
+    folder: folder.path,
+    logged,
+    background,
+    answers: createAnswerFiles({ random: systemRandom, background }),
+    async [Symbol.asyncDispose]() {
+      await background.settled();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function* texts(...all: readonly string[]) {
+  yield* all;
+}
+
+describe("an answer in a file", () => {
+  test("is what it is made of, wherever the characters fall", async () => {
+    await using fixture = await openFixture();
+    const all = ["x".repeat(256 * 1024 - 1), "äöü€😀", "", "😀".repeat(200_000), "z"];
+    const response = await fixture.answers.respond(texts(...all));
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect((await response.text()) === all.join("")).toBe(true);
+  });
+
+  test("is nobody else's to read, and loses its name once it is being sent", async () => {
+    await using fixture = await openFixture();
+    const { answers, folder, background } = fixture;
+    await using server = Bun.serve({ port: 0, fetch: () => answers.respond(texts("x".repeat(1_000_000))) });
+    const response = await fetch(server.url);
+    const [name = ""] = await readdir(folder);
+    expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+    await background.settled();
+    expect(await readdir(folder)).toEqual([]);
+    expect(response.headers.get("content-length")).toBe("1000000");
+    expect((await response.text()).length).toBe(1_000_000);
+  });
+
+  test("whose making fails leaves nothing", async () => {
+    await using fixture = await openFixture();
+    async function* failing() {
+      yield "x".repeat(1_000_000);
+      throw new Error("the store is gone");
+    }
+    const error = await fixture.answers.respond(failing()).catch((error) => error);
+    expect(error.message).toBe("the store is gone");
+    expect(await readdir(fixture.folder)).toEqual([]);
+    expect(fixture.logged).toEqual([]);
+  });
+
+  test("is refused as unavailable where there is no folder for it", async () => {
+    await using fixture = await openFixture();
+    await rm(fixture.folder, { recursive: true });
+    const { code, message } = await errorOf(() => fixture.answers.respond(texts("x")));
+    expect([code, message]).toEqual(["service_unavailable", expect.stringContaining(fixture.folder)]);
+  });
+
+  test("that a killed process left is removed, and nothing else is", async () => {
+    await using fixture = await openFixture();
+    const { folder, answers, background } = fixture;
+    const long = new Date(Date.now() - 11 * 60 * 1000);
+    const recent = new Date(Date.now() - 9 * 60 * 1000);
+    for (const [name, date] of [
+      ["backup-service-answer-old", long],
+      ["backup-service-answer-recent", recent],
+      ["another-program", long],
+    ] as const) {
+      const path = join(folder, name);
+      await Bun.write(path, "x");
+      await utimes(path, date, date);
+    }
+    await (await answers.respond(texts("x"))).text();
+    await background.settled();
+    expect((await readdir(folder)).toSorted()).toEqual(["another-program", "backup-service-answer-recent"]);
+    expect(fixture.logged).toEqual([]);
+  });
+});
