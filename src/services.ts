@@ -14,6 +14,7 @@ import { type Backups, createBackups } from "./backup/backups.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
+import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
@@ -39,6 +40,7 @@ export interface Services extends AsyncDisposable {
   readonly requestLimits: RequestLimits;
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
+  readonly readingTurns: ReadingTurns;
 }
 
 /** What tests put in the place of the real thing. */
@@ -54,6 +56,10 @@ export interface Stores {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
 }
+
+/** How many large uploads are read at a time, and how long one may take to pass on what was read. */
+const MAX_READ = 16;
+const MAX_READING_TURN_MS = 1_000;
 
 /** Builds the services. Disposing of them waits for background work and closes the stores. */
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
@@ -125,6 +131,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     requestLimits,
     backups,
     uploadBudget,
+    readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
     async [Symbol.asyncDispose]() {
       await background.settled();
       await blobs[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import { Glob } from "bun";
 const ROOT = join(import.meta.dir, "..");
 
 /** Files that every part may use: they depend on nothing of ours. */
-const SHARED = ["clock.ts", "errors.ts"];
+const SHARED = ["chunks.ts", "clock.ts", "errors.ts"];
 
 /**
  * Who may import whom, by the first folder under src (or the file at its top). `config.ts` and `services.ts` are
@@ -51,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "background.ts": ["telemetry"],
   "config.ts": ["environment.ts", "deep-freeze.ts"],
   "environment.ts": ["crypto"],
+  "chunks.ts": [],
   "clock.ts": [],
   "deep-freeze.ts": [],
   "errors.ts": [],

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { AttestationVerifier } from "../auth/attestation.ts";
+import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { pathOf } from "./path.ts";
@@ -132,42 +133,47 @@ function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
  * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`;
  *   `invalid_payload` when the client breaks off.
  */
-export async function* limitedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array> {
-  const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return;
+export function limitedBody(request: Request, maxBytes: number): Chunks {
+  let chunks: Chunks | null = null;
   let received = 0;
-  for await (const chunk of arriving(request, request.body)) {
-    received += chunk.length;
-    if (received > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
-  }
+  return chunksOf(
+    async () => {
+      if (chunks === null) {
+        const declared = request.headers.get("content-length");
+        if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+        if (request.body === null) return null;
+        chunks = arriving(request, request.body);
+      }
+      const { value } = await chunks.next();
+      received += value?.length ?? 0;
+      if (received > maxBytes) throw tooLarge(maxBytes);
+      return value ?? null;
+    },
+    async () => chunks?.return(),
+  );
 }
 
 /** A client that goes away in the middle is no failure of ours, and nobody reads the answer. */
-async function* arriving(request: Request, body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+function arriving(request: Request, body: ReadableStream<Uint8Array>): Chunks {
   const reader = body.getReader();
   let isCut = false;
-  onTooLate(request, () => {
-    isCut = true;
-    void reader.cancel().catch(() => {
+  const cancel = () =>
+    reader.cancel().catch(() => {
       // the client has gone: there is nothing left to cancel
     });
+  onTooLate(request, () => {
+    isCut = true;
+    void cancel();
   });
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
+  return chunksOf(async () => {
+    try {
+      const { value } = await reader.read();
       if (isCut) throw new Error("the request took too long");
-      if (done) return;
-      yield value;
+      return value ?? null;
+    } catch (error) {
+      throw brokeOff(error);
     }
-  } catch (error) {
-    throw brokeOff(error);
-  } finally {
-    await reader.cancel().catch(() => {
-      // as above
-    });
-  }
+  }, cancel);
 }
 
 function brokeOff(cause: unknown): ServiceError {

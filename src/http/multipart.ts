@@ -1,8 +1,8 @@
 /** The two parts of an upload, read from a multipart/form-data body (RFC 7578) as it arrives. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { make as createParser, type PartInfo } from "multipasta";
+import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
-import { limitedBody } from "./body.ts";
 
 /** A part as far as it has arrived. Over the limit its bytes are counted and no longer kept. */
 export interface Part {
@@ -15,8 +15,6 @@ export interface Part {
 export interface UploadLimits {
   readonly maxPayloadBytes: number;
   readonly maxBackupBytes: number;
-  /** Of the whole body. */
-  readonly maxBytes: number;
 }
 
 const PIECE_BYTES = 64 * 1024;
@@ -29,17 +27,18 @@ export class UploadParts {
   size = 0;
   payload: Part | null = null;
   backup: Part | null = null;
-  readonly #source: AsyncGenerator<Uint8Array>;
+  readonly #source: Chunks;
   readonly #write: (chunk: Uint8Array | null) => void;
   readonly #end: () => void;
   #problem: string | null;
   #isWhole = false;
   #hasEnded = false;
 
-  constructor(request: Request, { maxPayloadBytes, maxBackupBytes, maxBytes }: UploadLimits) {
+  /** @param body of `request`. */
+  constructor(request: Request, body: Chunks, { maxPayloadBytes, maxBackupBytes }: UploadLimits) {
     const boundary = boundaryOf(request.headers.get("content-type") ?? "");
     this.#problem = boundary === null ? "its content-type names no valid boundary" : null;
-    this.#source = inPieces(limitedBody(request, maxBytes));
+    this.#source = inPieces(body);
     const parser = createParser({
       headers: { "content-type": `multipart/form-data; boundary="${boundary ?? "none"}"` },
       maxParts: MAX_PARTS,
@@ -48,11 +47,11 @@ export class UploadParts {
       onFile: ({ name }: PartInfo) => {
         if (name === "payload") {
           this.payload = this.#begin(name, this.payload);
-          return keepIn(this.payload, maxPayloadBytes);
+          return keepIn(this.payload, maxPayloadBytes, (chunk) => chunk.slice()); // kept for long
         }
         if (name === "backup") {
           this.backup = this.#begin(name, this.backup);
-          return keepIn(this.backup, maxBackupBytes);
+          return keepIn(this.backup, maxBackupBytes, (chunk) => chunk);
         }
         return () => {};
       },
@@ -83,7 +82,7 @@ export class UploadParts {
       if (this.#problem === null) return true;
     }
     this.#hasEnded = true;
-    await this.#source.return(undefined);
+    await this.#source.return();
     this.#write(null);
     this.#end();
     if (this.#problem === null && this.#isWhole) return false;
@@ -119,23 +118,38 @@ function boundaryOf(contentType: string): string | null {
   return /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/.test(boundary) ? boundary : null;
 }
 
-/** A chunk may have more than a MiB. To search it for the boundary can be made slow, so others get a turn in between. */
-async function* inPieces(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks)
-    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
-      if (start > 0) await nextTurn();
-      yield chunk.subarray(start, start + PIECE_BYTES);
-    }
+/**
+ * A chunk may have more than a MiB. To search it for the boundary can be made slow, so others get a turn in between. The
+ * last piece is a copy: the parser may keep its end until more arrives, and with it the memory of all it is a part of.
+ */
+function inPieces(chunks: Chunks): Chunks {
+  let rest: Uint8Array | null = null;
+  return chunksOf(
+    async () => {
+      if (rest === null) rest = (await chunks.next()).value ?? null;
+      else await nextTurn();
+      if (rest === null) return null;
+      const isLast: boolean = rest.length <= PIECE_BYTES;
+      const piece: Uint8Array = isLast ? rest.slice() : rest.subarray(0, PIECE_BYTES);
+      rest = isLast ? null : rest.subarray(PIECE_BYTES);
+      return piece;
+    },
+    () => chunks.return(),
+  );
 }
 
-function keepIn(part: Part, maxBytes: number): (chunk: Uint8Array | null) => void {
+function keepIn(
+  part: Part,
+  maxBytes: number,
+  kept: (chunk: Uint8Array) => Uint8Array,
+): (chunk: Uint8Array | null) => void {
   return (chunk) => {
     if (chunk === null) {
       part.isComplete = true;
       return;
     }
     part.size += chunk.length;
-    if (part.size <= maxBytes) part.chunks.push(chunk);
+    if (part.size <= maxBytes) part.chunks.push(kept(chunk));
   };
 }
 

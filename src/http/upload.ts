@@ -1,20 +1,25 @@
 /** Uploads: a JSON part `payload` that says what to do, and the ciphertext itself as the part `backup`. */
 import type { Static, TSchema } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
+import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
+import type { ReadingTurns } from "../limits/reading-turns.ts";
 import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
-import { jsonText, parseJson, tooLarge } from "./body.ts";
+import { jsonText, limitedBody, parseJson, tooLarge } from "./body.ts";
 import { type Part, UploadParts } from "./multipart.ts";
 import { describeMismatch } from "./validation.ts";
 
 export interface UploadOptions {
   readonly maxBackupBytes: number;
   readonly budget: UploadBudget;
+  readonly readingTurns: ReadingTurns;
 }
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** What the payload part and the framing may add to the largest backup. */
 const OVERHEAD_BYTES = 1024 * 1024;
+/** A body of this size holds little memory, whoever else is read. */
+const SMALL_BYTES = 256 * 1024;
 
 /**
  * Reads an upload and hands it to `use`, the backup while it still arrives if the payload came first. `content` fails
@@ -30,7 +35,7 @@ const OVERHEAD_BYTES = 1024 * 1024;
 export async function withUpload<T extends TSchema, Result>(
   request: Request,
   schema: TypeCheck<T>,
-  { maxBackupBytes, budget }: UploadOptions,
+  { maxBackupBytes, budget, readingTurns }: UploadOptions,
   use: (payload: Static<T>, content: AsyncIterable<Uint8Array>) => Promise<Result>,
 ): Promise<Result> {
   const maxBytes = maxBackupBytes + OVERHEAD_BYTES;
@@ -38,7 +43,9 @@ export async function withUpload<T extends TSchema, Result>(
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   using holding = budget.admit(declared === null ? maxBytes : Number(declared));
 
-  const parts = new UploadParts(request, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes, maxBytes });
+  const limited = limitedBody(request, maxBytes);
+  const body = declared !== null && Number(declared) <= SMALL_BYTES ? limited : readingTurns.take(limited);
+  const parts = new UploadParts(request, body, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });
   while (parts.payload?.isComplete !== true && (await parts.advance()))
     holding.arrived(parts.size, parts.backup?.size ?? 0);
   const payload = await orEndOf(parts, () => parsePayload(parts.payload, schema));
@@ -64,26 +71,25 @@ function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck
 }
 
 /** The bytes of the backup, each once: whoever comes later gets what is left. */
-async function* contentOf(
-  parts: UploadParts,
-  maxBackupBytes: number,
-  holding: Holding,
-): AsyncGenerator<Uint8Array> {
+function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding): Chunks {
   let hasMore = true;
-  while (hasMore) {
-    yield* takeChunks(parts.backup);
-    hasMore = await parts.advance();
-    holding.arrived(parts.size, 0);
-  }
-  yield* takeChunks(parts.backup);
-  const { backup } = parts;
-  if (backup === null) throw new ServiceError("missing_backup_field", "The part backup is missing");
-  if (backup.size === 0) throw new ServiceError("empty_backup_file", "The part backup is empty");
-  if (backup.size > maxBackupBytes) throw tooLarge(maxBackupBytes);
-}
-
-function takeChunks(part: Part | null): Uint8Array[] {
-  return part === null ? [] : part.chunks.splice(0);
+  return chunksOf(
+    async () => {
+      for (;;) {
+        const chunk = parts.backup?.chunks.shift();
+        if (chunk !== undefined) return chunk;
+        if (!hasMore) break;
+        hasMore = await parts.advance();
+        holding.arrived(parts.size, 0);
+      }
+      const { backup } = parts;
+      if (backup === null) throw new ServiceError("missing_backup_field", "The part backup is missing");
+      if (backup.size === 0) throw new ServiceError("empty_backup_file", "The part backup is empty");
+      if (backup.size > maxBackupBytes) throw tooLarge(maxBackupBytes);
+      return null;
+    },
+    async () => {},
+  );
 }
 
 /** Where `step` fails, reads to the end of the body first: what is wrong with the framing is told before. */
@@ -91,11 +97,11 @@ async function orEndOf<T>(parts: UploadParts, step: () => T): Promise<T> {
   try {
     return step();
   } catch (error) {
-    while (await parts.advance()) takeChunks(parts.backup);
+    while (await parts.advance()) parts.backup?.chunks.splice(0);
     throw error;
   }
 }
 
-async function drain(content: AsyncGenerator<Uint8Array>): Promise<void> {
-  for (let next = await content.next(); next.done !== true; ) next = await content.next();
+async function drain(content: Chunks): Promise<void> {
+  while ((await content.next()).done !== true);
 }

@@ -51,8 +51,8 @@ export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMet
 const context = { operation: "create" } as const;
 
 export function create(services: Services) {
-  const { authenticator, backups, challengeTokens, config, uploadBudget } = services;
-  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget: uploadBudget };
+  const { authenticator, backups, challengeTokens, config, uploadBudget: budget, readingTurns } = services;
+  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     "/v1/create",
     ({ request }) =>

@@ -25,8 +25,8 @@ const compiledPayload = TypeCompiler.Compile(SyncPayload);
 const context = { operation: "sync" } as const;
 
 export function sync(services: Services) {
-  const { authenticator, backups, config, uploadBudget } = services;
-  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget: uploadBudget };
+  const { authenticator, backups, config, uploadBudget: budget, readingTurns } = services;
+  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "sync" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
     .post(

@@ -18,13 +18,16 @@ export type Digest = Pick<BlobRef, "size" | "sha256">;
 export async function writeContent(file: FileHandle, content: Content): Promise<Digest> {
   const hash = createHash("sha256");
   let size = 0;
-  for await (const chunk of content)
+  async function take(chunk: Uint8Array): Promise<void> {
     for (const piece of piecesOf(chunk)) {
       if (size > 0) await nextTurn();
       hash.update(piece);
       size += piece.length;
       await fileAnswer(() => writeFully(file, piece));
     }
+  }
+  // What is used in this loop after an await, the engine keeps while the next chunk is waited for.
+  for await (const chunk of content) await take(chunk);
   return { size, sha256: hash.digest("hex") };
 }
 

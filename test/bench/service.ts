@@ -1,10 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { scripts } from "../../package.json";
 import type { Driver } from "../drivers.ts";
 import type { LoadOptions, LoadResult } from "./load.ts";
 
 const ROOT = join(import.meta.dir, "../..");
+/** What `bun run start` tells the engine of the machine's memory. */
+const ENGINE_RAM_BYTES = /BUN_JSC_forceRAMSize:-(\d+)/.exec(scripts.start)?.[1] ?? "";
 
 export interface BenchService extends AsyncDisposable {
   readonly url: string;
@@ -46,6 +49,7 @@ export async function startBenchService({
       DATA_DIR: dataDir,
       LOG_FORMAT: "json",
       ATTESTATION: "off",
+      BUN_JSC_forceRAMSize: ENGINE_RAM_BYTES,
       ...storage?.env,
     },
     stdout: "pipe",

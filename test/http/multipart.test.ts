@@ -3,6 +3,7 @@ import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../../src/errors.ts";
 import { withUpload } from "../../src/http/upload.ts";
+import { ReadingTurns } from "../../src/limits/reading-turns.ts";
 import { createUploadBudget } from "../../src/limits/upload-budget.ts";
 import { BOUNDARY, multipartBody, multipartType, type PartText, part } from "../support/multipart-body.ts";
 import { randomBytes } from "../support/users.ts";
@@ -10,6 +11,7 @@ import { randomBytes } from "../support/users.ts";
 const schema = TypeCompiler.Compile(Type.Object({ name: Type.String() }));
 const MAX_BACKUP_BYTES = 1_000;
 const MIB = 1024 * 1024;
+const readingTurns = new ReadingTurns(8, 1_000);
 
 const PAYLOAD = part("payload", '{"name":"ä"}', "", ["content-type: application/json"]);
 /** Looks like the end of a part in as many ways as it can without being one. */
@@ -32,7 +34,7 @@ async function upload({ body, contentType = multipartType() }: Sent) {
   return withUpload(
     request,
     schema,
-    { maxBackupBytes: MAX_BACKUP_BYTES, budget },
+    { maxBackupBytes: MAX_BACKUP_BYTES, budget, readingTurns },
     async (payload, content) => ({
       payload,
       backup: Buffer.concat(await Array.fromAsync(content)),
@@ -420,7 +422,7 @@ test("a body that is slow to search for its boundary lets others have a turn", a
         body: new Uint8Array(body),
       }),
       schema,
-      { maxBackupBytes: content.length, budget: createUploadBudget(64 * MIB) },
+      { maxBackupBytes: content.length, budget: createUploadBudget(64 * MIB), readingTurns },
       async (_payload, backup) => expect(Buffer.concat(await Array.fromAsync(backup))).toEqual(content),
     );
   } finally {

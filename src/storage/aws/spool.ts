@@ -6,6 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Chunks, chunksOf } from "../../chunks.ts";
 import { type Digest, readContent, streamContent, streamOf, writeContent } from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
 
@@ -26,7 +27,7 @@ export interface Spooled extends AsyncDisposable {
  * @throws StorageUnavailable when the disk refuses; what `content` throws.
  */
 export async function spool(content: Content): Promise<Spooled> {
-  const chunks = each(content);
+  const chunks = iteratorOf(content);
   try {
     const held: Uint8Array[] = [];
     for (let size = 0; size <= MAX_HELD_BYTES; ) {
@@ -37,7 +38,7 @@ export async function spool(content: Content): Promise<Spooled> {
     }
     return await onDisk(thenRest(held, chunks));
   } finally {
-    await chunks.return(undefined); // what is not taken in, because the disk refuses, may hold a connection
+    await chunks.return?.(); // what is not taken in, because the disk refuses, may hold a connection
   }
 }
 
@@ -99,12 +100,16 @@ async function openNameless(): Promise<FileHandle> {
   }
 }
 
-async function* each(content: Content): AsyncGenerator<Uint8Array> {
-  yield* content;
+/** What was held first; it is let go of as it is passed on. */
+function thenRest(held: Uint8Array[], rest: ChunkIterator): Chunks {
+  return chunksOf(
+    async () => held.shift() ?? (await rest.next()).value ?? null,
+    async () => {},
+  );
 }
 
-/** Lets go of what was held while it is passed on. */
-async function* thenRest(held: Uint8Array[], rest: Content): AsyncGenerator<Uint8Array> {
-  yield* held.splice(0);
-  yield* rest;
+type ChunkIterator = AsyncIterator<Uint8Array, undefined> | Iterator<Uint8Array, undefined>;
+
+function iteratorOf(content: Content): ChunkIterator {
+  return Symbol.asyncIterator in content ? content[Symbol.asyncIterator]() : content[Symbol.iterator]();
 }

@@ -1,0 +1,46 @@
+import { describe, expect, test } from "bun:test";
+import { chunksOf } from "../src/chunks.ts";
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+
+/** These chunks, and how often they were let go of. */
+function source(all: readonly (Uint8Array | Error)[]) {
+  const left = [...all];
+  const log = { ends: 0 };
+  const chunks = chunksOf(
+    async () => {
+      const next = left.shift() ?? null;
+      if (next instanceof Error) throw next;
+      return next;
+    },
+    async () => {
+      log.ends += 1;
+    },
+  );
+  return { chunks, log };
+}
+
+describe("chunks", () => {
+  test("are what the source gives, empty ones too, and it is let go of once", async () => {
+    const { chunks, log } = source([bytes(1), bytes(), bytes(2, 3)]);
+    expect(await Array.fromAsync(chunks)).toEqual([bytes(1), bytes(), bytes(2, 3)]);
+    expect(await chunks.next()).toEqual({ done: true, value: undefined });
+    expect(await chunks.return()).toEqual({ done: true, value: undefined });
+    expect(log.ends).toBe(1);
+  });
+
+  test("end with the source's failure, which is told once", async () => {
+    const { chunks, log } = source([bytes(1), new Error("gone"), bytes(2)]);
+    await chunks.next();
+    expect(await chunks.next().catch((error) => error.message)).toBe("gone");
+    expect(await chunks.next()).toEqual({ done: true, value: undefined });
+    expect(log.ends).toBe(1);
+  });
+
+  test("are let go of by a loop that breaks off", async () => {
+    const { chunks, log } = source([bytes(1), bytes(2)]);
+    for await (const _chunk of chunks) break;
+    expect(log.ends).toBe(1);
+    expect((await chunks.next()).done).toBe(true);
+  });
+});
