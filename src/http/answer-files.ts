@@ -53,13 +53,11 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
     void background.run("remove abandoned answers", removeAbandoned);
   }
 
-  /** @returns the path of a file with these texts. */
-  async function make(texts: AsyncIterable<string>): Promise<string> {
+  async function make(texts: AsyncIterable<string>): Promise<{ path: string; bytes: number }> {
     const path = join(tmpdir(), PREFIX + random.uuid());
     const file = await unlessRefused(() => open(path, "wx", 0o600));
     try {
-      await write(file, texts);
-      return path;
+      return { path, bytes: await write(file, texts) };
     } catch (error) {
       await background.run("remove an answer that failed", () => unlink(path));
       throw error;
@@ -71,18 +69,22 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
   return {
     async respond(texts) {
       cleanNowAndThen();
-      const path = await making.run(() => make(texts));
+      const { path, bytes } = await making.run(() => make(texts));
       void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
-      return new Response(Bun.file(path), { headers: { "content-type": "application/json" } });
+      const headers = { "content-type": "application/json", "content-length": String(bytes) };
+      return new Response(Bun.file(path), { headers });
     },
   };
 }
 
-async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<void> {
+/** @returns how many bytes these texts have. */
+async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<number> {
   const block = new Uint8Array(BLOCK_BYTES);
   let used = 0;
+  let total = 0;
   const flush = async () => {
     await unlessRefused(() => file.appendFile(block.subarray(0, used)));
+    total += used;
     used = 0;
   };
   for await (const text of texts)
@@ -93,6 +95,7 @@ async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<vo
       if (rest !== "") await flush();
     }
   await flush();
+  return total;
 }
 
 async function unlessRefused<T>(run: () => Promise<T>): Promise<T> {

@@ -18,15 +18,24 @@ export async function compressible(
   contentType: string,
   status = 200,
 ): Promise<Response> {
-  const headers = new Headers({ "content-type": contentType });
-  const bytes = Buffer.from(text);
-  if (bytes.length < MIN_COMPRESSED_BYTES) return new Response(bytes, { status, headers });
-  headers.set("vary", "accept-encoding");
-  if (!acceptsGzip(request.headers.get("accept-encoding"))) return new Response(bytes, { status, headers });
-  const compressed = await gzip(bytes);
-  if (compressed.length >= bytes.length) return new Response(bytes, { status, headers });
-  headers.set("content-encoding", "gzip");
-  return new Response(compressed, { status, headers });
+  const length = Buffer.byteLength(text);
+  const headers = { "content-type": contentType };
+  if (length < MIN_COMPRESSED_BYTES) return whole(text, length, status, headers);
+  const varying = { ...headers, vary: "accept-encoding" };
+  if (!acceptsGzip(request.headers.get("accept-encoding"))) return whole(text, length, status, varying);
+  const compressed = await gzip(text);
+  if (compressed.length >= length) return whole(text, length, status, varying);
+  return whole(compressed, compressed.length, status, { ...varying, "content-encoding": "gzip" });
+}
+
+function whole(
+  body: string | Uint8Array,
+  length: number,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  // the server would add the length by itself, but nothing here could see it
+  return new Response(body, { status, headers: { ...headers, "content-length": String(length) } });
 }
 
 /** RFC 9110 §12.5.3, as far as it concerns gzip. */

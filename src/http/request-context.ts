@@ -78,7 +78,7 @@ export function withRequestContext(
       stopReading: null,
     };
     contexts.set(request, context);
-    metrics.requestsInFlight.inc();
+    metrics.requestsInFlight.count += 1;
 
     const response = await answer(request, context, () => requestLimits.admit(path, context.address));
     requestLimits.settle(context);
@@ -86,7 +86,7 @@ export function withRequestContext(
     response.headers.set("x-request-id", context.id);
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
-    metrics.requestsInFlight.dec();
+    metrics.requestsInFlight.count -= 1;
     record(request, path, context, response, performance.now() - startedMs);
     return response;
   };
@@ -146,9 +146,9 @@ export function withRequestContext(
         method,
         route,
         status,
-        ...(context.code === null ? {} : { code: context.code }),
+        code: context.code ?? undefined, // what is undefined is not in the line
         durationMs: Math.round(durationMs * 100) / 100,
-        ...(requestBytes === null ? {} : { requestBytes }),
+        requestBytes: requestBytes ?? undefined,
       },
       "request",
     );

@@ -40,9 +40,9 @@ export async function retrievedBackupResponse(
     }
   }
   const bytes = Buffer.from(await new Response(content).arrayBuffer());
-  return new Response(head + bytes.toString("base64") + tail, {
-    headers: { "content-type": "application/json" },
-  });
+  const text = head + bytes.toString("base64") + tail;
+  const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
+  return new Response(text, { headers });
 }
 
 interface ContentReader {

@@ -23,10 +23,59 @@ export function createLogger({ level, format, destination }: LoggerOptions): pin
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: pino.stdSerializers.errWithCause },
   };
-  const sink = destination ?? pino.destination({ dest: 1, sync: true });
+  const sink = destination ?? new GatheredLines(pino.destination({ dest: 1, sync: true }));
   if (format === "json") return pino(options, sink);
   return pino(
     options,
     pretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }),
   );
+}
+
+/** How long lines of a busy process wait to be written together. */
+const GATHER_MS = 20;
+const MAX_GATHERED = 64 * 1024;
+const WARN = 40;
+
+/**
+ * Under load, writes lines together: each write wakes whoever reads them, which costs more than the line does. A line
+ * after a pause is written at once, and so is a warning or worse, with what came before it; the end of the process
+ * writes what is left.
+ */
+class GatheredLines implements DestinationStream {
+  /** Has the logger set {@link lastLevel} before each line. */
+  readonly [pino.symbols.needsMetadataGsym] = true;
+  lastLevel = 0;
+  readonly #out: DestinationStream;
+  #lines = "";
+  #isGathering = false;
+
+  constructor(out: DestinationStream) {
+    this.#out = out;
+    process.on("exit", () => this.#writeAll());
+  }
+
+  write(line: string): void {
+    this.#lines += line;
+    if (this.#isGathering && this.lastLevel < WARN && this.#lines.length < MAX_GATHERED) return;
+    this.#writeAll();
+    if (!this.#isGathering) this.#gather();
+  }
+
+  #gather(): void {
+    this.#isGathering = true;
+    const stop = () => {
+      this.#isGathering = false;
+      if (this.#lines === "") return;
+      this.#writeAll();
+      this.#gather();
+    };
+    setTimeout(stop, GATHER_MS).unref();
+  }
+
+  #writeAll(): void {
+    if (this.#lines === "") return;
+    const lines = this.#lines;
+    this.#lines = "";
+    this.#out.write(lines);
+  }
 }

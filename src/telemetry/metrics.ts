@@ -48,10 +48,14 @@ export function createMetrics() {
     buckets: SIZE_BUCKETS_BYTES,
     registers,
   });
-  const requestsInFlight = new Gauge({
+  const requestsInFlight = { count: 0 };
+  new Gauge({
     name: "http_requests_in_flight",
     help: "Requests whose response has not begun",
     registers,
+    collect() {
+      this.set(requestsInFlight.count);
+    },
   });
   const storageCalls = new Histogram({
     name: "storage_call_duration_seconds",

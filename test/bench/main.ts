@@ -2,7 +2,8 @@
  * `bun run bench`: what the service costs. Prints tables and leaves JSON and plots in `bench-results/`. Figures of one run
  * compare with each other, not with those of other runs or machines.
  *
- *   bun run bench [--url URL]         with --url the load is aimed at another server that speaks the same API
+ *   bun run bench                     everything; `--only costs --only transfers` takes these sections alone
+ *   bun run bench --url URL           throughput of another server that speaks the same API
  *   bun run bench --against FOLDER    what changed since another checkout of this project, as ratios of CPU time
  */
 import { mkdir } from "node:fs/promises";
@@ -25,21 +26,35 @@ const STARTS = 5;
 const TRANSFER_WIDTHS = [64, 128, 256];
 const RESULTS = join(import.meta.dir, "../../bench-results");
 
-const { values } = parseArgs({ options: { url: { type: "string" }, against: { type: "string" } } });
+const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
+  "round-trips": roundTrips,
+  "start-up": startUp,
+  costs,
+  throughput: () => throughput(),
+  stretches,
+  transfers: async () => {
+    for (const driver of DRIVERS) await transfers(driver);
+  },
+};
+
+const { values } = parseArgs({
+  options: {
+    url: { type: "string" },
+    against: { type: "string" },
+    only: { type: "string", multiple: true },
+  },
+});
 await mkdir(RESULTS, { recursive: true });
-if (values.against !== undefined) {
-  await comparison(values.against);
-} else if (values.url !== undefined) {
-  await throughput(values.url);
-} else {
-  await roundTrips();
-  await startUp();
-  await costs();
-  await throughput();
-  await stretches();
-  for (const driver of DRIVERS) await transfers(driver);
-}
+if (values.against !== undefined) await comparison(values.against);
+else if (values.url !== undefined) await throughput(values.url);
+else for (const name of values.only ?? Object.keys(SECTIONS)) await section(name)();
 process.stdout.write(`\nJSON and plots are in ${RESULTS}\n`);
+
+function section(name: string): () => Promise<void> {
+  const found = SECTIONS[name];
+  if (found === undefined) throw new Error(`--only takes one of ${Object.keys(SECTIONS).join(", ")}`);
+  return found;
+}
 
 async function roundTrips(): Promise<void> {
   for (const driver of DRIVERS) {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
+import { interceptedStores } from "../support/intercepted-stores.ts";
+import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { newUser, recovered, solved, userWithBackup } from "../support/users.ts";
+import { newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
 
 for (const driver of DRIVERS)
   describe(`metrics (${driver.name})`, () => {
@@ -37,6 +39,47 @@ for (const driver of DRIVERS)
       expect(await value(requests, { route: "/v1/backup/status", status: "404", code: "not_found" })).toBe(2);
       expect(await value(requests, { route: "(unmatched)", status: "404" })).toBe(1);
       expect(await value("http_request_duration_seconds_count", { route: "/v1/create" })).toBe(2);
+    });
+
+    test("measure the sizes of requests and answers, large ones too", async () => {
+      const { client } = service();
+      const route = { route: "/v1/retrieve/from-challenge" };
+      for (const size of [1_000, 1_000_000]) {
+        const [requests, answers] = ["http_request_size_bytes", "http_response_size_bytes"];
+        const user = await userWithBackup(client, newUser(randomBytes(size)));
+        const proof = await solved(client, "retrieve", user.main);
+        const before = [await value(`${requests}_sum`, route), await value(`${answers}_sum`, route)];
+        const { body } = await client.retrieve(proof);
+        const after = [await value(`${requests}_sum`, route), await value(`${answers}_sum`, route)];
+        expect(after.map((sum, index) => sum - (before[index] ?? 0))).toEqual([
+          JSON.stringify(proof).length,
+          JSON.stringify(body).length,
+        ]);
+      }
+    });
+
+    test("count the requests that are being answered", async () => {
+      const { promise: mayRead, resolve: letRead } = Promise.withResolvers<void>();
+      const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+      await using waiting = await startService(driver, {
+        wrapStores: (stores) =>
+          interceptedStores(stores, async (_call, run) => {
+            begin();
+            await mayRead;
+            return run();
+          }),
+      });
+      const inFlight = async () => {
+        const text = await (await fetch(`${waiting.server.metricsUrl}/metrics`)).text();
+        return /^http_requests_in_flight (.*)$/m.exec(text)?.[1];
+      };
+      expect(await inFlight()).toBe("0");
+      const answer = waiting.client.status(newUser().account.backupAccountId);
+      await begun;
+      expect(await inFlight()).toBe("1");
+      letRead();
+      await answer;
+      expect(await inFlight()).toBe("0");
     });
 
     test("have no label that a client chooses", async () => {

@@ -4,6 +4,10 @@ import { asOutage, isBusy, isOutage } from "./outage.ts";
 /** How long a write rests before it is tried again. */
 export const BUSY_PAUSE_MS = 5;
 
+/** How long the first write of a group waits for others at most. */
+const LINGER_TURNS = 6;
+const LINGER_MS = 1;
+
 interface Waiting {
   /** Makes the write inside the transaction; the result tells the caller, once the transaction is durable. */
   readonly attempt: () => () => void;
@@ -55,8 +59,16 @@ export class GroupCommit {
         return () => reject(error);
       }
     };
-    if (this.#waiting.push({ attempt, fail: reject }) === 1) setImmediate(() => this.flush());
+    if (this.#waiting.push({ attempt, fail: reject }) === 1) this.#linger(LINGER_TURNS, performance.now());
     return promise;
+  }
+
+  /** Gives others the time to join: turns of the event loop, which take none when there is nothing else to do. */
+  #linger(turns: number, sinceMs: number): void {
+    setImmediate(() => {
+      if (turns > 1 && performance.now() - sinceMs < LINGER_MS) this.#linger(turns - 1, sinceMs);
+      else this.flush();
+    });
   }
 
   /** Makes the writes that wait, now. */

@@ -1,0 +1,48 @@
+/** The log of a process as whoever reads its standard output gets it. */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+const LOGGER = join(import.meta.dir, "../../src/telemetry/logger.ts");
+
+/** Runs a program with a `log`; resolves to what it had written at each piece that arrived, and to its exit code. */
+async function run(program: string) {
+  const text = `import { createLogger } from ${JSON.stringify(LOGGER)};
+    const log = createLogger({ level: "info", format: "json" });
+    ${program}`;
+  const child = Bun.spawn([process.execPath, "-e", text], { stdout: "pipe", stderr: "pipe" });
+  const messages = (await new Response(child.stdout).text())
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line).msg);
+  return { messages, exitCode: await child.exited };
+}
+
+const lines = (count: number) => `for (let n = 0; n < ${count}; n++) log.info("line " + n);`;
+const numbered = (count: number) => Array.from({ length: count }, (_, n) => `line ${n}`);
+
+describe("the lines of a process", () => {
+  for (const [name, end, exitCode] of [
+    ["ends by itself", "", 0],
+    ["exits", "process.exit(3);", 3],
+    ["ends with an error nobody caught", "throw new Error('no');", 1],
+  ] as const)
+    test(`that ${name} are all there, in order`, async () => {
+      expect(await run(lines(5_000) + end)).toEqual({ messages: numbered(5_000), exitCode });
+    });
+
+  test("are written at once after a pause", async () => {
+    // killed, it writes nothing any more
+    const kill = "process.kill(process.pid, 'SIGKILL');";
+    expect((await run(`log.info("first"); ${kill}`)).messages).toEqual(["first"]);
+  });
+
+  test("are written at once up to a warning, even in the middle of many", async () => {
+    const program = `${lines(3)} log.warn("trouble"); log.info("after"); process.kill(process.pid, "SIGKILL");`;
+    expect((await run(program)).messages).toEqual([...numbered(3), "trouble"]);
+  });
+
+  test("are written soon, whatever the process does then", async () => {
+    const program = `${lines(3)} setTimeout(() => process.kill(process.pid, "SIGKILL"), 500);`;
+    expect((await run(program)).messages).toEqual(numbered(3));
+  });
+});
