@@ -20,7 +20,7 @@ const IDLE_TIMEOUT_S = 60;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
 export function startServer(
-  { config, log, metrics }: Pick<Services, "config" | "log" | "metrics">,
+  { config, log, metrics, random }: Pick<Services, "config" | "log" | "metrics" | "random">,
   app: App,
 ): RunningServer {
   const { host: hostname, port, metricsPort, reusePort } = config.server;
@@ -30,8 +30,10 @@ export function startServer(
     reusePort,
     development: false, // a page with our source is for nobody
     error(error) {
-      log.error({ err: error }, "an answer could not be sent");
-      return errorResponse("internal_server_error", "Something went wrong");
+      const requestId = random.uuid();
+      log.error({ err: error, requestId }, "an answer could not be sent");
+      const headers = { "x-request-id": requestId };
+      return errorResponse("internal_server_error", "Something went wrong", 500, headers);
     },
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.

@@ -43,6 +43,15 @@ export interface ContentChange {
   readonly content: Content;
 }
 
+/** What whoever recovers gets. */
+export interface RetrievedBackup {
+  readonly metadata: ExportedMetadata;
+  readonly syncFactorToken: string;
+  /** Bytes of `content`. */
+  readonly size: number;
+  readonly content: ReadableStream<Uint8Array>;
+}
+
 export interface ContentOptions {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
@@ -107,14 +116,11 @@ export function contentOperations({
     /**
      * Hands out a backup, and a token with which one sync factor can be added to it.
      *
-     * @throws ServiceError as {@link Access.enter}.
+     * @param deliver makes what the client gets, and reads the content to its end or cancels it. Where it fails, the
+     *   proof is given back.
+     * @throws ServiceError as {@link Access.enter}; what `deliver` throws.
      */
-    async retrieve(by: Proven): Promise<{
-      readonly metadata: ExportedMetadata;
-      readonly size: number;
-      readonly content: ReadableStream<Uint8Array>;
-      readonly syncFactorToken: string;
-    }> {
+    async retrieve<T>(by: Proven, deliver: (backup: RetrievedBackup) => Promise<T>): Promise<T> {
       const entry = await enter(by);
       const syncFactorToken = encodeBase64Url(random.bytes(SYNC_FACTOR_TOKEN_BYTES));
       const issue = {
@@ -123,14 +129,8 @@ export function contentOperations({
         holder: (listedFactor(entry.metadata, by.factor) ?? fail(unauthorized())).id,
         expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
       };
-      const opening = openContent(entry, by.factor);
-      try {
-        return { ...(await spendBeside(by, spendProof(entry, by, issue), opening)), syncFactorToken };
-      } catch (error) {
-        const [opened] = await Promise.allSettled([opening]);
-        if (opened.status === "fulfilled") await opened.value.content.cancel();
-        throw error;
-      }
+      const delivering = async () => deliver({ ...(await openContent(entry, by.factor)), syncFactorToken });
+      return spendBeside(by, spendProof(entry, by, issue), delivering());
     },
 
     /**

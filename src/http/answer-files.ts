@@ -3,7 +3,7 @@
  * its length is known before its first byte, what goes wrong while it is made can still be told, and a phone that takes
  * minutes to read it holds no memory meanwhile.
  */
-import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { access, constants, type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
@@ -30,39 +30,42 @@ export interface AnswerFilesOptions {
 const PREFIX = "backup-service-answer-";
 /** More at a time would not be made sooner, and would hold more memory. */
 const MAX_MADE = 4;
-/** Clients wait for the answer 30 s at most. */
-const MAX_WAIT_MS = 20_000;
+/** Clients wait for the answer 30 s at most, of which the store may have taken some. */
+const MAX_WAIT_MS = 12_000;
 /** What is written at a time: each write costs a change of threads. */
 const BLOCK_BYTES = 256 * 1024;
-/** The server opens a file in the turn of the event loop in which it is handed the answer. */
+/** The server opens a file as soon as it is handed the answer, in the same turn of the event loop. */
 const NAMED_MS = 100;
-/** Far longer than an answer may take to be made. */
-const ABANDONED_MS = 10 * 60 * 1000;
+/** Longer than an answer may take to be made. */
+const ABANDONED_MS = 2 * 60 * 1000;
 
 const utf8 = new TextEncoder();
 
-/** The files have mode 0600, and lose their names as soon as the server has opened them. */
+/** The files have mode 0600, and lose their names shortly after the server has opened them. */
 export function createAnswerFiles({ random, background }: AnswerFilesOptions): AnswerFiles {
   const making = new Slots(MAX_MADE, MAX_WAIT_MS);
-  let lastCleaningMs = Number.NEGATIVE_INFINITY;
+  let lastCleaningMs = performance.now();
+
+  const clean = () => void background.run("remove abandoned answers", removeAbandoned);
+  clean();
+  setTimeout(clean, ABANDONED_MS).unref(); // what was left by a process that this one takes the place of
 
   function cleanNowAndThen(): void {
     const nowMs = performance.now();
     if (nowMs - lastCleaningMs < ABANDONED_MS) return;
     lastCleaningMs = nowMs;
-    void background.run("remove abandoned answers", removeAbandoned);
+    clean();
   }
 
   async function make(texts: AsyncIterable<string>): Promise<{ path: string; bytes: number }> {
     const path = join(tmpdir(), PREFIX + random.uuid());
     const file = await unlessRefused(() => open(path, "wx", 0o600));
     try {
-      return { path, bytes: await write(file, texts) };
+      const bytes = await write(file, texts).finally(() => unlessRefused(() => file.close()));
+      return { path, bytes };
     } catch (error) {
       await background.run("remove an answer that failed", () => unlink(path));
       throw error;
-    } finally {
-      await file.close();
     }
   }
 
@@ -110,13 +113,31 @@ async function unlessRefused<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A process that is killed leaves the names of the answers it was about to send. */
+/**
+ * Resolves when large answers can be made.
+ *
+ * @throws ServiceError `service_unavailable`
+ */
+export async function requireAnswerFolder(): Promise<void> {
+  await unlessRefused(() => access(tmpdir(), constants.W_OK | constants.X_OK));
+}
+
+/** A process that is killed leaves the names of the answers it was about to send. Others may be removing them too. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(tmpdir(), name);
-    const found = await stat(path).catch(() => null); // removed meanwhile, by whoever made it
-    const isOurs = found !== null && found.uid === process.geteuid?.();
-    if (isOurs && Date.now() - found.mtimeMs > ABANDONED_MS) await unlink(path);
+    const found = await unlessGone(() => stat(path));
+    if (found === null || found.uid !== process.geteuid?.()) continue;
+    if (Date.now() - found.mtimeMs > ABANDONED_MS) await unlessGone(() => unlink(path));
+  }
+}
+
+async function unlessGone<T>(run: () => Promise<T>): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
   }
 }

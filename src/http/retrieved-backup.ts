@@ -1,5 +1,6 @@
 /** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
 import { encodeBase64 } from "../crypto/encoding.ts";
+import { ServiceError } from "../errors.ts";
 import type { AnswerFiles } from "./answer-files.ts";
 import { onTooLate } from "./request-context.ts";
 
@@ -32,9 +33,19 @@ export async function retrievedBackupResponse(
       reader.cancel().catch(() => {
         // it has failed, which whoever read it was told
       });
-    onTooLate(request, () => void letGo());
+    let isLate = false;
+    onTooLate(request, () => {
+      isLate = true;
+      void letGo();
+    });
     try {
-      return await answerFiles.respond(texts(head, wholeOf(reader, size), tail));
+      return await answerFiles.respond(
+        texts(
+          head,
+          wholeOf(reader, size, () => isLate),
+          tail,
+        ),
+      );
     } finally {
       await letGo();
     }
@@ -50,12 +61,17 @@ interface ContentReader {
   read(): Promise<{ readonly value?: Uint8Array | undefined }>;
 }
 
-async function* wholeOf(reader: ContentReader, size: number): AsyncGenerator<Uint8Array> {
+async function* wholeOf(
+  reader: ContentReader,
+  size: number,
+  isLate: () => boolean,
+): AsyncGenerator<Uint8Array> {
   let left = size;
   for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
     left -= value.length;
     yield value;
   }
+  if (isLate()) throw new ServiceError("request_timeout", "The request took too long");
   if (left !== 0) throw new Error(`a backup ended ${left} bytes early`);
 }
 

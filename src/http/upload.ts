@@ -44,17 +44,23 @@ export async function withUpload<T extends TSchema, Result>(
   using holding = budget.admit(declared === null ? maxBytes : Number(declared));
 
   const limited = limitedBody(request, maxBytes);
-  const body = declared !== null && Number(declared) <= SMALL_BYTES ? limited : readingTurns.take(limited);
-  const parts = new UploadParts(request, body, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });
-  while (parts.payload?.isComplete !== true && (await parts.advance()))
-    holding.arrived(parts.size, parts.backup?.size ?? 0);
-  const payload = await orEndOf(parts, () => parsePayload(parts.payload, schema));
-  const content = contentOf(parts, maxBackupBytes, holding);
+  const turns = declared !== null && Number(declared) <= SMALL_BYTES ? null : readingTurns.take(limited);
+  const body = turns ?? limited;
   try {
-    return await use(payload, content);
-  } catch (error) {
-    await drain(content);
-    throw error;
+    const parts = new UploadParts(request, body, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });
+    while (parts.payload?.isComplete !== true && (await parts.advance()))
+      holding.arrived(parts.size, parts.backup?.size ?? 0);
+    const payload = await orEndOf(parts, () => parsePayload(parts.payload, schema));
+    turns?.giveBack(); // who is asking may take a while to find out
+    const content = contentOf(parts, maxBackupBytes, holding);
+    try {
+      return await use(payload, content);
+    } catch (error) {
+      await drain(content);
+      throw error;
+    }
+  } finally {
+    await body.return();
   }
 }
 

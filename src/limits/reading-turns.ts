@@ -1,13 +1,20 @@
 /**
  * Who may read from a large body. What has been read is in memory until it is passed on, and what was passed on until
- * the engine collects it, the later the more there is. So large bodies are read by a few at a time, in turns of one
- * chunk, while what the others have to read waits with their clients.
+ * the engine collects it, the later the more there is. So what has arrived faster than it can be passed on is read by a
+ * few at a time, in turns of one chunk, and waits with the clients until then. Whose client sends little at a time reads
+ * it as it comes.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Chunks, chunksOf } from "../chunks.ts";
 
 /** Turns of the event loop within which shows up what has reached this machine. */
 const ARRIVAL_TURNS = 2;
+
+/** Chunks that are read in turns. */
+export interface InTurns extends Chunks {
+  /** Lets others read while what was read last is not passed on yet. */
+  giveBack(): void;
+}
 
 export class ReadingTurns {
   readonly #waiting: (() => void)[] = [];
@@ -24,9 +31,9 @@ export class ReadingTurns {
   }
 
   /** The same chunks, each read when there is a turn for it. Nobody keeps a turn while nothing arrives. */
-  take(chunks: Chunks): Chunks {
+  take(chunks: Chunks): InTurns {
     let endTurn = () => {};
-    return chunksOf(
+    const taken = chunksOf(
       async () => {
         endTurn();
         endTurn = await this.#turn();
@@ -39,6 +46,7 @@ export class ReadingTurns {
         await chunks.return();
       },
     );
+    return Object.assign(taken, { giveBack: () => endTurn() });
   }
 
   /** Resolves when there is a turn, to what ends it. */

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
+import { requireAnswerFolder } from "../http/answer-files.ts";
 import { operation } from "../http/openapi.ts";
 import type { Services } from "../services.ts";
 import { version } from "../version.ts";
@@ -31,6 +32,7 @@ export function health({ records, blobs, config, log }: Services) {
         const stores = [
           ["records", records.ready()],
           ["blobs", blobs.ready()],
+          ["answers", requireAnswerFolder()],
         ] as const;
         const results = await Promise.allSettled(stores.map(([, ready]) => ready));
         const failed = results.flatMap((result, index) =>
@@ -44,7 +46,8 @@ export function health({ records, blobs, config, log }: Services) {
         detail: operation({
           tag: "Service",
           summary: "Whether requests can be served",
-          description: "Asks every store whether it answers and is set up.",
+          description:
+            "Asks every store whether it answers and is set up, and whether large answers can be made.",
           body: "none",
           response: ReadyResponse,
           errors: [],

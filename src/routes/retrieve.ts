@@ -38,7 +38,7 @@ export function retrieve(services: Services) {
           body.challengeToken,
           context,
         );
-        return retrievedBackupResponse(request, await backups.retrieve(proof), answerFiles);
+        return backups.retrieve(proof, (backup) => retrievedBackupResponse(request, backup, answerFiles));
       },
       {
         ...attestedJsonBody(RetrieveRequest, attestation),

@@ -70,23 +70,22 @@ describe("an answer in a file", () => {
     expect([code, message]).toEqual(["service_unavailable", expect.stringContaining(fixture.folder)]);
   });
 
-  test("that a killed process left is removed, and nothing else is", async () => {
+  test("that a killed process left is removed at the start, and nothing else is", async () => {
     await using fixture = await openFixture();
-    const { folder, answers, background } = fixture;
-    const long = new Date(Date.now() - 11 * 60 * 1000);
-    const recent = new Date(Date.now() - 9 * 60 * 1000);
-    for (const [name, date] of [
-      ["backup-service-answer-old", long],
-      ["backup-service-answer-recent", recent],
-      ["another-program", long],
+    const { folder, background, logged } = fixture;
+    for (const [name, ageMs] of [
+      ["backup-service-answer-old", 130_000],
+      ["backup-service-answer-recent", 110_000],
+      ["another-program", 130_000],
     ] as const) {
       const path = join(folder, name);
       await Bun.write(path, "x");
+      const date = new Date(Date.now() - ageMs);
       await utimes(path, date, date);
     }
-    await (await answers.respond(texts("x"))).text();
+    for (let process = 0; process < 2; process++) createAnswerFiles({ random: systemRandom, background });
     await background.settled();
     expect((await readdir(folder)).toSorted()).toEqual(["another-program", "backup-service-answer-recent"]);
-    expect(fixture.logged).toEqual([]);
+    expect(logged).toEqual([]);
   });
 });

@@ -183,6 +183,7 @@ for (const driver of DRIVERS)
       open();
       await cancelled;
       while ((await answersIn(folder)).length > 0) await service.services.background.settled();
+      expect(service.logged.filter((line) => line.includes('"level":"error"'))).toEqual([]);
     });
 
     test("is 408, and the commit that was under way goes on to its end", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { createBackground } from "../../src/background.ts";
 import { systemRandom } from "../../src/clock.ts";
 import { ServiceError } from "../../src/errors.ts";
@@ -158,8 +158,8 @@ for (const driver of DRIVERS)
       expect(await answersIn(folder)).toEqual([]);
     });
 
-    test("that finds no room in the folder for temporary files is 503", async () => {
-      const { client, logged } = service();
+    test("that finds no room in the folder for temporary files is 503, and its proof is not used up", async () => {
+      const { client, logged, url } = service();
       const user = await userWithBackup(client, newUser(randomBytes(MIB)));
       const proof = await solved(client, "retrieve", user.main);
       await using folder = await temporaryFolder();
@@ -168,6 +168,12 @@ for (const driver of DRIVERS)
       expect(answer.status).toBe(503);
       expect(answer.code()).toBe("service_unavailable");
       expect(logged.some((line) => line.includes(folder.path) && line.includes("ENOENT"))).toBe(true);
+      const readiness = async () => (await fetch(`${url}/ready`)).status;
+      expect(await readiness()).toBe(503);
+      await mkdir(folder.path);
+      expect(await readiness()).toBe(200);
+      expect((await client.retrieve(proof)).ok().backup.length).toBe(4 * Math.ceil(MIB / 3));
+      expect((await client.retrieve(proof)).code()).toBe("already_used");
     });
 
     test("arrives whole at a client that reads nothing for a while, when its file has no name any more", async () => {

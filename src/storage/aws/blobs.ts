@@ -24,7 +24,7 @@ import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
 /** How long one waits for its turn; clients wait for the answer 30 s at most. */
-const MAX_WAIT_MS = 18_000;
+const MAX_WAIT_MS = 12_000;
 /** Longer than a record's: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
 /** The slowest transfer that is waited for, on top of the time of any other attempt. */
