@@ -117,10 +117,13 @@ export function contentOperations({
      * Hands out a backup, and a token with which one sync factor can be added to it.
      *
      * @param deliver makes what the client gets, and reads the content to its end or cancels it. Where it fails, the
-     *   proof is given back.
+     *   proof is given back; where the proof does not hold, what was made is discarded.
      * @throws ServiceError as {@link Access.enter}; what `deliver` throws.
      */
-    async retrieve<T>(by: Proven, deliver: (backup: RetrievedBackup) => Promise<T>): Promise<T> {
+    async retrieve<T extends { discard(): Promise<void> }>(
+      by: Proven,
+      deliver: (backup: RetrievedBackup) => Promise<T>,
+    ): Promise<T> {
       const entry = await enter(by);
       const syncFactorToken = encodeBase64Url(random.bytes(SYNC_FACTOR_TOKEN_BYTES));
       const issue = {
@@ -129,8 +132,16 @@ export function contentOperations({
         holder: (listedFactor(entry.metadata, by.factor) ?? fail(unauthorized())).id,
         expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
       };
-      const delivering = async () => deliver({ ...(await openContent(entry, by.factor)), syncFactorToken });
-      return spendBeside(by, spendProof(entry, by, issue), delivering());
+      const delivering = openContent(entry, by.factor).then((opened) =>
+        deliver({ ...opened, syncFactorToken }),
+      );
+      try {
+        return await spendBeside(by, spendProof(entry, by, issue), delivering);
+      } catch (error) {
+        const [delivered] = await Promise.allSettled([delivering]);
+        if (delivered.status === "fulfilled") await delivered.value.discard();
+        throw error;
+      }
     },
 
     /**

@@ -12,6 +12,13 @@ import type { Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { Slots } from "../slots.ts";
 
+/** An answer that is ready. It has to be sent or discarded. */
+export interface Answer {
+  /** The response, for the server to have at once. */
+  send(): Response;
+  discard(): Promise<void>;
+}
+
 export interface AnswerFiles {
   /**
    * An answer that consists of these texts, of type `application/json`.
@@ -19,7 +26,7 @@ export interface AnswerFiles {
    * @throws ServiceError `service_unavailable` when the disk refuses, or when its turn takes too long; what `texts`
    *   throws.
    */
-  respond(texts: AsyncIterable<string>): Promise<Response>;
+  make(texts: AsyncIterable<string>): Promise<Answer>;
 }
 
 export interface AnswerFilesOptions {
@@ -57,7 +64,7 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
     clean();
   }
 
-  async function make(texts: AsyncIterable<string>): Promise<{ path: string; bytes: number }> {
+  async function makeFile(texts: AsyncIterable<string>): Promise<{ path: string; bytes: number }> {
     const path = join(tmpdir(), PREFIX + random.uuid());
     const file = await unlessRefused(() => open(path, "wx", 0o600));
     try {
@@ -70,12 +77,17 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
   }
 
   return {
-    async respond(texts) {
+    async make(texts) {
       cleanNowAndThen();
-      const { path, bytes } = await making.run(() => make(texts));
-      void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
-      const headers = { "content-type": "application/json", "content-length": String(bytes) };
-      return new Response(Bun.file(path), { headers });
+      const { path, bytes } = await making.run(() => makeFile(texts));
+      return {
+        send() {
+          void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
+          const headers = { "content-type": "application/json", "content-length": String(bytes) };
+          return new Response(Bun.file(path), { headers });
+        },
+        discard: () => background.run("discard an answer", () => unlink(path)),
+      };
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
 import { encodeBase64 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
-import type { AnswerFiles } from "./answer-files.ts";
+import type { Answer, AnswerFiles } from "./answer-files.ts";
 import { onTooLate } from "./request-context.ts";
 
 export interface RetrievedBackup {
@@ -18,13 +18,13 @@ const IN_MEMORY_BYTES = 256 * 1024;
 /**
  * Makes the answer to `request`, which has a known length. It is not compressed: the ciphertext is random already.
  *
- * @throws ServiceError as {@link AnswerFiles.respond}; what `content` throws.
+ * @throws ServiceError as {@link AnswerFiles.make}; what `content` throws.
  */
-export async function retrievedBackupResponse(
+export async function retrievedBackupAnswer(
   request: Request,
   { metadata, syncFactorToken, size, content }: RetrievedBackup,
   answerFiles: AnswerFiles,
-): Promise<Response> {
+): Promise<Answer> {
   const head = '{"backup":"';
   const tail = `",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`;
   if (size > IN_MEMORY_BYTES) {
@@ -39,13 +39,8 @@ export async function retrievedBackupResponse(
       void letGo();
     });
     try {
-      return await answerFiles.respond(
-        texts(
-          head,
-          wholeOf(reader, size, () => isLate),
-          tail,
-        ),
-      );
+      const pieces = wholeOf(reader, size, () => isLate);
+      return await answerFiles.make(texts(head, pieces, tail));
     } finally {
       await letGo();
     }
@@ -53,7 +48,7 @@ export async function retrievedBackupResponse(
   const bytes = Buffer.from(await new Response(content).arrayBuffer());
   const text = head + bytes.toString("base64") + tail;
   const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
-  return new Response(text, { headers });
+  return { send: () => new Response(text, { headers }), discard: async () => {} };
 }
 
 interface ContentReader {

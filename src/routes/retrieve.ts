@@ -5,7 +5,7 @@ import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
-import { retrievedBackupResponse } from "../http/retrieved-backup.ts";
+import { retrievedBackupAnswer } from "../http/retrieved-backup.ts";
 import { Authorization, ChallengeToken, Metadata, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
@@ -38,7 +38,10 @@ export function retrieve(services: Services) {
           body.challengeToken,
           context,
         );
-        return backups.retrieve(proof, (backup) => retrievedBackupResponse(request, backup, answerFiles));
+        const answer = await backups.retrieve(proof, (backup) =>
+          retrievedBackupAnswer(request, backup, answerFiles),
+        );
+        return answer.send();
       },
       {
         ...attestedJsonBody(RetrieveRequest, attestation),

@@ -33,7 +33,7 @@ describe("an answer in a file", () => {
   test("is what it is made of, wherever the characters fall", async () => {
     await using fixture = await openFixture();
     const all = ["x".repeat(256 * 1024 - 1), "äöü€😀", "", "😀".repeat(200_000), "z"];
-    const response = await fixture.answers.respond(texts(...all));
+    const response = (await fixture.answers.make(texts(...all))).send();
     expect(response.headers.get("content-type")).toBe("application/json");
     expect((await response.text()) === all.join("")).toBe(true);
   });
@@ -41,7 +41,10 @@ describe("an answer in a file", () => {
   test("is nobody else's to read, and loses its name once it is being sent", async () => {
     await using fixture = await openFixture();
     const { answers, folder, background } = fixture;
-    await using server = Bun.serve({ port: 0, fetch: () => answers.respond(texts("x".repeat(1_000_000))) });
+    await using server = Bun.serve({
+      port: 0,
+      fetch: async () => (await answers.make(texts("x".repeat(1_000_000)))).send(),
+    });
     const response = await fetch(server.url);
     const [name = ""] = await readdir(folder);
     expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
@@ -51,13 +54,27 @@ describe("an answer in a file", () => {
     expect((await response.text()).length).toBe(1_000_000);
   });
 
+  test("waits for as long as it takes until it is sent, or is discarded", async () => {
+    await using fixture = await openFixture();
+    const [sent, discarded] = [
+      await fixture.answers.make(texts("a")),
+      await fixture.answers.make(texts("b")),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 300)); // thrice as long as a file that is sent has a name
+    expect(await readdir(fixture.folder)).toHaveLength(2);
+    expect(await sent?.send().text()).toBe("a");
+    await discarded?.discard();
+    await fixture.background.settled();
+    expect(await readdir(fixture.folder)).toEqual([]);
+  });
+
   test("whose making fails leaves nothing", async () => {
     await using fixture = await openFixture();
     async function* failing() {
       yield "x".repeat(1_000_000);
       throw new Error("the store is gone");
     }
-    const error = await fixture.answers.respond(failing()).catch((error) => error);
+    const error = await fixture.answers.make(failing()).catch((error) => error);
     expect(error.message).toBe("the store is gone");
     expect(await readdir(fixture.folder)).toEqual([]);
     expect(fixture.logged).toEqual([]);
@@ -66,7 +83,7 @@ describe("an answer in a file", () => {
   test("is refused as unavailable where there is no folder for it", async () => {
     await using fixture = await openFixture();
     await rm(fixture.folder, { recursive: true });
-    const { code, message } = await errorOf(() => fixture.answers.respond(texts("x")));
+    const { code, message } = await errorOf(() => fixture.answers.make(texts("x")));
     expect([code, message]).toEqual(["service_unavailable", expect.stringContaining(fixture.folder)]);
   });
 

@@ -4,7 +4,8 @@ import { createBackground } from "../../src/background.ts";
 import { systemRandom } from "../../src/clock.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { type AnswerFiles, createAnswerFiles } from "../../src/http/answer-files.ts";
-import { retrievedBackupResponse } from "../../src/http/retrieved-backup.ts";
+import { retrievedBackupAnswer } from "../../src/http/retrieved-backup.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { DRIVERS } from "../drivers.ts";
 import { head, openConnection } from "../support/raw-http.ts";
@@ -50,7 +51,7 @@ describe("the answer of a recovery", () => {
         });
         const metadata = { note: "ä" };
         const backup = { metadata, syncFactorToken: "token", size, content: stream };
-        const response = await retrievedBackupResponse(request, backup, answerFiles);
+        const response = (await retrievedBackupAnswer(request, backup, answerFiles)).send();
         const base64 = Buffer.from(content).toString("base64");
         const expected = JSON.stringify({ backup: base64, metadata, syncFactorToken: "token" });
         expect((await response.text()) === expected).toBe(true);
@@ -59,7 +60,7 @@ describe("the answer of a recovery", () => {
   test("is none when the content ends early", async () => {
     const { stream, cancelled } = endless(3);
     const backup = { metadata: {}, syncFactorToken: "token", size: 3 * MIB + 1, content: stream };
-    const error = await retrievedBackupResponse(request, backup, answerFiles).catch((error) => error);
+    const error = await retrievedBackupAnswer(request, backup, answerFiles).catch((error) => error);
     expect(error.message).toContain("1 bytes early");
     expect(cancelled()).toBe(false); // it had ended
   });
@@ -68,11 +69,11 @@ describe("the answer of a recovery", () => {
     const { stream, cancelled } = endless(Number.POSITIVE_INFINITY);
     const backup = { metadata: {}, syncFactorToken: "token", size: 15 * MIB, content: stream };
     const refusing: AnswerFiles = {
-      respond: async () => {
+      make: async () => {
         throw new ServiceError("service_unavailable", "the disk is full");
       },
     };
-    const error = await retrievedBackupResponse(request, backup, refusing).catch((error) => error);
+    const error = await retrievedBackupAnswer(request, backup, refusing).catch((error) => error);
     expect(error.code).toBe("service_unavailable");
     expect(cancelled()).toBe(true);
   });
@@ -174,6 +175,31 @@ for (const driver of DRIVERS)
       expect(await readiness()).toBe(200);
       expect((await client.retrieve(proof)).ok().backup.length).toBe(4 * Math.ceil(MIB / 3));
       expect((await client.retrieve(proof)).code()).toBe("already_used");
+    });
+
+    test("is discarded when its proof cannot be used up, and was worth waiting for when it can", async () => {
+      await using folder = await temporaryFolder();
+      let isDown = true;
+      await using slow = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          blobs,
+          records: replaced(records, {
+            async spend(...args) {
+              while ((await answersIn(folder)).length === 0) await new Promise(setImmediate);
+              await new Promise((resolve) => setTimeout(resolve, 300));
+              if (isDown) throw new StorageUnavailable("the records are gone");
+              return records.spend(...args);
+            },
+          }),
+        }),
+      });
+      const user = await userWithBackup(slow.client, newUser(randomBytes(MIB)));
+      const proof = await solved(slow.client, "retrieve", user.main);
+      expect((await slow.client.retrieve(proof)).code()).toBe("service_unavailable");
+      expect(await answersIn(folder)).toEqual([]);
+      isDown = false;
+      const { backup } = (await slow.client.retrieve(proof)).ok();
+      expect(backup === Buffer.from(user.backup).toString("base64")).toBe(true);
     });
 
     test("arrives whole at a client that reads nothing for a while, when its file has no name any more", async () => {
