@@ -17,7 +17,12 @@ export interface UploadLimits {
   readonly maxBackupBytes: number;
 }
 
-const PIECE_BYTES = 64 * 1024;
+/** Of what is searched at a time. */
+const FIRST_PIECE_BYTES = 16 * 1024;
+const MIN_PIECE_BYTES = 4 * 1024;
+const MAX_PIECE_BYTES = 64 * 1024;
+/** How long a search should hold others up. */
+const MAX_SEARCH_MS = 1;
 const MAX_PARTS = 16;
 const DASH = 0x2d;
 
@@ -31,6 +36,7 @@ export class UploadParts {
   readonly #write: (chunk: Uint8Array | null) => void;
   readonly #end: () => void;
   #problem: string | null;
+  #pieceBytes = FIRST_PIECE_BYTES;
   #isWhole = false;
   #hasEnded = false;
 
@@ -38,7 +44,7 @@ export class UploadParts {
   constructor(request: Request, body: Chunks, { maxPayloadBytes, maxBackupBytes }: UploadLimits) {
     const boundary = boundaryOf(request.headers.get("content-type") ?? "");
     this.#problem = boundary === null ? "its content-type names no valid boundary" : null;
-    this.#source = inPieces(body);
+    this.#source = inPieces(body, () => this.#pieceBytes);
     const parser = createParser({
       headers: { "content-type": `multipart/form-data; boundary="${boundary ?? "none"}"` },
       maxParts: MAX_PARTS,
@@ -78,7 +84,9 @@ export class UploadParts {
     const next = this.#problem === null ? await this.#source.next() : null;
     if (next !== null && next.done !== true) {
       this.size += next.value.length;
+      const startedMs = performance.now();
       this.#write(next.value);
+      this.#pieceBytes = nextPieceBytes(this.#pieceBytes, performance.now() - startedMs);
       if (this.#problem === null) return true;
     }
     this.#hasEnded = true;
@@ -118,20 +126,28 @@ function boundaryOf(contentType: string): string | null {
   return /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/.test(boundary) ? boundary : null;
 }
 
+/** Some boundaries are slow to search for, so it is found out how much can be searched at a time. */
+function nextPieceBytes(bytes: number, searchMs: number): number {
+  if (searchMs > MAX_SEARCH_MS) return Math.max(MIN_PIECE_BYTES, bytes / 2);
+  if (searchMs < MAX_SEARCH_MS / 4) return Math.min(MAX_PIECE_BYTES, bytes * 2);
+  return bytes;
+}
+
 /**
- * A chunk may have more than a MiB. To search it for the boundary can be made slow, so others get a turn in between. The
- * last piece is a copy: the parser may keep its end until more arrives, and with it the memory of all it is a part of.
+ * A chunk may have more than a MiB: others get a turn between the pieces of it. The last piece is a copy: the parser may
+ * keep its end until more arrives, and with it the memory of all it is a part of.
  */
-function inPieces(chunks: Chunks): Chunks {
+function inPieces(chunks: Chunks, pieceBytes: () => number): Chunks {
   let rest: Uint8Array | null = null;
   return chunksOf(
     async () => {
       if (rest === null) rest = (await chunks.next()).value ?? null;
       else await nextTurn();
       if (rest === null) return null;
-      const isLast: boolean = rest.length <= PIECE_BYTES;
-      const piece: Uint8Array = isLast ? rest.slice() : rest.subarray(0, PIECE_BYTES);
-      rest = isLast ? null : rest.subarray(PIECE_BYTES);
+      const bytes = pieceBytes();
+      const isLast: boolean = rest.length <= bytes;
+      const piece: Uint8Array = isLast ? rest.slice() : rest.subarray(0, bytes);
+      rest = isLast ? null : rest.subarray(bytes);
       return piece;
     },
     () => chunks.return(),

@@ -23,8 +23,8 @@ export function createLogger({ level, format, destination }: LoggerOptions): pin
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: pino.stdSerializers.errWithCause },
   };
-  const sink = destination ?? new GatheredLines(pino.destination({ dest: 1, sync: true }));
-  if (format === "json") return pino(options, sink);
+  const sink = destination ?? pino.destination({ dest: 1, sync: true });
+  if (format === "json") return pino(options, destination ?? new GatheredLines(sink));
   return pino(
     options,
     pretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }),

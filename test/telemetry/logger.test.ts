@@ -4,17 +4,19 @@ import { join } from "node:path";
 
 const LOGGER = join(import.meta.dir, "../../src/telemetry/logger.ts");
 
-/** Runs a program with a `log`; resolves to what it had written at each piece that arrived, and to its exit code. */
-async function run(program: string) {
+/** Runs a program with a `log`; resolves to what it wrote, line by line, and to its exit code. */
+async function output(program: string, format: "json" | "pretty") {
   const text = `import { createLogger } from ${JSON.stringify(LOGGER)};
-    const log = createLogger({ level: "info", format: "json" });
+    const log = createLogger({ level: "info", format: "${format}" });
     ${program}`;
   const child = Bun.spawn([process.execPath, "-e", text], { stdout: "pipe", stderr: "pipe" });
-  const messages = (await new Response(child.stdout).text())
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line).msg);
-  return { messages, exitCode: await child.exited };
+  const written = (await new Response(child.stdout).text()).split("\n").filter((line) => line !== "");
+  return { written, exitCode: await child.exited };
+}
+
+async function run(program: string) {
+  const { written, exitCode } = await output(program, "json");
+  return { messages: written.map((line) => JSON.parse(line).msg), exitCode };
 }
 
 const lines = (count: number) => `for (let n = 0; n < ${count}; n++) log.info("line " + n);`;
@@ -44,5 +46,11 @@ describe("the lines of a process", () => {
   test("are written soon, whatever the process does then", async () => {
     const program = `${lines(3)} setTimeout(() => process.kill(process.pid, "SIGKILL"), 500);`;
     expect((await run(program)).messages).toEqual(numbered(3));
+  });
+
+  test("are for people to read in the pretty format", async () => {
+    const { written, exitCode } = await output(`log.info({ url: "http://x" }, "listening");`, "pretty");
+    expect(written.join("\n")).toMatch(/^\[.+\] .*INFO.*: .*listening.*\n.*url.*: .*"http:\/\/x".*$/s);
+    expect(exitCode).toBe(0);
   });
 });
