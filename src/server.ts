@@ -1,5 +1,6 @@
 /** The two listeners: the API, and the figures on a port of their own. */
 import type { App } from "./app.ts";
+import { removeAbandonedRegularly } from "./http/answer-files.ts";
 import { errorResponse } from "./http/error-status.ts";
 import type { Services } from "./services.ts";
 import { createMetricsApp } from "./telemetry/metrics-app.ts";
@@ -20,7 +21,13 @@ const IDLE_TIMEOUT_S = 60;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
 export function startServer(
-  { config, log, metrics, random }: Pick<Services, "config" | "log" | "metrics" | "random">,
+  {
+    background,
+    config,
+    log,
+    metrics,
+    random,
+  }: Pick<Services, "background" | "config" | "log" | "metrics" | "random">,
   app: App,
 ): RunningServer {
   const { host: hostname, port, metricsPort, reusePort } = config.server;
@@ -49,6 +56,7 @@ export function startServer(
     fetch: (request) => metricsApp.fetch(request),
   });
   const stopWatching = metrics.watchEventLoop();
+  const stopRemoving = removeAbandonedRegularly(background);
 
   return {
     url: urlOf(hostname, api.port),
@@ -61,6 +69,7 @@ export function startServer(
       await api.stop(true);
       await metricsListener.stop(true);
       stopWatching();
+      stopRemoving();
     },
   };
 }

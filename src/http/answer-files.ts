@@ -3,7 +3,7 @@
  * its length is known before its first byte, what goes wrong while it is made can still be told, and a phone that takes
  * minutes to read it holds no memory meanwhile.
  */
-import { access, constants, type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
@@ -51,19 +51,6 @@ const utf8 = new TextEncoder();
 /** The files have mode 0600, and lose their names shortly after the server has opened them. */
 export function createAnswerFiles({ random, background }: AnswerFilesOptions): AnswerFiles {
   const making = new Slots(MAX_MADE, MAX_WAIT_MS);
-  let lastCleaningMs = performance.now();
-
-  const clean = () => void background.run("remove abandoned answers", removeAbandoned);
-  clean();
-  setTimeout(clean, ABANDONED_MS).unref(); // what was left by a process that this one takes the place of
-
-  function cleanNowAndThen(): void {
-    const nowMs = performance.now();
-    if (nowMs - lastCleaningMs < ABANDONED_MS) return;
-    lastCleaningMs = nowMs;
-    clean();
-  }
-
   async function makeFile(texts: AsyncIterable<string>): Promise<{ path: string; bytes: number }> {
     const path = join(tmpdir(), PREFIX + random.uuid());
     const file = await unlessRefused(() => open(path, "wx", 0o600));
@@ -78,7 +65,6 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
 
   return {
     async make(texts) {
-      cleanNowAndThen();
       const { path, bytes } = await making.run(() => makeFile(texts));
       return {
         send() {
@@ -130,11 +116,22 @@ async function unlessRefused<T>(run: () => Promise<T>): Promise<T> {
  *
  * @throws ServiceError `service_unavailable`
  */
-export async function requireAnswerFolder(): Promise<void> {
-  await unlessRefused(() => access(tmpdir(), constants.W_OK | constants.X_OK));
+export async function requireAnswerFolder({ random }: Pick<AnswerFilesOptions, "random">): Promise<void> {
+  const path = join(tmpdir(), PREFIX + random.uuid());
+  await unlessRefused(() =>
+    writeFile(path, "x", { flag: "wx", mode: 0o600 }).finally(() => rm(path, { force: true })),
+  );
 }
 
-/** A process that is killed leaves the names of the answers it was about to send. Others may be removing them too. */
+/** Removes answers that killed processes were about to send, now and regularly until the result is called. */
+export function removeAbandonedRegularly(background: Background): () => void {
+  const remove = () => void background.run("remove abandoned answers", removeAbandoned);
+  remove();
+  const timer = setInterval(remove, ABANDONED_MS);
+  return () => clearInterval(timer);
+}
+
+/** Other processes may be removing them too. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;

@@ -14,7 +14,7 @@ export const HealthResponse = Type.Object({
 
 const ReadyResponse = Type.Object({ status: Type.Literal("ok") });
 
-export function health({ records, blobs, config, log }: Services) {
+export function health({ records, blobs, config, log, random }: Services) {
   return new Elysia({ name: "health" })
     .get("/health", () => ({ status: "ok", semver: version, rev: config.revision }), {
       detail: operation({
@@ -29,16 +29,16 @@ export function health({ records, blobs, config, log }: Services) {
     .get(
       "/ready",
       async () => {
-        const stores = [
+        const parts = [
           ["records", records.ready()],
           ["blobs", blobs.ready()],
-          ["answers", requireAnswerFolder()],
+          ["answers", requireAnswerFolder({ random })],
         ] as const;
-        const results = await Promise.allSettled(stores.map(([, ready]) => ready));
+        const results = await Promise.allSettled(parts.map(([, ready]) => ready));
         const failed = results.flatMap((result, index) =>
-          result.status === "rejected" ? [{ store: stores[index]?.[0], err: result.reason as unknown }] : [],
+          result.status === "rejected" ? [{ part: parts[index]?.[0], err: result.reason as unknown }] : [],
         );
-        for (const failure of failed) log.error(failure, "a store is not ready");
+        for (const failure of failed) log.error(failure, "not ready");
         if (failed.length > 0) throw new ServiceError("service_unavailable", "The service is not ready");
         return { status: "ok" };
       },

@@ -33,13 +33,14 @@ export function createLogger({ level, format, destination }: LoggerOptions): pin
 
 /** How long lines of a busy process wait to be written together. */
 const GATHER_MS = 20;
-const MAX_GATHERED = 64 * 1024;
+/** So much a pipe takes as a whole, whoever else writes to it (POSIX PIPE_BUF on Linux). */
+const MAX_GATHERED_BYTES = 4096;
 const WARN = 40;
 
 /**
  * Under load, writes lines together: each write wakes whoever reads them, which costs more than the line does. A line
- * after a pause is written at once, and so is a warning or worse, with what came before it; the end of the process
- * writes what is left.
+ * after a pause is written at once, and so is a warning or worse, with what came before it; the exit of the process
+ * writes what is left. A signal that nobody handles loses what was logged in the last milliseconds.
  */
 class GatheredLines implements DestinationStream {
   /** Has the logger set {@link lastLevel} before each line. */
@@ -47,6 +48,7 @@ class GatheredLines implements DestinationStream {
   lastLevel = 0;
   readonly #out: DestinationStream;
   #lines = "";
+  #bytes = 0;
   #isGathering = false;
 
   constructor(out: DestinationStream) {
@@ -55,8 +57,11 @@ class GatheredLines implements DestinationStream {
   }
 
   write(line: string): void {
+    const bytes = Buffer.byteLength(line);
+    if (this.#bytes + bytes > MAX_GATHERED_BYTES) this.#writeAll();
     this.#lines += line;
-    if (this.#isGathering && this.lastLevel < WARN && this.#lines.length < MAX_GATHERED) return;
+    this.#bytes += bytes;
+    if (this.#isGathering && this.lastLevel < WARN) return;
     this.#writeAll();
     if (!this.#isGathering) this.#gather();
   }
@@ -76,6 +81,7 @@ class GatheredLines implements DestinationStream {
     if (this.#lines === "") return;
     const lines = this.#lines;
     this.#lines = "";
+    this.#bytes = 0;
     this.#out.write(lines);
   }
 }

@@ -3,7 +3,7 @@ import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { createBackground } from "../../src/background.ts";
 import { systemRandom } from "../../src/clock.ts";
-import { createAnswerFiles } from "../../src/http/answer-files.ts";
+import { createAnswerFiles, removeAbandonedRegularly } from "../../src/http/answer-files.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { errorOf } from "../support/error-of.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -100,8 +100,10 @@ describe("an answer in a file", () => {
       const date = new Date(Date.now() - ageMs);
       await utimes(path, date, date);
     }
-    for (let process = 0; process < 2; process++) createAnswerFiles({ random: systemRandom, background });
+    const [stopOne, stopOther] = [removeAbandonedRegularly(background), removeAbandonedRegularly(background)];
     await background.settled();
+    stopOne?.();
+    stopOther?.();
     expect((await readdir(folder)).toSorted()).toEqual(["another-program", "backup-service-answer-recent"]);
     expect(logged).toEqual([]);
   });

@@ -64,8 +64,8 @@ for (const driver of DRIVERS)
         expect([answer.status, answer.code()]).toEqual([503, "service_unavailable"]);
         expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
         expect(JSON.stringify(answer.body)).not.toMatch(/records|blobs|table|connection/);
-        const lines = service.logged.map((line): { store?: string } => JSON.parse(line));
-        expect(lines.flatMap(({ store }) => store ?? [])).toEqual([...named]);
+        const lines = service.logged.map((line): { part?: string } => JSON.parse(line));
+        expect(lines.flatMap(({ part }) => part ?? [])).toEqual([...named]);
         expect((await service.client.health()).status).toBe(200);
       });
   });

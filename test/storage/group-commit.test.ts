@@ -62,6 +62,28 @@ describe("a group of writes", () => {
     expect(notes()).toEqual(["d"]);
   });
 
+  test("has those that come within some turns of the event loop", async () => {
+    const { database, insert, writes } = fixture();
+    const open = () => database.query<{ n: number }, []>("SELECT count(*) AS n FROM notes").get()?.n;
+    const first = writes.add(() => insert("a"));
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(open()).toBe(0); // not made yet
+    const second = writes.add(() => insert("b"));
+    const seen = first.then(open);
+    await second;
+    expect(await seen).toBe(2);
+  });
+
+  test("may be made by the closing of the store while it still waits for others", async () => {
+    const { database, insert, writes } = fixture();
+    const added = writes.add(() => insert("a"));
+    writes.flush();
+    database.close();
+    await added;
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  });
+
   test("is made at once when the store closes", () => {
     const { notes, insert, writes } = fixture();
     const added = writes.add(() => insert("a"));

@@ -34,8 +34,25 @@ describe("the lines of a process", () => {
 
   test("are written at once after a pause", async () => {
     // killed, it writes nothing any more
-    const kill = "process.kill(process.pid, 'SIGKILL');";
-    expect((await run(`log.info("first"); ${kill}`)).messages).toEqual(["first"]);
+    const program = `${lines(2)} setTimeout(() => {
+      log.info("line 2");
+      process.kill(process.pid, "SIGKILL");
+    }, 300);`;
+    expect((await run(program)).messages).toEqual(numbered(3));
+  });
+
+  test("are whole where several processes write to one pipe", async () => {
+    const program = `import { createLogger } from ${JSON.stringify(LOGGER)};
+      const log = createLogger({ level: "info", format: "json" });
+      for (let n = 0; n < 20_000; n++) log.info({ n }, "x".repeat(n % 300));`;
+    const command = `"$BUN" -e "$PROGRAM" & "$BUN" -e "$PROGRAM" & wait`;
+    const child = Bun.spawn(["sh", "-c", command], {
+      env: { ...process.env, BUN: process.execPath, PROGRAM: program },
+      stdout: "pipe",
+    });
+    const written = (await new Response(child.stdout).text()).trimEnd().split("\n");
+    const sum = written.reduce((total, line) => total + JSON.parse(line).n, 0);
+    expect([written.length, sum]).toEqual([40_000, 20_000 * 19_999]);
   });
 
   test("are written at once up to a warning, even in the middle of many", async () => {
@@ -43,7 +60,7 @@ describe("the lines of a process", () => {
     expect((await run(program)).messages).toEqual([...numbered(3), "trouble"]);
   });
 
-  test("are written soon, whatever the process does then", async () => {
+  test("are written soon while the process has nothing to do", async () => {
     const program = `${lines(3)} setTimeout(() => process.kill(process.pid, "SIGKILL"), 500);`;
     expect((await run(program)).messages).toEqual(numbered(3));
   });

@@ -4,7 +4,7 @@ import { asOutage, isBusy, isOutage } from "./outage.ts";
 /** How long a write rests before it is tried again. */
 export const BUSY_PAUSE_MS = 5;
 
-/** How long the first write of a group waits for others at most. */
+/** How long the first write of a group waits for others: so many turns of the event loop, none beginning after 1 ms. */
 const LINGER_TURNS = 6;
 const LINGER_MS = 1;
 
