@@ -63,14 +63,15 @@ describe("a group of writes", () => {
   });
 
   test("has those that come within some turns of the event loop", async () => {
-    const { database, insert, writes } = fixture();
-    const open = () => database.query<{ n: number }, []>("SELECT count(*) AS n FROM notes").get()?.n;
+    const { database, insert } = fixture();
+    const writes = new GroupCommit(database, 1_000, 60_000);
+    const count = () => database.query<{ n: number }, []>("SELECT count(*) AS n FROM notes").get()?.n;
     const first = writes.add(() => insert("a"));
     await new Promise(setImmediate);
     await new Promise(setImmediate);
-    expect(open()).toBe(0); // not made yet
+    expect(count()).toBe(0); // not made yet
     const second = writes.add(() => insert("b"));
-    const seen = first.then(open);
+    const seen = first.then(count);
     await second;
     expect(await seen).toBe(2);
   });

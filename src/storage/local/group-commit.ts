@@ -4,7 +4,7 @@ import { asOutage, isBusy, isOutage } from "./outage.ts";
 /** How long a write rests before it is tried again. */
 export const BUSY_PAUSE_MS = 5;
 
-/** How long the first write of a group waits for others: so many turns of the event loop, none beginning after 1 ms. */
+/** For how many turns of the event loop the first write of a group waits for others, and after what time none begins. */
 const LINGER_TURNS = 6;
 const LINGER_MS = 1;
 
@@ -24,12 +24,17 @@ export class GroupCommit {
   readonly #nested: (attempt: () => unknown) => unknown;
   readonly #database: Database;
   readonly #busyTimeoutMs: number;
+  readonly #lingerMs: number;
   #waiting: Waiting[] = [];
 
-  /** @param busyTimeoutMs how long a write waits for another process's before the store counts as unavailable. */
-  constructor(database: Database, busyTimeoutMs: number) {
+  /**
+   * @param busyTimeoutMs how long a write waits for another process's before the store counts as unavailable.
+   * @param lingerMs after what time the first write of a group waits no further turn for others.
+   */
+  constructor(database: Database, busyTimeoutMs: number, lingerMs = LINGER_MS) {
     this.#database = database;
     this.#busyTimeoutMs = busyTimeoutMs;
+    this.#lingerMs = lingerMs;
     // The write lock is held from the first check to the last write, so nothing can change in between.
     this.#write = database.transaction((group: readonly Waiting[]) =>
       group.map(({ attempt }) => attempt()),
@@ -66,7 +71,7 @@ export class GroupCommit {
   /** Gives others the time to join: turns of the event loop, which take none when there is nothing else to do. */
   #linger(turns: number, sinceMs: number): void {
     setImmediate(() => {
-      if (turns > 1 && performance.now() - sinceMs < LINGER_MS) this.#linger(turns - 1, sinceMs);
+      if (turns > 1 && performance.now() - sinceMs < this.#lingerMs) this.#linger(turns - 1, sinceMs);
       else this.flush();
     });
   }
