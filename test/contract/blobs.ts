@@ -4,7 +4,7 @@ import type { BlobRef, BlobStore } from "../../src/storage/contract.ts";
 import { atOnce, collect, type NewStorage, openFixture } from "./fixture.ts";
 
 const MIB = 1024 * 1024;
-const SIZES = [0, 1, 262_143, 262_144, 262_145, 15 * MIB];
+const SIZES = [0, 1, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145, 15 * MIB];
 
 /** Storing, opening, deleting and listing ciphertexts. */
 export function blobsContract(newStorage: NewStorage): void {

@@ -36,8 +36,8 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       const dataDir = join(parent, "new", "data");
       const umask = process.umask(0);
       try {
-        const records = await openLocalRecords({ dataDir, clock, random });
-        const blobs = await openLocalBlobs({ dataDir, random });
+        await using records = await openLocalRecords({ dataDir, clock, random });
+        await using blobs = await openLocalBlobs({ dataDir, random });
         await create(records, "b1");
         const { key } = await blobs.put("b1", [Buffer.from("x")]);
         expect(await modes(dataDir)).toEqual({
@@ -50,7 +50,6 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
           [`blobs/${key.slice(0, 2)}`]: "700",
           [`blobs/${key.slice(0, 2)}/${key}`]: "600",
         });
-        await records[Symbol.asyncDispose]();
       } finally {
         process.umask(umask);
         await rm(parent, { recursive: true });
@@ -77,11 +76,14 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await using store = await openStorage();
       const temporary = join(store.dataDir, "blobs", "tmp");
       await store.blobs.put("b1", [Buffer.from("x")]);
-      async function* failing() {
-        yield Buffer.from("half");
+      async function* failing(half: Uint8Array) {
+        yield half;
         throw new Error("the client went away");
       }
-      await expect(store.blobs.put("b1", failing())).rejects.toThrow("the client went away");
+      for (const bytes of [4, 200_000])
+        await expect(store.blobs.put("b1", failing(new Uint8Array(bytes)))).rejects.toThrow(
+          "the client went away",
+        );
       expect(await readdir(temporary)).toEqual([]);
 
       const twoHoursAgo = Date.now() / 1000 - 7_200;

@@ -2,13 +2,13 @@
  * Ciphertexts on their way to or from S3. They wait on disk: S3 wants to know length and hash before the first byte, a
  * failed attempt has to be sent again, and a phone may take minutes for what S3 sends in a second.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Chunks, chunksOf } from "../../chunks.ts";
 import { type Digest, readContent, streamContent, streamOf, writeContent } from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
+import { digestOfPieces, takeBySize } from "../small-content.ts";
 
 /** Up to this size a ciphertext never leaves memory. */
 export const MAX_HELD_BYTES = 256 * 1024;
@@ -27,19 +27,7 @@ export interface Spooled extends AsyncDisposable {
  * @throws StorageUnavailable when the disk refuses; what `content` throws.
  */
 export async function spool(content: Content): Promise<Spooled> {
-  const chunks = iteratorOf(content);
-  try {
-    const held: Uint8Array[] = [];
-    for (let size = 0; size <= MAX_HELD_BYTES; ) {
-      const next = await chunks.next();
-      if (next.done === true) return inMemory(held);
-      if (next.value.length > 0) held.push(next.value);
-      size += next.value.length;
-    }
-    return await onDisk(thenRest(held, chunks));
-  } finally {
-    await chunks.return?.(); // what is not taken in, because the disk refuses, may hold a connection
-  }
+  return takeBySize(content, MAX_HELD_BYTES, inMemory, onDisk);
 }
 
 /**
@@ -53,14 +41,8 @@ export async function requireSpool(): Promise<void> {
 }
 
 function inMemory(pieces: readonly Uint8Array[]): Spooled {
-  const hash = createHash("sha256");
-  let size = 0;
-  for (const piece of pieces) {
-    hash.update(piece);
-    size += piece.length;
-  }
   return {
-    digest: { size, sha256: hash.digest("hex") },
+    digest: digestOfPieces(pieces),
     read: () => pieces,
     stream: () => streamOf(pieces),
     async [Symbol.asyncDispose]() {},
@@ -98,18 +80,4 @@ async function openNameless(): Promise<FileHandle> {
       cause: error,
     });
   }
-}
-
-/** What was held first; it is let go of as it is passed on. */
-function thenRest(held: Uint8Array[], rest: ChunkIterator): Chunks {
-  return chunksOf(
-    async () => held.shift() ?? (await rest.next()).value ?? null,
-    async () => {},
-  );
-}
-
-type ChunkIterator = AsyncIterator<Uint8Array, undefined> | Iterator<Uint8Array, undefined>;
-
-function iteratorOf(content: Content): ChunkIterator {
-  return Symbol.asyncIterator in content ? content[Symbol.asyncIterator]() : content[Symbol.iterator]();
 }

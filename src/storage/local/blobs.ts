@@ -1,9 +1,19 @@
 /** The blob store of the embedded driver: one file per ciphertext, `blobs/<2 hex>/<uuid>`. */
-import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Random } from "../../clock.ts";
 import {
+  type Digest,
   digestOf,
   errorCode,
   fileAnswer,
@@ -13,8 +23,9 @@ import {
   writeContent,
 } from "../content-file.ts";
 import type { BlobRef, BlobStore, Content } from "../contract.ts";
+import { digestOfPieces, takeBySize } from "../small-content.ts";
 
-/** Up to this size a ciphertext is read at once. */
+/** Up to this size a ciphertext is written, and read, in one step: each step costs two changes of threads. */
 const SMALL_BYTES = 64 * 1024;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -39,7 +50,8 @@ class LocalBlobs implements BlobStore {
   readonly #root: string;
   readonly #temporary: string;
   readonly #random: Random;
-  readonly #folders = new Map<string, Promise<void>>();
+  /** Open for as long as the store is: each of at most 256 takes one descriptor. */
+  readonly #folders = new Map<string, Promise<FileHandle>>();
 
   constructor(root: string, temporary: string, random: Random) {
     this.#root = root;
@@ -51,36 +63,31 @@ class LocalBlobs implements BlobStore {
     const key = this.#random.uuid();
     const path = this.#path(key);
     const temporary = join(this.#temporary, key);
-    const file = await fileAnswer(() => open(temporary, "wx", 0o600));
     try {
-      const digest = await writeContent(file, content);
+      const digest = await writeDurably(temporary, content);
       await fileAnswer(async () => {
-        await file.sync();
-        await file.close();
-        await this.#folder(dirname(path));
+        const folder = await this.#folder(dirname(path));
         await rename(temporary, path);
-        await syncDirectory(dirname(path));
+        await folder.sync();
       });
       return { key, ...digest };
     } catch (error) {
-      await file.close();
-      await removeIfThere(temporary);
+      await fileAnswer(() => removeIfThere(temporary));
       throw error;
     }
   }
 
   async get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null> {
     const path = this.#path(ref.key);
+    if (ref.size <= SMALL_BYTES) {
+      const content = await fileAnswer(() => readIfThere(path));
+      if (content === null) return null;
+      requireIntact(ref, digestOfPieces([content]));
+      return streamOf([content]);
+    }
     const file = await fileAnswer(() => openIfThere(path));
     if (file === null) return null;
     try {
-      if (ref.size <= SMALL_BYTES) {
-        const content = await fileAnswer(() => readUpTo(file, ref.size + 1));
-        const sha256 = createHash("sha256").update(content).digest("hex");
-        requireIntact(ref, { size: content.length, sha256 });
-        await file.close();
-        return streamOf([content]);
-      }
       requireIntact(ref, await digestOf(file)); // the whole, before any of it is served
       return streamContent(file, ref.size);
     } catch (error) {
@@ -112,20 +119,30 @@ class LocalBlobs implements BlobStore {
     await fileAnswer(() => stat(this.#temporary));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    const folders = await Promise.allSettled(this.#folders.values());
+    this.#folders.clear();
+    for (const folder of folders) if (folder.status === "fulfilled") await folder.value.close();
+  }
 
   #path(key: string): string {
     return blobPath(this.#root, key);
   }
 
-  /** Makes a folder durably, once. */
-  #folder(path: string): Promise<void> {
+  /** Makes a folder durably, and opens it, once. */
+  #folder(path: string): Promise<FileHandle> {
     const known = this.#folders.get(path);
     if (known !== undefined) return known;
-    const made = mkdir(path, { recursive: true, mode: 0o700 }).then(() => syncDirectory(this.#root));
-    this.#folders.set(path, made);
-    made.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
-    return made;
+    const opened = this.#openFolder(path);
+    this.#folders.set(path, opened);
+    opened.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
+    return opened;
+  }
+
+  async #openFolder(path: string): Promise<FileHandle> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await syncDirectory(this.#root);
+    return open(path, "r");
   }
 }
 
@@ -139,15 +156,31 @@ export function blobPath(root: string, key: string): string {
   return join(root, key.slice(0, 2), key);
 }
 
-async function readUpTo(file: FileHandle, maxBytes: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(maxBytes);
-  let length = 0;
-  while (length < maxBytes) {
-    const { bytesRead } = await file.read(buffer, length, maxBytes - length, length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return buffer.subarray(0, length);
+/**
+ * Writes content to a new file, durably.
+ *
+ * @throws StorageUnavailable when the file system refuses; what `content` throws. The file may be there then.
+ */
+function writeDurably(path: string, content: Content): Promise<Digest> {
+  return takeBySize(
+    content,
+    SMALL_BYTES,
+    async (pieces) => {
+      const bytes = Buffer.concat(pieces);
+      await fileAnswer(() => writeFile(path, bytes, { flag: "wx", mode: 0o600, flush: true }));
+      return digestOfPieces([bytes]);
+    },
+    async (chunks) => {
+      const file = await fileAnswer(() => open(path, "wx", 0o600));
+      try {
+        const digest = await writeContent(file, chunks);
+        await fileAnswer(() => file.sync());
+        return digest;
+      } finally {
+        await file.close();
+      }
+    },
+  );
 }
 
 /** Makes renames and new entries of a folder durable. */
@@ -169,6 +202,7 @@ async function removeAbandoned(temporary: string): Promise<void> {
   }
 }
 
+const readIfThere = (path: string) => orNullIfMissing(readFile(path));
 const openIfThere = (path: string) => orNullIfMissing(open(path, "r"));
 const statIfThere = (path: string) => orNullIfMissing(stat(path));
 const removeIfThere = (path: string) => orNullIfMissing(unlink(path));

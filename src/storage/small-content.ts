@@ -1,0 +1,66 @@
+/** Content that is taken in as a whole when it is small, and as it comes when it is not. */
+import { createHash } from "node:crypto";
+import { type Chunks, chunksOf } from "../chunks.ts";
+import type { Digest } from "./content-file.ts";
+import type { Content } from "./contract.ts";
+
+type ChunkIterator = AsyncIterator<Uint8Array, undefined> | Iterator<Uint8Array, undefined>;
+
+/**
+ * Hands content to `takeWhole` when it has at most `maxBytes`, otherwise to `takeChunks`. Whatever becomes of it, its
+ * source is let go of.
+ *
+ * @throws what `content` throws.
+ */
+export async function takeBySize<T>(
+  content: Content,
+  maxBytes: number,
+  takeWhole: (pieces: readonly Uint8Array[]) => T | Promise<T>,
+  takeChunks: (chunks: Chunks) => Promise<T>,
+): Promise<T> {
+  const chunks = iteratorOf(content);
+  try {
+    const held: Uint8Array[] = [];
+    const isWhole = await hold(chunks, held, maxBytes);
+    return await (isWhole ? takeWhole(held) : takeChunks(thenRest(held, chunks)));
+  } finally {
+    await chunks.return?.(); // what is not taken in, because the disk refuses, may hold a connection
+  }
+}
+
+/** Size and hash of pieces that are in memory. */
+export function digestOfPieces(pieces: readonly Uint8Array[]): Digest {
+  const hash = createHash("sha256");
+  let size = 0;
+  for (const piece of pieces) {
+    hash.update(piece);
+    size += piece.length;
+  }
+  return { size, sha256: hash.digest("hex") };
+}
+
+/**
+ * Holds pieces until they are all there or too many; tells whether they are all there. A function of its own, because
+ * the engine keeps its variables for as long as it runs, and the last piece may be a part of a large chunk.
+ */
+async function hold(chunks: ChunkIterator, held: Uint8Array[], maxBytes: number): Promise<boolean> {
+  for (let size = 0; size <= maxBytes; ) {
+    const next = await chunks.next();
+    if (next.done === true) return true;
+    if (next.value.length > 0) held.push(next.value);
+    size += next.value.length;
+  }
+  return false;
+}
+
+/** What was held first; it is let go of as it is passed on. */
+function thenRest(held: Uint8Array[], rest: ChunkIterator): Chunks {
+  return chunksOf(
+    async () => held.shift() ?? (await rest.next()).value ?? null,
+    async () => {},
+  );
+}
+
+function iteratorOf(content: Content): ChunkIterator {
+  return Symbol.asyncIterator in content ? content[Symbol.asyncIterator]() : content[Symbol.iterator]();
+}
