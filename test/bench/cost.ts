@@ -28,7 +28,7 @@ export interface Throughput extends LoadResult {
 
 const BYTES = 4096;
 const COUNT = 1_000;
-const ROUNDS = 5;
+const ROUNDS = 7;
 const PART_CALLS = 400;
 const PART_WARM_UP_CALLS = 4_000;
 const EMPTY_ROUTE = "an empty route";
@@ -62,15 +62,15 @@ const PARTS: readonly {
 
 export const OPERATIONS = PARTS.map(({ operation }) => operation);
 
-/** A program gets faster for some thousand requests, while the engine compiles it. */
+/** A program gets faster for ten thousand requests and more, while the engine compiles it. */
 const WARM_UP_REQUESTS: Readonly<Record<Exclude<LoadOperation, "transfers">, number>> = {
-  floor: 20_000,
-  challenge: 20_000,
-  "verify-factor": 8_000,
-  "retrieve-metadata": 8_000,
-  retrieve: 8_000,
-  sync: 4_000,
-  create: 4_000,
+  floor: 40_000,
+  challenge: 40_000,
+  "verify-factor": 16_000,
+  "retrieve-metadata": 16_000,
+  retrieve: 16_000,
+  sync: 10_000,
+  create: 10_000,
 };
 
 /** Aims as many requests at a service as it takes to be as fast as it gets. */

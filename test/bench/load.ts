@@ -54,7 +54,8 @@ export type LoadOperation =
   | "retrieve"
   | "sync";
 
-interface Shot {
+/** A request that is ready to be sent. */
+export interface Shot {
   readonly path: string;
   readonly body: string | Uint8Array;
   readonly contentType: string;
@@ -64,7 +65,7 @@ const USERS = 20;
 const BOUNDARY = "----bench-boundary";
 
 async function fire(options: LoadOptions): Promise<LoadResult> {
-  const shots = await prepare(options);
+  const shots = await prepareShots(options);
   const latencies: number[] = [];
   const failures: Record<string, number> = {};
   let responseBytes = 0;
@@ -106,7 +107,7 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
 }
 
 /** Everything a client can do beforehand, so that only the operation itself is measured. */
-async function prepare(options: LoadOptions): Promise<readonly Shot[]> {
+export async function prepareShots(options: LoadOptions): Promise<readonly Shot[]> {
   const { url, operation, count, bytes, path = "" } = options;
   const client = new ApiClient({ url });
   const shots: Shot[] = [];
@@ -118,8 +119,8 @@ async function prepare(options: LoadOptions): Promise<readonly Shot[]> {
     }));
   if (operation === "transfers") {
     const half = { ...options, count: Math.ceil(count / 2) };
-    const uploads = await prepare({ ...half, operation: "create" });
-    const downloads = await prepare({ ...half, operation: "retrieve" });
+    const uploads = await prepareShots({ ...half, operation: "create" });
+    const downloads = await prepareShots({ ...half, operation: "retrieve" });
     return uploads.flatMap((upload, index) => [upload, ...downloads.slice(index, index + 1)]);
   }
   if (operation === "challenge")
@@ -142,9 +143,10 @@ async function prepare(options: LoadOptions): Promise<readonly Shot[]> {
     return shots;
   }
   const users: User[] = [];
-  for (let n = 0; n < USERS; n++) users.push(await userWithBackup(client, newUser(randomBytes(bytes))));
+  for (let n = 0; n < Math.min(USERS, count); n++)
+    users.push(await userWithBackup(client, newUser(randomBytes(bytes))));
   for (let n = 0; n < count; n++) {
-    const user = users[n % USERS] ?? newUser();
+    const user = users[n % users.length] ?? newUser();
     const key = operation === "retrieve-metadata" ? user.sync : user.main;
     shots.push(json(PATHS[operation], await solved(client, operation, key)));
   }

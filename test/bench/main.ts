@@ -138,15 +138,16 @@ function partMs(cost: Cost | undefined, name: PartName): number {
 async function stretches(): Promise<void> {
   const rows = await measureStretches();
   await show(
-    "How long the event loop is held up by transfers of 15 MiB, beside a bare server that only takes or sends the bytes",
+    "How long the event loop is held up by transfers of 15 MiB, beside a bare server that only takes or sends the bytes, and by the service without a socket",
     "stretches",
-    rows.map(({ operation, concurrency, p99Ms, longestMs, bareP99Ms, bareLongestMs }) => ({
+    rows.map(({ operation, concurrency, p99Ms, longestMs, bareP99Ms, bareLongestMs, ownLongestMs }) => ({
       operation,
       concurrency,
       "p99 ms": rounded(p99Ms),
       "longest ms": rounded(longestMs),
       "bare p99 ms": rounded(bareP99Ms),
       "bare longest ms": rounded(bareLongestMs),
+      "no socket, longest ms": ownLongestMs === null ? "–" : rounded(ownLongestMs),
     })),
   );
 }

@@ -6,9 +6,10 @@ import type { Driver } from "../drivers.ts";
 import type { LoadOptions, LoadResult } from "./load.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-/** What `bun run start` tells the engine of the machine's memory. */
 const [, ENGINE_RAM_BYTES] = /BUN_JSC_forceRAMSize:-(\d+)/.exec(scripts.start) ?? [];
 if (ENGINE_RAM_BYTES === undefined) throw new Error("the script `start` tells the engine nothing");
+/** What `bun run start` tells the engine of the machine's memory. */
+export const ENGINE_ENV = { BUN_JSC_forceRAMSize: ENGINE_RAM_BYTES };
 
 export interface BenchService extends AsyncDisposable {
   readonly url: string;
@@ -50,7 +51,7 @@ export async function startBenchService({
       DATA_DIR: dataDir,
       LOG_FORMAT: "json",
       ATTESTATION: "off",
-      BUN_JSC_forceRAMSize: ENGINE_RAM_BYTES ?? "",
+      ...ENGINE_ENV,
       ...storage?.env,
     },
     stdout: "pipe",

@@ -1,7 +1,11 @@
-/** For how long the event loop is held up while transfers of 15 MiB run, beside a bare server that does nothing else. */
+/**
+ * For how long the event loop is held up while transfers of 15 MiB run, beside a bare server that does nothing else, and
+ * by the service's own code when there is no socket.
+ */
+import { join } from "node:path";
 import type { LoadOperation } from "./load.ts";
 import { median } from "./measure.ts";
-import { runLoad, startBenchService } from "./service.ts";
+import { ENGINE_ENV, runLoad, startBenchService } from "./service.ts";
 
 export interface Stretches {
   readonly operation: LoadOperation;
@@ -12,6 +16,8 @@ export interface Stretches {
   readonly p99Ms: number;
   readonly bareLongestMs: number;
   readonly bareP99Ms: number;
+  /** The longest turn without a socket, of one transfer at a time; the median of the rounds. */
+  readonly ownLongestMs: number | null;
 }
 
 const BACKUP_BYTES = 15 * 1024 * 1024;
@@ -47,13 +53,27 @@ export async function measureStretches(): Promise<Stretches[]> {
       rows.push({
         operation,
         concurrency,
-        longestMs: median(turns.map((round) => Math.max(...round))),
+        longestMs: median(turns.map(longest)),
         p99Ms: percentile99(turns.flat()),
-        bareLongestMs: median(bareTurns.map((round) => Math.max(...round))),
+        bareLongestMs: median(bareTurns.map(longest)),
         bareP99Ms: percentile99(bareTurns.flat()),
+        ownLongestMs: concurrency === 1 ? median((await ownTurns(operation)).map(longest)) : null,
       });
     }
   return rows;
+}
+
+async function ownTurns(operation: LoadOperation): Promise<number[][]> {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "own-transfers.ts"), operation], {
+    env: { ...process.env, ...ENGINE_ENV },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  return JSON.parse(await new Response(child.stdout).text());
+}
+
+function longest(turnsMs: readonly number[]): number {
+  return Math.max(0, ...turnsMs);
 }
 
 function percentile99(values: readonly number[]): number {
