@@ -1,4 +1,4 @@
-import type { Static, TSchema } from "@sinclair/typebox";
+import type { TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { AttestationVerifier } from "../auth/attestation.ts";
 import { type Chunks, chunksOf } from "../chunks.ts";
@@ -14,8 +14,9 @@ const SMALL_BYTES = 64 * 1024;
 /** What clients send is less than half as deep. */
 const MAX_JSON_DEPTH = 32;
 
-interface ParseContext {
+interface BodyContext {
   readonly request: Request;
+  body: unknown;
 }
 
 /** A body that is JSON and does not fit its schema. */
@@ -34,14 +35,15 @@ export class SchemaMismatch extends ServiceError {
  * `invalid_payload` when the body is not JSON in UTF-8, or as {@link SchemaMismatch} when it does not fit.
  */
 export function jsonBody<T extends TSchema>(schema: T) {
-  return bodyOf(schema, ({ request }) => readJson(request, MAX_JSON_BYTES));
+  return bodyOf(schema, (request) => readJson(request, MAX_JSON_BYTES));
 }
 
 /** As {@link jsonBody}, but a request without a body counts as `{}`. */
 export function optionalJsonBody<T extends TSchema>(schema: T) {
-  return bodyOf(schema, async ({ request }) => {
-    const { headers, body } = request;
-    const isEmpty = headers.get("content-length") === "0" || (body === null && !headers.has("content-type"));
+  return bodyOf(schema, async (request) => {
+    const { headers } = request;
+    const isEmpty =
+      headers.get("content-length") === "0" || (!headers.has("content-type") && request.body === null);
     return isEmpty ? "{}" : readJson(request, MAX_JSON_BYTES);
   });
 }
@@ -52,7 +54,7 @@ export function optionalJsonBody<T extends TSchema>(schema: T) {
  * {@link AttestationVerifier.verify} throws.
  */
 export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {
-  return bodyOf(schema, async ({ request }) => {
+  return bodyOf(schema, async (request) => {
     const body = await readJson(request, MAX_ATTESTED_BYTES);
     const { failure } = await attestation.verify({
       header: request.headers.get("attestation-token"),
@@ -65,18 +67,19 @@ export function attestedJsonBody<T extends TSchema>(schema: T, attestation: Atte
   });
 }
 
-function bodyOf<T extends TSchema>(schema: T, read: (context: ParseContext) => Promise<string>) {
+function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promise<string>) {
   const compiled = TypeCompiler.Compile(schema);
   return {
     body: schema,
-    // The framework reads the source of its hooks to see what they use. What takes the context as a whole is
-    // given everything in it, parsed cookies and a list of the headers included, at every request.
-    parse: async ({ request }: ParseContext): Promise<Static<T>> => {
-      const value = parseJson(await read({ request }), "The body");
+    // Before a parser hook the framework looks at `request.body`, which makes a stream of a body that is there already,
+    // and after it checks the body again.
+    parse: "none",
+    async transform(context: BodyContext): Promise<void> {
+      const value = parseJson(await read(context.request), "The body");
       if (!compiled.Check(value)) throw new SchemaMismatch(describeMismatch(schema, value));
-      return value;
+      context.body = value;
     },
-  };
+  } as const;
 }
 
 async function readJson(request: Request, maxBytes: number): Promise<string> {

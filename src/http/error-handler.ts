@@ -1,5 +1,5 @@
 /** Turns whatever was thrown, by our code or the framework's, into the one shape of error answers. */
-import { Elysia, ParseError } from "elysia";
+import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { SchemaMismatch } from "./body.ts";
@@ -14,31 +14,33 @@ export interface ErrorHandlerOptions {
 }
 
 export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
-  return new Elysia({ name: "error-handler" }).onError({ as: "global" }, ({ code, error, request }) => {
-    const context = contextOf(request);
-    const thrown = error instanceof ParseError ? error.cause : error;
+  return new Elysia({ name: "error-handler" }).onError(
+    { as: "global" },
+    ({ code, error: thrown, request }) => {
+      const context = contextOf(request);
 
-    if (thrown instanceof SchemaMismatch) {
-      context.code = thrown.code;
-      return errorResponse(thrown.code, thrown.message, SCHEMA_MISMATCH_STATUS);
-    }
-    if (thrown instanceof ServiceError) {
-      context.code = thrown.code;
-      if (statusOf(thrown.code) < 500) return serviceErrorResponse(thrown);
-      log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
-      return errorResponse(thrown.code, "The service cannot answer now: try again later");
-    }
-    if (code === "NOT_FOUND") {
-      const methods = methodsOf(pathOf(request));
-      context.code = methods.length === 0 ? "not_found" : "method_not_allowed";
-      return methods.length === 0
-        ? errorResponse("not_found", "There is nothing at this path")
-        : errorResponse("method_not_allowed", `Use ${methods.join(" or ")}`, 405, {
-            allow: methods.join(", "),
-          });
-    }
-    log.error({ err: thrown, requestId: context.id }, "request failed");
-    context.code = "internal_server_error";
-    return errorResponse("internal_server_error", "Something went wrong");
-  });
+      if (thrown instanceof SchemaMismatch) {
+        context.code = thrown.code;
+        return errorResponse(thrown.code, thrown.message, SCHEMA_MISMATCH_STATUS);
+      }
+      if (thrown instanceof ServiceError) {
+        context.code = thrown.code;
+        if (statusOf(thrown.code) < 500) return serviceErrorResponse(thrown);
+        log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
+        return errorResponse(thrown.code, "The service cannot answer now: try again later");
+      }
+      if (code === "NOT_FOUND") {
+        const methods = methodsOf(pathOf(request));
+        context.code = methods.length === 0 ? "not_found" : "method_not_allowed";
+        return methods.length === 0
+          ? errorResponse("not_found", "There is nothing at this path")
+          : errorResponse("method_not_allowed", `Use ${methods.join(" or ")}`, 405, {
+              allow: methods.join(", "),
+            });
+      }
+      log.error({ err: thrown, requestId: context.id }, "request failed");
+      context.code = "internal_server_error";
+      return errorResponse("internal_server_error", "Something went wrong");
+    },
+  );
 }
