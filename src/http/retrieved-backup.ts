@@ -45,8 +45,7 @@ export async function retrievedBackupAnswer(
       await letGo();
     }
   }
-  const bytes = Buffer.from(await new Response(content).arrayBuffer());
-  const text = head + bytes.toString("base64") + tail;
+  const text = head + encodeBase64(await Bun.readableStreamToBytes(content)) + tail;
   const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
   return { send: () => new Response(text, { headers }), discard: async () => {} };
 }
