@@ -27,8 +27,10 @@ export interface Throughput extends LoadResult {
 }
 
 const BYTES = 4096;
-const COUNT = 1_000;
-const ROUNDS = 7;
+/** The requests of a round, as a part of those to get warm: enough for the load generator to be warm too. */
+const ROUND_PART = 1 / 4;
+const ROUNDS = 5;
+const THROUGHPUT_COUNT = 1_000;
 const PART_CALLS = 400;
 const PART_WARM_UP_CALLS = 4_000;
 const EMPTY_ROUTE = "an empty route";
@@ -62,15 +64,15 @@ const PARTS: readonly {
 
 export const OPERATIONS = PARTS.map(({ operation }) => operation);
 
-/** A program gets faster for ten thousand requests and more, while the engine compiles it. */
+/** A program gets faster for ten thousand requests, while the engine compiles it. */
 const WARM_UP_REQUESTS: Readonly<Record<Exclude<LoadOperation, "transfers">, number>> = {
   floor: 40_000,
   challenge: 40_000,
-  "verify-factor": 16_000,
-  "retrieve-metadata": 16_000,
-  retrieve: 16_000,
-  sync: 10_000,
-  create: 10_000,
+  "verify-factor": 12_000,
+  "retrieve-metadata": 12_000,
+  retrieve: 12_000,
+  sync: 6_000,
+  create: 6_000,
 };
 
 /** Aims as many requests at a service as it takes to be as fast as it gets. */
@@ -85,13 +87,13 @@ export async function measureCosts(): Promise<Cost[]> {
   await using floor = await startBenchService({ program: "test/bench/floor-server.ts" });
   const alone = (name: PartName, calls: number) => cpuMs(() => parts.perform(name), calls);
   for (const name of PART_NAMES) await alone(name, PART_WARM_UP_CALLS);
-  const load = { count: COUNT, concurrency: WIDTH, bytes: BYTES };
+  const load = { concurrency: WIDTH, bytes: BYTES };
 
   /** CPU of a bare route that does these parts, with bodies of the same sizes. */
   async function routeMs(
     names: readonly PartName[],
     { requestBytes, responseBytes }: LoadResult,
-    count = COUNT,
+    count: number,
   ): Promise<number> {
     const path = `/floor/${responseBytes}/${names.map((name) => PART_NAMES.indexOf(name)).join(",") || "none"}`;
     const result = await runLoad({ ...load, ...floor, operation: "floor", path, count, bytes: requestBytes });
@@ -101,14 +103,15 @@ export async function measureCosts(): Promise<Cost[]> {
   const costs: Cost[] = [];
   for (const { operation, parts: names, target } of PARTS) {
     await warmUp(service.url, operation);
-    const sizes = await runLoad({ ...load, ...service, operation });
+    const count = WARM_UP_REQUESTS[operation] * ROUND_PART;
+    const sizes = await runLoad({ ...load, ...service, operation, count });
     for (const route of [[], names]) await routeMs(route, sizes, WARM_UP_REQUESTS[operation]);
 
     const rounds: { cpu: number; sketch: number; floor: number[] }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const { cpuMs: cpu } = await runLoad({ ...load, ...service, operation });
-      const sketch = await routeMs(names, sizes);
-      const floor = [await routeMs([], sizes)];
+      const { cpuMs: cpu } = await runLoad({ ...load, ...service, operation, count });
+      const sketch = await routeMs(names, sizes, count);
+      const floor = [await routeMs([], sizes, count)];
       for (const name of names) floor.push(await alone(name, PART_CALLS));
       rounds.push({ cpu: cpu ?? Number.NaN, sketch, floor });
     }
@@ -137,7 +140,13 @@ export async function measureThroughput(url?: string): Promise<Throughput[]> {
   for (const operation of OPERATIONS) {
     await warmUp(target.url, operation);
     for (const concurrency of [1, 8, 32, 64]) {
-      const result = await runLoad({ ...target, operation, count: COUNT, concurrency, bytes: BYTES });
+      const result = await runLoad({
+        ...target,
+        operation,
+        count: THROUGHPUT_COUNT,
+        concurrency,
+        bytes: BYTES,
+      });
       rows.push({ ...result, operation, concurrency });
     }
   }
