@@ -88,12 +88,19 @@ async function readJson(request: Request, maxBytes: number): Promise<string> {
   return jsonText(await readWhole(request, maxBytes), "The body");
 }
 
-/** As {@link limitedBody}, but a small body at once, which costs less. */
 async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
-  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
-  if (!(declared <= SMALL_BYTES)) return Array.fromAsync(limitedBody(request, maxBytes));
+  return isSmall(request) ? [await readAtOnce(request)] : Array.fromAsync(limitedBody(request, maxBytes));
+}
+
+/** Whether so little is declared that it may be read at once, which costs less than to read it as it arrives. */
+function isSmall({ headers }: Request): boolean {
+  const declared = headers.get("content-length");
+  return declared !== null && Number(declared) <= SMALL_BYTES;
+}
+
+async function readAtOnce(request: Request): Promise<Uint8Array> {
   try {
-    return [new Uint8Array(await request.arrayBuffer())];
+    return new Uint8Array(await request.arrayBuffer());
   } catch (error) {
     throw brokeOff(error);
   }
@@ -131,7 +138,7 @@ function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
 }
 
 /**
- * The bytes of a body as they arrive.
+ * The bytes of a body as they arrive; a small one as a whole.
  *
  * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`;
  *   `invalid_payload` when the client breaks off.
@@ -144,8 +151,7 @@ export function limitedBody(request: Request, maxBytes: number): Chunks {
       if (chunks === null) {
         const declared = request.headers.get("content-length");
         if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
-        if (request.body === null) return null;
-        chunks = arriving(request, request.body);
+        chunks = isSmall(request) ? onlyChunk(() => readAtOnce(request)) : arriving(request);
       }
       const { value } = await chunks.next();
       received += value?.length ?? 0;
@@ -156,27 +162,42 @@ export function limitedBody(request: Request, maxBytes: number): Chunks {
   );
 }
 
+function onlyChunk(read: () => Promise<Uint8Array>): Chunks {
+  let isRead = false;
+  return chunksOf(
+    async () => {
+      if (isRead) return null;
+      isRead = true;
+      return read();
+    },
+    async () => {},
+  );
+}
+
 /** A client that goes away in the middle is no failure of ours, and nobody reads the answer. */
-function arriving(request: Request, body: ReadableStream<Uint8Array>): Chunks {
-  const reader = body.getReader();
+function arriving(request: Request): Chunks {
+  const reader = request.body?.getReader();
   let isCut = false;
   const cancel = () =>
-    reader.cancel().catch(() => {
+    reader?.cancel().catch(() => {
       // the client has gone: there is nothing left to cancel
     });
   onTooLate(request, () => {
     isCut = true;
     void cancel();
   });
-  return chunksOf(async () => {
-    try {
-      const { value } = await reader.read();
-      if (isCut) throw new Error("the request took too long");
-      return value ?? null;
-    } catch (error) {
-      throw brokeOff(error);
-    }
-  }, cancel);
+  return chunksOf(
+    async () => {
+      try {
+        const { value } = (await reader?.read()) ?? {};
+        if (isCut) throw new Error("the request took too long");
+        return value ?? null;
+      } catch (error) {
+        throw brokeOff(error);
+      }
+    },
+    async () => cancel(),
+  );
 }
 
 function brokeOff(cause: unknown): ServiceError {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { BOUNDARY, multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { chunk, head, LAST_CHUNK, openConnection, type RawAnswer } from "../support/raw-http.ts";
-import { startService } from "../support/service.ts";
+import { startService, type TestService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { blobKeys, indexed } from "../support/stored.ts";
@@ -18,6 +18,7 @@ import {
 } from "../support/users.ts";
 
 const MIB = 1024 * 1024;
+const OTHERS = 3;
 const CHALLENGE = "/v1/retrieve/challenge/keypair";
 const JSON_TYPE = "application/json";
 
@@ -234,12 +235,31 @@ for (const driver of DRIVERS)
       await connection.write(body.subarray(0, 500));
       expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
       await connection.write(body.subarray(500)); // too late: the client was told that it failed
-      await client.health();
-      await services.background.settled();
+      await timeToAct(service);
       expect((await client.status(user.account.backupAccountId)).code()).toBe("not_found");
-      expect(await blobKeys(services)).toEqual([]);
+      expect(await blobKeys(services)).toHaveLength(OTHERS);
+    });
+
+    test("because the client dawdles with JSON changes nothing", async () => {
+      await using service = await startService(driver, { timeoutMs: 300 });
+      const { client, url } = service;
+      const user = await userWithBackup(client);
+      const body = JSON.stringify(await solved(client, "delete-backup", user.main));
+      using connection = await openConnection(url);
+      const headers = { "content-type": JSON_TYPE, "content-length": body.length };
+      await connection.write(head("POST", "/v1/delete-backup", headers) + body.slice(0, 100));
+      expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
+      await connection.write(body.slice(100));
+      await timeToAct(service);
+      expect((await recovered(client, user)).metadata.id).toBe(user.account.backupAccountId);
     });
   });
+
+/** Has others make backups, one after the other: as long as it takes a request that has arrived to do something. */
+async function timeToAct({ client, services }: TestService): Promise<void> {
+  for (let other = 0; other < OTHERS; other++) await userWithBackup(client);
+  await services.background.settled();
+}
 
 for (const driver of DRIVERS)
   describe(`an upload that the client breaks off (${driver.name})`, () => {
