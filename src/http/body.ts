@@ -71,8 +71,8 @@ function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promis
   const compiled = TypeCompiler.Compile(schema);
   return {
     body: schema,
-    // Before a parser hook the framework looks at `request.body`, which makes a stream of a body that is there already,
-    // and after it checks the body again.
+    // The only check of the body: without a parser the framework makes none. With one it would first touch
+    // `request.body`, which makes a stream of a body that is there already, and afterwards check it a second time.
     parse: "none",
     async transform(context: BodyContext): Promise<void> {
       const value = parseJson(await read(context.request), "The body");
@@ -98,6 +98,7 @@ function isSmall({ headers }: Request): boolean {
   return declared !== null && Number(declared) <= SMALL_BYTES;
 }
 
+/** Needs no {@link onTooLate}: the server ends such a reading when the request is answered. */
 async function readAtOnce(request: Request): Promise<Uint8Array> {
   try {
     return new Uint8Array(await request.arrayBuffer());
@@ -138,7 +139,7 @@ function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
 }
 
 /**
- * The bytes of a body as they arrive; a small one as a whole.
+ * The bytes of a body as they arrive; one that is declared with at most 64 KiB as a whole.
  *
  * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`;
  *   `invalid_payload` when the client breaks off.

@@ -19,13 +19,14 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** What the payload part and the framing may add to the largest backup. */
 const OVERHEAD_BYTES = 1024 * 1024;
 /** A body of this size holds little memory, whoever else is read. */
-const SMALL_BYTES = 256 * 1024;
+const UNTURNED_BYTES = 256 * 1024;
 
 /**
  * Reads an upload and hands it to `use`, the backup while it still arrives if the payload came first. `content` fails
  * at its end when the upload is not in order, so whoever stores it must not have committed to it by then.
  *
- * What is wrong with the upload is told before anything that `use` finds wrong: when `use` fails, the rest is read.
+ * What is wrong with the upload is told before anything that `use` finds wrong: when `use` fails, the rest is read,
+ * unless `use` has let go of it.
  *
  * @throws ServiceError in this order: `content_too_large` for a whole that is; `multipart_error`;
  *   `missing_payload_field`; `content_too_large` for the payload; `invalid_payload`; `missing_backup_field`;
@@ -44,7 +45,7 @@ export async function withUpload<T extends TSchema, Result>(
   using holding = budget.admit(declared === null ? maxBytes : Number(declared));
 
   const limited = limitedBody(request, maxBytes);
-  const turns = declared !== null && Number(declared) <= SMALL_BYTES ? null : readingTurns.take(limited);
+  const turns = declared !== null && Number(declared) <= UNTURNED_BYTES ? null : readingTurns.take(limited);
   const body = turns ?? limited;
   try {
     const parts = new UploadParts(request, body, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });

@@ -6,7 +6,7 @@ export interface UploadBudget {
   readonly heldBytes: number;
   /**
    * Lets an upload of `declaredBytes` in if there is room for it now. Room is taken only by what arrives: nobody can
-   * take it by announcing something.
+   * take it by announcing something. A body that is read at once, at most 64 KiB, takes its room when it is there.
    *
    * @throws ServiceError `service_unavailable` when there is none.
    */

@@ -27,8 +27,8 @@ export interface Throughput extends LoadResult {
 }
 
 const BYTES = 4096;
-/** The requests of a round, as a part of those to get warm: enough for the load generator to be warm too. */
-const ROUND_PART = 1 / 4;
+/** Requests of a round, as a fraction of the warm-up: enough for the load generator, a new process, to get fast too. */
+const ROUND_FRACTION = 1 / 4;
 const ROUNDS = 5;
 const THROUGHPUT_COUNT = 1_000;
 const PART_CALLS = 400;
@@ -103,7 +103,7 @@ export async function measureCosts(): Promise<Cost[]> {
   const costs: Cost[] = [];
   for (const { operation, parts: names, target } of PARTS) {
     await warmUp(service.url, operation);
-    const count = WARM_UP_REQUESTS[operation] * ROUND_PART;
+    const count = WARM_UP_REQUESTS[operation] * ROUND_FRACTION;
     const sizes = await runLoad({ ...load, ...service, operation, count });
     for (const route of [[], names]) await routeMs(route, sizes, WARM_UP_REQUESTS[operation]);
 

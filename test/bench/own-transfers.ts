@@ -1,6 +1,7 @@
 /**
  * The service's own part in transfers of 15 MiB, without a socket: hands requests to the application in its own
- * process, and prints the long turns of the event loop for each round as JSON.
+ * process, and prints the long turns of the event loop for each round as JSON. Chunks of the body are always there, so
+ * the end of one and the beginning of the next may share a turn.
  *
  *   bun test/bench/own-transfers.ts create|sync|retrieve
  */

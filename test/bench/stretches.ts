@@ -69,7 +69,9 @@ async function ownTurns(operation: LoadOperation): Promise<number[][]> {
     stdout: "pipe",
     stderr: "inherit",
   });
-  return JSON.parse(await new Response(child.stdout).text());
+  const turnsMs = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error(`transfers without a socket failed: ${operation}`);
+  return JSON.parse(turnsMs);
 }
 
 function longest(turnsMs: readonly number[]): number {

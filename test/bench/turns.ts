@@ -13,16 +13,21 @@ export function startWatching(): void {
   turn();
 }
 
-/** The turns that took more than 0.1 ms. */
+/** The turns that took more than 0.1 ms, with the one that is running. */
 export function stopWatching(): number[] {
+  endTurn();
   isWatching = false;
   return turnsMs;
 }
 
 function turn(): void {
   if (!isWatching) return;
+  endTurn();
+  setImmediate(turn);
+}
+
+function endTurn(): void {
   const nowMs = performance.now();
   if (nowMs - beforeMs > NOTABLE_MS) turnsMs.push(nowMs - beforeMs);
   beforeMs = nowMs;
-  setImmediate(turn);
 }

@@ -1,11 +1,11 @@
 /** What only the local driver does with its folder: modes, temporary files, schema versions. */
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemRandom } from "../../src/clock.ts";
-import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { BlobDamaged, StorageUnavailable } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -101,6 +101,24 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await writeFile(join(folder, ".DS_Store"), "");
       await writeFile(join(store.dataDir, "blobs", "README"), "");
       expect((await collect(store.blobs.list())).map((entry) => entry.key)).toEqual([key]);
+    });
+
+    test("may hold a file far larger than it was, which is not read to its end", async () => {
+      await using store = await openStorage();
+      const ref = await store.blobs.put("b1", [Buffer.from("x")]);
+      await truncate(join(store.dataDir, "blobs", ref.key.slice(0, 2), ref.key), 64 * 2 ** 30);
+      await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(BlobDamaged);
+    });
+
+    test("may lose the folders in it, which are made again", async () => {
+      await using store = await openStorage();
+      const random = { ...systemRandom, uuid: () => `ab${systemRandom.uuid().slice(2)}` };
+      await using blobs = await openLocalBlobs({ dataDir: store.dataDir, random });
+      await blobs.put("b1", [Buffer.from("x")]);
+      await rm(join(store.dataDir, "blobs", "ab"), { recursive: true });
+      await expect(blobs.put("b1", [Buffer.from("y")])).rejects.toBeInstanceOf(StorageUnavailable);
+      const ref = await blobs.put("b1", [Buffer.from("z")]);
+      expect(`${await contentOf(blobs, ref)}`).toBe("z");
     });
 
     test("is not left by a key that is a path", async () => {

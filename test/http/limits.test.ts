@@ -223,22 +223,23 @@ for (const driver of DRIVERS)
       expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(user.backup));
     });
 
-    test("because the client dawdles changes nothing", async () => {
-      await using service = await startService(driver, { timeoutMs: 300 });
-      const { client, services, url } = service;
-      const user = newUser();
-      const payload = JSON.stringify(await createPayload(client, user));
-      const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
-      using connection = await openConnection(url);
-      const headers = { "content-type": multipartType(), "content-length": body.length };
-      await connection.write(head("POST", "/v1/create", headers));
-      await connection.write(body.subarray(0, 500));
-      expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
-      await connection.write(body.subarray(500)); // too late: the client was told that it failed
-      await timeToAct(service);
-      expect((await client.status(user.account.backupAccountId)).code()).toBe("not_found");
-      expect(await blobKeys(services)).toHaveLength(OTHERS);
-    });
+    for (const bytes of [100, 200_000])
+      test(`because the client dawdles with ${bytes} bytes changes nothing`, async () => {
+        await using service = await startService(driver, { timeoutMs: 300 });
+        const { client, services, url } = service;
+        const user = newUser(randomBytes(bytes));
+        const payload = JSON.stringify(await createPayload(client, user));
+        const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
+        using connection = await openConnection(url);
+        const headers = { "content-type": multipartType(), "content-length": body.length };
+        await connection.write(head("POST", "/v1/create", headers));
+        await connection.write(body.subarray(0, 500));
+        expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
+        await connection.write(body.subarray(500)); // too late: the client was told that it failed
+        await timeToAct(service);
+        expect((await client.status(user.account.backupAccountId)).code()).toBe("not_found");
+        expect(await blobKeys(services)).toHaveLength(OTHERS);
+      });
 
     test("because the client dawdles with JSON changes nothing", async () => {
       await using service = await startService(driver, { timeoutMs: 300 });
@@ -264,18 +265,19 @@ async function timeToAct({ client, services }: TestService): Promise<void> {
 for (const driver of DRIVERS)
   describe(`an upload that the client breaks off (${driver.name})`, () => {
     const service = sharedService(driver);
-    const ways: readonly (readonly [name: string, fraction: number, chunked: boolean])[] = [
-      ["in its head", 0, false],
-      ["in the middle", 0.5, false],
-      ["before its last bytes", 0.999, false],
-      ["in chunks, in the middle", 0.5, true],
-      ["in chunks, before the last one", 1, true],
+    const ways: readonly (readonly [name: string, bytes: number, fraction: number, chunked: boolean])[] = [
+      ["in its head", 200_000, 0, false],
+      ["in the middle", 200_000, 0.5, false],
+      ["before its last bytes", 200_000, 0.999, false],
+      ["in chunks, in the middle", 200_000, 0.5, true],
+      ["in chunks, before the last one", 200_000, 1, true],
+      ["in the middle of a few bytes", 1_000, 0.5, false],
     ];
-    for (const [name, fraction, chunked] of ways)
+    for (const [name, bytes, fraction, chunked] of ways)
       test(`${name} changes nothing`, async () => {
         const { client, services, url, logged } = service();
         const before = await blobKeys(services);
-        const user = newUser(randomBytes(200_000));
+        const user = newUser(randomBytes(bytes));
         const payload = JSON.stringify(await createPayload(client, user));
         const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
         const sent = body.subarray(0, Math.floor(body.length * fraction));

@@ -1,7 +1,8 @@
 /** The blob store of the embedded driver: one file per ciphertext, `blobs/<2 hex>/<uuid>`. */
-import { readFileSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { closeSync, fsync, openSync, readSync } from "node:fs";
+import { mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { Random } from "../../clock.ts";
 import {
   type Digest,
@@ -16,7 +17,9 @@ import {
 import type { BlobRef, BlobStore, Content } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
 
-/** Up to this size a ciphertext is written in one step, and read at once: each change of threads costs more than that. */
+const sync = promisify(fsync);
+
+/** Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more. */
 const SMALL_BYTES = 64 * 1024;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -41,8 +44,7 @@ class LocalBlobs implements BlobStore {
   readonly #root: string;
   readonly #temporary: string;
   readonly #random: Random;
-  /** Open for as long as the store is: each of at most 256 takes one descriptor. */
-  readonly #folders = new Map<string, Promise<FileHandle>>();
+  readonly #folders = new Map<string, Promise<void>>();
 
   constructor(root: string, temporary: string, random: Random) {
     this.#root = root;
@@ -57,12 +59,13 @@ class LocalBlobs implements BlobStore {
     try {
       const digest = await writeDurably(temporary, content);
       await fileAnswer(async () => {
-        const folder = await this.#folder(dirname(path));
+        await this.#folder(dirname(path));
         await rename(temporary, path);
-        await folder.sync();
+        await syncDirectory(dirname(path));
       });
       return { key, ...digest };
     } catch (error) {
+      this.#folders.delete(dirname(path)); // it may be what is missing
       await fileAnswer(() => removeIfThere(temporary));
       throw error;
     }
@@ -71,7 +74,7 @@ class LocalBlobs implements BlobStore {
   async get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null> {
     const path = this.#path(ref.key);
     if (ref.size <= SMALL_BYTES) {
-      const content = await fileAnswer(() => readIfThere(path));
+      const content = await fileAnswer(() => readIfThere(path, ref.size + 1));
       if (content === null) return null;
       requireIntact(ref, digestOfPieces([content]));
       return streamOf([content]);
@@ -110,30 +113,20 @@ class LocalBlobs implements BlobStore {
     await fileAnswer(() => stat(this.#temporary));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const folders = await Promise.allSettled(this.#folders.values());
-    this.#folders.clear();
-    for (const folder of folders) if (folder.status === "fulfilled") await folder.value.close();
-  }
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   #path(key: string): string {
     return blobPath(this.#root, key);
   }
 
-  /** Makes a folder durably, and opens it, once. */
-  #folder(path: string): Promise<FileHandle> {
+  /** Makes a folder durably, once. */
+  #folder(path: string): Promise<void> {
     const known = this.#folders.get(path);
     if (known !== undefined) return known;
-    const opened = this.#openFolder(path);
-    this.#folders.set(path, opened);
-    opened.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
-    return opened;
-  }
-
-  async #openFolder(path: string): Promise<FileHandle> {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await syncDirectory(this.#root);
-    return open(path, "r");
+    const made = mkdir(path, { recursive: true, mode: 0o700 }).then(() => syncDirectory(this.#root));
+    this.#folders.set(path, made);
+    made.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
+    return made;
   }
 }
 
@@ -168,19 +161,33 @@ function writeDurably(path: string, content: Content): Promise<Digest> {
         await fileAnswer(() => file.sync());
         return digest;
       } finally {
-        await file.close();
+        await fileAnswer(() => file.close());
       }
     },
   );
 }
 
-/** Makes renames and new entries of a folder durable. */
+/** Makes renames and new entries of a folder durable. It is opened anew each time: another may stand in its place. */
 export async function syncDirectory(path: string): Promise<void> {
-  const folder = await open(path, "r");
+  const folder = openSync(path, "r");
   try {
-    await folder.sync();
+    await sync(folder);
   } finally {
-    await folder.close();
+    closeSync(folder);
+  }
+}
+
+/** The first `maxBytes` of a file. Synchronous, like the record store. */
+function readStart(path: string, maxBytes: number): Uint8Array {
+  const file = openSync(path, "r");
+  try {
+    const buffer = new Uint8Array(maxBytes);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < maxBytes; length += read)
+      read = readSync(file, buffer, length, maxBytes - length, length);
+    return buffer.subarray(0, length);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -193,8 +200,8 @@ async function removeAbandoned(temporary: string): Promise<void> {
   }
 }
 
-/** As records are read: at once, which costs a fraction of what the changes of threads do. */
-const readIfThere = (path: string) => orNullIfMissing(Promise.try(() => readFileSync(path)));
+const readIfThere = (path: string, maxBytes: number) =>
+  orNullIfMissing(Promise.try(() => readStart(path, maxBytes)));
 const openIfThere = (path: string) => orNullIfMissing(open(path, "r"));
 const statIfThere = (path: string) => orNullIfMissing(stat(path));
 const removeIfThere = (path: string) => orNullIfMissing(unlink(path));
