@@ -177,28 +177,25 @@ function onlyChunk(read: () => Promise<Uint8Array>): Chunks {
 
 /** A client that goes away in the middle is no failure of ours, and nobody reads the answer. */
 function arriving(request: Request): Chunks {
-  const reader = request.body?.getReader();
+  const reader = (request.body ?? new Blob().stream()).getReader();
   let isCut = false;
   const cancel = () =>
-    reader?.cancel().catch(() => {
+    reader.cancel().catch(() => {
       // the client has gone: there is nothing left to cancel
     });
   onTooLate(request, () => {
     isCut = true;
     void cancel();
   });
-  return chunksOf(
-    async () => {
-      try {
-        const { value } = (await reader?.read()) ?? {};
-        if (isCut) throw new Error("the request took too long");
-        return value ?? null;
-      } catch (error) {
-        throw brokeOff(error);
-      }
-    },
-    async () => cancel(),
-  );
+  return chunksOf(async () => {
+    try {
+      const { value } = await reader.read();
+      if (isCut) throw new Error("the request took too long");
+      return value ?? null;
+    } catch (error) {
+      throw brokeOff(error);
+    }
+  }, cancel);
 }
 
 function brokeOff(cause: unknown): ServiceError {

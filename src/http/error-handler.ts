@@ -14,33 +14,30 @@ export interface ErrorHandlerOptions {
 }
 
 export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
-  return new Elysia({ name: "error-handler" }).onError(
-    { as: "global" },
-    ({ code, error: thrown, request }) => {
-      const context = contextOf(request);
+  return new Elysia({ name: "error-handler" }).onError({ as: "global" }, ({ code, error, request }) => {
+    const context = contextOf(request);
 
-      if (thrown instanceof SchemaMismatch) {
-        context.code = thrown.code;
-        return errorResponse(thrown.code, thrown.message, SCHEMA_MISMATCH_STATUS);
-      }
-      if (thrown instanceof ServiceError) {
-        context.code = thrown.code;
-        if (statusOf(thrown.code) < 500) return serviceErrorResponse(thrown);
-        log.error({ err: thrown, requestId: context.id }, "request failed for the time being");
-        return errorResponse(thrown.code, "The service cannot answer now: try again later");
-      }
-      if (code === "NOT_FOUND") {
-        const methods = methodsOf(pathOf(request));
-        context.code = methods.length === 0 ? "not_found" : "method_not_allowed";
-        return methods.length === 0
-          ? errorResponse("not_found", "There is nothing at this path")
-          : errorResponse("method_not_allowed", `Use ${methods.join(" or ")}`, 405, {
-              allow: methods.join(", "),
-            });
-      }
-      log.error({ err: thrown, requestId: context.id }, "request failed");
-      context.code = "internal_server_error";
-      return errorResponse("internal_server_error", "Something went wrong");
-    },
-  );
+    if (error instanceof SchemaMismatch) {
+      context.code = error.code;
+      return errorResponse(error.code, error.message, SCHEMA_MISMATCH_STATUS);
+    }
+    if (error instanceof ServiceError) {
+      context.code = error.code;
+      if (statusOf(error.code) < 500) return serviceErrorResponse(error);
+      log.error({ err: error, requestId: context.id }, "request failed for the time being");
+      return errorResponse(error.code, "The service cannot answer now: try again later");
+    }
+    if (code === "NOT_FOUND") {
+      const methods = methodsOf(pathOf(request));
+      context.code = methods.length === 0 ? "not_found" : "method_not_allowed";
+      return methods.length === 0
+        ? errorResponse("not_found", "There is nothing at this path")
+        : errorResponse("method_not_allowed", `Use ${methods.join(" or ")}`, 405, {
+            allow: methods.join(", "),
+          });
+    }
+    log.error({ err: error, requestId: context.id }, "request failed");
+    context.code = "internal_server_error";
+    return errorResponse("internal_server_error", "Something went wrong");
+  });
 }

@@ -58,14 +58,9 @@ class LocalBlobs implements BlobStore {
     const temporary = join(this.#temporary, key);
     try {
       const digest = await writeDurably(temporary, content);
-      await fileAnswer(async () => {
-        await this.#folder(dirname(path));
-        await rename(temporary, path);
-        await syncDirectory(dirname(path));
-      });
+      await fileAnswer(() => this.#move(temporary, path));
       return { key, ...digest };
     } catch (error) {
-      this.#folders.delete(dirname(path)); // it may be what is missing
       await fileAnswer(() => removeIfThere(temporary));
       throw error;
     }
@@ -117,6 +112,19 @@ class LocalBlobs implements BlobStore {
 
   #path(key: string): string {
     return blobPath(this.#root, key);
+  }
+
+  /** Gives a file its final name, durably. */
+  async #move(temporary: string, path: string): Promise<void> {
+    const folder = dirname(path);
+    await this.#folder(folder);
+    try {
+      await rename(temporary, path);
+    } catch (error) {
+      this.#folders.delete(folder); // it may be what is missing
+      throw error;
+    }
+    await syncDirectory(folder);
   }
 
   /** Makes a folder durably, once. */
