@@ -92,6 +92,7 @@ export function startS3Endpoint({ pageKeys = 1000, unsupported = [] }: S3Endpoin
       }
     },
   });
+  server.unref(); // it ends with this process, and does not keep it
   return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
 }
 
