@@ -22,15 +22,22 @@ export interface Cost {
 }
 
 export interface Throughput extends LoadResult {
+  /** Its URL; {@link OURS} for the service of this checkout, on the embedded driver. */
+  readonly server: string;
   readonly operation: LoadOperation;
   readonly concurrency: number;
+  /** Operations a second, to ours under the same load. */
+  readonly toOurs: number;
 }
+
+export const OURS = "this service";
 
 const BYTES = 4096;
 /** Requests of a round, as a fraction of the warm-up: enough for the load generator, a new process, to get fast too. */
 const ROUND_FRACTION = 1 / 4;
 const ROUNDS = 5;
 const THROUGHPUT_COUNT = 1_000;
+const CONCURRENCIES = [1, 8, 32, 64];
 const PART_CALLS = 400;
 const PART_WARM_UP_CALLS = 4_000;
 const EMPTY_ROUTE = "an empty route";
@@ -132,22 +139,30 @@ export async function measureCosts(): Promise<Cost[]> {
   return costs;
 }
 
-/** @param url another server that speaks the same API, instead of one of ours. */
-export async function measureThroughput(url?: string): Promise<Throughput[]> {
+/**
+ * Aims the same load at one server after the other, ours first, so that they can be compared: what slows the machine
+ * down for a while slows them all.
+ *
+ * @param urls servers that speak the same API, measured beside ours.
+ */
+export async function measureThroughput(urls: readonly string[]): Promise<Throughput[]> {
+  await using ours = await startBenchService();
+  const targets: readonly { readonly server: string; readonly url: string; readonly metricsUrl?: string }[] =
+    [
+      { server: OURS, url: ours.url, metricsUrl: ours.metricsUrl },
+      ...urls.map((url) => ({ server: url, url })),
+    ];
   const rows: Throughput[] = [];
-  await using service = url === undefined ? await startBenchService() : null;
-  const target = service === null ? { url: url ?? "" } : { url: service.url, metricsUrl: service.metricsUrl };
   for (const operation of OPERATIONS) {
-    await warmUp(target.url, operation);
-    for (const concurrency of [1, 8, 32, 64]) {
-      const result = await runLoad({
-        ...target,
-        operation,
-        count: THROUGHPUT_COUNT,
-        concurrency,
-        bytes: BYTES,
-      });
-      rows.push({ ...result, operation, concurrency });
+    for (const { url } of targets) await warmUp(url, operation);
+    for (const concurrency of CONCURRENCIES) {
+      let oursPerSecond = Number.NaN;
+      for (const { server, ...target } of targets) {
+        const load = { operation, count: THROUGHPUT_COUNT, concurrency, bytes: BYTES };
+        const result = await runLoad({ ...target, ...load });
+        if (server === OURS) oursPerSecond = result.perSecond;
+        rows.push({ ...result, server, operation, concurrency, toOurs: result.perSecond / oursPerSecond });
+      }
     }
   }
   return rows;

@@ -3,7 +3,7 @@
  * compare with each other, not with those of other runs or machines.
  *
  *   bun run bench                     everything; `--only costs --only transfers` takes these sections alone
- *   bun run bench --url URL           throughput of another server that speaks the same API
+ *   bun run bench --url URL           throughput beside that of another server that speaks the same API, or of several
  *   bun run bench --against FOLDER    what changed since another checkout of this project, as ratios of CPU time
  */
 import { mkdir } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { compareWith } from "./compare.ts";
-import { type Cost, measureCosts, measureThroughput } from "./cost.ts";
+import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
 import { median } from "./measure.ts";
 import { KEYPAIR_STEP, type PartName } from "./parts.ts";
@@ -39,7 +39,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
 
 const { values } = parseArgs({
   options: {
-    url: { type: "string" },
+    url: { type: "string", multiple: true },
     against: { type: "string" },
     only: { type: "string", multiple: true },
   },
@@ -166,19 +166,21 @@ async function comparison(before: string): Promise<void> {
   );
 }
 
-async function throughput(url?: string): Promise<void> {
-  const rows = await measureThroughput(url);
+async function throughput(urls: readonly string[] = []): Promise<void> {
+  const rows = await measureThroughput(urls);
   await show(
-    `Throughput and latency at 4 KiB${url === undefined ? ", embedded driver" : `, ${url}`}`,
+    `Throughput and latency at 4 KiB, embedded driver${urls.length === 0 ? "" : `, beside ${urls.join(", ")}`}`,
     "throughput",
-    rows.map(({ operation, concurrency, perSecond, p50, p95, p99, cpuMs, failures }) => ({
+    rows.map(({ server, operation, concurrency, perSecond, toOurs, p50, p95, p99, cpuMs, failures }) => ({
+      ...(urls.length === 0 ? {} : { server }),
       operation,
       concurrency,
       "per second": Math.round(perSecond),
+      ...(urls.length === 0 ? {} : { "to ours": rounded(toOurs) }),
       "p50 ms": rounded(p50),
       "p95 ms": rounded(p95),
       "p99 ms": rounded(p99),
-      "CPU ms": rounded(cpuMs ?? Number.NaN),
+      "CPU ms": cpuMs === null ? "–" : rounded(cpuMs),
       failures: JSON.stringify(failures),
     })),
   );
@@ -187,7 +189,10 @@ async function throughput(url?: string): Promise<void> {
     barChart(
       "Operations a second",
       "/s",
-      rows.map((row) => ({ label: `${row.operation} × ${row.concurrency}`, value: row.perSecond })),
+      rows.map(({ server, operation, concurrency, perSecond }) => ({
+        label: `${operation} × ${concurrency}${server === OURS ? "" : `, ${server}`}`,
+        value: perSecond,
+      })),
     ),
   );
 }
@@ -229,6 +234,6 @@ function percent(part: number): string {
   return `${Math.round(part * 100)} %`;
 }
 
-function rounded(value: number | undefined): number {
-  return Number((value ?? Number.NaN).toPrecision(3));
+function rounded(value: number): number {
+  return Number(value.toPrecision(3));
 }

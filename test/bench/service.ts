@@ -88,7 +88,10 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     stdout: "pipe",
     stderr: "inherit",
   });
-  return JSON.parse(await new Response(generator.stdout).text());
+  const result = await new Response(generator.stdout).text();
+  if ((await generator.exited) !== 0)
+    throw new Error(`the load generator failed, see above, at ${options.url}`);
+  return JSON.parse(result);
 }
 
 /** The first line. The rest is read too, so that the program never waits for a reader. */
