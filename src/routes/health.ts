@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { requireAnswerFolder } from "../http/answer-files.ts";
 import { operation } from "../http/openapi.ts";
@@ -14,7 +15,23 @@ export const HealthResponse = Type.Object({
 
 const ReadyResponse = Type.Object({ status: Type.Literal("ok") });
 
-export function health({ records, blobs, config, log, random }: Services) {
+/** However many ask, the stores are asked at most this often: anybody may ask, and stores may cost money. */
+const EXAMINED_MS = 1000;
+
+export function health({ records, blobs, clock, config, log, random }: Services) {
+  const isReady = remembered(EXAMINED_MS, clock, async () => {
+    const parts = [
+      ["records", records.ready()],
+      ["blobs", blobs.ready()],
+      ["answers", requireAnswerFolder({ random })],
+    ] as const;
+    const results = await Promise.allSettled(parts.map(([, ready]) => ready));
+    for (const [index, result] of results.entries())
+      if (result.status === "rejected")
+        log.error({ part: parts[index]?.[0], err: result.reason as unknown }, "not ready");
+    return results.every(({ status }) => status === "fulfilled");
+  });
+
   return new Elysia({ name: "health" })
     .get("/health", () => ({ status: "ok", semver: version, rev: config.revision }), {
       detail: operation({
@@ -29,17 +46,7 @@ export function health({ records, blobs, config, log, random }: Services) {
     .get(
       "/ready",
       async () => {
-        const parts = [
-          ["records", records.ready()],
-          ["blobs", blobs.ready()],
-          ["answers", requireAnswerFolder({ random })],
-        ] as const;
-        const results = await Promise.allSettled(parts.map(([, ready]) => ready));
-        const failed = results.flatMap((result, index) =>
-          result.status === "rejected" ? [{ part: parts[index]?.[0], err: result.reason as unknown }] : [],
-        );
-        for (const failure of failed) log.error(failure, "not ready");
-        if (failed.length > 0) throw new ServiceError("service_unavailable", "The service is not ready");
+        if (!(await isReady())) throw new ServiceError("service_unavailable", "The service is not ready");
         return { status: "ok" };
       },
       {
@@ -47,11 +54,27 @@ export function health({ records, blobs, config, log, random }: Services) {
           tag: "Service",
           summary: "Whether requests can be served",
           description:
-            "Asks every store whether it answers and is set up, and whether large answers can be made.",
+            "Asks every store whether it answers and is set up, and whether large answers can be made; at most once a second, whoever asks.",
           body: "none",
           response: ReadyResponse,
           errors: [],
         }),
       },
     );
+}
+
+/** Runs `run` when its last result is older than `ms`; whoever asks meanwhile, or while it runs, shares that one. */
+function remembered<T>(ms: number, clock: Clock, run: () => Promise<T>): () => Promise<T> {
+  let last: Promise<T> | null = null;
+  let endedAtMs: number | null = null;
+  return () => {
+    const isOld = endedAtMs !== null && Math.abs(clock.nowMs() - endedAtMs) >= ms;
+    if (last === null || isOld) {
+      endedAtMs = null;
+      last = run().finally(() => {
+        endedAtMs = clock.nowMs();
+      });
+    }
+    return last;
+  };
 }

@@ -160,7 +160,7 @@ for (const driver of DRIVERS)
     });
 
     test("that finds no room in the folder for temporary files is 503, and its proof is not used up", async () => {
-      const { client, logged, url } = service();
+      const { client, clock, logged, url } = service();
       const user = await userWithBackup(client, newUser(randomBytes(MIB)));
       const proof = await solved(client, "retrieve", user.main);
       await using folder = await temporaryFolder();
@@ -172,6 +172,7 @@ for (const driver of DRIVERS)
       const readiness = async () => (await fetch(`${url}/ready`)).status;
       expect(await readiness()).toBe(503);
       await mkdir(folder.path);
+      clock.advance(1000);
       expect(await readiness()).toBe(200);
       expect((await client.retrieve(proof)).ok().backup.length).toBe(4 * Math.ceil(MIB / 3));
       expect((await client.retrieve(proof)).code()).toBe("already_used");

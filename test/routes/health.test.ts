@@ -33,6 +33,38 @@ for (const driver of DRIVERS)
       expect(calls).toEqual([]);
     });
 
+    test("asks the stores at most once a second, whoever wants to know whether it is ready", async () => {
+      const calls: string[] = [];
+      let isDown = true;
+      await using service = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          records: replaced(records, {
+            ready: () => {
+              calls.push("records");
+              return isDown ? outage() : records.ready();
+            },
+          }),
+          blobs: watched(blobs, (method) => void calls.push(method)),
+        }),
+      });
+      const askers = (count: number) => Promise.all(Array.from({ length: count }, () => ready(service)));
+      const statuses = (answers: Awaited<ReturnType<typeof askers>>) => answers.map(({ status }) => status);
+      calls.length = 0;
+
+      expect(statuses(await askers(3))).toEqual([503, 503, 503]);
+      expect(calls).toEqual(["records", "ready"]);
+      expect(service.logged.filter((line) => line.includes('"not ready"'))).toHaveLength(1);
+      isDown = false;
+      service.clock.advance(999);
+      expect(statuses(await askers(1))).toEqual([503]);
+      service.clock.advance(1);
+      expect(statuses(await askers(2))).toEqual([200, 200]);
+      expect(calls).toEqual(["records", "ready", "records", "ready"]);
+      service.clock.advance(-60_000); // a clock that was set back does not make the answer last
+      expect(statuses(await askers(1))).toEqual([200]);
+      expect(calls).toHaveLength(6);
+    });
+
     const cases: readonly (readonly [
       name: string,
       wrap: (stores: Stores) => Stores,
