@@ -2,6 +2,7 @@ import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../clock.ts";
 import { decodeBase64, encodeBase64 } from "../crypto/encoding.ts";
+import { errorCode, orNullIfMissing } from "../system-errors.ts";
 import type { ChallengeTokenKey } from "./challenge-tokens.ts";
 
 const FILE = "challenge-token-key";
@@ -20,13 +21,8 @@ export async function generatedChallengeTokenKey(
 }
 
 async function readKey(path: string): Promise<ChallengeTokenKey | null> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return null;
-    throw error;
-  }
+  const text = await orNullIfMissing(readFile(path, "utf8"));
+  if (text === null) return null;
   const secret = decodeBase64(text.trim());
   if (secret?.length !== 32)
     throw new Error(`${path} should hold 32 bytes in base64; delete it to have a new key made`);
@@ -46,15 +42,11 @@ async function writeKey(path: string, random: Random): Promise<ChallengeTokenKey
   try {
     await link(temporary, path);
   } catch (error) {
-    if (!isSystemError(error, "EEXIST")) throw error;
+    if (errorCode(error) !== "EEXIST") throw error;
   } finally {
     await unlink(temporary);
   }
   const key = await readKey(path);
   if (key === null) throw new Error(`${path} vanished while it was made`);
   return key;
-}
-
-function isSystemError(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -11,6 +11,7 @@ import type { Background } from "../background.ts";
 import type { Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { Slots } from "../slots.ts";
+import { orNullIfMissing } from "../system-errors.ts";
 
 /** An answer that is ready. It has to be sent or discarded. */
 export interface Answer {
@@ -136,17 +137,8 @@ async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(tmpdir(), name);
-    const found = await unlessGone(() => stat(path));
+    const found = await orNullIfMissing(stat(path));
     if (found === null || found.uid !== process.geteuid?.()) continue;
-    if (Date.now() - found.mtimeMs > ABANDONED_MS) await unlessGone(() => unlink(path));
-  }
-}
-
-async function unlessGone<T>(run: () => Promise<T>): Promise<T | null> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
+    if (Date.now() - found.mtimeMs > ABANDONED_MS) await orNullIfMissing(unlink(path));
   }
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { errorCode } from "../system-errors.ts";
 import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 
 /** A multiple of 3, which suits whoever makes base64 of it. */
@@ -108,11 +109,6 @@ export async function fileAnswer<T>(run: () => Promise<T>): Promise<T> {
     if (errorCode(error) === null || error instanceof StorageUnavailable) throw error;
     throw new StorageUnavailable("a file cannot be used now", { cause: error });
   }
-}
-
-/** The code of a system error, such as `ENOENT`. */
-export function errorCode(error: unknown): string | null {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
 /** Cuts large chunks, so that hashing one never holds up the event loop for long. */

@@ -4,10 +4,10 @@ import { mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/p
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Random } from "../../clock.ts";
+import { orNullIfMissing } from "../../system-errors.ts";
 import {
   type Digest,
   digestOf,
-  errorCode,
   fileAnswer,
   requireIntact,
   streamContent,
@@ -213,12 +213,3 @@ const readIfThere = (path: string, maxBytes: number) =>
 const openIfThere = (path: string) => orNullIfMissing(open(path, "r"));
 const statIfThere = (path: string) => orNullIfMissing(stat(path));
 const removeIfThere = (path: string) => orNullIfMissing(unlink(path));
-
-async function orNullIfMissing<T>(result: Promise<T>): Promise<T | null> {
-  try {
-    return await result;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return null;
-    throw error;
-  }
-}

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { orNullIfMissing } from "../../system-errors.ts";
 import type { BlobRef } from "../contract.ts";
 import { blobPath, isBlobKey, syncDirectory } from "./blobs.ts";
 
@@ -99,13 +100,4 @@ async function copyVerified(
 
 async function blobFolders(root: string): Promise<string[]> {
   return (await readdir(root)).filter((name) => /^[0-9a-f]{2}$/.test(name));
-}
-
-async function orNullIfMissing<T>(result: Promise<T>): Promise<T | null> {
-  try {
-    return await result;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  }
 }

@@ -2,6 +2,8 @@
 import { Database } from "bun:sqlite";
 import { chmod, lstat, mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { orNullIfMissing } from "../../system-errors.ts";
+import { isBusy } from "./outage.ts";
 
 /** Marks a folder as a copy, from before its first blob on, and is locked while one is made. */
 export const MARK = ".backup-data";
@@ -70,20 +72,11 @@ function requireUnused(path: string, target: string): void {
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
-}
-
 /** The real path of a folder that may not be there yet. */
 async function resolved(path: string): Promise<string> {
   const absolute = resolve(path);
-  try {
-    await lstat(absolute);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    return join(await resolved(dirname(absolute)), basename(absolute));
-  }
-  return realpath(absolute);
+  const found = await orNullIfMissing(lstat(absolute));
+  return found === null ? join(await resolved(dirname(absolute)), basename(absolute)) : realpath(absolute);
 }
 
 function isWithin(path: string, folder: string): boolean {

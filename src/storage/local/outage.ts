@@ -1,3 +1,4 @@
+import { errorCode } from "../../system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
 
 /** What SQLite reports when the file cannot be read or written now, as opposed to a wrong statement. */
@@ -21,8 +22,9 @@ export function asOutage(error: unknown): unknown {
 }
 
 function sqliteCode(error: unknown): string {
-  for (let current = error; current instanceof Error; current = current.cause)
-    if ("code" in current && typeof current.code === "string" && current.code.startsWith("SQLITE_"))
-      return current.code;
+  for (let current = error; current instanceof Error; current = current.cause) {
+    const code = errorCode(current);
+    if (code?.startsWith("SQLITE_")) return code;
+  }
   return "";
 }
