@@ -6,6 +6,7 @@ import { tryCrashPoints } from "./crash/crash-points.ts";
 import { tryInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
+import { tryPowerLoss } from "./durability/power-loss.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
 import { tryKills } from "./kill/kills.ts";
@@ -14,12 +15,13 @@ import { trySequences } from "./model/sequences.ts";
 
 interface Campaign {
   readonly name: string;
-  /** `null` where it is not about the driver. */
+  /** `null` where it is not about the driver, or cannot be seen on this system. */
   run(driver: Driver, seed: number): Promise<Report> | null;
 }
 
 /** Sized for ten minutes on two cores, both drivers together. */
 const KILLS = 300;
+const USERS = 100;
 const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
@@ -31,6 +33,11 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "processes killed under load",
     run: (driver, seed) => (driver.name === "local" ? tryKills(driver, { kills: KILLS, seed }) : null),
+  },
+  {
+    name: "what a power failure would leave",
+    run: ({ name }) =>
+      name === "local" && process.platform === "linux" ? tryPowerLoss({ users: USERS }) : null,
   },
   {
     name: "requests against the model",

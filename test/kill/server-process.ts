@@ -16,10 +16,14 @@ export interface ServerProcess {
 /**
  * Starts the service and waits until it listens.
  *
+ * @param under a program, with its parameters, to run it under.
  * @throws Error with what the process wrote when it does not.
  */
-export async function startServerProcess(storage: TestStorage): Promise<ServerProcess> {
-  const child = Bun.spawn([process.execPath, "src/main.ts"], {
+export async function startServerProcess(
+  storage: Pick<TestStorage, "env">,
+  under: readonly string[] = [],
+): Promise<ServerProcess> {
+  const child = Bun.spawn([...under, process.execPath, "src/main.ts"], {
     cwd: join(import.meta.dir, "../.."),
     env: {
       PATH: process.env.PATH ?? "",

@@ -1,8 +1,7 @@
 /** The blob store of the embedded driver: one file per ciphertext, `blobs/<2 hex>/<uuid>`. */
-import { closeSync, fsync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import type { Random } from "../../clock.ts";
 import { orNullIfMissing } from "../../system-errors.ts";
 import {
@@ -16,8 +15,7 @@ import {
 } from "../content-file.ts";
 import type { BlobRef, BlobStore, Content } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
-
-const sync = promisify(fsync);
+import { makeFolder, syncDirectory } from "./folders.ts";
 
 /** Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more. */
 const SMALL_BYTES = 64 * 1024;
@@ -33,7 +31,7 @@ export interface LocalBlobsOptions {
 export async function openLocalBlobs({ dataDir, random }: LocalBlobsOptions): Promise<BlobStore> {
   const root = join(dataDir, "blobs");
   const temporary = join(root, "tmp");
-  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  await makeFolder(temporary);
   await removeAbandoned(temporary);
   await syncDirectory(dataDir);
   await syncDirectory(root);
@@ -173,16 +171,6 @@ function writeDurably(path: string, content: Content): Promise<Digest> {
       }
     },
   );
-}
-
-/** Makes renames and new entries of a folder durable. It is opened anew each time: another may stand in its place. */
-export async function syncDirectory(path: string): Promise<void> {
-  const folder = openSync(path, "r");
-  try {
-    await sync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 /** The first `maxBytes` of a file. Synchronous, like the record store. */

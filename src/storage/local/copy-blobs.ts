@@ -4,7 +4,8 @@ import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "nod
 import { dirname, join } from "node:path";
 import { orNullIfMissing } from "../../system-errors.ts";
 import type { BlobRef } from "../contract.ts";
-import { blobPath, isBlobKey, syncDirectory } from "./blobs.ts";
+import { blobPath, isBlobKey } from "./blobs.ts";
+import { syncDirectory } from "./folders.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 

@@ -1,8 +1,9 @@
 /** The folder that a data folder is copied to: what may be one, and that only one copy is made there at a time. */
 import { Database } from "bun:sqlite";
-import { chmod, lstat, mkdir, readdir, realpath } from "node:fs/promises";
+import { chmod, lstat, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { orNullIfMissing } from "../../system-errors.ts";
+import { makeFolder } from "./folders.ts";
 import { isBusy } from "./outage.ts";
 
 /** Marks a folder as a copy, from before its first blob on, and is locked while one is made. */
@@ -26,7 +27,7 @@ export async function prepareTarget(source: string, target: string): Promise<Asy
   if (isWithin(to, from)) throw new CopyRefused(`${target} is inside the data folder that is to be copied`);
   if (isWithin(from, to)) throw new CopyRefused(`the data folder that is to be copied is inside ${target}`);
 
-  await mkdir(target, { recursive: true, mode: 0o700 });
+  await makeFolder(target);
   const names = await readdir(target);
   if (names.length > 0 && !names.includes(MARK))
     throw new CopyRefused(`${target} is not empty, and not an earlier copy`);

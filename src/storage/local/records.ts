@@ -1,7 +1,6 @@
 /** The record store of the embedded driver: one SQLite file in WAL mode, durable at every commit. */
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
 import { gt, inArray, lte, sql } from "drizzle-orm";
@@ -17,6 +16,7 @@ import type {
   SyncFactorToken,
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
+import { makeFolder } from "./folders.ts";
 import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
@@ -43,7 +43,7 @@ export async function openLocalRecords({
   random,
   busyTimeoutMs = BUSY_TIMEOUT_MS,
 }: LocalRecordsOptions): Promise<RecordStore> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir);
   const path = join(dataDir, "records.sqlite");
   closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
   const database = new Database(path, { readwrite: true, strict: true });
