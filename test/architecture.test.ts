@@ -4,8 +4,8 @@ import { Glob } from "bun";
 
 const ROOT = join(import.meta.dir, "..");
 
-/** Files that every part may use: they depend on nothing of ours. */
-const SHARED = ["chunks.ts", "clock.ts", "errors.ts", "system-errors.ts"];
+/** Files that every part may use: they depend on nothing of ours but each other. */
+const SHARED = ["chunks.ts", "clock.ts", "errors.ts", "folders.ts", "system-errors.ts"];
 
 /**
  * Who may import whom, by the first folder under src (or the file at its top). `config.ts` and `services.ts` are
@@ -55,6 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "clock.ts": [],
   "deep-freeze.ts": [],
   "errors.ts": [],
+  "folders.ts": [],
   "slots.ts": [],
   "system-errors.ts": [],
   "version.ts": [],

@@ -1,7 +1,8 @@
-import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { link, open, readFile, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Random } from "../clock.ts";
 import { decodeBase64, encodeBase64 } from "../crypto/encoding.ts";
+import { makeFolder, syncDirectory } from "../folders.ts";
 import { errorCode, orNullIfMissing } from "../system-errors.ts";
 import type { ChallengeTokenKey } from "./challenge-tokens.ts";
 
@@ -15,7 +16,7 @@ export async function generatedChallengeTokenKey(
   directory: string,
   random: Random,
 ): Promise<ChallengeTokenKey> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolder(directory);
   const path = join(directory, FILE);
   return (await readKey(path)) ?? (await writeKey(path, random));
 }
@@ -46,6 +47,7 @@ async function writeKey(path: string, random: Random): Promise<ChallengeTokenKey
   } finally {
     await unlink(temporary);
   }
+  await syncDirectory(dirname(path));
   const key = await readKey(path);
   if (key === null) throw new Error(`${path} vanished while it was made`);
   return key;

@@ -63,17 +63,17 @@ export function health({ records, blobs, clock, config, log, random }: Services)
     );
 }
 
-/** Runs `run` when its last result is older than `ms`; whoever asks meanwhile, or while it runs, shares that one. */
+/** Runs `run` when its last result came `ms` ago or earlier; who asks before, or while it runs, shares that one. */
 function remembered<T>(ms: number, clock: Clock, run: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | null = null;
   let endedAtMs: number | null = null;
   return () => {
     const isOld = endedAtMs !== null && Math.abs(clock.nowMs() - endedAtMs) >= ms;
     if (last === null || isOld) {
-      endedAtMs = null;
       last = run().finally(() => {
         endedAtMs = clock.nowMs();
       });
+      endedAtMs = null;
     }
     return last;
   };

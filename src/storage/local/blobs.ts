@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Random } from "../../clock.ts";
+import { makeFolder, syncDirectory } from "../../folders.ts";
 import { orNullIfMissing } from "../../system-errors.ts";
 import {
   type Digest,
@@ -15,7 +16,6 @@ import {
 } from "../content-file.ts";
 import type { BlobRef, BlobStore, Content } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
-import { makeFolder, syncDirectory } from "./folders.ts";
 
 /** Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more. */
 const SMALL_BYTES = 64 * 1024;
@@ -33,6 +33,7 @@ export async function openLocalBlobs({ dataDir, random }: LocalBlobsOptions): Pr
   const temporary = join(root, "tmp");
   await makeFolder(temporary);
   await removeAbandoned(temporary);
+  // the database is in the one; the other may be what a process left that was killed while it made it
   await syncDirectory(dataDir);
   await syncDirectory(root);
   return new LocalBlobs(root, temporary, random);

@@ -2,10 +2,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { syncDirectory } from "../../folders.ts";
 import { orNullIfMissing } from "../../system-errors.ts";
 import type { BlobRef } from "../contract.ts";
 import { blobPath, isBlobKey } from "./blobs.ts";
-import { syncDirectory } from "./folders.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 

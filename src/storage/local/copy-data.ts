@@ -16,10 +16,10 @@ import { Database } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
 import { chmod, copyFile, type FileHandle, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { syncDirectory } from "../../folders.ts";
 import { type BlobCopier, openBlobCopier } from "./copy-blobs.ts";
 import { type Need, RecordsCopier, type Snapshot } from "./copy-records.ts";
 import { MARK, prepareTarget } from "./copy-target.ts";
-import { syncDirectory } from "./folders.ts";
 
 const DATABASE = "records.sqlite";
 /** How many ciphertexts are copied at once. */

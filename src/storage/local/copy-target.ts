@@ -2,8 +2,8 @@
 import { Database } from "bun:sqlite";
 import { chmod, lstat, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { makeFolder } from "../../folders.ts";
 import { orNullIfMissing } from "../../system-errors.ts";
-import { makeFolder } from "./folders.ts";
 import { isBusy } from "./outage.ts";
 
 /** Marks a folder as a copy, from before its first blob on, and is locked while one is made. */

@@ -6,6 +6,7 @@ import { setImmediate as nextTick } from "node:timers/promises";
 import { gt, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
+import { makeFolder } from "../../folders.ts";
 import type {
   Change,
   Conflict,
@@ -16,7 +17,6 @@ import type {
   SyncFactorToken,
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
-import { makeFolder } from "./folders.ts";
 import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
