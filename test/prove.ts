@@ -6,12 +6,13 @@ import { tryCrashPoints } from "./crash/crash-points.ts";
 import { tryInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
-import { tryPowerLoss } from "./durability/power-loss.ts";
+import { STRACE, tryPowerLoss } from "./durability/power-loss.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
 import { tryKills } from "./kill/kills.ts";
 import { tryBatches } from "./model/batches.ts";
 import { trySequences } from "./model/sequences.ts";
+import { requireProgram } from "./support/system-packages.ts";
 
 interface Campaign {
   readonly name: string;
@@ -21,7 +22,7 @@ interface Campaign {
 
 /** Sized for ten minutes on two cores, both drivers together. */
 const KILLS = 300;
-const USERS = 100;
+const USERS = 10;
 const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
@@ -36,8 +37,7 @@ const CAMPAIGNS: readonly Campaign[] = [
   },
   {
     name: "what a power failure would leave",
-    run: ({ name }) =>
-      name === "local" && process.platform === "linux" ? tryPowerLoss({ users: USERS }) : null,
+    run: (driver) => (seesSystemCalls(driver) ? tryPowerLoss({ users: USERS }) : null),
   },
   {
     name: "requests against the model",
@@ -61,6 +61,7 @@ const seed = seedOf(process.env.SEED);
 const rows: Record<string, string | number>[] = [];
 const failures: string[] = [];
 
+if (DRIVERS.some(seesSystemCalls)) await requireProgram(STRACE); // better now than after some campaigns
 process.stdout.write(`SEED=${seed}\n`);
 for (const driver of DRIVERS)
   for (const { name, run } of CAMPAIGNS) {
@@ -86,6 +87,10 @@ for (const driver of DRIVERS)
 process.stdout.write(`\n${Bun.inspect.table(rows)}\n`);
 for (const failure of failures) process.stdout.write(`${failure}\n`);
 process.exit(failures.length === 0 ? 0 : 1);
+
+function seesSystemCalls({ name }: Driver): boolean {
+  return name === "local" && process.platform === "linux";
+}
 
 function seedOf(text: string | undefined): number {
   return text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text);

@@ -21,13 +21,14 @@ export interface Cost {
   readonly parts: readonly { readonly name: PartName | typeof EMPTY_ROUTE; readonly ms: number }[];
 }
 
-export interface Throughput extends LoadResult {
+/** Medians of the rounds. */
+export interface Throughput extends Omit<LoadResult, "requestBytes" | "responseBytes"> {
   /** Its URL; {@link OURS} for the service of this checkout, on the embedded driver. */
   readonly server: string;
   readonly operation: LoadOperation;
   readonly concurrency: number;
-  /** Operations a second, to ours under the same load. */
-  readonly toOurs: number;
+  /** Operations a second, to ours in the same round. `null` when either failed: a refusal is soon made. */
+  readonly ratioToOurs: number | null;
 }
 
 export const OURS = "this service";
@@ -36,7 +37,8 @@ const BYTES = 4096;
 /** Requests of a round, as a fraction of the warm-up: enough for the load generator, a new process, to get fast too. */
 const ROUND_FRACTION = 1 / 4;
 const ROUNDS = 5;
-const THROUGHPUT_COUNT = 1_000;
+const THROUGHPUT_COUNT = 500;
+const THROUGHPUT_ROUNDS = 3;
 const CONCURRENCIES = [1, 8, 32, 64];
 const PART_CALLS = 400;
 const PART_WARM_UP_CALLS = 4_000;
@@ -140,32 +142,53 @@ export async function measureCosts(): Promise<Cost[]> {
 }
 
 /**
- * Aims the same load at one server after the other, ours first, so that they can be compared: what slows the machine
- * down for a while slows them all.
+ * Aims the same load at one server after the other, in several rounds, so that they can be compared.
  *
  * @param urls servers that speak the same API, measured beside ours.
  */
 export async function measureThroughput(urls: readonly string[]): Promise<Throughput[]> {
   await using ours = await startBenchService();
-  const targets: readonly { readonly server: string; readonly url: string; readonly metricsUrl?: string }[] =
-    [
-      { server: OURS, url: ours.url, metricsUrl: ours.metricsUrl },
-      ...urls.map((url) => ({ server: url, url })),
-    ];
+  const others = urls.map((url) => ({ server: url, url, metricsUrl: undefined }));
+  const targets = [{ server: OURS, url: ours.url, metricsUrl: ours.metricsUrl }, ...others];
   const rows: Throughput[] = [];
   for (const operation of OPERATIONS) {
     for (const { url } of targets) await warmUp(url, operation);
     for (const concurrency of CONCURRENCIES) {
-      let oursPerSecond = Number.NaN;
-      for (const { server, ...target } of targets) {
-        const load = { operation, count: THROUGHPUT_COUNT, concurrency, bytes: BYTES };
-        const result = await runLoad({ ...target, ...load });
-        if (server === OURS) oursPerSecond = result.perSecond;
-        rows.push({ ...result, server, operation, concurrency, toOurs: result.perSecond / oursPerSecond });
+      const load = { operation, count: THROUGHPUT_COUNT, concurrency, bytes: BYTES };
+      const rounds: LoadResult[][] = [];
+      for (let round = 0; round < THROUGHPUT_ROUNDS; round++) {
+        const results: LoadResult[] = [];
+        for (const { url, metricsUrl } of targets) results.push(await runLoad({ ...load, url, metricsUrl }));
+        rounds.push(results);
       }
+      for (const [index, { server }] of targets.entries())
+        rows.push({ server, operation, concurrency, ...throughputOf(rounds, index) });
     }
   }
   return rows;
+}
+
+/** @param rounds the results of all targets, ours first. */
+export function throughputOf(rounds: readonly (readonly LoadResult[])[], index: number) {
+  const own = rounds.flatMap((results) => results[index] ?? []);
+  const failures: Record<string, number> = {};
+  for (const result of own)
+    for (const [status, count] of Object.entries(result.failures))
+      failures[status] = (failures[status] ?? 0) + count;
+  const hasFailed = rounds.some((results) =>
+    [results[0], results[index]].some((result) => Object.keys(result?.failures ?? {}).length > 0),
+  );
+  const ratios = own.map(({ perSecond }, round) => perSecond / (rounds[round]?.[0]?.perSecond ?? Number.NaN));
+  const medianOf = (figure: (result: LoadResult) => number) => median(own.map(figure));
+  return {
+    perSecond: medianOf(({ perSecond }) => perSecond),
+    ratioToOurs: hasFailed ? null : median(ratios),
+    p50: medianOf(({ p50 }) => p50),
+    p95: medianOf(({ p95 }) => p95),
+    p99: medianOf(({ p99 }) => p99),
+    cpuMs: own[0]?.cpuMs === null ? null : medianOf(({ cpuMs }) => cpuMs ?? Number.NaN),
+    failures,
+  };
 }
 
 function sum(values: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { OPERATIONS } from "./cost.ts";
+import { OPERATIONS, throughputOf } from "./cost.ts";
 import type { LoadOperation } from "./load.ts";
 import { runLoad, startBenchService } from "./service.ts";
 
@@ -26,5 +26,25 @@ describe("the load generator", () => {
       bytes: 0,
     });
     expect(cpuMs).toBeNull();
+  });
+});
+
+describe("throughput of two servers", () => {
+  const result = { p50: 1, p95: 2, p99: 3, failures: {}, cpuMs: null, requestBytes: 1, responseBytes: 1 };
+  const rounds = (...perSecond: readonly (readonly [ours: number, other: number])[]) =>
+    perSecond.map((pair) => pair.map((one) => ({ ...result, perSecond: one })));
+
+  test("is the median of the rounds, and its ratio the median of theirs", () => {
+    const measured = throughputOf(rounds([100, 50], [10, 20], [1000, 400]), 1);
+    expect(measured).toMatchObject({ perSecond: 50, ratioToOurs: 0.5, p99: 3, cpuMs: null, failures: {} });
+  });
+
+  test("has no ratio where requests failed, and tells how many", () => {
+    const failed = rounds([100, 30_000], [100, 30_000], [100, 30_000]).map(([ours, other]) => [
+      { ...result, perSecond: ours?.perSecond ?? 0 },
+      { ...result, perSecond: other?.perSecond ?? 0, failures: { 404: 500 } },
+    ]);
+    expect(throughputOf(failed, 1)).toMatchObject({ ratioToOurs: null, failures: { 404: 1500 } });
+    expect(throughputOf(failed, 0)).toMatchObject({ ratioToOurs: 1, failures: {} });
   });
 });

@@ -18,7 +18,7 @@ import {
 export interface LoadOptions {
   readonly url: string;
   /** Where the service's figures are, for its CPU time; left out when another server is measured. */
-  readonly metricsUrl?: string;
+  readonly metricsUrl?: string | undefined;
   readonly operation: LoadOperation;
   readonly count: number;
   readonly concurrency: number;

@@ -7,11 +7,11 @@
  */
 import { dirname, join, sep } from "node:path";
 
-/** What {@link DiskTrace} reads. */
+/** What {@link DiskTrace} reads. Not every machine has all of them. */
 export const TRACED_CALLS = [
-  ...["openat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat"],
-  ...["write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fsync", "fdatasync"],
-  ...["sendto", "sendmsg"],
+  ...["open", "openat", "mkdir", "mkdirat", "link", "linkat", "rename", "renameat", "renameat2"],
+  ...["unlink", "unlinkat", "write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate"],
+  ...["fsync", "fdatasync", "read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg"],
 ];
 
 /** `12 write(3</a>, "x"..., 9) = 9`, or one half of it when another thread came in between. */
@@ -31,24 +31,33 @@ export class DiskTrace {
   readonly losses: string[] = [];
   /** Answers that said yes. */
   answers = 0;
-  /** Files and folders made durable. */
-  syncs = 0;
+  /** How often what counts was made durable. */
+  readonly syncs = { database: 0, ciphertext: 0, folder: 0 };
   readonly #dataDir: string;
   readonly #blobs: string;
   readonly #temporary: string;
-  readonly #log: string;
+  readonly #database: string;
+  readonly #writeAheadLog: string;
   /** What is not durable, with the line that last changed it. */
   readonly #changed = new Map<string, number>();
   readonly #names = new Set<string>();
   readonly #begun = new Map<string, Call>();
+  #isIdle = false;
   #line = 0;
 
-  /** @param dataDir the data folder, which is not there yet when the process starts. */
+  /** @param dataDir the data folder, which is not there yet when the first process starts. A plain, real path. */
   constructor(dataDir: string) {
     this.#dataDir = dataDir;
     this.#blobs = join(dataDir, "blobs");
     this.#temporary = join(this.#blobs, "tmp");
-    this.#log = join(dataDir, "records.sqlite-wal");
+    this.#database = join(dataDir, "records.sqlite");
+    this.#writeAheadLog = `${this.#database}-wal`;
+  }
+
+  /** What follows is of another process, which has its own way of beginning. */
+  startProcess(): void {
+    this.#isIdle = false;
+    this.#begun.clear();
   }
 
   read(text: string): void {
@@ -76,24 +85,30 @@ export class DiskTrace {
 
   /** What has to be durable by now, and what may take effect from now on. */
   #begins({ name, parameters }: Call): void {
-    const [from = ""] = namesIn(parameters);
-    if (isWrite(name)) this.#wrote(parameters);
-    if (isWrite(name) && /^\d+<(socket|TCP)/.test(parameters) && parameters.includes('"HTTP/1.1 2'))
-      this.#answered();
-    if (name.startsWith("rename") && this.#changed.has(from))
-      this.#loses(`${from} gets its name before its content is durable`);
-    if (name.startsWith("unlink") && this.#isBlob(from) && this.#changed.has(this.#log))
+    const [from = "", to = ""] = namesIn(parameters);
+    if (isWrite(name)) {
+      if (openFile(parameters) === this.#writeAheadLog && name !== "ftruncate") this.#commits();
+      this.#wrote(parameters);
+      if (/^\d+<socket/.test(parameters) && parameters.includes('"HTTP/1.1 2')) this.#answered();
+    }
+    if (name.startsWith("rename")) {
+      if (this.#changed.has(from)) this.#loses(`${from} gets its name before its content is durable`);
+      if (this.#isIdle && this.#isBlob(to)) this.#loses(`${to} gets its name when all is answered`);
+    }
+    if (name.startsWith("unlink") && this.#isBlob(from) && this.#changed.has(this.#writeAheadLog))
       this.#loses(`${from} is deleted before the commit that replaces it is durable`);
   }
 
   #ends({ name, parameters, line }: Call, result: string): void {
-    if (result.startsWith("-1")) return;
+    if (!/^\d/.test(result)) return;
     const [path = "", to = ""] = namesIn(parameters);
     if (isWrite(name)) this.#wrote(parameters);
+    if (/^(read|recv)/.test(name) && /^\d+<socket/.test(parameters)) this.#isIdle = false;
     if (name === "fsync" || name === "fdatasync") this.#synced(openFile(parameters), line);
-    if (name.startsWith("mkdir") || (name === "openat" && parameters.includes("O_CREAT"))) this.#named(path);
-    if (name.startsWith("rename")) this.#named(to);
-    if (name.startsWith("rename") || name.startsWith("unlink")) {
+    if (name.startsWith("mkdir") || (name.startsWith("open") && parameters.includes("O_CREAT")))
+      this.#named(path);
+    if (/^(rename|link)/.test(name)) this.#named(to);
+    if (/^(rename|unlink)/.test(name)) {
       this.#changed.delete(path);
       this.#names.delete(path);
     }
@@ -104,19 +119,29 @@ export class DiskTrace {
     if (file !== null && this.#counts(file)) this.#changed.set(file, this.#line);
   }
 
+  /** What a commit refers to has to be there whenever the commit is. */
+  #commits(): void {
+    for (const [path, line] of this.#changed)
+      if (path.startsWith(this.#blobs))
+        this.#loses(`${path}, changed in line ${line}, is not durable before a commit may be`);
+    if (this.#isIdle) this.#loses("a commit is made when all is answered");
+  }
+
   /** A name may be new in its folder. */
   #named(path: string): void {
     const folder = dirname(path);
-    const isOnTheWay = `${this.#dataDir}${sep}`.startsWith(path + sep);
+    const isOnTheWay = path.startsWith(sep) && `${this.#dataDir}${sep}`.startsWith(path + sep);
     if (isOnTheWay || (this.#counts(folder) && !this.#names.has(path))) this.#changed.set(folder, this.#line);
     this.#names.add(path);
   }
 
   /** A sync covers what was written before it began. */
   #synced(path: string | null, sinceLine: number): void {
-    this.syncs++;
     const line = this.#changed.get(path ?? "");
-    if (path !== null && line !== undefined && line < sinceLine) this.#changed.delete(path);
+    if (path === null || line === undefined || line >= sinceLine) return;
+    this.#changed.delete(path);
+    const isFile = dirname(path) === this.#temporary;
+    this.syncs[isFile ? "ciphertext" : path.startsWith(this.#database) ? "database" : "folder"]++;
   }
 
   #answered(): void {
@@ -124,6 +149,7 @@ export class DiskTrace {
     for (const [path, line] of this.#changed)
       this.#loses(`${path}, changed in line ${line}, is not durable when a request is answered`);
     this.#changed.clear(); // told once
+    this.#isIdle = true;
   }
 
   #isBlob(path: string): boolean {
@@ -131,13 +157,13 @@ export class DiskTrace {
   }
 
   /**
-   * Ciphertexts with their folders, and the log of the database. Not what nobody misses: the names of unfinished files,
-   * the database's shared memory and rollback journal. And not the database itself, which can be made anew from its log
-   * until SQLite has synced it (https://www.sqlite.org/wal.html, "Checkpointing").
+   * Ciphertexts with their folders, and the database with its write-ahead log. Not what nobody misses: the names of
+   * unfinished files, the database's shared memory and its rollback journal.
    */
   #counts(path: string): boolean {
     if (path === this.#temporary) return false;
-    return path === this.#dataDir || path === this.#log || (path + sep).startsWith(this.#blobs + sep);
+    const isOfDatabase = path === this.#database || path === this.#writeAheadLog;
+    return path === this.#dataDir || isOfDatabase || (path + sep).startsWith(this.#blobs + sep);
   }
 
   #loses(what: string): void {

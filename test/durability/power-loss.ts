@@ -1,74 +1,99 @@
 /** Whether what is answered would outlive a power failure, by the system calls of the real process. Needs Linux. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { AddFactorResponse } from "../../src/routes/add-factor.ts";
 import type { Report } from "../crash/report.ts";
+import { addFactorRequest } from "../crash/trial.ts";
 import { startServerProcess } from "../kill/server-process.ts";
 import { requireProgram, type SystemPackage } from "../support/system-packages.ts";
 import {
   addSyncFactorRequest,
   newUser,
   randomBytes,
+  recovered,
+  resetRequest,
   solved,
   syncPayload,
   userWithBackup,
 } from "../support/users.ts";
 import { DiskTrace, TRACED_CALLS } from "./disk-trace.ts";
 
-const STRACE: SystemPackage = { name: "strace", programs: ["strace"], aptPackage: "strace" };
+export const STRACE: SystemPackage = { name: "strace", programs: ["strace"], aptPackage: "strace" };
 /** What is written at once, and in pieces. */
 const SIZES = [100, 1024 * 1024];
-
-/** A new installation, and one that was shut down before. */
-const STARTS = 2;
+/** A new installation, one that was shut down before, and a developer's, which makes its own key first. */
+const STARTS = [
+  { folder: "new", env: {} },
+  { folder: "new", env: {} },
+  { folder: "development", env: { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: "", LOG_FORMAT: "json" } },
+];
+/** Syncs take longer than anything else, so that whatever does not wait for them comes first. */
+const SLOW_SYNCS = ["-e", "inject=fsync,fdatasync:delay_enter=5000"];
 
 /** @param users how many people go through the life of a backup, one after the other, for each start and size. */
 export async function tryPowerLoss({ users }: { readonly users: number }): Promise<Report> {
   const strace = await requireProgram(STRACE);
-  const folder = await mkdtemp(join(tmpdir(), "backup-service-durability-"));
+  const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));
   try {
-    const trace = join(folder, "trace");
-    const dataDir = join(folder, "made", "by the service");
-    const disk = new DiskTrace(dataDir);
-    const failures: string[] = [];
+    // strace writes the bytes of other names as escapes
+    if (!/^[\w./-]+$/.test(root)) throw new Error(`a folder with a plainer name is needed than ${root}`);
+    const trace = join(root, "trace");
+    const calls = TRACED_CALLS.map((call) => `?${call}`).join(",");
     // -D: the process that we end is the service, not strace
-    const under = [
-      strace,
-      "-D",
-      "-f",
-      "-y",
-      "-s",
-      "16",
-      "-o",
-      trace,
-      "-e",
-      `trace=${TRACED_CALLS.join(",")}`,
-    ];
-    for (let start = 0; start < STARTS; start++) {
-      const server = await startServerProcess({ env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir } }, under);
-      const client = new ApiClient({ url: server.url });
-      for (let user = 0; user < users; user++) for (const bytes of SIZES) await live(client, bytes);
+    const under = [strace, "-D", "-f", "-y", "-s", "16", "-o", trace, "-e", `trace=${calls}`, ...SLOW_SYNCS];
+    const disks = new Map<string, DiskTrace>();
+    const failures: string[] = [];
+    let requests = 0;
+    for (const { folder, env } of STARTS) {
+      const dataDir = join(root, folder, "made by the service");
+      const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env } };
+      const server = await startServerProcess(storage, under);
+      try {
+        const client = new ApiClient({ url: server.url, onExchange: () => requests++ });
+        for (let user = 0; user < users; user++) for (const bytes of SIZES) await live(client, bytes);
+      } catch (error) {
+        await server.kill();
+        throw error;
+      }
       const exitCode = await server.terminate();
       if (exitCode !== 0) failures.push(`the process ended with ${exitCode}`);
+      const disk = disks.get(folder) ?? new DiskTrace(dataDir);
+      disks.set(folder, disk);
+      disk.startProcess();
       for (const line of (await readFile(trace, "utf8")).split("\n")) disk.read(line);
     }
-    failures.push(...disk.losses);
-    if (disk.answers === 0 || disk.syncs === 0) failures.push("the trace shows no answer, or no sync");
-    return { cases: disk.answers, failures, notes: { syncs: disk.syncs } };
+
+    const all = [...disks.values()];
+    failures.push(...all.flatMap(({ losses }) => losses));
+    const cases = all.reduce((sum, { answers }) => sum + answers, 0);
+    if (cases !== requests) failures.push(`the traces show ${cases} answers to ${requests} requests`);
+    const sum = (kind: keyof DiskTrace["syncs"]) => all.reduce((total, { syncs }) => total + syncs[kind], 0);
+    const notes = { database: sum("database"), ciphertexts: sum("ciphertext"), folders: sum("folder") };
+    for (const [kind, count] of Object.entries(notes))
+      if (count === 0) failures.push(`the traces show no sync of the ${kind}`);
+    return { cases, failures, notes };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(root, { recursive: true, force: true });
   }
 }
 
-/** Everything that changes a backup. */
+/** Everything that changes a backup, one request after the other. */
 async function live(client: ApiClient, bytes: number): Promise<void> {
   const user = await userWithBackup(client, newUser(randomBytes(bytes)));
-  const device = createFactorKeypair();
-  const { syncFactorToken } = (await client.retrieve(await solved(client, "retrieve", user.main))).ok();
-  (await client.addSyncFactor(await addSyncFactorRequest(client, device, syncFactorToken))).ok();
+  const { syncFactorToken } = await recovered(client, user);
+  const device = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
+  (await client.addSyncFactor(device)).ok();
+  const addition = await addFactorRequest(client, user.main, createFactorKeypair());
+  const { factorId } = (await client.post("/v1/add-factor", addition, AddFactorResponse)).ok();
   (await client.sync(await syncPayload(client, user), randomBytes(bytes))).ok();
   (await client.verifyFactor(await solved(client, "verify-factor", user.main))).ok();
+  const proof = await solved(client, "delete-factor", user.sync, { factorId });
+  (await client.deleteFactor({ ...proof, factorId, scope: "MAIN" })).ok();
   (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
+
+  const other = await userWithBackup(client, newUser(randomBytes(bytes)));
+  (await client.reset(await resetRequest(client, other))).ok();
 }

@@ -1,0 +1,19 @@
+import { describe, expect, test } from "bun:test";
+import { DRIVERS } from "../drivers.ts";
+import { tryPowerLoss } from "./power-loss.ts";
+
+const LIMIT_MS = 120_000; // strace may have to be installed
+
+if (process.platform === "linux")
+  for (const driver of DRIVERS.filter(({ name }) => name === "local"))
+    describe(`a power failure (${driver.name})`, () => {
+      test(
+        "leaves all that was answered: it was synced before",
+        async () => {
+          const { cases, failures } = await tryPowerLoss({ users: 1 });
+          expect(failures).toEqual([]);
+          expect(cases).toBeGreaterThan(100);
+        },
+        LIMIT_MS,
+      );
+    });
