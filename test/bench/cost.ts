@@ -37,7 +37,7 @@ const BYTES = 4096;
 /** Requests of a round, as a fraction of the warm-up: enough for the load generator, a new process, to get fast too. */
 const ROUND_FRACTION = 1 / 4;
 const ROUNDS = 5;
-const THROUGHPUT_COUNT = 500;
+const THROUGHPUT_COUNT = 300;
 const THROUGHPUT_ROUNDS = 3;
 const CONCURRENCIES = [1, 8, 32, 64];
 const PART_CALLS = 400;
