@@ -6,13 +6,13 @@ import { tryCrashPoints } from "./crash/crash-points.ts";
 import { tryInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
-import { STRACE, tryPowerLoss } from "./durability/power-loss.ts";
+import { tryPowerLoss } from "./durability/power-loss.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
 import { tryKills } from "./kill/kills.ts";
 import { tryBatches } from "./model/batches.ts";
 import { trySequences } from "./model/sequences.ts";
-import { requireProgram } from "./support/system-packages.ts";
+import { requireProgram, STRACE } from "./support/system-packages.ts";
 
 interface Campaign {
   readonly name: string;

@@ -103,7 +103,8 @@ export class DiskTrace {
     if (!/^\d/.test(result)) return;
     const [path = "", to = ""] = namesIn(parameters);
     if (isWrite(name)) this.#wrote(parameters);
-    if (/^(read|recv)/.test(name) && /^\d+<socket/.test(parameters)) this.#isIdle = false;
+    const hasArrived = /^(read|recv)/.test(name) && result !== "0"; // 0 is the end of a connection
+    if (hasArrived && /^\d+<socket/.test(parameters)) this.#isIdle = false;
     if (name === "fsync" || name === "fdatasync") this.#synced(openFile(parameters), line);
     if (name.startsWith("mkdir") || (name.startsWith("open") && parameters.includes("O_CREAT")))
       this.#named(path);

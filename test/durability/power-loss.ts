@@ -8,7 +8,7 @@ import { AddFactorResponse } from "../../src/routes/add-factor.ts";
 import type { Report } from "../crash/report.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { startServerProcess } from "../kill/server-process.ts";
-import { requireProgram, type SystemPackage } from "../support/system-packages.ts";
+import { requireProgram, STRACE } from "../support/system-packages.ts";
 import {
   addSyncFactorRequest,
   newUser,
@@ -21,7 +21,6 @@ import {
 } from "../support/users.ts";
 import { DiskTrace, TRACED_CALLS } from "./disk-trace.ts";
 
-export const STRACE: SystemPackage = { name: "strace", programs: ["strace"], aptPackage: "strace" };
 /** What is written at once, and in pieces. */
 const SIZES = [100, 1024 * 1024];
 /** A new installation, one that was shut down before, and a developer's, which makes its own key first. */

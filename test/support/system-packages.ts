@@ -25,6 +25,8 @@ export const CHROMIUM: SystemPackage = {
   aptPackage: "chromium",
 };
 
+export const STRACE: SystemPackage = { name: "strace", programs: ["strace"], aptPackage: "strace" };
+
 /** What the search and the installation need of the machine. */
 export interface Machine {
   which(program: string): string | null;
