@@ -13,6 +13,7 @@ import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
+import { lazy } from "./lazy.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
@@ -65,7 +66,7 @@ const MAX_READING_TURN_MS = 1_000;
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
-  const log = overrides.log ?? createLogger(config.log);
+  const log = overrides.log ?? (await createLogger(config.log));
   const metrics = createMetrics();
   const background = createBackground(log);
 
@@ -142,11 +143,10 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 
 /** The WebAuthn library takes longer to load than all the rest, so it is loaded by the first passkey. */
 function passkeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
-  let loaded: Promise<PasskeyVerifier> | null = null;
-  const verifier = () => {
-    loaded ??= import("./auth/passkey.ts").then(({ createPasskeyVerifier }) => createPasskeyVerifier(config));
-    return loaded;
-  };
+  const verifier = lazy(async () => {
+    const { createPasskeyVerifier } = await import("./auth/passkey.ts");
+    return createPasskeyVerifier(config);
+  });
   return {
     verifyRegistration: async (...ceremony) => (await verifier()).verifyRegistration(...ceremony),
     verifyAssertion: async (...ceremony) => (await verifier()).verifyAssertion(...ceremony),

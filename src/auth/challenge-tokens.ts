@@ -9,6 +9,7 @@ import { CompactEncrypt, errors, jwtDecrypt } from "jose";
 import type { Clock } from "../clock.ts";
 import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
@@ -73,14 +74,16 @@ export interface ChallengeTokenKey {
   readonly secret: Uint8Array;
 }
 
-const issuedPayload = TypeCompiler.Compile(
-  Type.Object({
-    type: Type.String(),
-    challenge: Type.String(),
-    operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
-    bindings: Type.Record(Type.String(), Type.String()),
-    exp: Type.Integer(),
-  }),
+const issuedPayload = lazy(() =>
+  TypeCompiler.Compile(
+    Type.Object({
+      type: Type.String(),
+      challenge: Type.String(),
+      operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
+      bindings: Type.Record(Type.String(), Type.String()),
+      exp: Type.Integer(),
+    }),
+  ),
 );
 
 const LIFETIME_S = 15 * 60;
@@ -150,7 +153,7 @@ export async function createChallengeTokens(
     });
 
     // Another version of the service may write other claims.
-    if (!issuedPayload.Check(payload)) throw invalidToken("the claims are not of this version");
+    if (!issuedPayload().Check(payload)) throw invalidToken("the claims are not of this version");
     const { operation, bindings } = payload;
     const challenge = decodeBase64Url(payload.challenge);
     if (challenge === null) throw invalidToken("the challenge is not base64url");

@@ -10,6 +10,7 @@ import type { OidcConfig } from "../config.ts";
 import { importP256PublicKey } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import type { Jwks } from "./jwks.ts";
 
@@ -60,7 +61,7 @@ const Claims = Type.Object({
   email: Type.Optional(Type.Unknown()),
 });
 type Claims = Static<typeof Claims>;
-const compiledClaims = TypeCompiler.Compile(Claims);
+const compiledClaims = lazy(() => TypeCompiler.Compile(Claims));
 
 /** @param jwksAt opens the key set at a URL; called once for each provider that is configured. */
 export function createOidcVerifier(
@@ -143,7 +144,7 @@ async function verifiedClaims(token: string, jwks: Jwks): Promise<Claims> {
     throw refused("its signature does not verify", error);
   }
   const claims: unknown = decodeJwt(token);
-  if (!compiledClaims.Check(claims)) throw refused("a claim is missing or of the wrong type");
+  if (!compiledClaims().Check(claims)) throw refused("a claim is missing or of the wrong type");
   return claims;
 }
 

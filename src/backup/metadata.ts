@@ -5,7 +5,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { StoredCredential } from "../auth/stored-credential.ts";
-
+import { lazy } from "../lazy.ts";
 import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
 
 /** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
@@ -79,7 +79,7 @@ const BackupMetadataSchema = Type.Object({
 });
 export type BackupMetadata = Static<typeof BackupMetadataSchema>;
 
-const compiled = TypeCompiler.Compile(BackupMetadataSchema);
+const compiled = lazy(() => TypeCompiler.Compile(BackupMetadataSchema));
 
 /**
  * Reads stored metadata.
@@ -87,8 +87,8 @@ const compiled = TypeCompiler.Compile(BackupMetadataSchema);
  * @throws Error when it does not fit the schema: better no answer than a wrong one about who may get in.
  */
 export function readMetadata(stored: JsonObject): BackupMetadata {
-  if (compiled.Check(stored)) return stored;
-  const [first] = compiled.Errors(stored);
+  if (compiled().Check(stored)) return stored;
+  const [first] = compiled().Errors(stored);
   throw new Error(`stored metadata does not fit its schema at ${first?.path || "/"}: ${first?.message}`);
 }
 

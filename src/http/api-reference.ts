@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import { compressible } from "./json-response.ts";
 import { tags } from "./openapi.ts";
 
@@ -48,7 +49,7 @@ const hidden = { detail: { hide: true } };
 
 /** @param routes everything that the document describes. */
 export function apiReference(routes: AnyElysia, version: string) {
-  let document: Promise<string> | null = null;
+  const document = lazy(() => openApiDocument(routes, version));
   return new Elysia({ name: "api-reference" })
     .get("/", () => Response.redirect("/docs", 302), hidden)
     .get("/docs", ({ request }) => compressible(request, PAGE, "text/html; charset=utf-8"), hidden)
@@ -66,10 +67,7 @@ export function apiReference(routes: AnyElysia, version: string) {
     )
     .get(
       "/openapi.json",
-      async ({ request }) => {
-        document ??= openApiDocument(routes, version);
-        return compressible(request, await document, "application/json");
-      },
+      async ({ request }) => compressible(request, await document(), "application/json"),
       hidden,
     );
 }

@@ -3,6 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { AttestationVerifier } from "../auth/attestation.ts";
 import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { pathOf } from "./path.ts";
 import { contextOf, onTooLate } from "./request-context.ts";
@@ -68,7 +69,7 @@ export function attestedJsonBody<T extends TSchema>(schema: T, attestation: Atte
 }
 
 function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promise<string>) {
-  const compiled = TypeCompiler.Compile(schema);
+  const compiled = lazy(() => TypeCompiler.Compile(schema));
   return {
     body: schema,
     // The only check of the body: without a parser the framework makes none. With one it would first touch
@@ -76,7 +77,7 @@ function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promis
     parse: "none",
     async transform(context: BodyContext): Promise<void> {
       const value = parseJson(await read(context.request), "The body");
-      if (!compiled.Check(value)) throw new SchemaMismatch(describeMismatch(schema, value));
+      if (!compiled().Check(value)) throw new SchemaMismatch(describeMismatch(schema, value));
       context.body = value;
     },
   } as const;

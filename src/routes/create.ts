@@ -19,6 +19,7 @@ import {
   text,
 } from "../http/schemas.ts";
 import { withUpload } from "../http/upload.ts";
+import { lazy } from "../lazy.ts";
 import type { Services } from "../services.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import { REGISTRATION_ERRORS } from "./factor-errors.ts";
@@ -44,7 +45,7 @@ const CreatePayload = object({
   ),
 });
 type CreatePayload = Static<typeof CreatePayload>;
-const compiledPayload = TypeCompiler.Compile(CreatePayload);
+const compiledPayload = lazy(() => TypeCompiler.Compile(CreatePayload));
 
 export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata });
 
@@ -56,7 +57,7 @@ export function create(services: Services) {
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     "/v1/create",
     ({ request }) =>
-      withUpload(request, compiledPayload, uploadOptions, async (payload, content) => {
+      withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
         const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
         const accountProof = await proveAccount(payload);
         const main = await authenticator.register(

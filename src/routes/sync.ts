@@ -11,6 +11,7 @@ import {
   object,
 } from "../http/schemas.ts";
 import { withUpload } from "../http/upload.ts";
+import { lazy } from "../lazy.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
@@ -20,7 +21,7 @@ const SyncPayload = object({
   currentManifestHash: ManifestHash,
   newManifestHash: ManifestHash,
 });
-const compiledPayload = TypeCompiler.Compile(SyncPayload);
+const compiledPayload = lazy(() => TypeCompiler.Compile(SyncPayload));
 
 const context = { operation: "sync" } as const;
 
@@ -32,7 +33,7 @@ export function sync(services: Services) {
     .post(
       "/v1/sync",
       ({ request }) =>
-        withUpload(request, compiledPayload, uploadOptions, async (payload, content) => {
+        withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
           const proof = await authenticator.authenticate(
             "SYNC",
             payload.authorization,

@@ -1,5 +1,4 @@
 import pino, { type DestinationStream, type LevelWithSilent } from "pino";
-import pretty from "pino-pretty";
 
 export type { Logger } from "pino";
 
@@ -15,7 +14,7 @@ export interface LoggerOptions {
  * The log of the process. What is logged is chosen field by field where it happens; nothing of a request's body or
  * headers is ever passed in. Errors are logged under `err` with their causes.
  */
-export function createLogger({ level, format, destination }: LoggerOptions): pino.Logger {
+export async function createLogger({ level, format, destination }: LoggerOptions): Promise<pino.Logger> {
   const options: pino.LoggerOptions = {
     level,
     base: null,
@@ -25,6 +24,7 @@ export function createLogger({ level, format, destination }: LoggerOptions): pin
   };
   const sink = destination ?? pino.destination({ dest: 1, sync: true });
   if (format === "json") return pino(options, destination ?? new GatheredLines(sink));
+  const { default: pretty } = await import("pino-pretty");
   return pino(
     options,
     pretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }),

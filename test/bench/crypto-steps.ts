@@ -29,7 +29,7 @@ const WARM_UP_CALLS = 2_000;
 export async function measureCryptoSteps(): Promise<CryptoStep[]> {
   await using oidcIssuer = new OidcIssuer(systemClock);
   await using attestationIssuer = new AttestationIssuer(systemClock);
-  const background = createBackground(createLogger({ level: "silent", format: "json" }));
+  const background = createBackground(await createLogger({ level: "silent", format: "json" }));
   const jwksAt = (url: string) => createJwks({ url, clock: systemClock, background });
 
   const challenge = randomBytes(32);

@@ -12,7 +12,7 @@ async function openFixture() {
   const folder = await temporaryFolder();
   const logged: string[] = [];
   const destination = { write: (line: string) => void logged.push(line) };
-  const background = createBackground(createLogger({ level: "info", format: "json", destination }));
+  const background = createBackground(await createLogger({ level: "info", format: "json", destination }));
   return {
     folder: folder.path,
     logged,

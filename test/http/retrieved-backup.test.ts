@@ -33,8 +33,9 @@ const DAMAGES: readonly (readonly [name: string, damage: (content: Buffer) => Ui
   ["is another of its size", (content) => Buffer.from(randomBytes(content.length))],
 ];
 
+const background = createBackground(await createLogger({ level: "silent", format: "json" }));
+
 describe("the answer of a recovery", () => {
-  const background = createBackground(createLogger({ level: "silent", format: "json" }));
   const answerFiles = createAnswerFiles({ random: systemRandom, background });
   const request = new Request("http://localhost/");
 

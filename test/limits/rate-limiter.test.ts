@@ -8,7 +8,7 @@ import { DRIVERS } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
 const LIMIT: RateLimit = { name: "test", max: 20, windowMs: 60_000 };
-const background = createBackground(createLogger({ level: "silent", format: "json" }));
+const background = createBackground(await createLogger({ level: "silent", format: "json" }));
 
 /** Counts of one process only. */
 function ownCounters() {

@@ -57,7 +57,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
   const services = await createServices(config, {
     clock,
     random: systemRandom,
-    log: createLogger({ level: "info", format: "json", destination }),
+    log: await createLogger({ level: "info", format: "json", destination }),
     ...(options.wrapStores === undefined ? {} : { wrapStores: options.wrapStores }),
   });
   const app = createApp(services, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });

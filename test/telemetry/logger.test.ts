@@ -7,7 +7,7 @@ const LOGGER = join(import.meta.dir, "../../src/telemetry/logger.ts");
 /** Runs a program with a `log`; resolves to what it wrote, line by line, and to its exit code. */
 async function output(program: string, format: "json" | "pretty") {
   const text = `import { createLogger } from ${JSON.stringify(LOGGER)};
-    const log = createLogger({ level: "info", format: "${format}" });
+    const log = await createLogger({ level: "info", format: "${format}" });
     ${program}`;
   const child = Bun.spawn([process.execPath, "-e", text], { stdout: "pipe", stderr: "pipe" });
   const written = (await new Response(child.stdout).text()).split("\n").filter((line) => line !== "");
@@ -43,7 +43,7 @@ describe("the lines of a process", () => {
 
   test("are whole where several processes write to one pipe", async () => {
     const program = `import { createLogger } from ${JSON.stringify(LOGGER)};
-      const log = createLogger({ level: "info", format: "json" });
+      const log = await createLogger({ level: "info", format: "json" });
       for (let n = 0; n < 20_000; n++) log.info({ n }, "x".repeat(n % 300));`;
     const command = `"$BUN" -e "$PROGRAM" & "$BUN" -e "$PROGRAM" & wait`;
     const child = Bun.spawn(["sh", "-c", command], {

@@ -88,7 +88,7 @@ class LocalRecords implements RecordStore {
 
   async read(backupId: string): Promise<StoredRecord | null> {
     return this.#answer(() => {
-      const row = this.#statements.read.get({ backupId });
+      const row = this.#statements.read().get({ backupId });
       if (row === undefined) return null;
       return { revision: row.revision, blob: blobOf(row), metadata: JSON.parse(row.metadata) };
     });
@@ -111,7 +111,7 @@ class LocalRecords implements RecordStore {
   async unspend(values: readonly OneTimeValue[]): Promise<void> {
     await this.#writes.add(() => {
       for (const { id } of values.filter((value) => this.#spentHere.delete(value)))
-        this.#statements.unspend.run({ id: storedKey(id) });
+        this.#statements.unspend().run({ id: storedKey(id) });
     });
   }
 
@@ -180,7 +180,7 @@ class LocalRecords implements RecordStore {
   }
 
   async ready(): Promise<void> {
-    this.#answer(() => this.#statements.read.get({ backupId: "" }));
+    this.#answer(() => this.#statements.read().get({ backupId: "" }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -194,7 +194,7 @@ class LocalRecords implements RecordStore {
       const token = this.#liveOneTime(change.redeem);
       if (token === undefined || token.spent || token.backupId !== change.backupId) return "spent";
     }
-    const stored = this.#statements.revision.get({ backupId: change.backupId });
+    const stored = this.#statements.revision().get({ backupId: change.backupId });
     if (change.expect === "absent") {
       if (stored !== undefined) return "exists";
     } else if (stored?.revision !== change.expect.revision) return "revision";
@@ -207,19 +207,19 @@ class LocalRecords implements RecordStore {
     const nowMs = this.#clock.nowMs();
     for (const factor of change.release ?? []) {
       const { scope, key } = this.asStored(factor);
-      this.#statements.release.run({ scope, key, backupId });
+      this.#statements.release().run({ scope, key, backupId });
     }
     for (const factor of change.claim ?? []) {
       const { scope, key } = this.asStored(factor);
-      this.#statements.claim.run({ scope, key, backupId, nowMs });
+      this.#statements.claim().run({ scope, key, backupId, nowMs });
     }
     this.#markSpent(change.spend ?? []);
-    if (change.redeem !== undefined) this.#statements.redeem.run({ id: storedKey(change.redeem) });
+    if (change.redeem !== undefined) this.#statements.redeem().run({ id: storedKey(change.redeem) });
     if (change.issue !== undefined) this.#issue(change.issue);
     if (next === null) {
-      this.#statements.delete.run({ backupId });
+      this.#statements.delete().run({ backupId });
     } else {
-      this.#statements.put.run({
+      this.#statements.put().run({
         backupId,
         revision: this.#random.uuid(),
         blobKey: next.blob.key,
@@ -234,11 +234,11 @@ class LocalRecords implements RecordStore {
 
   #backupOf(factor: FactorRef): string | null {
     const { scope, key } = this.asStored(factor);
-    return this.#statements.locate.get({ scope, key })?.backupId ?? null;
+    return this.#statements.locate().get({ scope, key })?.backupId ?? null;
   }
 
   #liveOneTime(id: string) {
-    return this.#statements.oneTime.get({ id: storedKey(id), nowMs: this.#clock.nowMs() });
+    return this.#statements.oneTime().get({ id: storedKey(id), nowMs: this.#clock.nowMs() });
   }
 
   #anySpent(values: readonly OneTimeValue[]): boolean {
@@ -247,7 +247,7 @@ class LocalRecords implements RecordStore {
 
   #markSpent(values: readonly OneTimeValue[]): void {
     for (const { id, expiresAtMs } of values)
-      this.#statements.putOneTime.run({
+      this.#statements.putOneTime().run({
         id: storedKey(id),
         expiresAtMs,
         spent: true,
@@ -259,7 +259,7 @@ class LocalRecords implements RecordStore {
   #issue({ id, expiresAtMs, backupId, holder }: SyncFactorToken): void {
     if (this.#liveOneTime(id) !== undefined)
       throw new Error("a sync factor token of this id was already issued");
-    this.#statements.putOneTime.run({ id: storedKey(id), expiresAtMs, spent: false, backupId, holder });
+    this.#statements.putOneTime().run({ id: storedKey(id), expiresAtMs, spent: false, backupId, holder });
   }
 
   /** Deletes expired rows a batch at a time, so that no write waits for long. */

@@ -1,11 +1,12 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import { lazy } from "../../lazy.ts";
 import { backups, factorIndex, oneTime } from "./schema.ts";
 
 export type Statements = ReturnType<typeof prepareStatements>;
 
-/** The statements of every request, compiled once: to build and to compile one takes longer than to run it. */
+/** The statements of every request, each compiled by its first use and kept: to build and to compile one takes longer than to run it. */
 export function prepareStatements(db: BunSQLiteDatabase) {
   const backupId = sql.placeholder("backupId");
   const id = sql.placeholder("id");
@@ -15,78 +16,88 @@ export function prepareStatements(db: BunSQLiteDatabase) {
     eq(factorIndex.factorKey, sql.placeholder("key")),
   );
   return {
-    locate: db.select({ backupId: factorIndex.backupId }).from(factorIndex).where(factor).prepare(),
-    read: db.select().from(backups).where(eq(backups.backupId, backupId)).prepare(),
-    revision: db
-      .select({ revision: backups.revision })
-      .from(backups)
-      .where(eq(backups.backupId, backupId))
-      .prepare(),
-    oneTime: db
-      .select({ spent: oneTime.spent, backupId: oneTime.backupId, holder: oneTime.holder })
-      .from(oneTime)
-      .where(and(eq(oneTime.id, id), live))
-      .prepare(),
-    claim: db
-      .insert(factorIndex)
-      .values({
-        scope: sql.placeholder("scope"),
-        factorKey: sql.placeholder("key"),
-        backupId,
-        createdAtMs: sql.placeholder("nowMs"),
-      })
-      .onConflictDoNothing() // what is there was claimed by the same change, which names the row twice
-      .prepare(),
-    release: db
-      .delete(factorIndex)
-      .where(and(factor, eq(factorIndex.backupId, backupId)))
-      .prepare(),
+    locate: lazy(() =>
+      db.select({ backupId: factorIndex.backupId }).from(factorIndex).where(factor).prepare(),
+    ),
+    read: lazy(() => db.select().from(backups).where(eq(backups.backupId, backupId)).prepare()),
+    revision: lazy(() =>
+      db.select({ revision: backups.revision }).from(backups).where(eq(backups.backupId, backupId)).prepare(),
+    ),
+    oneTime: lazy(() =>
+      db
+        .select({ spent: oneTime.spent, backupId: oneTime.backupId, holder: oneTime.holder })
+        .from(oneTime)
+        .where(and(eq(oneTime.id, id), live))
+        .prepare(),
+    ),
+    claim: lazy(() =>
+      db
+        .insert(factorIndex)
+        .values({
+          scope: sql.placeholder("scope"),
+          factorKey: sql.placeholder("key"),
+          backupId,
+          createdAtMs: sql.placeholder("nowMs"),
+        })
+        .onConflictDoNothing() // what is there was claimed by the same change, which names the row twice
+        .prepare(),
+    ),
+    release: lazy(() =>
+      db
+        .delete(factorIndex)
+        .where(and(factor, eq(factorIndex.backupId, backupId)))
+        .prepare(),
+    ),
     /** What is there has expired or is the same: a live row was a conflict. */
-    putOneTime: db
-      .insert(oneTime)
-      .values({
-        id,
-        expiresAtMs: sql.placeholder("expiresAtMs"),
-        spent: sql.placeholder("spent"),
-        backupId,
-        holder: sql.placeholder("holder"),
-      })
-      .onConflictDoUpdate({
-        target: oneTime.id,
-        set: {
-          expiresAtMs: excluded(oneTime.expiresAtMs),
-          spent: excluded(oneTime.spent),
-          backupId: excluded(oneTime.backupId),
-          holder: excluded(oneTime.holder),
-        },
-      })
-      .prepare(),
-    redeem: db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, id)).prepare(),
-    unspend: db.delete(oneTime).where(eq(oneTime.id, id)).prepare(),
-    put: db
-      .insert(backups)
-      .values({
-        backupId,
-        revision: sql.placeholder("revision"),
-        blobKey: sql.placeholder("blobKey"),
-        blobSize: sql.placeholder("blobSize"),
-        blobSha256: sql.placeholder("blobSha256"),
-        metadata: sql.placeholder("metadata"),
-        updatedAtMs: sql.placeholder("nowMs"),
-      })
-      .onConflictDoUpdate({
-        target: backups.backupId,
-        set: {
-          revision: excluded(backups.revision),
-          blobKey: excluded(backups.blobKey),
-          blobSize: excluded(backups.blobSize),
-          blobSha256: excluded(backups.blobSha256),
-          metadata: excluded(backups.metadata),
-          updatedAtMs: excluded(backups.updatedAtMs),
-        },
-      })
-      .prepare(),
-    delete: db.delete(backups).where(eq(backups.backupId, backupId)).prepare(),
+    putOneTime: lazy(() =>
+      db
+        .insert(oneTime)
+        .values({
+          id,
+          expiresAtMs: sql.placeholder("expiresAtMs"),
+          spent: sql.placeholder("spent"),
+          backupId,
+          holder: sql.placeholder("holder"),
+        })
+        .onConflictDoUpdate({
+          target: oneTime.id,
+          set: {
+            expiresAtMs: excluded(oneTime.expiresAtMs),
+            spent: excluded(oneTime.spent),
+            backupId: excluded(oneTime.backupId),
+            holder: excluded(oneTime.holder),
+          },
+        })
+        .prepare(),
+    ),
+    redeem: lazy(() => db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, id)).prepare()),
+    unspend: lazy(() => db.delete(oneTime).where(eq(oneTime.id, id)).prepare()),
+    put: lazy(() =>
+      db
+        .insert(backups)
+        .values({
+          backupId,
+          revision: sql.placeholder("revision"),
+          blobKey: sql.placeholder("blobKey"),
+          blobSize: sql.placeholder("blobSize"),
+          blobSha256: sql.placeholder("blobSha256"),
+          metadata: sql.placeholder("metadata"),
+          updatedAtMs: sql.placeholder("nowMs"),
+        })
+        .onConflictDoUpdate({
+          target: backups.backupId,
+          set: {
+            revision: excluded(backups.revision),
+            blobKey: excluded(backups.blobKey),
+            blobSize: excluded(backups.blobSize),
+            blobSha256: excluded(backups.blobSha256),
+            metadata: excluded(backups.metadata),
+            updatedAtMs: excluded(backups.updatedAtMs),
+          },
+        })
+        .prepare(),
+    ),
+    delete: lazy(() => db.delete(backups).where(eq(backups.backupId, backupId)).prepare()),
   };
 }
 

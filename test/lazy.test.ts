@@ -1,0 +1,21 @@
+import { expect, mock, test } from "bun:test";
+import { lazy } from "../src/lazy.ts";
+
+test("makes a value when it is first asked for, and once", () => {
+  const make = mock(() => undefined);
+  const value = lazy(make);
+  expect(make).toHaveBeenCalledTimes(0);
+  expect([value(), value()]).toEqual([undefined, undefined]);
+  expect(make).toHaveBeenCalledTimes(1);
+});
+
+test("tries again after a failure", () => {
+  let calls = 0;
+  const value = lazy(() => {
+    calls += 1;
+    if (calls === 1) throw new Error("not yet");
+    return calls;
+  });
+  expect(value).toThrow("not yet");
+  expect([value(), value()]).toEqual([2, 2]);
+});
