@@ -8,11 +8,14 @@ import { version } from "./version.ts";
 
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
+/** After the start has been answered, and whoever waited for that has come. */
+const WARM_UP_AFTER_MS = 1_000;
 
 const { services, server } = await startOrExit();
 const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void shutDown(signal));
+setTimeout(() => void services.background.run("warm up", warmUp), WARM_UP_AFTER_MS).unref();
 announce(); // last: whoever waits for this line may send a signal at once
 
 async function startOrExit(): Promise<{ services: Services; server: RunningServer }> {
@@ -64,6 +67,11 @@ function sweepRegularly({ background, ...stores }: Services): () => void {
   void run();
   const timer = setInterval(run, SWEEP_EVERY_MS);
   return () => clearInterval(timer);
+}
+
+async function warmUp(): Promise<void> {
+  await services.warmUp();
+  log.debug("everything is loaded");
 }
 
 async function shutDown(signal: string): Promise<void> {

@@ -13,6 +13,7 @@ import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
+import { ServiceError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
@@ -42,6 +43,8 @@ export interface Services extends AsyncDisposable {
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
   readonly readingTurns: ReadingTurns;
+  /** Loads the code that was left for later, before a request has to wait for it. Safe to repeat. */
+  warmUp(): Promise<void>;
 }
 
 /** What tests put in the place of the real thing. */
@@ -66,8 +69,9 @@ const MAX_READING_TURN_MS = 1_000;
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
-  const log = overrides.log ?? (await createLogger(config.log));
   const metrics = createMetrics();
+  const onFailure = () => metrics.logFailures.inc();
+  const log = overrides.log ?? (await createLogger({ ...config.log, onFailure }));
   const background = createBackground(log);
 
   const { keys, generatedKeyDir } = config.challengeTokens;
@@ -95,11 +99,12 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 
   const { webauthn } = config;
   const { findPasskey } = backups;
+  const passkeys = lazyPasskeyVerifier(webauthn);
   const jwksAt = (url: string) => createJwks({ url, clock, background });
   const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
   const authenticator = createAuthenticator({
     challengeTokens,
-    passkeys: passkeyVerifier(webauthn),
+    passkeys,
     oidc: createOidcVerifier(config.oidc, testIssuer === null ? jwksAt : () => testIssuer.jwks, clock),
     records,
     findPasskey,
@@ -133,6 +138,10 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     backups,
     uploadBudget,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
+    async warmUp() {
+      await passkeys.load();
+      await import("./auth/turnkey-stamp.ts");
+    },
     async [Symbol.asyncDispose]() {
       await background.settled();
       await blobs[Symbol.asyncDispose]();
@@ -141,13 +150,21 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   };
 }
 
-/** The WebAuthn library takes longer to load than all the rest, so it is loaded by the first passkey. */
-function passkeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
+/**
+ * The WebAuthn library takes longer to load than all the rest, so nothing waits for it but the first passkey. Loading
+ * it may fail for a while, as when no file can be opened: it is tried again for the next one.
+ */
+function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load(): Promise<unknown> } {
   const verifier = lazy(async () => {
-    const { createPasskeyVerifier } = await import("./auth/passkey.ts");
-    return createPasskeyVerifier(config);
+    try {
+      const { createPasskeyVerifier } = await import("./auth/passkey.ts");
+      return createPasskeyVerifier(config);
+    } catch (error) {
+      throw new ServiceError("service_unavailable", "Passkeys cannot be checked now", { cause: error });
+    }
   });
   return {
+    load: verifier,
     verifyRegistration: async (...ceremony) => (await verifier()).verifyRegistration(...ceremony),
     verifyAssertion: async (...ceremony) => (await verifier()).verifyAssertion(...ceremony),
   };

@@ -19,3 +19,17 @@ test("tries again after a failure", () => {
   expect(value).toThrow("not yet");
   expect([value(), value()]).toEqual([2, 2]);
 });
+
+test("tries again after a promise that was rejected", async () => {
+  let calls = 0;
+  const value = lazy(async () => {
+    calls += 1;
+    if (calls === 1) throw new Error("not yet");
+    return calls;
+  });
+  const [first, second] = [value(), value()];
+  expect(first).rejects.toThrow("not yet");
+  expect(second).rejects.toThrow("not yet");
+  await Promise.allSettled([first, second]);
+  expect(await Promise.all([value(), value()])).toEqual([2, 2]);
+});

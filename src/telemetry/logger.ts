@@ -1,4 +1,4 @@
-import pino, { type DestinationStream, type LevelWithSilent } from "pino";
+import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
 
 export type { Logger } from "pino";
 
@@ -8,27 +8,53 @@ export interface LoggerOptions {
   readonly format: "json" | "pretty";
   /** Where the lines go; standard output if not given. */
   readonly destination?: DestinationStream;
+  /** Told each time standard output did not take what was logged. */
+  readonly onFailure?: () => void;
 }
 
 /**
  * The log of the process. What is logged is chosen field by field where it happens; nothing of a request's body or
- * headers is ever passed in. Errors are logged under `err` with their causes.
+ * headers is ever passed in. Errors are logged under `err` with their causes. A line that cannot be written is lost, and
+ * nothing else: a full disk must not end the service.
  */
-export async function createLogger({ level, format, destination }: LoggerOptions): Promise<pino.Logger> {
+export async function createLogger({
+  level,
+  format,
+  destination,
+  onFailure = () => {},
+}: LoggerOptions): Promise<pino.Logger> {
   const options: pino.LoggerOptions = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: pino.stdSerializers.errWithCause },
+    serializers: { err: serializedError },
   };
-  const sink = destination ?? pino.destination({ dest: 1, sync: true });
+  const sink = destination ?? standardOutput(onFailure);
   if (format === "json") return pino(options, destination ?? new GatheredLines(sink));
   const { default: pretty } = await import("pino-pretty");
   return pino(
     options,
     pretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }),
   );
+}
+
+/** What is kept of lines that could not be written, until they can be. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+
+function standardOutput(onFailure: () => void): DestinationStream {
+  const output = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
+  output.on("error", onFailure);
+  output.on("drop", onFailure);
+  return output;
+}
+
+/** An error with its causes. The `toJSON` that an error of the runtime's loader has works on nothing but the error. */
+function serializedError(error: Error): SerializedError {
+  const serialized = pino.stdSerializers.errWithCause(error);
+  let part: SerializedError | undefined = serialized;
+  for (; typeof part === "object" && part !== null; part = part.cause) part.toJSON = undefined;
+  return serialized;
 }
 
 /** How long lines of a busy process wait to be written together. */

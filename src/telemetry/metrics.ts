@@ -73,6 +73,11 @@ export function createMetrics() {
     buckets: DURATION_BUCKETS_S,
     registers,
   });
+  const logFailures = new Counter({
+    name: "log_write_failures_total",
+    help: "How often standard output did not take what was logged",
+    registers,
+  });
   new Gauge({
     name: "process_resident_memory_bytes",
     help: "Resident memory of the process",
@@ -81,13 +86,14 @@ export function createMetrics() {
       this.set(process.memoryUsage.rss());
     },
   });
-  new Gauge({
-    name: "process_cpu_seconds",
+  new Counter({
+    name: "process_cpu_seconds_total",
     help: "CPU time of the process since its start, user and system",
     registers,
     collect() {
       const { user, system } = process.cpuUsage();
-      this.set((user + system) / 1e6);
+      this.reset();
+      this.inc((user + system) / 1e6);
     },
   });
 
@@ -98,6 +104,7 @@ export function createMetrics() {
     responseSize,
     requestsInFlight,
     storageCalls,
+    logFailures,
     contentType: registry.contentType,
     text: () => registry.metrics(),
 

@@ -176,7 +176,7 @@ function multipart(path: string, payload: unknown, backup: Uint8Array): Shot {
 async function cpuSeconds(metricsUrl: string | undefined): Promise<number | null> {
   if (metricsUrl === undefined) return null;
   const text = await (await fetch(metricsUrl)).text();
-  return Number(/^process_cpu_seconds (\S+)$/m.exec(text)?.[1] ?? Number.NaN);
+  return Number(/^process_cpu_seconds(?:_total)? (\S+)$/m.exec(text)?.[1] ?? Number.NaN);
 }
 
 if (import.meta.main) {

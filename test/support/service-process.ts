@@ -13,9 +13,20 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly lines: readonly string[];
 }
 
-/** Starts `src/main.ts` on free ports and resolves when it listens. */
-export async function startProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-  const child = spawn({ HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env });
+/**
+ * Starts `src/main.ts` on free ports and resolves when it listens.
+ *
+ * @param maxOpenFiles how many files and connections the system lets it have open.
+ */
+export async function startProcess(
+  env: Readonly<Record<string, string>>,
+  { maxOpenFiles }: { readonly maxOpenFiles?: number } = {},
+): Promise<ServiceProcess> {
+  const all = { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env };
+  const child =
+    maxOpenFiles === undefined
+      ? spawn(all)
+      : spawn(all, ["sh", "-c", `ulimit -n ${maxOpenFiles}; exec "$@"`, "sh"]);
   const lines: string[] = [];
   const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
   const reading = (async () => {
@@ -51,9 +62,9 @@ export async function runProcess(env: Readonly<Record<string, string>>) {
   return { exitCode: child.exitCode, stdout, stderr };
 }
 
-function spawn(env: Readonly<Record<string, string>>) {
+function spawn(env: Readonly<Record<string, string>>, by: readonly string[] = []) {
   const { PATH = "", HOME = "" } = process.env;
-  return Bun.spawn(["bun", "src/main.ts"], {
+  return Bun.spawn([...by, "bun", "src/main.ts"], {
     cwd: ROOT,
     env: { PATH, HOME, ...env },
     stdout: "pipe",

@@ -65,6 +65,15 @@ describe("the lines of a process", () => {
     expect((await run(program)).messages).toEqual(numbered(3));
   });
 
+  test("have the causes of an error, the runtime's own too", async () => {
+    const program = `const cause = await import("/nowhere.ts").catch((error) => error);
+      log.error({ err: new Error("outer", { cause }) }, "failed");`;
+    const [line = ""] = (await output(program, "json")).written;
+    const { err } = JSON.parse(line);
+    expect(err).toMatchObject({ type: "Error", message: "outer", cause: { type: "ResolveMessage" } });
+    expect(err.cause.message).toContain("/nowhere.ts");
+  });
+
   test("are for people to read in the pretty format", async () => {
     const { written, exitCode } = await output(`log.info({ url: "http://x" }, "listening");`, "pretty");
     expect(written.join("\n")).toMatch(/^\[.+\] .*INFO.*: .*listening.*\n.*url.*: .*"http:\/\/x".*$/s);

@@ -1,0 +1,98 @@
+/** A process that the system refuses something for a while. */
+import { describe, expect, test } from "bun:test";
+import { ApiClient } from "../../src/cli/api-client.ts";
+import { DRIVERS } from "../drivers.ts";
+import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
+import { head, openConnection } from "../support/raw-http.ts";
+import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
+import { startProcess } from "../support/service-process.ts";
+import { createPayload, newUser, userWithBackup } from "../support/users.ts";
+
+const MAX_OPEN_FILES = 128;
+
+for (const driver of DRIVERS)
+  describe(`a process that can open no more files (${driver.name})`, () => {
+    test("checks passkeys, though it has checked none before", async () => {
+      await using storage = await driver.environment();
+      const env = {
+        APP_ENV: "development",
+        CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
+        LOG_LEVEL: "debug",
+        ...storage.env,
+      };
+      await using service = await startProcess(env, { maxOpenFiles: MAX_OPEN_FILES });
+      const client = new ApiClient({ url: service.url });
+      const { token } = (
+        await client.createPasskeyChallenge({ name: "a", displayName: "a", platform: "IOS" })
+      ).ok();
+      const payload = {
+        ...(await createPayload(client, newUser())),
+        authorization: { kind: "PASSKEY", credential: {} },
+        challengeToken: token,
+      };
+      const body = multipartBody([part("payload", JSON.stringify(payload)), part("backup", "x")]);
+      while (!service.lines.some((line) => line.includes("everything is loaded"))) await Bun.sleep(5);
+
+      using stack = new DisposableStack();
+      const request = stack.use(await openConnection(service.url));
+      const headers = { "content-type": multipartType(), "content-length": body.length };
+      await request.write(head("POST", "/v1/create", headers));
+      await request.write(body.subarray(0, 10));
+      let refused = false;
+      while (!refused) {
+        const another = stack.use(await openConnection(service.url));
+        await another.write(head("GET", "/health", {}));
+        refused = await Promise.race([another.answer().then(() => false), Bun.sleep(500).then(() => true)]);
+      }
+      await request.write(body.subarray(10));
+      const answer = await request.answer();
+      expect([answer.status, JSON.parse(answer.body).error.code]).toEqual([400, "webauthn_invalid_payload"]);
+    });
+  });
+
+for (const driver of DRIVERS)
+  test(`a process whose log cannot be written goes on, and says so in its figures (${driver.name})`, async () => {
+    await using storage = await driver.environment();
+    // the ports are logged nowhere
+    const [port, metricsPort] = freePorts();
+    const child = Bun.spawn(["sh", "-c", "exec bun src/main.ts > /dev/full"], {
+      cwd: `${import.meta.dir}/../..`,
+      env: {
+        PATH: process.env.PATH ?? "",
+        APP_ENV: "development",
+        HOST: "127.0.0.1",
+        PORT: String(port),
+        METRICS_PORT: String(metricsPort),
+        LOG_FORMAT: "json",
+        ...storage.env,
+      },
+      stderr: "pipe",
+    });
+    try {
+      const url = `http://127.0.0.1:${port}`;
+      while (child.exitCode === null && !(await answers(`${url}/health`))) await Bun.sleep(20);
+      const client = new ApiClient({ url });
+      for (let n = 0; n < 5; n++) await userWithBackup(client);
+      const figures = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      expect(Number(/^log_write_failures_total (\d+)$/m.exec(figures)?.[1])).toBeGreaterThan(0);
+    } finally {
+      child.kill("SIGTERM");
+    }
+    expect([await child.exited, await new Response(child.stderr).text()]).toEqual([0, ""]);
+  });
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false; // it does not listen yet
+  }
+}
+
+function freePorts(): readonly number[] {
+  const fetch = () => new Response();
+  const servers = [1, 2].map(() => Bun.serve({ port: 0, hostname: "127.0.0.1", fetch }));
+  const ports = servers.map(({ port = 0 }) => port);
+  for (const server of servers) void server.stop(true);
+  return ports;
+}
