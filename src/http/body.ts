@@ -33,19 +33,19 @@ export class SchemaMismatch extends ServiceError {
  * is read, because the framework's own errors print the value that does not fit, which can be made to fail.
  *
  * The route answers `unsupported_media_type`; `content_too_large`, before reading where the client declared the length;
- * `invalid_payload` when the body is not JSON in UTF-8, or as {@link SchemaMismatch} when it does not fit.
+ * `service_unavailable` when bodies take too much memory already; `invalid_payload` when the body is not JSON in UTF-8, or as {@link SchemaMismatch} when it does not fit.
  */
 export function jsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, (request) => readJson(request, MAX_JSON_BYTES));
 }
 
-/** As {@link jsonBody}, but a request without a body counts as `{}`. */
+/** As {@link jsonBody}, but a request without a body counts as `{}`, whatever type it names. */
 export function optionalJsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, async (request) => {
-    const { headers } = request;
-    const isEmpty =
-      headers.get("content-length") === "0" || (!headers.has("content-type") && request.body === null);
-    return isEmpty ? "{}" : readJson(request, MAX_JSON_BYTES);
+    const chunks = await readWhole(request, MAX_JSON_BYTES);
+    if (chunks.every(({ length }) => length === 0)) return "{}";
+    requireJson(request);
+    return jsonText(chunks, "The body");
   });
 }
 
@@ -84,13 +84,40 @@ function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promis
 }
 
 async function readJson(request: Request, maxBytes: number): Promise<string> {
-  if (!isJson(request.headers.get("content-type")))
-    throw new ServiceError("unsupported_media_type", "Send the body as application/json");
+  requireJson(request);
   return jsonText(await readWhole(request, maxBytes), "The body");
 }
 
+function requireJson({ headers }: Request): void {
+  if (!isJson(headers.get("content-type")))
+    throw new ServiceError("unsupported_media_type", "Send the body as application/json");
+}
+
+/** All of a body; one that is not small takes its part of the memory that bodies may take together, while it arrives. */
 async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
-  return isSmall(request) ? [await readAtOnce(request)] : Array.fromAsync(limitedBody(request, maxBytes));
+  if (isSmall(request)) return [await readAtOnce(request)];
+  if (request.body === null) return [];
+  using holding = contextOf(request).bodyMemory.admit(requireDeclared(request, maxBytes) ?? maxBytes);
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  for await (const chunk of limitedBody(request, maxBytes)) {
+    chunks.push(chunk);
+    received += chunk.length;
+    holding.arrived(received, received);
+  }
+  return chunks;
+}
+
+/**
+ * The length that a body is declared with, if it is.
+ *
+ * @throws ServiceError `content_too_large` when it is more than `maxBytes`.
+ */
+export function requireDeclared({ headers }: Request, maxBytes: number): number | null {
+  const declared = headers.get("content-length");
+  if (declared === null) return null;
+  if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  return Number(declared);
 }
 
 /** Whether so little is declared that it may be read at once, which costs less than to read it as it arrives. */
@@ -151,8 +178,7 @@ export function limitedBody(request: Request, maxBytes: number): Chunks {
   return chunksOf(
     async () => {
       if (chunks === null) {
-        const declared = request.headers.get("content-length");
-        if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+        requireDeclared(request, maxBytes);
         chunks = isSmall(request) ? onlyChunk(() => readAtOnce(request)) : arriving(request);
       }
       const { value } = await chunks.next();

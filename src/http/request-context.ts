@@ -1,6 +1,7 @@
 /** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
+import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Services } from "../services.ts";
 import { errorResponse, serviceErrorResponse } from "./error-status.ts";
 import { pathOf } from "./path.ts";
@@ -18,6 +19,8 @@ export interface RequestContext {
   attestationFailure: string | null;
   /** Whether it took too long, and was answered so. */
   isLate: boolean;
+  /** What its body counts against while it is held as a whole. */
+  readonly bodyMemory: UploadBudget;
   /** Ends what is being read for it, when it takes too long. */
   stopReading: (() => void) | null;
 }
@@ -34,7 +37,10 @@ type Handle = (request: Request) => Response | Promise<Response>;
 /** Answers a request from `peerAddress`, the other end of the connection. */
 export type HandleFrom = (request: Request, peerAddress: string) => Promise<Response>;
 
-type Surroundings = Pick<Services, "config" | "log" | "metrics" | "random" | "requestLimits">;
+type Surroundings = Pick<
+  Services,
+  "config" | "log" | "metrics" | "random" | "requestLimits" | "uploadBudget"
+>;
 
 const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const UNMATCHED = "(unmatched)";
@@ -57,7 +63,7 @@ export function onTooLate(request: Request, stopReading: () => void): void {
 
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
-  { config, log, metrics, random, requestLimits }: Surroundings,
+  { config, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
   { timeoutMs, routeOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
@@ -75,6 +81,7 @@ export function withRequestContext(
       code: null,
       attestationFailure: null,
       isLate: false,
+      bodyMemory: uploadBudget,
       stopReading: null,
     };
     contexts.set(request, context);

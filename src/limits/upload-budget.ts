@@ -1,6 +1,6 @@
 import { ServiceError } from "../errors.ts";
 
-/** Bounds the memory that uploads take together. */
+/** Bounds the memory that uploads, and other bodies that are not small, take together. */
 export interface UploadBudget {
   /** What is held now. */
   readonly heldBytes: number;

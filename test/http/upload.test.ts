@@ -8,7 +8,7 @@ import { createPayload, newUser, randomBytes, recovered } from "../support/users
 const MIB = 1024 * 1024;
 
 /** Sends a body in two halves; the second one when `release` is called. */
-function halves(url: string, body: Uint8Array, at: number) {
+function halves(url: string, body: Uint8Array, at: number, contentType = multipartType()) {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const stream = new ReadableStream<Uint8Array>({
     async start(controller) {
@@ -18,7 +18,7 @@ function halves(url: string, body: Uint8Array, at: number) {
       controller.close();
     },
   });
-  const answer = fetch(url, { method: "POST", body: stream, headers: { "content-type": multipartType() } });
+  const answer = fetch(url, { method: "POST", body: stream, headers: { "content-type": contentType } });
   return { answer, release };
 }
 
@@ -107,5 +107,23 @@ for (const driver of DRIVERS)
       expect((await answer).status).toBe(200);
       expect((await fetch(`${service.url}/v1/create`, { method: "POST", body, headers })).status).toBe(200);
       expect(await Array.fromAsync(services.blobs.list())).toHaveLength(2);
+    });
+
+    test("is not the only one that takes memory: large JSON bodies share it", async () => {
+      await using service = await startService(driver, {
+        env: { MAX_IN_FLIGHT_UPLOAD_BYTES: String(17 * MIB) },
+      });
+      const { uploadBudget } = service.services;
+      const url = `${service.url}/v1/sync/challenge/keypair`;
+      const body = Buffer.from(JSON.stringify({ unknown: "x".repeat(1.9 * MIB) }));
+      const slow = Array.from({ length: 9 }, () => halves(url, body, 1.8 * MIB, "application/json"));
+      while (uploadBudget.heldBytes < 9 * 1.7 * MIB) await new Promise(setImmediate);
+      const init = { method: "POST", headers: { "content-type": "application/json" } };
+      const refused = await fetch(url, { ...init, body });
+      expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect((await fetch(url, { ...init, body: "{}" })).status).toBe(200);
+      for (const { release } of slow) release();
+      for (const { answer } of slow) expect((await answer).status).toBe(200);
+      expect(uploadBudget.heldBytes).toBe(0);
     });
   });

@@ -27,6 +27,7 @@ import {
   recoveredBy,
   removeFactor,
 } from "../support/factors.ts";
+import { head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
 import type { BinaryEncoding, RegistrationTweaks, Tweaks } from "../support/software-authenticator.ts";
 import { interleaving } from "../support/store-wrappers.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
@@ -213,6 +214,23 @@ for (const driver of DRIVERS)
             expect(answer.ok().token).not.toBe("");
           }
         });
+
+        for (const [name, headers, sent] of [
+          ["a type without a length", { "content-type": "application/json" }, ""],
+          ["a length of 0 and another type", { "content-type": "text/plain", "content-length": 0 }, ""],
+          ["chunks, but none", { "transfer-encoding": "chunked" }, LAST_CHUNK],
+          [
+            "a type and no chunks",
+            { "content-type": "application/json", "transfer-encoding": "chunked" },
+            LAST_CHUNK,
+          ],
+        ] as const)
+          test(`need no body where a request announces ${name}`, async () => {
+            using connection = await openConnection(service().url);
+            await connection.write(head("POST", path, headers) + sent);
+            const { status, body } = await connection.answer();
+            expect([status, JSON.parse(body).token]).toEqual([200, expect.any(String)]);
+          });
 
         test("are not had with a body that is something else", async () => {
           const { client } = service();
