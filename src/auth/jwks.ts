@@ -58,6 +58,12 @@ export function createJwks({
   let failure: { readonly error: unknown; readonly atMs: number } | null = null;
   let unknownKidAtMs = Number.NEGATIVE_INFINITY;
 
+  /** Milliseconds since `atMs`. Once the clock was put back nobody knows, so it counts as long ago. */
+  function since(atMs: number): number {
+    const elapsedMs = clock.nowMs() - atMs;
+    return elapsedMs < 0 ? Number.POSITIVE_INFINITY : elapsedMs;
+  }
+
   /** Fetches the keys; who comes while a fetch is running waits for that one. */
   function refresh(): Promise<KeySet> {
     running ??= fetchAndKeep().finally(() => {
@@ -79,13 +85,13 @@ export function createJwks({
   }
 
   function refreshInBackground(): void {
-    if (running !== null || (failure !== null && clock.nowMs() - failure.atMs < FAILURE_PAUSE_MS)) return;
+    if (running !== null || (failure !== null && since(failure.atMs) < FAILURE_PAUSE_MS)) return;
     void background.run("jwks-refresh", refresh);
   }
 
   /** The keys as they are now, and whether they were fetched for this very call. */
   async function currentKeys(): Promise<{ readonly keys: KeySet; readonly fetched: boolean }> {
-    const ageMs = cached === null ? Number.POSITIVE_INFINITY : clock.nowMs() - cached.fetchedAtMs;
+    const ageMs = cached === null ? Number.POSITIVE_INFINITY : since(cached.fetchedAtMs);
     if (cached === null || ageMs >= MAX_AGE_MS) return { keys: await refresh(), fetched: true };
     if (ageMs >= FRESH_FOR_MS) refreshInBackground();
     return { keys: cached.keys, fetched: false };
@@ -93,7 +99,7 @@ export function createJwks({
 
   /** The keys after a look whether the issuer has a new one. */
   async function keysForUnknownKid(known: KeySet): Promise<KeySet> {
-    if (running === null && clock.nowMs() - unknownKidAtMs < UNKNOWN_KID_PAUSE_MS) {
+    if (running === null && since(unknownKidAtMs) < UNKNOWN_KID_PAUSE_MS) {
       if (failure !== null) throw unavailable(url, failure.error);
       return known;
     }

@@ -64,8 +64,9 @@ export function createRateLimiter({ clock, background, counters }: RateLimiterOp
     const nowMs = clock.nowMs();
     const key = `${name}|${subject}`;
     const known = windows.get(key);
-    if (known !== undefined && known.endsAtMs > nowMs) return { key, window: known };
     const endsAtMs = (Math.floor(nowMs / windowMs) + 1) * windowMs;
+    // another end is that of a window that is over, or that began before the clock was put back
+    if (known?.endsAtMs === endsAtMs) return { key, window: known };
     const window: Window = { endsAtMs, shared: 0, own: 0, isSharing: false };
     windows.delete(key); // so that the order of the map is the order of the windows
     windows.set(key, window);

@@ -98,6 +98,14 @@ describe("the cached keys of an issuer", () => {
     await verify();
   });
 
+  test("are fetched again when the clock was put back, since nobody knows how old they are", async () => {
+    await verify();
+    clock.advance(-24 * 60 * MINUTE_MS);
+    await verify();
+    await verify();
+    expect(issuer.requests).toBe(2);
+  });
+
   test("that are an hour old are not used before they are fetched again", async () => {
     const withdrawn = issuer.sign({});
     await verify(withdrawn);
@@ -125,6 +133,15 @@ describe("an unknown kid", () => {
     clock.advance(1);
     await isUnknown();
     expect(issuer.requests).toBe(3);
+  });
+
+  test("has them fetched again when the clock was put back", async () => {
+    await verify();
+    await isUnknown();
+    clock.advance(-24 * 60 * MINUTE_MS);
+    await verify();
+    await isUnknown();
+    expect(issuer.requests).toBe(4);
   });
 
   test("has them fetched once when many come at the same moment", async () => {

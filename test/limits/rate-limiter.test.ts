@@ -67,6 +67,14 @@ describe("a rate limit", () => {
     expect(await usable("a", 100)).toBe(20);
   });
 
+  test("does not outlast its window when the clock is put back", async () => {
+    const clock = new SettableClock();
+    const usable = limiter(clock);
+    await usable("a", 20);
+    clock.advance(-3_600_000);
+    expect(await usable("a", 100)).toBe(20);
+  });
+
   test("goes on holding on what one process knows while the shared counts cannot be reached", async () => {
     const clock = new SettableClock();
     const usable = limiter(clock, {
