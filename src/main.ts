@@ -10,11 +10,14 @@ const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 /** After the start has been answered, and whoever waited for that has come. */
 const WARM_UP_AFTER_MS = 1_000;
+/** One signal to all processes of a service comes several times: `bun run` passes on what its child got too. */
+const SAME_SIGNAL_MS = 1_000;
 
 const { services, server } = await startOrExit();
 const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void shutDown(signal));
+let shuttingDownSinceMs: number | null = null;
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
 setTimeout(() => void services.background.run("warm up", warmUp), WARM_UP_AFTER_MS).unref();
 announce(); // last: whoever waits for this line may send a signal at once
 
@@ -74,9 +77,16 @@ async function warmUp(): Promise<void> {
   log.debug("everything is loaded");
 }
 
+function onSignal(signal: string): void {
+  const nowMs = performance.now();
+  if (shuttingDownSinceMs === null) {
+    shuttingDownSinceMs = nowMs;
+    void shutDown(signal);
+  } else if (nowMs - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1); // the second one means now
+}
+
 async function shutDown(signal: string): Promise<void> {
   log.info({ signal }, "shutting down: finishing running requests");
-  process.once(signal, () => process.exit(1)); // the second one means now
   stopSweeping();
   await server.stop(GRACE_MS);
   await services[Symbol.asyncDispose]();

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { loadConfig } from "../src/config.ts";
+import { TEST_CHALLENGE_TOKEN_KEYS } from "./support/service.ts";
 
 const root = join(import.meta.dir, "..");
 const read = (file: string) => Bun.file(join(root, file)).text();
@@ -13,5 +15,24 @@ describe(".env.example", () => {
     );
     expect(documented.toSorted()).toEqual([...new Set(variables)].toSorted());
     expect(new Set(documented).size).toBe(documented.length);
+  });
+
+  test("changes nothing as long as it is copied and left as it is", async () => {
+    const copied = Object.fromEntries(
+      (await read(".env.example"))
+        .split("\n")
+        .filter((line) => /^[A-Z]/.test(line))
+        .map((line) => line.split(/=(.*)/s, 2)),
+    );
+    const required = {
+      CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
+      AWS_REGION: "eu-central-1",
+      BACKUP_S3_BUCKET: "backups",
+      WEBAUTHN_RP_ID: "example.com",
+      WEBAUTHN_ORIGINS: "https://example.com",
+      ATTESTATION_GATEWAY_URL: "https://example.com",
+    };
+    for (const env of [{ APP_ENV: "development" }, { APP_ENV: "production", ...required }])
+      expect(loadConfig({ ...copied, ...env })).toEqual(loadConfig(env));
   });
 });

@@ -4,35 +4,27 @@ import { DRIVERS } from "../drivers.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
-import { startProcess } from "../support/service-process.ts";
-import { createPayload, newUser, randomBytes, recovered } from "../support/users.ts";
+import { type ServiceProcess, startProcess } from "../support/service-process.ts";
+import { createPayload, newUser, randomBytes, recovered, type User } from "../support/users.ts";
 
 for (const driver of DRIVERS)
   describe(`a process that is told to end (${driver.name})`, () => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      test(`by ${signal} finishes the request that runs, and ends with 0`, async () => {
+    for (const [name, signal, byScript] of [
+      ["by SIGTERM", "SIGTERM", false],
+      ["by SIGINT", "SIGINT", false],
+      ["by a SIGTERM to it and to `bun run start`, which passes it on", "SIGTERM", true],
+    ] as const)
+      test(`${name} finishes the request that runs, and ends with 0`, async () => {
         await using storage = await driver.environment();
-        const env = {
-          APP_ENV: "development",
-          CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
-          ...storage.env,
-        };
+        const env = { ...ENV, ...storage.env };
         const user = newUser(randomBytes(100_000));
         {
-          await using service = await startProcess(env);
-          const payload = JSON.stringify(await createPayload(new ApiClient({ url: service.url }), user));
-          const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
-          using connection = await openConnection(service.url);
-          const headers = { "content-type": multipartType(), "content-length": body.length };
-          await connection.write(head("POST", "/v1/create", headers));
-          await connection.write(body.subarray(0, 50_000));
-          await fetch(`${service.url}/health`); // by now the upload is being read
-
+          await using service = await startProcess(env, { byScript });
+          using upload = await beginUpload(service.url, user);
           service.signal(signal);
-          while (!service.lines.some((line) => line.includes("shutting down"))) await Bun.sleep(5);
+          await told(service);
           await expect(fetch(`${service.url}/health`, { keepalive: false })).rejects.toThrow();
-          await connection.write(body.subarray(50_000));
-          expect((await connection.answer()).status).toBe(200);
+          expect((await upload.finish()).status).toBe(200);
           expect(await service.exited).toBe(0);
           expect(service.lines.at(-1)).toContain("bye");
         }
@@ -41,12 +33,51 @@ for (const driver of DRIVERS)
         expect(Buffer.from(backup, "base64").equals(user.backup)).toBe(true);
       });
 
+    test("a second time, and that is not the same signal once more, ends at once", async () => {
+      await using storage = await driver.environment();
+      await using service = await startProcess({ ...ENV, ...storage.env });
+      using _upload = await beginUpload(service.url, newUser(randomBytes(100_000)));
+      service.signal("SIGTERM");
+      await told(service);
+      service.signal("SIGTERM");
+      expect(await Promise.race([service.exited, Bun.sleep(1_500).then(() => "it goes on")])).toBe(
+        "it goes on",
+      );
+      service.signal("SIGTERM");
+      expect(await service.exited).toBe(1);
+    });
+
     test("while nothing runs ends at once", async () => {
       await using storage = await driver.environment();
-      await using service = await startProcess({ APP_ENV: "development", ...storage.env });
+      await using service = await startProcess({ ...ENV, ...storage.env });
       const startedMs = performance.now();
       service.signal("SIGTERM");
       expect(await service.exited).toBe(0);
       expect(performance.now() - startedMs).toBeLessThan(5_000);
     });
   });
+
+const ENV = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS };
+
+/** Sends half of the upload that creates a user's backup; resolves when it is being read. */
+async function beginUpload(url: string, user: User) {
+  const payload = JSON.stringify(await createPayload(new ApiClient({ url }), user));
+  const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
+  const connection = await openConnection(url);
+  const headers = { "content-type": multipartType(), "content-length": body.length };
+  await connection.write(head("POST", "/v1/create", headers));
+  await connection.write(body.subarray(0, 50_000));
+  await fetch(`${url}/health`); // by now the upload is being read
+  return {
+    async finish() {
+      await connection.write(body.subarray(50_000));
+      return connection.answer();
+    },
+    [Symbol.dispose]: () => connection[Symbol.dispose](),
+  };
+}
+
+/** Resolves when the process knows that it is to end. */
+async function told({ lines }: ServiceProcess): Promise<void> {
+  while (!lines.some((line) => line.includes("shutting down"))) await Bun.sleep(5);
+}

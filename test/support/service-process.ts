@@ -13,20 +13,24 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly lines: readonly string[];
 }
 
-/**
- * Starts `src/main.ts` on free ports and resolves when it listens.
- *
- * @param maxOpenFiles how many files and connections the system lets it have open.
- */
+export interface StartOptions {
+  /** How many files and connections the system lets it have open. */
+  readonly maxOpenFiles?: number;
+  /** Starts it by `bun run start`, and sends signals to all processes that this makes, as service managers do. */
+  readonly byScript?: boolean;
+}
+
+/** Starts the service on free ports and resolves when it listens. */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { maxOpenFiles }: { readonly maxOpenFiles?: number } = {},
+  { maxOpenFiles, byScript = false }: StartOptions = {},
 ): Promise<ServiceProcess> {
+  const limit = maxOpenFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${maxOpenFiles}; exec "$@"`, "sh"];
+  const command = [...limit, "bun", ...(byScript ? ["run", "start"] : ["src/main.ts"])];
   const all = { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env };
-  const child =
-    maxOpenFiles === undefined
-      ? spawn(all)
-      : spawn(all, ["sh", "-c", `ulimit -n ${maxOpenFiles}; exec "$@"`, "sh"]);
+  const child = spawn(all, command, byScript);
+  const kill = (signal: NodeJS.Signals) =>
+    byScript ? void process.kill(-child.pid, signal) : child.kill(signal);
   const lines: string[] = [];
   const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
   const reading = (async () => {
@@ -40,11 +44,11 @@ export async function startProcess(
   const exited = child.exited.then(() => child.exitCode);
   return {
     url: await listening,
-    signal: (name) => child.kill(name),
+    signal: kill,
     exited,
     lines,
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+      if (child.exitCode === null && child.signalCode === null) kill("SIGKILL");
       await child.exited;
       await reading;
     },
@@ -62,13 +66,19 @@ export async function runProcess(env: Readonly<Record<string, string>>) {
   return { exitCode: child.exitCode, stdout, stderr };
 }
 
-function spawn(env: Readonly<Record<string, string>>, by: readonly string[] = []) {
+/** @param detached in a process group of its own, named by its pid. */
+function spawn(
+  env: Readonly<Record<string, string>>,
+  command: readonly string[] = ["bun", "src/main.ts"],
+  detached = false,
+) {
   const { PATH = "", HOME = "" } = process.env;
-  return Bun.spawn([...by, "bun", "src/main.ts"], {
+  return Bun.spawn([...command], {
     cwd: ROOT,
     env: { PATH, HOME, ...env },
     stdout: "pipe",
     stderr: "pipe",
+    detached,
   });
 }
 
