@@ -24,6 +24,8 @@ const MAX_PIECE_BYTES = 64 * 1024;
 /** How long a search should hold others up. */
 const MAX_SEARCH_MS = 1;
 const MAX_PARTS = 16;
+/** Of what is looked through again for a name: enough for the longest name of a file. */
+const MAX_DISPOSITION_LENGTH = 2 * 1024;
 const DASH = 0x2d;
 
 /** Reads the parts `payload` and `backup`, in any order; others are passed over. */
@@ -50,7 +52,8 @@ export class UploadParts {
       maxParts: MAX_PARTS,
       isFile: () => true, // every part as a stream, with or without a filename
       onField: () => {},
-      onFile: ({ name }: PartInfo) => {
+      onFile: (info) => {
+        const name = nameOf(info);
         if (name === "payload") {
           this.payload = this.#begin(name, this.payload);
           return keepIn(this.payload, maxPayloadBytes, (chunk) => chunk.slice()); // kept for long
@@ -121,10 +124,26 @@ export class UploadParts {
  */
 function boundaryOf(contentType: string): string | null {
   const [, quoted, token] =
-    /^multipart\/form-data\s*;(?:[^"]|"[^"]*")*?\bboundary=(?:"([^"]*)"|([^\s;"]*))/i.exec(contentType) ?? [];
+    /^multipart\/form-data\s*;(?:[^"]|"[^"]*")*?(?<=[;\s])boundary=(?:"([^"]*)"|([^\s;"]*))/i.exec(
+      contentType,
+    ) ?? [];
   const boundary = quoted ?? token ?? "";
   return /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/.test(boundary) ? boundary : null;
 }
+
+/**
+ * The name of a part. The parser leaves a content-disposition alone when anything in it is not as it should be, such as
+ * the name of a file, which clients write in any script (RFC 7578 §4.2) and which nobody here needs.
+ */
+function nameOf({ name, headers }: PartInfo): string {
+  const disposition = headers["content-disposition"];
+  if (name !== "" || typeof disposition !== "string" || disposition.length > MAX_DISPOSITION_LENGTH)
+    return name;
+  for (const [, key = "", quoted, plain = ""] of disposition.matchAll(PARAMETER))
+    if (key.toLowerCase() === "name") return quoted ?? plain.trim();
+  return "";
+}
+const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))/g;
 
 /** Some boundaries are slow to search for, so it is found out how much can be searched at a time. */
 function nextPieceBytes(bytes: number, searchMs: number): number {

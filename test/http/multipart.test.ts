@@ -160,6 +160,37 @@ describe("an upload is read", () => {
       "with further part headers",
       { body: multipartBody([{ ...PAYLOAD, headers: ["x-more: 1", "content-length: 12"] }, BACKUP]) },
     ],
+    ...[
+      'filename="Łukasz’s 💾.bin"',
+      'filename="a\tb"',
+      "filename=my backup.bin",
+      'filename="C:\\dir\\"',
+      'filename="x; name=payload"',
+      "",
+    ].flatMap((more): [string, Sent][] => {
+      const named = (name: string, content: string | Uint8Array) => part(name, content, `; ${more}`);
+      const [payload, backup] = [named("payload", PAYLOAD.content), named("backup", BACKUP_BYTES)];
+      return [
+        [`with a backup called ${more}`, { body: multipartBody([PAYLOAD, backup]) }],
+        [`with a payload called ${more}`, { body: multipartBody([payload, BACKUP]) }],
+      ];
+    }),
+    [
+      "with the name of a part behind that of its file",
+      {
+        body: multipartBody([
+          { ...PAYLOAD, disposition: 'form-data; filename="日本.json"; Name = payload' },
+          BACKUP,
+        ]),
+      },
+    ],
+    [
+      "with a parameter that ends like the boundary's",
+      {
+        body: multipartBody([PAYLOAD, BACKUP]),
+        contentType: `multipart/form-data; x-boundary=other; boundary=${BOUNDARY}`,
+      },
+    ],
     [
       "with a backup of exactly the limit",
       { body: multipartBody([PAYLOAD, part("backup", new Uint8Array(MAX_BACKUP_BYTES))]) },
@@ -295,6 +326,16 @@ describe("an upload is refused", () => {
     ],
     ["without parts", { body: Buffer.from(`--${BOUNDARY}--\r\n`) }, "missing_payload_field"],
     ["without payload", { body: multipartBody([BACKUP]) }, "missing_payload_field"],
+    [
+      "that hides the name of the payload behind more than any file is called",
+      {
+        body: multipartBody([
+          { ...PAYLOAD, disposition: `form-data; ${';a="'.repeat(600)}; name=payload` },
+          BACKUP,
+        ]),
+      },
+      "missing_payload_field",
+    ],
     [
       "with a payload of another case",
       { body: multipartBody([part("Payload", PAYLOAD.content), BACKUP]) },
