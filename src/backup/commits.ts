@@ -104,11 +104,16 @@ export function createCommits({ records, blobs, clock, random, background, acces
   }
 
   /**
-   * Does something while the proof for it is used up, which saves a round trip. Where it fails the proof is given back:
-   * a token is spent only by a call that succeeds. But not a counting passkey's, whose assertion works only once anyway.
+   * Does something while the proof for it is used up, which saves a round trip. A token is spent only by a call that
+   * succeeds: where `act` fails the proof is given back. A counting passkey's cannot be, so it is used up afterwards.
    */
-  async function spendBeside<T>(by: Proven, spending: Promise<void>, acting: Promise<T>): Promise<T> {
-    const [acted, spent] = await Promise.allSettled([acting, spending]);
+  async function spendBeside<T>(by: Proven, spend: () => Promise<void>, act: () => Promise<T>): Promise<T> {
+    if (isCounting(by)) {
+      const acted = await access.unlessReplayed(by.oneTime, act);
+      await spend();
+      return acted;
+    }
+    const [spent, acted] = await Promise.allSettled([spend(), act()]);
     if (
       spent.status === "rejected" &&
       spent.reason instanceof ServiceError &&
@@ -116,7 +121,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
     )
       throw spent.reason;
     if (acted.status === "rejected") {
-      if (spent.status === "fulfilled" && !isCounting(by))
+      if (spent.status === "fulfilled")
         await background.run("give a proof back", () => records.unspend(by.oneTime));
       throw acted.reason;
     }

@@ -132,14 +132,20 @@ export function contentOperations({
         holder: (listedFactor(entry.metadata, by.factor) ?? fail(unauthorized())).id,
         expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
       };
-      const delivering = openContent(entry, by.factor).then((opened) =>
-        deliver({ ...opened, syncFactorToken }),
-      );
+      const delivered: T[] = [];
       try {
-        return await spendBeside(by, spendProof(entry, by, issue), delivering);
+        return await spendBeside(
+          by,
+          () => spendProof(entry, by, issue),
+          async () => {
+            const opened = await openContent(entry, by.factor);
+            const answer = await deliver({ ...opened, syncFactorToken });
+            delivered.push(answer);
+            return answer;
+          },
+        );
       } catch (error) {
-        const [delivered] = await Promise.allSettled([delivering]);
-        if (delivered.status === "fulfilled") await delivered.value.discard();
+        for (const answer of delivered) await answer.discard();
         throw error;
       }
     },

@@ -197,6 +197,10 @@ export function factorOperations({ records, access, commits, limits, destruction
 
   /** Reads and spends side by side. */
   function openAndSpend(backupId: string, by: Proven): Promise<Entry> {
-    return spendBeside(by, spendPlainly(by.oneTime), open(backupId, by.factor));
+    return spendBeside(
+      by,
+      () => spendPlainly(by.oneTime),
+      () => open(backupId, by.factor),
+    );
   }
 }
