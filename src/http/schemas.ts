@@ -34,6 +34,23 @@ export function text(options: SchemaOptions = {}) {
   return Type.String({ maxLength: 4 * KIB, ...options });
 }
 
+/**
+ * A text that is kept with a backup, of at most `maxBytes` as the JSON that it is kept as: what is kept of a backup has
+ * to fit into one record, however a text is spelt.
+ */
+function keptText(maxBytes: number, options: SchemaOptions = {}): TUnsafe<string> {
+  return Type.Unsafe<string>({ ...options, [Kind]: "KeptText", type: "string", maxLength: maxBytes });
+}
+/** The most a UTF-16 code unit takes as JSON: a control character's escape. */
+const MAX_BYTES_PER_UNIT = 6;
+TypeRegistry.Set<{ maxLength: number }>(
+  "KeptText",
+  ({ maxLength }, value) =>
+    typeof value === "string" &&
+    (value.length * MAX_BYTES_PER_UNIT <= maxLength ||
+      Buffer.byteLength(JSON.stringify(value)) - '""'.length <= maxLength),
+);
+
 /** A JSON object of at most `maxBytes` as compact JSON, otherwise opaque. */
 function boundedJson(maxBytes: number, options: SchemaOptions = {}): TUnsafe<object> {
   return Type.Unsafe<object>({ ...options, [Kind]: "BoundedJson", type: "object", maxBytes });
@@ -139,8 +156,7 @@ export const Authorization = Type.Union(
   },
 );
 
-const EncryptedKey = Type.String({
-  maxLength: 8 * KIB,
+const EncryptedKey = keptText(8 * KIB, {
   description: "The user's encryption key, encrypted by something the service never sees.",
   example: examples.encryptedKey,
 });
@@ -153,15 +169,19 @@ export const EncryptionKey = Type.Union(
       {
         kind: Type.Literal("TURNKEY"),
         encryptedKey: EncryptedKey,
-        turnkeyAccountId: text(),
-        turnkeyUserId: text(),
-        turnkeyPrivateKeyId: text(),
+        turnkeyAccountId: keptText(4 * KIB),
+        turnkeyUserId: keptText(4 * KIB),
+        turnkeyPrivateKeyId: keptText(4 * KIB),
       },
       { title: "For Google and Apple accounts" },
     ),
   ],
   { description: "At most one of each kind is on a backup.", example: examples.encryptionKey },
 );
+
+export const TurnkeyProviderId = keptText(4 * KIB, {
+  description: "Required when the factor to register is a Google or Apple account.",
+});
 
 const ExportedFactor = Type.Object({
   id: Type.String({ description: "UUID." }),

@@ -16,7 +16,7 @@ import {
   optional,
   PasskeyName,
   PublicKey,
-  text,
+  TurnkeyProviderId,
 } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS, REGISTRATION_ERRORS } from "./factor-errors.ts";
@@ -82,9 +82,7 @@ const AddFactorRequest = object({
   newFactorAuthorization: Authorization,
   newFactorChallengeToken: ChallengeToken,
   encryptedBackupKey: optional(EncryptionKey),
-  turnkeyProviderId: optional(
-    text({ description: "Required when the new factor is a Google or Apple account." }),
-  ),
+  turnkeyProviderId: optional(TurnkeyProviderId),
 });
 
 export const AddFactorResponse = Type.Object({

@@ -16,6 +16,7 @@ import {
   normalizedManifestHash,
   object,
   optional,
+  TurnkeyProviderId,
   text,
 } from "../http/schemas.ts";
 import { withUpload } from "../http/upload.ts";
@@ -31,9 +32,7 @@ const CreatePayload = object({
   initialEncryptionKey: EncryptionKey,
   initialSyncFactor: Authorization,
   initialSyncChallengeToken: ChallengeToken,
-  turnkeyProviderId: optional(
-    text({ description: "Required when the main factor is a Google or Apple account." }),
-  ),
+  turnkeyProviderId: optional(TurnkeyProviderId),
   manifestHash: ManifestHash,
   backupAccountId: BackupAccountId,
   backupAccountChallengeToken: optional(ChallengeToken),
