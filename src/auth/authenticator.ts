@@ -158,6 +158,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
         }
         case "OIDC_ACCOUNT": {
           const { proof, idToken } = await proveAccount(authorization, challengeToken, context);
+          if (idToken.email === null) await requireUnused(idToken);
           return { ...proof, kind: { kind: "OIDC_ACCOUNT", account: accountOf(idToken) } };
         }
         case "PASSKEY":
@@ -187,13 +188,17 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     try {
       verifyKeypairSignature(publicKey, signature, challenge);
     } catch (error) {
-      // An id_token that was used before is told first, and costs a look only here: otherwise it shows in time.
-      if ((await records.locate(null, [idToken.nonce])).spent)
-        throw new ServiceError("already_used", "The id_token was used before");
+      await requireUnused(idToken);
       throw error;
     }
     const key = factorKeys.oidcAccount(idToken.issuer, idToken.sub);
     return { proof: { factor: { scope: "MAIN", key }, oneTime: [oneTime, idToken.nonce] }, idToken };
+  }
+
+  /** What is wrong besides is told after that. It costs a look only where something is: otherwise it shows in time. */
+  async function requireUnused({ nonce }: VerifiedIdToken): Promise<void> {
+    if ((await records.locate(null, [nonce])).spent)
+      throw new ServiceError("already_used", "The id_token was used before");
   }
 
   async function assertPasskey(

@@ -29,6 +29,7 @@ export function createBackups(options: BackupsOptions) {
   const access = createAccess(options.records);
   const commits = createCommits({ ...options, access });
   return {
+    unlessReplayed: access.unlessReplayed,
     ...contentOperations({ ...options, access, commits }),
     ...factorOperations({ ...options, access, commits }),
   };

@@ -65,11 +65,13 @@ export function create(services: Services) {
           payload.challengeToken,
           context,
         );
-        const sync = await authenticator.register(
-          "SYNC",
-          payload.initialSyncFactor,
-          payload.initialSyncChallengeToken,
-          context,
+        const sync = await backups.unlessReplayed(main.oneTime, () =>
+          authenticator.register(
+            "SYNC",
+            payload.initialSyncFactor,
+            payload.initialSyncChallengeToken,
+            context,
+          ),
         );
         const backupMetadata = await backups.create({
           backupId: payload.backupAccountId,

@@ -333,6 +333,22 @@ for (const driver of DRIVERS)
           expect((await sendProof(operation, account, { keypair, signer })).code()).toBe("already_used");
       });
 
+      test("is told before a missing address, and before what is wrong with the sync factor", async () => {
+        const account = newAccount("GOOGLE", issuer);
+        const keypair = createFactorKeypair();
+        (await sendCreate(account, { keypair })).answer.ok();
+        const { sub } = newAccount("GOOGLE", issuer);
+        const claims = { sub, email: undefined };
+        expect((await sendCreate(account, { keypair, claims })).answer.code()).toBe("already_used");
+        const user = newFactorUser(account);
+        const payload = await createPayloadOf(service().client, user, (challenge) =>
+          account.authorize(challenge, { keypair, claims: { sub } }),
+        );
+        const initialSyncFactor = { ...payload.initialSyncFactor, signature: "AAAA" };
+        const answer = await service().client.create({ ...payload, initialSyncFactor }, user.backup);
+        expect(answer.code()).toBe("already_used");
+      });
+
       test("is not spent by any call that fails", async () => {
         const { client } = service();
         const account = newAccount("GOOGLE", issuer);
