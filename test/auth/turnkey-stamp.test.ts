@@ -70,7 +70,7 @@ describe("a Turnkey stamp", () => {
     expect(verify(activityWith(), { flags: { uv: false } })).toEqual({ counter: 0 });
   });
 
-  test.each([5 * 60_000, 0, -30_000])("on an activity of %d ms ago is accepted", (ageMs) => {
+  test.each([5 * 60_000, 0, -10 * 60_000])("on an activity of %d ms ago is accepted", (ageMs) => {
     expect(verify(activityWith({ timestampMs: String(clock.nowMs() - ageMs) }))).toEqual({ counter: 0 });
   });
 
@@ -178,8 +178,6 @@ describe("a stamp is refused", () => {
     ["timestamp", { timestampMs: "-1" }],
     ["age", { timestampMs: String(clock.nowMs() - 5 * 60_000 - 1) }],
     ["age", { timestampMs: "0" }],
-    ["future", { timestampMs: String(clock.nowMs() + 30_001) }],
-    ["future", { timestampMs: "999999999999999" }],
   ])("for the activity's %s: %p", async (name, overrides) => {
     await expectRefusal(name, () => verify(activityWith(overrides)));
   });
