@@ -34,7 +34,7 @@ export interface Answer<T> {
 }
 
 /** An answer is not what the caller insisted on. */
-class AnswerError extends Error {
+export class AnswerError extends Error {
   constructor(request: string, status: number, body: unknown, expected: string) {
     super(`${request} answered ${status} ${JSON.stringify(body)?.slice(0, 500)}, expected ${expected}`);
     this.name = "AnswerError";

@@ -1,9 +1,19 @@
 /**
  * `bun run aws:setup`: makes the bucket and the tables that the aws driver needs, where they are missing.
- * With `--check` it only tells what is missing, and ends with status 1 when anything is.
+ * Ends with status 0 when all is there, 1 when `--check` finds something missing, 2 when it could not run.
  */
-import { ConfigError, type Environment, loadConfig } from "../config.ts";
+import { parseArgs } from "node:util";
+import type { Environment } from "../config.ts";
 import { type Finding, setUp } from "../storage/aws/setup.ts";
+import { explain } from "./explain.ts";
+import { loadStorageConfig } from "./storage-config.ts";
+
+const USAGE = `Usage: bun run aws:setup [--check]
+
+Makes the bucket and the tables that AWS_REGION, BACKUP_S3_BUCKET and the other variables of AWS name, as for the
+service. What is there already stays as it is.
+  --check  only tells what is missing
+`;
 
 const MARKS: Readonly<Record<Finding["state"], string>> = {
   present: "ok       ",
@@ -15,16 +25,13 @@ const MARKS: Readonly<Record<Finding["state"], string>> = {
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], env: Environment): Promise<number> {
-  const checkOnly = args.includes("--check");
-  if (args.some((arg) => arg !== "--check")) {
-    process.stderr.write("usage: bun run aws:setup [--check]\n");
-    return 2;
-  }
+  const options = optionsOf(args);
+  if (typeof options === "number") return options;
   try {
-    const { storage } = loadConfig(storageVariables(env));
+    const storage = loadStorageConfig({ ...env, STORAGE_DRIVER: "aws" });
     if (storage.driver !== "aws") throw new Error("the storage driver is not aws");
     let missing = 0;
-    for await (const { what, state } of setUp(storage, { checkOnly })) {
+    for await (const { what, state } of setUp(storage, options)) {
       if (state === "missing") missing += 1;
       const note = state === "unsupported" ? " is not supported by this endpoint" : "";
       process.stdout.write(`${MARKS[state]}${what}${note}\n`);
@@ -32,17 +39,24 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     return missing > 0 ? 1 : 0;
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
-    return 1;
+    return 2;
   }
 }
 
-/** Only what concerns storage: bucket and tables are often made by somebody who has none of the service's secrets. */
-function storageVariables(env: Environment): Environment {
-  const relevant = Object.entries(env).filter(([name]) => /^(AWS|BACKUP_S3|DYNAMODB)_/.test(name));
-  return { ...Object.fromEntries(relevant), APP_ENV: "development", STORAGE_DRIVER: "aws" };
-}
-
-function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.problems.join("\n");
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+function optionsOf(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        check: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (!values.help) return { checkOnly: values.check };
+    process.stdout.write(USAGE);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
+    return 2;
+  }
 }

@@ -1,17 +1,19 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs } from "node:util";
-import { ApiClient, type Exchange } from "./api-client.ts";
+import { AnswerError, ApiClient, type Exchange } from "./api-client.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
 import { exchangeAsText, heading } from "./demo-output.ts";
+import { explain } from "./explain.ts";
 
 const USAGE = `Usage: bun run demo [--url http://localhost:8000] [--attestation-token TOKEN]
-       [--origin http://localhost:8000] [--quiet]
+       [--origin ORIGIN] [--quiet]
 
 Creates a backup, recovers it on a second device, updates it, manages its factors and deletes it. Then does the same
 with a passkey and, where the service signs in made-up accounts, with a Google account.
   --url                the service to talk to
-  --origin             where passkeys say they were used: one of the service's WEBAUTHN_ORIGINS
+  --origin             where passkeys say they were used: one of the service's WEBAUTHN_ORIGINS; if not given,
+                       the service itself, under the name localhost where it is on this machine
   --attestation-token  sent as the header of that name, for services that ask for it
   --quiet              shows only the steps, not the requests and answers
 `;
@@ -29,9 +31,18 @@ try {
   await playFactorsLife(client, options.origin, announce);
   write("\nThe whole life of a backup went as it should.");
 } catch (error) {
-  process.stderr.write(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.stderr.write(`Is the service running at ${options.url}? Start it with: bun run dev\n`);
+  process.stderr.write(`\nThe demo failed: ${explain(error)}\n${hintFor(error)}\n`);
   process.exitCode = 1;
+}
+
+function hintFor(error: unknown): string {
+  if (!(error instanceof AnswerError))
+    return `Is the service running at ${options.url}? Start it with: bun run dev`;
+  if (error.message.includes("webauthn_error"))
+    return `Is ${options.origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;
+  if (error.message.includes("invalid_attestation_token"))
+    return "The service wants an attestation: send its bypass token with --attestation-token.";
+  return "Its log tells more, under the x-request-id of the answer.";
 }
 
 function optionsOrExit() {
@@ -40,7 +51,7 @@ function optionsOrExit() {
       options: {
         url: { type: "string", default: "http://localhost:8000" },
         "attestation-token": { type: "string" },
-        origin: { type: "string", default: "http://localhost:8000" },
+        origin: { type: "string" },
         quiet: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -49,13 +60,20 @@ function optionsOrExit() {
       process.stdout.write(USAGE);
       process.exit(0);
     }
-    if (URL.parse(values.url) === null) throw new Error(`--url is not a URL: ${values.url}`);
-    const { url, origin, quiet } = values;
+    const { url, quiet } = values;
+    const parsed = URL.parse(url);
+    if (parsed === null) throw new Error(`--url is not a URL: ${url}`);
+    const origin = values.origin ?? originOf(parsed);
     return { url, origin, quiet, attestationToken: values["attestation-token"] };
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
     process.exit(2);
   }
+}
+
+/** Passkeys are not used at addresses: this machine is `localhost` to them. */
+function originOf({ origin, hostname, port }: URL): string {
+  return /^(127\.|\[::1\]$)/.test(hostname) ? `http://localhost${port === "" ? "" : `:${port}`}` : origin;
 }
 
 function show(exchange: Exchange): void {

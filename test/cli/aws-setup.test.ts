@@ -5,6 +5,8 @@ import {
   GetBucketLifecycleConfigurationCommand,
   GetBucketVersioningCommand,
   GetPublicAccessBlockCommand,
+  type LifecycleRule,
+  PutBucketEncryptionCommand,
   PutBucketLifecycleConfigurationCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -15,6 +17,7 @@ import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { DRIVERS } from "../drivers.ts";
 import { awsEnvironment } from "../support/aws-storage.ts";
 import { startS3Endpoint } from "../support/s3-endpoint.ts";
+import { runCommand } from "./run-command.ts";
 
 type Variables = Record<string, string>;
 
@@ -31,19 +34,13 @@ async function newNames(): Promise<Variables> {
 }
 
 async function runSetup(env: Variables, ...args: string[]) {
-  const child = Bun.spawn([process.execPath, "src/cli/aws-setup.ts", ...args], {
-    cwd: `${import.meta.dir}/../..`,
-    env: { PATH: process.env.PATH, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [output, errors, status] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { status, output, errors } = await runCommand("aws-setup", env, ...args);
   const lines = output.trim().split("\n");
   return { status, lines, errors, withMark: (mark: string) => lines.filter((line) => line.startsWith(mark)) };
+}
+
+function fail(): never {
+  throw new Error("a rule is missing");
 }
 
 function clientsOf(env: Variables) {
@@ -137,12 +134,61 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       ]);
     });
 
+    test("makes a rule that no longer does its work anew, and leaves the number of days to the operator", async () => {
+      const env = await newNames();
+      await runSetup(env);
+      const { s3 } = clientsOf(env);
+      const Bucket = env.BACKUP_S3_BUCKET ?? "";
+      const rules = async () =>
+        (await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }))).Rules ?? [];
+      const put = (Rules: LifecycleRule[]) =>
+        s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules } }));
+      const [uploads = fail(), versions = fail()] = await rules();
+
+      const longer = { ...versions, NoncurrentVersionExpiration: { NoncurrentDays: 30 } };
+      await put([uploads, longer]);
+      expect((await runSetup(env)).lines).toContain(`ok       lifecycle rules of ${Bucket}`);
+      expect(await rules()).toEqual([uploads, longer]);
+
+      const { NoncurrentVersionExpiration: _, ...idle } = versions;
+      for (const spoilt of [
+        idle,
+        { ...versions, Status: "Disabled" as const },
+        { ...versions, Filter: { Prefix: "elsewhere/" } },
+      ]) {
+        await put([uploads, spoilt]);
+        expect((await runSetup(env)).lines).toContain(`created  lifecycle rules of ${Bucket}`);
+        expect(await rules()).toEqual([uploads, versions]);
+      }
+    });
+
+    test("makes the bucket in its region, also one that is newer than the SDK", async () => {
+      for (const AWS_REGION of ["us-east-1", "eu-central-1", "xx-newest-1"]) {
+        const env: Variables = { ...(await newNames()), AWS_REGION };
+        expect((await runSetup(env)).lines).toContain(`created  the bucket ${env.BACKUP_S3_BUCKET}`);
+      }
+    });
+
     test("sets the bucket's default key where one is configured", async () => {
       const kmsKeyArn = "arn:aws:kms:eu-west-1:000000000000:key/1";
       const env: Variables = { ...(await newNames()), BACKUP_S3_BUCKET_KMS_KEY_ARN: kmsKeyArn };
       const what = `encryption of ${env.BACKUP_S3_BUCKET} with ${kmsKeyArn}`;
       expect((await runSetup(env)).lines).toContain(`created  ${what}`);
       expect((await runSetup(env, "--check")).lines).toContain(`ok       ${what}`);
+
+      const { s3 } = clientsOf(env);
+      const ApplyServerSideEncryptionByDefault = {
+        SSEAlgorithm: "aws:kms",
+        KMSMasterKeyID: kmsKeyArn,
+      } as const;
+      await s3.send(
+        new PutBucketEncryptionCommand({
+          Bucket: env.BACKUP_S3_BUCKET ?? "",
+          ServerSideEncryptionConfiguration: { Rules: [{ ApplyServerSideEncryptionByDefault }] },
+        }),
+      );
+      // without a bucket key each object costs a call to KMS
+      expect((await runSetup(env, "--check")).lines).toContain(`MISSING  ${what}`);
     });
 
     test("only warns of what an endpoint does not implement", async () => {
@@ -162,22 +208,26 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       const swapped = { ...env, DYNAMODB_TABLE_FACTOR_LOOKUP: env.DYNAMODB_TABLE_BACKUPS ?? "" };
       await runSetup(env);
       const { status, errors } = await runSetup(swapped);
-      expect(status).toBe(1);
+      expect(status).toBe(2);
       expect(errors).toContain(`the table ${env.DYNAMODB_TABLE_BACKUPS} is there with the key BackupId`);
     });
 
     test("tells which variables are missing, and how it is used", async () => {
       const unset = await runSetup({});
-      expect(unset.status).toBe(1);
+      expect(unset.status).toBe(2);
       expect(unset.errors).toBe("AWS_REGION is required\nBACKUP_S3_BUCKET is required\n");
       const wrong = await runSetup({}, "--chekc");
-      expect(wrong).toMatchObject({ status: 2, errors: "usage: bun run aws:setup [--check]\n" });
+      expect(wrong.status).toBe(2);
+      expect(wrong.errors).toContain("Usage: bun run aws:setup [--check]");
+      const help = await runSetup({}, "--help");
+      expect(help).toMatchObject({ status: 0, errors: "" });
+      expect(help.lines).toContain("Usage: bun run aws:setup [--check]");
     });
 
     test("an endpoint that does not answer is told in one line", async () => {
       const env = { ...(await newNames()), AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1" };
       const { status, errors } = await runSetup(env, "--check");
-      expect(status).toBe(1);
+      expect(status).toBe(2);
       expect(errors).toMatch(/^.*ECONNREFUSED.*\n$/);
     });
   });

@@ -1,14 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
+import { freePort } from "../support/free-port.ts";
 import { startService } from "../support/service.ts";
 import { runCommand } from "./run-command.ts";
 
+/** The one that the services of tests know. */
+const ORIGIN = ["--origin", "http://localhost:8000"] as const;
 const demo = (...options: string[]) => runCommand("demo", {}, ...options);
 
 for (const driver of DRIVERS)
   describe(`the demo (${driver.name})`, () => {
     test("plays whole lives with every kind of factor and shows each exchange", async () => {
-      await using service = await startService(driver, { env: { APP_ENV: "development" } });
+      const port = String(freePort());
+      const env = { APP_ENV: "development", PORT: port, WEBAUTHN_ORIGINS: "" };
+      await using service = await startService(driver, { env });
       const { status, output, errors } = await demo("--url", service.url);
       expect({ status, errors }).toEqual({ status: 0, errors: "" });
       for (const path of ["/v1/create", "/v1/sync", "/v1/add-factor", "/v1/reset", "/dev/id-token"])
@@ -19,7 +24,7 @@ for (const driver of DRIVERS)
 
     test("leaves the accounts out where nobody issues id_tokens for made-up ones", async () => {
       await using service = await startService(driver);
-      const { status, output } = await demo("--url", service.url, "--quiet");
+      const { status, output } = await demo("--url", service.url, "--quiet", ...ORIGIN);
       expect(status).toBe(0);
       expect(output).toContain("no test issuer");
     });
@@ -31,12 +36,20 @@ for (const driver of DRIVERS)
         ATTESTATION_GATEWAY_BYPASS_TOKEN: "let me pass",
       };
       await using service = await startService(driver, { env });
-      expect((await demo("--url", service.url, "--quiet", "--attestation-token", "let me pass")).status).toBe(
-        0,
-      );
+      const passing = await demo("--url", service.url, ...ORIGIN, "--attestation-token", "let me pass");
+      expect(passing.status).toBe(0);
       const refused = await demo("--url", service.url, "--quiet");
       expect(refused.status).toBe(1);
       expect(refused.errors).toContain("invalid_attestation_token_header");
+      expect(refused.errors).toContain("--attestation-token");
+    });
+
+    test("asks for the origin where the service knows another", async () => {
+      await using service = await startService(driver);
+      const { status, errors } = await demo("--url", service.url, "--quiet");
+      expect(status).toBe(1);
+      expect(errors).toContain("webauthn_error");
+      expect(errors).toContain("--origin");
     });
   });
 

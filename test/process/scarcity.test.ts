@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import { freePort } from "../support/free-port.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
@@ -54,7 +55,7 @@ for (const driver of DRIVERS)
   test(`a process whose log cannot be written goes on, and says so in its figures (${driver.name})`, async () => {
     await using storage = await driver.environment();
     // the ports are logged nowhere
-    const [port, metricsPort] = freePorts();
+    const [port, metricsPort] = [freePort(), freePort()];
     const child = Bun.spawn(["sh", "-c", "exec bun src/main.ts > /dev/full"], {
       cwd: `${import.meta.dir}/../..`,
       env: {
@@ -87,12 +88,4 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false; // it does not listen yet
   }
-}
-
-function freePorts(): readonly number[] {
-  const fetch = () => new Response();
-  const servers = [1, 2].map(() => Bun.serve({ port: 0, hostname: "127.0.0.1", fetch }));
-  const ports = servers.map(({ port = 0 }) => port);
-  for (const server of servers) void server.stop(true);
-  return ports;
 }

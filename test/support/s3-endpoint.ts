@@ -49,6 +49,8 @@ export function startS3Endpoint({ pageKeys = 1000, unsupported = [] }: S3Endpoin
     const body = await receiveBody(request);
     const [, bucketName = "", key = ""] = /^\/([^/]*)\/?(.*)$/s.exec(decodeURIComponent(url.pathname)) ?? [];
     if (key === "" && request.method === "PUT" && url.searchParams.size === 0) {
+      const problem = placeProblem(request.headers.get("authorization") ?? "", body.content);
+      if (problem !== null) return fail(400, problem);
       if (buckets.has(bucketName)) return fail(409, "BucketAlreadyOwnedByYou");
       buckets.set(bucketName, { objects: new Map(), settings: new Map() });
       return new Response(null);
@@ -94,6 +96,14 @@ export function startS3Endpoint({ pageKeys = 1000, unsupported = [] }: S3Endpoin
   });
   server.unref(); // it ends with this process, and does not keep it
   return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
+}
+
+/** A bucket is made in the region that the request is signed for, which it names, unless that is us-east-1. */
+function placeProblem(authorization: string, body: Uint8Array): string | null {
+  const [, region = ""] = /Credential=[^/]+\/\d+\/([^/]+)\/s3\//.exec(authorization) ?? [];
+  const [, place] = /<LocationConstraint>([^<]*)</.exec(new TextDecoder().decode(body)) ?? [];
+  if (region === "us-east-1") return place === undefined ? null : "InvalidLocationConstraint";
+  return place === region ? null : "IllegalLocationConstraintException";
 }
 
 function onObject(bucket: Bucket, key: string, request: Request, body: ReceivedBody): Response {

@@ -1,6 +1,6 @@
 /** The bucket: versioned, closed to the public, and rid of what nobody needs any more. */
 import {
-  BucketLocationConstraint,
+  type BucketLocationConstraint,
   CreateBucketCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
@@ -62,15 +62,11 @@ export function bucketRequirement(s3: S3Client, config: AwsStorageConfig): Requi
 
 /** Makes the bucket; one that is ours already is no error. */
 export async function createBucket(s3: S3Client, { bucket, region }: AwsStorageConfig): Promise<void> {
-  const location = Object.values(BucketLocationConstraint).find((name) => name === region);
+  // us-east-1 is the place of buckets without one, and not accepted by name; the SDK may not know the newest regions
+  const LocationConstraint = region as BucketLocationConstraint;
+  const placed = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
   try {
-    await s3.send(
-      new CreateBucketCommand({
-        Bucket: bucket,
-        // us-east-1 is the place of buckets without one, and not accepted by name
-        ...(location === undefined ? {} : { CreateBucketConfiguration: { LocationConstraint: location } }),
-      }),
-    );
+    await s3.send(new CreateBucketCommand({ Bucket: bucket, ...placed }));
   } catch (error) {
     if (!hasName(error, "BucketAlreadyOwnedByYou")) throw error;
   }
@@ -136,7 +132,7 @@ function lifecycle(s3: S3Client, bucket: string): Requirement {
     what: `lifecycle rules of ${bucket}`,
     async isMet() {
       const rules = await found();
-      return RULES.every(({ ID }) => rules.some((rule) => rule.ID === ID && rule.Status === "Enabled"));
+      return RULES.every((wanted) => rules.some((rule) => doesTheSame(rule, wanted)));
     },
     async meet() {
       const others = (await found()).filter((rule) => RULES.every(({ ID }) => rule.ID !== ID));
@@ -144,6 +140,14 @@ function lifecycle(s3: S3Client, bucket: string): Requirement {
       await s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket: bucket, LifecycleConfiguration }));
     },
   };
+}
+
+/** Whether a rule is the wanted one and still does all of that. After how many days is for the operator to choose. */
+function doesTheSame(rule: LifecycleRule, wanted: LifecycleRule): boolean {
+  const { ID, Status, Filter, ...actions } = wanted;
+  if (rule.ID !== ID || rule.Status !== Status || (rule.Filter?.Prefix ?? rule.Prefix) !== Filter?.Prefix)
+    return false;
+  return Object.keys(actions).every((action) => rule[action as keyof LifecycleRule] !== undefined);
 }
 
 function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requirement {
@@ -156,7 +160,9 @@ function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requiremen
       );
       return (
         answer?.ServerSideEncryptionConfiguration?.Rules?.some(
-          (rule) => rule.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID === kmsKeyArn,
+          (rule) =>
+            rule.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID === kmsKeyArn &&
+            rule.BucketKeyEnabled === true,
         ) ?? false
       );
     },
