@@ -112,9 +112,7 @@ export function withRequestContext(
       const first = await Promise.race([answered, late.promise]);
       if (context.isLate) {
         context.code = "request_timeout";
-        dropBody(answered).catch((error) =>
-          log.error({ err: error, requestId: context.id }, "a late answer failed"),
-        );
+        answered.catch((error) => log.error({ err: error, requestId: context.id }, "a late answer failed"));
         return await late.promise;
       }
       return first;
@@ -160,11 +158,6 @@ export function withRequestContext(
       "request",
     );
   }
-}
-
-/** What an answer streams, a file or a connection, stays open until somebody reads or cancels it. */
-async function dropBody(answer: Promise<Response>): Promise<void> {
-  await (await answer).body?.cancel();
 }
 
 function requestId(request: Request, make: () => string): string {

@@ -79,6 +79,30 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([newer.key]);
     });
 
+    test("is not misled by a sync that replaces a blob between the listing and the look at it", async () => {
+      await using stores = await fixture(driver);
+      const [first, second, abandoned] = [await stores.put(), await stores.put(), await stores.put()];
+      await stores.refer("b", first);
+      stores.clock.advance(2 * HOUR_MS);
+      const { blobs, records, clock } = stores;
+      const stale = replaced(records, {
+        async *list() {
+          const listed = await Array.fromAsync(records.list());
+          const revision = (await records.read("b"))?.revision ?? "";
+          await records.commit({ backupId: "b", expect: { revision }, next: { blob: second, metadata: {} } });
+          await blobs.delete(first.key);
+          yield* listed;
+        },
+      });
+      const afterListing = replaced(blobs, {
+        async *list() {
+          for await (const blob of blobs.list()) if (blob.key === abandoned.key) yield blob;
+        },
+      });
+      expect((await sweep({ records: stale, blobs: afterListing, clock })).refusal).toBeNull();
+      expect(await stores.keys()).toEqual([second.key]);
+    });
+
     test("keeps the blobs of many backups", async () => {
       await using stores = await fixture(driver);
       const kept: string[] = [];

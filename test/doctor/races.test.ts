@@ -78,6 +78,21 @@ for (const { name, environment } of DRIVERS)
       expect((await examined(stale, { drill: true })).findings).toEqual([]);
     });
 
+    test("does not take a backup for gone that it finds none of twice, as while one is deleted and made anew", async () => {
+      await using patient = await newPatient(environment);
+      await storeBackup(patient, "b");
+      let reads = 0;
+      const seldom = seenThrough(patient, {
+        list: () => stream([]),
+        async read(backupId) {
+          reads += 1;
+          return reads <= 5 ? null : patient.records.read(backupId);
+        },
+      });
+      expect((await examined(seldom, {})).findings).toEqual([]);
+      expect(reads).toBeGreaterThan(5);
+    });
+
     test("does not delete a ciphertext that became current after the records were listed", async () => {
       await using patient = await newPatient(environment);
       await storeBackup(patient, "b1");

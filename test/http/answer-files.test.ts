@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { createBackground } from "../../src/background.ts";
@@ -85,6 +85,20 @@ describe("an answer in a file", () => {
     await rm(fixture.folder, { recursive: true });
     const { code, message } = await errorOf(() => fixture.answers.make(texts("x")));
     expect([code, message]).toEqual(["service_unavailable", expect.stringContaining(fixture.folder)]);
+  });
+
+  test("of another user of the machine is left alone", async () => {
+    await using fixture = await openFixture();
+    const path = join(fixture.folder, "backup-service-answer-old");
+    await Bun.write(path, "x");
+    const date = new Date(Date.now() - 130_000);
+    await utimes(path, date, date);
+    const { uid } = await stat(path);
+    using _ = spyOn(process, "geteuid").mockReturnValue(uid + 1);
+    const stop = removeAbandonedRegularly(fixture.background);
+    await fixture.background.settled();
+    stop();
+    expect(await readdir(fixture.folder)).toEqual(["backup-service-answer-old"]);
   });
 
   test("that a killed process left is removed at the start, and nothing else is", async () => {

@@ -67,6 +67,33 @@ describe("a rate limit", () => {
     expect(await usable("a", 100)).toBe(20);
   });
 
+  test("shares its counts one call at a time, and each use once", async () => {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const shared: number[] = [];
+    const counters = {
+      async addToCounter(_id: string, amount: number) {
+        shared.push(amount);
+        await answered;
+        return shared.reduce((sum, each) => sum + each, 0);
+      },
+    };
+    const { check, count } = createRateLimiter({ clock: new SettableClock(), background, counters });
+    for (let use = 0; use < 15; use++) count(LIMIT, "a");
+    expect(shared).toEqual([2]); // a tenth of the limit; the others wait for the answer
+    answer();
+    await background.settled();
+    count(LIMIT, "a");
+    await background.settled();
+    expect(shared).toEqual([2, 14]);
+    for (let use = 16; use < LIMIT.max; use++) {
+      check(LIMIT, "a");
+      count(LIMIT, "a");
+      await background.settled();
+    }
+    expect(() => check(LIMIT, "a")).toThrow(TooManyRequests);
+    expect(shared.reduce((sum, each) => sum + each, 0)).toBe(LIMIT.max);
+  });
+
   test("does not outlast its window when the clock is put back", async () => {
     const clock = new SettableClock();
     const usable = limiter(clock);

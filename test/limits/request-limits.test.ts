@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { loadConfig } from "../../src/config.ts";
+import type { ErrorCode } from "../../src/errors.ts";
+import type { RateLimit } from "../../src/limits/rate-limiter.ts";
+import { createRequestLimits } from "../../src/limits/request-limits.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService } from "../support/service.ts";
 import {
@@ -102,6 +106,16 @@ for (const driver of DRIVERS)
       (await there.deleteBackup(await solved(there, "delete-backup", user.sync))).ok();
     });
 
+    test("on destructive operations count the deletion of a whole backup, also when it is made anew", async () => {
+      const low = limits({ RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR: "1" });
+      await using service = await startService(driver, low);
+      const here = service.clientFrom("198.51.100.7");
+      const user = await userWithBackup(here);
+      (await here.deleteBackup(await solved(here, "delete-backup", user.sync))).ok();
+      await userWithBackup(here, user);
+      expectLimited(await here.deleteBackup(await solved(here, "delete-backup", user.sync)));
+    });
+
     test("on challenges and failures about one backup count for backup and address together", async () => {
       const low = { RATE_LIMIT_BACKUP_CHALLENGES_PER_HOUR: "3", RATE_LIMIT_BACKUP_FAILURES_PER_HOUR: "1" };
       await using service = await startService(driver, limits(low));
@@ -124,3 +138,49 @@ for (const driver of DRIVERS)
       for (let n = 0; n < 3; n++) (await service.client.keypairChallenge("sync")).ok();
     });
   });
+
+describe("an answer", () => {
+  const config = loadConfig({ APP_ENV: "development", RATE_LIMITS: "true" }).rateLimits;
+  const counted = (code: ErrorCode | null) => {
+    const names: string[] = [];
+    const count = ({ name }: RateLimit) => void names.push(name);
+    const requestLimits = createRequestLimits(config, { check: () => {}, count });
+    requestLimits.settle({ address: "192.0.2.1", backupId: "b", code });
+    return names;
+  };
+
+  test.each<ErrorCode>([
+    "jwt_error",
+    "unexpected_challenge_type",
+    "invalid_challenge_context",
+    "signature_verification_error",
+    "invalid_signature",
+    "webauthn_error",
+    "oidc_token_verification_error",
+    "oidc_token_invalid_nonce",
+    "turnkey_activity_error",
+    "invalid_attestation_token",
+    "invalid_attestation_token_claim",
+    "token_not_found",
+    "backup_untraceable",
+    "unauthorized_factor",
+    "already_used",
+  ])("of %s counts as a proof that did not hold", (code) => {
+    expect(counted(code)).toEqual(["address-failures", "backup-failures"]);
+  });
+
+  test.each<ErrorCode | null>([
+    null,
+    "invalid_payload",
+    "manifest_hash_mismatch",
+    "conflicting_lock",
+    "backup_account_id_already_exists",
+    "factor_not_found",
+    "not_found",
+    "too_many_requests",
+    "service_unavailable",
+    "internal_server_error",
+  ])("of %p counts as none", (code) => {
+    expect(counted(code)).toEqual([]);
+  });
+});

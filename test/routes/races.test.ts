@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Answer } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { RecordStore } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import {
   addedSyncFactor,
@@ -15,7 +16,7 @@ import {
   verifyFactorCall,
 } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { interleaving } from "../support/store-wrappers.ts";
+import { interleaving, replaced } from "../support/store-wrappers.ts";
 import { blobKeys, indexed, storedRecord } from "../support/stored.ts";
 import {
   addSyncFactorRequest,
@@ -310,5 +311,63 @@ for (const driver of DRIVERS)
         const { backup, metadata } = answer.ok();
         expect(backup === contents.get(metadata.manifestHash)).toBe(true);
       }
+    });
+  });
+
+for (const driver of DRIVERS)
+  describe(`in the middle of another request (${driver.name})`, () => {
+    let beforeCommit: (() => Promise<void>) | null = null;
+    let seen: RecordStore["read"] | null = null;
+    const service = sharedService(driver, {
+      wrapStores: ({ records, blobs }) => ({
+        blobs,
+        records: replaced(records, {
+          async commit(change) {
+            const act = beforeCommit;
+            beforeCommit = null;
+            await act?.();
+            return records.commit(change);
+          },
+          read: (backupId) => (seen === null ? records.read(backupId) : seen(backupId)),
+        }),
+      }),
+    });
+
+    test("a factor that is removed before its sync commits changes nothing", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const other = createFactorKeypair();
+      const { syncFactorToken } = await recovered(client, user);
+      (await client.addSyncFactor(await addSyncFactorRequest(client, other, syncFactorToken))).ok();
+      const payload = await syncPayload(client, user);
+      const factorId = (await metadataOf(client, user)).syncFactors[0]?.id ?? "";
+      const removal = await solved(client, "delete-factor", other, { factorId });
+      beforeCommit = async () =>
+        void (await client.deleteFactor({ ...removal, factorId, scope: "SYNC" })).ok();
+      const answer = await client.sync(payload, randomBytes(10));
+      expect([answer.status, answer.code()]).toEqual([423, "conflicting_lock"]);
+      const { backup, metadata } = await recovered(client, user);
+      expect([backup, metadata.manifestHash]).toEqual([
+        Buffer.from(user.backup).toString("base64"),
+        user.manifestHash,
+      ]);
+    });
+
+    test("a content that is replaced again and again is looked for some times, and not for ever", async () => {
+      const { client, services } = service();
+      const user = await userWithBackup(client);
+      const proof = await solved(client, "retrieve", user.main);
+      const { records } = services;
+      const stored = await storedRecord(services, user.account.backupAccountId);
+      let reads = 0;
+      seen = async () => {
+        reads += 1;
+        return { ...stored, blob: { ...stored.blob, key: `${stored.blob.key.slice(0, -4)}${1000 + reads}` } };
+      };
+      const answer = await client.retrieve(proof);
+      seen = null;
+      expect([answer.status, answer.code(), reads]).toEqual([500, "internal_server_error", 7]);
+      expect(await records.read(user.account.backupAccountId)).toEqual(stored);
+      (await client.retrieve(proof)).ok(); // the proof was given back
     });
   });

@@ -62,6 +62,19 @@ describe("a group of writes", () => {
     expect(notes()).toEqual(["d"]);
   });
 
+  test("is lost as a whole when SQLite undoes all of it for one of them, and nothing is written outside", async () => {
+    const { database, notes, insert, writes } = fixture();
+    const results = await Promise.allSettled([
+      writes.add(() => insert("a")),
+      writes.add(() => database.run("INSERT OR ROLLBACK INTO notes VALUES ('a')")),
+      writes.add(() => insert("c")),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    expect([notes(), database.inTransaction]).toEqual([[], false]);
+    await writes.add(() => insert("d"));
+    expect(notes()).toEqual(["d"]);
+  });
+
   test("has those that come within some turns of the event loop", async () => {
     const { database, insert } = fixture();
     const writes = new GroupCommit(database, 1_000, 60_000);
