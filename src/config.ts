@@ -6,6 +6,7 @@ import { deepFreeze } from "./deep-freeze.ts";
 import { type ChallengeTokenKey, type Environment, EnvironmentReader } from "./environment.ts";
 
 export type { Environment } from "./environment.ts";
+export type { ChallengeTokenKey };
 
 export type AppEnvironment = "production" | "staging" | "development";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";

@@ -1,12 +1,9 @@
 import { verifySecp256k1 } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeHex } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import { BACKUP_ACCOUNT_ID_PREFIX } from "../storage/contract.ts";
 
-/** A backup account id is this prefix and the 66 hex digits of a SEC 1 compressed point. */
-const PREFIX = "backup_account_";
-
-/** As a regular expression, for the schemas of requests. */
-export const BACKUP_ACCOUNT_ID_PATTERN = `^${PREFIX}[0-9a-fA-F]{66}$`;
+export { BACKUP_ACCOUNT_ID_PATTERN } from "../storage/contract.ts";
 
 /**
  * Checks that the holder of the secp256k1 key inside a backup account id signed a challenge.
@@ -21,7 +18,7 @@ export function verifyAccountSignature(
   signature: string,
   challenge: Uint8Array,
 ): void {
-  const publicKey = decodeHex(backupAccountId.slice(PREFIX.length));
+  const publicKey = decodeHex(backupAccountId.slice(BACKUP_ACCOUNT_ID_PREFIX.length));
   const der = decodeBase64(signature);
   const result =
     publicKey === null ? "invalid-key" : verifySecp256k1(publicKey, challenge, der ?? new Uint8Array());

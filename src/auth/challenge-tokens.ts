@@ -7,6 +7,7 @@ import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { CompactEncrypt, errors, jwtDecrypt } from "jose";
 import type { Clock } from "../clock.ts";
+import type { ChallengeTokenKey } from "../config.ts";
 import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
@@ -62,16 +63,13 @@ export interface ChallengeTokens {
   open(token: string, type: ChallengeType, context: ChallengeContext): Promise<SolvableChallenge>;
 }
 
+/** How long a challenge is: as unpredictable as a key. */
+export const CHALLENGE_BYTES = 32;
+
 export interface SolvableChallenge {
   readonly challenge: Uint8Array;
   readonly oneTime: OneTimeValue;
   readonly context: Required<ChallengeContext>;
-}
-
-export interface ChallengeTokenKey {
-  readonly kid: string;
-  /** 32 bytes. */
-  readonly secret: Uint8Array;
 }
 
 const issuedPayload = lazy(() =>

@@ -17,6 +17,7 @@ import {
   toldAsReplay,
 } from "./authenticator.ts";
 import {
+  CHALLENGE_BYTES,
   type ChallengeTokens,
   type ChallengeType,
   invalidContext,
@@ -103,7 +104,6 @@ export interface FactorAdditionOptions<Entry> {
   readonly random: Random;
 }
 
-const CHALLENGE_BYTES = 32;
 const PAIR_BYTES = 16;
 
 export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry>): FactorAddition<Entry> {

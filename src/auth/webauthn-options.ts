@@ -4,9 +4,9 @@ import type { Random } from "../clock.ts";
 import type { WebAuthnConfig } from "../config.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import { CHALLENGE_BYTES } from "./challenge-tokens.ts";
 
 const TIMEOUT_MS = 300_000;
-const CHALLENGE_BYTES = 32;
 const USER_ID_BYTES = 16;
 
 /** The algorithms a passkey may have, preferred first (COSE numbers, RFC 9053 §2.1 and RFC 8812 §2). */

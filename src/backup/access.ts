@@ -1,11 +1,17 @@
 /** The way to a backup: from a factor that proved itself over the index to the metadata, which alone authorises. */
 import { ServiceError } from "../errors.ts";
-import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
+import {
+  BACKUP_ACCOUNT_ID_PATTERN,
+  type BlobRef,
+  type FactorRef,
+  type OneTimeValue,
+  type RecordStore,
+} from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./metadata.ts";
 import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 
 /** What a store is asked for: a text of another form names no backup, and may be more than a store takes as a key. */
-const BACKUP_ACCOUNT_ID = /^backup_account_[0-9a-fA-F]{66}$/;
+const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
 
 /**
  * A factor that proved itself, and the one-time values of its proof. The proofs that auth makes have this shape; the

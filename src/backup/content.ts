@@ -5,6 +5,7 @@ import {
   BlobDamaged,
   type BlobStore,
   type Conflict,
+  type Content,
   type FactorRef,
   type OneTimeValue,
   type RecordStore,
@@ -33,8 +34,6 @@ import {
   SYNC_FACTOR_TOKEN_LIFETIME_MS,
   syncFactorTokenId,
 } from "./sync-factor-token.ts";
-
-export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** New content, and what the client believes is stored before it. */
 export interface ContentChange {
@@ -165,7 +164,8 @@ export function contentOperations({
     /**
      * Deletes a backup with all that belongs to it.
      *
-     * @throws ServiceError as {@link Access.enter}; `conflicting_lock`.
+     * @throws ServiceError as {@link Access.enter}; `too_many_requests` when too much was taken away from it lately;
+     *   `conflicting_lock`.
      */
     async delete(by: Proven): Promise<void> {
       const entry = await enter(by);

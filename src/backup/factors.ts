@@ -168,7 +168,8 @@ export function factorOperations({ records, access, commits, limits, destruction
      * Removes a factor; the last main factor takes the whole backup with it.
      *
      * @returns the metadata afterwards, `null` when the backup is gone.
-     * @throws ServiceError as {@link Access.enter} and {@link withoutFactor}; `conflicting_lock`.
+     * @throws ServiceError as {@link Access.enter} and {@link withoutFactor}; `too_many_requests` when too much was taken
+     *   away from the backup lately; `conflicting_lock`.
      */
     async deleteFactor(by: Proven, removal: FactorRemoval): Promise<ExportedMetadata | null> {
       const entry = await enter(by);

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 
 /** A blob this young may belong to an operation that has not committed yet. Far longer than any request lives. */
-const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
+export const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 
 export interface SweepResult {
   readonly expiredRows: number;

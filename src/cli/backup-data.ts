@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import type { Environment } from "../config.ts";
 import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy-data.ts";
 import { explain } from "./explain.ts";
+import { createProgressLine, mebibytes } from "./progress.ts";
 import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
 const USAGE = `Usage: bun run backup-data <target folder>
@@ -15,14 +16,12 @@ Copies database, blobs and keys of DATA_DIR to a folder, consistently, while the
 folder is brought up to date; only new blobs are copied then.
 `;
 
-const PROGRESS_EVERY_MS = 250;
-
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], env: Environment): Promise<number> {
   const target = targetOf(args);
   if (typeof target === "number") return target;
-  const progress = showProgress();
+  const progress = createProgressLine();
   try {
     const storage = loadStorageConfig(env);
     if (storage.driver !== "local")
@@ -31,7 +30,11 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
       );
     const source = storage.dataDir;
     await requireDatabase(source);
-    const result = await copyData({ source, target: target.folder, onProgress: progress.show });
+    const result = await copyData({
+      source,
+      target: target.folder,
+      onProgress: (copied) => progress.show(() => progressText(copied)),
+    });
     progress.end();
     process.stdout.write(summary(result, target.folder));
     for (const { backupId, blob, reason } of result.lost)
@@ -71,22 +74,6 @@ function summary(
   ].join("\n");
 }
 
-/** Only where somebody watches. */
-function showProgress() {
-  if (!process.stderr.isTTY) return { show() {}, end() {} };
-  const clearLine = "\r\u001b[K";
-  let nextMs = 0;
-  return {
-    show({ copiedBlobs, copiedBytes, presentBlobs }: CopyProgress) {
-      if (performance.now() < nextMs) return;
-      nextMs = performance.now() + PROGRESS_EVERY_MS;
-      const told = `copied ${copiedBlobs} blobs (${mebibytes(copiedBytes)}), ${presentBlobs} there already`;
-      process.stderr.write(`${clearLine}${told}`);
-    },
-    end: () => void process.stderr.write(clearLine),
-  };
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+function progressText({ copiedBlobs, copiedBytes, presentBlobs }: CopyProgress): string {
+  return `copied ${copiedBlobs} blobs (${mebibytes(copiedBytes)}), ${presentBlobs} there already`;
 }

@@ -1,6 +1,7 @@
 /** How the doctor tells: a report for people, or one JSON document. Both are written while the examination runs. */
 import type { Counts } from "../doctor/examination.ts";
 import type { Finding, FindingKind } from "../doctor/findings.ts";
+import { mebibytes } from "./progress.ts";
 
 export interface Report {
   begin(): void;
@@ -95,8 +96,4 @@ function summaryLines({ healthy, left, repaired, drill, repair, counts }: Summar
 export function progressLine({ drilledBlobs, drilledBytes }: Counts, elapsedMs: number): string {
   const perSecond = elapsedMs === 0 ? 0 : (drilledBytes * 1000) / elapsedMs;
   return `read ${drilledBlobs} blobs, ${mebibytes(drilledBytes)}, ${mebibytes(perSecond)}/s`;
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

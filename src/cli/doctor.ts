@@ -10,6 +10,7 @@ import { examine } from "../doctor/examine.ts";
 import { openStores } from "../services.ts";
 import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";
+import { createProgressLine } from "./progress.ts";
 import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
 const USAGE = `Usage: bun run doctor [--drill] [--repair] [--json]
@@ -80,16 +81,13 @@ function optionsOf(args: readonly string[]) {
   }
 }
 
-/** Only where somebody watches. */
 function showProgress(counts: Counts): () => void {
-  if (!process.stderr.isTTY) return () => {};
   const startedMs = performance.now();
-  const clearLine = "\r\u001b[K";
-  const show = () =>
-    process.stderr.write(`${clearLine}${progressLine(counts, performance.now() - startedMs)}`);
+  const line = createProgressLine();
+  const show = () => line.show(() => progressLine(counts, performance.now() - startedMs));
   const timer = setInterval(show, PROGRESS_EVERY_MS);
   return () => {
     clearInterval(timer);
-    process.stderr.write(clearLine);
+    line.end();
   };
 }

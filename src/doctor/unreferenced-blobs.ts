@@ -1,9 +1,8 @@
+import { UNREFERENCED_AFTER_MS } from "../backup/sweep.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding } from "./findings.ts";
 import type { KeyFilter } from "./key-filter.ts";
 
-/** A blob this young may belong to an operation that has not committed yet. Far longer than any request lives. */
-const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 /** How many suspects are held at once. Each batch costs one more pass over the records. */
 const BATCH = 100_000;
 

@@ -1,7 +1,7 @@
 /** The endpoints that hand out challenges. They touch no store. */
 import { type Static, type TString, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import type { Operation } from "../auth/challenge-tokens.ts";
+import { CHALLENGE_BYTES, type Operation } from "../auth/challenge-tokens.ts";
 import {
   CreationOptions,
   creationOptions,
@@ -16,8 +16,6 @@ import { examples } from "./examples.ts";
 import { operation as describeOperation } from "./openapi.ts";
 import { contextOf } from "./request-context.ts";
 import { ChallengeToken, object, PasskeyName } from "./schemas.ts";
-
-const CHALLENGE_BYTES = 32;
 
 type Issuer = Pick<Services, "challengeTokens" | "random" | "config" | "requestLimits">;
 

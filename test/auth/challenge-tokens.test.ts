@@ -1,9 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import {
-  type ChallengeContext,
-  type ChallengeTokenKey,
-  createChallengeTokens,
-} from "../../src/auth/challenge-tokens.ts";
+import { type ChallengeContext, createChallengeTokens } from "../../src/auth/challenge-tokens.ts";
+import type { ChallengeTokenKey } from "../../src/config.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { randomBytes } from "../support/users.ts";
