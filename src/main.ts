@@ -1,6 +1,6 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
 import { createApp } from "./app.ts";
-import { sweep } from "./backup/sweep.ts";
+import { createSweep } from "./backup/sweep.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
@@ -60,9 +60,10 @@ function announce(): void {
  */
 function sweepRegularly({ background, ...stores }: Services): () => void {
   if (config.storage.driver !== "local") return () => {};
+  const sweep = createSweep(stores);
   const run = () =>
     background.run("sweep", async () => {
-      const result = await sweep(stores);
+      const result = await sweep();
       if (result.refusal !== null)
         log.error(result, "unreferenced blobs are left alone: see what the doctor says");
       else if (result.expiredRows + result.unreferencedBlobs > 0) log.info(result, "swept");

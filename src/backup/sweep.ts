@@ -6,31 +6,55 @@ export const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 
 export interface SweepResult {
   readonly expiredRows: number;
+  /** How many blobs that no record refers to were deleted, or would have been but for {@link refusal}. */
   readonly unreferencedBlobs: number;
   /** Why unreferenced blobs were left alone; `null` when they were not. */
   readonly refusal: string | null;
 }
 
+export interface SweptStores {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+}
+
 /**
- * Collects what crashes and expiry leave behind: one-time rows past their expiry, and blobs that no record refers to.
- * Safe beside running processes: a blob is referred to by the commit that follows its writing or never, so one that
- * was old when it was listed and is not in the records read afterwards stays unreferenced.
+ * Collects, each time it is called, what crashes and expiry leave behind: one-time rows past their expiry, and blobs
+ * that no record refers to. Safe beside running processes: a blob is referred to by the commit that follows its writing
+ * or never, so one that was old when it was listed and is not in the records read afterwards stays unreferenced.
+ *
+ * How old a blob is depends on the clock, which may be put forward, or go on while the machine sleeps between the writing
+ * of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. Call it at
+ * intervals, by a timer, that are longer than any request lives.
  *
  * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
  * restored from an older copy: the blobs are what could still be rescued then.
  */
-export async function sweep(stores: {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
-  readonly clock: Clock;
-}): Promise<SweepResult> {
-  const { records, blobs, clock } = stores;
-  const expiredRows = await records.sweepExpired();
+export function createSweep(stores: SweptStores): () => Promise<SweepResult> {
+  const { records, blobs } = stores;
+  let suspects: ReadonlySet<string> = new Set();
 
+  return async () => {
+    const expiredRows = await records.sweepExpired();
+    const { unreferenced, refusal } = await findUnreferenced(stores);
+    const known = suspects;
+    suspects = unreferenced;
+    if (refusal !== null) return { expiredRows, unreferencedBlobs: unreferenced.size, refusal };
+    let unreferencedBlobs = 0;
+    for (const key of unreferenced.intersection(known)) {
+      await blobs.delete(key);
+      unreferencedBlobs += 1;
+    }
+    return { expiredRows, unreferencedBlobs, refusal };
+  };
+}
+
+async function findUnreferenced(stores: SweptStores) {
+  const { records, blobs, clock } = stores;
   const unreferenced = new Set<string>();
   for await (const { key, storedAtMs } of blobs.list())
     if (clock.nowMs() - storedAtMs > UNREFERENCED_AFTER_MS) unreferenced.add(key);
-  if (unreferenced.size === 0) return { expiredRows, unreferencedBlobs: 0, refusal: null };
+  if (unreferenced.size === 0) return { unreferenced, refusal: null };
 
   let backups = 0;
   let missing = 0;
@@ -38,17 +62,11 @@ export async function sweep(stores: {
     backups += 1;
     if (!unreferenced.delete(blob.key) && (await isMissing(stores, backupId, blob.key))) missing += 1;
   }
-  const refusal = refusalOf(unreferenced.size, backups, missing);
-  if (refusal === null) for (const key of unreferenced) await blobs.delete(key);
-  return { expiredRows, unreferencedBlobs: unreferenced.size, refusal };
+  return { unreferenced, refusal: refusalOf(unreferenced.size, backups, missing) };
 }
 
 /** A sync may replace a blob between the listing and the look at it, so the record is asked once more. */
-async function isMissing(
-  { records, blobs }: { readonly records: RecordStore; readonly blobs: BlobStore },
-  backupId: string,
-  key: string,
-): Promise<boolean> {
+async function isMissing({ records, blobs }: SweptStores, backupId: string, key: string): Promise<boolean> {
   if ((await blobs.sizeOf(key)) !== null) return false;
   return (await records.read(backupId))?.blob.key === key;
 }

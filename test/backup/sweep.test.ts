@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { sweep } from "../../src/backup/sweep.ts";
+import { createSweep, type SweptStores } from "../../src/backup/sweep.ts";
 import { systemRandom } from "../../src/clock.ts";
 import type { BlobRef } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
@@ -7,6 +7,13 @@ import { SettableClock } from "../support/settable-clock.ts";
 import { replaced } from "../support/store-wrappers.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
+
+/** Sweeps for the second time: the first only takes note. */
+async function sweep(stores: SweptStores) {
+  const run = createSweep(stores);
+  await run();
+  return run();
+}
 
 async function fixture(driver: Driver) {
   const clock = new SettableClock(Date.now()); // blobs are as old as their files say
@@ -41,6 +48,20 @@ for (const driver of DRIVERS)
       expect((await sweep(stores)).unreferencedBlobs).toBe(1);
       expect(await stores.keys()).toEqual([current.key]);
       expect(await sweep(stores)).toEqual({ expiredRows: 0, unreferencedBlobs: 0, refusal: null });
+    });
+
+    test("deletes a blob only when it finds it unreferenced again, whatever the clock did meanwhile", async () => {
+      await using stores = await fixture(driver);
+      const [current, waiting] = [await stores.put(), await stores.put()];
+      await stores.put();
+      for (const backupId of ["a", "b"]) await stores.refer(backupId, current);
+      const run = createSweep(stores);
+      stores.clock.advance(24 * HOUR_MS); // the machine slept while a request was about to commit
+      expect((await run()).unreferencedBlobs).toBe(0);
+      await stores.refer("late", waiting);
+      expect((await run()).unreferencedBlobs).toBe(1);
+      expect(await stores.keys()).toEqual([current.key, waiting.key].toSorted());
+      expect((await run()).unreferencedBlobs).toBe(0);
     });
 
     test("leaves a blob alone that is referred to while it works", async () => {
@@ -125,7 +146,7 @@ for (const driver of DRIVERS)
       expect(await records.spend([short])).toBe(true);
       expect(await records.spend([long])).toBe(true);
       clock.advance(2_000);
-      const { expiredRows } = await sweep(stores);
+      const { expiredRows } = await createSweep(stores)();
       expect(expiredRows).toBe(driver.name === "local" ? 1 : 0); // the other store expires rows by itself
       expect(await records.spend([long])).toBe(false);
     });
