@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
 import type { RequestBody } from "../../src/cli/api-client.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -27,12 +26,11 @@ import {
   recoveredBy,
   removeFactor,
 } from "../support/factors.ts";
-import { head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
 import type { BinaryEncoding, RegistrationTweaks, Tweaks } from "../support/software-authenticator.ts";
 import { interleaving } from "../support/store-wrappers.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
-import { jsonRequestContract, long } from "./requests.ts";
+import { long } from "./requests.ts";
 
 const OPERATIONS: readonly MainOperation[] = ["retrieve", "verify-factor"];
 const ENCODINGS: readonly BinaryEncoding[] = [
@@ -80,175 +78,6 @@ for (const driver of DRIVERS)
       return { user, payload, answer: await client.create(payload, user.backup) };
     };
     const whole = (credential: RequestBody) => credential;
-
-    describe("the options to make one", () => {
-      const options = async (body: RequestBody) => (await service().client.createPasskeyChallenge(body)).ok();
-      const common = {
-        rp: { name: "Backup Service", id: "localhost" },
-        user: { id: expect.stringMatching(/^[\w-]{22}$/), name: "ada@example.com", displayName: "Ada" },
-        challenge: expect.stringMatching(/^[\w-]{43}$/),
-        pubKeyCredParams: [
-          { type: "public-key", alg: -7 },
-          { type: "public-key", alg: -257 },
-        ],
-        timeout: 300_000,
-        attestation: "none",
-      };
-
-      test("on IOS are these and no others", async () => {
-        const { challenge } = await options({ name: "ada@example.com", displayName: "Ada", platform: "IOS" });
-        expect<unknown>(challenge).toEqual({
-          publicKey: {
-            ...common,
-            authenticatorSelection: {
-              residentKey: "discouraged",
-              requireResidentKey: false,
-              userVerification: "required",
-            },
-            extensions: {
-              credentialProtectionPolicy: "userVerificationRequired",
-              enforceCredentialProtectionPolicy: false,
-              uvm: true,
-              credProps: true,
-            },
-          },
-        });
-      });
-
-      test("on ANDROID are these and no others", async () => {
-        const { challenge } = await options({
-          name: "ada@example.com",
-          displayName: "Ada",
-          platform: "ANDROID",
-        });
-        expect<unknown>(challenge).toEqual({
-          publicKey: {
-            ...common,
-            authenticatorSelection: {
-              authenticatorAttachment: "platform",
-              residentKey: "required",
-              requireResidentKey: true,
-              userVerification: "required",
-            },
-            hints: ["client-device"],
-            extensions: { uvm: true, credProps: true },
-          },
-        });
-      });
-
-      test("have a challenge, a user id and a token of their own each time", async () => {
-        const seen = new Set<string>();
-        for (let round = 0; round < 3; round++) {
-          const { challenge, token } = await options({ name: "a", displayName: "A", platform: "IOS" });
-          for (const value of [challenge.publicKey.challenge, challenge.publicKey.user.id, token])
-            seen.add(value);
-        }
-        expect(seen.size).toBe(9);
-      });
-
-      test("need a name and a display name", async () => {
-        const { client } = service();
-        for (const empty of [{ name: "" }, { displayName: "" }]) {
-          const body = { name: "a", displayName: "A", platform: "IOS", ...empty };
-          const answer = await client.createPasskeyChallenge(body);
-          expect([answer.status, answer.code()]).toEqual([400, "webauthn_error"]);
-        }
-      });
-
-      jsonRequestContract(
-        service,
-        "/v1/create/challenge/passkey",
-        async () => ({ name: "a", displayName: "A", platform: "IOS" }),
-        [
-          ["without name", ({ name: _, ...rest }) => rest, "/name"],
-          ["with name null", (body) => ({ ...body, name: null }), "/name"],
-          ["with name over 256 characters", (body) => ({ ...body, name: long(257) }), "/name"],
-          ["without displayName", ({ displayName: _, ...rest }) => rest, "/displayName"],
-          [
-            "with displayName over 256 characters",
-            (body) => ({ ...body, displayName: long(257) }),
-            "/displayName",
-          ],
-          ["without platform", ({ platform: _, ...rest }) => rest, "/platform"],
-          ["of another platform", (body) => ({ ...body, platform: "WINDOWS" }), "/platform"],
-          ["of a platform in lower case", (body) => ({ ...body, platform: "ios" }), "/platform"],
-        ],
-      );
-    });
-
-    for (const operation of OPERATIONS)
-      describe(`the options to use one for ${operation}`, () => {
-        const path = `/v1/${operation}/challenge/passkey`;
-
-        test("are these and no others", async () => {
-          const { challenge } = (await service().client.passkeyChallenge(operation)).ok();
-          expect<unknown>(challenge).toEqual({
-            publicKey: {
-              challenge: expect.stringMatching(/^[\w-]{43}$/),
-              timeout: 300_000,
-              rpId: "localhost",
-              allowCredentials: [],
-              userVerification: "required",
-              extensions: { uvm: true },
-            },
-            mediation: "conditional",
-          });
-        });
-
-        test("need no body", async () => {
-          const { client } = service();
-          const json = { "content-type": "application/json" };
-          for (const init of [
-            {},
-            { body: "", headers: json },
-            { body: "{}", headers: json },
-            { body: '{"a":1}', headers: json },
-          ]) {
-            const answer = await client.exchange(
-              "POST",
-              path,
-              null,
-              init,
-              Type.Object({ token: Type.String() }),
-            );
-            expect(answer.ok().token).not.toBe("");
-          }
-        });
-
-        for (const [name, headers, sent] of [
-          ["a type without a length", { "content-type": "application/json" }, ""],
-          ["a length of 0 and another type", { "content-type": "text/plain", "content-length": 0 }, ""],
-          ["chunks, but none", { "transfer-encoding": "chunked" }, LAST_CHUNK],
-          [
-            "a type and no chunks",
-            { "content-type": "application/json", "transfer-encoding": "chunked" },
-            LAST_CHUNK,
-          ],
-        ] as const)
-          test(`need no body where a request announces ${name}`, async () => {
-            using connection = await openConnection(service().url);
-            await connection.write(head("POST", path, headers) + sent);
-            const { status, body } = await connection.answer();
-            expect([status, JSON.parse(body).token]).toEqual([200, expect.any(String)]);
-          });
-
-        test("are not had with a body that is something else", async () => {
-          const { client } = service();
-          const sent = async (body: string, type: string) =>
-            (
-              await client.exchange(
-                "POST",
-                path,
-                null,
-                { body, headers: { "content-type": type } },
-                Type.Unknown(),
-              )
-            ).status;
-          expect(await sent("{", "application/json")).toBe(400);
-          expect(await sent("[]", "application/json")).toBe(422);
-          expect(await sent("{}", "text/plain")).toBe(415);
-        });
-      });
 
     test("make a backup, verify and recover it, and come back to the letter as they were registered", async () => {
       const { client } = service();
