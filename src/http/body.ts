@@ -33,7 +33,8 @@ export class SchemaMismatch extends ServiceError {
  * is read, because the framework's own errors print the value that does not fit, which can be made to fail.
  *
  * The route answers `unsupported_media_type`; `content_too_large`, before reading where the client declared the length;
- * `service_unavailable` when bodies take too much memory already; `invalid_payload` when the body is not JSON in UTF-8, or as {@link SchemaMismatch} when it does not fit.
+ * `service_unavailable` when bodies take too much memory already; `invalid_payload` when the body is not JSON in UTF-8,
+ * or as {@link SchemaMismatch} when it does not fit.
  */
 export function jsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, (request) => readJson(request, MAX_JSON_BYTES));
