@@ -4,6 +4,8 @@ import { randomBytes, randomUUID } from "node:crypto";
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number;
+  /** Milliseconds since some moment. They never go back, whatever is done to the clock, but may not count sleep. */
+  elapsedMs(): number;
 }
 
 /** Where the service takes unpredictable values from. */
@@ -14,6 +16,6 @@ export interface Random {
   uuid(): string;
 }
 
-export const systemClock: Clock = { nowMs: () => Date.now() };
+export const systemClock: Clock = { nowMs: () => Date.now(), elapsedMs: () => performance.now() };
 
 export const systemRandom: Random = { bytes: (length) => randomBytes(length), uuid: () => randomUUID() };

@@ -8,6 +8,8 @@ import { version } from "./version.ts";
 
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
+/** When there is something to look at again: longer than a request lives. */
+const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 /** After the start has been answered, and whoever waited for that has come. */
 const WARM_UP_AFTER_MS = 1_000;
 /** One signal to all processes of a service comes several times: `bun run` passes on what its child got too. */
@@ -18,7 +20,7 @@ const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
-setTimeout(() => void services.background.run("warm up", warmUp), WARM_UP_AFTER_MS).unref();
+setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
 announce(); // last: whoever waits for this line may send a signal at once
 
 async function startOrExit(): Promise<{ services: Services; server: RunningServer }> {
@@ -61,21 +63,32 @@ function announce(): void {
 function sweepRegularly({ background, ...stores }: Services): () => void {
   if (config.storage.driver !== "local") return () => {};
   const sweep = createSweep(stores);
-  const run = () =>
-    background.run("sweep", async () => {
-      const result = await sweep();
+  let timer: Timer;
+  const run = async () => {
+    let nextMs = SWEEP_EVERY_MS;
+    await background.run("sweep", async () => {
+      const { suspects, ...result } = await sweep();
+      if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
         log.error(result, "unreferenced blobs are left alone: see what the doctor says");
       else if (result.expiredRows + result.unreferencedBlobs > 0) log.info(result, "swept");
     });
-  void run();
-  const timer = setInterval(run, SWEEP_EVERY_MS);
-  return () => clearInterval(timer);
+    timer = setTimeout(run, nextMs);
+  };
+  timer = setTimeout(run, 0);
+  return () => clearTimeout(timer);
 }
 
+/** The runtime may keep a failure to load for good, so a process with one is better started again. */
 async function warmUp(): Promise<void> {
-  await services.warmUp();
-  log.debug("everything is loaded");
+  try {
+    await services.warmUp();
+    log.debug("everything is loaded");
+  } catch (error) {
+    log.fatal({ err: error }, "a part of the service cannot be loaded");
+    process.exitCode = 1;
+    onSignal("nobody: it could not start as a whole");
+  }
 }
 
 function onSignal(signal: string): void {
@@ -92,5 +105,5 @@ async function shutDown(signal: string): Promise<void> {
   await server.stop(GRACE_MS);
   await services[Symbol.asyncDispose]();
   log.info("bye");
-  process.exit(0);
+  process.exit();
 }

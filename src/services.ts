@@ -43,7 +43,10 @@ export interface Services extends AsyncDisposable {
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
   readonly readingTurns: ReadingTurns;
-  /** Loads the code that was left for later, before a request has to wait for it. Safe to repeat. */
+  /**
+   * Loads the code that was left for later, before a request has to wait for it. Where that fails, as when no file can be
+   * opened, the runtime may keep the failure for as long as the process lives.
+   */
   warmUp(): Promise<void>;
 }
 
@@ -150,10 +153,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   };
 }
 
-/**
- * The WebAuthn library takes longer to load than all the rest, so nothing waits for it but the first passkey. Loading
- * it may fail for a while, as when no file can be opened: it is tried again for the next one.
- */
+/** The WebAuthn library takes longer to load than all the rest, so nothing waits for it but the first passkey. */
 function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load(): Promise<unknown> } {
   const verifier = lazy(async () => {
     try {

@@ -53,15 +53,22 @@ export function createJwks({
   fetch = globalThis.fetch,
   timeoutMs = DEFAULT_TIMEOUT_MS,
 }: JwksOptions): Jwks {
-  let cached: { readonly keys: KeySet; readonly fetchedAtMs: number } | null = null;
+  let cached: { readonly keys: KeySet; readonly fetchedAt: Moment } | null = null;
   let running: Promise<KeySet> | null = null;
-  let failure: { readonly error: unknown; readonly atMs: number } | null = null;
-  let unknownKidAtMs = Number.NEGATIVE_INFINITY;
+  let failure: { readonly error: unknown; readonly at: Moment } | null = null;
+  let unknownKidAt: Moment | null = null;
 
-  /** Milliseconds since `atMs`. Once the clock was put back nobody knows, so it counts as long ago. */
-  function since(atMs: number): number {
-    const elapsedMs = clock.nowMs() - atMs;
-    return elapsedMs < 0 ? Number.POSITIVE_INFINITY : elapsedMs;
+  /** As `clock` tells it, which may be put back, and as time passed, which may not count sleep. */
+  function moment() {
+    return { nowMs: clock.nowMs(), elapsedMs: clock.elapsedMs() };
+  }
+  type Moment = ReturnType<typeof moment>;
+
+  /** Milliseconds since then, or more. */
+  function since(then: Moment | null): number {
+    if (then === null) return Number.POSITIVE_INFINITY;
+    const { nowMs, elapsedMs } = moment();
+    return Math.max(nowMs - then.nowMs, elapsedMs - then.elapsedMs);
   }
 
   /** Fetches the keys; who comes while a fetch is running waits for that one. */
@@ -75,23 +82,23 @@ export function createJwks({
   async function fetchAndKeep(): Promise<KeySet> {
     try {
       const keys = await fetchKeys(url, fetch, timeoutMs);
-      cached = { keys, fetchedAtMs: clock.nowMs() };
+      cached = { keys, fetchedAt: moment() };
       failure = null;
       return keys;
     } catch (error) {
-      failure = { error, atMs: clock.nowMs() };
+      failure = { error, at: moment() };
       throw unavailable(url, error);
     }
   }
 
   function refreshInBackground(): void {
-    if (running !== null || (failure !== null && since(failure.atMs) < FAILURE_PAUSE_MS)) return;
+    if (running !== null || (failure !== null && since(failure.at) < FAILURE_PAUSE_MS)) return;
     void background.run("jwks-refresh", refresh);
   }
 
   /** The keys as they are now, and whether they were fetched for this very call. */
   async function currentKeys(): Promise<{ readonly keys: KeySet; readonly fetched: boolean }> {
-    const ageMs = cached === null ? Number.POSITIVE_INFINITY : since(cached.fetchedAtMs);
+    const ageMs = since(cached?.fetchedAt ?? null);
     if (cached === null || ageMs >= MAX_AGE_MS) return { keys: await refresh(), fetched: true };
     if (ageMs >= FRESH_FOR_MS) refreshInBackground();
     return { keys: cached.keys, fetched: false };
@@ -99,11 +106,11 @@ export function createJwks({
 
   /** The keys after a look whether the issuer has a new one. */
   async function keysForUnknownKid(known: KeySet): Promise<KeySet> {
-    if (running === null && since(unknownKidAtMs) < UNKNOWN_KID_PAUSE_MS) {
+    if (running === null && since(unknownKidAt) < UNKNOWN_KID_PAUSE_MS) {
       if (failure !== null) throw unavailable(url, failure.error);
       return known;
     }
-    unknownKidAtMs = clock.nowMs();
+    unknownKidAt = moment();
     return refresh();
   }
 

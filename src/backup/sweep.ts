@@ -8,6 +8,8 @@ export interface SweepResult {
   readonly expiredRows: number;
   /** How many blobs that no record refers to were deleted, or would have been but for {@link refusal}. */
   readonly unreferencedBlobs: number;
+  /** How many the next call will delete if they are unreferenced then. */
+  readonly suspects: number;
   /** Why unreferenced blobs were left alone; `null` when they were not. */
   readonly refusal: string | null;
 }
@@ -38,14 +40,12 @@ export function createSweep(stores: SweptStores): () => Promise<SweepResult> {
     const expiredRows = await records.sweepExpired();
     const { unreferenced, refusal } = await findUnreferenced(stores);
     const known = suspects;
-    suspects = unreferenced;
-    if (refusal !== null) return { expiredRows, unreferencedBlobs: unreferenced.size, refusal };
-    let unreferencedBlobs = 0;
-    for (const key of unreferenced.intersection(known)) {
-      await blobs.delete(key);
-      unreferencedBlobs += 1;
-    }
-    return { expiredRows, unreferencedBlobs, refusal };
+    suspects = new Set();
+    if (refusal !== null) return { expiredRows, unreferencedBlobs: unreferenced.size, suspects: 0, refusal };
+    suspects = unreferenced.difference(known);
+    const deletable = unreferenced.intersection(known);
+    for (const key of deletable) await blobs.delete(key);
+    return { expiredRows, unreferencedBlobs: deletable.size, suspects: suspects.size, refusal };
   };
 }
 

@@ -2,6 +2,7 @@
  * `bun run doctor`: checks that everything that is stored fits together, beside a running service or without one.
  * Ends with status 0 when all is well, 1 when findings are left, 2 when it could not run.
  */
+import { setTimeout as after } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { systemClock, systemRandom } from "../clock.ts";
 import type { Environment } from "../config.ts";
@@ -17,13 +18,16 @@ const USAGE = `Usage: bun run doctor [--drill] [--repair] [--json]
 
 Checks every backup, index row and blob. Changes nothing unless it is told to.
   --drill   reads every current blob and checks its hash
-  --repair  deletes blobs that nothing refers to, releases index rows without factor, adds those that are missing
+  --repair  deletes blobs that nothing refers to (when it finds any, it takes a minute longer, to look again), releases
+            index rows without factor, adds those that are missing
   --json    prints one JSON document
 
 The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service.
 `;
 
 const PROGRESS_EVERY_MS = 250;
+/** Twice as long as a request may take. */
+const REST_MS = 60_000;
 
 process.exitCode = await main(process.argv.slice(2), process.env);
 
@@ -44,7 +48,8 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     const stopProgress = drill ? showProgress(counts) : () => {};
     try {
       await Promise.all([records.ready(), blobs.ready()]);
-      for await (const finding of examine({ records, blobs, ...sources, drill, repair, counts })) {
+      const rest = () => after(REST_MS);
+      for await (const finding of examine({ records, blobs, ...sources, drill, repair, counts, rest })) {
         found[finding.repaired ? "repaired" : "left"] += 1;
         report.found(finding);
       }

@@ -1,6 +1,6 @@
 /** How far an operator command has come, in one line that is written over, where somebody watches. */
 
-const SHOWN_EVERY_MS = 250;
+const SHOWN_EVERY_MS = 200;
 const CLEAR_LINE = "\r\u001b[K";
 
 export interface ProgressLine {

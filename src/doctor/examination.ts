@@ -11,6 +11,8 @@ export interface ExaminationOptions {
   readonly drill: boolean;
   /** Whether to repair what can safely be repaired. */
   readonly repair: boolean;
+  /** Waits for longer than any request lives. Called before ciphertexts are deleted. */
+  rest(): Promise<void>;
 }
 
 export interface Examination extends ExaminationOptions {

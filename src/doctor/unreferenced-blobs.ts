@@ -14,9 +14,10 @@ const INCOMPLETE =
  * Finds blobs that no record refers to, and deletes them if the examination repairs.
  *
  * `referenced` has every key that was current when the records were gone through; what it does not have may only have
- * become current since. So suspects are held against the records once more. That is conclusive: a blob is referred to
- * by the commit that follows its writing or never, and one that was old when it was listed and is in no record read
- * afterwards stays unreferenced.
+ * become current since. So suspects are held against the records once more. A blob is referred to by the commit that
+ * follows its writing or never, so one that was old when it was listed and is in no record read afterwards stays
+ * unreferenced. But how old it is depends on two clocks, of the store and of this machine. So nothing is deleted that
+ * has not been seen unreferenced again after a rest.
  *
  * None is deleted where records and blobs do not seem to belong together. They are what could still be rescued then.
  */
@@ -24,10 +25,14 @@ export async function* unreferencedBlobs(
   examination: Examination,
   { referenced, blobsAreComplete }: { readonly referenced: KeyFilter; readonly blobsAreComplete: boolean },
 ): AsyncGenerator<Finding> {
-  const { blobs, repair, counts } = examination;
+  const { blobs, repair, counts, rest } = examination;
   let total = 0;
   for await (const suspects of batches(suspectBlobs(examination, referenced))) {
     await keepUnreferenced(examination, suspects);
+    if (repair && blobsAreComplete && suspects.size > 0) {
+      await rest();
+      await keepUnreferenced(examination, suspects);
+    }
     total += suspects.size;
     const objection = total > counts.backups ? TOO_MANY : blobsAreComplete ? null : INCOMPLETE;
     for (const blobKey of suspects)

@@ -6,7 +6,7 @@ import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { pathOf } from "./path.ts";
-import { contextOf, onTooLate } from "./request-context.ts";
+import { contextOf, declaredLength, onTooLate } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
@@ -43,11 +43,21 @@ export function jsonBody<T extends TSchema>(schema: T) {
 /** As {@link jsonBody}, but a request without a body counts as `{}`, whatever type it names. */
 export function optionalJsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, async (request) => {
-    const chunks = await readWhole(request, MAX_JSON_BYTES);
-    if (chunks.every(({ length }) => length === 0)) return "{}";
-    requireJson(request);
-    return jsonText(chunks, "The body");
+    if (isJson(request.headers.get("content-type"))) {
+      const chunks = await readWhole(request, MAX_JSON_BYTES);
+      return chunks.every(({ length }) => length === 0) ? "{}" : jsonText(chunks, "The body");
+    }
+    if (!(await isEmpty(request))) throw unsupportedType();
+    return "{}";
   });
+}
+
+/** Reads no more of the body than that takes. */
+async function isEmpty(request: Request): Promise<boolean> {
+  const declared = declaredLength(request.headers);
+  if (declared !== null || request.body === null) return (declared ?? 0) === 0;
+  for await (const { length } of limitedBody(request, MAX_JSON_BYTES)) if (length > 0) return false;
+  return true;
 }
 
 /**
@@ -85,26 +95,25 @@ function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promis
 }
 
 async function readJson(request: Request, maxBytes: number): Promise<string> {
-  requireJson(request);
+  if (!isJson(request.headers.get("content-type"))) throw unsupportedType();
   return jsonText(await readWhole(request, maxBytes), "The body");
 }
 
-function requireJson({ headers }: Request): void {
-  if (!isJson(headers.get("content-type")))
-    throw new ServiceError("unsupported_media_type", "Send the body as application/json");
+function unsupportedType(): ServiceError {
+  return new ServiceError("unsupported_media_type", "Send the body as application/json");
 }
 
-/** All of a body; one that is not small takes its part of the memory that bodies may take together, while it arrives. */
+/** All of a body. What is not small takes its part of the memory that bodies may take together, while it arrives. */
 async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
   if (isSmall(request)) return [await readAtOnce(request)];
   if (request.body === null) return [];
-  using holding = contextOf(request).bodyMemory.admit(requireDeclared(request, maxBytes) ?? maxBytes);
+  using holding = contextOf(request).bodyMemory.admit(requireDeclared(request, maxBytes) ?? 0);
   const chunks: Uint8Array[] = [];
   let received = 0;
   for await (const chunk of limitedBody(request, maxBytes)) {
     chunks.push(chunk);
     received += chunk.length;
-    holding.arrived(received, received);
+    if (received > SMALL_BYTES) holding.arrived(received, received);
   }
   return chunks;
 }
@@ -115,16 +124,15 @@ async function readWhole(request: Request, maxBytes: number): Promise<readonly U
  * @throws ServiceError `content_too_large` when it is more than `maxBytes`.
  */
 export function requireDeclared({ headers }: Request, maxBytes: number): number | null {
-  const declared = headers.get("content-length");
-  if (declared === null) return null;
-  if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  return Number(declared);
+  const declared = declaredLength(headers);
+  if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
+  return declared;
 }
 
 /** Whether so little is declared that it may be read at once, which costs less than to read it as it arrives. */
 function isSmall({ headers }: Request): boolean {
-  const declared = headers.get("content-length");
-  return declared !== null && Number(declared) <= SMALL_BYTES;
+  const declared = declaredLength(headers);
+  return declared !== null && declared <= SMALL_BYTES;
 }
 
 /** Needs no {@link onTooLate}: the server ends such a reading when the request is answered. */

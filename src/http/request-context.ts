@@ -139,8 +139,8 @@ export function withRequestContext(
     const { method } = request;
     const route = routeOf(path) ?? UNMATCHED;
     const { status } = response;
-    const requestBytes = lengthOf(request.headers);
-    const responseBytes = lengthOf(response.headers);
+    const requestBytes = declaredLength(request.headers);
+    const responseBytes = declaredLength(response.headers);
     metrics.requests.inc({ method: knownMethod(method), route, status, code: context.code ?? "" });
     metrics.requestDuration.observe({ route }, durationMs / 1000);
     if (requestBytes !== null) metrics.requestSize.observe({ route }, requestBytes);
@@ -170,7 +170,8 @@ function knownMethod(method: string): string {
   return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method) ? method : "OTHER";
 }
 
-function lengthOf(headers: Headers): number | null {
+/** The length that headers declare; `null` when they do not, or not clearly, as where the same one is there twice. */
+export function declaredLength(headers: Headers): number | null {
   const length = headers.get("content-length");
-  return length === null ? null : Number(length);
+  return length !== null && /^\d+$/.test(length) ? Number(length) : null;
 }

@@ -5,6 +5,7 @@ import {
   type SchemaOptions,
   type TProperties,
   type TSchema,
+  type TString,
   type TUnsafe,
   Type,
   TypeRegistry,
@@ -156,27 +157,38 @@ export const Authorization = Type.Union(
   },
 );
 
-const EncryptedKey = keptText(8 * KIB, {
+const ENCRYPTED_KEY = {
   description: "The user's encryption key, encrypted by something the service never sees.",
   example: examples.encryptedKey,
-});
+};
 
-export const EncryptionKey = Type.Union(
-  [
-    object({ kind: Type.Literal("PRF"), encryptedKey: EncryptedKey }, { title: "For passkeys" }),
-    object({ kind: Type.Literal("ICLOUD"), encryptedKey: EncryptedKey }, { title: "For keypairs" }),
-    object(
-      {
-        kind: Type.Literal("TURNKEY"),
-        encryptedKey: EncryptedKey,
-        turnkeyAccountId: keptText(4 * KIB),
-        turnkeyUserId: keptText(4 * KIB),
-        turnkeyPrivateKeyId: keptText(4 * KIB),
-      },
-      { title: "For Google and Apple accounts" },
-    ),
-  ],
-  { description: "At most one of each kind is on a backup.", example: examples.encryptionKey },
+function encryptionKey(bounded: (maxLength: number, options?: SchemaOptions) => TUnsafe<string> | TString) {
+  const encryptedKey = bounded(8 * KIB, ENCRYPTED_KEY);
+  return Type.Union(
+    [
+      object({ kind: Type.Literal("PRF"), encryptedKey }, { title: "For passkeys" }),
+      object({ kind: Type.Literal("ICLOUD"), encryptedKey }, { title: "For keypairs" }),
+      object(
+        {
+          kind: Type.Literal("TURNKEY"),
+          encryptedKey,
+          turnkeyAccountId: bounded(4 * KIB),
+          turnkeyUserId: bounded(4 * KIB),
+          turnkeyPrivateKeyId: bounded(4 * KIB),
+        },
+        { title: "For Google and Apple accounts" },
+      ),
+    ],
+    { description: "At most one of each kind is on a backup.", example: examples.encryptionKey },
+  );
+}
+
+/** A key to keep. */
+export const EncryptionKey = encryptionKey(keptText);
+
+/** A key that is kept, by what was kept of it. */
+export const StoredEncryptionKey = encryptionKey((maxLength, options) =>
+  Type.String({ ...options, maxLength }),
 );
 
 export const TurnkeyProviderId = keptText(4 * KIB, {

@@ -8,10 +8,10 @@ import { operation } from "../http/openapi.ts";
 import {
   Authorization,
   ChallengeToken,
-  EncryptionKey,
   Metadata,
   object,
   optional,
+  StoredEncryptionKey,
   text,
 } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
@@ -26,7 +26,7 @@ const DeleteFactorRequest = object({
   scope: Type.Union([Type.Literal("MAIN"), Type.Literal("SYNC")], {
     description: "Whether the factor to remove is a main or a sync factor.",
   }),
-  encryptionKey: optional(EncryptionKey),
+  encryptionKey: optional(StoredEncryptionKey),
 });
 
 export const DeleteFactorResponse = Type.Object({

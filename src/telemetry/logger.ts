@@ -1,4 +1,7 @@
+import fs from "node:fs";
+import { Writable } from "node:stream";
 import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
+import { errorCode } from "../system-errors.ts";
 
 export type { Logger } from "pino";
 
@@ -35,18 +38,39 @@ export async function createLogger({
   const { default: pretty } = await import("pino-pretty");
   return pino(
     options,
-    pretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }),
+    pretty({ destination: streamTo(sink), ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }),
   );
 }
 
-/** What is kept of lines that could not be written, until they can be. */
-const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+const STDOUT = 1;
+/** How long a pipe that is full and does not wait by itself is left alone. */
+const FULL_PIPE_PAUSE_MS = 5;
 
+/** Writes at once. What cannot be written is lost: the logger's own destination would try it again for ever. */
 function standardOutput(onFailure: () => void): DestinationStream {
-  const output = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
-  output.on("error", onFailure);
-  output.on("drop", onFailure);
-  return output;
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  return {
+    write(lines) {
+      let rest = Buffer.from(lines);
+      while (rest.length > 0)
+        try {
+          rest = rest.subarray(fs.writeSync(STDOUT, rest));
+        } catch (error) {
+          if (errorCode(error) !== "EAGAIN") return onFailure();
+          Atomics.wait(sleeper, 0, 0, FULL_PIPE_PAUSE_MS);
+        }
+    },
+  };
+}
+
+/** What the printer writes to has to be a stream. */
+function streamTo(sink: DestinationStream): Writable {
+  return new Writable({
+    write(lines, _encoding, done) {
+      sink.write(String(lines));
+      done();
+    },
+  });
 }
 
 /** An error with its causes. The `toJSON` that an error of the runtime's loader has works on nothing but the error. */

@@ -98,12 +98,27 @@ describe("the cached keys of an issuer", () => {
     await verify();
   });
 
-  test("are fetched again when the clock was put back, since nobody knows how old they are", async () => {
+  test("grow old as time passes, also when the clock was put back", async () => {
     await verify();
     clock.advance(-24 * 60 * MINUTE_MS);
     await verify();
+    expect(issuer.requests).toBe(1);
+    clock.advance(MINUTE_MS);
     await verify();
+    await refreshed();
     expect(issuer.requests).toBe(2);
+    issuer.mode = "down";
+    clock.advance(-24 * 60 * MINUTE_MS);
+    await verify();
+    clock.advance(60 * MINUTE_MS);
+    expect(await codeOf(() => verify())).toBe("service_unavailable");
+  });
+
+  test("are old after a sleep of the machine, in which only the clock went on", async () => {
+    await verify();
+    clock.set(clock.nowMs() + 60 * MINUTE_MS);
+    issuer.mode = "down";
+    expect(await codeOf(() => verify())).toBe("service_unavailable");
   });
 
   test("that are an hour old are not used before they are fetched again", async () => {
@@ -135,13 +150,15 @@ describe("an unknown kid", () => {
     expect(issuer.requests).toBe(3);
   });
 
-  test("has them fetched again when the clock was put back", async () => {
+  test("has them fetched again after the pause, also when the clock was put back", async () => {
     await verify();
     await isUnknown();
     clock.advance(-24 * 60 * MINUTE_MS);
-    await verify();
     await isUnknown();
-    expect(issuer.requests).toBe(4);
+    expect(issuer.requests).toBe(2);
+    clock.advance(30 * SECOND_MS);
+    await isUnknown();
+    expect(issuer.requests).toBe(3);
   });
 
   test("has them fetched once when many come at the same moment", async () => {

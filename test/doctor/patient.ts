@@ -84,10 +84,10 @@ export async function dropRecord({ records }: Patient, backupId: string): Promis
 /** What an examination finds, and what it has counted. */
 export async function examined(
   { records, blobs, clock }: Pick<Patient, "records" | "blobs" | "clock">,
-  { drill = false, repair = false } = {},
+  { drill = false, repair = false, rest = async () => {} } = {},
 ) {
   const counts = newCounts();
-  const examination = { records, blobs, clock, random: systemRandom, drill, repair, counts };
+  const examination = { records, blobs, clock, random: systemRandom, drill, repair, counts, rest };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
 }

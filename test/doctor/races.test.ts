@@ -107,6 +107,28 @@ for (const { name, environment } of DRIVERS)
       expect(await patient.blobs.sizeOf(blob.key)).toBe(blob.size);
     });
 
+    test("deletes no ciphertext that becomes current while it rests, as where the clocks were wrong", async () => {
+      await using patient = await newPatient(environment);
+      for (const backupId of ["b1", "b2"]) await storeBackup(patient, backupId);
+      const [waiting, abandoned] = [
+        await patient.blobs.put("b1", [new Uint8Array(5)]),
+        await patient.blobs.put("b2", [new Uint8Array(5)]),
+      ];
+      letAge(patient);
+      const rest = async () => {
+        const { revision = "", metadata = {} } = (await patient.records.read("b1")) ?? {};
+        await patient.records.commit({
+          backupId: "b1",
+          expect: { revision },
+          next: { blob: waiting, metadata },
+        });
+      };
+      const { findings } = await examined(patient, { repair: true, rest });
+      expect(findings.map(({ blobKey }) => blobKey)).toEqual([abandoned.key]);
+      expect(await patient.blobs.sizeOf(waiting.key)).toBe(5);
+      expect(await patient.blobs.sizeOf(abandoned.key)).toBeNull();
+    });
+
     for (const changes of [1, 2, 3, 4, 5])
       test(`reports nothing of a backup that changes ${changes} times while it looks`, async () => {
         await using patient = await newPatient(environment);

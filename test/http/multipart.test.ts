@@ -185,6 +185,15 @@ describe("an upload is read", () => {
       },
     ],
     [
+      "with quotes in the name of a file",
+      {
+        body: multipartBody([
+          { ...PAYLOAD, disposition: 'form-data; filename="日\\"; name=\\"x"; name="payload"' },
+          BACKUP,
+        ]),
+      },
+    ],
+    [
       "with a parameter that ends like the boundary's",
       {
         body: multipartBody([PAYLOAD, BACKUP]),

@@ -27,6 +27,17 @@ for (const driver of DRIVERS.slice(0, 1))
         expect(body).not.toContain("/src/");
       });
 
+    test("the same length twice is answered like any other, and logged", async () => {
+      using connection = await openConnection(service().url);
+      const twice =
+        "content-length: 2\r\ncontent-length: 2\r\ncontent-type: application/json\r\nx-request-id: twice\r\n";
+      await connection.write(`POST /v1/sync/challenge/keypair HTTP/1.1\r\nhost: a\r\n${twice}\r\n{}`);
+      const { status, body } = await connection.answer();
+      expect([status, Object.keys(JSON.parse(body))]).toEqual([200, ["challenge", "token"]]);
+      const lines = service().logged.filter((line) => line.includes('"requestId":"twice"'));
+      expect(lines.map((line) => JSON.parse(line).status)).toEqual([200]);
+    });
+
     test("a path with a slash at its end is another path, for limits and routes alike", async () => {
       for (const path of ["/health/", "/v1/delete-backup/", "/v1/create/challenge/keypair/"]) {
         const response = await fetch(service().url + path, { method: path === "/health/" ? "GET" : "POST" });

@@ -122,6 +122,9 @@ for (const driver of DRIVERS)
       const refused = await fetch(url, { ...init, body });
       expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
       expect((await fetch(url, { ...init, body: "{}" })).status).toBe(200);
+      const chunked = halves(url, Buffer.from("{}"), 1, "application/json");
+      chunked.release();
+      expect((await chunked.answer).status).toBe(200); // nobody takes room by what might come
       for (const { release } of slow) release();
       for (const { answer } of slow) expect((await answer).status).toBe(200);
       expect(uploadBudget.heldBytes).toBe(0);

@@ -10,17 +10,13 @@ import { startProcess } from "../support/service-process.ts";
 import { createPayload, newUser, userWithBackup } from "../support/users.ts";
 
 const MAX_OPEN_FILES = 128;
+const ENV = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS };
 
 for (const driver of DRIVERS)
   describe(`a process that can open no more files (${driver.name})`, () => {
     test("checks passkeys, though it has checked none before", async () => {
       await using storage = await driver.environment();
-      const env = {
-        APP_ENV: "development",
-        CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
-        LOG_LEVEL: "debug",
-        ...storage.env,
-      };
+      const env = { ...ENV, LOG_LEVEL: "debug", ...storage.env };
       await using service = await startProcess(env, { maxOpenFiles: MAX_OPEN_FILES });
       const client = new ApiClient({ url: service.url });
       const { token } = (
@@ -43,12 +39,26 @@ for (const driver of DRIVERS)
       while (!refused) {
         const another = stack.use(await openConnection(service.url));
         await another.write(head("GET", "/health", {}));
-        refused = await Promise.race([another.answer().then(() => false), Bun.sleep(500).then(() => true)]);
+        refused = await Promise.race([another.answer().then(() => false), Bun.sleep(2_000).then(() => true)]);
       }
       await request.write(body.subarray(10));
       const answer = await request.answer();
       expect([answer.status, JSON.parse(answer.body).error.code]).toEqual([400, "webauthn_invalid_payload"]);
     });
+  });
+
+for (const driver of DRIVERS)
+  test(`a process that could not load all of itself finishes what runs and ends with 1 (${driver.name})`, async () => {
+    await using storage = await driver.environment();
+    await using service = await startProcess({ ...ENV, ...storage.env }, { maxOpenFiles: MAX_OPEN_FILES });
+    {
+      using stack = new DisposableStack();
+      for (let n = 0; n < MAX_OPEN_FILES; n++)
+        await stack.use(await openConnection(service.url)).write("GET /health HTTP/1.1\r\n");
+      while (!service.lines.some((line) => line.includes("cannot be loaded"))) await Bun.sleep(5);
+    }
+    expect(await service.exited).toBe(1);
+    expect(service.lines.at(-1)).toContain("bye");
   });
 
 for (const driver of DRIVERS)

@@ -11,6 +11,7 @@ import {
   proven,
 } from "../support/factors.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
+import { solved } from "../support/users.ts";
 
 const MAIN_FACTORS: readonly (readonly [name: string, make: () => MainFactor])[] = [
   ["a keypair", newKeypair],
@@ -40,6 +41,24 @@ for (const driver of DRIVERS)
         expect((await client.retrieve(proof)).code()).toBe("already_used");
       });
     }
+
+    test("a counted proof that was used meanwhile is told as such, also when its backup is gone since", async () => {
+      const { client } = service();
+      const user = await created(client, newPasskey({ counter: 5 }));
+      const proof = await proven(client, "retrieve", user.main);
+      const deletion = await solved(client, "delete-backup", user.sync);
+      let gets = 0;
+      around = async (call, run) => {
+        if (call === "blobs.get" && gets++ === 0) {
+          (await client.retrieve(proof)).ok(); // let in already, and overtaken by the same request
+          (await client.deleteBackup(deletion)).ok();
+        }
+        return run();
+      };
+      const failed = await client.retrieve(proof);
+      around = (_call, run) => run();
+      expect([failed.status, failed.code()]).toEqual([400, "already_used"]);
+    });
 
     test("a proof that was used meanwhile is told as such, not what failed", async () => {
       const { client } = service();

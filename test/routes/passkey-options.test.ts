@@ -3,7 +3,7 @@ import { Type } from "@sinclair/typebox";
 import type { RequestBody } from "../../src/cli/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { MainOperation } from "../support/factors.ts";
-import { head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
+import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { jsonRequestContract, long } from "./requests.ts";
 
@@ -164,6 +164,14 @@ for (const driver of DRIVERS)
             expect([status, JSON.parse(body).token]).toEqual([200, expect.any(String)]);
           });
 
+        test("are not had with chunks of another type, of which only the first is read", async () => {
+          using connection = await openConnection(service().url);
+          const chunked = { "content-type": "text/plain", "transfer-encoding": "chunked" };
+          await connection.write(head("POST", path, chunked));
+          await connection.write(chunk("x"));
+          expect((await connection.answer()).status).toBe(415);
+        });
+
         test("are not had with a body that is something else", async () => {
           const { client } = service();
           const sent = async (body: string, type: string) =>
@@ -179,6 +187,7 @@ for (const driver of DRIVERS)
           expect(await sent("{", "application/json")).toBe(400);
           expect(await sent("[]", "application/json")).toBe(422);
           expect(await sent("{}", "text/plain")).toBe(415);
+          expect(await sent("x".repeat(3_000_000), "text/plain")).toBe(415);
         });
       });
   });

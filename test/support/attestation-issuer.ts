@@ -14,9 +14,9 @@ const AUDIENCE = "toolsforhumanity.com";
 /** An attestation gateway: publishes keys and vouches for requests at the clock's time. */
 export class AttestationIssuer implements AsyncDisposable {
   readonly jwks = new JwksEndpoint("ES256");
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "nowMs">;
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, "nowMs">) {
     this.#clock = clock;
   }
 

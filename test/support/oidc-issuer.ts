@@ -16,9 +16,9 @@ const PROVIDERS = {
 /** Google and Apple in one: publishes keys and mints id_tokens, good for a key and at the clock's time. */
 export class OidcIssuer implements AsyncDisposable {
   readonly jwks = new JwksEndpoint("RS256");
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "nowMs">;
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, "nowMs">) {
     this.#clock = clock;
   }
 

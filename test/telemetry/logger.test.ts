@@ -7,11 +7,12 @@ const LOGGER = join(import.meta.dir, "../../src/telemetry/logger.ts");
 /** Runs a program with a `log`; resolves to what it wrote, line by line, and to its exit code. */
 async function output(program: string, format: "json" | "pretty") {
   const text = `import { createLogger } from ${JSON.stringify(LOGGER)};
-    const log = await createLogger({ level: "info", format: "${format}" });
+    let failures = 0;
+    const log = await createLogger({ level: "info", format: "${format}", onFailure: () => failures++ });
     ${program}`;
   const child = Bun.spawn([process.execPath, "-e", text], { stdout: "pipe", stderr: "pipe" });
   const written = (await new Response(child.stdout).text()).split("\n").filter((line) => line !== "");
-  return { written, exitCode: await child.exited };
+  return { written, errors: await new Response(child.stderr).text(), exitCode: await child.exited };
 }
 
 async function run(program: string) {
@@ -63,6 +64,40 @@ describe("the lines of a process", () => {
   test("are written soon while the process has nothing to do", async () => {
     const program = `${lines(3)} setTimeout(() => process.kill(process.pid, "SIGKILL"), 500);`;
     expect((await run(program)).messages).toEqual(numbered(3));
+  });
+
+  for (const format of ["json", "pretty"] as const)
+    test(`that cannot be written are lost, and those after them are not (${format})`, async () => {
+      const program = `const fs = require("node:fs");
+        const write = fs.writeSync;
+        let isFull = true;
+        fs.writeSync = (...parameters) => {
+          if (isFull) throw Object.assign(new Error("no space"), { code: "ENOSPC" });
+          return write(...parameters);
+        };
+        for (let n = 0; n < 3; n++) log.warn("lost " + n);
+        setTimeout(() => {
+          isFull = false;
+          for (let n = 0; n < 5; n++) log.info("line " + n);
+        }, 50);
+        process.on("exit", () => console.error(failures));`;
+      const { written, errors, exitCode } = await output(program, format);
+      const found = written
+        .map((line) => /(line|lost) \d+/.exec(line)?.[0])
+        .filter((name) => name !== undefined);
+      expect([found, Number(errors), exitCode]).toEqual([numbered(5), 3, 0]);
+    });
+
+  test("wait for a pipe that is full and says so", async () => {
+    const program = `const fs = require("node:fs");
+      const write = fs.writeSync;
+      let calls = 0;
+      fs.writeSync = (fd, bytes) => {
+        if (++calls % 2 === 1) throw Object.assign(new Error("full"), { code: "EAGAIN" });
+        return write(fd, bytes.subarray(0, 7));
+      };
+      ${lines(2)}`;
+    expect((await run(program)).messages).toEqual(numbered(2));
   });
 
   test("have the causes of an error, the runtime's own too", async () => {

@@ -142,12 +142,26 @@ function lifecycle(s3: S3Client, bucket: string): Requirement {
   };
 }
 
-/** Whether a rule is the wanted one and still does all of that. After how many days is for the operator to choose. */
+/** Whether a rule is the wanted one and does that and nothing else. After how many days is for the operator to choose. */
 function doesTheSame(rule: LifecycleRule, wanted: LifecycleRule): boolean {
-  const { ID, Status, Filter, ...actions } = wanted;
-  if (rule.ID !== ID || rule.Status !== Status || (rule.Filter?.Prefix ?? rule.Prefix) !== Filter?.Prefix)
-    return false;
-  return Object.keys(actions).every((action) => rule[action as keyof LifecycleRule] !== undefined);
+  return Bun.deepEquals(withoutDays(rule), withoutDays(wanted));
+}
+
+function withoutDays({ Filter, Prefix, ...rule }: LifecycleRule) {
+  const { Prefix: filtered = Prefix ?? "", ...filters } = Filter ?? {};
+  const days = (found: object) => ({
+    ...found,
+    ...("DaysAfterInitiation" in found ? { DaysAfterInitiation: null } : {}),
+    ...("NoncurrentDays" in found ? { NoncurrentDays: null } : {}),
+  });
+  const { AbortIncompleteMultipartUpload: uploads, NoncurrentVersionExpiration: versions } = rule;
+  return {
+    ...rule,
+    prefix: filtered,
+    filters,
+    ...(uploads === undefined ? {} : { AbortIncompleteMultipartUpload: days(uploads) }),
+    ...(versions === undefined ? {} : { NoncurrentVersionExpiration: days(versions) }),
+  };
 }
 
 function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requirement {

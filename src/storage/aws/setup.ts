@@ -1,6 +1,7 @@
 /** What the aws driver needs to find, and how to make it: a bucket and three tables, with their settings. */
 import type { AwsStorageConfig } from "../../config.ts";
 import { createDynamoDbClient, createS3Client } from "./clients.ts";
+import { statusOf } from "./retry.ts";
 import { bucketRequirement } from "./setup-bucket.ts";
 import { tableRequirements } from "./setup-tables.ts";
 
@@ -61,7 +62,10 @@ async function stateOf(requirement: Requirement, checkOnly: boolean): Promise<Fi
     return "created";
   } catch (error) {
     if (error instanceof Error && NOT_IMPLEMENTED.has(error.name)) return "unsupported";
-    throw error;
+    const status = statusOf(error);
+    throw new Error(`${requirement.what}${status === null ? "" : `, answered with ${status}`}`, {
+      cause: error,
+    });
   }
 }
 
