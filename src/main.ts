@@ -87,20 +87,23 @@ async function warmUp(): Promise<void> {
   } catch (error) {
     log.fatal({ err: error }, "a part of the service cannot be loaded");
     process.exitCode = 1;
-    onSignal("nobody: it could not start as a whole");
+    beginShutDown({ reason: "the service is not whole" });
   }
 }
 
 function onSignal(signal: string): void {
-  const nowMs = performance.now();
-  if (shuttingDownSinceMs === null) {
-    shuttingDownSinceMs = nowMs;
-    void shutDown(signal);
-  } else if (nowMs - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1); // the second one means now
+  if (shuttingDownSinceMs === null) beginShutDown({ signal });
+  else if (performance.now() - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1); // the second one means now
 }
 
-async function shutDown(signal: string): Promise<void> {
-  log.info({ signal }, "shutting down: finishing running requests");
+function beginShutDown(why: { readonly signal: string } | { readonly reason: string }): void {
+  if (shuttingDownSinceMs !== null) return;
+  shuttingDownSinceMs = performance.now();
+  log.info(why, "shutting down: finishing running requests");
+  void shutDown();
+}
+
+async function shutDown(): Promise<void> {
   stopSweeping();
   await server.stop(GRACE_MS);
   await services[Symbol.asyncDispose]();
