@@ -5,8 +5,7 @@
 import { deepFreeze } from "./deep-freeze.ts";
 import { type ChallengeTokenKey, type Environment, EnvironmentReader } from "./environment.ts";
 
-export type { Environment } from "./environment.ts";
-export type { ChallengeTokenKey };
+export type { ChallengeTokenKey, Environment } from "./environment.ts";
 
 export type AppEnvironment = "production" | "staging" | "development";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";

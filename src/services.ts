@@ -73,8 +73,8 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
   const metrics = createMetrics();
-  const onFailure = () => metrics.logFailures.inc();
-  const log = overrides.log ?? (await createLogger({ ...config.log, onFailure }));
+  const log =
+    overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
   const background = createBackground(log);
 
   const { keys, generatedKeyDir } = config.challengeTokens;

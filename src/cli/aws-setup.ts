@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import type { Environment } from "../config.ts";
 import { type Finding, setUp } from "../storage/aws/setup.ts";
 import { explain } from "./explain.ts";
+import { HELP, optionsOrStatus } from "./options.ts";
 import { loadStorageConfig } from "./storage-config.ts";
 
 const USAGE = `Usage: bun run aws:setup [--check]
@@ -25,13 +26,16 @@ const MARKS: Readonly<Record<Finding["state"], string>> = {
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], env: Environment): Promise<number> {
-  const options = optionsOf(args);
+  const options = optionsOrStatus(USAGE, () => {
+    const accepted = { check: { type: "boolean", default: false }, ...HELP } as const;
+    return parseArgs({ args: [...args], options: accepted }).values;
+  });
   if (typeof options === "number") return options;
   try {
     const storage = loadStorageConfig({ ...env, STORAGE_DRIVER: "aws" });
     if (storage.driver !== "aws") throw new Error("the storage driver is not aws");
     let missing = 0;
-    for await (const { what, state } of setUp(storage, options)) {
+    for await (const { what, state } of setUp(storage, { checkOnly: options.check })) {
       if (state === "missing") missing += 1;
       const note = state === "unsupported" ? " is not supported by this endpoint" : "";
       process.stdout.write(`${MARKS[state]}${what}${note}\n`);
@@ -39,24 +43,6 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     return missing > 0 ? 1 : 0;
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
-    return 2;
-  }
-}
-
-function optionsOf(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        check: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (!values.help) return { checkOnly: values.check };
-    process.stdout.write(USAGE);
-    return 0;
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
     return 2;
   }
 }

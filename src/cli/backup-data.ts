@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import type { Environment } from "../config.ts";
 import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy-data.ts";
 import { explain } from "./explain.ts";
+import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine, mebibytes } from "./progress.ts";
 import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
@@ -19,7 +20,7 @@ folder is brought up to date; only new blobs are copied then.
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], env: Environment): Promise<number> {
-  const target = targetOf(args);
+  const target = optionsOrStatus(USAGE, () => targetOf(args));
   if (typeof target === "number") return target;
   const progress = createProgressLine();
   try {
@@ -47,21 +48,12 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
   }
 }
 
-function targetOf(args: readonly string[]): { readonly folder: string } | number {
-  try {
-    const options = { help: { type: "boolean", short: "h", default: false } } as const;
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      return 0;
-    }
-    const [folder, ...others] = positionals;
-    if (folder === undefined || others.length > 0) throw new Error("exactly one folder is to be named");
-    return { folder };
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
-    return 2;
-  }
+function targetOf(args: readonly string[]) {
+  const { values, positionals } = parseArgs({ args: [...args], options: HELP, allowPositionals: true });
+  const [folder = "", ...others] = positionals;
+  if (!values.help && (folder === "" || others.length > 0))
+    throw new Error("exactly one folder is to be named");
+  return { ...values, folder };
 }
 
 function summary(

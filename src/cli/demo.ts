@@ -5,6 +5,7 @@ import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
 import { exchangeAsText, heading } from "./demo-output.ts";
 import { explain } from "./explain.ts";
+import { HELP, optionsOrStatus } from "./options.ts";
 
 const USAGE = `Usage: bun run demo [--url http://localhost:8000] [--attestation-token TOKEN]
        [--origin ORIGIN] [--quiet]
@@ -19,9 +20,10 @@ with a passkey and, where the service signs in made-up accounts, with a Google a
 `;
 
 const options = optionsOrExit();
+const { "attestation-token": attestation } = options;
 const client = new ApiClient({
   url: options.url.replace(/\/+$/, ""),
-  headers: options.attestationToken === undefined ? {} : { "attestation-token": options.attestationToken },
+  headers: attestation === undefined ? {} : { "attestation-token": attestation },
   onExchange: options.quiet ? () => {} : show,
 });
 
@@ -46,29 +48,22 @@ function hintFor(error: unknown): string {
 }
 
 function optionsOrExit() {
-  try {
+  const read = optionsOrStatus(USAGE, () => {
     const { values } = parseArgs({
       options: {
         url: { type: "string", default: "http://localhost:8000" },
         "attestation-token": { type: "string" },
         origin: { type: "string" },
         quiet: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
+        ...HELP,
       },
     });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      process.exit(0);
-    }
-    const { url, quiet } = values;
-    const parsed = URL.parse(url);
-    if (parsed === null) throw new Error(`--url is not a URL: ${url}`);
-    const origin = values.origin ?? originOf(parsed);
-    return { url, origin, quiet, attestationToken: values["attestation-token"] };
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
-    process.exit(2);
-  }
+    const url = URL.parse(values.url);
+    if (url === null) throw new Error(`--url is not a URL: ${values.url}`);
+    return { ...values, origin: values.origin ?? originOf(url) };
+  });
+  if (typeof read === "number") process.exit(read);
+  return read;
 }
 
 /** Passkeys are not used at addresses: this machine is `localhost` to them. */

@@ -11,6 +11,7 @@ import { examine } from "../doctor/examine.ts";
 import { openStores } from "../services.ts";
 import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";
+import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
 import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
@@ -25,6 +26,12 @@ Checks every backup, index row and blob. Changes nothing unless it is told to.
 The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service.
 `;
 
+const OPTIONS = {
+  drill: { type: "boolean", default: false },
+  repair: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  ...HELP,
+} as const;
 const PROGRESS_EVERY_MS = 250;
 /** Twice as long as a request may take. */
 const REST_MS = 60_000;
@@ -32,7 +39,7 @@ const REST_MS = 60_000;
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], env: Environment): Promise<number> {
-  const options = optionsOf(args);
+  const options = optionsOrStatus(USAGE, () => parseArgs({ args: [...args], options: OPTIONS }).values);
   if (typeof options === "number") return options;
   const { drill, repair, json } = options;
   const write = (text: string) => void process.stdout.write(text);
@@ -64,26 +71,6 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
   }
   report.end({ healthy: found.left === 0, ...found, drill, repair, counts });
   return found.left === 0 ? 0 : 1;
-}
-
-function optionsOf(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        drill: { type: "boolean", default: false },
-        repair: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (!values.help) return values;
-    process.stdout.write(USAGE);
-    return 0;
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n\n${USAGE}`);
-    return 2;
-  }
 }
 
 function showProgress(counts: Counts): () => void {

@@ -4,9 +4,10 @@ import type { AttestationVerifier } from "../auth/attestation.ts";
 import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
+import { declaredLength } from "./declared-length.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { pathOf } from "./path.ts";
-import { contextOf, declaredLength, onTooLate } from "./request-context.ts";
+import { contextOf, onTooLate } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
@@ -107,7 +108,7 @@ function unsupportedType(): ServiceError {
 async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
   if (isSmall(request)) return [await readAtOnce(request)];
   if (request.body === null) return [];
-  using holding = contextOf(request).bodyMemory.admit(requireDeclared(request, maxBytes) ?? 0);
+  using holding = contextOf(request).bodyMemory.admit(limitedLength(request, maxBytes) ?? 0);
   const chunks: Uint8Array[] = [];
   let received = 0;
   for await (const chunk of limitedBody(request, maxBytes)) {
@@ -123,7 +124,7 @@ async function readWhole(request: Request, maxBytes: number): Promise<readonly U
  *
  * @throws ServiceError `content_too_large` when it is more than `maxBytes`.
  */
-export function requireDeclared({ headers }: Request, maxBytes: number): number | null {
+export function limitedLength({ headers }: Request, maxBytes: number): number | null {
   const declared = declaredLength(headers);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
   return declared;
@@ -187,7 +188,7 @@ export function limitedBody(request: Request, maxBytes: number): Chunks {
   return chunksOf(
     async () => {
       if (chunks === null) {
-        requireDeclared(request, maxBytes);
+        limitedLength(request, maxBytes);
         chunks = isSmall(request) ? onlyChunk(() => readAtOnce(request)) : arriving(request);
       }
       const { value } = await chunks.next();

@@ -3,6 +3,7 @@ import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Services } from "../services.ts";
+import { declaredLength } from "./declared-length.ts";
 import { errorResponse, serviceErrorResponse } from "./error-status.ts";
 import { pathOf } from "./path.ts";
 
@@ -168,10 +169,4 @@ function requestId(request: Request, make: () => string): string {
 /** Clients may send any word as a method; figures keep to the usual ones. */
 function knownMethod(method: string): string {
   return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method) ? method : "OTHER";
-}
-
-/** The length that headers declare; `null` when they do not, or not clearly, as where the same one is there twice. */
-export function declaredLength(headers: Headers): number | null {
-  const length = headers.get("content-length");
-  return length !== null && /^\d+$/.test(length) ? Number(length) : null;
 }

@@ -5,7 +5,7 @@ import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
 import type { ReadingTurns } from "../limits/reading-turns.ts";
 import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
-import { jsonText, limitedBody, parseJson, requireDeclared, tooLarge } from "./body.ts";
+import { jsonText, limitedBody, limitedLength, parseJson, tooLarge } from "./body.ts";
 import { type Part, UploadParts } from "./multipart.ts";
 import { describeMismatch } from "./validation.ts";
 
@@ -40,7 +40,7 @@ export async function withUpload<T extends TSchema, Result>(
   use: (payload: Static<T>, content: AsyncIterable<Uint8Array>) => Promise<Result>,
 ): Promise<Result> {
   const maxBytes = maxBackupBytes + OVERHEAD_BYTES;
-  const declared = requireDeclared(request, maxBytes) ?? maxBytes;
+  const declared = limitedLength(request, maxBytes) ?? maxBytes;
   using holding = budget.admit(declared);
 
   const limited = limitedBody(request, maxBytes);

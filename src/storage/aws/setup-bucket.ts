@@ -147,22 +147,11 @@ function doesTheSame(rule: LifecycleRule, wanted: LifecycleRule): boolean {
   return Bun.deepEquals(withoutDays(rule), withoutDays(wanted));
 }
 
-function withoutDays({ Filter, Prefix, ...rule }: LifecycleRule) {
-  const { Prefix: filtered = Prefix ?? "", ...filters } = Filter ?? {};
-  const days = (found: object) => ({
-    ...found,
-    ...("DaysAfterInitiation" in found ? { DaysAfterInitiation: null } : {}),
-    ...("NoncurrentDays" in found ? { NoncurrentDays: null } : {}),
-  });
-  const { AbortIncompleteMultipartUpload: uploads, NoncurrentVersionExpiration: versions } = rule;
-  return {
-    ...rule,
-    prefix: filtered,
-    filters,
-    ...(uploads === undefined ? {} : { AbortIncompleteMultipartUpload: days(uploads) }),
-    ...(versions === undefined ? {} : { NoncurrentVersionExpiration: days(versions) }),
-  };
+function withoutDays({ Filter, Prefix = "", ...rule }: LifecycleRule): unknown {
+  const filtered = { ...rule, Filter: { Prefix, ...Filter } };
+  return JSON.parse(JSON.stringify(filtered, (name, value) => (DAYS.has(name) ? null : value)));
 }
+const DAYS: ReadonlySet<string> = new Set(["DaysAfterInitiation", "NoncurrentDays"]);
 
 function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requirement {
   const byDefault = { SSEAlgorithm: "aws:kms", KMSMasterKeyID: kmsKeyArn } as const;
