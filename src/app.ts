@@ -20,12 +20,15 @@ export interface App {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
+/** How the router reads paths: to the letter, and behind hosts of any length. */
+export const ROUTER_OPTIONS = { strictPath: true, handler: { standardHostname: false } } as const;
+
 /** Reads no environment and opens no port. */
 export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }: AppOptions = {}): App {
   const methods = new Map<string, string[]>();
   const business = routes(services);
 
-  const app = new Elysia({ normalize: false, strictPath: true, handler: { standardHostname: false } })
+  const app = new Elysia({ normalize: false, ...ROUTER_OPTIONS })
     .use(errorHandler({ log: services.log, methodsOf: (path) => methods.get(path) ?? [] }))
     .mapResponse({ as: "global" }, ({ responseValue, request, set }) => {
       if (responseValue instanceof Response) return responseValue;

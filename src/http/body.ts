@@ -6,7 +6,6 @@ import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
 import { declaredLength } from "./declared-length.ts";
 import { isNestedDeeper } from "./json-depth.ts";
-import { pathOf } from "./path.ts";
 import { contextOf, onTooLate } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
@@ -69,13 +68,14 @@ async function isEmpty(request: Request): Promise<boolean> {
 export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {
   return bodyOf(schema, async (request) => {
     const body = await readJson(request, MAX_ATTESTED_BYTES);
+    const context = contextOf(request);
     const { failure } = await attestation.verify({
       header: request.headers.get("attestation-token"),
       method: request.method,
-      path: pathOf(request),
+      path: context.path,
       body,
     });
-    contextOf(request).attestationFailure = failure;
+    context.attestationFailure = failure;
     return body;
   });
 }

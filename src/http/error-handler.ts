@@ -4,7 +4,6 @@ import { ServiceError } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { SchemaMismatch } from "./body.ts";
 import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse, statusOf } from "./error-status.ts";
-import { pathOf } from "./path.ts";
 import { contextOf } from "./request-context.ts";
 
 export interface ErrorHandlerOptions {
@@ -28,7 +27,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
       return errorResponse(error.code, "The service cannot answer now: try again later");
     }
     if (code === "NOT_FOUND") {
-      const methods = methodsOf(pathOf(request));
+      const methods = methodsOf(context.path);
       context.code = methods.length === 0 ? "not_found" : "method_not_allowed";
       return methods.length === 0
         ? errorResponse("not_found", "There is nothing at this path")

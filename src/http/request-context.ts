@@ -10,6 +10,8 @@ import { pathOf } from "./path.ts";
 /** What is known about a request while it is answered. */
 export interface RequestContext {
   readonly id: string;
+  /** The path it was sent to, as everybody reads it; empty for one that is refused because it has none. */
+  readonly path: string;
   /** The client's, as far as limits are concerned. */
   readonly address: string;
   /** The backup that the request names, where failed proofs count against it. */
@@ -70,9 +72,10 @@ export function withRequestContext(
 ): HandleFrom {
   return async (request, peerAddress) => {
     const startedMs = performance.now();
-    const path = pathOf(request);
+    const path = pathOf(request.url);
     const context: RequestContext = {
       id: requestId(request, () => random.uuid()),
+      path: path ?? "",
       address: clientAddress(
         peerAddress,
         request.headers.get("x-forwarded-for"),
@@ -88,14 +91,18 @@ export function withRequestContext(
     contexts.set(request, context);
     metrics.requestsInFlight.count += 1;
 
-    const response = await answer(request, context, () => requestLimits.admit(path, context.address));
+    const response = await answer(request, context, () => {
+      if (path === null)
+        throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
+      requestLimits.admit(path, context.address);
+    });
     requestLimits.settle(context);
 
     response.headers.set("x-request-id", context.id);
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;
-    record(request, path, context, response, performance.now() - startedMs);
+    record(request, context, response, performance.now() - startedMs);
     return response;
   };
 
@@ -130,15 +137,9 @@ export function withRequestContext(
     }
   }
 
-  function record(
-    request: Request,
-    path: string,
-    context: RequestContext,
-    response: Response,
-    durationMs: number,
-  ): void {
+  function record(request: Request, context: RequestContext, response: Response, durationMs: number): void {
     const { method } = request;
-    const route = routeOf(path) ?? UNMATCHED;
+    const route = routeOf(context.path) ?? UNMATCHED;
     const { status } = response;
     const requestBytes = declaredLength(request.headers);
     const responseBytes = declaredLength(response.headers);

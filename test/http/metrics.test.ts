@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
+import { head, openConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
@@ -114,5 +115,11 @@ for (const driver of DRIVERS)
       expect((await fetch(`${server.metricsUrl}/metrics`)).headers.get("content-type")).toStartWith(
         "text/plain",
       );
+    });
+
+    test("are there under a Host of any length", async () => {
+      using connection = await openConnection(service().server.metricsUrl);
+      await connection.write(head("GET", "/metrics", { host: "a" }));
+      expect((await connection.answer()).status).toBe(200);
     });
   });

@@ -7,24 +7,37 @@ for (const driver of DRIVERS.slice(0, 1))
   describe("a request with an odd head", () => {
     const service = sharedService(driver);
 
-    const heads: readonly (readonly [name: string, head: string])[] = [
-      ["a Host that is no host", "GET /health HTTP/1.1\r\nHost: %\r\n"],
-      ["a Host with a port that is none", "GET /health HTTP/1.1\r\nHost: a:99999\r\n"],
-      ["an empty Host", "GET /health HTTP/1.1\r\nHost:\r\n"],
-      ["a Host of one letter", "GET /health HTTP/1.1\r\nHost: a\r\n"],
-      ["no Host, as HTTP/1.0 has it", "GET /health HTTP/1.0\r\n"],
+    const heads: readonly (readonly [name: string, status: number, head: string])[] = [
+      ["a Host that is no host", 400, "GET /health HTTP/1.1\r\nHost: %\r\n"],
+      ["a Host with a port that is none", 400, "GET /health HTTP/1.1\r\nHost: a:99999\r\n"],
+      ["an empty Host", 400, "GET /health HTTP/1.1\r\nHost:\r\n"],
+      ["a Host of one letter", 200, "GET /health HTTP/1.1\r\nHost: a\r\n"],
+      ["no Host, as HTTP/1.0 has it", 400, "GET /health HTTP/1.0\r\n"],
     ];
-    for (const [name, head] of heads)
-      test(`${name} is answered like any other, and shows nothing of the service`, async () => {
-        using connection = await openConnection(service().url);
+    for (const [name, status, head] of heads)
+      test(`${name} is answered with ${status}, logged and counted, and shows nothing of the service`, async () => {
+        const { services, logged, url } = service();
+        const lines = logged.length;
+        using connection = await openConnection(url);
         await connection.write(`${head}Connection: close\r\n\r\n`);
-        const { status, headers, body } = await connection.answer();
-        expect(headers.get("content-type")).toBe("application/json");
-        expect([200, 400, 404, 500]).toContain(status);
-        expect(Object.keys(JSON.parse(body)).sort()).toEqual(
+        const answer = await connection.answer();
+        expect([answer.status, answer.headers.get("content-type")]).toEqual([status, "application/json"]);
+        expect(Object.keys(JSON.parse(answer.body)).sort()).toEqual(
           status === 200 ? ["rev", "semver", "status"] : ["allowRetry", "error"],
         );
-        expect(body).not.toContain("/src/");
+        expect(answer.body).not.toContain("/src/");
+        const [route, code] = status === 200 ? ["/health", undefined] : ["(unmatched)", "invalid_payload"];
+        const requestId = answer.headers.get("x-request-id");
+        const line = JSON.parse(logged.slice(lines).join(""));
+        expect([line.requestId, line.status, line.route, line.code]).toEqual([
+          requestId,
+          status,
+          route,
+          code,
+        ]);
+        expect(await services.metrics.text()).toContain(
+          `http_requests_total{method="GET",route="${route}",status="${status}",code="${code ?? ""}"}`,
+        );
       });
 
     test("the same length twice is answered like any other, and logged", async () => {
