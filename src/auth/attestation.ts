@@ -1,12 +1,13 @@
 /** Attestation: a gateway's word that a request comes from a genuine app, as a JWS (RFC 7515) about that one request. */
 import { timingSafeEqual } from "node:crypto";
-import { compactVerify, decodeJwt, type JWTPayload } from "jose";
+import type { JWTPayload } from "jose";
 import type { Clock } from "../clock.ts";
 import type { AttestationConfig } from "../config.ts";
 import { sha256 } from "../crypto/encoding.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { InvalidJson } from "./canonical-json.ts";
 import type { Jwks } from "./jwks.ts";
+import { verifiedClaims } from "./jws.ts";
 import { type AttestedRequest, requestHash } from "./request-hash.ts";
 
 export interface AttestationVerifier {
@@ -23,6 +24,9 @@ export interface AttestationVerifier {
     request: AttestedRequest & { readonly header: string | null },
   ): Promise<{ readonly failure: string | null }>;
 }
+
+/** How far the gateway's clock may be ahead of ours. */
+const CLOCK_SKEW_S = 30;
 
 /** @param jwksAt opens the key set at a URL; not called when no gateway is configured. */
 export function createAttestationVerifier(
@@ -41,13 +45,12 @@ export function createAttestationVerifier(
       );
     if (bypassToken !== null && isSameSecret(header, bypassToken)) return;
     if (jwks === null) throw refused("no attestation gateway is configured");
-    requireClaims(await verifiedPayload(header, jwks), request);
+    requireClaims(await signedClaims(header, jwks), request);
   }
 
-  async function verifiedPayload(token: string, jwks: Jwks): Promise<JWTPayload> {
+  async function signedClaims(token: string, jwks: Jwks): Promise<JWTPayload> {
     try {
-      await compactVerify(token, jwks.key, { algorithms: ["ES256"] });
-      return decodeJwt(token);
+      return await verifiedClaims(token, jwks, "ES256");
     } catch (error) {
       if (error instanceof ServiceError) throw error;
       throw refused("it is not a JWS that the gateway signed", error);
@@ -59,7 +62,7 @@ export function createAttestationVerifier(
     const { pass, exp, iat, iss, aud, jti } = payload;
     if (pass !== true) throw refused("the gateway did not let the request pass");
     if (typeof exp !== "number" || exp <= nowS) throw wrongClaim("exp");
-    if (typeof iat !== "number" || iat > nowS) throw refused("it is not valid yet");
+    if (typeof iat !== "number" || iat > nowS + CLOCK_SKEW_S) throw refused("it is not valid yet");
     if (iss !== issuer) throw refused("it is of another issuer");
     if (aud !== audience) throw wrongClaim("aud");
     if (jti !== hashOf(request)) throw wrongClaim("jti");

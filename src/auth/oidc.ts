@@ -4,7 +4,7 @@
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { compactVerify, decodeJwt, decodeProtectedHeader } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Clock } from "../clock.ts";
 import type { OidcConfig } from "../config.ts";
 import { importP256PublicKey } from "../crypto/ecdsa.ts";
@@ -13,6 +13,7 @@ import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import type { Jwks } from "./jwks.ts";
+import { verifiedClaims } from "./jws.ts";
 
 export type OidcToken =
   | { readonly kind: "GOOGLE"; readonly token: string }
@@ -90,7 +91,7 @@ export function createOidcVerifier(
     async verify(oidcToken, publicKey) {
       const { issuer, audience, jwks } = providerOf(oidcToken);
       requireJwt(oidcToken.token);
-      const claims = await verifiedClaims(oidcToken.token, jwks);
+      const claims = await idTokenClaims(oidcToken.token, jwks);
       requireClaims(claims, { issuer, audience, nowS: clock.nowMs() / 1000 });
       const nonce = nonceOf(publicKey);
       if (nonce === null || claims.nonce !== nonce)
@@ -136,14 +137,14 @@ function requireJwt(token: string): void {
   if (decodeBase64Url(token.split(".")[2] ?? "") === null) throw notAJwt();
 }
 
-async function verifiedClaims(token: string, jwks: Jwks): Promise<Claims> {
+async function idTokenClaims(token: string, jwks: Jwks): Promise<Claims> {
+  let claims: unknown;
   try {
-    await compactVerify(token, jwks.key, { algorithms: ["RS256"] });
+    claims = await verifiedClaims(token, jwks, "RS256");
   } catch (error) {
     if (error instanceof ServiceError) throw error;
     throw refused("its signature does not verify", error);
   }
-  const claims: unknown = decodeJwt(token);
   if (!compiledClaims().Check(claims)) throw refused("a claim is missing or of the wrong type");
   return claims;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { CompactEncrypt } from "jose";
 import { type ChallengeContext, createChallengeTokens } from "../../src/auth/challenge-tokens.ts";
 import type { ChallengeTokenKey } from "../../src/config.ts";
 import { ServiceError } from "../../src/errors.ts";
@@ -114,6 +115,31 @@ describe("challenge tokens", () => {
       const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);
       expect(await outcome(() => tokens.open(token, type, context))).toBe(code);
     });
+
+  describe.each<Record<string, unknown>>([
+    {},
+    { crit: ["x"], x: 1 },
+    { crit: ["b64"], b64: true },
+    { crit: ["exp"], exp: 1 },
+  ])("with %j in the header", (header) => {
+    test(`${Object.hasOwn(header, "crit") ? "do not open" : "open"}, even made with our key`, async () => {
+      const clock = new SettableClock();
+      const tokens = await createChallengeTokens([NEW], clock);
+      const nowS = Math.floor(clock.nowMs() / 1000);
+      const claims = {
+        type: "keypair",
+        challenge: Buffer.from(CHALLENGE).toString("base64url"),
+        ...CONTEXT,
+        nbf: nowS,
+        exp: nowS + 60,
+      };
+      const token = await new CompactEncrypt(Buffer.from(JSON.stringify(claims)))
+        .setProtectedHeader({ alg: "dir", enc: "A256GCM", kid: NEW.kid, ...header })
+        .encrypt(NEW.secret, { crit: { x: true, b64: true, exp: true } });
+      const expected = Object.hasOwn(header, "crit") ? "jwt_error" : "opened";
+      expect(await outcome(() => tokens.open(token, "keypair", CONTEXT))).toBe(expected);
+    });
+  });
 
   describe("while keys are rotated", () => {
     const steps: readonly (readonly [
