@@ -159,7 +159,13 @@ export function loadConfig(env: Environment): Config {
       port,
       metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
       reusePort: read.boolean("REUSE_PORT", false),
-      trustedProxyHops: read.integer("TRUSTED_PROXY_HOPS", 0, 0, 10),
+      trustedProxyHops: read.defaultOrRequiredInteger(
+        "TRUSTED_PROXY_HOPS",
+        development ? 0 : null,
+        0,
+        10,
+        "how many proxies of yours a request passes, 0 where clients connect directly",
+      ),
     },
     rateLimits: rateLimits(read, !development),
     log: {
@@ -217,6 +223,7 @@ function awsStorage(read: EnvironmentReader): AwsStorageConfig {
       backups: read.text("DYNAMODB_TABLE_BACKUPS", "backup-service-backups"),
       oneTime: read.text("DYNAMODB_TABLE_ONE_TIME", "backup-service-one-time"),
     },
+    // http: is not refused: other endpoints than AWS's are stores of the operator's own, in a network of their own
     s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,
     dynamoDbEndpoint: read.url("AWS_ENDPOINT_URL_DYNAMODB") ?? endpoint,
   };
@@ -249,11 +256,11 @@ function oidc(read: EnvironmentReader, development: boolean): OidcConfig {
   const [google, apple] = [
     {
       issuer: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
-      jwksUrl: read.url("GOOGLE_JWKS_URL") ?? "https://www.googleapis.com/oauth2/v3/certs",
+      jwksUrl: read.keyUrl("GOOGLE_JWKS_URL", development) ?? "https://www.googleapis.com/oauth2/v3/certs",
     },
     {
       issuer: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
-      jwksUrl: read.url("APPLE_JWKS_URL") ?? "https://appleid.apple.com/auth/keys",
+      jwksUrl: read.keyUrl("APPLE_JWKS_URL", development) ?? "https://appleid.apple.com/auth/keys",
     },
   ];
   const appleClientIds = read.list("APPLE_CLIENT_IDS");
@@ -283,7 +290,7 @@ function oidc(read: EnvironmentReader, development: boolean): OidcConfig {
 function attestation(read: EnvironmentReader, environment: AppEnvironment): AttestationConfig {
   const development = environment === "development";
   const mode = read.oneOf("ATTESTATION", ["enforce", "report", "off"], development ? "report" : "enforce");
-  const gatewayUrl = read.url("ATTESTATION_GATEWAY_URL");
+  const gatewayUrl = read.keyUrl("ATTESTATION_GATEWAY_URL", development);
   const bypassToken = read.optional("ATTESTATION_GATEWAY_BYPASS_TOKEN");
   const canDoWithout = mode === "off" || (development && (mode === "report" || bypassToken !== null));
   if (gatewayUrl === null && !canDoWithout)

@@ -80,6 +80,29 @@ export class EnvironmentReader {
     return fallback;
   }
 
+  /** As {@link integer}, but there is no default where `fallback` is `null`; `why` says what it is needed for. */
+  defaultOrRequiredInteger(
+    name: string,
+    fallback: number | null,
+    min: number,
+    max: number,
+    why: string,
+  ): number {
+    if (fallback === null && this.optional(name) === null) this.problem(`${name} is required: ${why}`);
+    return this.integer(name, fallback ?? min, min, max);
+  }
+
+  /**
+   * The URL of keys that signatures are believed by: with `http:` anybody on the way could put in their own. Only this
+   * machine may be asked that way, unless `anyHost`.
+   */
+  keyUrl(name: string, anyHost: boolean): string | null {
+    const value = this.url(name);
+    if (value !== null && !anyHost && isPlainHttp(value))
+      this.problem(`${name} must be an https URL outside development, unless it is of this machine`);
+    return value;
+  }
+
   url(name: string): string | null {
     const value = this.optional(name);
     if (value === null) return null;
@@ -104,4 +127,11 @@ export class EnvironmentReader {
     }
     return keys;
   }
+}
+
+/** Whether what is fetched from there can be altered on its way: `http:`, but not over the loopback interface. */
+function isPlainHttp(text: string): boolean {
+  const url = URL.parse(text);
+  if (url?.protocol !== "http:") return false;
+  return !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
 }

@@ -15,6 +15,7 @@ const production: Environment = {
   WEBAUTHN_RP_ID: "backup.example",
   WEBAUTHN_ORIGINS: "https://backup.example",
   ATTESTATION_GATEWAY_URL: GATEWAY,
+  TRUSTED_PROXY_HOPS: "0",
 };
 
 function problemsOf(env: Environment): readonly string[] {
@@ -324,6 +325,7 @@ describe("a problem is told", () => {
     "WEBAUTHN_RP_ID",
     "WEBAUTHN_ORIGINS",
     "ATTESTATION_GATEWAY_URL",
+    "TRUSTED_PROXY_HOPS",
   ])("when production lacks %s", (name) => {
     const problems = problemsOf({ ...production, [name]: undefined });
     expect(problems).toHaveLength(1);
@@ -340,6 +342,7 @@ describe("a problem is told", () => {
     ["ENFORCE_BACKUP_ACCOUNT_PROOF", ["yes", "1", "True", "on"]],
     ["PORT", ["-1", "65536", "80a", "1e3", "0x50", "8000.5", "９"]],
     ["METRICS_PORT", ["-1", "65536", "none"]],
+    ["TRUSTED_PROXY_HOPS", ["-1", "11", "one", "1.0"]],
     ["MAX_BACKUP_BYTES", ["0", "15728641", "15MiB"]],
     ["MAX_MAIN_FACTORS", ["0", "11"]],
     ["MAX_SYNC_FACTORS", ["0", "26"]],
@@ -403,6 +406,36 @@ describe("a problem is told", () => {
       ]);
     },
   );
+
+  describe.each(["GOOGLE_JWKS_URL", "APPLE_JWKS_URL", "ATTESTATION_GATEWAY_URL"])("when %s", (name) => {
+    test.each([
+      "http://keys.example/jwks",
+      "HTTP://keys.example",
+      "http://10.0.0.1",
+      "http://localhost.example",
+      "http://127.0.0.1.example",
+      "http://localhost@keys.example",
+      "http://[::2]",
+      "http://[::ffff:10.0.0.1]",
+    ])("is %s, where anybody on the way could put in keys, but in development", (url) => {
+      for (const APP_ENV of ["production", "staging"])
+        expect(problemsOf({ ...production, APP_ENV, [name]: url })).toEqual([
+          `${name} must be an https URL outside development, unless it is of this machine`,
+        ]);
+      expect(problemsOf({ ...production, ATTESTATION: "off", [name]: url })).toHaveLength(1);
+      expect(problemsOf({ ...development, [name]: url })).toEqual([]);
+    });
+
+    test.each([
+      "https://keys.example/jwks",
+      "http://localhost:8080",
+      "http://127.0.0.1",
+      "http://127.8.9.10:80/",
+      "http://[::1]:8080",
+    ])("is %s, not even in production", (url) => {
+      expect(problemsOf({ ...production, [name]: url })).toEqual([]);
+    });
+  });
 
   test("when both ports are the same", () => {
     expect(problemsOf({ ...development, PORT: "8080", METRICS_PORT: "8080" })).toEqual([
@@ -476,6 +509,7 @@ describe("a problem is told", () => {
     const told = [
       "CHALLENGE_TOKEN_KEYS",
       "PORT",
+      "TRUSTED_PROXY_HOPS",
       "LOG_LEVEL",
       "AWS_ENDPOINT_URL",
       "AWS_REGION",

@@ -31,6 +31,7 @@ describe(".env.example", () => {
       WEBAUTHN_RP_ID: "example.com",
       WEBAUTHN_ORIGINS: "https://example.com",
       ATTESTATION_GATEWAY_URL: "https://example.com",
+      TRUSTED_PROXY_HOPS: "1",
     };
     for (const env of [{ APP_ENV: "development" }, { APP_ENV: "production", ...required }])
       expect(loadConfig({ ...copied, ...env })).toEqual(loadConfig(env));

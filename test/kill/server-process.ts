@@ -35,6 +35,7 @@ export async function startServerProcess(
       WEBAUTHN_RP_ID: "localhost",
       WEBAUTHN_ORIGINS: "http://localhost:8000",
       ATTESTATION: "off",
+      TRUSTED_PROXY_HOPS: "0",
       RATE_LIMITS: "false",
       ...storage.env,
     },

@@ -131,6 +131,7 @@ for (const driver of DRIVERS)
 
 describe("the configuration", () => {
   const production = {
+    TRUSTED_PROXY_HOPS: "0",
     CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
     STORAGE_DRIVER: "local",
     WEBAUTHN_RP_ID: "backup.example",

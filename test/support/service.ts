@@ -50,6 +50,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     WEBAUTHN_RP_ID: "localhost",
     WEBAUTHN_ORIGINS: "http://localhost:8000,android:apk-key-hash:dGVzdA",
     ATTESTATION: "off",
+    TRUSTED_PROXY_HOPS: "0",
     RATE_LIMITS: "false", // their windows never end while the clock stands still
     ...storage.env,
     ...options.env,
