@@ -66,12 +66,14 @@ export interface AttestationConfig {
   readonly bypassToken: string | null;
 }
 
-/** How much a client address (a minute) and a backup (an hour) is allowed. */
+/** How much a client address and a backup is allowed. */
 export interface RateLimitConfig {
   readonly addressChallengesPerMinute: number;
   readonly addressFailuresPerMinute: number;
   readonly addressDestructionsPerMinute: number;
-  readonly backupChallengesPerHour: number;
+  readonly addressStatusPerMinute: number;
+  readonly addressCreatesPerHour: number;
+  readonly addressCreatedBytesPerHour: number;
   readonly backupFailuresPerHour: number;
   readonly backupDestructionsPerHour: number;
 }
@@ -204,7 +206,14 @@ function rateLimits(read: EnvironmentReader, byDefault: boolean): RateLimitConfi
     addressChallengesPerMinute: read.integer("RATE_LIMIT_ADDRESS_CHALLENGES_PER_MINUTE", 6_000, 1, most),
     addressFailuresPerMinute: read.integer("RATE_LIMIT_ADDRESS_FAILURES_PER_MINUTE", 600, 1, most),
     addressDestructionsPerMinute: read.integer("RATE_LIMIT_ADDRESS_DESTRUCTIONS_PER_MINUTE", 300, 1, most),
-    backupChallengesPerHour: read.integer("RATE_LIMIT_BACKUP_CHALLENGES_PER_HOUR", 600, 1, most),
+    addressStatusPerMinute: read.integer("RATE_LIMIT_ADDRESS_STATUS_PER_MINUTE", 600, 1, most),
+    addressCreatesPerHour: read.integer("RATE_LIMIT_ADDRESS_CREATES_PER_HOUR", 60, 1, most),
+    addressCreatedBytesPerHour: read.integer(
+      "RATE_LIMIT_ADDRESS_CREATED_BYTES_PER_HOUR",
+      1024 * MIB,
+      MAX_BACKUP_BYTES, // or the largest backup could never be created
+      most * MAX_BACKUP_BYTES,
+    ),
     backupFailuresPerHour: read.integer("RATE_LIMIT_BACKUP_FAILURES_PER_HOUR", 120, 1, most),
     backupDestructionsPerHour: read.integer("RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR", 60, 1, most),
   };

@@ -14,10 +14,9 @@ import type { Services } from "../services.ts";
 import { jsonBody, optionalJsonBody } from "./body.ts";
 import { examples } from "./examples.ts";
 import { operation as describeOperation } from "./openapi.ts";
-import { contextOf } from "./request-context.ts";
 import { ChallengeToken, object, PasskeyName } from "./schemas.ts";
 
-type Issuer = Pick<Services, "challengeTokens" | "random" | "config" | "requestLimits">;
+type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
 
 export const Challenge = Type.String({
   description: "Base64 of the 32 random bytes to sign: the signature is over these bytes.",
@@ -58,10 +57,8 @@ export interface KeypairChallengeRoute {
 export function keypairChallengeRoute(issuer: Issuer, { operation, purpose, bound }: KeypairChallengeRoute) {
   return new Elysia({ name: `challenge/${operation}` }).post(
     `/v1/${operation}/challenge/keypair`,
-    async ({ body, request }) => {
+    async ({ body }) => {
       const bindings = bound === undefined ? {} : { [bound.name]: body[bound.name] ?? "" };
-      if (bindings.backupAccountId !== undefined)
-        issuer.requestLimits.challengeBackup(bindings.backupAccountId, contextOf(request).address);
       return issueKeypairChallenge(issuer, operation, bindings);
     },
     {

@@ -4,7 +4,7 @@ import { ServiceError } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { SchemaMismatch } from "./body.ts";
 import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse, statusOf } from "./error-status.ts";
-import { contextOf } from "./request-context.ts";
+import { contextOf, recordError } from "./request-context.ts";
 
 export interface ErrorHandlerOptions {
   readonly log: Logger;
@@ -21,7 +21,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
       return errorResponse(error.code, error.message, SCHEMA_MISMATCH_STATUS);
     }
     if (error instanceof ServiceError) {
-      context.code = error.code;
+      recordError(context, error);
       if (statusOf(error.code) < 500) return serviceErrorResponse(error);
       log.error({ err: error, requestId: context.id }, "request failed for the time being");
       return errorResponse(error.code, "The service cannot answer now: try again later");

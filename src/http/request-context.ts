@@ -1,6 +1,7 @@
 /** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
+import { TooManyRequests } from "../limits/rate-limiter.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Services } from "../services.ts";
 import { declaredLength } from "./declared-length.ts";
@@ -18,6 +19,8 @@ export interface RequestContext {
   backupId: string | null;
   /** The error it is answered with. */
   code: ErrorCode | null;
+  /** The name of the limit that it went over. */
+  limit: string | null;
   /** What was wrong with its attestation, where that is reported and not enforced. */
   attestationFailure: string | null;
   /** Whether it took too long, and was answered so. */
@@ -57,6 +60,12 @@ export function contextOf(request: Request): RequestContext {
   return context;
 }
 
+/** Keeps what a request is answered with, for its log line and its figures. */
+export function recordError(context: RequestContext, error: ServiceError): void {
+  context.code = error.code;
+  if (error instanceof TooManyRequests) context.limit = error.limit;
+}
+
 /** Has what is being read for a request end when the request takes too long: nobody may dribble bytes for ever. */
 export function onTooLate(request: Request, stopReading: () => void): void {
   const context = contexts.get(request);
@@ -83,6 +92,7 @@ export function withRequestContext(
       ),
       backupId: null,
       code: null,
+      limit: null,
       attestationFailure: null,
       isLate: false,
       bodyMemory: uploadBudget,
@@ -91,12 +101,16 @@ export function withRequestContext(
     contexts.set(request, context);
     metrics.requestsInFlight.count += 1;
 
-    const response = await answer(request, context, () => {
+    let response = await answer(request, context, () => {
       if (path === null)
         throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
       requestLimits.admit(path, context.address);
     });
-    requestLimits.settle(context);
+    const refusal = requestLimits.settle(context);
+    if (refusal !== null) {
+      recordError(context, refusal);
+      response = serviceErrorResponse(refusal);
+    }
 
     response.headers.set("x-request-id", context.id);
     if (context.attestationFailure !== null)
@@ -126,7 +140,7 @@ export function withRequestContext(
       return first;
     } catch (error) {
       if (error instanceof ServiceError) {
-        context.code = error.code;
+        recordError(context, error);
         return serviceErrorResponse(error);
       }
       log.error({ err: error, requestId: context.id }, "request failed outside its handler");
@@ -154,6 +168,7 @@ export function withRequestContext(
         route,
         status,
         code: context.code ?? undefined, // what is undefined is not in the line
+        limit: context.limit ?? undefined,
         durationMs: Math.round(durationMs * 100) / 100,
         requestBytes: requestBytes ?? undefined,
       },

@@ -1,5 +1,6 @@
 /**
- * Rate limits: how often a subject (a client address, a backup) may do something within a window of time.
+ * Rate limits: how often a subject (a client address, a backup) may do something within a window of time, or how much of
+ * something it may do.
  *
  * Each process counts for itself, so a limited request costs no call to a store, and adds its counts to shared ones now
  * and then, so several processes behind one address enforce one limit between them, give or take what they have not
@@ -13,27 +14,41 @@ import type { RecordStore } from "../storage/contract.ts";
 export interface RateLimit {
   /** Tells limits on the same subject apart. */
   readonly name: string;
-  /** Uses within a window. */
+  /** Uses within a window, or whatever else is counted. */
   readonly max: number;
   readonly windowMs: number;
 }
 
-/** The limit is used up. `retryAfterS` seconds later it is not, if nobody uses it meanwhile. */
+/** The limit named `limit` is used up. `retryAfterS` seconds later it is not, if nobody uses it meanwhile. */
 export class TooManyRequests extends ServiceError {
   readonly retryAfterS: number;
+  readonly limit: string;
 
-  constructor(retryAfterS: number) {
+  constructor(limit: string, retryAfterS: number) {
     super("too_many_requests", `Too many requests: try again in ${retryAfterS} s`);
     this.name = "TooManyRequests";
+    this.limit = limit;
     this.retryAfterS = retryAfterS;
   }
 }
 
 export interface RateLimiter {
-  /** @throws TooManyRequests when `subject` has used up the limit. */
-  check(limit: RateLimit, subject: string): void;
-  /** Counts one use. */
-  count(limit: RateLimit, subject: string): void;
+  /** @throws TooManyRequests when the limit leaves `subject` less than `amount`, one use if not given. */
+  check(limit: RateLimit, subject: string, amount?: number): void;
+  /** Counts what was used, one use if not given. */
+  count(limit: RateLimit, subject: string, amount?: number): void;
+  /**
+   * Keeps `amount` of the limit for something that may fail, so that several of them at once cannot pass the limit.
+   *
+   * @throws TooManyRequests as {@link check}.
+   */
+  reserve(limit: RateLimit, subject: string, amount: number): Reservation;
+}
+
+/** What was reserved is given back when the reservation is disposed of. */
+export interface Reservation extends Disposable {
+  /** Counts `amount`, in the window that is running now. */
+  count(amount: number): void;
 }
 
 export interface RateLimiterOptions {
@@ -44,39 +59,64 @@ export interface RateLimiterOptions {
 
 interface Window {
   readonly endsAtMs: number;
+  readonly max: number;
   /** What all processes had counted when ours were last added. */
   shared: number;
   /** What we have counted since. */
   own: number;
+  /** What may be counted soon, or given back. */
+  reserved: number;
   isSharing: boolean;
 }
 
 /** Counts are shared when they amount to this part of the limit. */
 const SHARED_PART = 10;
-/** Above this many subjects, those that have been known for longest are forgotten. */
+/** Above this many subjects, those that have been known for longest and have used little are forgotten. */
 const MAX_SUBJECTS = 100_000;
+/** How many windows that are worth keeping are passed over to find one that is not. */
+const MAX_PASSED_OVER = 8;
+/** While only reservations are in the way: they end with the requests that made them. */
+const RESERVED_RETRY_S = 5;
 
 export function createRateLimiter({ clock, background, counters }: RateLimiterOptions): RateLimiter {
   const windows = new Map<string, Window>();
+  let oldestFirst = windows.entries();
 
   /** The running window of a subject. Windows of one limit begin and end at the same times in every process. */
-  function windowOf({ name, windowMs }: RateLimit, subject: string): { key: string; window: Window } {
+  function windowOf({ name, max, windowMs }: RateLimit, subject: string): { key: string; window: Window } {
     const nowMs = clock.nowMs();
     const key = `${name}|${subject}`;
     const known = windows.get(key);
     const endsAtMs = (Math.floor(nowMs / windowMs) + 1) * windowMs;
     // another end is that of a window that is over, or that began before the clock was put back
     if (known?.endsAtMs === endsAtMs) return { key, window: known };
-    const window: Window = { endsAtMs, shared: 0, own: 0, isSharing: false };
+    const window: Window = { endsAtMs, max, shared: 0, own: 0, reserved: 0, isSharing: false };
     windows.delete(key); // so that the order of the map is the order of the windows
     windows.set(key, window);
-    if (windows.size > MAX_SUBJECTS) forgetOldest();
+    if (windows.size > MAX_SUBJECTS) forgetOneBut(key, nowMs);
     return { key, window };
   }
 
-  function forgetOldest(): void {
-    const [oldest] = windows.keys();
-    if (oldest !== undefined) windows.delete(oldest);
+  /**
+   * A flood of new subjects must not free those who cause it of what they have used, so what is in use is passed over. The
+   * iterator goes on where it was: one from the start would step over all that were deleted before.
+   */
+  function forgetOneBut(newest: string, nowMs: number): void {
+    for (let passedOver = 0; ; ) {
+      const next = oldestFirst.next();
+      if (next.done === true) {
+        oldestFirst = windows.entries();
+        continue;
+      }
+      const [key, window] = next.value;
+      if (key === newest) continue;
+      if (isWorthKeeping(window, nowMs) && passedOver < MAX_PASSED_OVER) {
+        passedOver += 1;
+        continue;
+      }
+      windows.delete(key);
+      return;
+    }
   }
 
   async function share(key: string, window: Window): Promise<void> {
@@ -90,18 +130,43 @@ export function createRateLimiter({ clock, background, counters }: RateLimiterOp
     }
   }
 
-  return {
-    check(limit, subject) {
-      const { window } = windowOf(limit, subject);
-      if (window.shared + window.own >= limit.max)
-        throw new TooManyRequests(Math.max(1, Math.ceil((window.endsAtMs - clock.nowMs()) / 1000)));
-    },
+  function check(limit: RateLimit, subject: string, amount = 1): void {
+    const { window } = windowOf(limit, subject);
+    const { endsAtMs, shared, own, reserved } = window;
+    if (shared + own + amount > limit.max)
+      throw new TooManyRequests(limit.name, Math.max(1, Math.ceil((endsAtMs - clock.nowMs()) / 1000)));
+    if (shared + own + reserved + amount > limit.max) throw new TooManyRequests(limit.name, RESERVED_RETRY_S);
+  }
 
-    count(limit, subject) {
-      const { key, window } = windowOf(limit, subject);
-      window.own += 1;
-      if (window.own * SHARED_PART >= limit.max && !window.isSharing)
-        void background.run("share rate limit counts", () => share(key, window));
-    },
-  };
+  function count(limit: RateLimit, subject: string, amount = 1): void {
+    const { key, window } = windowOf(limit, subject);
+    window.own += amount;
+    if (isToBeShared(window) && !window.isSharing)
+      void background.run("share rate limit counts", () => share(key, window));
+  }
+
+  function reserve(limit: RateLimit, subject: string, amount: number): Reservation {
+    check(limit, subject, amount);
+    const { window } = windowOf(limit, subject);
+    let reserved = amount;
+    window.reserved += reserved;
+    return {
+      count: (used) => count(limit, subject, used),
+      [Symbol.dispose]() {
+        window.reserved -= reserved;
+        reserved = 0;
+      },
+    };
+  }
+
+  return { check, count, reserve };
+}
+
+function isToBeShared({ own, max }: Window): boolean {
+  return own * SHARED_PART >= max;
+}
+
+/** What was forgotten of a window that had shared its counts is learnt again with the next ones that it shares. */
+function isWorthKeeping(window: Window, nowMs: number): boolean {
+  return window.endsAtMs > nowMs && (window.shared > 0 || window.reserved > 0 || isToBeShared(window));
 }

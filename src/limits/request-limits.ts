@@ -1,40 +1,72 @@
-/** What counts against which limit: challenges, failed proofs and destructive operations, by address and by backup. */
+/**
+ * What counts against which limit: challenges, failed proofs, destructive operations, creates and status requests of an
+ * address, and what is done to a backup (CONTRACT §9).
+ */
+import { type Chunks, chunksOf } from "../chunks.ts";
 import type { RateLimitConfig } from "../config.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { RateLimit, RateLimiter } from "./rate-limiter.ts";
+import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 
 export interface RequestLimits {
-  /** @throws TooManyRequests when the address may not make a request of this kind now. */
-  admit(path: string, address: string): void;
   /**
-   * Counts a challenge about a backup. Anybody can ask for one, so it counts for the backup and the address together:
-   * nobody can use up the owner's share.
+   * Counts a request of a kind that anybody can make: a challenge, a status request.
    *
-   * @throws TooManyRequests
+   * @throws TooManyRequests when the address has made too many of them.
    */
-  challengeBackup(backupId: string, address: string): void;
-  /** @throws TooManyRequests when too many proofs for the backup have failed from the address. */
-  admitProof(backupId: string, address: string): void;
+  admit(path: string, address: string): void;
+
+  /**
+   * Runs a destructive operation whose proof is good, and counts it for the address if it succeeds. So nobody's bad
+   * attempts keep others behind the same address from theirs.
+   *
+   * @throws TooManyRequests before anything is done, when too many have succeeded; what `act` throws.
+   */
+  destroy<T>(address: string, act: () => Promise<T>): Promise<T>;
   /** @throws TooManyRequests when too much was taken away from the backup. */
   admitDestruction(backupId: string): void;
   /** Counts that something was taken away from the backup. Mere attempts do not count: they would lock its owner out. */
   countDestruction(backupId: string): void;
-  /** Counts a request that was answered, by the error it was answered with. */
+
+  /**
+   * Says, before its body is read, whether a create of at most `maxBytes` would be refused.
+   *
+   * @throws TooManyRequests when the address has created too many backups or bytes.
+   */
+  admitCreate(address: string, maxBytes: number): void;
+  /**
+   * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then it takes
+   * its share of what the address may create, so that many at once do not pass the limit together; a failure gives it back.
+   *
+   * @throws TooManyRequests as {@link admitCreate}; what `act` throws.
+   */
+  create<T>(
+    address: string,
+    maxBytes: number,
+    content: AsyncIterable<Uint8Array>,
+    act: (content: AsyncIterable<Uint8Array>) => Promise<T>,
+  ): Promise<T>;
+
+  /**
+   * Counts the answer to a request if it is that of a proof that did not hold. Once there are too many of them, the result
+   * is the error to answer with in its place; `null` otherwise. Proofs are always verified, so a good one passes whatever
+   * others behind its address do.
+   *
+   * That tells a guesser no more than the answers did before the limit: a bad proof fails, a good one acts, and what was
+   * wrong is not said any more. What is guessed are keys and tokens of 128 bits and more, which no number of requests finds;
+   * the limit keeps the answers from being used to explore, by which codes of known credentials differ.
+   */
   settle(answered: {
     readonly address: string;
+    /** The backup that the request names, if failures about it count for backup and address together. */
     readonly backupId: string | null;
     readonly code: ErrorCode | null;
-  }): void;
+  }): TooManyRequests | null;
 }
 
 const MINUTE_MS = 60 * 1000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-const DESTRUCTIVE_PATHS: ReadonlySet<string> = new Set([
-  "/v1/delete-factor",
-  "/v1/delete-backup",
-  "/v1/reset",
-]);
+const STATUS_PATH = "/v1/backup/status";
 
 /** Answers to a proof that did not hold. Whoever gets many of these is guessing. */
 const FAILED_PROOFS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -51,6 +83,7 @@ const FAILED_PROOFS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "invalid_attestation_token_claim",
   "token_not_found",
   "backup_untraceable",
+  "backup_missing",
   "unauthorized_factor",
   "already_used",
 ]);
@@ -60,11 +93,12 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
   if (config === null)
     return {
       admit: () => {},
-      challengeBackup: () => {},
-      admitProof: () => {},
+      destroy: (_address, act) => act(),
       admitDestruction: () => {},
       countDestruction: () => {},
-      settle: () => {},
+      admitCreate: () => {},
+      create: (_address, _maxBytes, content, act) => act(content),
+      settle: () => null,
     };
 
   const perMinute = (name: string, max: number): RateLimit => ({ name, max, windowMs: MINUTE_MS });
@@ -73,9 +107,11 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     challenges: perMinute("address-challenges", config.addressChallengesPerMinute),
     failures: perMinute("address-failures", config.addressFailuresPerMinute),
     destructions: perMinute("address-destructions", config.addressDestructionsPerMinute),
+    status: perMinute("address-status", config.addressStatusPerMinute),
+    creates: perHour("address-creates", config.addressCreatesPerHour),
+    createdBytes: perHour("address-created-bytes", config.addressCreatedBytesPerHour),
   };
   const backup = {
-    challenges: perHour("backup-challenges", config.backupChallengesPerHour),
     failures: perHour("backup-failures", config.backupFailuresPerHour),
     destructions: perHour("backup-destructions", config.backupDestructionsPerHour),
   };
@@ -85,17 +121,27 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     limiter.count(limit, subject);
   }
 
+  /** Counts a failed proof, or says that there were too many already. */
+  function countFailure(limit: RateLimit, subject: string): TooManyRequests | null {
+    try {
+      use(limit, subject);
+      return null;
+    } catch (error) {
+      if (error instanceof TooManyRequests) return error;
+      throw error;
+    }
+  }
+
   return {
     admit(path, from) {
       if (isChallenge(path)) use(address.challenges, from);
-      else if (path.startsWith("/v1/")) limiter.check(address.failures, from);
-      if (DESTRUCTIVE_PATHS.has(path)) use(address.destructions, from);
+      else if (path === STATUS_PATH) use(address.status, from);
     },
-    challengeBackup(backupId, from) {
-      use(backup.challenges, both(backupId, from));
-    },
-    admitProof(backupId, from) {
-      limiter.check(backup.failures, both(backupId, from));
+    async destroy(from, act) {
+      limiter.check(address.destructions, from);
+      const result = await act();
+      limiter.count(address.destructions, from);
+      return result;
     },
     admitDestruction(backupId) {
       limiter.check(backup.destructions, backupId);
@@ -103,10 +149,29 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     countDestruction(backupId) {
       limiter.count(backup.destructions, backupId);
     },
+    admitCreate(from, maxBytes) {
+      limiter.check(address.creates, from);
+      limiter.check(address.createdBytes, from, maxBytes);
+    },
+    async create(from, maxBytes, content, act) {
+      using creates = limiter.reserve(address.creates, from, 1);
+      using createdBytes = limiter.reserve(address.createdBytes, from, maxBytes);
+      let bytes = 0;
+      const result = await act(
+        observed(content, (chunk) => {
+          bytes += chunk.length;
+        }),
+      );
+      creates.count(1);
+      createdBytes.count(bytes);
+      return result;
+    },
     settle({ address: from, backupId, code }) {
-      if (code === null || !FAILED_PROOFS.has(code)) return;
-      limiter.count(address.failures, from);
-      if (backupId !== null) limiter.count(backup.failures, both(backupId, from));
+      if (code === null || !FAILED_PROOFS.has(code)) return null;
+      // an address that has used up its own limit counts for no more backups: it could name any number of them
+      const refusal = countFailure(address.failures, from);
+      if (refusal !== null || backupId === null) return refusal;
+      return countFailure(backup.failures, both(backupId, from));
     },
   };
 }
@@ -117,4 +182,18 @@ function both(backupId: string, from: string): string {
 
 function isChallenge(path: string): boolean {
   return /^\/v1\/[a-z-]+\/challenge(\/|$)/.test(path);
+}
+
+/** The same bytes, each piece seen before it is passed on. */
+function observed(content: AsyncIterable<Uint8Array>, see: (chunk: Uint8Array) => void): Chunks {
+  const chunks = content[Symbol.asyncIterator]();
+  return chunksOf(
+    async () => {
+      const next = await chunks.next();
+      if (next.done === true) return null;
+      see(next.value);
+      return next.value;
+    },
+    async () => chunks.return?.(),
+  );
 }

@@ -5,7 +5,9 @@ import { verifyAccountSignature } from "../auth/account-key.ts";
 import { encryptionKeyOf } from "../backup/exported-metadata.ts";
 import { ServiceError } from "../errors.ts";
 import { createChallengeRoutes } from "../http/challenge-route.ts";
+import { declaredLength } from "../http/declared-length.ts";
 import { operation } from "../http/openapi.ts";
+import { contextOf } from "../http/request-context.ts";
 import {
   Authorization,
   BackupAccountId,
@@ -51,12 +53,17 @@ export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMet
 const context = { operation: "create" } as const;
 
 export function create(services: Services) {
-  const { authenticator, backups, challengeTokens, config, uploadBudget: budget, readingTurns } = services;
-  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget, readingTurns };
+  const { authenticator, backups, challengeTokens, config, requestLimits } = services;
+  const { uploadBudget: budget, readingTurns } = services;
+  const { maxBackupBytes } = config.limits;
+  const uploadOptions = { maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     "/v1/create",
-    ({ request }) =>
-      withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
+    ({ request }) => {
+      const { address } = contextOf(request);
+      const maxBytes = Math.min(declaredLength(request.headers) ?? Number.POSITIVE_INFINITY, maxBackupBytes);
+      requestLimits.admitCreate(address, maxBytes);
+      return withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
         const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
         const accountProof = await proveAccount(payload);
         const main = await authenticator.register(
@@ -73,17 +80,20 @@ export function create(services: Services) {
             context,
           ),
         );
-        const backupMetadata = await backups.create({
+        const created = {
           backupId: payload.backupAccountId,
           manifestHash: normalizedManifestHash(payload.manifestHash),
           encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
           oneTime: accountProof,
           mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
           syncFactor: { ...sync, kind: keypairKind(sync.kind) },
-          content,
-        });
+        };
+        const backupMetadata = await requestLimits.create(address, maxBytes, content, (counted) =>
+          backups.create({ ...created, content: counted }),
+        );
         return { backupId: payload.backupAccountId, backupMetadata };
-      }),
+      });
+    },
     {
       parse: "none",
       detail: operation({

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { operation } from "../http/openapi.ts";
+import { contextOf } from "../http/request-context.ts";
 import { Authorization, ChallengeToken, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
@@ -11,19 +12,19 @@ const DeleteBackupRequest = object({ authorization: Authorization, challengeToke
 const context = { operation: "delete-backup" } as const;
 
 export function deleteBackup(services: Services) {
-  const { authenticator, backups } = services;
+  const { authenticator, backups, requestLimits } = services;
   return new Elysia({ name: "delete-backup" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "delete a backup" }))
     .post(
       "/v1/delete-backup",
-      async ({ body }) => {
+      async ({ body, request }) => {
         const proof = await authenticator.authenticate(
           "SYNC",
           body.authorization,
           body.challengeToken,
           context,
         );
-        await backups.delete(proof);
+        await requestLimits.destroy(contextOf(request).address, () => backups.delete(proof));
       },
       {
         ...jsonBody(DeleteBackupRequest),

@@ -5,6 +5,7 @@ import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
+import { contextOf } from "../http/request-context.ts";
 import {
   Authorization,
   ChallengeToken,
@@ -35,7 +36,7 @@ export const DeleteFactorResponse = Type.Object({
 });
 
 export function deleteFactor(services: Services) {
-  const { attestation, authenticator, backups } = services;
+  const { attestation, authenticator, backups, requestLimits } = services;
   return new Elysia({ name: "delete-factor" })
     .use(
       keypairChallengeRoute(services, {
@@ -46,7 +47,7 @@ export function deleteFactor(services: Services) {
     )
     .post(
       "/v1/delete-factor",
-      async ({ body }) => {
+      async ({ body, request }) => {
         const { factorId, scope, encryptionKey } = body;
         if (scope === "SYNC" && encryptionKey != null)
           throw new ServiceError(
@@ -57,11 +58,10 @@ export function deleteFactor(services: Services) {
           operation: "delete-factor",
           bindings: { factorId },
         });
-        const backupMetadata = await backups.deleteFactor(proof, {
-          factorId,
-          scope,
-          ...(encryptionKey == null ? {} : { encryptionKey }),
-        });
+        const removal = { factorId, scope, ...(encryptionKey == null ? {} : { encryptionKey }) };
+        const backupMetadata = await requestLimits.destroy(contextOf(request).address, () =>
+          backups.deleteFactor(proof, removal),
+        );
         return { backupDeleted: backupMetadata === null, backupMetadata };
       },
       {

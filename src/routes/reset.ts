@@ -33,13 +33,12 @@ export function reset(services: Services) {
       async ({ body: { backupAccountId, signature, challengeToken }, request }) => {
         const context = contextOf(request);
         context.backupId = backupAccountId;
-        requestLimits.admitProof(backupAccountId, context.address);
         const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", {
           operation: "reset",
           bindings: { backupAccountId },
         });
         verifyAccountSignature(backupAccountId, signature, challenge);
-        await backups.reset(backupAccountId, [oneTime]);
+        await requestLimits.destroy(context.address, () => backups.reset(backupAccountId, [oneTime]));
       },
       {
         ...jsonBody(ResetRequest),

@@ -22,6 +22,9 @@ function ownCounters() {
   };
 }
 
+/** What a limiter of one process needs, whose clock stands still. */
+const own = () => ({ clock: new SettableClock(), background, counters: ownCounters() });
+
 function limiter(
   clock: SettableClock,
   counters: Parameters<typeof createRateLimiter>[0]["counters"] = ownCounters(),
@@ -112,14 +115,104 @@ describe("a rate limit", () => {
     expect(await usable("a", 100)).toBe(20);
   });
 
-  test("forgets the oldest subjects rather than growing without bound", () => {
+  describe("over a hundred thousand subjects", () => {
+    const MANY = 100_000;
+    const large = { ...LIMIT, max: 1_000 };
+
+    test("forgets those that have used little, the oldest first", () => {
+      const { check, count } = createRateLimiter(own());
+      count(large, "first", 50);
+      count(large, "second", 50);
+      const isForgotten = (subject: string) => {
+        try {
+          check(large, subject, 951);
+          return true;
+        } catch (error) {
+          if (error instanceof TooManyRequests) return false;
+          throw error;
+        }
+      };
+      for (let subject = 0; subject < MANY - 1; subject++) count(large, `${subject}`);
+      expect([isForgotten("second"), isForgotten("first")]).toEqual([false, true]);
+    });
+
+    test("does not forget those that have used much, or keep a reservation: a flood frees nobody", () => {
+      const { check, count, reserve } = createRateLimiter(own());
+      count(large, "flooder", 1_000);
+      count(large, "nearly", 100);
+      using _reservation = reserve(large, "creating", 50);
+      for (let subject = 0; subject < 3 * MANY; subject++) count(large, `${subject}`);
+      expect(() => check(large, "flooder")).toThrow(TooManyRequests);
+      expect(() => check(large, "nearly", 901)).toThrow(TooManyRequests);
+      expect(() => check(large, "creating", 951)).toThrow(TooManyRequests);
+    });
+
+    test("does not keep those whose window is over", () => {
+      const clock = new SettableClock();
+      const { check, count } = createRateLimiter({ ...own(), clock });
+      count(LIMIT, "old", 20);
+      clock.advance(LIMIT.windowMs);
+      count(LIMIT, "new", 20);
+      for (let subject = 0; subject < MANY; subject++) count(large, `${subject}`);
+      expect(() => check(LIMIT, "new")).toThrow(TooManyRequests);
+      expect(() => check(LIMIT, "old")).not.toThrow();
+    });
+
+    test("does not grow without bound when all have used much", () => {
+      const { check, count } = createRateLimiter(own());
+      const once = { ...LIMIT, max: 1 };
+      for (let subject = 0; subject < MANY + 1_000; subject++) count(once, `${subject}`);
+      const isForgotten = (subject: string) => {
+        try {
+          check(once, subject);
+          return true;
+        } catch (error) {
+          if (error instanceof TooManyRequests) return false;
+          throw error;
+        }
+      };
+      const all = Array.from({ length: MANY + 1_000 }, (_, subject) => `${subject}`);
+      expect(all.filter(isForgotten).length).toBeGreaterThanOrEqual(1_000);
+    });
+  });
+
+  test("is one of amounts where uses differ, and says when what is asked for does not fit", () => {
+    const { check, count } = createRateLimiter(own());
+    count(LIMIT, "a", 15);
+    expect(() => check(LIMIT, "a", 5)).not.toThrow();
+    expect(() => check(LIMIT, "a", 6)).toThrow(expect.objectContaining({ limit: "test" }));
+    count(LIMIT, "a", 5);
+    expect(() => check(LIMIT, "a")).toThrow(TooManyRequests);
+  });
+
+  test("holds for what is reserved, until it is counted or given back", () => {
+    const { check, count, reserve } = createRateLimiter(own());
+    count(LIMIT, "a", 5);
+    {
+      using first = reserve(LIMIT, "a", 10);
+      using _second = reserve(LIMIT, "a", 5);
+      // only reservations are in the way, so the wait is short
+      expect(() => reserve(LIMIT, "a", 1)).toThrow(expect.objectContaining({ retryAfterS: 5 }));
+      expect(() => check(LIMIT, "b", 20)).not.toThrow();
+      first.count(2);
+    }
+    expect(() => check(LIMIT, "a", 13)).not.toThrow();
+    expect(() => check(LIMIT, "a", 14)).toThrow(expect.objectContaining({ retryAfterS: 60 }));
+  });
+
+  test("counts what was reserved in the window in which it is used", () => {
     const clock = new SettableClock();
-    const { check, count } = createRateLimiter({ clock, background, counters: ownCounters() });
-    const once = { ...LIMIT, max: 1 };
-    count(once, "first");
-    expect(() => check(once, "first")).toThrow(TooManyRequests);
-    for (let subject = 0; subject < 100_000; subject++) count({ ...LIMIT, max: 1_000 }, `${subject}`);
-    expect(() => check(once, "first")).not.toThrow();
+    const { check, reserve } = createRateLimiter({ ...own(), clock });
+    const reservation = reserve(LIMIT, "a", 20);
+    clock.advance(LIMIT.windowMs);
+    expect(() => check(LIMIT, "a", 20)).not.toThrow();
+    reservation.count(20);
+    reservation[Symbol.dispose]();
+    reservation[Symbol.dispose]();
+    expect(() => check(LIMIT, "a")).toThrow(TooManyRequests);
+    clock.advance(LIMIT.windowMs);
+    expect(() => check(LIMIT, "a", 20)).not.toThrow();
+    expect(() => check(LIMIT, "a", 21)).toThrow(TooManyRequests);
   });
 });
 

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
+import type { ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
 import { loadConfig } from "../../src/config.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import type { RateLimit } from "../../src/limits/rate-limiter.ts";
+import { type RateLimit, TooManyRequests } from "../../src/limits/rate-limiter.ts";
 import { createRequestLimits } from "../../src/limits/request-limits.ts";
 import { DRIVERS } from "../drivers.ts";
+import { expectLimited, lowLimits as limits } from "../support/low-limits.ts";
 import { startService } from "../support/service.ts";
 import {
   addSyncFactorRequest,
@@ -14,33 +15,17 @@ import {
   recovered,
   resetRequest,
   solved,
+  syncPayload,
   userWithBackup,
 } from "../support/users.ts";
 
-const HIGH = Object.fromEntries(
-  [
-    "ADDRESS_CHALLENGES_PER_MINUTE",
-    "ADDRESS_FAILURES_PER_MINUTE",
-    "ADDRESS_DESTRUCTIONS_PER_MINUTE",
-    "BACKUP_CHALLENGES_PER_HOUR",
-    "BACKUP_FAILURES_PER_HOUR",
-    "BACKUP_DESTRUCTIONS_PER_HOUR",
-  ].map((name) => [`RATE_LIMIT_${name}`, "1000"]),
-);
-
-/** Only the limits given are low. */
-const limits = (low: Record<string, string>) => ({
-  env: { ...HIGH, RATE_LIMITS: "true", TRUSTED_PROXY_HOPS: "1", ...low },
-});
-
-function expectLimited(answer: Answer<unknown>): void {
-  expect({ status: answer.status, code: answer.code() }).toEqual({ status: 429, code: "too_many_requests" });
-  expect(answer.body).toMatchObject({ allowRetry: true });
-  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
-}
-
 const failedProof = async (client: ApiClient) =>
   client.verifyFactor(await solved(client, "verify-factor", createFactorKeypair()));
+
+/** What the audit sent: well-formed, and no proof of anything. */
+async function garbage(client: ApiClient) {
+  return { ...(await solved(client, "verify-factor", createFactorKeypair())), challengeToken: "x" };
+}
 
 for (const driver of DRIVERS)
   describe(`rate limits (${driver.name})`, () => {
@@ -58,29 +43,99 @@ for (const driver of DRIVERS)
       (await here.keypairChallenge("sync")).ok();
     });
 
-    test("on failed proofs hold for an address, also for good proofs, and not for others", async () => {
+    test("on failed proofs hold for the failing ones of an address, and no good one is refused", async () => {
       await using service = await startService(
         driver,
         limits({ RATE_LIMIT_ADDRESS_FAILURES_PER_MINUTE: "2" }),
       );
-      const attacker = service.clientFrom("198.51.100.7");
-      const owner = service.clientFrom("198.51.100.8");
-      const user = await userWithBackup(owner);
-      for (let n = 0; n < 2; n++) expect((await failedProof(attacker)).code()).toBe("backup_untraceable");
-      expectLimited(await failedProof(attacker));
-      expectLimited(await attacker.verifyFactor(await solved(attacker, "verify-factor", user.main)));
-      (await owner.verifyFactor(await solved(owner, "verify-factor", user.main))).ok();
+      const here = service.clientFrom("198.51.100.7");
+      const elsewhere = service.clientFrom("198.51.100.8");
+      for (let n = 0; n < 2; n++) expect((await failedProof(here)).code()).toBe("backup_untraceable");
+      for (let n = 0; n < 3; n++) expectLimited(await failedProof(here));
+      expectLimited(await here.post("/v1/verify-factor", await garbage(here), null));
+      expect((await failedProof(elsewhere)).code()).toBe("backup_untraceable");
+
+      const user = await userWithBackup(here);
+      const good = await solved(here, "verify-factor", user.main);
+      const { authorization: other } = await solved(here, "verify-factor", user.main);
+      expectLimited(await here.verifyFactor({ ...good, authorization: other }));
+      (await here.verifyFactor(good)).ok(); // the refusal has not used up its challenge
+      expectLimited(await here.verifyFactor(good));
+      await recovered(here, user);
+      await metadataOf(here, user);
+      (await here.sync(await syncPayload(here, user), user.backup)).ok();
+      (await here.deleteBackup(await solved(here, "delete-backup", user.sync))).ok();
+      const again = await userWithBackup(here, user);
+      (await here.reset(await resetRequest(here, again))).ok();
+
+      service.clock.advance(60_000);
+      expect((await failedProof(here)).code()).toBe("backup_untraceable");
     });
 
-    test("on destructive operations hold for an address", async () => {
+    test("on failed proofs count nothing else: neither what is malformed nor what succeeds", async () => {
+      const low = limits({ RATE_LIMIT_ADDRESS_FAILURES_PER_MINUTE: "1" });
+      await using service = await startService(driver, low);
+      const here = service.clientFrom("198.51.100.7");
+      for (let n = 0; n < 3; n++) {
+        expect((await here.verifyFactor({})).code()).toBe("invalid_payload");
+        await recovered(here, await userWithBackup(here));
+      }
+      expect((await failedProof(here)).code()).toBe("backup_untraceable");
+      expectLimited(await failedProof(here));
+      expect((await here.verifyFactor({})).code()).toBe("invalid_payload"); // no proof, so no failed one
+    });
+
+    test("on destructive operations hold for the successes of an address, and leave the proof usable", async () => {
       const low = limits({ RATE_LIMIT_ADDRESS_DESTRUCTIONS_PER_MINUTE: "1" });
       await using service = await startService(driver, low);
       const here = service.clientFrom("198.51.100.7");
       const [first, second] = [await userWithBackup(here), await userWithBackup(here)];
+      const stranger = createFactorKeypair();
+      const forgedReset = async () => ({
+        ...(await resetRequest(here, second)),
+        signature: newUser().account.sign("AAAA"),
+      });
+      for (let n = 0; n < 2; n++) {
+        const deletion = await solved(here, "delete-backup", stranger);
+        expect((await here.deleteBackup(deletion)).code()).toBe("backup_untraceable");
+        const removal = await solved(here, "delete-factor", first.sync, { factorId: "none" });
+        const removed = await here.deleteFactor({ ...removal, factorId: "none", scope: "SYNC" });
+        expect(removed.code()).toBe("factor_not_found");
+        expect((await here.reset(await forgedReset())).code()).toBe("signature_verification_error");
+        const nobody = await here.reset(await resetRequest(here, newUser()));
+        expect(nobody.code()).toBe("not_found");
+      }
+
       (await here.deleteBackup(await solved(here, "delete-backup", first.sync))).ok();
-      expectLimited(await here.deleteBackup(await solved(here, "delete-backup", second.sync)));
-      expectLimited(await here.reset(await resetRequest(here, second)));
+      const deletion = await solved(here, "delete-backup", second.sync);
+      expectLimited(await here.deleteBackup(deletion));
+      const reset = await resetRequest(here, second);
+      expectLimited(await here.reset(reset));
+      const factorId = (await metadataOf(here, second)).factors[0]?.id ?? "";
+      const removal = await solved(here, "delete-factor", second.sync, { factorId });
+      expectLimited(await here.deleteFactor({ ...removal, factorId, scope: "MAIN" }));
+      // what does not prove anything is told so, as before
+      expect((await here.reset(await forgedReset())).code()).toBe("signature_verification_error");
       expect((await here.status(second.account.backupAccountId)).status).toBe(200);
+      const there = service.clientFrom("198.51.100.8");
+      (await there.deleteBackup(deletion)).ok();
+
+      service.clock.advance(60_000);
+      await userWithBackup(here, second);
+      (await here.reset(reset)).ok();
+    });
+
+    test("on status requests hold for an address, and end with the minute", async () => {
+      const low = limits({ RATE_LIMIT_ADDRESS_STATUS_PER_MINUTE: "2" });
+      await using service = await startService(driver, low);
+      const here = service.clientFrom("198.51.100.7");
+      const { account } = await userWithBackup(here);
+      (await here.status(account.backupAccountId)).ok();
+      expect((await here.status(newUser().account.backupAccountId)).code()).toBe("not_found");
+      expectLimited(await here.status(account.backupAccountId));
+      (await service.clientFrom("198.51.100.8").status(account.backupAccountId)).ok();
+      service.clock.advance(60_000);
+      (await here.status(account.backupAccountId)).ok();
     });
 
     test("on destructive operations hold for a backup from wherever they come, and leave the proof usable", async () => {
@@ -116,19 +171,29 @@ for (const driver of DRIVERS)
       expectLimited(await here.deleteBackup(await solved(here, "delete-backup", user.sync)));
     });
 
-    test("on challenges and failures about one backup count for backup and address together", async () => {
-      const low = { RATE_LIMIT_BACKUP_CHALLENGES_PER_HOUR: "3", RATE_LIMIT_BACKUP_FAILURES_PER_HOUR: "1" };
-      await using service = await startService(driver, limits(low));
+    test("on failures about one backup hold for the failing ones of an address", async () => {
+      await using service = await startService(driver, limits({ RATE_LIMIT_BACKUP_FAILURES_PER_HOUR: "1" }));
       const attacker = service.clientFrom("198.51.100.7");
-      const owner = service.clientFrom("198.51.100.8");
-      const user = await userWithBackup(owner);
-      const forged = { ...(await resetRequest(attacker, user)), signature: newUser().account.sign("AAAA") };
-      expect((await attacker.reset(forged)).code()).toBe("signature_verification_error");
-      expectLimited(await attacker.reset(await resetRequest(attacker, user)));
-      const { backupAccountId } = user.account;
-      (await attacker.keypairChallenge("reset", { backupAccountId })).ok();
-      expectLimited(await attacker.keypairChallenge("reset", { backupAccountId }));
-      (await owner.reset(await resetRequest(owner, user))).ok();
+      const user = await userWithBackup(attacker);
+      const forge = async (client: ApiClient, of = user) => {
+        const signature = newUser().account.sign("AAAA");
+        return client.reset({ ...(await resetRequest(client, of)), signature });
+      };
+      expect((await forge(attacker)).code()).toBe("signature_verification_error");
+      expectLimited(await forge(attacker));
+      expect((await forge(attacker, newUser())).code()).toBe("signature_verification_error");
+      expect((await forge(service.clientFrom("198.51.100.8"))).code()).toBe("signature_verification_error");
+      // the owner behind the same address is not held up by that
+      (await attacker.reset(await resetRequest(attacker, user))).ok();
+    });
+
+    test("on challenges do not hold for one backup: a neighbour who knows its id could use them up", async () => {
+      const low = limits({ RATE_LIMIT_BACKUP_CHALLENGES_PER_HOUR: "1" }); // as older versions read it
+      await using service = await startService(driver, low);
+      const here = service.clientFrom("198.51.100.7");
+      const user = await userWithBackup(here);
+      for (let n = 0; n < 3; n++) await resetRequest(here, user);
+      (await here.reset(await resetRequest(here, user))).ok();
     });
 
     test("are off in development unless they are asked for", async () => {
@@ -141,13 +206,29 @@ for (const driver of DRIVERS)
 
 describe("an answer", () => {
   const config = loadConfig({ APP_ENV: "development", RATE_LIMITS: "true" }).rateLimits;
-  const counted = (code: ErrorCode | null) => {
+  const settled = (code: ErrorCode | null, exhausted: readonly string[] = []) => {
     const names: string[] = [];
+    const check = ({ name }: RateLimit) => {
+      if (exhausted.includes(name)) throw new TooManyRequests(name, 1);
+    };
     const count = ({ name }: RateLimit) => void names.push(name);
-    const requestLimits = createRequestLimits(config, { check: () => {}, count });
-    requestLimits.settle({ address: "192.0.2.1", backupId: "b", code });
-    return names;
+    const reserve = () => {
+      throw new Error("nothing is reserved for an answer");
+    };
+    const requestLimits = createRequestLimits(config, { check, count, reserve });
+    const refusal = requestLimits.settle({ address: "192.0.2.1", backupId: "b", code });
+    return { names, limit: refusal?.limit ?? null };
   };
+  const counted = (code: ErrorCode | null) => settled(code).names;
+
+  test("of a failed proof over a limit names that limit, and counts for no further subject", () => {
+    const [address, backup] = ["address-failures", "backup-failures"];
+    expect(settled("jwt_error")).toEqual({ names: [address, backup], limit: null });
+    expect(settled("jwt_error", [address])).toEqual({ names: [], limit: address });
+    expect(settled("jwt_error", [backup])).toEqual({ names: [address], limit: backup });
+    for (const code of [null, "not_found", "internal_server_error"] as const)
+      expect(settled(code, [address, backup])).toEqual({ names: [], limit: null });
+  });
 
   test.each<ErrorCode>([
     "jwt_error",
@@ -163,6 +244,7 @@ describe("an answer", () => {
     "invalid_attestation_token_claim",
     "token_not_found",
     "backup_untraceable",
+    "backup_missing",
     "unauthorized_factor",
     "already_used",
   ])("of %s counts as a proof that did not hold", (code) => {
