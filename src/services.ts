@@ -15,6 +15,7 @@ import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
 import { ServiceError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
+import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
@@ -40,6 +41,7 @@ export interface Services extends AsyncDisposable {
   /** In development, while no provider of accounts is configured. */
   readonly testIssuer: TestIssuer | null;
   readonly requestLimits: RequestLimits;
+  readonly clientPseudonym: ClientPseudonym;
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
   readonly readingTurns: ReadingTurns;
@@ -77,11 +79,9 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
   const background = createBackground(log);
 
-  const { keys, generatedKeyDir } = config.challengeTokens;
-  const challengeTokens = await createChallengeTokens(
-    keys.length > 0 ? keys : [await generatedChallengeTokenKey(generatedKeyDir, random)],
-    clock,
-  );
+  const { keys: given, generatedKeyDir } = config.challengeTokens;
+  const keys = given.length > 0 ? given : [await generatedChallengeTokenKey(generatedKeyDir, random)];
+  const challengeTokens = await createChallengeTokens(keys, clock);
   const opened = await openStores(config.storage, { clock, random });
   const stores = overrides.wrapStores?.(opened) ?? opened;
   const records = measuredRecords(stores.records, metrics);
@@ -138,6 +138,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     attestation: createAttestationVerifier(config.attestation, jwksAt, clock),
     testIssuer,
     requestLimits,
+    clientPseudonym: createClientPseudonym(keys, clock),
     backups,
     uploadBudget,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),

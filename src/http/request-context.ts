@@ -45,7 +45,7 @@ export type HandleFrom = (request: Request, peerAddress: string) => Promise<Resp
 
 type Surroundings = Pick<
   Services,
-  "config" | "log" | "metrics" | "random" | "requestLimits" | "uploadBudget"
+  "clientPseudonym" | "config" | "log" | "metrics" | "random" | "requestLimits" | "uploadBudget"
 >;
 
 const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -75,7 +75,7 @@ export function onTooLate(request: Request, stopReading: () => void): void {
 
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
-  { config, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
+  { clientPseudonym, config, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
   { timeoutMs, routeOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
@@ -169,6 +169,7 @@ export function withRequestContext(
         status,
         code: context.code ?? undefined, // what is undefined is not in the line
         limit: context.limit ?? undefined,
+        client: clientPseudonym(context.address),
         durationMs: Math.round(durationMs * 100) / 100,
         requestBytes: requestBytes ?? undefined,
       },
