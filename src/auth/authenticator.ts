@@ -46,6 +46,8 @@ interface KeypairSignature {
 export interface Proof<Entry = unknown> {
   readonly factor: FactorRef;
   readonly oneTime: readonly OneTimeValue[];
+  /** When the challenge was issued: what its solver knew of the backup is at least that old. */
+  readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
   readonly passkey?: { readonly entry: Entry; readonly counter: number };
 }
@@ -173,9 +175,10 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     challengeToken: string,
     context: ChallengeContext,
   ): Promise<Proof<never>> {
-    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", context);
+    const { challenge, oneTime, issuedAtMs } = await challengeTokens.open(challengeToken, "keypair", context);
     verifyKeypairSignature(publicKey, signature, challenge);
-    return { factor: { scope, key: factorKeys.ecKeypair(publicKey) }, oneTime: [oneTime] };
+    const factor = { scope, key: factorKeys.ecKeypair(publicKey) };
+    return { factor, oneTime: [oneTime], challengedAtMs: issuedAtMs };
   }
 
   async function proveAccount(
@@ -183,7 +186,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     challengeToken: string,
     context: ChallengeContext,
   ): Promise<{ readonly proof: Proof<never>; readonly idToken: VerifiedIdToken }> {
-    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", context);
+    const { challenge, oneTime, issuedAtMs } = await challengeTokens.open(challengeToken, "keypair", context);
     const idToken = await oidc.verify(oidcToken, publicKey);
     try {
       verifyKeypairSignature(publicKey, signature, challenge);
@@ -192,7 +195,8 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
       throw error;
     }
     const key = factorKeys.oidcAccount(idToken.issuer, idToken.sub);
-    return { proof: { factor: { scope: "MAIN", key }, oneTime: [oneTime, idToken.nonce] }, idToken };
+    const factor = { scope: "MAIN", key } as const;
+    return { proof: { factor, oneTime: [oneTime, idToken.nonce], challengedAtMs: issuedAtMs }, idToken };
   }
 
   /** What is wrong besides is told after that. It costs a look only where something is: otherwise it shows in time. */
@@ -206,7 +210,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     challengeToken: string,
     context: ChallengeContext,
   ): Promise<Proof<Entry>> {
-    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "passkey", context);
+    const { challenge, oneTime, issuedAtMs } = await challengeTokens.open(challengeToken, "passkey", context);
     const assertion = parseAssertion(credential);
     const factor = { scope: "MAIN", key: factorKeys.passkey(assertion.credentialId) } as const;
     const find = () => findPasskey(factor, [oneTime]);
@@ -214,7 +218,8 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     const { counter } = await toldAsReplay(found, find, () =>
       passkeys.verifyAssertion(assertion, challenge, found.credential),
     );
-    return { factor, oneTime: [oneTime], passkey: { entry: found.entry, counter } };
+    const passkey = { entry: found.entry, counter };
+    return { factor, oneTime: [oneTime], challengedAtMs: issuedAtMs, passkey };
   }
 
   async function registerPasskey(
@@ -222,11 +227,12 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     challengeToken: string,
     context: ChallengeContext,
   ): Promise<Registration> {
-    const { challenge, oneTime } = await challengeTokens.open(challengeToken, "passkey", context);
+    const { challenge, oneTime, issuedAtMs } = await challengeTokens.open(challengeToken, "passkey", context);
     const verified = await passkeys.verifyRegistration(credential, challenge);
     return {
       factor: { scope: "MAIN", key: factorKeys.passkey(verified.credentialId) },
       oneTime: [oneTime],
+      challengedAtMs: issuedAtMs,
       kind: { kind: "PASSKEY", label: label ?? "", ...verified },
     };
   }

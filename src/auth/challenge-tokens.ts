@@ -69,6 +69,8 @@ export const CHALLENGE_BYTES = 32;
 export interface SolvableChallenge {
   readonly challenge: Uint8Array;
   readonly oneTime: OneTimeValue;
+  /** When the token was issued, by the clock of the process that did. */
+  readonly issuedAtMs: number;
   readonly context: Required<ChallengeContext>;
 }
 
@@ -80,6 +82,7 @@ const issuedPayload = lazy(() =>
       operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
       bindings: Type.Record(Type.String(), Type.String()),
       exp: Type.Integer(),
+      issuedAtMs: Type.Optional(Type.Integer()), // not in tokens of earlier versions
     }),
   ),
 );
@@ -107,7 +110,8 @@ export async function createChallengeTokens(
 
   return {
     async issue(type, challenge, { operation, bindings }) {
-      const nowS = Math.floor(clock.nowMs() / 1000);
+      const issuedAtMs = clock.nowMs();
+      const nowS = Math.floor(issuedAtMs / 1000);
       const claims = {
         type,
         challenge: encodeBase64Url(challenge),
@@ -115,6 +119,7 @@ export async function createChallengeTokens(
         bindings: bindings ?? {},
         nbf: nowS - CLOCK_SKEW_S,
         exp: nowS + LIFETIME_S,
+        issuedAtMs,
       };
       // EncryptJWT would make a deep copy of the claims first, which takes a fifth of the time.
       return new CompactEncrypt(Buffer.from(JSON.stringify(claims)))
@@ -160,7 +165,12 @@ export async function createChallengeTokens(
         "unexpected_challenge_type",
         `The challenge token is not for a ${type} challenge`,
       );
-    return { challenge, oneTime: oneTimeOf(challenge, payload.exp), context: { operation, bindings } };
+    return {
+      challenge,
+      oneTime: oneTimeOf(challenge, payload.exp),
+      issuedAtMs: payload.issuedAtMs ?? (payload.exp - LIFETIME_S) * 1000,
+      context: { operation, bindings },
+    };
   }
 }
 

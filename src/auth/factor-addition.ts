@@ -187,7 +187,7 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
   ): Promise<ProvenExisting<Entry>> {
     const { readTurnkeyStamp, verifyTurnkeyStamp } = await import("./turnkey-stamp.ts");
     const stamp = readTurnkeyStamp(credential, existingFactorTurnkeyActivity);
-    const { challenge, oneTime, context } = await challengeTokens.read(
+    const { challenge, oneTime, issuedAtMs, context } = await challengeTokens.read(
       existingFactorChallengeToken,
       "passkey",
     );
@@ -202,7 +202,8 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
       verifyTurnkeyStamp(stamp, { ...found, challenge }, webauthn, clock),
     );
     const agreed = agreedIn(context, "PASSKEY");
-    return { proof: { factor, oneTime: [oneTime], passkey: { entry: found.entry, counter } }, agreed };
+    const passkey = { entry: found.entry, counter };
+    return { proof: { factor, oneTime: [oneTime], challengedAtMs: issuedAtMs, passkey }, agreed };
   }
 }
 

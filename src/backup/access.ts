@@ -20,6 +20,8 @@ const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
 export interface Proven {
   readonly factor: FactorRef;
   readonly oneTime: readonly OneTimeValue[];
+  /** When the challenge was issued, by the clock of the process that did. */
+  readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
   readonly passkey?: { readonly entry: Entry; readonly counter: number };
 }

@@ -11,7 +11,7 @@ import type {
   SyncFactorToken,
 } from "../storage/contract.ts";
 import type { Access, Entry, Proven } from "./access.ts";
-import { allFactorRefs, type BackupMetadata, storedMetadata } from "./metadata.ts";
+import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./metadata.ts";
 import { alreadyUsed, errorOf } from "./outcomes.ts";
 import { withPasskeyCounter } from "./rules.ts";
 
@@ -52,7 +52,8 @@ export function createCommits({ records, blobs, clock, random, background, acces
 
   /**
    * Decides what becomes of the metadata and commits it, with the content as it is. As long as somebody else commits
-   * in between, reads and decides anew.
+   * in between, reads and decides again. A backup that was deleted and created again in between is another one, which
+   * the request was not about.
    *
    * @param first what was read already, if anything was.
    * @param spend what the change uses up.
@@ -65,8 +66,11 @@ export function createCommits({ records, blobs, clock, random, background, acces
     decide: (current: Entry) => Decision<Next>,
   ): Promise<{ readonly before: Entry; readonly after: Next }> {
     return access.unlessReplayed(spend, async () => {
+      let seen: Entry | null = null;
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const before = (attempt === 0 && first) || (await load());
+        const before: Entry = (attempt === 0 && first) || (await load());
+        if (seen !== null && !isSameBackup(seen.metadata, before.metadata)) break;
+        seen = before;
         const { backupId, revision, blob } = before;
         const { next, ...rest } = decide(before);
         const outcome = await records.commit({

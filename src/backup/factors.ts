@@ -1,4 +1,5 @@
 /** The operations on the factors of a backup. */
+import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import type { FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
@@ -16,6 +17,7 @@ import { alreadyUsed, factorExists, fail, unauthorized, untraceable } from "./ou
 import {
   type FactorLimits,
   type FactorRemoval,
+  requireMeantAsLast,
   withMainFactor,
   withoutFactor,
   withSyncFactor,
@@ -34,13 +36,14 @@ export interface PasskeyOnBackup {
 
 export interface FactorOptions {
   readonly records: RecordStore;
+  readonly clock: Clock;
   readonly access: Access;
   readonly commits: Commits;
   readonly limits: FactorLimits;
   readonly destructions: DestructionLimit;
 }
 
-export function factorOperations({ records, access, commits, limits, destructions }: FactorOptions) {
+export function factorOperations({ records, clock, access, commits, limits, destructions }: FactorOptions) {
   const { locate, find, open, enter, read, unlessReplayed } = access;
   const { newFactor, change, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
@@ -169,7 +172,7 @@ export function factorOperations({ records, access, commits, limits, destruction
      *
      * @returns the metadata afterwards, `null` when the backup is gone.
      * @throws ServiceError as {@link Access.enter} and {@link withoutFactor}; `too_many_requests` when too much was taken
-     *   away from the backup lately; `conflicting_lock`.
+     *   away from the backup lately; `conflicting_lock`, also as {@link requireMeantAsLast}.
      */
     async deleteFactor(by: Proven, removal: FactorRemoval): Promise<ExportedMetadata | null> {
       const entry = await enter(by);
@@ -179,7 +182,8 @@ export function factorOperations({ records, access, commits, limits, destruction
         by.oneTime,
         () => open(entry.backupId, by.factor),
         ({ metadata }) => {
-          const { next, removed } = withoutFactor(metadata, removal);
+          const { next, removed } = withoutFactor(metadata, removal, clock.nowMs());
+          if (next === null) requireMeantAsLast(entry.metadata, metadata, by.challengedAtMs);
           return { next, release: next === null ? allFactorRefs(metadata) : [removed] };
         },
       );

@@ -76,6 +76,8 @@ const BackupMetadataSchema = Type.Object({
   keys: Type.Array(EncryptionKeySchema),
   factors: Type.Array(MainFactorSchema),
   syncFactors: Type.Array(SyncFactorSchema),
+  /** When a main factor was removed last, in milliseconds since the epoch. Not there while none was. */
+  mainFactorRemovedAtMs: Type.Optional(Type.Integer()),
 });
 export type BackupMetadata = Static<typeof BackupMetadataSchema>;
 
@@ -130,6 +132,17 @@ export function allFactorRefs(metadata: BackupMetadata): FactorRef[] {
 export function listedFactor(metadata: BackupMetadata, { scope, key }: FactorRef): Factor | undefined {
   const factors: readonly Factor[] = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
   return factors.find((factor) => factorRef(scope, factor).key === key);
+}
+
+/**
+ * Whether two states of one account id are of the same backup. The ids of factors are fresh, so a backup that was deleted
+ * and created again has none of the earlier one's.
+ */
+export function isSameBackup(one: BackupMetadata, other: BackupMetadata): boolean {
+  const idsOf = ({ factors, syncFactors }: BackupMetadata) =>
+    [...factors, ...syncFactors].map(({ id }) => id);
+  const ids = new Set(idsOf(one));
+  return idsOf(other).some((id) => ids.has(id));
 }
 
 /** Whether the metadata lists a factor in its scope. */

@@ -113,12 +113,14 @@ export interface FactorRemoval {
  * Removes a factor and returns the metadata afterwards, or `null` when it was the last main factor: then nobody could
  * recover the backup any more, and all of it goes.
  *
+ * @param nowMs is kept as the time of the last removal of a main factor.
  * @throws ServiceError `factor_not_found`; `encryption_key_not_found` when the key is not there to the letter;
  *   `factor_orphaned_from_encryption_key` when a remaining main factor needs that kind of key.
  */
 export function withoutFactor(
   metadata: BackupMetadata,
   { factorId, scope, encryptionKey }: FactorRemoval,
+  nowMs: number,
 ): { readonly next: BackupMetadata | null; readonly removed: FactorRef } {
   const listed = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
   const factor = listed.find(({ id }) => id === factorId);
@@ -134,7 +136,28 @@ export function withoutFactor(
   if (factors.length === 0) return { next: null, removed };
   const keys =
     encryptionKey === undefined ? metadata.keys : withoutKey(metadata.keys, encryptionKey, factors);
-  return { next: { ...metadata, factors, keys }, removed };
+  return { next: { ...metadata, factors, keys, mainFactorRemovedAtMs: nowMs }, removed };
+}
+
+/**
+ * Checks that a removal which would end the backup was meant to: that its main factor did not become the last one by a
+ * removal that was made at the same time. A challenge that is older than that removal was asked for by a device that
+ * did not know of it; this holds also when the device repeats the request.
+ *
+ * @param seen the metadata when the request first read it.
+ * @throws ServiceError `conflicting_lock`.
+ */
+export function requireMeantAsLast(
+  seen: BackupMetadata,
+  { mainFactorRemovedAtMs }: BackupMetadata,
+  challengedAtMs: number,
+): void {
+  const removedSince = mainFactorRemovedAtMs !== undefined && mainFactorRemovedAtMs > challengedAtMs;
+  if (seen.factors.length > 1 || removedSince)
+    throw new ServiceError(
+      "conflicting_lock",
+      "Another main factor was removed at the same time: removing this one would now delete the backup",
+    );
 }
 
 function withoutKey(

@@ -51,7 +51,7 @@ export function retrieve(services: Services) {
           description:
             "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new device adds its own sync factor. Needs a main factor.",
           response: RetrieveResponse,
-          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN],
+          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN, "conflicting_lock"],
           attested: true,
         }),
       },

@@ -33,7 +33,7 @@ export function verifyFactor(services: Services) {
           summary: "Verify a main factor",
           description: "Tells which backup a main factor can recover, without fetching the backup.",
           response: BackupIdResponse,
-          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN],
+          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN, "conflicting_lock"],
           attested: true,
         }),
       },

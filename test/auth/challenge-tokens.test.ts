@@ -34,6 +34,33 @@ describe("challenge tokens", () => {
     expect(oneTime.id).not.toContain(Buffer.from(CHALLENGE).toString("base64url"));
   });
 
+  test("say to the millisecond when they were issued", async () => {
+    const issuedAtMs = Date.UTC(2026, 0, 15, 12) + 567;
+    const clock = new SettableClock(issuedAtMs);
+    const tokens = await createChallengeTokens([NEW], clock);
+    const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);
+    clock.advance(MINUTE_MS);
+    expect((await tokens.open(token, "keypair", CONTEXT)).issuedAtMs).toBe(issuedAtMs);
+  });
+
+  test("of an earlier version, which had no milliseconds, count as issued at the start of their second", async () => {
+    const clock = new SettableClock(Date.UTC(2026, 0, 15, 12) + 567);
+    const nowS = Math.floor(clock.nowMs() / 1000);
+    const claims = {
+      type: "keypair",
+      challenge: Buffer.from(CHALLENGE).toString("base64url"),
+      operation: "sync",
+      bindings: {},
+      nbf: nowS,
+      exp: nowS + 900,
+    };
+    const token = await new CompactEncrypt(Buffer.from(JSON.stringify(claims)))
+      .setProtectedHeader({ alg: "dir", enc: "A256GCM", kid: NEW.kid })
+      .encrypt(NEW.secret);
+    const tokens = await createChallengeTokens([NEW], clock);
+    expect((await tokens.open(token, "keypair", { operation: "sync" })).issuedAtMs).toBe(nowS * 1000);
+  });
+
   test("are opaque: five parts, encrypted, never the same twice", async () => {
     const tokens = await createChallengeTokens([NEW], new SettableClock());
     const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);

@@ -1,9 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import type { BackupMetadata, EncryptionKey, MainFactor, SyncFactor } from "../../src/backup/metadata.ts";
-import { requireManifestHash, withoutFactor, withSyncFactor } from "../../src/backup/rules.ts";
+import {
+  requireManifestHash,
+  requireMeantAsLast,
+  withoutFactor,
+  withSyncFactor,
+} from "../../src/backup/rules.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 
+const NOW_MS = 1_768_478_400_000;
 const LIMITS = { maxMainFactors: 10, maxSyncFactors: 3 };
 
 const passkey = (id: string) =>
@@ -105,7 +111,7 @@ describe("a sync factor is added", () => {
 
 describe("a factor is removed", () => {
   test("from the scope that is named, with its index row", () => {
-    const { next, removed } = withoutFactor(metadata(), { factorId: "s", scope: "SYNC" });
+    const { next, removed } = withoutFactor(metadata(), { factorId: "s", scope: "SYNC" }, NOW_MS);
     expect(next).toEqual(metadata({ syncFactors: [] }));
     expect(removed).toEqual({ scope: "SYNC", key: factorKeys.ecKeypair("s") });
   });
@@ -115,14 +121,19 @@ describe("a factor is removed", () => {
       ...metadata({ factors: [keypair("m"), passkey("p")], keys: [ICLOUD, PRF] }),
       more: { a: [null] },
     };
-    const { next } = withoutFactor(before, { factorId: "p", scope: "MAIN", encryptionKey: PRF });
-    expect(next).toEqual({ ...before, factors: [keypair("m")], keys: [ICLOUD] });
+    const { next } = withoutFactor(before, { factorId: "p", scope: "MAIN", encryptionKey: PRF }, NOW_MS);
+    expect(next).toEqual({
+      ...before,
+      factors: [keypair("m")],
+      keys: [ICLOUD],
+      mainFactorRemovedAtMs: NOW_MS,
+    });
   });
 
   test("and with the last main factor everything", () => {
     const removal = { factorId: "m", scope: "MAIN", encryptionKey: PRF } as const;
-    expect(withoutFactor(metadata(), removal).next).toBeNull();
-    expect(withoutFactor(metadata({ syncFactors: [] }), removal).next).toBeNull();
+    expect(withoutFactor(metadata(), removal, NOW_MS).next).toBeNull();
+    expect(withoutFactor(metadata({ syncFactors: [] }), removal, NOW_MS).next).toBeNull();
   });
 
   type Case = readonly [
@@ -197,11 +208,15 @@ describe("a factor is removed", () => {
   for (const [name, factors, keys, encryptionKey, outcome] of cases)
     test(name, () => {
       const run = () =>
-        withoutFactor(metadata({ factors, keys }), {
-          factorId: "x",
-          scope: "MAIN",
-          ...(encryptionKey === undefined ? {} : { encryptionKey }),
-        });
+        withoutFactor(
+          metadata({ factors, keys }),
+          {
+            factorId: "x",
+            scope: "MAIN",
+            ...(encryptionKey === undefined ? {} : { encryptionKey }),
+          },
+          NOW_MS,
+        );
       if (typeof outcome === "string") expect(codeOf(run)).toBe(outcome);
       else expect(run().next?.keys).toEqual([...outcome]);
     });
@@ -213,6 +228,29 @@ describe("a factor is removed", () => {
     ["", "MAIN"],
   ] as const)
     test(`unless there is no "${factorId}" in ${scope}`, () => {
-      expect(codeOf(() => withoutFactor(metadata(), { factorId, scope }))).toBe("factor_not_found");
+      expect(codeOf(() => withoutFactor(metadata(), { factorId, scope }, NOW_MS))).toBe("factor_not_found");
+    });
+});
+
+describe("the removal of the last main factor", () => {
+  const two = metadata({ factors: [keypair("m"), keypair("n")] });
+  const removed = (mainFactorRemovedAtMs: number) => metadata({ mainFactorRemovedAtMs });
+  const cases: readonly (readonly [
+    name: string,
+    seen: BackupMetadata,
+    current: BackupMetadata,
+    isMeant: boolean,
+  ])[] = [
+    ["of a backup that never had another", metadata(), metadata(), true],
+    ["whose challenge is younger than the removal before", removed(NOW_MS - 1), removed(NOW_MS - 1), true],
+    ["whose challenge is as old as the removal before", removed(NOW_MS), removed(NOW_MS), true],
+    ["whose challenge is older than the removal before", removed(NOW_MS + 1), removed(NOW_MS + 1), false],
+    ["that saw another one at first", two, removed(NOW_MS - 1), false],
+  ];
+  for (const [name, seen, current, isMeant] of cases)
+    test(`${name} ${isMeant ? "is meant" : "is not meant"}`, () => {
+      const check = () => requireMeantAsLast(seen, current, NOW_MS);
+      if (isMeant) check();
+      else expect(codeOf(check)).toBe("conflicting_lock");
     });
 });
