@@ -133,15 +133,17 @@ export function createCommits({ records, blobs, clock, random, background, acces
     return acted.value;
   }
 
-  /** Deletes a backup with everything that belongs to it. */
+  /** Deletes a backup with everything that belongs to it. `mark` is what the deletion leaves in the store. */
   async function deleteAll(
     first: Entry,
     spend: readonly OneTimeValue[],
     load: () => Promise<Entry>,
+    mark: readonly OneTimeValue[] = [],
   ): Promise<void> {
     const { before } = await change(first, spend, load, ({ metadata }) => ({
       next: null,
       release: allFactorRefs(metadata),
+      mark,
     }));
     await discard(before.blob);
   }

@@ -12,6 +12,7 @@ import {
 } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, MAX_ATTEMPTS } from "./commits.ts";
+import { deletionMark } from "./deletion-mark.ts";
 import {
   type ExportedMetadata,
   exportMetadata,
@@ -27,7 +28,7 @@ import {
   type MainFactor,
   storedMetadata,
 } from "./metadata.ts";
-import { alreadyUsed, errorOf, fail, notFound, unauthorized } from "./outcomes.ts";
+import { alreadyUsed, errorOf, fail, isOnNoBackup, notFound, unauthorized } from "./outcomes.ts";
 import { requireManifestHash } from "./rules.ts";
 import {
   SYNC_FACTOR_TOKEN_BYTES,
@@ -71,7 +72,7 @@ export function contentOperations({
   destructions,
 }: ContentOptions) {
   const { open, enter, read, unlessReplayed } = access;
-  const { newFactor, spendProof, spendBeside, deleteAll, discard } = commits;
+  const { newFactor, spendProof, spendPlainly, spendBeside, deleteAll, discard } = commits;
   return {
     /**
      * Creates a backup with one main and one sync factor.
@@ -162,16 +163,20 @@ export function contentOperations({
     },
 
     /**
-     * Deletes a backup with all that belongs to it.
+     * Deletes a backup with all that belongs to it. A factor that has just deleted a backup and is on none may repeat
+     * that, in case the answer was lost.
      *
      * @throws ServiceError as {@link Access.enter}; `too_many_requests` when too much was taken away from it lately;
      *   `conflicting_lock`.
      */
     async delete(by: Proven): Promise<void> {
-      const entry = await enter(by);
-      destructions.admitDestruction(entry.backupId);
-      await deleteAll(entry, by.oneTime, () => open(entry.backupId, by.factor));
-      destructions.countDestruction(entry.backupId);
+      try {
+        await deleteOnce(by);
+      } catch (error) {
+        const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));
+        if (!isRepetition) throw error;
+        await spendPlainly(by.oneTime);
+      }
     },
 
     /**
@@ -198,6 +203,20 @@ export function contentOperations({
       return record.metadata.factors.map(summarizeFactor);
     },
   };
+
+  async function deleteOnce(by: Proven): Promise<void> {
+    const entry = await enter(by);
+    destructions.admitDestruction(entry.backupId);
+    const mark = [deletionMark(by.factor, clock.nowMs())];
+    await deleteAll(entry, by.oneTime, () => open(entry.backupId, by.factor), mark);
+    destructions.countDestruction(entry.backupId);
+  }
+
+  /** Whether the factor has deleted a backup lately and is on none now. */
+  async function hasDeleted(factor: FactorRef): Promise<boolean> {
+    const { backupId, spent } = await records.locate(factor, [deletionMark(factor, clock.nowMs())]);
+    return backupId === null && spent;
+  }
 
   async function replaceContent(first: Entry, by: Proven, request: ContentChange): Promise<void> {
     const { backupId } = first;

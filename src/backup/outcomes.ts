@@ -9,6 +9,16 @@ export const factorExists = () =>
   new ServiceError("factor_already_exists", "The factor is used by a backup already");
 export const notFound = () => new ServiceError("not_found", "There is no such backup");
 
+/** Whether an error says that a factor is on no backup, in whichever way it was found out. */
+export function isOnNoBackup(error: unknown): boolean {
+  return (
+    error instanceof ServiceError &&
+    (error.code === "backup_untraceable" ||
+      error.code === "backup_missing" ||
+      error.code === "unauthorized_factor")
+  );
+}
+
 /** The answer to a commit that changed nothing. */
 export function errorOf(conflict: Conflict): ServiceError {
   switch (conflict) {

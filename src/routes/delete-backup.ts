@@ -31,7 +31,9 @@ export function deleteBackup(services: Services) {
         detail: operation({
           tag: "Backups",
           summary: "Delete a backup",
-          description: "Deletes content, metadata and every factor. Needs a sync factor.",
+          description:
+            "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup may repeat " +
+            "the call with a fresh challenge: for 15 minutes the answer is the same, unless the key is on another backup.",
           response: null,
           errors: [...EXISTING_FACTOR_ERRORS.SYNC, "conflicting_lock"],
         }),

@@ -89,6 +89,8 @@ export interface Change {
   readonly release?: readonly FactorRef[];
   /** One-time values used by the change. Each must be unused. */
   readonly spend?: readonly OneTimeValue[];
+  /** Values that count as used from the change to their expiry, whether or not they were used before. */
+  readonly mark?: readonly OneTimeValue[];
   /** The id of a sync factor token used by the change. It must be issued, unexpired, unused and of this backup. */
   readonly redeem?: string;
   /** A sync factor token to issue. Its id must be new. */

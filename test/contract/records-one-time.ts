@@ -169,4 +169,33 @@ export function oneTimeContract(newStorage: NewStorage): void {
     expect(await store.records.spend([value], token("t1", "b2", store.clock))).toBe(true);
     expect(await store.records.readToken("t1")).toEqual({ backupId: "b2", holder: "holder", spent: false });
   });
+
+  test("a marked value counts as used until its latest expiry, whether or not it was before", async () => {
+    await using store = await openFixture(newStorage);
+    const [mark, nonce] = [once("mark", store.clock), once("nonce", store.clock)];
+    await create(store.records, "b1", { mark: [mark, mark], spend: [nonce] });
+    expect(await isSpent(store.records, mark)).toBe(true);
+    expect(await store.records.spend([mark])).toBe(false);
+
+    store.clock.advance(MINUTE_MS / 2);
+    const later = once("mark", store.clock);
+    await create(store.records, "b2", { mark: [later] });
+    store.clock.set(mark.expiresAtMs);
+    expect(await isSpent(store.records, later)).toBe(true);
+    store.clock.set(later.expiresAtMs);
+    expect(await isSpent(store.records, later)).toBe(false);
+  });
+
+  test("a change that does not happen marks nothing, and one value may be spent and marked by a change", async () => {
+    await using store = await openFixture(newStorage);
+    const [mark, nonce] = [once("mark", store.clock), once("nonce", store.clock)];
+    await create(store.records, "b1", { spend: [nonce] });
+    const change: Change = { backupId: "b2", expect: "absent", next: record("b2"), mark: [mark] };
+    expect(await store.records.commit({ ...change, spend: [nonce] })).toBe("spent");
+    expect(await store.records.commit({ ...change, expect: { revision: "none" } })).toBe("revision");
+    expect(await isSpent(store.records, mark)).toBe(false);
+    expect(await store.records.commit({ ...change, spend: [mark] })).toBe("committed");
+    expect(await store.records.commit({ ...change, backupId: "b3", spend: [mark] })).toBe("spent");
+    expect(await store.records.read("b3")).toBeNull();
+  });
 }

@@ -109,7 +109,8 @@ export function expectedOf(world: World, { request, succeeded }: Sent): { world:
     return refuse("encryption_key_not_allowed"); // looked at before the proof
   if (challengedAtMs !== null && world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS)
     return refuse("jwt_error");
-  return succeeded && challengedAtMs !== null ? refuse("already_used") : apply(world, op);
+  if (succeeded && challengedAtMs !== null) return refuse("already_used");
+  return apply(world, op, challengedAtMs ?? world.nowMs);
 }
 
 /** The model's state in the shape of what is stored. */

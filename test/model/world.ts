@@ -39,6 +39,8 @@ export interface BackupModel {
   readonly keys: readonly KeyKind[];
   readonly mains: readonly FactorModel[];
   readonly syncs: readonly FactorModel[];
+  /** When a main factor was removed last; 0 while none was. */
+  readonly mainRemovedAtMs: number;
 }
 
 export interface World {
@@ -51,6 +53,8 @@ export interface World {
     readonly expiresAtMs: number;
     readonly used: boolean;
   }[];
+  /** Until when a keypair that deleted a backup may repeat that. */
+  readonly repeatableUntilMs: ReadonlyMap<number, number>;
   readonly nextSerial: number;
 }
 
@@ -62,7 +66,7 @@ export const MAX_SYNC_FACTORS = 3;
 const LIFETIME_MS = 15 * 60 * 1000;
 
 export function emptyWorld(nowMs: number): World {
-  return { nowMs, backups: new Map(), tokens: [], nextSerial: 0 };
+  return { nowMs, backups: new Map(), tokens: [], repeatableUntilMs: new Map(), nextSerial: 0 };
 }
 
 /** What the owner sees of a backup. */
@@ -84,8 +88,12 @@ interface Step {
   readonly outcome: Outcome;
 }
 
-/** Answers an operation whose proof is good and was not used before. */
-export function apply(world: World, op: Op): Step {
+/**
+ * Answers an operation whose proof is good and was not used before.
+ *
+ * @param challengedAtMs when its challenge was issued.
+ */
+export function apply(world: World, op: Op, challengedAtMs: number): Step {
   const refuse = (code: string): Step => ({ world, outcome: { code } });
   const answer = (ok: unknown, changed: Partial<World> = {}): Step => ({
     world: { ...world, ...changed },
@@ -110,6 +118,7 @@ export function apply(world: World, op: Op): Step {
         keys: ["ICLOUD"],
         mains: [{ keypair: op.main, serial: nextSerial }],
         syncs: [{ keypair: op.sync, serial: nextSerial + 1 }],
+        mainRemovedAtMs: 0,
       };
       const changed = { backups: stored(op.account, backup), nextSerial: nextSerial + 2 };
       return answer(viewOf(op.account, backup), changed);
@@ -186,17 +195,24 @@ export function apply(world: World, op: Op): Step {
         return answer(viewOf(account, next), { backups: stored(account, next) });
       }
       const mains = remaining(backup.mains);
-      if (mains.length === 0) return answer(null, { backups: without(account) });
+      if (mains.length === 0)
+        return backup.mainRemovedAtMs > challengedAtMs
+          ? refuse("conflicting_lock") // the device could not know that this one would be the last
+          : answer(null, { backups: without(account) });
       if (op.key !== null && !backup.keys.includes(op.key)) return refuse("encryption_key_not_found");
       if (op.key === "ICLOUD") return refuse("factor_orphaned_from_encryption_key"); // all main factors are keypairs
-      const next = { ...backup, mains, keys: backup.keys.filter((kind) => kind !== op.key) };
+      const keys = backup.keys.filter((kind) => kind !== op.key);
+      const next = { ...backup, mains, keys, mainRemovedAtMs: world.nowMs };
       return answer(viewOf(account, next), { backups: stored(account, next) });
     }
     case "delete-backup": {
       const found = owner("SYNC", op.by);
-      return found === null
-        ? refuse("backup_untraceable")
-        : answer(null, { backups: without(found.account) });
+      if (found !== null) {
+        const repeatableUntilMs = new Map(world.repeatableUntilMs).set(op.by, world.nowMs + LIFETIME_MS);
+        return answer(null, { backups: without(found.account), repeatableUntilMs });
+      }
+      const isRepeatable = (world.repeatableUntilMs.get(op.by) ?? 0) > world.nowMs;
+      return isRepeatable ? answer(null) : refuse("backup_untraceable");
     }
     case "reset":
       return world.backups.has(op.account)

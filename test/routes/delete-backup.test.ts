@@ -1,22 +1,25 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { addedSyncFactor, deleteBackupCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
+import { interleaving } from "../support/store-wrappers.ts";
 import { blobKeys } from "../support/stored.ts";
-import { recovered, solved, userWithBackup } from "../support/users.ts";
+import { metadataOf, newUser, recovered, resetRequest, solved, userWithBackup } from "../support/users.ts";
 import { existingFactorContract } from "./existing-factors.ts";
 import { proofContract } from "./proofs.ts";
 import { jsonRequestContract } from "./requests.ts";
+
+const LIFETIME_MS = 15 * 60 * 1000;
 
 const validRequest = async (client: ApiClient): Promise<RequestBody> =>
   solved(client, "delete-backup", (await userWithBackup(client)).sync);
 
 for (const driver of DRIVERS)
   describe(`delete-backup (${driver.name})`, () => {
-    const service = sharedService(driver);
+    const service = sharedService(driver, { wrapStores: interleaving });
 
     test("takes content, metadata and every index row with it", async () => {
       const { client, services } = service();
@@ -48,6 +51,71 @@ for (const driver of DRIVERS)
       (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
       await userWithBackup(client, user);
       expect((await recovered(client, user)).metadata.factors).toHaveLength(1);
+    });
+
+    describe("that is repeated with a fresh challenge because the answer was lost", () => {
+      const deletion = async (keypair: FactorKeypair) => {
+        const { client } = service();
+        return client.deleteBackup(await solved(client, "delete-backup", keypair));
+      };
+      const expectUntraceable = (answer: Answer<unknown>) =>
+        expect([answer.status, answer.code()]).toEqual([400, "backup_untraceable"]);
+
+      test("succeeds for 15 minutes, and uses each proof up", async () => {
+        const { client, clock } = service();
+        const { sync } = await userWithBackup(client);
+        expect((await deletion(sync)).status).toBe(204);
+        clock.advance(LIFETIME_MS - 1);
+        const request = await solved(client, "delete-backup", sync);
+        expect((await client.deleteBackup(request)).status).toBe(204);
+        expect((await client.deleteBackup(request)).code()).toBe("already_used");
+        clock.advance(1);
+        expectUntraceable(await deletion(sync));
+      });
+
+      test("is untraceable for another device of the backup and for other calls", async () => {
+        const { client } = service();
+        const user = await userWithBackup(client);
+        const phone = createFactorKeypair();
+        await addedSyncFactor(client, user, phone);
+        expect((await deletion(phone)).status).toBe(204);
+        expectUntraceable(await deletion(user.sync));
+        expectUntraceable(await client.retrieveMetadata(await solved(client, "retrieve-metadata", phone)));
+      });
+
+      test("is untraceable after a reset and after the removal of the last main factor", async () => {
+        const { client } = service();
+        const [one, other] = [await userWithBackup(client), await userWithBackup(client)];
+        (await client.reset(await resetRequest(client, one))).ok();
+        expectUntraceable(await deletion(one.sync));
+        const factorId = (await metadataOf(client, other)).factors[0]?.id ?? "";
+        const proof = await solved(client, "delete-factor", other.sync, { factorId });
+        (await client.deleteFactor({ ...proof, factorId, scope: "MAIN" })).ok();
+        expectUntraceable(await deletion(other.sync));
+      });
+
+      test("deletes the backup that the key is on by then, and starts the 15 minutes again", async () => {
+        const { client, clock } = service();
+        const user = await userWithBackup(client);
+        expect((await deletion(user.sync)).status).toBe(204);
+        clock.advance(LIFETIME_MS / 2);
+        const next = await userWithBackup(client, { ...newUser(), sync: user.sync });
+        expect((await deletion(user.sync)).status).toBe(204);
+        expect((await client.status(next.account.backupAccountId)).status).toBe(404);
+        clock.advance(LIFETIME_MS - 1);
+        expect((await deletion(user.sync)).status).toBe(204);
+        clock.advance(1);
+        expectUntraceable(await deletion(user.sync));
+      });
+
+      test("succeeds also while the first one is under way", async () => {
+        const { client } = service();
+        const { sync } = await userWithBackup(client);
+        const requests = [];
+        for (let n = 0; n < 20; n++) requests.push(await solved(client, "delete-backup", sync));
+        const answers = await Promise.all(requests.map((request) => client.deleteBackup(request)));
+        expect(answers.map(({ status }) => status)).toEqual(requests.map(() => 204));
+      });
     });
 
     proofContract(service, deleteBackupCall);

@@ -137,6 +137,6 @@ export function existingFactorContract(service: () => TestService, call: FactorC
   async function deleted(user: User): Promise<void> {
     const { client } = service();
     const answer = await client.deleteBackup(await solved(client, "delete-backup", user.sync));
-    if (answer.status !== 204) expect(answer.code()).toBe("backup_untraceable"); // the call deleted it itself
+    expect(answer.status).toBe(204); // also where the call had deleted it itself
   }
 }

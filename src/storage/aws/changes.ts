@@ -39,6 +39,7 @@ export function changeSteps(
   return [
     recordStep(tables.backups, change, revision),
     ...spendSteps(tables, change.spend ?? [], change.issue, nowMs),
+    ...markSteps(tables.oneTime, change),
     ...(change.redeem === undefined ? [] : [redeemStep(tables.oneTime, change.redeem, backupId, nowMs)]),
     ...claims.map((factor) => claimStep(tables.factorLookup, factor, backupId, nowMs)),
     ...releases.map((factor) => releaseStep(tables.factorLookup, factor, backupId)),
@@ -68,6 +69,16 @@ export function spendSteps(
   });
   const steps = [...distinct.values()].map((value) => put(spentItem(value, spender), "spent"));
   return issue === undefined ? steps : [...steps, put(tokenItem(issue), "issued")];
+}
+
+/** No item may be named twice in a transaction: a value that is spent by the change is marked by that. */
+function markSteps(table: string, { mark = [], spend = [] }: Change): readonly Step[] {
+  const spent = new Set(spend.map(({ id }) => id));
+  const marks = new Map(mark.filter(({ id }) => !spent.has(id)).map((value) => [value.id, value]));
+  return [...marks.values()].map((value) => ({
+    write: { Put: { TableName: table, Item: spentItem(value, null) } },
+    otherwise: "spent", // it has no condition that could fail
+  }));
 }
 
 function recordStep(table: string, { backupId, expect, next }: Change, revision: string): Step {

@@ -213,6 +213,7 @@ class LocalRecords implements RecordStore {
       const { scope, key } = this.asStored(factor);
       this.#statements.claim().run({ scope, key, backupId, nowMs });
     }
+    this.#markSpent(change.mark ?? []);
     this.#markSpent(change.spend ?? []);
     if (change.redeem !== undefined) this.#statements.redeem().run({ id: storedKey(change.redeem) });
     if (change.issue !== undefined) this.#issue(change.issue);

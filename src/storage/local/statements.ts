@@ -48,7 +48,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         .where(and(factor, eq(factorIndex.backupId, backupId)))
         .prepare(),
     ),
-    /** What is there has expired or is the same: a live row was a conflict. */
+    /** What is there has expired, is the same or is to be replaced: elsewhere a live row was a conflict. */
     putOneTime: lazy(() =>
       db
         .insert(oneTime)
