@@ -26,10 +26,11 @@ export const ROUTER_OPTIONS = { strictPath: true, handler: { standardHostname: f
 /** Reads no environment and opens no port. */
 export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }: AppOptions = {}): App {
   const methods = new Map<string, string[]>();
+  const methodsOf = (path: string) => methods.get(path) ?? [];
   const business = routes(services);
 
   const app = new Elysia({ normalize: false, ...ROUTER_OPTIONS })
-    .use(errorHandler({ log: services.log, methodsOf: (path) => methods.get(path) ?? [] }))
+    .use(errorHandler({ log: services.log, methodsOf }))
     .mapResponse({ as: "global" }, ({ responseValue, request, set }) => {
       if (responseValue instanceof Response) return responseValue;
       const status = typeof set.status === "number" ? set.status : 200;
@@ -41,5 +42,6 @@ export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   const routeOf = (path: string) => (methods.has(path) ? path : null);
-  return { fetch: withRequestContext(services, { timeoutMs, routeOf }, (request) => app.fetch(request)) };
+  const options = { timeoutMs, routeOf, methodsOf };
+  return { fetch: withRequestContext(services, options, (request) => app.fetch(request)) };
 }

@@ -90,6 +90,8 @@ export interface Config {
     readonly reusePort: boolean;
     /** How many proxies of the operator's a request passes; they report the client's address. */
     readonly trustedProxyHops: number;
+    /** The origins whose web pages may call the API; `loopback`: those of this machine too, whatever their port. */
+    readonly cors: { readonly origins: readonly string[]; readonly loopback: boolean };
   };
   /** `null`: no limits. */
   readonly rateLimits: RateLimitConfig | null;
@@ -168,6 +170,7 @@ export function loadConfig(env: Environment): Config {
         10,
         "how many proxies of yours a request passes, 0 where clients connect directly",
       ),
+      cors: { origins: read.origins("CORS_ORIGINS"), loopback: development },
     },
     rateLimits: rateLimits(read, !development),
     log: {

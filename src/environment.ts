@@ -1,5 +1,6 @@
 /** Environment variables, read one by one; what is wrong with them is collected. */
 import { decodeBase64 } from "./crypto/encoding.ts";
+import { isLoopbackHost } from "./loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -112,6 +113,17 @@ export class EnvironmentReader {
     return null;
   }
 
+  /** Origins of web pages as browsers send them (RFC 6454 §6.2), comma-separated. */
+  origins(name: string): readonly string[] {
+    const origins = this.list(name) ?? [];
+    for (const origin of origins)
+      if (!isOrigin(origin))
+        this.problem(
+          `${name}: "${origin}" is not an origin: scheme://host[:port] in lower case, no path, no default port, no *`,
+        );
+    return origins;
+  }
+
   /** `kid:base64(32 bytes)`, comma-separated. Says nothing of the secrets when one of them is wrong. */
   challengeTokenKeys(name: string): ChallengeTokenKey[] {
     const keys: ChallengeTokenKey[] = [];
@@ -133,5 +145,12 @@ export class EnvironmentReader {
 function isPlainHttp(text: string): boolean {
   const url = URL.parse(text);
   if (url?.protocol !== "http:") return false;
-  return !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  return !isLoopbackHost(url.hostname);
+}
+
+/** Apps in a web view have origins with a scheme of their own, such as `capacitor://localhost`. */
+function isOrigin(text: string): boolean {
+  if (text.includes("*")) return false;
+  if (/^https?:/i.test(text)) return URL.parse(text)?.origin === text;
+  return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/.test(text);
 }

@@ -2,6 +2,7 @@
 import type { App } from "./app.ts";
 import { removeAbandonedRegularly } from "./http/answer-files.ts";
 import { errorResponse } from "./http/error-status.ts";
+import { addProtectiveHeaders } from "./http/protective-headers.ts";
 import type { Services } from "./services.ts";
 import { createMetricsApp } from "./telemetry/metrics-app.ts";
 
@@ -40,7 +41,7 @@ export function startServer(
       const requestId = random.uuid();
       log.error({ err: error, requestId }, "an answer could not be sent");
       const headers = { "x-request-id": requestId };
-      return errorResponse("internal_server_error", "Something went wrong", 500, headers);
+      return protectedAnswer(errorResponse("internal_server_error", "Something went wrong", 500, headers));
     },
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
@@ -53,7 +54,7 @@ export function startServer(
     port: metricsPort,
     reusePort: false, // figures of two processes on one port would be neither's
     development: false,
-    fetch: (request) => metricsApp.fetch(request),
+    fetch: async (request) => protectedAnswer(await metricsApp.fetch(request)),
   });
   const stopWatching = metrics.watchEventLoop();
   const stopRemoving = removeAbandonedRegularly(background);
@@ -72,6 +73,11 @@ export function startServer(
       stopRemoving();
     },
   };
+}
+
+function protectedAnswer(response: Response): Response {
+  addProtectiveHeaders(response.headers);
+  return response;
 }
 
 function urlOf(hostname: string, port: number | undefined): string {

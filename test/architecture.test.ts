@@ -5,7 +5,7 @@ import { Glob } from "bun";
 const ROOT = join(import.meta.dir, "..");
 
 /** Files that every part may use: they depend on nothing of ours but each other. */
-const SHARED = ["chunks.ts", "clock.ts", "errors.ts", "folders.ts", "lazy.ts", "system-errors.ts"];
+const SHARED = ["chunks.ts", "clock.ts", "errors.ts", "folders.ts", "lazy.ts", "loopback.ts", "system-errors.ts"];
 
 /**
  * Who may import whom, by the first folder under src (or the file at its top). `config.ts` and `services.ts` are
@@ -57,6 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "folders.ts": [],
   "lazy.ts": [],
+  "loopback.ts": [],
   "slots.ts": [],
   "system-errors.ts": [],
   "version.ts": [],

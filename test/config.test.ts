@@ -33,7 +33,14 @@ describe("the defaults", () => {
     expect(loadConfig(development)).toEqual({
       environment: "development",
       revision: null,
-      server: { host: "127.0.0.1", port: 8000, metricsPort: 9090, reusePort: false, trustedProxyHops: 0 },
+      server: {
+        host: "127.0.0.1",
+        port: 8000,
+        metricsPort: 9090,
+        reusePort: false,
+        trustedProxyHops: 0,
+        cors: { origins: [], loopback: true },
+      },
       rateLimits: null,
       log: { level: "info", format: "pretty" },
       storage: { driver: "local", dataDir: "./data" },
@@ -66,7 +73,14 @@ describe("the defaults", () => {
     expect(loadConfig(production)).toEqual({
       environment: "production",
       revision: null,
-      server: { host: "0.0.0.0", port: 8000, metricsPort: 9090, reusePort: false, trustedProxyHops: 0 },
+      server: {
+        host: "0.0.0.0",
+        port: 8000,
+        metricsPort: 9090,
+        reusePort: false,
+        trustedProxyHops: 0,
+        cors: { origins: [], loopback: false },
+      },
       rateLimits: {
         addressChallengesPerMinute: 6_000,
         addressFailuresPerMinute: 600,
@@ -146,7 +160,7 @@ describe("the defaults", () => {
         "OIDC_TEST_ISSUER",
       ],
       ...["ATTESTATION_GATEWAY_URL", "ATTESTATION_ISSUER", "ATTESTATION_AUDIENCE"],
-      ...["ATTESTATION_GATEWAY_BYPASS_TOKEN", "ENFORCE_BACKUP_ACCOUNT_PROOF"],
+      ...["ATTESTATION_GATEWAY_BYPASS_TOKEN", "ENFORCE_BACKUP_ACCOUNT_PROOF", "CORS_ORIGINS"],
     ];
     for (const blank of ["", "  "])
       expect(
@@ -174,6 +188,21 @@ describe("each variable is read", () => {
     [{ APP_ENV: "development", PORT: "8100" }, { webauthn: { origins: ["http://localhost:8100"] } }],
     [{ REUSE_PORT: "true" }, { server: { reusePort: true } }],
     [{ TRUSTED_PROXY_HOPS: "2" }, { server: { trustedProxyHops: 2 } }],
+    [
+      { CORS_ORIGINS: "https://a.example, http://b.example:8080,capacitor://localhost,http://[::1]:3000" },
+      {
+        server: {
+          cors: {
+            origins: [
+              "https://a.example",
+              "http://b.example:8080",
+              "capacitor://localhost",
+              "http://[::1]:3000",
+            ],
+          },
+        },
+      },
+    ],
     [{ RATE_LIMITS: "true" }, { rateLimits: { addressChallengesPerMinute: 6_000 } }],
     ...(
       [
@@ -372,6 +401,27 @@ describe("a problem is told", () => {
     ],
     ["APPLE_CLIENT_IDS", [",", " , ,"]],
     ["WEBAUTHN_ORIGINS", [","]],
+    [
+      "CORS_ORIGINS",
+      [
+        "*",
+        "https://*",
+        "https://*.example",
+        "null",
+        "app.example",
+        "https://app.example/",
+        "https://app.example/path",
+        "https://App.example",
+        "HTTPS://app.example",
+        "https://app.example:443",
+        "https://user@app.example",
+        "https://",
+        "http://999.1.1.1",
+        "capacitor://",
+        "capacitor://localhost/",
+        "https://good.example,*",
+      ],
+    ],
   ])("when %s is one of %j", (name, values) => {
     for (const value of values) {
       const problems = problemsOf({ ...development, [name]: value });

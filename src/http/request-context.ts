@@ -4,9 +4,11 @@ import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Services } from "../services.ts";
+import { createCors } from "./cors.ts";
 import { declaredLength } from "./declared-length.ts";
 import { errorResponse, serviceErrorResponse } from "./error-status.ts";
 import { pathOf } from "./path.ts";
+import { addProtectiveHeaders } from "./protective-headers.ts";
 
 /** What is known about a request while it is answered. */
 export interface RequestContext {
@@ -36,6 +38,8 @@ export interface RequestContextOptions {
   readonly timeoutMs: number;
   /** The route a path belongs to, for figures: `null` for paths that are none. */
   readonly routeOf: (path: string) => string | null;
+  /** The methods that a path answers; none for a path that is no route. */
+  readonly methodsOf: (path: string) => readonly string[];
 }
 
 type Handle = (request: Request) => Response | Promise<Response>;
@@ -76,9 +80,10 @@ export function onTooLate(request: Request, stopReading: () => void): void {
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
   { clientPseudonym, config, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
-  { timeoutMs, routeOf }: RequestContextOptions,
+  { timeoutMs, routeOf, methodsOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
+  const cors = createCors(config.server.cors, methodsOf);
   return async (request, peerAddress) => {
     const startedMs = performance.now();
     const path = pathOf(request.url);
@@ -101,11 +106,14 @@ export function withRequestContext(
     contexts.set(request, context);
     metrics.requestsInFlight.count += 1;
 
-    let response = await answer(request, context, () => {
-      if (path === null)
-        throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
-      requestLimits.admit(path, context.address);
-    });
+    const preflight = path === null ? null : cors.preflight(request, path);
+    let response =
+      preflight ??
+      (await answer(request, context, () => {
+        if (path === null)
+          throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
+        requestLimits.admit(path, context.address);
+      }));
     const refusal = requestLimits.settle(context);
     if (refusal !== null) {
       recordError(context, refusal);
@@ -113,6 +121,8 @@ export function withRequestContext(
     }
 
     response.headers.set("x-request-id", context.id);
+    addProtectiveHeaders(response.headers);
+    cors.allowReading(request, response.headers);
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;

@@ -1,0 +1,80 @@
+/**
+ * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). It matters to browsers only, and
+ * authorises nobody: there are no cookies, and each call carries a proof of its own.
+ */
+
+import { isLoopbackHost } from "../loopback.ts";
+
+/** The origins whose web pages may call the API. */
+interface AllowedOrigins {
+  /** As browsers send them (RFC 6454 §6.2), compared to the letter. */
+  readonly origins: readonly string[];
+  /** Whether servers of this machine are allowed too, whatever their port. */
+  readonly loopback: boolean;
+}
+
+export interface Cors {
+  /** The answer to a preflight request of an allowed origin for one of our routes; `null` to any other request. */
+  preflight(request: Request, path: string): Response | null;
+  /** Lets a page of an allowed origin read the answer, whether it is a success or an error. */
+  allowReading(request: Request, headers: Headers): void;
+}
+
+/** What a page may send besides what browsers let it send anyway. */
+const REQUEST_HEADERS = [
+  "content-type",
+  "attestation-token",
+  "client-name",
+  "client-version",
+  "x-request-id",
+];
+/** What a page may read besides what browsers let it read anyway. */
+const RESPONSE_HEADERS = ["x-request-id", "retry-after", "attestation-failure"];
+/** For how long a browser need not ask again; none remembers it for longer. */
+const MAX_AGE_S = 2 * 60 * 60;
+
+/** @param methodsOf the methods that a path answers; none for a path that is no route. */
+export function createCors(
+  { origins, loopback }: AllowedOrigins,
+  methodsOf: (path: string) => readonly string[],
+): Cors {
+  const listed = new Set(origins);
+  const isConfigured = loopback || listed.size > 0;
+
+  function allowedOrigin(request: Request): string | null {
+    const origin = request.headers.get("origin");
+    if (origin === null) return null;
+    return listed.has(origin) || (loopback && isLoopback(origin)) ? origin : null;
+  }
+
+  return {
+    preflight(request, path) {
+      const isPreflight =
+        request.method === "OPTIONS" && request.headers.has("access-control-request-method");
+      const methods = isPreflight ? methodsOf(path) : [];
+      if (methods.length === 0 || allowedOrigin(request) === null) return null;
+      const headers = {
+        "access-control-allow-methods": methods.join(", "),
+        "access-control-allow-headers": REQUEST_HEADERS.join(", "),
+        "access-control-max-age": String(MAX_AGE_S),
+      };
+      return new Response(null, { status: 204, headers });
+    },
+
+    allowReading(request, headers) {
+      if (!isConfigured) return;
+      headers.append("vary", "origin"); // also where the origin is none of ours, for caches
+      const origin = allowedOrigin(request);
+      if (origin === null) return;
+      headers.set("access-control-allow-origin", origin);
+      headers.set("access-control-expose-headers", RESPONSE_HEADERS.join(", "));
+    },
+  };
+}
+
+/** Whether an origin is that of a server on the same machine, spelled as browsers do. */
+function isLoopback(origin: string): boolean {
+  const url = URL.parse(origin);
+  if (url === null || url.origin !== origin || !/^https?:$/.test(url.protocol)) return false;
+  return isLoopbackHost(url.hostname);
+}
