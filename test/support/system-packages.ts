@@ -27,6 +27,14 @@ export const CHROMIUM: SystemPackage = {
 
 export const STRACE: SystemPackage = { name: "strace", programs: ["strace"], aptPackage: "strace" };
 
+export const NGINX: SystemPackage = {
+  name: "nginx",
+  programs: ["nginx", "/usr/sbin/nginx"],
+  aptPackage: "nginx-light",
+};
+
+export const OPENSSL: SystemPackage = { name: "OpenSSL", programs: ["openssl"], aptPackage: "openssl" };
+
 /** What the search and the installation need of the machine. */
 export interface Machine {
   which(program: string): string | null;
