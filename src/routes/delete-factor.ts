@@ -71,7 +71,8 @@ export function deleteFactor(services: Services) {
           summary: "Remove a factor",
           description:
             "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a sync factor. " +
-            "The last main factor takes the whole backup with it. Needs a sync factor.",
+            "The last main factor takes the whole backup with it, unless another device removed the one before it at the " +
+            "same time: then the answer is `conflicting_lock`. Needs a sync factor.",
           response: DeleteFactorResponse,
           attested: true,
           errors: [

@@ -30,7 +30,7 @@ export const STRACE: SystemPackage = { name: "strace", programs: ["strace"], apt
 export const NGINX: SystemPackage = {
   name: "nginx",
   programs: ["nginx", "/usr/sbin/nginx"],
-  aptPackage: "nginx-light",
+  aptPackage: "nginx",
 };
 
 export const OPENSSL: SystemPackage = { name: "OpenSSL", programs: ["openssl"], aptPackage: "openssl" };
