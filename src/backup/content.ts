@@ -23,6 +23,7 @@ import {
   type BackupMetadata,
   type EcKeypair,
   type EncryptionKey,
+  isSameBackup,
   listedFactor,
   lists,
   type MainFactor,
@@ -249,6 +250,8 @@ export function contentOperations({
       if (content !== null)
         return { metadata: exportMetadata(record.metadata), size: record.blob.size, content };
       const again = await open(record.backupId, factor);
+      // The sync factor token that goes with the content is for the backup that was there first.
+      if (!isSameBackup(first.metadata, again.metadata)) throw errorOf("revision");
       if (again.blob.key === record.blob.key || attempt === MAX_ATTEMPTS)
         throw new BlobDamaged(record.blob.key, "it is missing");
       record = again;

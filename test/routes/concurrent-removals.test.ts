@@ -10,6 +10,7 @@ import { sharedService } from "../support/shared-service.ts";
 import { interleaving, replaced } from "../support/store-wrappers.ts";
 import { storedRecord } from "../support/stored.ts";
 import {
+  addSyncFactorRequest,
   createPayload,
   metadataOf,
   newManifestHash,
@@ -112,9 +113,17 @@ for (const driver of DRIVERS)
 for (const driver of DRIVERS)
   describe(`a request that lost a race (${driver.name})`, () => {
     let beforeCommit: (() => Promise<void>) | null = null;
+    let beforeOpening: (() => Promise<void>) | null = null;
     const service = sharedService(driver, {
       wrapStores: ({ records, blobs }) => ({
-        blobs,
+        blobs: replaced(blobs, {
+          async get(ref) {
+            const act = beforeOpening;
+            beforeOpening = null;
+            await act?.();
+            return blobs.get(ref);
+          },
+        }),
         records: replaced(records, {
           async commit(change) {
             const act = beforeCommit;
@@ -211,4 +220,22 @@ for (const driver of DRIVERS)
         expect<unknown>(await storedRecord(services, backupAccountId)).toEqual(created);
         expect((await recovered(client, next)).metadata.manifestHash).toBe(next.manifestHash);
       });
+
+    test("a recovery does not mix two backups of one account id, and its proof stays good", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const request = await solved(client, "retrieve", user.main);
+      const reset = await resetRequest(client, user);
+      const next = { ...newUser(), account: user.account, main: user.main, sync: user.sync };
+      const payload = await createPayload(client, next);
+      beforeOpening = async () => {
+        (await client.reset(reset)).ok();
+        (await client.create(payload, next.backup)).ok();
+      };
+      expectConflict(await client.retrieve(request));
+      const { metadata, syncFactorToken } = (await client.retrieve(request)).ok();
+      expect(metadata.manifestHash).toBe(next.manifestHash);
+      const addition = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
+      expect((await client.addSyncFactor(addition)).status).toBe(200);
+    });
   });
