@@ -41,7 +41,7 @@ export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }
     .use(services.config.apiReference ? apiReference(business, version) : new Elysia());
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
-  const routeOf = (path: string) => (methods.has(path) ? path : null);
-  const options = { timeoutMs, routeOf, methodsOf };
-  return { fetch: withRequestContext(services, options, (request) => app.fetch(request)) };
+  return {
+    fetch: withRequestContext(services, { timeoutMs, methodsOf }, (request) => app.fetch(request)),
+  };
 }

@@ -5,7 +5,15 @@ import { Glob } from "bun";
 const ROOT = join(import.meta.dir, "..");
 
 /** Files that every part may use: they depend on nothing of ours but each other. */
-const SHARED = ["chunks.ts", "clock.ts", "errors.ts", "folders.ts", "lazy.ts", "loopback.ts", "system-errors.ts"];
+const SHARED = [
+  "chunks.ts",
+  "clock.ts",
+  "errors.ts",
+  "folders.ts",
+  "lazy.ts",
+  "loopback.ts",
+  "system-errors.ts",
+];
 
 /**
  * Who may import whom, by the first folder under src (or the file at its top). `config.ts` and `services.ts` are

@@ -36,8 +36,6 @@ export interface RequestContext {
 export interface RequestContextOptions {
   /** How long a request may take until its answer begins. */
   readonly timeoutMs: number;
-  /** The route a path belongs to, for figures: `null` for paths that are none. */
-  readonly routeOf: (path: string) => string | null;
   /** The methods that a path answers; none for a path that is no route. */
   readonly methodsOf: (path: string) => readonly string[];
 }
@@ -80,7 +78,7 @@ export function onTooLate(request: Request, stopReading: () => void): void {
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
   { clientPseudonym, config, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
-  { timeoutMs, routeOf, methodsOf }: RequestContextOptions,
+  { timeoutMs, methodsOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
   const cors = createCors(config.server.cors, methodsOf);
@@ -163,7 +161,7 @@ export function withRequestContext(
 
   function record(request: Request, context: RequestContext, response: Response, durationMs: number): void {
     const { method } = request;
-    const route = routeOf(context.path) ?? UNMATCHED;
+    const route = methodsOf(context.path).length > 0 ? context.path : UNMATCHED;
     const { status } = response;
     const requestBytes = declaredLength(request.headers);
     const responseBytes = declaredLength(response.headers);

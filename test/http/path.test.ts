@@ -168,7 +168,7 @@ for (const driver of DRIVERS.slice(0, 1))
       const surroundings = { ...services, requestLimits };
       const handle = withRequestContext(
         surroundings,
-        { timeoutMs: 30_000, routeOf: (path) => path },
+        { timeoutMs: 30_000, methodsOf: () => ["POST"] },
         (request) => router.fetch(request),
       );
       server = startServer(services, { fetch: handle });
