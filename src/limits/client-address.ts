@@ -21,8 +21,7 @@ function withoutPort(entry: string): string {
 
 /** An IPv6 client has a whole /64 at its disposal (RFC 6177 §2), so that is what counts. */
 function subjectOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  if (isIPv4(mapped)) return mapped;
+  if (isIPv4(address)) return address;
   if (!isIPv6(address)) return "unknown";
   const { hostname } = new URL(`http://[${address.replace(/%.*$/, "")}]/`);
   const [head = "", tail] = hostname.slice(1, -1).split("::");
@@ -30,5 +29,12 @@ function subjectOf(address: string): string {
   const rest = tail === undefined || tail === "" ? [] : tail.split(":");
   const missing = tail === undefined ? 0 : 8 - groups.length - rest.length;
   const all = [...groups, ...Array<string>(missing).fill("0"), ...rest];
-  return `${all.slice(0, 4).join(":")}::/64`;
+  return ipv4In(all) ?? `${all.slice(0, 4).join(":")}::/64`;
+}
+
+/** The IPv4 address that is written as an IPv6 one (RFC 4291 §2.5.5.2), or all of them would count as one. */
+function ipv4In(groups: readonly string[]): string | null {
+  const [sixth, ...last] = groups.slice(5).map((group) => Number.parseInt(group, 16));
+  if (sixth !== 0xffff || groups.slice(0, 5).some((group) => group !== "0")) return null;
+  return last.flatMap((group) => [group >> 8, group & 0xff]).join(".");
 }
