@@ -47,6 +47,7 @@ export interface OidcVerifier {
   verify(oidcToken: OidcToken, publicKey: string): Promise<VerifiedIdToken>;
 }
 
+const GOOGLE_ISSUER = "https://accounts.google.com";
 const MAX_AGE_S = 5 * 60;
 const CLOCK_SKEW_S = 30;
 const NONCE_KEPT_MS = 365 * 24 * 60 * 60 * 1000;
@@ -153,11 +154,16 @@ function requireClaims(
   { iss, aud, exp, iat, nbf }: Claims,
   { issuer, audience, nowS }: { issuer: string; audience: string; nowS: number },
 ): void {
-  if (iss !== issuer) throw refused("it is of another issuer");
+  if (iss !== issuer && !isGoogleWithoutScheme(iss, issuer)) throw refused("it is of another issuer");
   if ((typeof aud === "string" ? aud : aud[0]) !== audience) throw refused("it is for another audience");
   if (exp <= nowS) throw refused("it has expired");
   if (iat < nowS - MAX_AGE_S) throw refused("it was issued more than 5 minutes ago");
   if (iat > nowS + CLOCK_SKEW_S || (nbf ?? iat) > nowS + CLOCK_SKEW_S) throw refused("it is not valid yet");
+}
+
+/** Google writes its issuer in both ways; the account is kept under the configured one, so it is one account. */
+function isGoogleWithoutScheme(iss: string, issuer: string): boolean {
+  return issuer === GOOGLE_ISSUER && `https://${iss}` === GOOGLE_ISSUER;
 }
 
 function refused(reason: string, cause?: unknown): ServiceError {

@@ -87,7 +87,11 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
     ["whose payload is not encoded", () => ({ header: { crit: ["b64"], b64: false } })],
     ["with critical headers that are none", () => ({ header: { crit: [] } })],
     ["of another issuer", () => ({ claims: { iss: "https://evil.example" } })],
-    ["of an issuer spelt differently", () => ({ claims: { iss: "accounts.google.com" } })],
+    ["of an issuer with a slash", () => ({ claims: { iss: "https://accounts.google.com/" } })],
+    ["of an issuer in capitals", () => ({ claims: { iss: "Accounts.Google.com" } })],
+    ["of an issuer with another scheme", () => ({ claims: { iss: "http://accounts.google.com" } })],
+    ["of an issuer below Google's", () => ({ claims: { iss: "accounts.google.com.evil.example" } })],
+    ["of Apple's issuer without a scheme", () => ({ claims: { iss: "appleid.apple.com" } })],
     ["without an issuer", () => ({ claims: { iss: undefined } })],
     ["for another audience", () => ({ claims: { aud: "another-client" } })],
     ["without an audience", () => ({ claims: { aud: undefined } })],
@@ -171,6 +175,31 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
     await verifier.verify(oidcToken, KEY);
     clock.advance(1000);
     expect(await codeOf(() => verifier.verify(oidcToken, KEY))).toBe("oidc_token_verification_error");
+  });
+});
+
+describe("Google's issuer without a scheme", () => {
+  const token = () => issuer.token("GOOGLE", KEY, { claims: { iss: "accounts.google.com" } });
+
+  test("is Google's issuer, and kept as that", async () => {
+    const { issuer: kept } = await verifier.verify({ kind: "GOOGLE", token: token() }, KEY);
+    expect(kept).toBe("https://accounts.google.com");
+  });
+
+  test("is refused where another issuer is configured, and from Apple", async () => {
+    const { google } = issuer.config;
+    const configured = google && { ...google, issuer: "https://issuer.example" };
+    const other = verifierFor({ ...issuer.config, google: configured });
+    for (const attempt of [
+      () => other.verify({ kind: "GOOGLE", token: token() }, KEY),
+      () =>
+        other.verify(
+          { kind: "GOOGLE", token: issuer.token("GOOGLE", KEY, { claims: { iss: "issuer.example" } }) },
+          KEY,
+        ),
+      () => verify("APPLE", { claims: { iss: "accounts.google.com" } }),
+    ])
+      expect(await codeOf(attempt)).toBe("oidc_token_verification_error");
   });
 });
 

@@ -140,6 +140,12 @@ for (const driver of DRIVERS)
       expect((await sendCreate(google, { claims: { email: "other@example.com" } })).answer.code()).toBe(
         "factor_already_exists",
       );
+      const withoutScheme = { claims: { iss: "accounts.google.com" } };
+      (await sendProof("retrieve", google, withoutScheme)).ok();
+      expect((await sendCreate(google, withoutScheme)).answer.code()).toBe("factor_already_exists");
+      const other = newAccount("GOOGLE", issuer);
+      (await sendCreate(other, withoutScheme)).answer.ok();
+      (await sendProof("retrieve", other)).ok();
       const apple = newAccount("APPLE", issuer);
       const namesake = { claims: { sub: google.sub } };
       expect((await sendProof("retrieve", apple, namesake)).code()).toBe("backup_untraceable");
