@@ -5,6 +5,8 @@
  */
 import { decodeBase64Url, encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import { isObject } from "./is-object.ts";
+import { refusePrfResults } from "./prf-results.ts";
 
 export interface ParsedRegistration {
   /** base64url. */
@@ -63,17 +65,6 @@ function parseCredential(credential: unknown) {
   return { credentialId, response: members(response, "response") };
 }
 
-/** The results of the PRF extension are the user's secret (WebAuthn L3 §10.1.4); `null` in their place is refused as well. */
-function refusePrfResults(credential: unknown): void {
-  if (!isObject(credential) || !isObject(credential.clientExtensionResults)) return;
-  const { prf } = credential.clientExtensionResults;
-  if (isObject(prf) && Object.hasOwn(prf, "results"))
-    throw new ServiceError(
-      "webauthn_prf_results_not_allowed",
-      "PRF results must never leave the device; remove clientExtensionResults.prf.results",
-    );
-}
-
 /** A binary member: base64url or base64, padded or not, or an array of byte values. */
 function binary(value: unknown, name: string): Uint8Array {
   const bytes = typeof value === "string" ? fromBase64(value) : fromByteValues(value);
@@ -94,18 +85,22 @@ function isByte(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;
 }
 
-/** Hints for a later prompt and no more, so what is not understood is left out. */
+const MAX_TRANSPORTS = 8;
+const TRANSPORT = /^[a-z-]{1,32}$/;
+
+/**
+ * Hints for a later prompt and no more, so what is not understood is left out. They are kept with the backup beside the
+ * registration, so there are few of them, as short as those of WebAuthn L3 §5.8.4.
+ */
 function transportsOf(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((transport) => typeof transport === "string") : [];
+  if (!Array.isArray(value)) return [];
+  const known = value.filter((transport) => typeof transport === "string" && TRANSPORT.test(transport));
+  return [...new Set<string>(known)].slice(0, MAX_TRANSPORTS);
 }
 
 function members(value: unknown, name: string): Readonly<Record<string, unknown>> {
   if (!isObject(value) || Array.isArray(value)) throw invalid(`${name} is not an object`);
   return value;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }
 
 function invalid(reason: string): ServiceError {

@@ -47,30 +47,69 @@ describe("reading a WebAuthn response", () => {
     expect(withTransports(["internal", 7, "hybrid"])).toEqual(["internal", "hybrid"]);
     for (const odd of [undefined, null, "internal", {}]) expect(withTransports(odd)).toEqual([]);
   });
+
+  test("keeps few and short transports, each once", () => {
+    const many = Array.from({ length: 500 }, (_, index) => `x${"-".repeat(index % 40)}`);
+    const transports = ["usb", "usb", "", "USB", "\u0001", ...many];
+    const kept = parseRegistration({ ...registration, response: { ...registration.response, transports } });
+    expect(kept.transports).toEqual(["usb", "x", "x-", "x--", "x---", "x----", "x-----", "x------"]);
+  });
 });
 
 describe("PRF results", () => {
-  const RESULTS = [{ first: "c2VjcmV0" }, {}, null, "secret", [], 0, false];
+  const SECRETS: unknown[] = [
+    ...[
+      { first: "c2VjcmV0" },
+      { first: null, second: "c2VjcmV0" },
+      { first: [1, 2] },
+      { first: {} },
+      { third: 0 },
+    ],
+    ...["c2VjcmV0", "", 0, true, false, ["c2VjcmV0"], { first: "" }, { first: false }],
+  ];
+  const NO_SECRETS: unknown[] = [null, {}, { first: null }, { first: null, second: null }, []];
+  const secretResults = SECRETS.flatMap((value) => [
+    { prf: { enabled: true, results: value } },
+    { hmacGetSecret: value },
+  ]);
+  const otherSecrets = [
+    { hmacGetSecret: { output1: "c2VjcmV0", output2: null } },
+    { "hmac-secret": "c2VjcmV0" },
+    { hmacSecret: { output1: [1] } },
+    { hmacCreateSecret: "c2VjcmV0" },
+    { "hmac-secret-mc": ["c2VjcmV0"] },
+  ];
 
-  test.each(BOTH)("in %s are refused whatever they are", async (_, parse, credential) => {
-    for (const results of RESULTS) {
-      const error = await errorOf(() =>
-        parse({ ...credential, clientExtensionResults: { prf: { enabled: true, results } } }),
-      );
-      expect(error.code).toBe("webauthn_prf_results_not_allowed");
-      expect(error.message).not.toContain("c2VjcmV0");
-    }
+  test.each(BOTH)("in %s are refused", async (_, parse, credential) => {
+    for (const clientExtensionResults of [...secretResults, ...otherSecrets])
+      for (const body of [
+        { ...credential, clientExtensionResults },
+        { ...credential, response: { ...credential.response, clientExtensionResults } },
+      ]) {
+        const error = await errorOf(() => parse(body));
+        expect([clientExtensionResults, error.code]).toEqual([
+          clientExtensionResults,
+          "webauthn_prf_results_not_allowed",
+        ]);
+        expect(error.message).not.toContain("c2VjcmV0");
+      }
   });
 
   test.each(BOTH)("in %s are refused before anything else", async (_, parse) => {
     for (const rest of [{}, { id: 1, response: null, type: "wrong" }])
-      expect(await codeOf(() => parse({ ...rest, clientExtensionResults: { prf: { results: {} } } }))).toBe(
-        "webauthn_prf_results_not_allowed",
-      );
+      for (const clientExtensionResults of secretResults)
+        expect(await codeOf(() => parse({ ...rest, clientExtensionResults }))).toBe(
+          "webauthn_prf_results_not_allowed",
+        );
   });
 
-  test.each(BOTH)("are not in %s that only says it has the extension", (_, parse, credential) => {
-    for (const clientExtensionResults of [{ prf: { enabled: true } }, { prf: {} }, { prf: null }, { prf: 1 }])
+  test.each(BOTH)("are not in %s that writes the members without a value", (_, parse, credential) => {
+    const results = [
+      ...NO_SECRETS.flatMap((value) => [{ prf: { results: value } }, { hmacGetSecret: value }]),
+      ...[{ prf: { enabled: true } }, { prf: {} }, { prf: null }, { prf: 1 }],
+      ...[{ hmacCreateSecret: true }, { "hmac-secret": false }, { hmacSecret: null }],
+    ];
+    for (const clientExtensionResults of results)
       expect(parse({ ...credential, clientExtensionResults })).toEqual(parse(credential));
   });
 });
