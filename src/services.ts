@@ -24,6 +24,7 @@ import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
 
 export interface Services extends AsyncDisposable {
   readonly config: Config;
@@ -98,6 +99,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     background,
     limits: config.limits,
     destructions: requestLimits,
+    alerts: createSecurityAlerts(log, metrics),
   });
 
   const { webauthn } = config;
@@ -154,7 +156,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   };
 }
 
-/** The WebAuthn library takes longer to load than all the rest, so nothing waits for it but the first passkey. */
+/** Loads the code that checks passkeys when the first one comes. */
 function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load(): Promise<unknown> } {
   const verifier = lazy(async () => {
     try {

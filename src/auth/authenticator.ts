@@ -12,7 +12,7 @@ import { verifyKeypairSignature } from "./keypair.ts";
 import { maskedEmail } from "./masked-email.ts";
 import type { OidcToken, OidcVerifier, VerifiedIdToken } from "./oidc.ts";
 import type { PasskeyVerifier } from "./passkey.ts";
-import { CounterRegression } from "./signature-counter.ts";
+import { CounterRegression, type ShownCounter } from "./signature-counter.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 import { parseAssertion } from "./webauthn-credential.ts";
 
@@ -49,7 +49,7 @@ export interface Proof<Entry = unknown> {
   /** When the challenge was issued: what its solver knew of the backup is at least that old. */
   readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
-  readonly passkey?: { readonly entry: Entry; readonly counter: number };
+  readonly passkey?: { readonly entry: Entry; readonly shown: ShownCounter };
 }
 
 /** A factor that has proven itself in order to be put on a backup, with what the backup keeps of it. */
@@ -215,10 +215,10 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     const factor = { scope: "MAIN", key: factorKeys.passkey(assertion.credentialId) } as const;
     const find = () => findPasskey(factor, [oneTime]);
     const found = await find();
-    const { counter } = await toldAsReplay(found, find, () =>
+    const shown = await toldAsReplay(found, find, () =>
       passkeys.verifyAssertion(assertion, challenge, found.credential),
     );
-    const passkey = { entry: found.entry, counter };
+    const passkey = { entry: found.entry, shown };
     return { factor, oneTime: [oneTime], challengedAtMs: issuedAtMs, passkey };
   }
 

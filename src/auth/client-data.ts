@@ -1,14 +1,17 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
-/** What the client says about a ceremony (WebAuthn L3 §5.8.1), as far as it matters here. */
+/**
+ * What the client says about a ceremony (WebAuthn L3 §5.8.1), as far as it matters here. `tokenBinding` of older clients
+ * is among the members that do not: nobody implements token binding any more.
+ */
 const ClientData = TypeCompiler.Compile(
   Type.Object({
     type: Type.String(),
     challenge: Type.String(),
     origin: Type.String(),
-    crossOrigin: Type.Optional(Type.Boolean()),
-    topOrigin: Type.Optional(Type.String()),
+    crossOrigin: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+    topOrigin: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   }),
 );
 
@@ -27,7 +30,7 @@ export interface ClientData {
 export function readClientData(clientDataJson: Uint8Array): ClientData {
   const data: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(clientDataJson));
   if (!ClientData.Check(data)) throw new Error("not the client data of a WebAuthn ceremony");
-  if (data.crossOrigin === true || data.topOrigin !== undefined)
+  if (data.crossOrigin === true || data.topOrigin != null)
     throw new Error("the ceremony ran inside a frame of another origin");
   return data;
 }

@@ -198,11 +198,11 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
         throw new ServiceError("backup_untraceable", "The factor leads to no backup");
       throw error;
     });
-    const { counter } = await toldAsReplay(found, find, () =>
+    const shown = await toldAsReplay(found, find, () =>
       verifyTurnkeyStamp(stamp, { ...found, challenge }, webauthn, clock),
     );
     const agreed = agreedIn(context, "PASSKEY");
-    const passkey = { entry: found.entry, counter };
+    const passkey = { entry: found.entry, shown };
     return { proof: { factor, oneTime: [oneTime], challengedAtMs: issuedAtMs, passkey }, agreed };
   }
 }

@@ -1,14 +1,12 @@
 /** Passkeys: the two WebAuthn ceremonies of the relying party (WebAuthn L3 §7.1 and §7.2). */
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from "@simplewebauthn/server";
-import { COSEALG, decodeAttestationObject, isoCBOR } from "@simplewebauthn/server/helpers";
 import type { WebAuthnConfig } from "../config.ts";
-import { verifyP256 } from "../crypto/ecdsa.ts";
-import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
+import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
-import { readClientData } from "./client-data.ts";
-import { importCosePublicKey } from "./cose-key.ts";
-import { requireCounterGrowth } from "./signature-counter.ts";
-import type { StoredCredential } from "./stored-credential.ts";
+import { readAttestationObject, requireAttestation } from "./attestation-object.ts";
+import { requireCeremony, signedMessage } from "./ceremony.ts";
+import { importCosePublicKey, verifyCoseSignature } from "./cose-key.ts";
+import { requireCounterGrowth, type ShownCounter } from "./signature-counter.ts";
+import { type StoredCredential, storedPublicKey } from "./stored-credential.ts";
 import { type ParsedAssertion, parseRegistration } from "./webauthn-credential.ts";
 
 export interface VerifiedRegistration {
@@ -38,124 +36,71 @@ export interface PasskeyVerifier {
     assertion: ParsedAssertion,
     challenge: Uint8Array,
     credential: StoredCredential,
-  ): Promise<{ readonly counter: number }>;
+  ): Promise<ShownCounter>;
 }
 
-export function createPasskeyVerifier({ rpId, origins }: WebAuthnConfig): PasskeyVerifier {
-  const expected = { expectedOrigin: [...origins], expectedRPID: rpId, requireUserVerification: true };
+/** WebAuthn L3 §7.1: longer ones should fail the registration. */
+const MAX_CREDENTIAL_ID_BYTES = 1023;
 
+export function createPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
   return {
     async verifyRegistration(credential, challenge) {
       const { credentialId, clientDataJson, attestationObject, transports } = parseRegistration(credential);
-      return ceremony(async () => {
-        readClientData(clientDataJson);
-        const { verified, registrationInfo } = await verifyRegistrationResponse({
-          ...expected,
-          expectedChallenge: encodeBase64Url(challenge),
-          supportedAlgorithmIDs: [COSEALG.ES256, COSEALG.RS256],
-          response: {
-            id: credentialId,
-            rawId: credentialId,
-            type: "public-key",
-            clientExtensionResults: {},
-            response: {
-              clientDataJSON: encodeBase64Url(clientDataJson),
-              attestationObject: encodeBase64Url(withoutCertificates(attestationObject)),
-            },
-          },
-        });
-        if (!verified) throw new Error("the attestation signature does not verify");
-        if (registrationInfo.credential.id !== credentialId)
+      return ceremony(() => {
+        const attestation = readAttestationObject(attestationObject);
+        const signed = { clientDataJson, authenticatorData: attestation.authenticatorData };
+        const { attested, counter, ...data } = requireCeremony(
+          signed,
+          { type: "webauthn.create", challenge, userVerification: "required" },
+          config,
+        );
+        if (attested === null) throw new Error("the authenticator made no passkey");
+        if (attested.credentialId.length > MAX_CREDENTIAL_ID_BYTES)
+          throw new Error("the id of the passkey is too long");
+        if (encodeBase64Url(attested.credentialId) !== credentialId)
           throw new Error("the authenticator made a passkey of another id");
-        const { publicKey, counter } = registrationInfo.credential;
+        const publicKey = importCosePublicKey(attested.publicKey);
+        requireAttestation(attestation, publicKey, signedMessage(signed));
         return {
           credentialId,
           registration: credential,
           credential: {
-            publicKey: encodeBase64Url(publicKey),
-            algorithm: importCosePublicKey(publicKey).algorithm,
+            publicKey: encodeBase64Url(publicKey.canonical),
+            algorithm: publicKey.algorithm,
             counter,
             transports: [...transports],
-            aaguid: registrationInfo.aaguid,
-            deviceType: registrationInfo.credentialDeviceType,
-            backedUp: registrationInfo.credentialBackedUp,
-            userVerified: registrationInfo.userVerified,
+            aaguid: attested.aaguid,
+            deviceType: data.backupEligible ? "multiDevice" : "singleDevice",
+            backedUp: data.backedUp,
+            userVerified: data.userVerified,
           },
         };
       });
     },
 
     async verifyAssertion(assertion, challenge, credential) {
-      const { credentialId, clientDataJson, authenticatorData, signature } = assertion;
-      const publicKey = storedPublicKey(credential);
-      return ceremony(async () => {
-        readClientData(clientDataJson);
-        const { verified, authenticationInfo } = await verifyAuthenticationResponse({
-          ...expected,
-          expectedChallenge: encodeBase64Url(challenge),
-          response: {
-            id: credentialId,
-            rawId: credentialId,
-            type: "public-key",
-            clientExtensionResults: {},
-            response: {
-              clientDataJSON: encodeBase64Url(clientDataJson),
-              authenticatorData: encodeBase64Url(authenticatorData),
-              signature: encodeBase64Url(signature),
-            },
-          },
-          // The counter is compared below, once it is known to be genuine.
-          credential: { id: credentialId, publicKey, counter: 0 },
-        });
-        if (!verified || !isStrictlySigned(assertion, publicKey))
+      const encoded = storedPublicKey(credential);
+      return ceremony(() => {
+        const { counter, backupEligible } = requireCeremony(
+          assertion,
+          { type: "webauthn.get", challenge, userVerification: "required" },
+          config,
+        );
+        const publicKey = importCosePublicKey(encoded);
+        if (!verifyCoseSignature(publicKey, signedMessage(assertion), assertion.signature))
           throw new Error("the signature does not verify");
-        const counter = authenticationInfo.newCounter;
-        requireCounterGrowth("webauthn_error", credential, counter);
-        return { counter };
+        const shown = { counter, backupEligible };
+        requireCounterGrowth("webauthn_error", credential, shown);
+        return shown;
       });
     },
   };
 }
 
-/**
- * An attestation object whose statement is left out when it comes with certificates. We ask for no attestation and
- * trust no maker's root, so a certificate proves nothing (WebAuthn L3 §6.5.4), and looking at one would
- * have us fetch the revocation lists it names. Self attestation (§8.2) stays and is verified.
- */
-function withoutCertificates(attestationObject: Uint8Array): Uint8Array {
-  const decoded = decodeAttestationObject(new Uint8Array(attestationObject));
-  const format = decoded.get("fmt");
-  const isSelfAttestation = format === "packed" && decoded.get("attStmt").get("x5c") === undefined;
-  if (format === "none" || isSelfAttestation) return attestationObject;
-  return isoCBOR.encode(
-    new Map<string, string | Uint8Array | Map<string, never>>([
-      ["fmt", "none"],
-      ["attStmt", new Map<string, never>()],
-      ["authData", decoded.get("authData")],
-    ]),
-  );
-}
-
-/** The library reads ECDSA signatures as BER and overlooks bytes after them; WebAuthn L3 §6.5.5 asks for DER. */
-function isStrictlySigned(
-  { authenticatorData, clientDataJson, signature }: ParsedAssertion,
-  publicKey: Uint8Array,
-): boolean {
-  const { algorithm, key } = importCosePublicKey(publicKey);
-  const signed = Buffer.concat([authenticatorData, sha256(clientDataJson)]);
-  return algorithm !== "ES256" || verifyP256(key, signed, signature);
-}
-
-function storedPublicKey({ publicKey }: StoredCredential): Uint8Array<ArrayBuffer> {
-  const decoded = decodeBase64Url(publicKey);
-  if (decoded === null) throw new Error("a stored public key is not base64url");
-  return new Uint8Array(decoded);
-}
-
 /** Nothing in a ceremony does any I/O: what goes wrong in one is wrong with what the client sent. */
-async function ceremony<T>(steps: () => Promise<T>): Promise<T> {
+function ceremony<T>(steps: () => T): T {
   try {
-    return await steps();
+    return steps();
   } catch (error) {
     if (error instanceof ServiceError) throw error;
     throw new ServiceError("webauthn_error", "The passkey response was not accepted", { cause: error });

@@ -1,9 +1,17 @@
+/** The one rule about signature counters (WebAuthn L3 §6.1.1), for everybody who sees or keeps one. */
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 
+/** What a passkey has shown with a genuine signature. */
+export interface ShownCounter {
+  readonly counter: number;
+  /** Whether the passkey may be synchronised to other devices, as it says now (WebAuthn L3 §6.1.3). */
+  readonly backupEligible: boolean;
+}
+
 /**
  * A genuine signature whose counter is not above the stored one: a copy of the authenticator, or a replay. The two
- * look alike here; whoever knows that the challenge was used before can tell them apart.
+ * look alike here; only the record of used challenges tells them apart.
  */
 export class CounterRegression extends ServiceError {
   constructor(code: ErrorCode) {
@@ -12,16 +20,23 @@ export class CounterRegression extends ServiceError {
   }
 }
 
+/** Whether a counter did not grow though it counts. Authenticators that do not count send and keep 0. */
+export function isCounterRegression(stored: Pick<StoredCredential, "counter">, shown: ShownCounter): boolean {
+  return stored.counter > 0 && shown.counter <= stored.counter;
+}
+
 /**
- * Compares a signature counter with the stored one (WebAuthn L3 §6.1.1). Authenticators that do not count send
- * and keep 0.
+ * Refuses a counter that did not grow, unless the passkey may be on several devices: these count each for itself, so it
+ * is no sign of a copy, and to refuse it would lose the backup. That the passkey itself may say so gives nothing away:
+ * a copy that can sign this can also sign a higher counter.
  *
  * @throws CounterRegression with `code`.
  */
 export function requireCounterGrowth(
   code: ErrorCode,
-  stored: Pick<StoredCredential, "counter">,
-  counter: number,
+  stored: Pick<StoredCredential, "counter" | "deviceType">,
+  shown: ShownCounter,
 ): void {
-  if (stored.counter > 0 && counter <= stored.counter) throw new CounterRegression(code);
+  if (stored.deviceType === "multiDevice" || shown.backupEligible) return;
+  if (isCounterRegression(stored, shown)) throw new CounterRegression(code);
 }

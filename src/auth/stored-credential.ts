@@ -1,10 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { decodeBase64Url } from "../crypto/encoding.ts";
 
 /** What is kept of a passkey in order to check its signatures later. Part of the stored format. */
 export const StoredCredential = Type.Object({
-  /** base64url of the COSE_Key (RFC 9052 §7). */
+  /** base64url of the COSE_Key (RFC 9052 §7). Earlier versions also kept members that its kind does not have. */
   publicKey: Type.String(),
-  /** How the key signs; also inside `publicKey`, told here for people. */
+  /** How the key signs; also inside `publicKey`, repeated here for people. */
   algorithm: Type.Union([Type.Literal("ES256"), Type.Literal("RS256")]),
   /** The last signature counter seen (WebAuthn L3 §6.1.1); 0 for authenticators that do not count. */
   counter: Type.Integer({ minimum: 0 }),
@@ -20,3 +21,10 @@ export const StoredCredential = Type.Object({
   userVerified: Type.Boolean(),
 });
 export type StoredCredential = Static<typeof StoredCredential>;
+
+/** The COSE_Key that is kept. @throws Error when it cannot be read, which is no client's fault. */
+export function storedPublicKey({ publicKey }: StoredCredential): Uint8Array {
+  const decoded = decodeBase64Url(publicKey);
+  if (decoded === null) throw new Error("a stored public key is not base64url");
+  return decoded;
+}

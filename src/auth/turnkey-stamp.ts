@@ -2,16 +2,14 @@
  * A passkey's WebAuthn stamp on a Turnkey activity, accepted in the place of an ordinary assertion: the passkey signs
  * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and us.
  */
-import { parseAuthenticatorData } from "@simplewebauthn/server/helpers";
 import type { Clock } from "../clock.ts";
 import type { WebAuthnConfig } from "../config.ts";
-import { verifyP256 } from "../crypto/ecdsa.ts";
-import { decodeBase64Url, encodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
+import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
-import { type ClientData, readClientData } from "./client-data.ts";
-import { importCosePublicKey } from "./cose-key.ts";
-import { requireCounterGrowth } from "./signature-counter.ts";
-import type { StoredCredential } from "./stored-credential.ts";
+import { CeremonyFailure, requireCeremony, signedMessage } from "./ceremony.ts";
+import { importCosePublicKey, verifyCoseSignature } from "./cose-key.ts";
+import { requireCounterGrowth, type ShownCounter } from "./signature-counter.ts";
+import { type StoredCredential, storedPublicKey } from "./stored-credential.ts";
 import { type ExpectedActivity, requireActivity, turnkeyError } from "./turnkey-activity.ts";
 import { type ParsedAssertion, parseAssertion } from "./webauthn-credential.ts";
 
@@ -49,62 +47,34 @@ export function verifyTurnkeyStamp(
   expected: ExpectedStamp,
   config: WebAuthnConfig,
   clock: Clock,
-): { readonly counter: number } {
+): ShownCounter {
   const { credential } = expected;
-  requireClientData(clientDataOf(assertion), activity, config);
-  const counter = requireAuthenticatorData(assertion.authenticatorData, config);
+  const { counter, backupEligible } = requireStamp(assertion, activity, config);
   requireSignature(assertion, credential);
   requireActivity(activity, expected, clock);
-  requireCounterGrowth("turnkey_activity_error", credential, counter);
-  return { counter };
+  const shown = { counter, backupEligible };
+  requireCounterGrowth("turnkey_activity_error", credential, shown);
+  return shown;
 }
 
-function clientDataOf({ clientDataJson }: ParsedAssertion): ClientData {
+/** Turnkey's challenge is the hash of the activity as hex digits, and those as bytes. It asks for no user verification. */
+function requireStamp(assertion: ParsedAssertion, activity: string, config: WebAuthnConfig): ShownCounter {
+  const challenge = Buffer.from(encodeHex(sha256(activity)), "ascii");
   try {
-    return readClientData(clientDataJson);
+    return requireCeremony(
+      assertion,
+      { type: "webauthn.get", challenge, userVerification: "not needed" },
+      config,
+    );
   } catch (error) {
-    throw turnkeyError("the client data of its stamp cannot be read", error);
+    if (error instanceof CeremonyFailure) throw turnkeyError(`about its stamp: ${error.message}`, error);
+    throw error;
   }
 }
 
-/** Turnkey's challenge is the hash of the activity as hex digits, and those as bytes. */
-function requireClientData(
-  { type, challenge, origin }: ClientData,
-  activity: string,
-  config: WebAuthnConfig,
-) {
-  const hash = Buffer.from(encodeHex(sha256(activity)), "ascii");
-  if (challenge !== encodeBase64Url(hash)) throw turnkeyError("its stamp is for another activity");
-  if (type !== "webauthn.get") throw turnkeyError("its stamp is no assertion");
-  if (!config.origins.includes(origin)) throw turnkeyError("its stamp is from another origin");
-}
-
-/** WebAuthn L3 §6.1. Returns the signature counter. */
-function requireAuthenticatorData(bytes: Uint8Array, { rpId }: WebAuthnConfig): number {
-  const { rpIdHash, flags, counter } = parsedAuthenticatorData(bytes);
-  if (!sha256(rpId).every((byte, at) => byte === rpIdHash[at]))
-    throw turnkeyError("its stamp is for another relying party");
-  if (!flags.up) throw turnkeyError("nobody was present when it was stamped");
-  return counter;
-}
-
-function parsedAuthenticatorData(bytes: Uint8Array) {
-  try {
-    return parseAuthenticatorData(new Uint8Array(bytes));
-  } catch (error) {
-    throw turnkeyError("the authenticator data of its stamp cannot be read", error);
-  }
-}
-
-/** WebAuthn L3 §6.3.3: the signature is over the authenticator data and the hash of the client data. */
-function requireSignature(
-  { authenticatorData, clientDataJson, signature }: ParsedAssertion,
-  { publicKey }: StoredCredential,
-): void {
-  const cose = decodeBase64Url(publicKey);
-  if (cose === null) throw new Error("a stored public key is not base64url");
-  const { algorithm, key } = importCosePublicKey(cose);
-  if (algorithm !== "ES256") throw turnkeyError("the passkey is not an ES256 key");
-  if (!verifyP256(key, Buffer.concat([authenticatorData, sha256(clientDataJson)]), signature))
+function requireSignature(assertion: ParsedAssertion, credential: StoredCredential): void {
+  if (credential.algorithm !== "ES256") throw turnkeyError("the passkey is not an ES256 key");
+  const publicKey = importCosePublicKey(storedPublicKey(credential));
+  if (!verifyCoseSignature(publicKey, signedMessage(assertion), assertion.signature))
     throw turnkeyError("its stamp does not verify");
 }

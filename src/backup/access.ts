@@ -1,4 +1,5 @@
 /** The way to a backup: from a factor that proved itself over the index to the metadata, which alone authorises. */
+import type { ShownCounter } from "../auth/signature-counter.ts";
 import { ServiceError } from "../errors.ts";
 import {
   BACKUP_ACCOUNT_ID_PATTERN,
@@ -23,7 +24,7 @@ export interface Proven {
   /** When the challenge was issued, by the clock of the process that did. */
   readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
-  readonly passkey?: { readonly entry: Entry; readonly counter: number };
+  readonly passkey?: { readonly entry: Entry; readonly shown: ShownCounter };
 }
 
 /** A factor that proved itself in order to be put on a backup, and what is kept of it. */

@@ -7,7 +7,7 @@ import type { Background } from "../background.ts";
 import type { Clock, Random } from "../clock.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import { createAccess } from "./access.ts";
-import { createCommits, type DestructionLimit } from "./commits.ts";
+import { type CounterAlerts, createCommits, type DestructionLimit } from "./commits.ts";
 import { contentOperations } from "./content.ts";
 import { factorOperations } from "./factors.ts";
 import type { FactorLimits } from "./rules.ts";
@@ -20,6 +20,7 @@ export interface BackupsOptions {
   readonly background: Background;
   readonly limits: FactorLimits;
   readonly destructions: DestructionLimit;
+  readonly alerts: CounterAlerts;
 }
 
 export type Backups = ReturnType<typeof createBackups>;

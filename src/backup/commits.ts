@@ -1,4 +1,5 @@
 /** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
+import { isCounterRegression } from "../auth/signature-counter.ts";
 import type { Background } from "../background.ts";
 import type { Clock, Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
@@ -11,7 +12,13 @@ import type {
   SyncFactorToken,
 } from "../storage/contract.ts";
 import type { Access, Entry, Proven } from "./access.ts";
-import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./metadata.ts";
+import {
+  allFactorRefs,
+  type BackupMetadata,
+  isSameBackup,
+  passkeyCredential,
+  storedMetadata,
+} from "./metadata.ts";
 import { alreadyUsed, errorOf } from "./outcomes.ts";
 import { withPasskeyCounter } from "./rules.ts";
 
@@ -30,6 +37,11 @@ export interface DestructionLimit {
   countDestruction(backupId: string): void;
 }
 
+/** Is called after the commit of what it reports. */
+export interface CounterAlerts {
+  signatureCounterWentBack(backupId: string): void;
+}
+
 export interface CommitsOptions {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
@@ -37,13 +49,14 @@ export interface CommitsOptions {
   readonly random: Random;
   readonly background: Background;
   readonly access: Access;
+  readonly alerts: CounterAlerts;
 }
 
 export type Commits = ReturnType<typeof createCommits>;
 
 /** The ways to change a backup, for the operations to share. */
-export function createCommits({ records, blobs, clock, random, background, access }: CommitsOptions) {
-  return { newFactor, change, spendProof, spendPlainly, spendBeside, deleteAll, discard };
+export function createCommits({ records, blobs, clock, random, background, access, alerts }: CommitsOptions) {
+  return { newFactor, change, reportCounter, spendProof, spendPlainly, spendBeside, deleteAll, discard };
 
   /** A factor as it is listed, made now. */
   function newFactor<Kind>(kind: Kind) {
@@ -91,7 +104,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
   async function spendProof(entry: Entry, by: Proven, issue?: SyncFactorToken): Promise<void> {
     const { factor, oneTime } = by;
     if (!isCounting(by)) return spendPlainly(oneTime, issue);
-    await change(
+    const { before } = await change(
       entry,
       oneTime,
       () => access.open(entry.backupId, factor),
@@ -100,6 +113,14 @@ export function createCommits({ records, blobs, clock, random, background, acces
         ...(issue === undefined ? {} : { issue }),
       }),
     );
+    reportCounter(before, by);
+  }
+
+  /** Reports a signature counter that went back, once the change that keeps it is committed. */
+  function reportCounter(before: Entry, { factor, passkey }: Proven): void {
+    if (passkey === undefined) return;
+    if (isCounterRegression(passkeyCredential(before.metadata, factor), passkey.shown))
+      alerts.signatureCounterWentBack(before.backupId);
   }
 
   /** Uses up one-time values by themselves. @throws ServiceError `already_used` */
@@ -156,11 +177,14 @@ export function createCommits({ records, blobs, clock, random, background, acces
 
 /** The metadata with the signature counter that a passkey showed with its proof, where it counts. */
 export function keepCounter(metadata: BackupMetadata, by: Proven): BackupMetadata {
-  return isCounting(by) ? withPasskeyCounter(metadata, by.factor, by.passkey.counter) : metadata;
+  return isCounting(by) ? withPasskeyCounter(metadata, by.factor, by.passkey.shown) : metadata;
 }
 
-function isCounting(by: Proven): by is Proven & { readonly passkey: { readonly counter: number } } {
-  return by.passkey !== undefined && by.passkey.counter > 0;
+/** Whether a passkey counts, or did so far. */
+function isCounting(by: Proven): by is Proven & Required<Pick<Proven, "passkey">> {
+  const { factor, passkey } = by;
+  if (passkey === undefined) return false;
+  return passkey.shown.counter > 0 || passkeyCredential(passkey.entry.metadata, factor).counter > 0;
 }
 
 /**

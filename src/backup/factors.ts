@@ -45,7 +45,7 @@ export interface FactorOptions {
 
 export function factorOperations({ records, clock, access, commits, limits, destructions }: FactorOptions) {
   const { locate, find, open, enter, read, unlessReplayed } = access;
-  const { newFactor, change, spendProof, discard, spendBeside, spendPlainly } = commits;
+  const { newFactor, change, reportCounter, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
     /**
      * Tells which backup a factor is on, once per proof.
@@ -118,7 +118,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
       const [entry, { spent }] = await Promise.all([enter(by), records.locate(null, added.oneTime)]);
       if (spent) throw alreadyUsed();
       const factor = newFactor(added.kind);
-      const { after } = await change(
+      const { before, after } = await change(
         entry,
         spend,
         () => open(entry.backupId, by.factor),
@@ -127,6 +127,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
           claim: [added.factor],
         }),
       );
+      reportCounter(before, by);
       return { factorId: factor.id, metadata: exportMetadata(after) };
     },
 

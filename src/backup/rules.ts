@@ -1,4 +1,5 @@
 /** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
+import { requireCounterGrowth, type ShownCounter } from "../auth/signature-counter.ts";
 import { ServiceError } from "../errors.ts";
 import type { FactorRef, FactorScope } from "../storage/contract.ts";
 import { encryptionKeyOf } from "./exported-metadata.ts";
@@ -82,21 +83,22 @@ export function withMainFactor(
 }
 
 /**
- * Keeps the signature counter that a passkey has just shown.
+ * Keeps the signature counter that a passkey has just shown, also where it went back and was let in: the next one is
+ * compared with what the device that is used now counts.
  *
- * @throws ServiceError `webauthn_error` when another use of the passkey has shown the same or a higher one meanwhile
- *   (WebAuthn L3 §7.2, step 22).
+ * @throws CounterRegression (`webauthn_error`) when another use of the passkey has shown the same or a higher one
+ *   meanwhile and {@link requireCounterGrowth} refuses that (WebAuthn L3 §7.2).
  */
 export function withPasskeyCounter(
   metadata: BackupMetadata,
   passkey: FactorRef,
-  counter: number,
+  shown: ShownCounter,
 ): BackupMetadata {
   const factors = metadata.factors.map((factor) => {
     if (factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== passkey.key) return factor;
     const { credential } = factor.kind;
-    if (credential.counter > 0 && counter <= credential.counter)
-      throw new ServiceError("webauthn_error", "The signature counter of the passkey did not grow");
+    requireCounterGrowth("webauthn_error", credential, shown);
+    const { counter } = shown;
     return { ...factor, kind: { ...factor.kind, credential: { ...credential, counter } } };
   });
   return { ...metadata, factors };

@@ -1,7 +1,7 @@
 /** A passkey in software, as far as the demo needs one: ES256, no attestation, a user who always agrees. */
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { isoCBOR } from "@simplewebauthn/server/helpers";
 import type { Static } from "@sinclair/typebox";
+import { encodeCbor } from "../auth/cbor.ts";
 import type { CreationOptions, RequestOptions } from "../auth/webauthn-options.ts";
 import { encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 
@@ -43,7 +43,7 @@ export function createDemoPasskey(origin: string): DemoPasskey {
   function coseKey(): Uint8Array {
     const { x = "", y = "" } = publicKey.export({ format: "jwk" });
     const coordinate = (text: string) => new Uint8Array(Buffer.from(text, "base64url"));
-    return isoCBOR.encode(
+    return encodeCbor(
       new Map<number, number | Uint8Array>([
         [1, 2],
         [3, -7],
@@ -66,7 +66,7 @@ export function createDemoPasskey(origin: string): DemoPasskey {
         credentialId,
         coseKey(),
       ]);
-      const attestationObject = isoCBOR.encode(
+      const attestationObject = encodeCbor(
         new Map<string, string | Uint8Array | Map<string, never>>([
           ["fmt", "none"],
           ["attStmt", new Map<string, never>()],

@@ -78,6 +78,11 @@ export function createMetrics() {
     help: "How often standard output did not take what was logged",
     registers,
   });
+  const signatureCountersBack = new Counter({
+    name: "signature_counters_back_total",
+    help: "How often a passkey that may be on several devices was accepted with a counter that went back",
+    registers,
+  });
   new Gauge({
     name: "process_resident_memory_bytes",
     help: "Resident memory of the process",
@@ -105,6 +110,7 @@ export function createMetrics() {
     requestsInFlight,
     storageCalls,
     logFailures,
+    signatureCountersBack,
     contentType: registry.contentType,
     text: () => registry.metrics(),
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
+import { encodeCbor } from "../../src/auth/cbor.ts";
 import { createPasskeyVerifier } from "../../src/auth/passkey.ts";
 import { CounterRegression } from "../../src/auth/signature-counter.ts";
 import { StoredCredential } from "../../src/auth/stored-credential.ts";
@@ -10,6 +11,7 @@ import { codeOf, errorOf } from "../support/error-of.ts";
 import {
   type Algorithm,
   type BinaryEncoding,
+  type CborValue,
   type RegistrationTweaks,
   SoftwareAuthenticator,
   type Tweaks,
@@ -37,6 +39,26 @@ function assert(device: SoftwareAuthenticator, stored: StoredCredential, tweaks:
   return verifier.verifyAssertion(parseAssertion(device.assert(options, tweaks)), challenge, stored);
 }
 
+/**
+ * A COSE_Key whose byte strings have lengths of more bytes than they need, behind a member with a name beyond ASCII: both
+ * are legal CBOR (RFC 8949 §3), which encoded again has another length.
+ */
+function oddlyEncoded(members: [number, CborValue][]): Uint8Array {
+  const longBytes = (bytes: Uint8Array) => {
+    const head = Buffer.alloc(5);
+    head[0] = 0x5a;
+    head.writeUInt32BE(bytes.length, 1);
+    return Buffer.concat([head, bytes]);
+  };
+  const name = Buffer.from("ünknown 🔑");
+  const unknown = Buffer.concat([Buffer.of(0x60 | name.length), name, Buffer.of(0xf6)]);
+  const own = members.flatMap(([label, value]) => [
+    encodeCbor(label),
+    value instanceof Uint8Array && value.length >= 24 ? longBytes(value) : encodeCbor(value),
+  ]);
+  return new Uint8Array(Buffer.concat([Buffer.of(0xa0 | (members.length + 1)), unknown, ...own]));
+}
+
 /** What is wrong with the ceremony, in both of its kinds. */
 const FAILURES: [string, Tweaks][] = [
   ["for another challenge", { challenge: Buffer.alloc(32).toString("base64url") }],
@@ -53,6 +75,8 @@ const FAILURES: [string, Tweaks][] = [
   ["without user presence", { flags: { up: false } }],
   ["with a passkey that is backed up but cannot be", { flags: { be: false, bs: true } }],
   ["in a frame of another origin", { clientData: { crossOrigin: true } }],
+  ["with a crossOrigin that is a text", { clientData: { crossOrigin: "false" } }],
+  ["under an empty top origin", { clientData: { topOrigin: "" } }],
   ["under a page of another origin", { clientData: { topOrigin: "https://evil.example" } }],
   ["without an origin", { clientData: { origin: undefined } }],
   ["without a type", { clientData: { type: undefined } }],
@@ -112,7 +136,7 @@ describe("a passkey registration", () => {
   ])("with %s attestation is accepted without looking at certificates", async (attestation) => {
     const device = new SoftwareAuthenticator();
     const { credential } = await register(device, { attestation });
-    expect(await assert(device, credential)).toEqual({ counter: 0 });
+    expect(await assert(device, credential)).toMatchObject({ counter: 0 });
   });
 
   test("with self attestation of the wrong key is refused", async () => {
@@ -122,6 +146,78 @@ describe("a passkey registration", () => {
           register(new SoftwareAuthenticator({ algorithm }), { attestation: "self", wrongKey: true }),
         ),
       ).toBe("webauthn_error");
+  });
+
+  test("with self attestation that names another algorithm than the key's is refused", async () => {
+    for (const [algorithm, other] of [
+      ["ES256", -257],
+      ["RS256", -7],
+      ["ES256", -8],
+    ] as const) {
+      const device = new SoftwareAuthenticator({ algorithm });
+      for (const attestationAlg of [other, 7])
+        expect(await codeOf(() => register(device, { attestation: "self", attestationAlg }))).toBe(
+          "webauthn_error",
+        );
+    }
+  });
+
+  test.each<Algorithm>(["ES256", "RS256"])(
+    "with an %s key keeps the members of its kind and no others",
+    async (algorithm) => {
+      const device = new SoftwareAuthenticator({ algorithm });
+      const plain = await register(device);
+      const own = [...device.coseKey()];
+      const kid = new Uint8Array(2000).fill(7);
+      const unknown: [number | string, CborValue][] = [
+        [2, kid],
+        [4, [1, 2]],
+        [-70_000, new Map<number, CborValue>([[1, kid]])],
+        ["unknown", 1.5],
+        [5, null],
+      ];
+      const zeros = ([label, value]: [number, CborValue]): [number, CborValue] =>
+        algorithm === "RS256" && value instanceof Uint8Array
+          ? [label, Uint8Array.of(0, 0, ...value)]
+          : [label, value];
+      for (const coseKey of [
+        new Map([...own, ...unknown]),
+        new Map([...unknown, ...own.toReversed()]),
+        new Map(own.map(zeros)),
+        oddlyEncoded(own),
+      ]) {
+        const { credential } = await register(device, { coseKey });
+        expect(credential.publicKey).toBe(plain.credential.publicKey);
+        expect(await assert(device, credential)).toMatchObject({ counter: 0 });
+      }
+      const bytes = { ES256: 77, RS256: 272 }[algorithm];
+      expect(Buffer.from(plain.credential.publicKey, "base64url")).toHaveLength(bytes);
+    },
+  );
+
+  test("that kept members of other kinds in an earlier version is still good", async () => {
+    for (const algorithm of ["ES256", "RS256"] as const) {
+      const device = new SoftwareAuthenticator({ algorithm });
+      const { credential } = await register(device);
+      const members = new Map<number | string, CborValue>([
+        [2, new Uint8Array(99)],
+        ...device.coseKey(),
+        ["x", 1.5],
+      ]);
+      const publicKey = Buffer.from(encodeCbor(members)).toString("base64url");
+      expect(await assert(device, { ...credential, publicKey })).toMatchObject({ counter: 0 });
+    }
+  });
+
+  test.each([1, 16, 1023])("with an id of %d bytes is accepted", async (credentialIdBytes) => {
+    const device = new SoftwareAuthenticator({ credentialIdBytes });
+    const { credential } = await register(device);
+    expect(await assert(device, credential)).toMatchObject({ counter: 0 });
+  });
+
+  test("with an id of 1024 bytes is refused", async () => {
+    const device = new SoftwareAuthenticator({ credentialIdBytes: 1024 });
+    expect(await codeOf(() => register(device))).toBe("webauthn_error");
   });
 
   test.each(config.origins)("from %s is accepted", async (origin) => {
@@ -172,6 +268,7 @@ describe("a passkey registration", () => {
       return members;
     };
     const rsa = new SoftwareAuthenticator({ algorithm: "RS256" });
+    const modulus = (last: number) => Uint8Array.of(...new Uint8Array(255).fill(0xff), last);
     test.each([
       ["EdDSA", key([[3, -8]])],
       ["ES384", key([[3, -35]])],
@@ -199,6 +296,15 @@ describe("a passkey registration", () => {
       ["RSA of 1024 bits", key([[-1, new Uint8Array(128).fill(0xff)]], rsa)],
       ["RSA of 8192 bits", key([[-1, new Uint8Array(1024).fill(0xff)]], rsa)],
       ["RSA with a huge exponent", key([[-2, new Uint8Array(256).fill(0xff)]], rsa)],
+      ["RSA with an exponent of five bytes", key([[-2, Uint8Array.of(1, 0, 0, 0, 1)]], rsa)],
+      ["RSA with the exponent 0", key([[-2, Uint8Array.of(0)]], rsa)],
+      ["RSA with no exponent", key([[-2, new Uint8Array()]], rsa)],
+      ["RSA with the exponent 1", key([[-2, Uint8Array.of(1)]], rsa)],
+      ["RSA with the exponent 1 behind zeros", key([[-2, Uint8Array.of(0, 0, 1)]], rsa)],
+      ["RSA with the exponent 2", key([[-2, Uint8Array.of(2)]], rsa)],
+      ["RSA with an even exponent", key([[-2, Uint8Array.of(1, 0, 2)]], rsa)],
+      ["RSA with an even modulus", key([[-1, modulus(0xfe)]], rsa)],
+      ["RSA with the modulus 0", key([[-1, new Uint8Array(256)]], rsa)],
     ])("%s", async (_, coseKey) => {
       expect(await codeOf(() => register(device, { coseKey }))).toBe("webauthn_error");
     });
@@ -222,7 +328,7 @@ describe("a passkey assertion", () => {
   test.each<Algorithm>(["ES256", "RS256"])("with %s is accepted", async (algorithm) => {
     const device = new SoftwareAuthenticator({ algorithm });
     const { credential } = await register(device);
-    expect(await assert(device, credential)).toEqual({ counter: 0 });
+    expect(await assert(device, credential)).toMatchObject({ counter: 0 });
   });
 
   test.each<BinaryEncoding>(["padded-base64url", "base64", "unpadded-base64", "bytes"])(
@@ -231,14 +337,14 @@ describe("a passkey assertion", () => {
       const device = new SoftwareAuthenticator();
       const { credential } = await register(device);
       const userHandle = new Uint8Array(16);
-      expect(await assert(device, credential, { encoding, userHandle })).toEqual({ counter: 0 });
+      expect(await assert(device, credential, { encoding, userHandle })).toMatchObject({ counter: 0 });
     },
   );
 
   test.each(config.origins)("from %s is accepted", async (origin) => {
     const device = new SoftwareAuthenticator();
     const { credential } = await register(device);
-    expect(await assert(device, credential, { origin })).toEqual({ counter: 0 });
+    expect(await assert(device, credential, { origin })).toMatchObject({ counter: 0 });
   });
 
   test.each([
@@ -291,8 +397,8 @@ describe("a passkey assertion", () => {
 });
 
 describe("the signature counter", () => {
-  const passkey = async (counter: number) => {
-    const device = new SoftwareAuthenticator({ counter });
+  const passkey = async (counter: number, deviceBound = true) => {
+    const device = new SoftwareAuthenticator({ counter, deviceBound });
     const { credential } = await register(device);
     return { device, credential };
   };
@@ -300,8 +406,8 @@ describe("the signature counter", () => {
   test("is told at registration and after each assertion", async () => {
     const { device, credential } = await passkey(5);
     expect(credential.counter).toBe(5);
-    expect(await assert(device, credential)).toEqual({ counter: 6 });
-    expect(await assert(device, { ...credential, counter: 6 })).toEqual({ counter: 7 });
+    expect(await assert(device, credential)).toMatchObject({ counter: 6 });
+    expect(await assert(device, { ...credential, counter: 6 })).toMatchObject({ counter: 7 });
   });
 
   test.each([
@@ -324,7 +430,29 @@ describe("the signature counter", () => {
     [5, 0xffffffff],
   ])("that was %d may be %d", async (stored, counter) => {
     const { device, credential } = await passkey(stored);
-    expect(await assert(device, credential, { counter })).toEqual({ counter });
+    expect(await assert(device, credential, { counter })).toMatchObject({ counter });
+  });
+
+  test.each([
+    [5, 5],
+    [5, 4],
+    [5, 0],
+    [0xffffffff, 1],
+  ])("of a synchronised passkey that was %d may be %d", async (stored, counter) => {
+    const { device, credential } = await passkey(stored, false);
+    expect(await assert(device, credential, { counter })).toEqual({ counter, backupEligible: true });
+    // what is stored decides, where a provider has stopped to say so
+    const flags = { be: false, bs: false };
+    expect(await assert(device, credential, { counter, flags })).toEqual({ counter, backupEligible: false });
+  });
+
+  test("may go back where a passkey that was bound to its device has become synchronised", async () => {
+    const { device, credential } = await passkey(5);
+    const flags = { be: true, bs: true };
+    expect(await assert(device, credential, { counter: 1, flags })).toEqual({
+      counter: 1,
+      backupEligible: true,
+    });
   });
 
   test("of a signature that is not genuine is not looked at", async () => {

@@ -88,9 +88,19 @@ for (const driver of DRIVERS)
         (await sendStamp(stamp, authorization, activity)).ok();
       });
 
-      test("keeps the counter of the passkey, and takes no lower one", async () => {
+      test("may have a counter that went back where the passkey is synchronised", async () => {
         const { services } = service();
         const stamp = await prepared(newPasskey({ counter: 5 }));
+        const activity = stamp.activity();
+        (await sendStamp(stamp, stamped(stamp.user.main, activity, { counter: 3 }), activity)).ok();
+        const stored = await storedRecord(services, stamp.user.account.backupAccountId);
+        expect(JSON.stringify(stored.metadata)).toContain('"counter":3');
+        expect(await services.metrics.text()).toContain("signature_counters_back_total 1");
+      });
+
+      test("keeps the counter of the passkey, and takes no lower one", async () => {
+        const { services } = service();
+        const stamp = await prepared(newPasskey({ counter: 5, deviceBound: true }));
         const activity = stamp.activity();
         const low = stamped(stamp.user.main, activity, { counter: 5 });
         expect((await sendStamp(stamp, low, activity)).code()).toBe("turnkey_activity_error");
@@ -140,7 +150,10 @@ for (const driver of DRIVERS)
             "webauthn_prf_results_not_allowed",
             (attempt) => ({
               ...attempt,
-              change: (credential) => ({ ...credential, clientExtensionResults: { prf: { results: {} } } }),
+              change: (credential) => ({
+                ...credential,
+                clientExtensionResults: { prf: { results: { first: "AAAA" } } },
+              }),
             }),
           ],
           [

@@ -6,7 +6,6 @@ import {
   addFactor,
   additionChallenge,
   additionRequest,
-  type ChallengeValue,
   createChallenge,
   created,
   createPayloadOf,
@@ -30,9 +29,9 @@ import type { BinaryEncoding, RegistrationTweaks, Tweaks } from "../support/soft
 import { interleaving } from "../support/store-wrappers.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
+import { MAIN_OPERATIONS as OPERATIONS, sendPasskeyProof, sendProven } from "./main-proofs.ts";
 import { long } from "./requests.ts";
 
-const OPERATIONS: readonly MainOperation[] = ["retrieve", "verify-factor"];
 const ENCODINGS: readonly BinaryEncoding[] = [
   "base64url",
   "padded-base64url",
@@ -50,19 +49,10 @@ for (const driver of DRIVERS)
       wrapStores: interleaving,
     });
 
-    const counterOf = async (backupId: string): Promise<number> => {
-      const { factors } = (await storedRecord(service().services, backupId)).metadata;
-      const [first] = factors as readonly { kind: { credential: { counter: number } } }[];
-      return first?.kind.credential.counter ?? -1;
-    };
-    const call = (operation: MainOperation, body: RequestBody) => {
-      const { client } = service();
-      return operation === "retrieve" ? client.retrieve(body) : client.verifyFactor(body);
-    };
-    const sendProof = async (operation: MainOperation, passkey: Passkey, tweaks: Tweaks = {}) => {
-      const prove = (challenge: ChallengeValue) => passkey.proveWith(challenge, tweaks);
-      return call(operation, await proven(service().client, operation, { challengeType: "passkey", prove }));
-    };
+    const call = (operation: MainOperation, body: RequestBody) =>
+      sendProven(service().client, operation, body);
+    const sendProof = (operation: MainOperation, passkey: Passkey, tweaks: Tweaks = {}) =>
+      sendPasskeyProof(service().client, operation, passkey, tweaks);
     /** A create whose registration is as given. */
     const sendCreate = async (
       passkey: Passkey,
@@ -295,7 +285,7 @@ for (const driver of DRIVERS)
 
         test("of a passkey that was removed, and a replay of one is still told as such", async () => {
           const { client } = service();
-          const user = await created(client, newPasskey({ counter: 1 }));
+          const user = await created(client, newPasskey({ counter: 1, deviceBound: true }));
           await addFactor(service(), user.main, newKeypair(), ICLOUD);
           const proof = await proven(client, operation, user.main);
           const { metadata } = await recoveredBy(client, user.main);
@@ -323,134 +313,6 @@ for (const driver of DRIVERS)
         });
       });
 
-    describe("the signature counter", () => {
-      for (const operation of OPERATIONS)
-        test(`is kept by ${operation}, must grow, and a replay is told as such`, async () => {
-          const { client } = service();
-          const { main, account } = await created(client, newPasskey({ counter: 7 }));
-          const { backupAccountId } = account;
-          expect(await counterOf(backupAccountId)).toBe(7);
-          const prove = (challenge: ChallengeValue) => main.proveWith(challenge, { counter: 100 });
-          const proof = await proven(client, operation, { challengeType: "passkey", prove });
-          (await call(operation, proof)).ok();
-          expect(await counterOf(backupAccountId)).toBe(100);
-          expect((await call(operation, proof)).code()).toBe("already_used");
-          for (const counter of [100, 99, 1, 0]) {
-            const answer = await sendProof(operation, main, { counter });
-            expect([answer.status, answer.code()]).toEqual([400, "webauthn_error"]);
-          }
-          expect(await counterOf(backupAccountId)).toBe(100);
-          (await sendProof(operation, main, { counter: 101 })).ok();
-          expect(await counterOf(backupAccountId)).toBe(101);
-        });
-
-      test("may be above 31 bits", async () => {
-        const { client } = service();
-        const { main, account } = await created(client, newPasskey({ counter: 1 }));
-        (await sendProof("verify-factor", main, { counter: 0xffff_ffff })).ok();
-        expect(await counterOf(account.backupAccountId)).toBe(0xffff_ffff);
-      });
-
-      test("of zero counts nothing, until it does", async () => {
-        const { client } = service();
-        const { main, account } = await created(client, newPasskey());
-        (await sendProof("retrieve", main)).ok();
-        (await sendProof("retrieve", main)).ok();
-        expect(await counterOf(account.backupAccountId)).toBe(0);
-        (await sendProof("retrieve", main, { counter: 2 })).ok();
-        expect(await counterOf(account.backupAccountId)).toBe(2);
-        expect((await sendProof("verify-factor", main)).code()).toBe("webauthn_error");
-      });
-
-      test("is kept together with the token for a sync factor, which works", async () => {
-        const { client } = service();
-        const { main, account } = await created(client, newPasskey({ counter: 1 }));
-        const { syncFactorToken } = await recoveredBy(client, main);
-        expect(await counterOf(account.backupAccountId)).toBe(2);
-        const { authorization, challengeToken } = await solved(
-          client,
-          "add-sync-factor",
-          newKeypair().keypair,
-        );
-        const added = await client.addSyncFactor({
-          syncFactor: authorization,
-          challengeToken,
-          syncFactorToken,
-        });
-        expect(added.ok().backupId).toBe(account.backupAccountId);
-      });
-
-      test("leaves content, other factors and unknown members as they are", async () => {
-        const { client, services } = service();
-        const { main, account } = await created(client, newPasskey({ counter: 1 }));
-        const backupId = account.backupAccountId;
-        const before = await storedRecord(services, backupId);
-        const metadata = { ...before.metadata, later: { a: [1, null] } };
-        await services.records.commit({ backupId, expect: before, next: { ...before, metadata } });
-        (await sendProof("retrieve", main)).ok();
-        const after = await storedRecord(services, backupId);
-        expect(after.blob).toEqual(before.blob);
-        expect(JSON.stringify(after.metadata)).toBe(
-          JSON.stringify(metadata).replace('"counter":1', '"counter":2'),
-        );
-      });
-
-      for (const operation of OPERATIONS)
-        test(`of one proof that ${operation} gets many times at once counts once`, async () => {
-          const { client } = service();
-          const { main, account } = await created(client, newPasskey({ counter: 1 }));
-          const proof = await proven(client, operation, main);
-          const answers = await Promise.all(Array.from({ length: 10 }, () => call(operation, proof)));
-          const codes = answers.filter(({ status }) => status !== 200).map((answer) => answer.code());
-          expect(codes).toEqual(Array.from({ length: 9 }, () => "already_used"));
-          expect(await counterOf(account.backupAccountId)).toBe(2);
-        });
-
-      test("ends at the highest of those that were accepted, whatever comes at once", async () => {
-        const { client } = service();
-        const { main, account } = await created(client, newPasskey({ counter: 1 }));
-        const proofs: { counter: number; operation: MainOperation; body: RequestBody }[] = [];
-        for (let counter = 2; counter <= 11; counter++) {
-          const operation = OPERATIONS[counter % 2] ?? "retrieve";
-          proofs.push({ counter, operation, body: await proven(client, operation, main) });
-        }
-        const answers = await Promise.all(proofs.map(({ operation, body }) => call(operation, body)));
-        const accepted = proofs.flatMap(({ counter }, index) =>
-          answers[index]?.status === 200 ? [counter] : [],
-        );
-        expect(accepted.length).toBeGreaterThan(0);
-        const codes = new Set(answers.filter(({ status }) => status !== 200).map((answer) => answer.code()));
-        for (const code of codes) expect(["webauthn_error", "conflicting_lock"]).toContain(code);
-        expect(await counterOf(account.backupAccountId)).toBe(Math.max(...accepted));
-      });
-
-      test("is kept by a passkey that agrees to a new factor", async () => {
-        const { client } = service();
-        const { main, account } = await created(client, newPasskey({ counter: 4 }));
-        await addFactor(service(), main, newKeypair(), ICLOUD);
-        expect(await counterOf(account.backupAccountId)).toBe(5);
-        const { ceremony, challenges } = await additionChallenge(client, {
-          existing: main,
-          existingKind: "PASSKEY_ASSERTION",
-          added: newKeypair(),
-          nowMs: 0,
-        });
-        const given = {
-          existing: main,
-          existingKind: "PASSKEY_ASSERTION",
-          added: newKeypair(),
-          nowMs: 0,
-        } as const;
-        const low = {
-          ...existingHalf(given, challenges),
-          existingFactorAuthorization: main.proveWith(challenges.existingFactorChallenge, { counter: 5 }),
-          ...newHalf(given, ceremony, challenges),
-        };
-        expect((await client.addFactor(low)).code()).toBe("webauthn_error");
-        expect(await counterOf(account.backupAccountId)).toBe(5);
-      });
-    });
-
     describe("PRF results", () => {
       const results: readonly (readonly [name: string, prf: unknown])[] = [
         ["of one salt", { results: { first: SECRET } }],
@@ -458,8 +320,7 @@ for (const driver of DRIVERS)
           "of two salts beside other members",
           { enabled: true, results: { first: [...Buffer.from(SECRET)], second: SECRET } },
         ],
-        ["that are empty", { results: {} }],
-        ["that are null", { results: null }],
+        ["of one salt, with null for the other", { results: { first: null, second: SECRET } }],
       ];
       const expectRefused = (answer: { status: number; code(): string; body: unknown }) => {
         expect([answer.status, answer.code()]).toEqual([400, "webauthn_prf_results_not_allowed"]);
@@ -524,10 +385,22 @@ for (const driver of DRIVERS)
         await expectNoTrace(account.backupAccountId);
       });
 
-      test("that are only promised are fine", async () => {
-        const { answer } = await sendCreate(newPasskey(), whole, {
-          clientExtensionResults: { prf: { enabled: true } },
-        });
+      test.each([
+        { prf: { enabled: true } },
+        { prf: { enabled: true, results: null } },
+        { prf: { results: { first: null, second: null } }, hmacGetSecret: null },
+        { prf: { results: {} }, hmacCreateSecret: true },
+        null,
+      ])("that say nothing are fine, and come back as written: %j", async (clientExtensionResults) => {
+        const { client } = service();
+        const passkey = newPasskey();
+        const { payload, answer } = await sendCreate(passkey, whole, { clientExtensionResults });
+        for (const operation of OPERATIONS)
+          (await sendProof(operation, passkey, { clientExtensionResults })).ok();
+        const { metadata } = await recoveredBy(client, passkey);
+        const kind = metadata.factors[0]?.kind;
+        const kept = kind?.kind === "PASSKEY" ? kind.registration : null;
+        expect(JSON.stringify(kept)).toBe(JSON.stringify(payload.authorization.credential));
         answer.ok();
       });
     });

@@ -6,7 +6,14 @@ import { encodeBase64, encodeBase64Url, encodeHex, sha256 } from "../../src/cryp
 export type Algorithm = "ES256" | "RS256";
 /** How binary members are written: the standard's base64url, other spellings of base64, or arrays of byte values. */
 export type BinaryEncoding = "base64url" | "padded-base64url" | "base64" | "unpadded-base64" | "bytes";
-type CborValue = number | string | Uint8Array | CborValue[] | Map<string | number, CborValue>;
+export type CborValue =
+  | number
+  | string
+  | Uint8Array
+  | boolean
+  | null
+  | CborValue[]
+  | Map<string | number, CborValue>;
 
 export interface AuthenticatorOptions {
   readonly algorithm?: Algorithm;
@@ -14,6 +21,17 @@ export interface AuthenticatorOptions {
   readonly origin?: string;
   /** The signature counter of the registration; each assertion adds one. `null` never counts. */
   readonly counter?: number | null;
+  /** The passkey stays on one device; otherwise it is synchronised. */
+  readonly deviceBound?: boolean;
+  /** 32 if not given. */
+  readonly credentialIdBytes?: number;
+  /** Instead of fresh ones, which take long to make for RSA. */
+  readonly keys?: KeyPair;
+}
+
+export interface KeyPair {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
 }
 
 /** What a response says other than it should. */
@@ -25,6 +43,8 @@ export interface Tweaks {
   readonly rpId?: string;
   /** More members of the client data. */
   readonly clientData?: Readonly<Record<string, unknown>>;
+  /** How the members of the client data are written; `JSON.stringify` if not given. */
+  readonly clientDataText?: (members: Readonly<Record<string, unknown>>) => string;
   readonly flags?: {
     readonly up?: boolean;
     readonly uv?: boolean;
@@ -32,6 +52,8 @@ export interface Tweaks {
     readonly bs?: boolean;
   };
   readonly counter?: number;
+  /** CBOR of the outputs of extensions, with the flag that says they are there. */
+  readonly extensions?: Uint8Array;
   /** Signs with another key than it says. */
   readonly wrongKey?: boolean;
   readonly encoding?: BinaryEncoding;
@@ -43,8 +65,11 @@ export interface Tweaks {
 export interface RegistrationTweaks extends Tweaks {
   /** The attestation statement's format: `none`, `self` (packed without certificates) or any with certificates. */
   readonly attestation?: string;
-  /** A public key other than the authenticator's, as the members of a COSE_Key. */
-  readonly coseKey?: Map<number, CborValue>;
+  /** The algorithm that the statement names, if another than the key's. */
+  readonly attestationAlg?: number;
+  /** A public key other than the authenticator's, as the members of a COSE_Key or as they are encoded. */
+  readonly coseKey?: Map<number | string, CborValue> | Uint8Array;
+  readonly transports?: unknown;
 }
 
 interface OptionsWithChallenge {
@@ -53,14 +78,15 @@ interface OptionsWithChallenge {
 
 const AAGUID = Buffer.from("08987058cadc4b81b6e130de50dcbe96", "hex");
 const COSE_ALGORITHM = { ES256: -7, RS256: -257 } as const;
-const FLAGS = { up: 0x01, uv: 0x04, be: 0x08, bs: 0x10, at: 0x40 } as const;
+const FLAGS = { up: 0x01, uv: 0x04, be: 0x08, bs: 0x10, at: 0x40, ed: 0x80 } as const;
 
 export class SoftwareAuthenticator {
-  readonly credentialId = randomBytes(32);
+  readonly credentialId: Buffer;
   readonly algorithm: Algorithm;
-  readonly #keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
+  readonly #keys: KeyPair;
   readonly #rpId: string;
   readonly #origin: string;
+  readonly #deviceBound: boolean;
   #counter: number | null;
 
   constructor({
@@ -68,9 +94,14 @@ export class SoftwareAuthenticator {
     rpId = "backup.example",
     origin = "https://backup.example",
     counter = null,
+    deviceBound = false,
+    credentialIdBytes = 32,
+    keys = newKeys(algorithm),
   }: AuthenticatorOptions = {}) {
     this.algorithm = algorithm;
-    this.#keys = newKeys(algorithm);
+    this.credentialId = randomBytes(credentialIdBytes);
+    this.#keys = keys;
+    this.#deviceBound = deviceBound;
     this.#rpId = rpId;
     this.#origin = origin;
     this.#counter = counter;
@@ -87,7 +118,11 @@ export class SoftwareAuthenticator {
     const signature = this.#sign(authenticatorData, clientDataJson, tweaks);
     const attestationObject = cbor(
       new Map<string, CborValue>([
-        ...attestationStatement(tweaks.attestation ?? "none", COSE_ALGORITHM[this.algorithm], signature),
+        ...attestationStatement(
+          tweaks.attestation ?? "none",
+          tweaks.attestationAlg ?? COSE_ALGORITHM[this.algorithm],
+          signature,
+        ),
         ["authData", authenticatorData],
       ]),
     );
@@ -95,7 +130,7 @@ export class SoftwareAuthenticator {
     return this.#response(tweaks, {
       clientDataJSON: binary(clientDataJson),
       attestationObject: binary(attestationObject),
-      transports: ["internal", "hybrid"],
+      transports: "transports" in tweaks ? tweaks.transports : ["internal", "hybrid"],
     });
   }
 
@@ -141,8 +176,9 @@ export class SoftwareAuthenticator {
   }
 
   #clientData(type: string, challenge: string, tweaks: Tweaks): Uint8Array {
+    const write = tweaks.clientDataText ?? JSON.stringify;
     return Buffer.from(
-      JSON.stringify({
+      write({
         type: tweaks.type ?? type,
         challenge: tweaks.challenge ?? challenge,
         origin: tweaks.origin ?? this.#origin,
@@ -153,15 +189,20 @@ export class SoftwareAuthenticator {
   }
 
   /** WebAuthn L3 §6.1. */
-  #authenticatorData(counter: number, tweaks: Tweaks, coseKey?: Map<number, CborValue>): Uint8Array {
-    const set = { up: true, uv: true, be: true, bs: true, ...tweaks.flags, at: coseKey !== undefined };
+  #authenticatorData(counter: number, tweaks: Tweaks, coseKey?: RegistrationTweaks["coseKey"]): Uint8Array {
+    const { extensions = new Uint8Array() } = tweaks;
+    const synced = !this.#deviceBound;
+    const [at, ed] = [coseKey !== undefined, extensions.length > 0];
+    const set = { up: true, uv: true, be: synced, bs: synced, ...tweaks.flags, at, ed };
     const head = Buffer.alloc(5);
     head[0] = Object.entries(FLAGS).reduce((sum, [name, bit]) => sum | (Reflect.get(set, name) ? bit : 0), 0);
     head.writeUInt32BE(counter, 1);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(this.credentialId.length);
-    const attested = coseKey === undefined ? [] : [AAGUID, length, this.credentialId, cbor(coseKey)];
-    return new Uint8Array(Buffer.concat([sha256(tweaks.rpId ?? this.#rpId), head, ...attested]));
+    const key = coseKey === undefined || coseKey instanceof Uint8Array ? coseKey : cbor(coseKey);
+    const attested = key === undefined ? [] : [AAGUID, length, this.credentialId, key];
+    const parts = [sha256(tweaks.rpId ?? this.#rpId), head, ...attested, extensions];
+    return new Uint8Array(Buffer.concat(parts));
   }
 
   #sign(authenticatorData: Uint8Array, clientDataJson: Uint8Array, { wrongKey = false }: Tweaks): Uint8Array {
@@ -210,10 +251,10 @@ function statement(format: string, members: [string, CborValue][]): [string, Cbo
   ];
 }
 
-function newKeys(algorithm: Algorithm) {
+export function newKeys(algorithm: Algorithm, modulusLength = 2048): KeyPair {
   return algorithm === "ES256"
     ? generateKeyPairSync("ec", { namedCurve: "P-256" })
-    : generateKeyPairSync("rsa", { modulusLength: 2048 });
+    : generateKeyPairSync("rsa", { modulusLength });
 }
 
 function encoder(encoding: BinaryEncoding = "base64url"): (bytes: Uint8Array) => string | number[] {
