@@ -1,5 +1,5 @@
 /** The endpoints that hand out challenges. They touch no store. */
-import { type Static, type TString, Type } from "@sinclair/typebox";
+import { type Static, type TString, type TUnsafe, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { CHALLENGE_BYTES, type Operation } from "../auth/challenge-tokens.ts";
 import {
@@ -17,6 +17,8 @@ import { operation as describeOperation } from "./openapi.ts";
 import { ChallengeToken, object, PasskeyName } from "./schemas.ts";
 
 type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
+
+type BoundText = TString | TUnsafe<string>;
 
 export const Challenge = Type.String({
   description: "Base64 of the 32 random bytes to sign: the signature is over these bytes.",
@@ -50,7 +52,7 @@ export interface KeypairChallengeRoute {
   /** What the challenge is for, to complete "A challenge to …". */
   readonly purpose: string;
   /** The member of the request that the token is bound to, if any. */
-  readonly bound?: { readonly name: string; readonly schema: TString };
+  readonly bound?: { readonly name: string; readonly schema: BoundText };
 }
 
 /** `/v1/<operation>/challenge/keypair`. */
@@ -62,7 +64,9 @@ export function keypairChallengeRoute(issuer: Issuer, { operation, purpose, boun
       return issueKeypairChallenge(issuer, operation, bindings);
     },
     {
-      ...jsonBody(object<Record<string, TString>>(bound === undefined ? {} : { [bound.name]: bound.schema })),
+      ...jsonBody(
+        object<Record<string, BoundText>>(bound === undefined ? {} : { [bound.name]: bound.schema }),
+      ),
       detail: describeOperation({
         tag: "Challenges",
         summary: `A challenge to ${purpose}`,

@@ -30,9 +30,19 @@ export function optional<T extends TSchema>(schema: T) {
   );
 }
 
+/** A text of at most `maxBytes` in UTF-8. */
+export function boundedText(maxBytes: number, options: SchemaOptions = {}): TUnsafe<string> {
+  return Type.Unsafe<string>({ ...options, [Kind]: "BoundedText", type: "string", maxLength: maxBytes });
+}
+TypeRegistry.Set<{ maxLength: number }>(
+  "BoundedText",
+  ({ maxLength }, value) =>
+    typeof value === "string" && value.length <= maxLength && Buffer.byteLength(value) <= maxLength,
+);
+
 /** Any string that has no narrower bound. */
 export function text(options: SchemaOptions = {}) {
-  return Type.String({ maxLength: 4 * KIB, ...options });
+  return boundedText(4 * KIB, options);
 }
 
 /**
@@ -72,8 +82,7 @@ TypeRegistry.Set<{ maxLength: number }>(
     typeof value === "string" && (value.length <= maxLength || [...value].length <= maxLength),
 );
 
-export const ChallengeToken = Type.String({
-  maxLength: 32 * KIB,
+export const ChallengeToken = boundedText(32 * KIB, {
   description: "The token that came with the challenge, unchanged.",
   example: examples.token,
 });
@@ -110,8 +119,7 @@ export const PasskeyName = characters(256, {
   example: "Ada's backup",
 });
 
-export const IdToken = Type.String({
-  maxLength: 8 * KIB,
+export const IdToken = boundedText(8 * KIB, {
   description: "The id_token (OpenID Connect Core §2).",
 });
 

@@ -8,6 +8,7 @@ import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
 import {
   Authorization,
+  boundedText,
   ChallengeToken,
   EncryptionKey,
   IdToken,
@@ -22,7 +23,7 @@ import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS, REGISTRATION_ERRORS } from "./factor-errors.ts";
 import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
 
-const MAX_ACTIVITY_LENGTH = 16 * 1024;
+const MAX_ACTIVITY_BYTES = 16 * 1024;
 
 const AddFactorChallengeRequest = object({
   newFactor: Type.Union(
@@ -74,8 +75,7 @@ const AddFactorRequest = object({
   existingFactorAuthorization: Authorization,
   existingFactorChallengeToken: ChallengeToken,
   existingFactorTurnkeyActivity: optional(
-    Type.String({
-      maxLength: MAX_ACTIVITY_LENGTH,
+    boundedText(MAX_ACTIVITY_BYTES, {
       description: "The exact JSON text of the Turnkey activity that the passkey stamped.",
     }),
   ),
