@@ -17,6 +17,12 @@ export interface FactorLimits {
   readonly maxSyncFactors: number;
 }
 
+/**
+ * The most that metadata may take as JSON in UTF-8 after a factor was added. DynamoDB takes 400 KiB for a record with all
+ * that belongs to it. All factors and keys at their largest stay far below; what earlier versions stored may not.
+ */
+export const MAX_METADATA_BYTES = 384 * 1024;
+
 /** The key that each kind of main factor needs in order to decrypt anything after a recovery. */
 const KEY_FOR_FACTOR: Readonly<Record<MainFactor["kind"]["kind"], EncryptionKey["kind"]>> = {
   PASSKEY: "PRF",
@@ -40,7 +46,8 @@ export function requireManifestHash(metadata: BackupMetadata, manifestHash: stri
 /**
  * Adds a sync factor.
  *
- * @throws ServiceError `factor_already_exists` when the backup has this key in either scope; `too_many_factors`.
+ * @throws ServiceError `factor_already_exists` when the backup has this key in either scope; `too_many_factors`, also
+ *   when the record would become too large for a store.
  */
 export function withSyncFactor(
   metadata: BackupMetadata,
@@ -52,13 +59,14 @@ export function withSyncFactor(
     throw new ServiceError("factor_already_exists", "The factor is on the backup already");
   if (metadata.syncFactors.length >= limits.maxSyncFactors)
     throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxSyncFactors} sync factors`);
-  return { ...metadata, syncFactors: [...metadata.syncFactors, factor] };
+  return requireRoom({ ...metadata, syncFactors: [...metadata.syncFactors, factor] });
 }
 
 /**
  * Adds a main factor, and the encryption key that it needs where there is none of that kind yet.
  *
- * @throws ServiceError `factor_already_exists`; `only_one_encryption_key_per_type_allowed`; `too_many_factors`.
+ * @throws ServiceError `factor_already_exists`; `only_one_encryption_key_per_type_allowed`; `too_many_factors`, also
+ *   when the record would become too large for a store.
  */
 export function withMainFactor(
   metadata: BackupMetadata,
@@ -75,11 +83,18 @@ export function withMainFactor(
     );
   if (metadata.factors.length >= limits.maxMainFactors)
     throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxMainFactors} main factors`);
-  return {
+  return requireRoom({
     ...metadata,
     factors: [...metadata.factors, factor],
     keys: encryptionKey === null ? metadata.keys : [...metadata.keys, encryptionKeyOf(encryptionKey)],
-  };
+  });
+}
+
+/** Refuses on every driver alike what the record store of one could not take. */
+function requireRoom(metadata: BackupMetadata): BackupMetadata {
+  if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
+    throw new ServiceError("too_many_factors", "The record of the backup has no room for a further factor");
+  return metadata;
 }
 
 /**
