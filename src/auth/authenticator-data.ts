@@ -28,8 +28,8 @@ export interface AttestedCredential {
 }
 
 /**
- * Reads authenticator data. What extensions say in it is not read: nothing depends on it, and a spelling of it that we
- * cannot read must not lock anybody out.
+ * Reads authenticator data. The outputs of extensions are not decoded: nothing depends on them, and an encoding that we
+ * cannot read must not lock a user out.
  *
  * @throws Error when it is not that.
  */

@@ -19,7 +19,7 @@ export interface ExpectedCeremony {
   readonly userVerification: "required" | "not needed";
 }
 
-/** A ceremony that does not hold. `message` goes on where "The passkey response was not accepted:" would end. */
+/** A ceremony that does not hold. The message is the reason, without anything of the input. */
 export class CeremonyFailure extends Error {
   constructor(reason: string, cause?: unknown) {
     super(reason, { cause });

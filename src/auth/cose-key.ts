@@ -82,7 +82,7 @@ function rsaKey(members: Members): CosePublicKey {
     throw new Error("an RS256 key has a modulus and an exponent");
   if (n.length * 8 > RSA_BITS.max || e.length > MAX_RSA_EXPONENT_BYTES)
     throw new Error("the RSA key is too large");
-  // With e = 1 anybody can sign; even numbers make no RSA key at all.
+  // With e = 1 anybody can sign. RSA needs an odd modulus and an odd exponent.
   if (!isOdd(n) || !isOdd(e) || (e.length === 1 && e[0] === 1))
     throw new Error("the RSA key has an even modulus, or an exponent that is even or 1");
   const key = createPublicKey({

@@ -1,4 +1,4 @@
-/** The one rule about signature counters (WebAuthn L3 §6.1.1), for everybody who sees or keeps one. */
+/** The rule about signature counters (WebAuthn L3 §6.1.1), for proofs and for the commits that keep a counter. */
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 
@@ -26,9 +26,9 @@ export function isCounterRegression(stored: Pick<StoredCredential, "counter">, s
 }
 
 /**
- * Refuses a counter that did not grow, unless the passkey may be on several devices: these count each for itself, so it
- * is no sign of a copy, and to refuse it would lose the backup. That the passkey itself may say so gives nothing away:
- * a copy that can sign this can also sign a higher counter.
+ * Refuses a counter that did not grow, unless the passkey may be on several devices. Each device counts by itself, so a
+ * lower counter is no sign of a copy there, and refusing it would lose the backup. The flag of the assertion itself is
+ * enough: a copy that can sign the flag can also sign a higher counter.
  *
  * @throws CounterRegression with `code`.
  */

@@ -10,7 +10,7 @@ export interface SecurityAlerts {
 
 const BACKUP_HASH_DIGITS = 16;
 
-/** In the log a backup is named by the start of its id's SHA-256: whoever has the id finds it, nobody reads the id there. */
+/** The log names a backup by the start of its id's SHA-256, so that the id itself is not in the log. */
 export function createSecurityAlerts(
   log: Pick<Logger, "warn">,
   metrics: Pick<Metrics, "signatureCountersBack">,
