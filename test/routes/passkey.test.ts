@@ -314,13 +314,15 @@ for (const driver of DRIVERS)
       });
 
     describe("PRF results", () => {
-      const results: readonly (readonly [name: string, prf: unknown])[] = [
-        ["of one salt", { results: { first: SECRET } }],
+      const secrets: readonly (readonly [name: string, clientExtensionResults: RequestBody])[] = [
+        ["of one salt", { prf: { results: { first: SECRET } } }],
         [
           "of two salts beside other members",
-          { enabled: true, results: { first: [...Buffer.from(SECRET)], second: SECRET } },
+          { prf: { enabled: true, results: { first: [...Buffer.from(SECRET)], second: SECRET } } },
         ],
-        ["of one salt, with null for the other", { results: { first: null, second: SECRET } }],
+        ["of one salt, with null for the other", { prf: { results: { first: null, second: SECRET } } }],
+        ["as hmacGetSecret", { hmacGetSecret: { output1: SECRET, output2: null } }],
+        ["as hmac-secret", { "hmac-secret": SECRET }],
       ];
       const expectRefused = (answer: { status: number; code(): string; body: unknown }) => {
         expect([answer.status, answer.code()]).toEqual([400, "webauthn_prf_results_not_allowed"]);
@@ -334,56 +336,61 @@ for (const driver of DRIVERS)
         expect(JSON.stringify(await services.records.read(backupId))).not.toContain(SECRET);
       };
 
-      test.each(results)("%s are refused at create, and nothing is kept", async (_, prf) => {
-        const { services } = service();
-        const before = await blobKeys(services);
-        const passkey = newPasskey();
-        const { user, answer } = await sendCreate(passkey, whole, { clientExtensionResults: { prf } });
-        expectRefused(answer);
-        expect(await services.records.read(user.account.backupAccountId)).toBeNull();
-        expect(await indexedAs(service(), passkey.ref)).toBeNull();
-        expect(await blobKeys(services)).toEqual(before);
-        await expectNoTrace(user.account.backupAccountId);
-      });
+      test.each(secrets)(
+        "%s are refused at create, and nothing is kept",
+        async (_, clientExtensionResults) => {
+          const { services } = service();
+          const before = await blobKeys(services);
+          const passkey = newPasskey();
+          const { user, answer } = await sendCreate(passkey, whole, { clientExtensionResults });
+          expectRefused(answer);
+          expect(await services.records.read(user.account.backupAccountId)).toBeNull();
+          expect(await indexedAs(service(), passkey.ref)).toBeNull();
+          expect(await blobKeys(services)).toEqual(before);
+          await expectNoTrace(user.account.backupAccountId);
+        },
+      );
 
-      test.each(results)("%s are refused at every use, which then works without them", async (_, prf) => {
-        const { client, clock } = service();
-        const { main, account } = await created(client, newPasskey());
-        const clientExtensionResults = { prf };
-        for (const operation of OPERATIONS)
-          expectRefused(await sendProof(operation, main, { clientExtensionResults }));
+      test.each(secrets)(
+        "%s are refused at every use, which then works without them",
+        async (_, clientExtensionResults) => {
+          const { client, clock } = service();
+          const { main, account } = await created(client, newPasskey());
+          for (const operation of OPERATIONS)
+            expectRefused(await sendProof(operation, main, { clientExtensionResults }));
 
-        for (const existingKind of ["PASSKEY", "PASSKEY_ASSERTION"] as const) {
-          const request = await additionRequest(client, {
+          for (const existingKind of ["PASSKEY", "PASSKEY_ASSERTION"] as const) {
+            const request = await additionRequest(client, {
+              existing: main,
+              existingKind,
+              added: newKeypair(),
+              nowMs: clock.nowMs(),
+            });
+            const { existingFactorAuthorization: authorization } = request;
+            const credential = { ...(authorization.credential as RequestBody), clientExtensionResults };
+            expectRefused(
+              await client.addFactor({
+                ...request,
+                existingFactorAuthorization: { ...authorization, credential },
+              }),
+            );
+          }
+          const added = newPasskey();
+          const given = {
             existing: main,
-            existingKind,
-            added: newKeypair(),
+            existingKind: "PASSKEY_ASSERTION",
+            added,
             nowMs: clock.nowMs(),
-          });
-          const { existingFactorAuthorization: authorization } = request;
-          const credential = { ...(authorization.credential as RequestBody), clientExtensionResults };
-          expectRefused(
-            await client.addFactor({
-              ...request,
-              existingFactorAuthorization: { ...authorization, credential },
-            }),
-          );
-        }
-        const added = newPasskey();
-        const given = {
-          existing: main,
-          existingKind: "PASSKEY_ASSERTION",
-          added,
-          nowMs: clock.nowMs(),
-        } as const;
-        const { ceremony, challenges } = await additionChallenge(client, given);
-        const registration = added.registerWith(challenges.newFactorChallenge, { clientExtensionResults });
-        const half = { ...newHalf(given, ceremony, challenges), newFactorAuthorization: registration };
-        expectRefused(await client.addFactor({ ...existingHalf(given, challenges), ...half }));
-        expect(await indexedAs(service(), added.ref)).toBeNull();
-        expect((await recoveredBy(client, main)).metadata.factors).toHaveLength(1);
-        await expectNoTrace(account.backupAccountId);
-      });
+          } as const;
+          const { ceremony, challenges } = await additionChallenge(client, given);
+          const registration = added.registerWith(challenges.newFactorChallenge, { clientExtensionResults });
+          const half = { ...newHalf(given, ceremony, challenges), newFactorAuthorization: registration };
+          expectRefused(await client.addFactor({ ...existingHalf(given, challenges), ...half }));
+          expect(await indexedAs(service(), added.ref)).toBeNull();
+          expect((await recoveredBy(client, main)).metadata.factors).toHaveLength(1);
+          await expectNoTrace(account.backupAccountId);
+        },
+      );
 
       test.each([
         { prf: { enabled: true } },
