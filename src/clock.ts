@@ -8,6 +8,21 @@ export interface Clock {
   elapsedMs(): number;
 }
 
+/** An instant by both times of a clock: one may be set, the other may stand still while the machine sleeps. */
+export interface Instant {
+  readonly nowMs: number;
+  readonly elapsedMs: number;
+}
+
+export function instantOf(clock: Clock): Instant {
+  return { nowMs: clock.nowMs(), elapsedMs: clock.elapsedMs() };
+}
+
+/** How long ago an instant of the same process was, by the time that says more. */
+export function msSince(instant: Instant, clock: Clock): number {
+  return Math.max(clock.nowMs() - instant.nowMs, clock.elapsedMs() - instant.elapsedMs);
+}
+
 /** Where the service takes unpredictable values from. */
 export interface Random {
   /** `length` bytes from the operating system's generator. */

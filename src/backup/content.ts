@@ -29,6 +29,7 @@ import {
   type MainFactor,
   storedMetadata,
 } from "./metadata.ts";
+import { withNewBlob } from "./new-content.ts";
 import { alreadyUsed, errorOf, fail, isOnNoBackup, notFound, unauthorized } from "./outcomes.ts";
 import { requireManifestHash } from "./rules.ts";
 import {
@@ -74,6 +75,7 @@ export function contentOperations({
 }: ContentOptions) {
   const { open, enter, read, unlessReplayed } = access;
   const { newFactor, spendProof, spendPlainly, spendBeside, deleteAll, discard } = commits;
+  const stores = { records, blobs, clock, discard };
   return {
     /**
      * Creates a backup with one main and one sync factor.
@@ -101,17 +103,17 @@ export function contentOperations({
         factors: [newFactor(mainFactor.kind)],
         syncFactors: [newFactor(syncFactor.kind)],
       };
-      const blob = await blobs.put(backupId, request.content);
-      const outcome = await records.commit({
-        backupId,
-        expect: "absent",
-        next: { blob, metadata: storedMetadata(metadata) },
-        claim: [mainFactor.factor, syncFactor.factor],
-        spend,
-      });
-      if (outcome === "committed") return exportMetadata(metadata);
-      await discard(blob);
-      throw errorOf(outcome);
+      const outcome = await withNewBlob(stores, backupId, request.content, (blob, commit) =>
+        commit({
+          backupId,
+          expect: "absent",
+          next: { blob, metadata: storedMetadata(metadata) },
+          claim: [mainFactor.factor, syncFactor.factor],
+          spend,
+        }),
+      );
+      if (outcome !== "committed") throw errorOf(outcome);
+      return exportMetadata(metadata);
     },
 
     /**
@@ -223,24 +225,26 @@ export function contentOperations({
     const { backupId } = first;
     requireManifestHash(first.metadata, request.currentManifestHash);
 
-    const blob = await blobs.put(backupId, request.content);
-    let outcome: "committed" | Conflict = "revision";
-    for (let attempt = 0, current: Entry | null = first; attempt < MAX_ATTEMPTS; attempt++) {
-      // Another revision with the same content is a factor edit, and no reason to fail.
-      if (current === null || current.blob.key !== first.blob.key || !lists(current.metadata, by.factor))
-        break;
-      const metadata = { ...current.metadata, manifestHash: request.newManifestHash };
-      outcome = await records.commit({
-        backupId,
-        expect: { revision: current.revision },
-        next: { blob, metadata: storedMetadata(metadata) },
-        spend: by.oneTime,
-      });
-      if (outcome !== "revision") break;
-      current = await read(backupId);
-    }
-    void discard(outcome === "committed" ? first.blob : blob); // the client need not wait for that
+    const outcome = await withNewBlob(stores, backupId, request.content, async (blob, commit) => {
+      let last: "committed" | Conflict = "revision";
+      for (let attempt = 0, current: Entry | null = first; attempt < MAX_ATTEMPTS; attempt++) {
+        // Another revision with the same content is a factor edit, and no reason to fail.
+        if (current === null || current.blob.key !== first.blob.key || !lists(current.metadata, by.factor))
+          break;
+        const metadata = { ...current.metadata, manifestHash: request.newManifestHash };
+        last = await commit({
+          backupId,
+          expect: { revision: current.revision },
+          next: { blob, metadata: storedMetadata(metadata) },
+          spend: by.oneTime,
+        });
+        if (last !== "revision") break;
+        current = await read(backupId);
+      }
+      return last;
+    });
     if (outcome !== "committed") throw errorOf(outcome);
+    void discard(first.blob); // the client need not wait for that
   }
 
   /** Opens the current content. A sync may replace it between our read and the opening: then the next one is current. */

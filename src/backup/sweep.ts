@@ -1,7 +1,10 @@
 import type { Clock } from "../clock.ts";
-import type { BlobStore, RecordStore } from "../storage/contract.ts";
+import type { BlobStore, Change, RecordStore } from "../storage/contract.ts";
 
-/** A blob this young may belong to an operation that has not committed yet. Far longer than any request lives. */
+/**
+ * A blob this young may belong to an operation that has not committed yet. Stores refuse a commit to a blob long before
+ * that age ({@link Change.newBlobSince}), so also a process that was suspended does not commit to one that is deleted.
+ */
 export const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 
 export interface SweepResult {

@@ -11,6 +11,7 @@
  * {@link StorageUnavailable} and never answers `null` or `false` instead. A row past its expiry reads as absent,
  * collected or not. All times are milliseconds since the epoch, compared with the clock the driver was given.
  */
+import type { Instant } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 
 /** Main factors recover and manage a backup, sync factors update it. The two have separate index rows. */
@@ -83,6 +84,8 @@ export interface Change {
   readonly expect: "absent" | { readonly revision: string };
   /** The record afterwards; `null` deletes it. */
   readonly next: BackupRecord | null;
+  /** When the writing of the blob of `next` began, where no record refers to it yet. Long after it the change is refused. */
+  readonly newBlobSince?: Instant;
   /** Index rows to take. Each must be free. */
   readonly claim?: readonly FactorRef[];
   /** Index rows to give up. Those that belong to another backup or to none are left alone. */
@@ -119,13 +122,18 @@ export interface RecordStore extends AsyncDisposable {
   /** Reads a record; strongly consistent. */
   read(backupId: string): Promise<StoredRecord | null>;
 
-  /** Applies a change, all of it or nothing, and durably. An outcome is never guessed: if it cannot be learnt the call throws. */
+  /**
+   * Applies a change, all of it or nothing, and durably. An outcome is never guessed: if it cannot be learnt the call throws.
+   *
+   * @throws NotCommitted when the change certainly was not made, as with a full disk, or when it comes too late: long
+   *   after {@link Change.newBlobSince}, or after the expiry of a value to spend. {@link ChangeRefused} when no repetition helps.
+   */
   commit(change: Change): Promise<"committed" | Conflict>;
 
   /**
    * Uses up one-time values for an operation that changes nothing else, and may issue a sync factor token in the
    * same atomic write. `false`: one of them was used before, and nothing was written. Throws when a token of that
-   * id is there already.
+   * id is there already, and {@link NotCommitted} when a value has expired.
    */
   spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
 
@@ -148,7 +156,10 @@ export interface RecordStore extends AsyncDisposable {
    */
   addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
 
-  /** Every backup and its current blob, in no order. Records that change meanwhile may show either state. */
+  /**
+   * Every backup and its current blob, in no order. Records that change meanwhile may show either state. A commit that
+   * was begun before the call is in the list or does not happen, or judges its blob's age after the call.
+   */
   list(): AsyncIterable<{ readonly backupId: string; readonly blob: BlobRef }>;
 
   /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
@@ -203,6 +214,27 @@ export class StorageUnavailable extends ServiceError {
     super("service_unavailable", message, options);
     this.name = "StorageUnavailable";
   }
+}
+
+/** Nothing was changed, and will not be by this call. The same change may succeed later. */
+export class NotCommitted extends StorageUnavailable {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "NotCommitted";
+  }
+}
+
+/** Nothing was changed, and the same change never will be: the store does not take what is in it. */
+export class ChangeRefused extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "ChangeRefused";
+  }
+}
+
+/** Whether a commit that threw this certainly changed nothing. Where that is not known its blob may be in use. */
+export function isUnchanged(error: unknown): boolean {
+  return error instanceof NotCommitted || error instanceof ChangeRefused;
 }
 
 /** A stored ciphertext is not what was put: wrong size or wrong hash. */

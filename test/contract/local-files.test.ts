@@ -17,6 +17,8 @@ import { collect, create, labelOf, main, openFixture } from "./fixture.ts";
 const clock = new SettableClock();
 const random = systemRandom;
 
+const diskFull = () => Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+
 async function openStorage() {
   const storage = await newLocalStorage();
   return { ...(await openFixture(async () => storage)), dataDir: storage.dataDir };
@@ -92,6 +94,18 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await openLocalBlobs({ dataDir: store.dataDir, random });
       expect(await readdir(temporary)).toEqual(["young"]);
       expect(await collect(store.blobs.list())).toHaveLength(1);
+    });
+
+    test("holds no ciphertext whose name could not be made durable", async () => {
+      await using store = await openStorage();
+      const syncDirectory = (path: string) =>
+        path.endsWith("blobs") ? Promise.resolve() : Promise.reject(diskFull());
+      const { dataDir } = store;
+      await using blobs = await openLocalBlobs({ dataDir, random, disk: { syncDirectory } });
+      for (const bytes of [4, 200_000])
+        await expect(blobs.put("b1", [new Uint8Array(bytes)])).rejects.toBeInstanceOf(StorageUnavailable);
+      expect(await collect(store.blobs.list())).toEqual([]);
+      expect(await readdir(join(dataDir, "blobs", "tmp"))).toEqual([]);
     });
 
     test("may hold files of others, which are not listed", async () => {

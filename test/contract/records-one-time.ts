@@ -166,7 +166,8 @@ export function oneTimeContract(newStorage: NewStorage): void {
     expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
     expect(await isSpent(store.records, value)).toBe(false);
     store.clock.advance(MINUTE_MS);
-    expect(await store.records.spend([value], token("t1", "b2", store.clock))).toBe(true);
+    const later = once("n1", store.clock);
+    expect(await store.records.spend([later], token("t1", "b2", store.clock))).toBe(true);
     expect(await store.records.readToken("t1")).toEqual({ backupId: "b2", holder: "holder", spent: false });
   });
 

@@ -3,6 +3,7 @@ import { DRIVERS } from "../drivers.ts";
 import { commitContract } from "./records.ts";
 import { contentContract } from "./records-content.ts";
 import { countersContract } from "./records-counters.ts";
+import { lateContract } from "./records-late.ts";
 import { oneTimeContract } from "./records-one-time.ts";
 import { racesContract } from "./records-races.ts";
 
@@ -12,5 +13,6 @@ for (const { name, environment } of DRIVERS)
     describe("content", () => contentContract(environment));
     describe("one-time values", () => oneTimeContract(environment));
     describe("counters", () => countersContract(environment));
+    describe("changes that come late", () => lateContract(environment));
     describe("races", () => racesContract(environment));
   });

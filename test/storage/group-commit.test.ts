@@ -1,7 +1,9 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { join } from "node:path";
+import { isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
 import { GroupCommit } from "../../src/storage/local/group-commit.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 function fixture() {
   const database = new Database(":memory:", { strict: true });
@@ -60,6 +62,40 @@ describe("a group of writes", () => {
     expect(notes()).toEqual([]);
     await writes.add(() => insert("d"));
     expect(notes()).toEqual(["d"]);
+  });
+
+  test("leaves nothing in a database that is full, says so, and is made when there is room again", async () => {
+    await using folder = await temporaryFolder();
+    using database = new Database(join(folder.path, "notes.sqlite"), { strict: true });
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("CREATE TABLE notes (text TEXT PRIMARY KEY) STRICT");
+    const writes = new GroupCommit(database, 1_000);
+    const insert = (text: string) => writes.add(() => database.run("INSERT INTO notes VALUES (?)", [text]));
+    await insert("before");
+    database.run("PRAGMA max_page_count = 3");
+    const results = await Promise.allSettled([insert("small"), insert("large".repeat(10_000))]);
+    for (const result of results) {
+      if (result.status === "fulfilled") throw new Error("it was written");
+      expect(result.reason).toBeInstanceOf(StorageUnavailable);
+      expect(isUnchanged(result.reason)).toBe(true);
+    }
+    const texts = () => database.query("SELECT text FROM notes").values().flat();
+    expect(texts()).toEqual(["before"]);
+    database.run("PRAGMA max_page_count = 1000000");
+    await insert("after");
+    expect(texts()).toEqual(["before", "after"]);
+  });
+
+  test("may have been made when the log could not be synced", async () => {
+    const { writes } = fixture();
+    const failure = Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_FSYNC" });
+    const outcome: unknown = await writes
+      .add(() => {
+        throw failure;
+      })
+      .catch((error: unknown) => error);
+    expect(outcome).toBeInstanceOf(StorageUnavailable);
+    expect(isUnchanged(outcome)).toBe(false);
   });
 
   test("is lost as a whole when SQLite undoes all of it for one of them, and nothing is written outside", async () => {

@@ -1,7 +1,14 @@
 /** A change as the steps of one DynamoDB transaction. */
 import type { TransactionCanceledException, TransactWriteItem } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config.ts";
-import type { Change, Conflict, FactorRef, OneTimeValue, SyncFactorToken } from "../contract.ts";
+import {
+  type Change,
+  ChangeRefused,
+  type Conflict,
+  type FactorRef,
+  type OneTimeValue,
+  type SyncFactorToken,
+} from "../contract.ts";
 import {
   backupKey,
   factorItem,
@@ -158,7 +165,7 @@ export function failedSteps(steps: readonly Step[], error: TransactionCanceledEx
   if (failed.some((step) => step.otherwise === "spent")) return failed;
   const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
   if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
-    throw new Error(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
+    throw new ChangeRefused(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
   // a step beside a conflict or a throttled one was perhaps not looked at: the whole is repeated
   if (others.length > 0 || failed.length === 0) throw error;
   return failed;

@@ -1,9 +1,4 @@
-/**
- * The record store on DynamoDB. Every change is one TransactWriteItems: all of it or nothing.
- *
- * Each transaction has a token. When it is not known whether one took place (no answer, or one that cannot be read)
- * it is sent again with the same token, and DynamoDB answers for the first one if that took place.
- */
+/** The record store on DynamoDB. Every change is one transaction: all of it or nothing. */
 import {
   BatchGetItemCommand,
   ConditionalCheckFailedException,
@@ -12,9 +7,6 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   ScanCommand,
-  TransactionCanceledException,
-  type TransactWriteItem,
-  TransactWriteItemsCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { Clock, Random } from "../../clock.ts";
@@ -29,7 +21,8 @@ import {
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
-import { changeSteps, failedSteps, type Step, spendSteps } from "./changes.ts";
+import { requireInTime } from "../late-changes.ts";
+import { changeSteps, type Step, spendSteps } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
 import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import {
@@ -46,6 +39,7 @@ import {
   recordOf,
   tokenOf,
 } from "./tables.ts";
+import { transact } from "./transactions.ts";
 
 export interface AwsStoreOptions {
   readonly clock: Clock;
@@ -113,7 +107,8 @@ class AwsRecords implements RecordStore {
     const notOurs = new Set<Step>();
     const steps = changeSteps(this.#tables, change, revision, nowMs);
     for (;;) {
-      const failed = await this.#transact(steps.filter((step) => !notOurs.has(step)));
+      const remaining = steps.filter((step) => !notOurs.has(step));
+      const failed = await this.#transact(remaining, () => requireInTime(change, this.#clock));
       if (failed.length === 0) return "committed";
       const conflict = CONFLICTS.find((name) => failed.some((step) => step.otherwise === name));
       if (conflict !== undefined) return conflict;
@@ -127,7 +122,7 @@ class AwsRecords implements RecordStore {
   async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
     const spender = this.#random.uuid();
     const steps = spendSteps(this.#tables, values, issue, this.#clock.nowMs(), spender);
-    const failed = await this.#transact(steps);
+    const failed = await this.#transact(steps, () => requireInTime({ spend: values }, this.#clock));
     if (failed.some((step) => step.otherwise === "spent")) return false;
     if (failed.length > 0) throw issuedBefore();
     for (const value of values) this.#spenders.set(value, spender);
@@ -214,23 +209,9 @@ class AwsRecords implements RecordStore {
     this.#client.destroy();
   }
 
-  /** Takes the steps, all or none; returns those whose condition did not hold, none when they were taken. */
-  async #transact(steps: readonly Step[]): Promise<readonly Step[]> {
-    if (steps.length === 0) return [];
-    const items: TransactWriteItem[] = steps.map((step) => step.write);
-    const command = new TransactWriteItemsCommand({
-      ClientRequestToken: this.#random.uuid(),
-      TransactItems: items,
-    });
-    return this.#attempt("the change could not be stored", async (abortSignal) => {
-      try {
-        await this.#client.send(command, { abortSignal });
-        return [];
-      } catch (error) {
-        if (error instanceof TransactionCanceledException) return failedSteps(steps, error);
-        throw error;
-      }
-    });
+  /** As {@link transact}. */
+  #transact(steps: readonly Step[], mayBeSent: () => void): Promise<readonly Step[]> {
+    return transact(this.#client, steps, mayBeSent, this.#retry, this.#random);
   }
 
   async #get(table: string, key: Item): Promise<Item | null> {

@@ -1,6 +1,7 @@
 /** Repeats what may be repeated, within a time budget; the only place of this driver that retries. */
 import type { Random } from "../../clock.ts";
 import { ServiceError } from "../../errors.ts";
+import { errorCode } from "../../system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
 
 export interface RetryPolicy {
@@ -28,6 +29,7 @@ export class TryAgain extends Error {}
  * limit ("full jitter"), so that those who collided do not collide again.
  *
  * @param purpose says what could not be done, as in "the backup could not be read".
+ * @param onDoubt is called after each attempt that failed and may have been carried out all the same.
  * @throws StorageUnavailable when the store did not answer within the budget, or refuses to serve at all.
  */
 export async function withRetries<T>(
@@ -35,6 +37,7 @@ export async function withRetries<T>(
   policy: RetryPolicy,
   random: Random,
   attempt: (signal: AbortSignal) => Promise<T>,
+  onDoubt?: () => void,
 ): Promise<T> {
   const startedMs = performance.now();
   for (
@@ -47,6 +50,7 @@ export async function withRetries<T>(
     } catch (error) {
       const verdict = verdictOn(error);
       if (verdict === "pass on") throw error;
+      if (!wasNotCarriedOut(error)) onDoubt?.();
       const pauseMs = fraction(random) * pauseLimitMs;
       const elapsedMs = performance.now() - startedMs;
       if (verdict === "refused" || elapsedMs + pauseMs >= policy.budgetMs)
@@ -94,6 +98,17 @@ function verdictOn(error: unknown): "again" | "refused" | "pass on" {
   // No answer, or one that could not be read: what became of the request is unknown.
   const unanswered = error.name === "TimeoutError" || error.name === "AbortError" || "$metadata" in error;
   return unanswered || ("code" in error && typeof error.code === "string") ? "again" : "pass on";
+}
+
+/** The network's errors that come before a request is sent. */
+const NOT_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
+
+/** Whether the store said that it has not done what an attempt asked for, or was never asked. */
+function wasNotCarriedOut(error: unknown): boolean {
+  if (!(error instanceof Error) || error.name === "TransactionInProgressException") return false;
+  if (TEMPORARY.has(error.name) || error.name === "CredentialsProviderError") return true;
+  const status = "$fault" in error ? statusOf(error) : null;
+  return status === null ? NOT_SENT.has(errorCode(error) ?? "") : status >= 400 && status < 500;
 }
 
 /** The HTTP status of the answer that an SDK error is about; `null` when there was none. */

@@ -14,7 +14,7 @@ import {
   streamOf,
   writeContent,
 } from "../content-file.ts";
-import type { BlobRef, BlobStore, Content } from "../contract.ts";
+import { type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
 
 /** Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more. */
@@ -25,10 +25,17 @@ const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export interface LocalBlobsOptions {
   readonly dataDir: string;
   readonly random: Random;
+  /** What a test does in place of the operating system. */
+  readonly disk?: Partial<Disk>;
+}
+
+interface Disk {
+  /** Makes the entries of a folder durable. */
+  syncDirectory(path: string): Promise<void>;
 }
 
 /** Opens (and creates) `blobs/` in `dataDir`. Folders are made with mode 0700, files with 0600. */
-export async function openLocalBlobs({ dataDir, random }: LocalBlobsOptions): Promise<BlobStore> {
+export async function openLocalBlobs({ dataDir, random, disk }: LocalBlobsOptions): Promise<BlobStore> {
   const root = join(dataDir, "blobs");
   const temporary = join(root, "tmp");
   await makeFolder(temporary);
@@ -36,19 +43,21 @@ export async function openLocalBlobs({ dataDir, random }: LocalBlobsOptions): Pr
   // the database is in the one; the other may be what a process left that was killed while it made it
   await syncDirectory(dataDir);
   await syncDirectory(root);
-  return new LocalBlobs(root, temporary, random);
+  return new LocalBlobs(root, temporary, random, { syncDirectory, ...disk });
 }
 
 class LocalBlobs implements BlobStore {
   readonly #root: string;
   readonly #temporary: string;
   readonly #random: Random;
+  readonly #disk: Disk;
   readonly #folders = new Map<string, Promise<void>>();
 
-  constructor(root: string, temporary: string, random: Random) {
+  constructor(root: string, temporary: string, random: Random, disk: Disk) {
     this.#root = root;
     this.#temporary = temporary;
     this.#random = random;
+    this.#disk = disk;
   }
 
   async put(_backupId: string, content: Content): Promise<BlobRef> {
@@ -60,8 +69,13 @@ class LocalBlobs implements BlobStore {
       await fileAnswer(() => this.#move(temporary, path));
       return { key, ...digest };
     } catch (error) {
-      await fileAnswer(() => removeIfThere(temporary));
-      throw error;
+      // it may have its final name already, when only its folder could not be synced
+      const removed = await Promise.allSettled([removeIfThere(temporary), removeIfThere(path)]);
+      const left = removed.filter((result) => result.status === "rejected");
+      if (left.length === 0) throw error;
+      throw new StorageUnavailable("a ciphertext that could not be stored could not be removed either", {
+        cause: new AggregateError([error, ...left.map((result) => result.reason)]),
+      });
     }
   }
 
@@ -123,14 +137,16 @@ class LocalBlobs implements BlobStore {
       this.#folders.delete(folder); // it may be what is missing
       throw error;
     }
-    await syncDirectory(folder);
+    await this.#disk.syncDirectory(folder);
   }
 
   /** Makes a folder durably, once. */
   #folder(path: string): Promise<void> {
     const known = this.#folders.get(path);
     if (known !== undefined) return known;
-    const made = mkdir(path, { recursive: true, mode: 0o700 }).then(() => syncDirectory(this.#root));
+    const made = mkdir(path, { recursive: true, mode: 0o700 }).then(() =>
+      this.#disk.syncDirectory(this.#root),
+    );
     this.#folders.set(path, made);
     made.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
     return made;

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { asOutage, isBusy, isOutage } from "./outage.ts";
+import { asFailedWrite, isBusy, isOutage } from "./outage.ts";
 
 /** How long a write rests before it is tried again. */
 export const BUSY_PAUSE_MS = 5;
@@ -45,7 +45,7 @@ export class GroupCommit {
   /**
    * Adds a write. Reads inside `run` see the state it writes to.
    *
-   * @throws StorageUnavailable when the database cannot be written now; what `run` throws: then only this write is
+   * @throws NotCommitted when the database cannot be written now; StorageUnavailable when the outcome is unknown; what `run` throws: then only this write is
    *   undone.
    */
   add<T>(run: () => T): Promise<T> {
@@ -92,8 +92,8 @@ export class GroupCommit {
         setTimeout(() => this.#make(group, sinceMs), BUSY_PAUSE_MS);
         return;
       }
-      const outage = asOutage(error);
-      for (const { fail } of group) fail(outage);
+      const failure = asFailedWrite(error);
+      for (const { fail } of group) fail(failure);
     }
   }
 }

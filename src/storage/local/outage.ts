@@ -1,8 +1,14 @@
 import { errorCode } from "../../system-errors.ts";
-import { StorageUnavailable } from "../contract.ts";
+import { NotCommitted, StorageUnavailable } from "../contract.ts";
 
 /** What SQLite reports when the file cannot be read or written now, as opposed to a wrong statement. */
 const OUTAGE_CODES = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY|NOMEM|PROTOCOL)/;
+
+/**
+ * Those with which a transaction has certainly left nothing. After an I/O error at its end SQLite may still find it in the
+ * log when it opens the database again.
+ */
+const UNCHANGED_CODES = /^SQLITE_(BUSY|LOCKED|FULL|CANTOPEN|READONLY)/;
 
 /** Whether the file system or another process is what stood in the way. */
 export function isOutage(error: unknown): boolean {
@@ -19,6 +25,13 @@ export function asOutage(error: unknown): unknown {
   return isOutage(error)
     ? new StorageUnavailable("the database cannot be used now", { cause: error })
     : error;
+}
+
+/** The error as the callers of a write know it. */
+export function asFailedWrite(error: unknown): unknown {
+  return UNCHANGED_CODES.test(sqliteCode(error))
+    ? new NotCommitted("the database cannot be written now", { cause: error })
+    : asOutage(error);
 }
 
 function sqliteCode(error: unknown): string {

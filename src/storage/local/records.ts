@@ -16,6 +16,7 @@ import type {
   StoredRecord,
   SyncFactorToken,
 } from "../contract.ts";
+import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
 import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
@@ -95,12 +96,18 @@ class LocalRecords implements RecordStore {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
-    return this.#writes.add(() => this.#conflictOf(change) ?? this.#apply(change));
+    return this.#writes.add(() => {
+      const conflict = this.#conflictOf(change);
+      if (conflict !== null) return conflict;
+      requireInTime(change, this.#clock); // holds until the commit: `list` waits for the write lock
+      return this.#apply(change);
+    });
   }
 
   async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
     return this.#writes.add(() => {
       if (this.#anySpent(values)) return false;
+      requireInTime({ spend: values }, this.#clock);
       this.#markSpent(values);
       if (issue !== undefined) this.#issue(issue);
       for (const value of values) this.#spentHere.add(value);
@@ -124,6 +131,9 @@ class LocalRecords implements RecordStore {
   }
 
   async *list() {
+    // Takes the write lock once. A process that was suspended while it held it has ended its transaction by then, and one
+    // that takes it later finds out by itself that it comes too late.
+    await this.#writes.add(() => {});
     let after = "";
     for (;;) {
       const page = this.#answer(() =>

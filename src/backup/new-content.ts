@@ -1,0 +1,50 @@
+/** How new ciphertexts come in: written first, then referred to by a commit, and removed where that was not made. */
+import { type Clock, instantOf } from "../clock.ts";
+import {
+  type BlobRef,
+  type BlobStore,
+  type Change,
+  type Conflict,
+  type Content,
+  isUnchanged,
+  type RecordStore,
+} from "../storage/contract.ts";
+
+/** As {@link RecordStore.commit}, for changes that refer to a blob written just before. */
+export type CommitNewBlob = (change: Omit<Change, "newBlobSince">) => Promise<"committed" | Conflict>;
+
+export interface NewContentOptions {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly discard: (blob: BlobRef) => Promise<void>;
+}
+
+/**
+ * Writes content and lets `use` commit a record that refers to it. Unless that was committed, or may have been, the
+ * content is removed again, whatever `use` returns or throws.
+ */
+export async function withNewBlob<T>(
+  { records, blobs, clock, discard }: NewContentOptions,
+  backupId: string,
+  content: Content,
+  use: (blob: BlobRef, commit: CommitNewBlob) => Promise<T>,
+): Promise<T> {
+  const newBlobSince = instantOf(clock); // before the writing: the process may be suspended at its end, too
+  const blob = await blobs.put(backupId, content);
+  let mayBeReferredTo = false;
+  try {
+    return await use(blob, async (change) => {
+      try {
+        const outcome = await records.commit({ ...change, newBlobSince });
+        mayBeReferredTo = outcome === "committed";
+        return outcome;
+      } catch (error) {
+        mayBeReferredTo = !isUnchanged(error);
+        throw error;
+      }
+    });
+  } finally {
+    if (!mayBeReferredTo) await discard(blob);
+  }
+}

@@ -1,0 +1,126 @@
+/** Commits that fail on DynamoDB: whether it is known that nothing was changed. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { instantOf, systemRandom } from "../../src/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import {
+  type Change,
+  isUnchanged,
+  type RecordStore,
+  StorageUnavailable,
+} from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { cancelledTransaction, dynamoDbError } from "../support/dynamodb-proxy.ts";
+import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { freePort } from "../support/free-port.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { record } from "./fixture.ts";
+
+const IMPATIENT = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
+const ENDLESS = Number.POSITIVE_INFINITY;
+
+const refused = (...codes: string[]): Fault => ({ kind: "refuse", answer: cancelledTransaction(...codes) });
+const answered = (status: number, name: string): Fault => ({
+  kind: "refuse",
+  answer: dynamoDbError(status, name),
+});
+
+const KNOWN: Readonly<Record<string, Fault>> = {
+  "throttling of the table": answered(400, "ProvisionedThroughputExceededException"),
+  "throttling of a step": refused("ThrottlingError"),
+  "a conflict with another transaction": refused("TransactionConflict"),
+  "missing permissions": answered(400, "AccessDeniedException"),
+  "a missing table": answered(400, "ResourceNotFoundException"),
+  "an item that is too large": answered(400, "ValidationException"),
+  "an item that is too large, in a transaction": refused("ValidationError"),
+};
+const IN_DOUBT: Readonly<Record<string, Fault>> = {
+  "an internal error": answered(500, "InternalServerError"),
+  "a transaction that is still in progress": answered(400, "TransactionInProgressException"),
+  "a connection closed before the answer": { kind: "drop answer" },
+  "a connection closed before the request": { kind: "drop request" },
+  "no answer in time": { kind: "delay", ms: 200 },
+};
+
+if (DRIVERS.some((driver) => driver.name === "aws"))
+  describe("a commit that fails", () => {
+    let storage: Awaited<ReturnType<typeof newAwsStorage>>;
+    let proxy: FaultProxy;
+    let records: RecordStore;
+    const clock = new SettableClock();
+    const options = { clock, random: systemRandom, retry: IMPATIENT };
+
+    beforeAll(async () => {
+      storage = await newAwsStorage();
+      proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+      records = await openAwsRecords({ ...storage.config, dynamoDbEndpoint: proxy.url }, options);
+    });
+    afterAll(async () => {
+      for (const resource of [records, proxy, storage]) await resource[Symbol.asyncDispose]();
+    });
+
+    const newChange = (): Change => ({
+      backupId: crypto.randomUUID(),
+      expect: "absent",
+      next: record("new"),
+      newBlobSince: instantOf(clock),
+    });
+
+    async function failureOf(change: Change, ...faults: readonly (readonly [Fault, times: number])[]) {
+      proxy.clear();
+      for (const [fault, times] of faults) proxy.inject(fault, times);
+      const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+      proxy.clear();
+      await proxy.settled();
+      expect(outcome).toBeInstanceOf(Error);
+      return outcome;
+    }
+
+    for (const [name, fault] of Object.entries(KNOWN))
+      test(`for ${name} has changed nothing`, async () => {
+        expect(isUnchanged(await failureOf(newChange(), [fault, ENDLESS]))).toBe(true);
+      });
+
+    for (const [name, fault] of Object.entries(IN_DOUBT)) {
+      test(`for ${name} may have been made`, async () => {
+        const outcome = await failureOf(newChange(), [fault, ENDLESS]);
+        expect(outcome).toBeInstanceOf(StorageUnavailable);
+        expect(isUnchanged(outcome)).toBe(false);
+      });
+
+      test(`for throttling after ${name} may have been made`, async () => {
+        const throttled = KNOWN["throttling of the table"] ?? fault;
+        expect(isUnchanged(await failureOf(newChange(), [fault, 1], [throttled, ENDLESS]))).toBe(false);
+      });
+    }
+
+    test("for a connection that is refused has changed nothing", async () => {
+      const nowhere = { ...storage.config, dynamoDbEndpoint: `http://127.0.0.1:${freePort()}` };
+      await using unreachable = await openAwsRecords(nowhere, options);
+      expect(isUnchanged(await unreachable.commit(newChange()).catch((error: unknown) => error))).toBe(true);
+    });
+
+    test("without an answer is not sent again when it is too late, and may have been made", async () => {
+      const change = newChange();
+      proxy.clear();
+      const sent = proxy.seen.length;
+      proxy.inject({ kind: "drop answer" }, 1, () => {
+        clock.advance(60 * 60 * 1000);
+        return true;
+      });
+      const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+      await proxy.settled();
+      expect(outcome).toBeInstanceOf(StorageUnavailable);
+      expect(isUnchanged(outcome)).toBe(false);
+      expect(proxy.seen.slice(sent)).toHaveLength(1);
+      expect(await records.read(change.backupId)).toMatchObject(record("new"));
+    });
+
+    test("because it comes too late is never sent", async () => {
+      const change = newChange();
+      clock.advance(60 * 60 * 1000);
+      const sent = proxy.seen.length;
+      expect(isUnchanged(await failureOf(change))).toBe(true);
+      expect(proxy.seen).toHaveLength(sent);
+    });
+  });

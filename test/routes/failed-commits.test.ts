@@ -1,0 +1,144 @@
+/** Uploads whose commit fails or comes too late: what is answered, and whether the new ciphertext stays. */
+import { describe, expect, test } from "bun:test";
+import { createSweep } from "../../src/backup/sweep.ts";
+import { ChangeRefused, NotCommitted, StorageUnavailable } from "../../src/storage/contract.ts";
+import { DRIVERS, type Driver } from "../drivers.ts";
+import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { blobKeys } from "../support/stored.ts";
+import { createPayload, newUser, recovered, syncPayload, userWithBackup } from "../support/users.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
+
+async function fixture(driver: Driver) {
+  const calls: { around: Interceptor } = { around: (_call, run) => run() };
+  const service = await startService(driver, {
+    wrapStores: (stores) => interceptedStores(stores, (call, run) => calls.around(call, run)),
+  });
+  service.clock.set(Date.now()); // ciphertexts are as old as their store says
+  return { service, calls, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
+}
+
+/** The two operations that bring new content, each with a user of its own and the request to send. */
+const UPLOADS = {
+  async create({ client }: TestService) {
+    const user = newUser();
+    const payload = await createPayload(client, user);
+    return { user, isThere: false, send: () => client.create(payload, user.backup) };
+  },
+  async sync({ client }: TestService) {
+    const user = await userWithBackup(client);
+    const payload = await syncPayload(client, user);
+    return { user, isThere: true, send: () => client.sync(payload, Buffer.from("new content")) };
+  },
+};
+
+const FAILURES: readonly (readonly [name: string, error: Error, status: number])[] = [
+  ["a full disk", new NotCommitted("the database cannot be written now"), 503],
+  ["a store that refuses the change for good", new ChangeRefused("too large"), 500],
+];
+
+for (const driver of DRIVERS)
+  for (const [operation, prepare] of Object.entries(UPLOADS))
+    describe(`a ${operation} (${driver.name})`, () => {
+      for (const [name, error, status] of FAILURES)
+        test(`whose commit fails for ${name} leaves no ciphertext, and can be repeated`, async () => {
+          await using world = await fixture(driver);
+          const { service, calls } = world;
+          const upload = await prepare(service);
+          const before = await blobKeys(service.services);
+          calls.around = (call, run) => (call === "records.commit" ? Promise.reject(error) : run());
+          expect((await upload.send()).status).toBe(status);
+          calls.around = (_call, run) => run();
+          expect(await blobKeys(service.services)).toEqual(before);
+          if (upload.isThere)
+            expect((await recovered(service.client, upload.user)).backup).toBe(
+              Buffer.from(upload.user.backup).toString("base64"),
+            );
+          (await upload.send()).ok();
+          expect(await blobKeys(service.services)).toHaveLength(1);
+        });
+
+      test("whose commit may have been made keeps its ciphertext", async () => {
+        await using world = await fixture(driver);
+        const { service, calls } = world;
+        const upload = await prepare(service);
+        calls.around = async (call, run) => {
+          const result = await run();
+          if (call === "records.commit") throw new StorageUnavailable("the answer was lost");
+          return result;
+        };
+        expect((await upload.send()).status).toBe(503);
+        calls.around = (_call, run) => run();
+        expect((await upload.send()).code()).toBe("already_used");
+        await recovered(service.client, upload.user);
+      });
+
+      test("of a process that was suspended for a quarter of an hour before its commit is refused", async () => {
+        await using world = await fixture(driver);
+        const { service, calls } = world;
+        const upload = await prepare(service);
+        const before = await blobKeys(service.services);
+        calls.around = (call, run) => {
+          if (call === "records.commit") service.clock.advance(HOUR_MS / 4);
+          return run();
+        };
+        const answer = await upload.send();
+        expect([answer.status, answer.code()]).toEqual([503, "service_unavailable"]);
+        expect(await blobKeys(service.services)).toEqual(before);
+      });
+
+      test("of a process that was suspended for hours before its commit is refused, and leaves nothing", async () => {
+        await using world = await fixture(driver);
+        const { service, calls } = world;
+        const { client, services, clock } = service;
+        await userWithBackup(client); // the sweep does nothing where there are more ciphertexts than backups
+        const upload = await prepare(service);
+        const before = await blobKeys(services);
+        calls.around = async (call, run) => {
+          if (call === "records.commit") {
+            calls.around = (_call, run) => run();
+            clock.advance(2 * HOUR_MS);
+            const sweep = createSweep(services); // by another process
+            await sweep();
+            expect(await sweep()).toMatchObject({ unreferencedBlobs: 1, refusal: null });
+          }
+          return run();
+        };
+        const answer = await upload.send();
+        expect([answer.status, answer.code()]).toEqual([503, "service_unavailable"]);
+        expect((await blobKeys(services)).toSorted()).toEqual(before.toSorted());
+        if (upload.isThere)
+          expect((await recovered(client, upload.user)).backup).toBe(
+            Buffer.from(upload.user.backup).toString("base64"),
+          );
+        else expect((await client.status(upload.user.account.backupAccountId)).status).toBe(404);
+      });
+    });
+
+for (const driver of DRIVERS)
+  test(`a sync that cannot read what overtook it leaves no ciphertext (${driver.name})`, async () => {
+    await using world = await fixture(driver);
+    const { service, calls } = world;
+    const upload = await UPLOADS.sync(service);
+    const before = await blobKeys(service.services);
+    let commits = 0;
+    calls.around = async (call, run) => {
+      if (call === "records.read" && commits > 0) throw new StorageUnavailable("no connection");
+      if (call === "records.commit" && commits++ === 0) {
+        const { records } = service.services;
+        const { backupAccountId: backupId } = upload.user.account;
+        const around = calls.around;
+        calls.around = (_call, run) => run();
+        const stored = await records.read(backupId);
+        if (stored === null) throw new Error("the backup is not stored");
+        const { revision, ...next } = stored;
+        await records.commit({ backupId, expect: { revision }, next });
+        calls.around = around;
+      }
+      return run();
+    };
+    expect((await upload.send()).status).toBe(503);
+    calls.around = (_call, run) => run();
+    expect(await blobKeys(service.services)).toEqual(before);
+  });
