@@ -85,9 +85,12 @@ export interface Config {
   readonly server: {
     readonly host: string;
     readonly port: number;
+    readonly metricsHost: string;
     readonly metricsPort: number;
     /** Whether other processes of this machine may serve the same port. */
     readonly reusePort: boolean;
+    /** How long the service goes on as before when it was told to end, but for saying that it is not ready. */
+    readonly shutdownDrainSeconds: number;
     /** How many proxies of the operator's a request passes; they report the client's address. */
     readonly trustedProxyHops: number;
     /** The origins whose web pages may call the API; `loopback`: those of this machine too, whatever their port. */
@@ -153,16 +156,19 @@ export function loadConfig(env: Environment): Config {
       "CHALLENGE_TOKEN_KEYS is required outside development: kid:base64(32 bytes), comma-separated",
     );
 
+  const host = read.text("HOST", development ? "127.0.0.1" : "0.0.0.0");
   const port = read.integer("PORT", 8000, 0, 65535);
 
   const config: Config = {
     environment,
     revision: read.optional("APP_REVISION"),
     server: {
-      host: read.text("HOST", development ? "127.0.0.1" : "0.0.0.0"),
+      host,
       port,
+      metricsHost: read.text("METRICS_HOST", host),
       metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
       reusePort: read.boolean("REUSE_PORT", false),
+      shutdownDrainSeconds: read.integer("SHUTDOWN_DRAIN_SECONDS", development ? 0 : 10, 0, 600),
       trustedProxyHops: read.defaultOrRequiredInteger(
         "TRUSTED_PROXY_HOPS",
         development ? 0 : null,

@@ -6,6 +6,10 @@ import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
 import { version } from "./version.ts";
 
+/**
+ * How long running requests get once the port is closed. An upload over a slow link may take longer and is cut off then,
+ * which loses nothing: its client repeats it with the same challenge, and what was stored before is still there.
+ */
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 /** When there is something to look at again: longer than a request lives. */
@@ -99,8 +103,14 @@ function onSignal(signal: string): void {
 function beginShutDown(why: { readonly signal: string } | { readonly reason: string }): void {
   if (shuttingDownSinceMs !== null) return;
   shuttingDownSinceMs = performance.now();
-  log.info(why, "shutting down: finishing running requests");
-  void shutDown();
+  services.lifecycle.end();
+  const { shutdownDrainSeconds: drainSeconds } = config.server;
+  if (drainSeconds > 0)
+    log.info({ ...why, drainSeconds }, "shutting down: not ready, serving until the drain ends");
+  setTimeout(() => {
+    log.info(why, "shutting down: finishing running requests");
+    void shutDown();
+  }, drainSeconds * 1000);
 }
 
 async function shutDown(): Promise<void> {

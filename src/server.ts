@@ -31,7 +31,7 @@ export function startServer(
   }: Pick<Services, "background" | "config" | "log" | "metrics" | "random">,
   app: App,
 ): RunningServer {
-  const { host: hostname, port, metricsPort, reusePort } = config.server;
+  const { host: hostname, port, metricsHost, metricsPort, reusePort } = config.server;
   const api = Bun.serve({
     hostname,
     port,
@@ -50,7 +50,7 @@ export function startServer(
   });
   const metricsApp = createMetricsApp(metrics);
   const metricsListener = Bun.serve({
-    hostname,
+    hostname: metricsHost,
     port: metricsPort,
     reusePort: false, // figures of two processes on one port would be neither's
     development: false,
@@ -61,12 +61,14 @@ export function startServer(
 
   return {
     url: urlOf(hostname, api.port),
-    metricsUrl: urlOf(hostname, metricsListener.port),
+    metricsUrl: urlOf(metricsHost, metricsListener.port),
     async stop(graceMs) {
       const { promise: graceOver, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, graceMs);
       await Promise.race([api.stop(), graceOver]);
       clearTimeout(timer);
+      const { count } = metrics.requestsInFlight;
+      if (count > 0) log.warn({ requests: count }, "the connections of requests that still run are closed");
       await api.stop(true);
       await metricsListener.stop(true);
       stopWatching();

@@ -15,6 +15,7 @@ import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
 import { ServiceError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
+import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
@@ -33,6 +34,7 @@ export interface Services extends AsyncDisposable {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly background: Background;
+  readonly lifecycle: Lifecycle;
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly challengeTokens: ChallengeTokens;
@@ -125,6 +127,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     log,
     metrics,
     background,
+    lifecycle: createLifecycle(),
     records,
     blobs,
     challengeTokens,

@@ -36,8 +36,10 @@ describe("the defaults", () => {
       server: {
         host: "127.0.0.1",
         port: 8000,
+        metricsHost: "127.0.0.1",
         metricsPort: 9090,
         reusePort: false,
+        shutdownDrainSeconds: 0,
         trustedProxyHops: 0,
         cors: { origins: [], loopback: true },
       },
@@ -76,8 +78,10 @@ describe("the defaults", () => {
       server: {
         host: "0.0.0.0",
         port: 8000,
+        metricsHost: "0.0.0.0",
         metricsPort: 9090,
         reusePort: false,
+        shutdownDrainSeconds: 10,
         trustedProxyHops: 0,
         cors: { origins: [], loopback: false },
       },
@@ -144,6 +148,8 @@ describe("the defaults", () => {
         "HOST",
         "PORT",
         "METRICS_PORT",
+        "METRICS_HOST",
+        "SHUTDOWN_DRAIN_SECONDS",
         "LOG_LEVEL",
         "LOG_FORMAT",
         "STORAGE_DRIVER",
@@ -172,7 +178,10 @@ describe("the defaults", () => {
 describe("each variable is read", () => {
   test.each<[Record<string, string>, object]>([
     [{ APP_REVISION: "abc123" }, { revision: "abc123" }],
-    [{ HOST: " ::1 " }, { server: { host: "::1" } }],
+    [{ HOST: " ::1 " }, { server: { host: "::1", metricsHost: "::1" } }],
+    [{ METRICS_HOST: "::1" }, { server: { host: "127.0.0.1", metricsHost: "::1" } }],
+    [{ SHUTDOWN_DRAIN_SECONDS: "0" }, { server: { shutdownDrainSeconds: 0 } }],
+    [{ SHUTDOWN_DRAIN_SECONDS: "600" }, { server: { shutdownDrainSeconds: 600 } }],
     [{ PORT: "0", METRICS_PORT: "0" }, { server: { port: 0, metricsPort: 0 } }],
     [{ PORT: "65535", METRICS_PORT: "1" }, { server: { port: 65535, metricsPort: 1 } }],
     ...["trace", "debug", "info", "warn", "error", "fatal"].map((level): [Record<string, string>, object] => [
@@ -379,6 +388,7 @@ describe("a problem is told", () => {
     ["PORT", ["-1", "65536", "80a", "1e3", "0x50", "8000.5", "９"]],
     ["METRICS_PORT", ["-1", "65536", "none"]],
     ["TRUSTED_PROXY_HOPS", ["-1", "11", "one", "1.0"]],
+    ["SHUTDOWN_DRAIN_SECONDS", ["-1", "601", "10s"]],
     ["MAX_BACKUP_BYTES", ["0", "15728641", "15MiB"]],
     ["MAX_MAIN_FACTORS", ["0", "11"]],
     ["RATE_LIMIT_ADDRESS_CREATES_PER_HOUR", ["0", "1000001", "many"]],

@@ -3,13 +3,14 @@
  * its length is known before its first byte, what goes wrong while it is made can still be told, and a phone that takes
  * minutes to read it holds no memory meanwhile.
  */
-import { type FileHandle, open, readdir, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import type { Background } from "../background.ts";
 import type { Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
+import { requireWritable } from "../folders.ts";
 import { Slots } from "../slots.ts";
 import { orNullIfMissing } from "../system-errors.ts";
 
@@ -118,10 +119,7 @@ async function unlessRefused<T>(run: () => Promise<T>): Promise<T> {
  * @throws ServiceError `service_unavailable`
  */
 export async function requireAnswerFolder({ random }: Pick<AnswerFilesOptions, "random">): Promise<void> {
-  const path = join(tmpdir(), PREFIX + random.uuid());
-  await unlessRefused(() =>
-    writeFile(path, "x", { flag: "wx", mode: 0o600 }).finally(() => rm(path, { force: true })),
-  );
+  await unlessRefused(() => requireWritable(tmpdir(), PREFIX + random.uuid()));
 }
 
 /** Removes answers that killed processes were about to send, now and regularly until the result is called. */

@@ -18,11 +18,11 @@ const ReadyResponse = Type.Object({ status: Type.Literal("ok") });
 /** However many ask, the stores are asked at most this often: anybody may ask, and stores may cost money. */
 const EXAMINED_MS = 1000;
 
-export function health({ records, blobs, clock, config, log, random }: Services) {
+export function health({ records, blobs, clock, config, lifecycle, log, random }: Services) {
   const isReady = remembered(EXAMINED_MS, clock, async () => {
     const parts = [
-      ["records", records.ready()],
-      ["blobs", blobs.ready()],
+      ["records", Promise.all([records.ready(), records.writable()])],
+      ["blobs", Promise.all([blobs.ready(), blobs.writable()])],
       ["answers", requireAnswerFolder({ random })],
     ] as const;
     const results = await Promise.allSettled(parts.map(([, ready]) => ready));
@@ -46,6 +46,7 @@ export function health({ records, blobs, clock, config, log, random }: Services)
     .get(
       "/ready",
       async () => {
+        if (lifecycle.isEnding) throw new ServiceError("service_unavailable", "The service is shutting down");
         if (!(await isReady())) throw new ServiceError("service_unavailable", "The service is not ready");
         return { status: "ok" };
       },
@@ -54,7 +55,8 @@ export function health({ records, blobs, clock, config, log, random }: Services)
           tag: "Service",
           summary: "Whether requests can be served",
           description:
-            "Asks every store whether it answers and is set up, and whether large answers can be made; at most once a second, whoever asks.",
+            "Asks every store whether it answers, is set up and takes a write, and whether large answers can be made; at most " +
+            "once a second, whoever asks. Not while the service is shutting down.",
           body: "none",
           response: ReadyResponse,
           errors: [],

@@ -174,8 +174,11 @@ export interface RecordStore extends AsyncDisposable {
   /** How many rows {@link sweepExpired} would collect. */
   countExpired(): Promise<number>;
 
-  /** Resolves when the store answers and is set up; otherwise throws an error that says what is wrong. */
+  /** Resolves when the store answers and is set up; otherwise throws an error that says what is wrong. Changes nothing. */
   ready(): Promise<void>;
+
+  /** Resolves when the store takes a write: it makes one, durably, which no other method ever shows. Otherwise throws. */
+  writable(): Promise<void>;
 }
 
 /** A ciphertext in pieces of any size. */
@@ -206,6 +209,9 @@ export interface BlobStore extends AsyncDisposable {
 
   /** As {@link RecordStore.ready}. */
   ready(): Promise<void>;
+
+  /** As {@link RecordStore.writable}. */
+  writable(): Promise<void>;
 }
 
 /** The store could not be reached or could not say what happened. Clients are told to try again. */

@@ -19,6 +19,7 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
     sweepExpired: () => timed("sweepExpired", () => store.sweepExpired()),
     countExpired: () => timed("countExpired", () => store.countExpired()),
     ready: () => timed("ready", () => store.ready()),
+    writable: () => timed("writable", () => store.writable()),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
@@ -33,6 +34,7 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
     delete: (key) => timed("delete", () => store.delete(key)),
     list: () => store.list(),
     ready: () => timed("ready", () => store.ready()),
+    writable: () => timed("writable", () => store.writable()),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

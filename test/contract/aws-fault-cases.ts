@@ -212,6 +212,11 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     },
   },
   { name: "being ready", writes: false, prepare: async () => reading((store) => store.ready(), undefined) },
+  {
+    name: "taking a write",
+    writes: true,
+    prepare: async () => reading((store) => store.writable(), undefined),
+  },
 ];
 
 export const BLOB_CASES: readonly FaultCase<BlobStore>[] = [
@@ -262,6 +267,11 @@ export const BLOB_CASES: readonly FaultCase<BlobStore>[] = [
     },
   },
   { name: "being ready", writes: false, prepare: async () => reading((store) => store.ready(), undefined) },
+  {
+    name: "taking a write",
+    writes: true,
+    prepare: async () => reading((store) => store.writable(), undefined),
+  },
 ];
 
 function putting(name: string, size: number): FaultCase<BlobStore> {

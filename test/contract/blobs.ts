@@ -128,6 +128,12 @@ export function blobsContract(newStorage: NewStorage): void {
     await using store = await openFixture(newStorage);
     await store.blobs.ready();
   });
+
+  test("a store that is set up takes writes, of which nothing shows afterwards", async () => {
+    await using store = await openFixture(newStorage);
+    await atOnce(5, () => store.blobs.writable());
+    expect(await collect(store.blobs.list())).toEqual([]);
+  });
 }
 
 /** The whole of a stored ciphertext; throws when there is none. */

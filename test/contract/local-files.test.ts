@@ -154,6 +154,7 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await expect(store.blobs.delete(ref.key)).rejects.toBeInstanceOf(StorageUnavailable);
       await expect(collect(store.blobs.list())).rejects.toBeInstanceOf(StorageUnavailable);
       await expect(store.blobs.ready()).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(store.blobs.writable()).rejects.toBeInstanceOf(StorageUnavailable);
       await rm(blobs);
       await rename(away, blobs);
       await store.blobs.ready();
@@ -193,6 +194,14 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       database.close();
     });
 
+    test("is written to, when it is asked whether it takes writes", async () => {
+      await using store = await openStorage();
+      const log = join(store.dataDir, "records.sqlite-wal");
+      const before = (await stat(log)).size;
+      await store.records.writable();
+      expect((await stat(log)).size).toBeGreaterThan(before);
+    });
+
     test("that is no database is refused", async () => {
       await using storage = await newLocalStorage();
       await writeFile(join(storage.dataDir, "records.sqlite"), "x".repeat(10_000));
@@ -206,7 +215,9 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       const other = new Database(join(storage.dataDir, "records.sqlite"));
       other.run("BEGIN IMMEDIATE");
       await expect(create(records, "b1")).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(records.writable()).rejects.toBeInstanceOf(StorageUnavailable);
       expect(await records.read("b1")).toBeNull();
+      await records.ready();
       other.run("ROLLBACK");
       await create(records, "b1");
       other.close();

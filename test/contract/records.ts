@@ -7,6 +7,7 @@ import {
   create,
   isSpent,
   labelOf,
+  MINUTE_MS,
   main,
   type NewStorage,
   once,
@@ -259,5 +260,16 @@ export function commitContract(newStorage: NewStorage): void {
     await using store = await openFixture(newStorage);
     await store.records.ready();
     await atOnce(5, () => store.records.ready());
+  });
+
+  test("a store that is set up takes writes, of which nothing shows afterwards", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    await create(records, "b1", { claim: [main("f1")] });
+    await atOnce(5, () => records.writable());
+    store.clock.advance(24 * 60 * MINUTE_MS);
+    expect((await collect(records.list())).map(({ backupId }) => backupId)).toEqual(["b1"]);
+    expect((await collect(records.listFactors())).map(({ backupId }) => backupId)).toEqual(["b1"]);
+    expect([await records.countExpired(), await records.sweepExpired()]).toEqual([0, 0]);
   });
 }

@@ -108,6 +108,14 @@ for (const driver of DRIVERS)
       expect(await value(calls, { store: "blobs", call: "put", outcome: "ok" })).toBeGreaterThan(0);
     });
 
+    test("are on an address of their own, where one is configured", async () => {
+      const env = { HOST: "0.0.0.0", METRICS_HOST: "127.0.0.1" };
+      await using apart = await startService(driver, { env });
+      const { url, metricsUrl } = apart.server;
+      expect([new URL(url).hostname, new URL(metricsUrl).hostname]).toEqual(["localhost", "127.0.0.1"]);
+      expect((await fetch(`${metricsUrl}/metrics`)).status).toBe(200);
+    });
+
     test("are on a port of their own, with nothing beside them", async () => {
       const { url, server } = service();
       expect((await fetch(`${url}/metrics`)).status).toBe(404);

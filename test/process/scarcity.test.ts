@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import { freePort } from "../support/free-port.ts";
+import { newLocalStorage } from "../support/local-storage.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
@@ -77,6 +78,24 @@ for (const driver of DRIVERS)
       expect(await service.exited).toBe(1);
       expect(service.lines.at(-1)).toContain("bye");
     });
+  });
+
+if (DRIVERS.some(({ name }) => name === "local"))
+  test("a process whose database can no longer be written is not ready, and names that in its log", async () => {
+    await using storage = await newLocalStorage();
+    await using service = await startProcess({ ...ENV, ...storage.env }, { maxFileBlocks: 512 });
+    const client = new ApiClient({ url: service.url });
+    const ready = async () => (await fetch(`${service.url}/ready`)).status;
+    expect(await ready()).toBe(200);
+    for (let status = 200; status !== 503; ) {
+      const user = newUser();
+      status = (await client.create(await createPayload(client, user), user.backup)).status;
+      expect([200, 503]).toContain(status);
+    }
+    while ((await ready()) !== 503) await Bun.sleep(50); // an answer is good for a second
+    const parts = service.lines.map((line): { part?: string } => JSON.parse(line));
+    expect(parts.flatMap(({ part }) => part ?? [])[0]).toBe("records");
+    expect((await fetch(`${service.url}/health`)).status).toBe(200);
   });
 
 for (const driver of DRIVERS)

@@ -5,7 +5,14 @@ import { multipartBody, multipartType, part } from "../support/multipart-body.ts
 import { head, openConnection } from "../support/raw-http.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { type ServiceProcess, startProcess } from "../support/service-process.ts";
-import { createPayload, newUser, randomBytes, recovered, type User } from "../support/users.ts";
+import {
+  createPayload,
+  newUser,
+  randomBytes,
+  recovered,
+  type User,
+  userWithBackup,
+} from "../support/users.ts";
 
 for (const driver of DRIVERS)
   describe(`a process that is told to end (${driver.name})`, () => {
@@ -32,6 +39,36 @@ for (const driver of DRIVERS)
         const { backup } = await recovered(new ApiClient({ url: again.url }), user);
         expect(Buffer.from(backup, "base64").equals(user.backup)).toBe(true);
       });
+
+    test("serves as before for the configured time, but is not ready, and then finishes what runs", async () => {
+      await using storage = await driver.environment();
+      const env = { ...ENV, SHUTDOWN_DRAIN_SECONDS: "600", ...storage.env };
+      const client = (service: ServiceProcess) => new ApiClient({ url: service.url });
+      const status = async (service: ServiceProcess, path: string) =>
+        (await fetch(`${service.url}${path}`)).status;
+      await using service = await startProcess(env);
+      expect(await status(service, "/ready")).toBe(200);
+      service.signal("SIGTERM");
+      await told(service);
+      expect(await status(service, "/ready")).toBe(503);
+      const user = await userWithBackup(client(service));
+      expect((await recovered(client(service), user)).metadata.id).toBe(user.account.backupAccountId);
+      expect(await status(service, "/health")).toBe(200);
+      expect(await status(service, "/ready")).toBe(503);
+      await Bun.sleep(1_500); // for the second signal to be one of its own
+      service.signal("SIGTERM");
+      expect(await service.exited).toBe(1);
+    });
+
+    test("closes its port when the configured time is over", async () => {
+      await using storage = await driver.environment();
+      await using service = await startProcess({ ...ENV, SHUTDOWN_DRAIN_SECONDS: "1", ...storage.env });
+      const sentMs = performance.now();
+      service.signal("SIGTERM");
+      expect(await service.exited).toBe(0);
+      expect(performance.now() - sentMs).toBeGreaterThan(999);
+      expect(service.lines.at(-1)).toContain("bye");
+    });
 
     test("a second time, and that is not the same signal once more, ends at once", async () => {
       await using storage = await driver.environment();

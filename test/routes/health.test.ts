@@ -52,17 +52,30 @@ for (const driver of DRIVERS)
       calls.length = 0;
 
       expect(statuses(await askers(3))).toEqual([503, 503, 503]);
-      expect(calls).toEqual(["records", "ready"]);
+      expect(calls).toEqual(["records", "ready", "writable"]);
       expect(service.logged.filter((line) => line.includes('"not ready"'))).toHaveLength(1);
       isDown = false;
       service.clock.advance(999);
       expect(statuses(await askers(1))).toEqual([503]);
       service.clock.advance(1);
       expect(statuses(await askers(2))).toEqual([200, 200]);
-      expect(calls).toEqual(["records", "ready", "records", "ready"]);
+      expect(calls).toEqual(["records", "ready", "writable", "records", "ready", "writable"]);
       service.clock.advance(-60_000); // a clock that was set back does not make the answer last
       expect(statuses(await askers(1))).toEqual([200]);
-      expect(calls).toHaveLength(6);
+      expect(calls).toHaveLength(9);
+    });
+
+    test("is not ready from the moment that the process is to end, and asks no store", async () => {
+      await using service = await startService(driver);
+      expect((await ready(service)).status).toBe(200);
+      service.services.lifecycle.end();
+      service.clock.advance(60_000);
+      const answer = await ready(service);
+      expect([answer.status, answer.code()]).toEqual([503, "service_unavailable"]);
+      expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
+      expect(service.logged.filter((line) => line.includes('"not ready"'))).toEqual([]);
+      expect((await service.client.health()).status).toBe(200);
+      expect((await service.client.keypairChallenge("create")).status).toBe(200);
     });
 
     const cases: readonly (readonly [
@@ -78,6 +91,16 @@ for (const driver of DRIVERS)
       [
         "the blobs are",
         ({ records, blobs }) => ({ records, blobs: replaced(blobs, { ready: broken }) }),
+        ["blobs"],
+      ],
+      [
+        "the records take no write, as on a full disk, are",
+        ({ records, blobs }) => ({ records: replaced(records, { writable: outage }), blobs }),
+        ["records"],
+      ],
+      [
+        "the blobs take no write, as on a full disk, are",
+        ({ records, blobs }) => ({ records, blobs: replaced(blobs, { writable: outage }) }),
         ["blobs"],
       ],
       [

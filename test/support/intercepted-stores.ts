@@ -27,6 +27,7 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       sweepExpired: () => around("records.sweepExpired", () => records.sweepExpired()),
       countExpired: () => around("records.countExpired", () => records.countExpired()),
       ready: () => around("records.ready", () => records.ready()),
+      writable: () => around("records.writable", () => records.writable()),
       [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
     },
     blobs: {
@@ -36,6 +37,7 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       delete: (key) => around("blobs.delete", () => blobs.delete(key)),
       list: () => blobs.list(),
       ready: () => around("blobs.ready", () => blobs.ready()),
+      writable: () => around("blobs.writable", () => blobs.writable()),
       [Symbol.asyncDispose]: () => blobs[Symbol.asyncDispose](),
     },
   };

@@ -16,6 +16,8 @@ export interface ServiceProcess extends AsyncDisposable {
 export interface StartOptions {
   /** How many files and connections the system lets it have open. */
   readonly maxOpenFiles?: number;
+  /** How large a file may become, in blocks of 512 bytes. */
+  readonly maxFileBlocks?: number;
   /** Starts it by `bun run start`, and sends signals to all processes that this makes, as service managers do. */
   readonly byScript?: boolean;
 }
@@ -23,9 +25,14 @@ export interface StartOptions {
 /** Starts the service on free ports and resolves when it listens. */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { maxOpenFiles, byScript = false }: StartOptions = {},
+  { maxOpenFiles, maxFileBlocks, byScript = false }: StartOptions = {},
 ): Promise<ServiceProcess> {
-  const limit = maxOpenFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${maxOpenFiles}; exec "$@"`, "sh"];
+  const limits = [
+    ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
+    // without the signal a write beyond the limit fails like one on a full disk
+    ...(maxFileBlocks === undefined ? [] : ["trap '' XFSZ", `ulimit -f ${maxFileBlocks}`]),
+  ];
+  const limit = limits.length === 0 ? [] : ["sh", "-c", [...limits, 'exec "$@"'].join("; "), "sh"];
   const command = [...limit, "bun", ...(byScript ? ["run", "start"] : ["src/main.ts"])];
   const all = { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env };
   const child = spawn(all, command, byScript);

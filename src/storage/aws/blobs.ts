@@ -17,6 +17,7 @@ import { requireIntact } from "../content-file.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
 import { unlessStalled, withBody } from "./object-body.ts";
+import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
 import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
@@ -143,6 +144,18 @@ class AwsBlobs implements BlobStore {
 
   async ready(): Promise<void> {
     await Promise.all([this.#requireBucket(), requireSpool()]);
+  }
+
+  async writable(): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: probeId(this.#random),
+      Body: new Uint8Array(1),
+      ...this.#encryption,
+    });
+    await this.#attempt(`the S3 bucket ${this.#bucket} takes no write`, (abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
   }
 
   async #requireBucket(): Promise<void> {

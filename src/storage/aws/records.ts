@@ -6,6 +6,7 @@ import {
   DescribeTableCommand,
   type DynamoDBClient,
   GetItemCommand,
+  PutItemCommand,
   ScanCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
@@ -24,6 +25,7 @@ import {
 import { requireInTime } from "../late-changes.ts";
 import { changeSteps, type Step, spendSteps } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
+import { probeId } from "./probe.ts";
 import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import {
   asStored,
@@ -37,6 +39,7 @@ import {
   isLive,
   oneTimeKey,
   recordOf,
+  spentItem,
   tokenOf,
 } from "./tables.ts";
 import { transact } from "./transactions.ts";
@@ -55,6 +58,9 @@ export async function openAwsRecords(
   await requireCredentials(client);
   return new AwsRecords(client, config.tables, options);
 }
+
+/** How long an item stays that shows that the table takes a write. */
+const PROBE_KEPT_MS = 60_000;
 
 /** The order in which conflicts are told. */
 const CONFLICTS: readonly Conflict[] = ["spent", "exists", "revision", "factor-claimed"];
@@ -203,6 +209,25 @@ class AwsRecords implements RecordStore {
           throw new StorageUnavailable(`${purpose}: it is ${Table?.TableStatus ?? "in no known state"}`);
       }),
     );
+  }
+
+  /** An item that expires where items do; elsewhere the removal of one that is never there, which is a write as well. */
+  async writable(): Promise<void> {
+    const { factorLookup, backups, oneTime } = this.#tables;
+    const id = probeId(this.#random);
+    const item = spentItem({ id, expiresAtMs: this.#clock.nowMs() + PROBE_KEPT_MS }, null);
+    const put = new PutItemCommand({ TableName: oneTime, Item: item });
+    const remove = (table: string, key: Item) => new DeleteItemCommand({ TableName: table, Key: key });
+    await Promise.all([
+      this.#attempt(`the DynamoDB table ${oneTime} takes no write`, (abortSignal) =>
+        this.#client.send(put, { abortSignal }),
+      ),
+      ...[remove(factorLookup, { PK: { S: id } }), remove(backups, backupKey(id))].map((command) =>
+        this.#attempt(`the DynamoDB table ${command.input.TableName} takes no write`, (abortSignal) =>
+          this.#client.send(command, { abortSignal }),
+        ),
+      ),
+    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

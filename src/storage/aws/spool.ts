@@ -6,7 +6,15 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Digest, readContent, streamContent, streamOf, writeContent } from "../content-file.ts";
+import { PROBE } from "../../folders.ts";
+import {
+  type Digest,
+  fileAnswer,
+  readContent,
+  streamContent,
+  streamOf,
+  writeContent,
+} from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
 
@@ -37,7 +45,11 @@ export async function spool(content: Content): Promise<Spooled> {
  */
 export async function requireSpool(): Promise<void> {
   const file = await openNameless();
-  await file.close();
+  try {
+    await fileAnswer(() => file.writeFile(PROBE));
+  } finally {
+    await file.close();
+  }
 }
 
 function inMemory(pieces: readonly Uint8Array[]): Spooled {

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Random } from "../../clock.ts";
-import { makeFolder, syncDirectory } from "../../folders.ts";
+import { makeFolder, requireWritable, syncDirectory } from "../../folders.ts";
 import { orNullIfMissing } from "../../system-errors.ts";
 import {
   type Digest,
@@ -119,6 +119,10 @@ class LocalBlobs implements BlobStore {
 
   async ready(): Promise<void> {
     await fileAnswer(() => stat(this.#temporary));
+  }
+
+  async writable(): Promise<void> {
+    await fileAnswer(() => requireWritable(this.#temporary, this.#random.uuid()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
-import { gt, inArray, lte, sql } from "drizzle-orm";
+import { eq, gt, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
 import { makeFolder } from "../../folders.ts";
@@ -191,6 +191,15 @@ class LocalRecords implements RecordStore {
 
   async ready(): Promise<void> {
     this.#answer(() => this.#statements.read().get({ backupId: "" }));
+  }
+
+  /** A row that comes and goes in one transaction is written to the log like any other. */
+  async writable(): Promise<void> {
+    const id = `writable|${this.#random.uuid()}`;
+    await this.#writes.add(() => {
+      this.#db.insert(counters).values({ id, total: 0, expiresAtMs: 0 }).run();
+      this.#db.delete(counters).where(eq(counters.id, id)).run();
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
