@@ -47,7 +47,14 @@ export type HandleFrom = (request: Request, peerAddress: string) => Promise<Resp
 
 type Surroundings = Pick<
   Services,
-  "clientPseudonym" | "config" | "log" | "metrics" | "random" | "requestLimits" | "uploadBudget"
+  | "clientPseudonym"
+  | "config"
+  | "lifecycle"
+  | "log"
+  | "metrics"
+  | "random"
+  | "requestLimits"
+  | "uploadBudget"
 >;
 
 const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -77,7 +84,7 @@ export function onTooLate(request: Request, stopReading: () => void): void {
 
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
-  { clientPseudonym, config, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
+  { clientPseudonym, config, lifecycle, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
   { timeoutMs, methodsOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
@@ -121,6 +128,7 @@ export function withRequestContext(
     response.headers.set("x-request-id", context.id);
     addProtectiveHeaders(response.headers);
     cors.allowReading(request, response.headers);
+    if (lifecycle.isEnding) response.headers.set("connection", "close"); // the next request goes elsewhere
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;

@@ -37,6 +37,7 @@ export async function startServerProcess(
       ATTESTATION: "off",
       TRUSTED_PROXY_HOPS: "0",
       RATE_LIMITS: "false",
+      SHUTDOWN_DRAIN_SECONDS: "0",
       ...storage.env,
     },
     stdin: "ignore",

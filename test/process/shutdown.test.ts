@@ -47,13 +47,16 @@ for (const driver of DRIVERS)
       const status = async (service: ServiceProcess, path: string) =>
         (await fetch(`${service.url}${path}`)).status;
       await using service = await startProcess(env);
-      expect(await status(service, "/ready")).toBe(200);
+      const before = await fetch(`${service.url}/ready`);
+      expect(before.status).toBe(200);
+      expect(before.headers.get("connection")).not.toBe("close");
       service.signal("SIGTERM");
       await told(service);
       expect(await status(service, "/ready")).toBe(503);
       const user = await userWithBackup(client(service));
       expect((await recovered(client(service), user)).metadata.id).toBe(user.account.backupAccountId);
-      expect(await status(service, "/health")).toBe(200);
+      const health = await fetch(`${service.url}/health`);
+      expect([health.status, health.headers.get("connection")]).toEqual([200, "close"]);
       expect(await status(service, "/ready")).toBe(503);
       await Bun.sleep(1_500); // for the second signal to be one of its own
       service.signal("SIGTERM");
