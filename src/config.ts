@@ -109,6 +109,8 @@ export interface Config {
     readonly maxBackupBytes: number;
     /** Memory that uploads may take together. */
     readonly maxInFlightUploadBytes: number;
+    /** How much free disk creates leave to the other operations, where the storage is a disk; 0 for none. */
+    readonly minFreeDiskBytes: number;
     readonly maxMainFactors: number;
     readonly maxSyncFactors: number;
   };
@@ -193,6 +195,7 @@ export function loadConfig(env: Environment): Config {
         MAX_BACKUP_BYTES + 2 * MIB,
         1024 * 1024 * MIB,
       ),
+      minFreeDiskBytes: read.integer("MIN_FREE_DISK_BYTES", 512 * MIB, 0, 1024 * 1024 * MIB),
       maxMainFactors: read.integer("MAX_MAIN_FACTORS", 10, 1, 10),
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },

@@ -17,6 +17,7 @@ import { ServiceError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
+import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
@@ -47,6 +48,7 @@ export interface Services extends AsyncDisposable {
   readonly clientPseudonym: ClientPseudonym;
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
+  readonly diskReserve: DiskReserve;
   readonly readingTurns: ReadingTurns;
   /**
    * Loads the code that was left for later, before a request has to wait for it. Where that fails, as when no file can be
@@ -119,6 +121,18 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 
   const uploadBudget = createUploadBudget(config.limits.maxInFlightUploadBytes);
   metrics.watchUploadMemory(() => uploadBudget.heldBytes);
+  const freeBytes = () => blobs.freeBytes();
+  if ((await freeBytes()) !== null) metrics.watchFreeDisk(freeBytes);
+  const minFreeBytes = config.limits.minFreeDiskBytes;
+  const diskReserve = createDiskReserve({
+    minFreeBytes,
+    freeBytes,
+    clock,
+    onChange: (hasRoom, bytes) =>
+      hasRoom
+        ? log.info({ freeBytes: bytes, minFreeBytes }, "backups are created again")
+        : log.error({ freeBytes: bytes, minFreeBytes }, "the disk is too full: no backup is created"),
+  });
 
   return {
     config,
@@ -146,6 +160,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     clientPseudonym: createClientPseudonym(keys, clock),
     backups,
     uploadBudget,
+    diskReserve,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
     async warmUp() {
       await passkeys.load();

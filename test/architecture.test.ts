@@ -6,6 +6,7 @@ const ROOT = join(import.meta.dir, "..");
 
 /** Files that every part may use: they depend on nothing of ours but each other. */
 const SHARED = [
+  "at-most-every.ts",
   "chunks.ts",
   "clock.ts",
   "errors.ts",
@@ -72,6 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "server.ts": ["app.ts", "http", "services.ts", "telemetry"],
   "main.ts": ["app.ts", "backup", "config.ts", "server.ts", "services.ts", "version.ts"],
+  "at-most-every.ts": [],
   "background.ts": ["telemetry"],
   "config.ts": ["environment.ts", "deep-freeze.ts"],
   "environment.ts": ["crypto"],

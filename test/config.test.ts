@@ -50,6 +50,7 @@ describe("the defaults", () => {
       limits: {
         maxBackupBytes: 15_728_640,
         maxInFlightUploadBytes: 268_435_456,
+        minFreeDiskBytes: 536_870_912,
         maxMainFactors: 10,
         maxSyncFactors: 25,
       },
@@ -116,6 +117,7 @@ describe("the defaults", () => {
       limits: {
         maxBackupBytes: 15_728_640,
         maxInFlightUploadBytes: 268_435_456,
+        minFreeDiskBytes: 536_870_912,
         maxMainFactors: 10,
         maxSyncFactors: 25,
       },
@@ -155,7 +157,13 @@ describe("the defaults", () => {
         "STORAGE_DRIVER",
         "DATA_DIR",
       ],
-      ...["CHALLENGE_TOKEN_KEYS", "MAX_BACKUP_BYTES", "MAX_MAIN_FACTORS", "MAX_SYNC_FACTORS"],
+      ...[
+        "CHALLENGE_TOKEN_KEYS",
+        "MAX_BACKUP_BYTES",
+        "MIN_FREE_DISK_BYTES",
+        "MAX_MAIN_FACTORS",
+        "MAX_SYNC_FACTORS",
+      ],
       ...["WEBAUTHN_RP_ID", "WEBAUTHN_RP_NAME", "WEBAUTHN_ORIGINS", "GOOGLE_CLIENT_ID", "GOOGLE_JWKS_URL"],
       ...[
         "GOOGLE_ISSUER",
@@ -232,6 +240,7 @@ describe("each variable is read", () => {
       { rateLimits: { addressCreatedBytesPerHour: 15_728_640 } },
     ],
     [{ MAX_IN_FLIGHT_UPLOAD_BYTES: "17825792" }, { limits: { maxInFlightUploadBytes: 17_825_792 } }],
+    [{ MIN_FREE_DISK_BYTES: "0" }, { limits: { minFreeDiskBytes: 0 } }],
     [{ MAX_BACKUP_BYTES: "1" }, { limits: { maxBackupBytes: 1 } }],
     [
       { MAX_MAIN_FACTORS: "1", MAX_SYNC_FACTORS: "25" },
@@ -390,6 +399,7 @@ describe("a problem is told", () => {
     ["TRUSTED_PROXY_HOPS", ["-1", "11", "one", "1.0"]],
     ["SHUTDOWN_DRAIN_SECONDS", ["-1", "601", "10s"]],
     ["MAX_BACKUP_BYTES", ["0", "15728641", "15MiB"]],
+    ["MIN_FREE_DISK_BYTES", ["-1", "512MiB", "1099511627777"]],
     ["MAX_MAIN_FACTORS", ["0", "11"]],
     ["RATE_LIMIT_ADDRESS_CREATES_PER_HOUR", ["0", "1000001", "many"]],
     ["RATE_LIMIT_ADDRESS_CREATED_BYTES_PER_HOUR", ["0", "15728639", "1GiB"]],

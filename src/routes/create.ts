@@ -53,16 +53,17 @@ export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMet
 const context = { operation: "create" } as const;
 
 export function create(services: Services) {
-  const { authenticator, backups, challengeTokens, config, requestLimits } = services;
+  const { authenticator, backups, challengeTokens, config, diskReserve, requestLimits } = services;
   const { uploadBudget: budget, readingTurns } = services;
   const { maxBackupBytes } = config.limits;
   const uploadOptions = { maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     "/v1/create",
-    ({ request }) => {
+    async ({ request }) => {
       const { address } = contextOf(request);
       const maxBytes = Math.min(declaredLength(request.headers) ?? Number.POSITIVE_INFINITY, maxBackupBytes);
       requestLimits.admitCreate(address, maxBytes);
+      await diskReserve.requireRoom();
       return withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
         const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
         const accountProof = await proveAccount(payload);
@@ -88,7 +89,8 @@ export function create(services: Services) {
           mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
           syncFactor: { ...sync, kind: keypairKind(sync.kind) },
         };
-        const backupMetadata = await requestLimits.create(address, maxBytes, content, (counted) =>
+        const stored = diskReserve.whileRoom(content);
+        const backupMetadata = await requestLimits.create(address, maxBytes, stored, (counted) =>
           backups.create({ ...created, content: counted }),
         );
         return { backupId: payload.backupAccountId, backupMetadata };
@@ -101,7 +103,8 @@ export function create(services: Services) {
         summary: "Create a backup",
         description:
           "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this operation. " +
-          "Of several requests for one account id or one factor exactly one succeeds; the others leave nothing behind.",
+          "Of several requests for one account id or one factor exactly one succeeds; the others leave nothing behind. " +
+          "A service whose disk is nearly full answers `service_unavailable`.",
         body: { payload: CreatePayload },
         response: CreateResponse,
         errors: [

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import type { Clock } from "../clock.ts";
+import { atMostEvery } from "../at-most-every.ts";
 import { ServiceError } from "../errors.ts";
 import { requireAnswerFolder } from "../http/answer-files.ts";
 import { operation } from "../http/openapi.ts";
@@ -19,7 +19,7 @@ const ReadyResponse = Type.Object({ status: Type.Literal("ok") });
 const EXAMINED_MS = 1000;
 
 export function health({ records, blobs, clock, config, lifecycle, log, random }: Services) {
-  const isReady = remembered(EXAMINED_MS, clock, async () => {
+  const isReady = atMostEvery(EXAMINED_MS, clock, async () => {
     const parts = [
       ["records", Promise.all([records.ready(), records.writable()])],
       ["blobs", Promise.all([blobs.ready(), blobs.writable()])],
@@ -63,20 +63,4 @@ export function health({ records, blobs, clock, config, lifecycle, log, random }
         }),
       },
     );
-}
-
-/** Runs `run` when its last result came `ms` ago or earlier; who asks before, or while it runs, shares that one. */
-function remembered<T>(ms: number, clock: Clock, run: () => Promise<T>): () => Promise<T> {
-  let last: Promise<T> | null = null;
-  let endedAtMs: number | null = null;
-  return () => {
-    const isOld = endedAtMs !== null && Math.abs(clock.nowMs() - endedAtMs) >= ms;
-    if (last === null || isOld) {
-      last = run().finally(() => {
-        endedAtMs = clock.nowMs();
-      });
-      endedAtMs = null;
-    }
-    return last;
-  };
 }

@@ -204,6 +204,9 @@ export interface BlobStore extends AsyncDisposable {
   /** Deletes a ciphertext; one that is already gone is no error. */
   delete(key: string): Promise<void>;
 
+  /** How many bytes there is room for besides what is stored; `null` where there always is. */
+  freeBytes(): Promise<number | null>;
+
   /** Every stored ciphertext, in no order. */
   list(): AsyncIterable<{ readonly key: string; readonly size: number; readonly storedAtMs: number }>;
 

@@ -30,6 +30,7 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   return {
     put: (backupId, content) => timed("put", () => store.put(backupId, content)),
     get: (ref) => timed("get", () => store.get(ref)),
+    freeBytes: () => store.freeBytes(),
     sizeOf: (key) => timed("sizeOf", () => store.sizeOf(key)),
     delete: (key) => timed("delete", () => store.delete(key)),
     list: () => store.list(),

@@ -126,6 +126,18 @@ export function createMetrics() {
       });
     },
 
+    /** Has the free space of the disk asked for whenever the figures are read; not a number while it is not known. */
+    watchFreeDisk(bytes: () => Promise<number | null>): void {
+      new Gauge({
+        name: "storage_free_bytes",
+        help: "Free space of the disk that the backups are on",
+        registers,
+        async collect() {
+          this.set((await bytes().catch(() => null)) ?? Number.NaN);
+        },
+      });
+    },
+
     /** Starts to measure how late timers fire; the result stops it. */
     watchEventLoop(): () => void {
       let dueMs = performance.now() + EVENT_LOOP_PROBE_MS;

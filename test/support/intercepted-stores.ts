@@ -4,12 +4,12 @@ import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 /** Names a call to a store, such as `records.commit`. */
 export type StoreCall =
   | `records.${Exclude<keyof RecordStore & string, "list" | "listFactors" | "asStored">}`
-  | `blobs.${Exclude<keyof BlobStore & string, "list">}`;
+  | `blobs.${Exclude<keyof BlobStore & string, "list" | "freeBytes">}`;
 
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
 export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise<T>;
 
-/** The same stores with every call (but listings) going through `around`. */
+/** The same stores with every call (but listings, and the look at the free space) going through `around`. */
 export function interceptedStores({ records, blobs }: Stores, around: Interceptor): Stores {
   return {
     records: {
@@ -33,6 +33,7 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
     blobs: {
       put: (backupId, content) => around("blobs.put", () => blobs.put(backupId, content)),
       get: (ref) => around("blobs.get", () => blobs.get(ref)),
+      freeBytes: () => blobs.freeBytes(),
       sizeOf: (key) => around("blobs.sizeOf", () => blobs.sizeOf(key)),
       delete: (key) => around("blobs.delete", () => blobs.delete(key)),
       list: () => blobs.list(),

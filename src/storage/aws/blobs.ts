@@ -125,6 +125,10 @@ class AwsBlobs implements BlobStore {
     );
   }
 
+  async freeBytes(): Promise<null> {
+    return null;
+  }
+
   async *list() {
     let next: string | undefined;
     do {

@@ -1,6 +1,6 @@
 /** The blob store of the embedded driver: one file per ciphertext, `blobs/<2 hex>/<uuid>`. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { mkdir, open, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, rename, stat, statfs, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Random } from "../../clock.ts";
 import { makeFolder, requireWritable, syncDirectory } from "../../folders.ts";
@@ -32,6 +32,8 @@ export interface LocalBlobsOptions {
 interface Disk {
   /** Makes the entries of a folder durable. */
   syncDirectory(path: string): Promise<void>;
+  /** How many bytes the file system of a folder has left for us. */
+  freeBytes(path: string): Promise<number>;
 }
 
 /** Opens (and creates) `blobs/` in `dataDir`. Folders are made with mode 0700, files with 0600. */
@@ -43,7 +45,7 @@ export async function openLocalBlobs({ dataDir, random, disk }: LocalBlobsOption
   // the database is in the one; the other may be what a process left that was killed while it made it
   await syncDirectory(dataDir);
   await syncDirectory(root);
-  return new LocalBlobs(root, temporary, random, { syncDirectory, ...disk });
+  return new LocalBlobs(root, temporary, random, { syncDirectory, freeBytes, ...disk });
 }
 
 class LocalBlobs implements BlobStore {
@@ -107,6 +109,10 @@ class LocalBlobs implements BlobStore {
     await fileAnswer(() => removeIfThere(this.#path(key)));
   }
 
+  async freeBytes(): Promise<number> {
+    return fileAnswer(() => this.#disk.freeBytes(this.#root));
+  }
+
   async *list() {
     for (const folder of await fileAnswer(() => readdir(this.#root))) {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
@@ -155,6 +161,11 @@ class LocalBlobs implements BlobStore {
     made.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
     return made;
   }
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
 }
 
 export function isBlobKey(key: string): boolean {

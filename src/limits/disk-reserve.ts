@@ -1,0 +1,61 @@
+import { atMostEvery } from "../at-most-every.ts";
+import { chunksOf } from "../chunks.ts";
+import type { Clock } from "../clock.ts";
+import { ServiceError } from "../errors.ts";
+
+/** Keeps some of the disk free of new backups, so that the owners of those that are there can go on. */
+export interface DiskReserve {
+  /** @throws ServiceError `service_unavailable` when less than the reserve is free. */
+  requireRoom(): Promise<void>;
+  /** The same content, which fails like {@link requireRoom} as soon as the disk has become too full. */
+  whileRoom(content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+}
+
+export interface DiskReserveOptions {
+  /** 0 for no reserve. */
+  readonly minFreeBytes: number;
+  /** `null` where there is always room. */
+  readonly freeBytes: () => Promise<number | null>;
+  readonly clock: Clock;
+  /** Called when the disk has become too full, and when there is room again. */
+  readonly onChange: (hasRoom: boolean, freeBytes: number) => void;
+}
+
+/** How old a measurement may be. What is written meanwhile is far less than a sensible reserve. */
+const MEASURED_EVERY_MS = 200;
+
+export function createDiskReserve({
+  minFreeBytes,
+  freeBytes,
+  clock,
+  onChange,
+}: DiskReserveOptions): DiskReserve {
+  let hadRoom = true;
+  const measure = atMostEvery(MEASURED_EVERY_MS, clock, async () => {
+    const free = await freeBytes();
+    if (free === null) return true;
+    const hasRoom = free >= minFreeBytes;
+    if (hasRoom !== hadRoom) onChange(hasRoom, free);
+    hadRoom = hasRoom;
+    return hasRoom;
+  });
+
+  async function requireRoom(): Promise<void> {
+    if (minFreeBytes > 0 && !(await measure()))
+      throw new ServiceError("service_unavailable", "The disk is too full for new backups");
+  }
+
+  return {
+    requireRoom,
+    whileRoom(content) {
+      if (minFreeBytes === 0) return content;
+      const chunks = content[Symbol.asyncIterator]();
+      const next = async () => {
+        await requireRoom();
+        const { value, done } = await chunks.next();
+        return done === true ? null : value;
+      };
+      return chunksOf(next, async () => chunks.return?.());
+    },
+  };
+}
