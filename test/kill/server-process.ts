@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { TestStorage } from "../drivers.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
+import { linesOf } from "../support/service-process.ts";
 
 export interface ServerProcess {
   readonly url: string;
@@ -70,16 +71,6 @@ export async function startServerProcess(
     };
   }
   throw new Error(`the service ended before it listened: ${await errors}`);
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
 }
 
 async function drain(lines: AsyncIterable<string>): Promise<void> {

@@ -89,7 +89,8 @@ function spawn(
   });
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncIterable<string> {
+/** What a process writes, line by line. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const chunk of stream) {

@@ -1,0 +1,34 @@
+/**
+ * A process that writes a ciphertext, says so, and commits to it when it is told to on its standard input. Its clock is
+ * ahead by the milliseconds that the file named by its argument holds.
+ */
+import { readFileSync } from "node:fs";
+import { withNewBlob } from "../../src/backup/new-content.ts";
+import { loadStorageConfig } from "../../src/cli/storage-config.ts";
+import { type Clock, systemClock, systemRandom } from "../../src/clock.ts";
+import { openStores } from "../../src/services.ts";
+
+const [offsetFile = ""] = process.argv.slice(2);
+const clock: Clock = {
+  nowMs: () => systemClock.nowMs() + Number(readFileSync(offsetFile, "utf8")),
+  elapsedMs: () => systemClock.elapsedMs(),
+};
+const { records, blobs } = await openStores(loadStorageConfig(process.env), { clock, random: systemRandom });
+const discard = ({ key }: { readonly key: string }) => blobs.delete(key);
+
+try {
+  const outcome = await withNewBlob(
+    { records, blobs, clock, discard },
+    "late",
+    [Buffer.from("x")],
+    async (blob, commit) => {
+      process.stdout.write("written\n");
+      for await (const _line of console) break;
+      return commit({ backupId: "late", expect: "absent", next: { blob, metadata: {} } });
+    },
+  );
+  process.stdout.write(`${outcome}\n`);
+} catch (error) {
+  process.stdout.write(`${error instanceof Error ? error.name : error}\n`);
+}
+process.exit();
