@@ -89,7 +89,7 @@ export interface Config {
     readonly metricsPort: number;
     /** Whether other processes of this machine may serve the same port. */
     readonly reusePort: boolean;
-    /** How long the service goes on as before when it was told to end, but for saying that it is not ready. */
+    /** How long after a signal the service still serves, while `/ready` says that it is not ready. */
     readonly shutdownDrainSeconds: number;
     /** How many proxies of the operator's a request passes; they report the client's address. */
     readonly trustedProxyHops: number;

@@ -56,7 +56,7 @@ export function health({ records, blobs, clock, config, lifecycle, log, random }
           summary: "Whether requests can be served",
           description:
             "Asks every store whether it answers, is set up and takes a write, and whether large answers can be made; at most " +
-            "once a second, whoever asks. Not while the service is shutting down.",
+            "once a second. Answers 503 while the service is shutting down.",
           body: "none",
           response: ReadyResponse,
           errors: [],

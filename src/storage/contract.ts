@@ -158,7 +158,7 @@ export interface RecordStore extends AsyncDisposable {
 
   /**
    * Every backup and its current blob, in no order. Records that change meanwhile may show either state. A commit that
-   * was begun before the call is in the list or does not happen, or judges its blob's age after the call.
+   * is missing in the list compared its {@link Change.newBlobSince} after the call began, or at most 15 minutes before.
    */
   list(): AsyncIterable<{ readonly backupId: string; readonly blob: BlobRef }>;
 

@@ -116,6 +116,28 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect(await records.read(change.backupId)).toMatchObject(record("new"));
     });
 
+    test("and conflicts long after an attempt without an answer may have been made by that one", async () => {
+      const conflict = { kind: "refuse", answer: cancelledTransaction("ConditionalCheckFailed") } as const;
+      const { newBlobSince: _none, ...change } = newChange();
+      for (const [minutes, isTrusted] of [
+        [8, true],
+        [10, false],
+      ] as const) {
+        proxy.clear();
+        proxy.inject({ kind: "drop answer" }, 1, () => {
+          clock.advance(minutes * 60_000);
+          return true;
+        });
+        proxy.inject(conflict, ENDLESS);
+        const own = { ...change, backupId: crypto.randomUUID() };
+        const outcome: unknown = await records.commit(own).catch((error: unknown) => error);
+        proxy.clear();
+        await proxy.settled();
+        if (isTrusted) expect(outcome).toBe("exists");
+        else expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
+      }
+    });
+
     test("because it comes too late is never sent", async () => {
       const change = newChange();
       clock.advance(60 * 60 * 1000);

@@ -1,4 +1,4 @@
-/** A service whose disk is nearly full: nobody new comes in, and everybody who is there goes on. */
+/** A service whose disk is nearly full: creates are refused, all other operations go on. */
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";

@@ -1,5 +1,5 @@
 /**
- * A process that writes a ciphertext, says so, and commits to it when it is told to on its standard input. Its clock is
+ * A process that writes a ciphertext, prints `written`, and commits to it after a line on its standard input. Its clock is
  * ahead by the milliseconds that the file named by its argument holds.
  */
 import { readFileSync } from "node:fs";

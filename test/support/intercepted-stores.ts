@@ -9,7 +9,7 @@ export type StoreCall =
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
 export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise<T>;
 
-/** The same stores with every call (but listings, and the look at the free space) going through `around`. */
+/** The same stores with every call (but listings and `freeBytes`) going through `around`. */
 export function interceptedStores({ records, blobs }: Stores, around: Interceptor): Stores {
   return {
     records: {

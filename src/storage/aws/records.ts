@@ -236,7 +236,8 @@ class AwsRecords implements RecordStore {
 
   /** As {@link transact}. */
   #transact(steps: readonly Step[], mayBeSent: () => void): Promise<readonly Step[]> {
-    return transact(this.#client, steps, mayBeSent, this.#retry, this.#random);
+    const options = { clock: this.#clock, random: this.#random, retry: this.#retry };
+    return transact(this.#client, steps, mayBeSent, options);
   }
 
   async #get(table: string, key: Item): Promise<Item | null> {

@@ -9,12 +9,20 @@ import {
   TransactionCanceledException,
   TransactWriteItemsCommand,
 } from "@aws-sdk/client-dynamodb";
-import type { Random } from "../../clock.ts";
+import { type Clock, instantOf, msSince, type Random } from "../../clock.ts";
 import { ChangeRefused, NotCommitted, StorageUnavailable } from "../contract.ts";
 import { failedSteps, type Step } from "./changes.ts";
 import { type RetryPolicy, withRetries } from "./retry.ts";
 
+/** DynamoDB remembers a token for 10 minutes. Later the same transaction is a new one, and conflicts with itself. */
+const TOKEN_KNOWN_MS = 9 * 60 * 1000;
 const PURPOSE = "the change could not be stored";
+
+export interface TransactOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retry: RetryPolicy;
+}
 
 /**
  * Takes steps, all or none; returns those whose condition did not hold, none when they were taken.
@@ -27,8 +35,7 @@ export async function transact(
   client: DynamoDBClient,
   steps: readonly Step[],
   mayBeSent: () => void,
-  retry: RetryPolicy,
-  random: Random,
+  { clock, random, retry }: TransactOptions,
 ): Promise<readonly Step[]> {
   if (steps.length === 0) return [];
   const command = new TransactWriteItemsCommand({
@@ -36,6 +43,7 @@ export async function transact(
     TransactItems: steps.map((step) => step.write),
   });
   beforeSending(command, mayBeSent);
+  const startedAt = instantOf(clock);
   let inDoubt = false;
   const onDoubt = () => {
     inDoubt = true;
@@ -52,7 +60,10 @@ export async function transact(
     }
   }
   try {
-    return await withRetries(PURPOSE, retry, random, attempt, onDoubt);
+    const failed = await withRetries(PURPOSE, retry, random, attempt, onDoubt);
+    if (inDoubt && failed.length > 0 && msSince(startedAt, clock) > TOKEN_KNOWN_MS)
+      throw new StorageUnavailable("an earlier attempt may be what the change conflicts with");
+    return failed;
   } catch (error) {
     if (!(error instanceof StorageUnavailable)) throw error;
     if (inDoubt) throw new StorageUnavailable(PURPOSE, { cause: error });
