@@ -47,14 +47,7 @@ export type HandleFrom = (request: Request, peerAddress: string) => Promise<Resp
 
 type Surroundings = Pick<
   Services,
-  | "clientPseudonym"
-  | "config"
-  | "lifecycle"
-  | "log"
-  | "metrics"
-  | "random"
-  | "requestLimits"
-  | "uploadBudget"
+  "clientPseudonym" | "config" | "lifecycle" | "log" | "metrics" | "random" | "requestLimits" | "uploadBudget"
 >;
 
 const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
