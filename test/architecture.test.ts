@@ -100,7 +100,6 @@ const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
   "drizzle-orm": /^storage\/local\//,
   jose: /^auth\//,
   "@levischuck/tiny-cbor": /^auth\//,
-  multipasta: /^http\//,
   pino: /^telemetry\//,
   "prom-client": /^telemetry\//,
 };

@@ -6,7 +6,8 @@ import { ServiceError } from "../errors.ts";
 import type { ReadingTurns } from "../limits/reading-turns.ts";
 import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
 import { jsonText, limitedBody, limitedLength, parseJson, tooLarge } from "./body.ts";
-import { type Part, UploadParts } from "./multipart.ts";
+import { UploadParts } from "./multipart.ts";
+import type { Part } from "./part.ts";
 import { describeMismatch } from "./validation.ts";
 
 export interface UploadOptions {
@@ -67,7 +68,7 @@ export async function withUpload<T extends TSchema, Result>(
 function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck<T>): Static<T> {
   if (payload === null) throw new ServiceError("missing_payload_field", "The part payload is missing");
   if (payload.size > MAX_PAYLOAD_BYTES) throw tooLarge(MAX_PAYLOAD_BYTES);
-  const value = parseJson(jsonText(payload.chunks, "The part payload"), "The part payload");
+  const value = parseJson(jsonText([payload.takeAll()], "The part payload"), "The part payload");
   if (!schema.Check(value))
     throw new ServiceError(
       "invalid_payload",
@@ -82,8 +83,8 @@ function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding)
   return chunksOf(
     async () => {
       for (;;) {
-        const chunk = parts.backup?.chunks.shift();
-        if (chunk !== undefined) return chunk;
+        const chunk = parts.backup?.take() ?? null;
+        if (chunk !== null) return chunk;
         if (!hasMore) break;
         hasMore = await parts.advance();
         holding.arrived(parts.size, 0);
@@ -103,7 +104,7 @@ async function orEndOf<T>(parts: UploadParts, step: () => T): Promise<T> {
   try {
     return step();
   } catch (error) {
-    while (await parts.advance()) parts.backup?.chunks.splice(0);
+    while (await parts.advance()) parts.backup?.takeAll();
     throw error;
   }
 }

@@ -1,57 +1,23 @@
 import { describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { chunksOf } from "../../src/chunks.ts";
-import { ServiceError } from "../../src/errors.ts";
 import { withUpload } from "../../src/http/upload.ts";
 import { ReadingTurns } from "../../src/limits/reading-turns.ts";
 import { createUploadBudget } from "../../src/limits/upload-budget.ts";
 import { BOUNDARY, multipartBody, multipartType, type PartText, part } from "../support/multipart-body.ts";
-import { randomBytes } from "../support/users.ts";
+import {
+  BACKUP,
+  BACKUP_BYTES,
+  codeOf,
+  EXPECTED,
+  MAX_BACKUP_BYTES,
+  PAYLOAD,
+  type Sent,
+  schema,
+  upload,
+} from "../support/read-upload.ts";
 
-const schema = TypeCompiler.Compile(Type.Object({ name: Type.String() }));
-const MAX_BACKUP_BYTES = 1_000;
 const MIB = 1024 * 1024;
 const readingTurns = new ReadingTurns(8, 1_000);
-
-const PAYLOAD = part("payload", '{"name":"ä"}', "", ["content-type: application/json"]);
-/** Looks like the end of a part in as many ways as it can without being one. */
-const BACKUP_BYTES = Buffer.concat([
-  Buffer.from(`\r\n--\r\n--${BOUNDARY.slice(0, -1)}\r\n--${BOUNDARY}`.slice(0, -1)),
-  randomBytes(40),
-  Buffer.from("\r\n\r\n--\r\r\n-"),
-]);
-const BACKUP = part("backup", BACKUP_BYTES, '; filename="b.bin"', ["content-type: application/octet-stream"]);
-
-interface Sent {
-  readonly body: Uint8Array | ReadableStream<Uint8Array>;
-  readonly contentType?: string;
-}
-
-async function upload({ body, contentType = multipartType() }: Sent) {
-  const init = { method: "POST", headers: { "content-type": contentType }, body: body as never };
-  const budget = createUploadBudget(64 * MIB);
-  const request = new Request("http://localhost/", init);
-  return withUpload(
-    request,
-    schema,
-    { maxBackupBytes: MAX_BACKUP_BYTES, budget, readingTurns },
-    async (payload, content) => ({
-      payload,
-      backup: Buffer.concat(await Array.fromAsync(content)),
-    }),
-  );
-}
-
-async function codeOf(sent: Sent): Promise<string> {
-  try {
-    await upload(sent);
-    return "accepted";
-  } catch (error) {
-    if (error instanceof ServiceError) return error.code;
-    throw error;
-  }
-}
 
 function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   return new ReadableStream({
@@ -61,8 +27,6 @@ function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
     },
   });
 }
-
-const EXPECTED = { payload: { name: "ä" }, backup: BACKUP_BYTES };
 
 describe("an upload is read", () => {
   const plain = part("backup", BACKUP_BYTES);
