@@ -4,6 +4,7 @@ import type { AttestationVerifier } from "../auth/attestation.ts";
 import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
+import { requireNoCoding } from "./content-coding.ts";
 import { declaredLength } from "./declared-length.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { contextOf, onTooLate } from "./request-context.ts";
@@ -43,6 +44,7 @@ export function jsonBody<T extends TSchema>(schema: T) {
 /** As {@link jsonBody}, but a request without a body counts as `{}`, whatever type it names. */
 export function optionalJsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, async (request) => {
+    requireNoCoding(request);
     if (isJson(request.headers.get("content-type"))) {
       const chunks = await readWhole(request, MAX_JSON_BYTES);
       return chunks.every(({ length }) => length === 0) ? "{}" : jsonText(chunks, "The body");
@@ -96,6 +98,7 @@ function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promis
 }
 
 async function readJson(request: Request, maxBytes: number): Promise<string> {
+  requireNoCoding(request);
   if (!isJson(request.headers.get("content-type"))) throw unsupportedType();
   return jsonText(await readWhole(request, maxBytes), "The body");
 }

@@ -1,5 +1,6 @@
 import type { ErrorCode, ServiceError } from "../errors.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
+import { UnsupportedCoding } from "./content-coding.ts";
 
 /** The status each code travels with. Exhaustive: a new code does not compile until it has one. */
 const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -105,6 +106,11 @@ export function errorResponse(
 
 /** The answer to an error that has a code. */
 export function serviceErrorResponse(error: ServiceError): Response {
-  const headers = error instanceof TooManyRequests ? { "retry-after": String(error.retryAfterS) } : {};
-  return errorResponse(error.code, error.message, statusOf(error.code), headers);
+  return errorResponse(error.code, error.message, statusOf(error.code), headersFor(error));
+}
+
+function headersFor(error: ServiceError): Readonly<Record<string, string>> {
+  if (error instanceof TooManyRequests) return { "retry-after": String(error.retryAfterS) };
+  if (error instanceof UnsupportedCoding) return { "accept-encoding": "identity" };
+  return {};
 }

@@ -6,6 +6,7 @@ import { ServiceError } from "../errors.ts";
 import type { ReadingTurns } from "../limits/reading-turns.ts";
 import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
 import { jsonText, limitedBody, limitedLength, parseJson, tooLarge } from "./body.ts";
+import { requireNoCoding } from "./content-coding.ts";
 import { UploadParts } from "./multipart.ts";
 import type { Part } from "./part.ts";
 import { describeMismatch } from "./validation.ts";
@@ -40,6 +41,7 @@ export async function withUpload<T extends TSchema, Result>(
   { maxBackupBytes, budget, readingTurns }: UploadOptions,
   use: (payload: Static<T>, content: AsyncIterable<Uint8Array>) => Promise<Result>,
 ): Promise<Result> {
+  requireNoCoding(request);
   const maxBytes = maxBackupBytes + OVERHEAD_BYTES;
   const declared = limitedLength(request, maxBytes) ?? maxBytes;
   using holding = budget.admit(declared);
