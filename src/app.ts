@@ -1,9 +1,11 @@
 /** The HTTP application: every route behind the same error handling, limits, logging and figures. */
 import { Elysia } from "elysia";
+import { type Clock, systemClock } from "./clock.ts";
 import { apiReference } from "./http/api-reference.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { jsonResponse } from "./http/json-response.ts";
 import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
+import { DISCARD_LIMITS, type DiscardLimits } from "./http/unread-body.ts";
 import { routes } from "./routes/index.ts";
 import type { Services } from "./services.ts";
 import { version } from "./version.ts";
@@ -11,6 +13,10 @@ import { version } from "./version.ts";
 export interface AppOptions {
   /** How long a request may take until its answer begins; 30 s if not given. */
   readonly timeoutMs?: number;
+  /** What that is measured with; the system's if not given. */
+  readonly clock?: Pick<Clock, "elapsedMs">;
+  /** How much is read of a body that nobody wants. */
+  readonly discardLimits?: DiscardLimits;
 }
 
 export interface App {
@@ -24,7 +30,10 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 export const ROUTER_OPTIONS = { strictPath: true, handler: { standardHostname: false } } as const;
 
 /** Reads no environment and opens no port. */
-export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }: AppOptions = {}): App {
+export function createApp(
+  services: Services,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, clock = systemClock, discardLimits = DISCARD_LIMITS }: AppOptions = {},
+): App {
   const methods = new Map<string, string[]>();
   const methodsOf = (path: string) => methods.get(path) ?? [];
   const business = routes(services);
@@ -42,6 +51,8 @@ export function createApp(services: Services, { timeoutMs = DEFAULT_TIMEOUT_MS }
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   return {
-    fetch: withRequestContext(services, { timeoutMs, methodsOf }, (request) => app.fetch(request)),
+    fetch: withRequestContext(services, { timeoutMs, clock, discardLimits, methodsOf }, (request) =>
+      app.fetch(request),
+    ),
   };
 }

@@ -17,8 +17,13 @@ export interface RunningServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Bun closes connections that are silent for this long; it must exceed the time that a request may take. */
-const IDLE_TIMEOUT_S = 60;
+/**
+ * Connections on which nothing is sent for this long are closed, while no request is being handled. Longer than the 60 s
+ * after which common load balancers give up a connection: it must be them who close it, or they use it just then.
+ */
+export const IDLE_TIMEOUT_S = 75;
+/** While a request is handled it has a time limit of its own. */
+const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
 export function startServer(
@@ -46,7 +51,12 @@ export function startServer(
     idleTimeout: IDLE_TIMEOUT_S,
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    fetch: (request, server) => app.fetch(request, server.requestIP(request)?.address ?? ""),
+    async fetch(request, server) {
+      server.timeout(request, NO_TIMEOUT);
+      const response = await app.fetch(request, server.requestIP(request)?.address ?? "");
+      server.timeout(request, IDLE_TIMEOUT_S);
+      return response;
+    },
   });
   const metricsApp = createMetricsApp(metrics);
   const metricsListener = Bun.serve({

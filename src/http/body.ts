@@ -4,15 +4,16 @@ import type { AttestationVerifier } from "../auth/attestation.ts";
 import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
+import { CollectedBytes } from "./collected-bytes.ts";
 import { requireNoCoding } from "./content-coding.ts";
 import { declaredLength } from "./declared-length.ts";
 import { isNestedDeeper } from "./json-depth.ts";
-import { contextOf, onTooLate } from "./request-context.ts";
+import { requestBodyOf } from "./request-body.ts";
+import { contextOf } from "./request-context.ts";
 import { describeMismatch } from "./validation.ts";
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
 const MAX_ATTESTED_BYTES = 1024 * 1024;
-const SMALL_BYTES = 64 * 1024;
 /** What clients send is less than half as deep. */
 const MAX_JSON_DEPTH = 32;
 
@@ -46,8 +47,8 @@ export function optionalJsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, async (request) => {
     requireNoCoding(request);
     if (isJson(request.headers.get("content-type"))) {
-      const chunks = await readWhole(request, MAX_JSON_BYTES);
-      return chunks.every(({ length }) => length === 0) ? "{}" : jsonText(chunks, "The body");
+      const bytes = await readWhole(request, MAX_JSON_BYTES);
+      return bytes.length === 0 ? "{}" : jsonText(bytes, "The body");
     }
     if (!(await isEmpty(request))) throw unsupportedType();
     return "{}";
@@ -107,19 +108,18 @@ function unsupportedType(): ServiceError {
   return new ServiceError("unsupported_media_type", "Send the body as application/json");
 }
 
-/** All of a body. What is not small takes its part of the memory that bodies may take together, while it arrives. */
-async function readWhole(request: Request, maxBytes: number): Promise<readonly Uint8Array[]> {
-  if (isSmall(request)) return [await readAtOnce(request)];
-  if (request.body === null) return [];
-  using holding = contextOf(request).bodyMemory.admit(limitedLength(request, maxBytes) ?? 0);
-  const chunks: Uint8Array[] = [];
-  let received = 0;
+/** All of a body. It takes its part of the memory that bodies may take together. */
+async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const body = requestBodyOf(request);
+  const declaredBytes = limitedLength(request, maxBytes) ?? 0;
+  using holding = contextOf(request).bodyMemory.admit(body, declaredBytes);
+  if (body.isSmall) holding.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
+  const collected = new CollectedBytes();
   for await (const chunk of limitedBody(request, maxBytes)) {
-    chunks.push(chunk);
-    received += chunk.length;
-    if (received > SMALL_BYTES) holding.arrived(received, received);
+    collected.add(chunk);
+    holding.arrived(collected.length, collected.length);
   }
-  return chunks;
+  return collected.bytes;
 }
 
 /**
@@ -131,21 +131,6 @@ export function limitedLength({ headers }: Request, maxBytes: number): number | 
   const declared = declaredLength(headers);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
   return declared;
-}
-
-/** Whether so little is declared that it may be read at once, which costs less than to read it as it arrives. */
-function isSmall({ headers }: Request): boolean {
-  const declared = declaredLength(headers);
-  return declared !== null && declared <= SMALL_BYTES;
-}
-
-/** Needs no {@link onTooLate}: the server ends such a reading when the request is answered. */
-async function readAtOnce(request: Request): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await request.arrayBuffer());
-  } catch (error) {
-    throw brokeOff(error);
-  }
 }
 
 /** @throws ServiceError `invalid_payload`; the message names the text by `what`. */
@@ -162,8 +147,8 @@ export function parseJson(text: string, what: string): unknown {
  *
  * @throws ServiceError `invalid_payload` when it is not UTF-8 or nested too deeply; the message names the text by `what`.
  */
-export function jsonText(chunks: readonly Uint8Array[], what: string): string {
-  const text = decodeUtf8(chunks, what);
+export function jsonText(bytes: Uint8Array, what: string): string {
+  const text = decodeUtf8(bytes, what);
   if (isNestedDeeper(text, MAX_JSON_DEPTH))
     throw new ServiceError("invalid_payload", `${what} is nested too deeply`);
   return text;
@@ -171,9 +156,9 @@ export function jsonText(chunks: readonly Uint8Array[], what: string): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
+function decodeUtf8(bytes: Uint8Array, what: string): string {
   try {
-    return utf8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+    return utf8.decode(bytes);
   } catch (error) {
     throw new ServiceError("invalid_payload", `${what} is not UTF-8`, { cause: error });
   }
@@ -186,60 +171,18 @@ function decodeUtf8(chunks: readonly Uint8Array[], what: string): string {
  *   `invalid_payload` when the client breaks off.
  */
 export function limitedBody(request: Request, maxBytes: number): Chunks {
-  let chunks: Chunks | null = null;
+  const body = requestBodyOf(request);
   let received = 0;
   return chunksOf(
     async () => {
-      if (chunks === null) {
-        limitedLength(request, maxBytes);
-        chunks = isSmall(request) ? onlyChunk(() => readAtOnce(request)) : arriving(request);
-      }
-      const { value } = await chunks.next();
-      received += value?.length ?? 0;
+      if (received === 0) limitedLength(request, maxBytes);
+      const bytes = await body.read();
+      received += bytes?.length ?? 0;
       if (received > maxBytes) throw tooLarge(maxBytes);
-      return value ?? null;
+      return bytes;
     },
-    async () => chunks?.return(),
+    async () => {}, // what is left of it is dealt with when the request is answered
   );
-}
-
-function onlyChunk(read: () => Promise<Uint8Array>): Chunks {
-  let isRead = false;
-  return chunksOf(
-    async () => {
-      if (isRead) return null;
-      isRead = true;
-      return read();
-    },
-    async () => {},
-  );
-}
-
-/** A client that goes away in the middle is no failure of ours, and nobody reads the answer. */
-function arriving(request: Request): Chunks {
-  const reader = (request.body ?? new Blob().stream()).getReader();
-  let isCut = false;
-  const cancel = () =>
-    reader.cancel().catch(() => {
-      // the client has gone: there is nothing left to cancel
-    });
-  onTooLate(request, () => {
-    isCut = true;
-    void cancel();
-  });
-  return chunksOf(async () => {
-    try {
-      const { value } = await reader.read();
-      if (isCut) throw new Error("the request took too long");
-      return value ?? null;
-    } catch (error) {
-      throw brokeOff(error);
-    }
-  }, cancel);
-}
-
-function brokeOff(cause: unknown): ServiceError {
-  return new ServiceError("invalid_payload", "The body broke off", { cause });
 }
 
 export function tooLarge(maxBytes: number): ServiceError {

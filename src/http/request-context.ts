@@ -1,4 +1,5 @@
 /** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
+import type { Clock } from "../clock.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
@@ -9,6 +10,9 @@ import { declaredLength } from "./declared-length.ts";
 import { errorResponse, serviceErrorResponse } from "./error-status.ts";
 import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
+import { trackBody } from "./request-body.ts";
+import { startTimeLimit } from "./time-limit.ts";
+import { type DiscardLimits, withUnreadBody } from "./unread-body.ts";
 
 /** What is known about a request while it is answered. */
 export interface RequestContext {
@@ -25,17 +29,21 @@ export interface RequestContext {
   limit: string | null;
   /** What was wrong with its attestation, where that is reported and not enforced. */
   attestationFailure: string | null;
-  /** Whether it took too long, and was answered so. */
-  isLate: boolean;
-  /** What its body counts against while it is held as a whole. */
+  /** What its body counts against. */
   readonly bodyMemory: UploadBudget;
-  /** Ends what is being read for it, when it takes too long. */
+  /** Why it is answered before its handler has come to an end, if it is. */
+  endedBy: ServiceError | null;
+  /** Ends what is being read for it when it is answered before its handler has come to an end. */
   stopReading: (() => void) | null;
 }
 
 export interface RequestContextOptions {
-  /** How long a request may take until its answer begins. */
+  /** How long a request may take until its answer begins; uploads are given more. */
   readonly timeoutMs: number;
+  /** What that is measured with. */
+  readonly clock: Pick<Clock, "elapsedMs">;
+  /** How much is read of a body that nobody wants. */
+  readonly discardLimits: DiscardLimits;
   /** The methods that a path answers; none for a path that is no route. */
   readonly methodsOf: (path: string) => readonly string[];
 }
@@ -71,14 +79,15 @@ export function recordError(context: RequestContext, error: ServiceError): void 
 /** Has what is being read for a request end when the request takes too long: nobody may dribble bytes for ever. */
 export function onTooLate(request: Request, stopReading: () => void): void {
   const context = contexts.get(request);
-  if (context?.isLate === true) stopReading();
-  else if (context !== undefined) context.stopReading = stopReading;
+  if (context === undefined) return;
+  if (context.endedBy !== null) stopReading();
+  else context.stopReading = stopReading;
 }
 
 /** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
   { clientPseudonym, config, lifecycle, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
-  { timeoutMs, methodsOf }: RequestContextOptions,
+  { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
   const cors = createCors(config.server.cors, methodsOf);
@@ -97,8 +106,8 @@ export function withRequestContext(
       code: null,
       limit: null,
       attestationFailure: null,
-      isLate: false,
       bodyMemory: uploadBudget,
+      endedBy: null,
       stopReading: null,
     };
     contexts.set(request, context);
@@ -126,27 +135,33 @@ export function withRequestContext(
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;
     record(request, context, response, performance.now() - startedMs);
-    return response;
+    return withUnreadBody(request, response, discardLimits);
   };
 
   async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
-    const late = Promise.withResolvers<Response>();
-    const timer = setTimeout(() => {
-      context.isLate = true;
-      late.resolve(errorResponse("request_timeout", "The request took too long"));
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const endEarly = (error: ServiceError) => {
+      if (context.endedBy !== null) return;
+      context.endedBy = error;
+      body.stop();
       context.stopReading?.();
-    }, timeoutMs);
+      end();
+    };
+    const body = trackBody(request, { address: context.address, clock, end: endEarly });
+    const stopTiming = startTimeLimit({
+      timeoutMs,
+      clock,
+      upload: () => (body.isUpload ? body.arrival : null),
+      onLate: () => endEarly(new ServiceError("request_timeout", "The request took too long")),
+    });
     try {
       admit();
       // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
       const answered = Promise.resolve(handle(request));
-      const first = await Promise.race([answered, late.promise]);
-      if (context.isLate) {
-        context.code = "request_timeout";
-        answered.catch((error) => log.error({ err: error, requestId: context.id }, "a late answer failed"));
-        return await late.promise;
-      }
-      return first;
+      await Promise.race([answered, ended]);
+      if (context.endedBy === null) return await answered;
+      answered.catch((error) => log.error({ err: error, requestId: context.id }, "a late answer failed"));
+      throw context.endedBy;
     } catch (error) {
       if (error instanceof ServiceError) {
         recordError(context, error);
@@ -156,7 +171,7 @@ export function withRequestContext(
       context.code = "internal_server_error";
       return errorResponse("internal_server_error", "Something went wrong");
     } finally {
-      clearTimeout(timer);
+      stopTiming();
     }
   }
 

@@ -9,6 +9,7 @@ import { jsonText, limitedBody, limitedLength, parseJson, tooLarge } from "./bod
 import { requireNoCoding } from "./content-coding.ts";
 import { UploadParts } from "./multipart.ts";
 import type { Part } from "./part.ts";
+import { requestBodyOf } from "./request-body.ts";
 import { describeMismatch } from "./validation.ts";
 
 export interface UploadOptions {
@@ -44,33 +45,37 @@ export async function withUpload<T extends TSchema, Result>(
   requireNoCoding(request);
   const maxBytes = maxBackupBytes + OVERHEAD_BYTES;
   const declared = limitedLength(request, maxBytes) ?? maxBytes;
-  using holding = budget.admit(declared);
+  const body = requestBodyOf(request);
+  body.isUpload = true;
+  using holding = budget.admit(body, declared);
+  if (body.isSmall) holding.arrived(declared, declared); // the server may hold any part of it by now
 
   const limited = limitedBody(request, maxBytes);
   const turns = declared <= UNTURNED_BYTES ? null : readingTurns.take(limited);
-  const body = turns ?? limited;
+  const chunks = turns ?? limited;
   try {
-    const parts = new UploadParts(request, body, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });
+    const parts = new UploadParts(request, chunks, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });
     while (parts.payload?.isComplete !== true && (await parts.advance()))
       holding.arrived(parts.size, parts.backup?.size ?? 0);
-    const payload = await orEndOf(parts, () => parsePayload(parts.payload, schema));
+    const payload = await orEndOf(parts, holding, () => parsePayload(parts.payload, schema));
     turns?.giveBack(); // who is asking may take a while to find out
     const content = contentOf(parts, maxBackupBytes, holding);
     try {
       return await use(payload, content);
     } catch (error) {
+      holding[Symbol.dispose](); // what is only discarded takes no memory
       await drain(content);
       throw error;
     }
   } finally {
-    await body.return();
+    await chunks.return();
   }
 }
 
 function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck<T>): Static<T> {
   if (payload === null) throw new ServiceError("missing_payload_field", "The part payload is missing");
   if (payload.size > MAX_PAYLOAD_BYTES) throw tooLarge(MAX_PAYLOAD_BYTES);
-  const value = parseJson(jsonText([payload.takeAll()], "The part payload"), "The part payload");
+  const value = parseJson(jsonText(payload.takeAll(), "The part payload"), "The part payload");
   if (!schema.Check(value))
     throw new ServiceError(
       "invalid_payload",
@@ -102,11 +107,13 @@ function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding)
 }
 
 /** Where `step` fails, reads to the end of the body first: what is wrong with the framing is told before. */
-async function orEndOf<T>(parts: UploadParts, step: () => T): Promise<T> {
+async function orEndOf<T>(parts: UploadParts, holding: Holding, step: () => T): Promise<T> {
   try {
     return step();
   } catch (error) {
-    while (await parts.advance()) parts.backup?.takeAll();
+    holding[Symbol.dispose]();
+    do parts.backup?.takeAll();
+    while (await parts.advance());
     throw error;
   }
 }

@@ -1,18 +1,30 @@
 import { ServiceError } from "../errors.ts";
+import type { Arrival } from "./arrival.ts";
 
-/** Bounds the memory that uploads, and other bodies that are not small, take together. */
+/** Bounds the memory that the bodies of requests take together, and what one client may take of it. */
 export interface UploadBudget {
   /** What is held now. */
   readonly heldBytes: number;
   /**
-   * Lets an upload of `declaredBytes` in if there is room for it now. Room is taken only by what arrives: nobody can
-   * take it by announcing something. A body that is read at once, at most 64 KiB, takes its room when it is there.
+   * Lets a body in if there is room for it now. Room is taken only by what arrives: nobody can take it by announcing
+   * something. Where there is no room, the bodies that have stood still longest are ended to make it: first those of
+   * the same address, when that has no room left, then anybody's.
    *
+   * @param declaredBytes 0 where nothing is declared.
    * @throws ServiceError `service_unavailable` when there is none.
    */
-  admit(declaredBytes: number): Holding;
+  admit(body: AdmittedBody, declaredBytes: number): Holding;
 }
 
+export interface AdmittedBody {
+  /** The client's. */
+  readonly address: string;
+  readonly arrival: Pick<Arrival, "stillMs">;
+  /** Answers the request with `error` and reads its body no further. Called at most once. */
+  end(error: ServiceError): void;
+}
+
+/** Disposing of it gives the memory back; what arrives then is not counted any more. */
 export interface Holding extends Disposable {
   /**
    * Says how much has arrived, and how much of that cannot be passed on yet.
@@ -22,36 +34,106 @@ export interface Holding extends Disposable {
   arrived(bytes: number, waitingBytes: number): void;
 }
 
+const MIB = 1024 * 1024;
 /** What an upload holds that is passed on as it arrives: a few pieces between the socket and the store, as measured. */
-const STREAMED_BYTES = 4 * 1024 * 1024;
+const STREAMED_BYTES = 4 * MIB;
+/** The share of the whole that one address may hold: a quarter, but not less than one upload of any kind takes. */
+const SHARES = 4;
+const MIN_SHARE_BYTES = 17 * MIB;
+/** Bodies up to this size have an eighth more, so that uploads cannot keep out all other requests. */
+const SMALL_BYTES = 64 * 1024;
+const SMALL_EXTRA = 1 / 8;
+/** A body that stands still for less is not ended. */
+const MIN_STILL_MS = 2_000;
+
+interface Held {
+  readonly body: AdmittedBody;
+  bytes: number;
+  /** Whether what arrives is not counted any more. */
+  isOver: boolean;
+}
 
 export function createUploadBudget(maxBytes: number): UploadBudget {
+  const shareBytes = Math.max(maxBytes / SHARES, Math.min(maxBytes, MIN_SHARE_BYTES));
+  const holders = new Set<Held>();
+  const heldByAddress = new Map<string, number>();
   let held = 0;
 
-  function requireRoom(bytes: number): void {
-    if (held + bytes > maxBytes)
-      throw new ServiceError("service_unavailable", "Too much is being uploaded at the moment");
+  const heldBy = (address: string) => heldByAddress.get(address) ?? 0;
+
+  function giveBack(holder: Held): void {
+    holder.isOver = true;
+    take(holder, -holder.bytes);
+  }
+
+  function take(holder: Held, bytes: number): void {
+    const { address } = holder.body;
+    held += bytes;
+    holder.bytes += bytes;
+    const left = heldBy(address) + bytes;
+    if (left > 0) heldByAddress.set(address, left);
+    else heldByAddress.delete(address);
+    if (holder.bytes > 0) holders.add(holder);
+    else holders.delete(holder);
+  }
+
+  function requireRoom(holder: Held, bytes: number): void {
+    const { address } = holder.body;
+    const extra = holder.bytes + bytes <= SMALL_BYTES ? 1 + SMALL_EXTRA : 1;
+    const isFree =
+      makeRoom(heldBy(address) + bytes - shareBytes * extra, holder, address) &&
+      makeRoom(held + bytes - maxBytes * extra, holder, null);
+    if (!isFree) throw new ServiceError("service_unavailable", "Too much is being uploaded at the moment");
+  }
+
+  /**
+   * Ends bodies that stand still, of one address or of any, to get back `bytes`: those that have longest. Ends none
+   * where that would not be enough.
+   */
+  function makeRoom(bytes: number, asking: Held, address: string | null): boolean {
+    if (bytes <= 0) return true;
+    let missing = bytes;
+    const ended: Held[] = [];
+    for (const holder of standingStill(asking, address)) {
+      ended.push(holder);
+      missing -= holder.bytes;
+      if (missing <= 0) break;
+    }
+    if (missing > 0) return false;
+    for (const holder of ended) {
+      giveBack(holder);
+      holder.body.end(
+        new ServiceError("service_unavailable", "The body did not arrive while others needed its memory"),
+      );
+    }
+    return true;
+  }
+
+  function standingStill(asking: Held, address: string | null): Held[] {
+    const found: { readonly holder: Held; readonly stillMs: number }[] = [];
+    for (const holder of holders) {
+      if (holder === asking || (address !== null && holder.body.address !== address)) continue;
+      const { stillMs } = holder.body.arrival;
+      if (stillMs >= MIN_STILL_MS) found.push({ holder, stillMs });
+    }
+    return found.sort((a, b) => b.stillMs - a.stillMs).map(({ holder }) => holder);
   }
 
   return {
     get heldBytes() {
       return held;
     },
-    admit(declaredBytes) {
-      requireRoom(Math.min(declaredBytes, STREAMED_BYTES));
-      let own = 0;
+    admit(body, declaredBytes) {
+      const holder: Held = { body, bytes: 0, isOver: false };
+      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES));
       return {
         arrived(bytes, waitingBytes) {
-          const needed = Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes);
-          if (needed <= own) return;
-          requireRoom(needed - own);
-          held += needed - own;
-          own = needed;
+          const needed = Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes) - holder.bytes;
+          if (holder.isOver || needed <= 0) return;
+          requireRoom(holder, needed);
+          take(holder, needed);
         },
-        [Symbol.dispose]() {
-          held -= own;
-          own = 0;
-        },
+        [Symbol.dispose]: () => giveBack(holder),
       };
     },
   };

@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ROUTER_OPTIONS } from "../../src/app.ts";
+import { systemClock } from "../../src/clock.ts";
 import { attestedJsonBody } from "../../src/http/body.ts";
 import { errorHandler } from "../../src/http/error-handler.ts";
 import { pathOf } from "../../src/http/path.ts";
 import { withRequestContext } from "../../src/http/request-context.ts";
+import { DISCARD_LIMITS } from "../../src/http/unread-body.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
 import { DRIVERS } from "../drivers.ts";
 import { AttestationIssuer } from "../support/attestation-issuer.ts";
@@ -168,7 +170,7 @@ for (const driver of DRIVERS.slice(0, 1))
       const surroundings = { ...services, requestLimits };
       const handle = withRequestContext(
         surroundings,
-        { timeoutMs: 30_000, methodsOf: () => ["POST"] },
+        { timeoutMs: 30_000, clock: systemClock, discardLimits: DISCARD_LIMITS, methodsOf: () => ["POST"] },
         (request) => router.fetch(request),
       );
       server = startServer(services, { fetch: handle });

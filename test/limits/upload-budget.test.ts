@@ -1,40 +1,187 @@
 import { describe, expect, test } from "bun:test";
-import { createUploadBudget } from "../../src/limits/upload-budget.ts";
+import { Arrival } from "../../src/limits/arrival.ts";
+import { createUploadBudget, type Holding, type UploadBudget } from "../../src/limits/upload-budget.ts";
+import { SettableClock } from "../support/settable-clock.ts";
 
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 const unavailable = expect.objectContaining({ code: "service_unavailable" });
+
+let lastAddress = 0;
+
+/** An upload of 15 MiB, from an address of its own if none is given. */
+function admitted(
+  budget: UploadBudget,
+  { address = `client ${++lastAddress}`, clock = new SettableClock(), declaredBytes = 15 * MIB } = {},
+) {
+  const arrival = new Arrival(clock);
+  const ended: string[] = [];
+  const body = { address, arrival, end: ({ code }: { code: string }) => void ended.push(code) };
+  return { holding: budget.admit(body, declaredBytes), arrival, ended };
+}
+
+const uploads = (budget: UploadBudget, count: number, options: Parameters<typeof admitted>[1] = {}) =>
+  Array.from({ length: count }, () => admitted(budget, options));
+
+const streamed = ({ holding }: { holding: Holding }) => holding.arrived(15 * MIB, 0);
 
 describe("the memory for uploads", () => {
   test("goes to a few pieces of each upload, and comes back", () => {
     const budget = createUploadBudget(20 * MIB);
-    const uploads = Array.from({ length: 5 }, () => budget.admit(15 * MIB));
-    for (const upload of uploads) upload.arrived(15 * MIB, 0);
+    const all = uploads(budget, 5);
+    all.forEach(streamed);
     expect(budget.heldBytes).toBe(20 * MIB);
-    expect(() => budget.admit(15 * MIB)).toThrow(unavailable);
-    expect(() => budget.admit(1)).toThrow(unavailable);
-    for (let time = 0; time < 2; time++) uploads[0]?.[Symbol.dispose]();
+    expect(() => admitted(budget)).toThrow(unavailable);
+    for (let time = 0; time < 2; time++) all[0]?.holding[Symbol.dispose]();
     expect(budget.heldBytes).toBe(16 * MIB);
-    budget.admit(15 * MIB).arrived(15 * MIB, 0);
-    expect(() => budget.admit(1)).toThrow(unavailable);
+    streamed(admitted(budget));
+    expect(() => admitted(budget, { declaredBytes: 100 * KIB })).toThrow(unavailable);
   });
 
   test("is not taken by what was announced and does not come", () => {
     const budget = createUploadBudget(10 * MIB);
-    for (let n = 0; n < 100; n++) budget.admit(9 * MIB).arrived(5, 0);
+    for (let n = 0; n < 100; n++) admitted(budget).holding.arrived(5, 0);
     expect(budget.heldBytes).toBe(500);
-    budget.admit(9 * MIB).arrived(9 * MIB, 0);
+    admitted(budget).holding.arrived(9 * MIB, 0);
     expect(budget.heldBytes).toBe(4 * MIB + 500);
   });
 
   test("is asked for more by an upload that has to wait for its payload", () => {
     const budget = createUploadBudget(10 * MIB);
-    const waiting = budget.admit(9 * MIB);
+    const { holding: waiting } = admitted(budget);
     waiting.arrived(4 * MIB, 4 * MIB);
     waiting.arrived(5 * MIB, 2 * MIB);
     expect(budget.heldBytes).toBe(4 * MIB);
-    const other = budget.admit(MIB);
+    const { holding: other } = admitted(budget, { declaredBytes: MIB });
     expect(() => other.arrived(7 * MIB, 7 * MIB)).toThrow(unavailable);
     waiting[Symbol.dispose]();
     other.arrived(7 * MIB, 7 * MIB);
+  });
+
+  test("is not taken by what arrives after it was given back", () => {
+    const budget = createUploadBudget(20 * MIB);
+    const { holding } = admitted(budget);
+    holding.arrived(MIB, 0);
+    holding[Symbol.dispose]();
+    holding.arrived(2 * MIB, 0);
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("has some left for small bodies when uploads hold all of it", () => {
+    const budget = createUploadBudget(20 * MIB);
+    uploads(budget, 5).forEach(streamed);
+    const small = () => admitted(budget, { declaredBytes: 64 * KIB }).holding.arrived(64 * KIB, 64 * KIB);
+    for (let n = 0; n < 40; n++) small();
+    expect(budget.heldBytes).toBe(20 * MIB * (1 + 1 / 8));
+    expect(small).toThrow(unavailable);
+  });
+});
+
+describe("the share of one address", () => {
+  const address = "192.0.2.1";
+
+  test("is a quarter: the rest is for others", () => {
+    const budget = createUploadBudget(256 * MIB);
+    uploads(budget, 16, { address }).forEach(streamed);
+    expect(() => admitted(budget, { address })).toThrow(unavailable);
+    uploads(budget, 48).forEach(streamed);
+    expect(budget.heldBytes).toBe(256 * MIB);
+  });
+
+  test("comes back with what it is given back for", () => {
+    const budget = createUploadBudget(256 * MIB);
+    const all = uploads(budget, 16, { address });
+    all.forEach(streamed);
+    all[3]?.holding[Symbol.dispose]();
+    streamed(admitted(budget, { address }));
+    expect(() => admitted(budget, { address })).toThrow(unavailable);
+  });
+
+  test("has room for one upload with the payload last, however little there is", () => {
+    for (const maxBytes of [17 * MIB, 32 * MIB]) {
+      const { holding } = admitted(createUploadBudget(maxBytes), { address });
+      holding.arrived(16 * MIB, 16 * MIB);
+    }
+  });
+
+  test("is not that of the first to come where it holds bodies that stand still", () => {
+    const clock = new SettableClock();
+    const budget = createUploadBudget(256 * MIB);
+    const all = uploads(budget, 16, { address, clock });
+    all.forEach(streamed);
+    all[5]?.arrival.beginWait();
+    clock.advance(2_000);
+    streamed(admitted(budget, { address, clock }));
+    expect(all.map(({ ended }) => ended.length)).toEqual(all.map((_, index) => (index === 5 ? 1 : 0)));
+  });
+});
+
+describe("an upload that stands still", () => {
+  function full({ count = 5, clock = new SettableClock() } = {}) {
+    const budget = createUploadBudget(count * 4 * MIB);
+    const all = uploads(budget, count, { clock });
+    all.forEach(streamed);
+    return { budget, all, clock, endedOnes: () => all.map(({ ended }) => ended.join()) };
+  }
+
+  test("is ended when somebody needs its memory: the one that has for longest", () => {
+    const { budget, all, clock, endedOnes } = full();
+    for (const index of [3, 1, 0]) {
+      all[index]?.arrival.beginWait();
+      clock.advance(1_000);
+    }
+    clock.advance(1_000);
+    streamed(admitted(budget));
+    expect(endedOnes()).toEqual(["", "", "", "service_unavailable", ""]);
+    streamed(admitted(budget));
+    expect(endedOnes()).toEqual(["", "service_unavailable", "", "service_unavailable", ""]);
+    expect(budget.heldBytes).toBe(20 * MIB);
+  });
+
+  test("goes on while nobody needs its memory", () => {
+    const { all, clock, endedOnes } = full();
+    all[0]?.arrival.beginWait();
+    clock.advance(20_000);
+    expect(endedOnes()).toEqual(["", "", "", "", ""]);
+  });
+
+  test("for less than two seconds is not ended", () => {
+    const { budget, all, clock } = full();
+    for (const { arrival } of all) arrival.beginWait();
+    clock.advance(1_999);
+    expect(() => admitted(budget)).toThrow(unavailable);
+    clock.advance(1);
+    streamed(admitted(budget));
+  });
+
+  test("because the service does not read is not ended", () => {
+    const { budget, all, clock } = full();
+    for (const { arrival } of all) {
+      arrival.beginWait();
+      arrival.endWait(100 * KIB);
+    }
+    clock.advance(60_000);
+    expect(() => admitted(budget)).toThrow(unavailable);
+  });
+
+  test("but for a byte now and then stands still", () => {
+    const { budget, all, clock, endedOnes } = full();
+    const arrive = (bytes: number, dribble: number) => {
+      for (const [index, { arrival }] of all.entries()) arrival.endWait(index === 2 ? dribble : bytes);
+      for (const { arrival } of all) arrival.beginWait();
+      clock.advance(500);
+    };
+    for (let time = 0; time < 6; time++) arrive(16 * KIB, 1);
+    streamed(admitted(budget));
+    expect(endedOnes()).toEqual(["", "", "service_unavailable", "", ""]);
+  });
+
+  test("is left alone where ending it would not be enough", () => {
+    const { budget, all, clock, endedOnes } = full({ count: 2 });
+    all[0]?.arrival.beginWait();
+    clock.advance(5_000);
+    const { holding } = admitted(budget, { declaredBytes: 0 });
+    expect(() => holding.arrived(5 * MIB, 5 * MIB)).toThrow(unavailable);
+    expect(endedOnes()).toEqual(["", ""]);
   });
 });

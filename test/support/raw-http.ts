@@ -12,6 +12,10 @@ export interface RawConnection extends Disposable {
   write(bytes: string | Uint8Array): Promise<void>;
   /** The answer, as soon as it is whole. Rejects when the connection ends before. */
   answer(): Promise<RawAnswer>;
+  /** All that has come. */
+  received(): string;
+  /** Resolves when the connection has ended. */
+  ended(): Promise<void>;
   /** Reads nothing until {@link resume}. */
   pause(): void;
   resume(): void;
@@ -23,6 +27,7 @@ export async function openConnection(url: string): Promise<RawConnection> {
   let received = Buffer.alloc(0);
   let closed = false;
   let wake = () => {};
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   socket.on("data", (chunk) => {
     received = Buffer.concat([received, typeof chunk === "string" ? Buffer.from(chunk) : chunk]);
     wake();
@@ -30,6 +35,7 @@ export async function openConnection(url: string): Promise<RawConnection> {
   socket.on("close", () => {
     closed = true;
     wake();
+    end();
   });
   socket.on("error", () => {}); // "close" follows
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
@@ -46,6 +52,8 @@ export async function openConnection(url: string): Promise<RawConnection> {
         });
       }
     },
+    received: () => received.toString("latin1"),
+    ended: () => ended,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     [Symbol.dispose]: () => socket.destroy(),

@@ -1,6 +1,6 @@
 /** A whole service on a storage of its own, listening on free ports, with a clock that the test moves. */
 import { Writable } from "node:stream";
-import { createApp } from "../../src/app.ts";
+import { type AppOptions, createApp } from "../../src/app.ts";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { systemRandom } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config.ts";
@@ -27,6 +27,9 @@ export interface TestServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly wrapStores?: Overrides["wrapStores"];
   readonly timeoutMs?: number;
+  /** What the time limits of requests are measured with; the system's clock if not given. */
+  readonly requestClock?: SettableClock;
+  readonly discardLimits?: AppOptions["discardLimits"];
   /** A storage that others use too; it is not removed with the service. */
   readonly storage?: TestStorage;
 }
@@ -61,7 +64,12 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     log: await createLogger({ level: "info", format: "json", destination }),
     ...(options.wrapStores === undefined ? {} : { wrapStores: options.wrapStores }),
   });
-  const app = createApp(services, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+  const { timeoutMs, requestClock, discardLimits } = options;
+  const app = createApp(services, {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(requestClock === undefined ? {} : { clock: requestClock }),
+    ...(discardLimits === undefined ? {} : { discardLimits }),
+  });
   const server = startServer(services, app);
   return {
     client: new ApiClient({ url: server.url }),

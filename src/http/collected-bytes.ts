@@ -1,0 +1,32 @@
+/** Not so small that bytes which come one by one are copied over and over. */
+const MIN_CAPACITY = 1024;
+
+/** Bytes put together as they come. However small the pieces are, they take no more than twice their bytes. */
+export class CollectedBytes {
+  #bytes: Uint8Array = new Uint8Array();
+  #length = 0;
+
+  /** As a view: adding more may change what is behind it. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Takes over `piece` where it is the first: nobody may write to it afterwards. */
+  add(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (this.#length === 0) this.#bytes = piece;
+    else {
+      if (length > this.#bytes.length) {
+        const grown = new Uint8Array(Math.max(MIN_CAPACITY, 2 * this.#bytes.length, length));
+        grown.set(this.bytes);
+        this.#bytes = grown;
+      }
+      this.#bytes.set(piece, this.#length);
+    }
+    this.#length = length;
+  }
+}

@@ -1,0 +1,140 @@
+/** The body of a request as it arrives, for all who read from it. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Clock, systemClock } from "../clock.ts";
+import { ServiceError } from "../errors.ts";
+import { Arrival } from "../limits/arrival.ts";
+import type { AdmittedBody } from "../limits/upload-budget.ts";
+import { declaredLength } from "./declared-length.ts";
+
+/** A body that is declared with no more is read at once. */
+const SMALL_BYTES = 64 * 1024;
+
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+
+/** Who sends a body, and what to do when it has to end. */
+export interface BodyOptions {
+  /** The client's, as far as limits are concerned. */
+  readonly address: string;
+  readonly clock: Pick<Clock, "elapsedMs">;
+  /** Answers the request with `error`, unless it has been answered. */
+  readonly end: (error: ServiceError) => void;
+}
+
+const bodies = new WeakMap<Request, RequestBody>();
+
+/** The body of a request: the same one for all who ask. */
+export function requestBodyOf(request: Request): RequestBody {
+  return bodies.get(request) ?? trackBody(request, { address: "", clock: systemClock, end: () => {} });
+}
+
+/** Makes what {@link requestBodyOf} returns. */
+export function trackBody(request: Request, options: BodyOptions): RequestBody {
+  const body = new RequestBody(request, options);
+  bodies.set(request, body);
+  return body;
+}
+
+export class RequestBody implements AdmittedBody {
+  readonly address: string;
+  readonly arrival: Arrival;
+  readonly end: (error: ServiceError) => void;
+  /** Whether it may take the longer the more of it arrives. */
+  isUpload = false;
+  readonly #request: Request;
+  #reader: Reader | null = null;
+  #whole: Promise<ArrayBuffer> | null = null;
+  #hasBegun = false;
+  #isOver = false;
+  #isStopped = false;
+
+  constructor(request: Request, { address, clock, end }: BodyOptions) {
+    this.#request = request;
+    this.address = address;
+    this.arrival = new Arrival(clock);
+    this.end = end;
+  }
+
+  /** Whether all of it has been read. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether so little is declared that it is read at once, which costs less than to read it as it arrives. */
+  get isSmall(): boolean {
+    const declared = declaredLength(this.#request.headers);
+    return declared !== null && declared <= SMALL_BYTES;
+  }
+
+  /**
+   * The next bytes; `null` at the end. Reads once in a turn of the event loop: what arrives in one turn comes together,
+   * so that a client which sends its body in chunks of a byte takes no longer than others.
+   *
+   * @throws ServiceError `invalid_payload` when the client breaks off, or after {@link stop}.
+   */
+  async read(): Promise<Uint8Array | null> {
+    this.#requireGoing();
+    const bytes = await this.#next();
+    this.#requireGoing();
+    return bytes;
+  }
+
+  /** Fails whoever reads, now and later. What else arrives is for {@link skip}. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Reads on after {@link stop}, for nobody: the number of bytes; `null` at the end. */
+  async skip(): Promise<number | null> {
+    return (await this.#next())?.length ?? null;
+  }
+
+  /** Wants no more of it: the server discards what else arrives. */
+  async cancel(): Promise<void> {
+    this.#isStopped = true;
+    await this.#reader?.cancel().catch(() => {
+      // the client has gone: there is nothing left to cancel
+    });
+  }
+
+  async #next(): Promise<Uint8Array | null> {
+    if (this.#isOver) return null;
+    if (this.#hasBegun) await nextTurn();
+    let length = 0;
+    this.arrival.beginWait();
+    try {
+      const bytes = this.isSmall ? await this.#readAtOnce() : await this.#readOn();
+      length = bytes?.length ?? 0;
+      return bytes;
+    } catch (error) {
+      this.#isOver = true;
+      throw brokeOff(error);
+    } finally {
+      this.arrival.endWait(length);
+    }
+  }
+
+  /** The server ends such a reading when the request is answered. */
+  async #readAtOnce(): Promise<Uint8Array> {
+    this.#hasBegun = true;
+    this.#whole ??= this.#request.arrayBuffer();
+    const bytes = new Uint8Array(await this.#whole);
+    this.#isOver = true;
+    return bytes;
+  }
+
+  async #readOn(): Promise<Uint8Array | null> {
+    this.#hasBegun = true;
+    this.#reader ??= (this.#request.body ?? new Blob().stream()).getReader();
+    const { value } = await this.#reader.read();
+    if (value === undefined) this.#isOver = true;
+    return value ?? null;
+  }
+
+  #requireGoing(): void {
+    if (this.#isStopped) throw brokeOff(new Error("the request has been answered"));
+  }
+}
+
+function brokeOff(cause: unknown): ServiceError {
+  return new ServiceError("invalid_payload", "The body broke off", { cause });
+}

@@ -1,0 +1,26 @@
+import type { Clock } from "../clock.ts";
+import type { Arrival } from "../limits/arrival.ts";
+import { remainingMs } from "../limits/request-time.ts";
+
+/** How often, at least, the time that is left to a request is found out. */
+const MAX_CHECK_MS = 1_000;
+
+export interface TimeLimitOptions {
+  readonly timeoutMs: number;
+  readonly clock: Pick<Clock, "elapsedMs">;
+  /** How the body arrives, of a request that is an upload. */
+  readonly upload: () => Arrival | null;
+  readonly onLate: () => void;
+}
+
+/** Measures a request from now on, until the result is called. An upload gains time while it arrives. */
+export function startTimeLimit({ timeoutMs, clock, upload, onLate }: TimeLimitOptions): () => void {
+  const startedMs = clock.elapsedMs();
+  const check = () => {
+    const leftMs = remainingMs(clock.elapsedMs() - startedMs, timeoutMs, upload());
+    if (leftMs <= 0) onLate();
+    else timer = setTimeout(check, Math.min(MAX_CHECK_MS, Math.max(1, leftMs)));
+  };
+  let timer = setTimeout(check, Math.min(MAX_CHECK_MS, timeoutMs));
+  return () => clearTimeout(timer);
+}

@@ -1,0 +1,86 @@
+/** What becomes of the rest of a body when its request is answered before all of it was read. */
+import { declaredLength } from "./declared-length.ts";
+import { type RequestBody, requestBodyOf } from "./request-body.ts";
+
+export interface DiscardLimits {
+  readonly maxBytes: number;
+  readonly maxMs: number;
+  /** For how long nothing may arrive. */
+  readonly maxStillMs: number;
+}
+
+/** More than the largest upload takes, and long enough for it on a link of 12 Mbit/s. */
+export const DISCARD_LIMITS: DiscardLimits = { maxBytes: 32 * 1024 * 1024, maxMs: 10_000, maxStillMs: 2_000 };
+
+const WITHOUT_CONTENT = new Set([204, 304]);
+
+/**
+ * The response to a request whose body may not have been read to its end. On a connection that stays open the server
+ * discards the rest. One that is to be closed would be reset, and the response lost with it, if it were closed while the
+ * client still writes (RFC 9112 §9.6). So the end of the response, and with it the closing, waits until the rest has
+ * been read, within `limits`.
+ */
+export async function withUnreadBody(
+  request: Request,
+  response: Response,
+  limits: DiscardLimits,
+): Promise<Response> {
+  const body = requestBodyOf(request);
+  if (body.isOver || !hasBody(request)) return response;
+  body.stop();
+  const hasContent = request.method !== "HEAD" && !WITHOUT_CONTENT.has(response.status);
+  if (!hasContent || !closesConnection(request)) {
+    await body.cancel();
+    return response;
+  }
+  const { status, headers } = response;
+  headers.delete("content-length"); // the end of the response is not that of its content
+  return new Response(
+    followedBy(await response.bytes(), () => discard(body, limits)),
+    { status, headers },
+  );
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers.has("transfer-encoding") || declaredLength(headers) !== 0;
+}
+
+/** RFC 9112 §9.6. What HTTP/1.0 closes without being asked cannot be seen here. */
+function closesConnection({ headers }: Request): boolean {
+  return (headers.get("connection") ?? "")
+    .split(",")
+    .some((option) => option.trim().toLowerCase() === "close");
+}
+
+/** Ends when `work` has ended or the client has gone. */
+function followedBy(content: Uint8Array, work: () => Promise<void>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(content),
+    async pull(controller) {
+      await work();
+      controller.close();
+    },
+  });
+}
+
+async function discard(body: RequestBody, { maxBytes, maxMs, maxStillMs }: DiscardLimits): Promise<void> {
+  const endMs = performance.now() + maxMs;
+  let left = maxBytes;
+  for (let leftMs = maxMs; left > 0 && leftMs > 0; leftMs = endMs - performance.now()) {
+    const bytes = await within(Math.min(leftMs, maxStillMs), body.skip());
+    if (bytes === null) break;
+    left -= bytes;
+  }
+  await body.cancel();
+}
+
+/** What `skipping` results in; `null` where that takes longer or fails, as when the client has gone. */
+async function within(ms: number, skipping: Promise<number | null>): Promise<number | null> {
+  const { promise: tooLong, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), ms);
+  try {
+    return await Promise.race([skipping.catch(() => null), tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,22 @@
+/** How long a request may take, where an upload is given the time that a slow link needs. */
+import type { Arrival } from "./arrival.ts";
+
+/** What an upload has to arrive with on average. Only the time that it takes beyond that counts. */
+const MIN_BYTES_PER_S = 64 * 1024;
+/** No upload takes longer, whatever its rate. */
+const MAX_UPLOAD_MS = 5 * 60 * 1000;
+
+/**
+ * How much time is left to a request that began `elapsedMs` ago.
+ *
+ * @param upload how its body arrives; `null` for a request that is no upload, all of whose time counts.
+ */
+export function remainingMs(
+  elapsedMs: number,
+  timeoutMs: number,
+  upload: Pick<Arrival, "bytes" | "waitedMs"> | null,
+): number {
+  if (upload === null) return timeoutMs - elapsedMs;
+  const uncountedMs = Math.min(upload.waitedMs, (upload.bytes / MIN_BYTES_PER_S) * 1000);
+  return Math.min(timeoutMs - (elapsedMs - uncountedMs), MAX_UPLOAD_MS - elapsedMs);
+}

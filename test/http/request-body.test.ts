@@ -1,0 +1,84 @@
+import { describe, expect, test } from "bun:test";
+import { CollectedBytes } from "../../src/http/collected-bytes.ts";
+import { Part } from "../../src/http/part.ts";
+import { requestBodyOf } from "../../src/http/request-body.ts";
+import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
+
+const KIB = 1024;
+
+/** Reads bodies as the service does, and counts. */
+function countingServer() {
+  const counted = { bytes: 0, reads: 0 };
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const body = requestBodyOf(request);
+      for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
+        counted.reads += 1;
+        counted.bytes += bytes.length;
+      }
+      return new Response("{}");
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, counted, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+describe("a body in chunks of one byte", () => {
+  const CHUNKS = 300_000;
+
+  test("is read in as many turns as it takes to arrive, not in as many as there are chunks", async () => {
+    await using server = countingServer();
+    using connection = await openConnection(server.url);
+    await connection.write(head("POST", "/", { "transfer-encoding": "chunked" }));
+    await connection.write(Buffer.from(Buffer.from(chunk("x")).toString().repeat(CHUNKS)));
+    await connection.write(LAST_CHUNK);
+    expect((await connection.answer()).status).toBe(200);
+    expect(server.counted.bytes).toBe(CHUNKS);
+    expect(server.counted.reads).toBeLessThan(CHUNKS / 100);
+  });
+});
+
+describe("bytes that come one by one", () => {
+  const BYTES = 100_000;
+  const content = Uint8Array.from({ length: BYTES }, (_, index) => index);
+
+  test("are put together", () => {
+    const collected = new CollectedBytes();
+    for (const byte of content) collected.add(Uint8Array.of(byte));
+    expect(collected.length).toBe(BYTES);
+    expect(collected.bytes).toEqual(content);
+    expect(collected.bytes.buffer.byteLength).toBeLessThan(2 * BYTES);
+  });
+
+  test("become few pieces of a part", () => {
+    const part = new Part(BYTES);
+    for (const byte of content) part.add(Uint8Array.of(byte));
+    const pieces: Uint8Array[] = [];
+    for (let piece = part.take(); piece !== null; piece = part.take()) pieces.push(piece);
+    expect(Buffer.concat(pieces)).toEqual(Buffer.from(content));
+    expect(pieces.length).toBeLessThan(10);
+  });
+
+  test("keep their order among larger pieces, whenever they are taken", () => {
+    for (const takeEvery of [1, 3, 1_000]) {
+      const part = new Part(Number.MAX_SAFE_INTEGER);
+      const taken: Uint8Array[] = [];
+      const added: Buffer[] = [];
+      for (let index = 0; index < 60; index++) {
+        const piece = Buffer.alloc([1, 20 * KIB, 3, 8 * KIB, 9 * KIB][index % 5] ?? 0, index);
+        added.push(piece);
+        part.add(piece);
+        const some = index % takeEvery === 0 ? part.take() : null;
+        if (some !== null) taken.push(Buffer.from(some));
+      }
+      expect(Buffer.concat([...taken, part.takeAll()]).equals(Buffer.concat(added))).toBe(true);
+    }
+  });
+
+  test("over the limit are counted, and no longer kept", () => {
+    const part = new Part(10);
+    for (let n = 0; n < 20; n++) part.add(Uint8Array.of(n));
+    expect([part.size, part.takeAll().length]).toEqual([20, 10]);
+  });
+});
