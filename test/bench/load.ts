@@ -77,7 +77,11 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
       const response = await fetch(options.url + shot.path, {
         method: "POST",
         body: new Uint8Array(Buffer.from(shot.body)),
-        headers: { "content-type": shot.contentType, "accept-encoding": "identity" },
+        headers: {
+          "content-type": shot.contentType,
+          "accept-encoding": "identity",
+          "x-forwarded-for": addressOf(next), // one address may take only a share of what there is
+        },
       });
       responseBytes += (await response.arrayBuffer()).byteLength;
       latencies.push(performance.now() - startedMs);
@@ -104,6 +108,11 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
     requestBytes: Math.round(shots.reduce(sum, 0) / shots.length),
     responseBytes: Math.round(responseBytes / shots.length),
   };
+}
+
+/** An address for each of a few thousand clients. */
+function addressOf(client: number): string {
+  return `10.0.${Math.floor(client / 250) % 250}.${client % 250}`;
 }
 
 /** Everything a client can do beforehand, so that only the operation itself is measured. */

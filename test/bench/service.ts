@@ -51,6 +51,7 @@ export async function startBenchService({
       DATA_DIR: dataDir,
       LOG_FORMAT: "json",
       ATTESTATION: "off",
+      TRUSTED_PROXY_HOPS: "1", // the load comes from many addresses
       ...ENGINE_ENV,
       ...storage?.env,
     },
