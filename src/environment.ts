@@ -93,13 +93,10 @@ export class EnvironmentReader {
     return this.integer(name, fallback ?? min, min, max);
   }
 
-  /**
-   * The URL of keys that signatures are believed by: with `http:` anybody on the way could put in their own. Only this
-   * machine may be asked that way, unless `anyHost`.
-   */
-  keyUrl(name: string, anyHost: boolean): string | null {
+  /** The URL of public keys. Over `http:` they could be replaced on the way: only loopback hosts, unless `allowHttp`. */
+  keyUrl(name: string, allowHttp: boolean): string | null {
     const value = this.url(name);
-    if (value !== null && !anyHost && isPlainHttp(value))
+    if (value !== null && !allowHttp && isPlainHttp(value))
       this.problem(`${name} must be an https URL outside development, unless it is of this machine`);
     return value;
   }
@@ -141,7 +138,7 @@ export class EnvironmentReader {
   }
 }
 
-/** Whether what is fetched from there can be altered on its way: `http:`, but not over the loopback interface. */
+/** `http:` to another machine. */
 function isPlainHttp(text: string): boolean {
   const url = URL.parse(text);
   if (url?.protocol !== "http:") return false;

@@ -1,10 +1,10 @@
-/** Behind `http://`: where the router begins to look for the path, since hosts may be of one letter. */
+/** Where the router begins to search for the path. */
 const AUTHORITY_START = "http://".length;
 
 /**
- * The path of a request's URL, for router, limits, attestation, log and metrics alike. `null` where there is none that
- * all of them would read in the same way: Bun 1.4 gives the bare request target as the URL when the `Host` header is no
- * host, and a request target may have a fragment (RFC 9112 §3.2 allows none).
+ * The path of a request's URL, which router, limits, attestation, log and metrics share. `null` when the URL is not an
+ * absolute http(s) URL, or when the router would read another path than the URL parser: Bun 1.4 returns the bare request
+ * target as `request.url` when the `Host` header is not a host, and leaves a fragment in it (RFC 9112 §3.2 allows none).
  */
 export function pathOf(url: string): string | null {
   const parsed = URL.parse(url);

@@ -10,9 +10,9 @@ const HEX_DIGITS = 12;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * A keyed hash, since the few addresses there are could all be tried. Its key comes from the first challenge token key
- * (RFC 5869), which all processes of a service share, so that one flood has one name in all their logs. Another day is
- * another name: the log follows nobody for longer.
+ * A keyed hash, because there are few enough addresses to try them all. The key is derived (HKDF, RFC 5869) from the first
+ * challenge token key, which all processes share, so a client has the same name in all their logs. The name changes each
+ * day (UTC), so that the log follows no client for longer.
  *
  * @param keys those of challenge tokens; at least one.
  */

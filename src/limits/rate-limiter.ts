@@ -71,10 +71,10 @@ interface Window {
 
 /** Counts are shared when they amount to this part of the limit. */
 const SHARED_PART = 10;
-/** Above this many subjects, those that have been known for longest and have used little are forgotten. */
+/** Above this many subjects, the oldest that have used little are evicted. */
 const MAX_SUBJECTS = 100_000;
-/** How many windows that are worth keeping are passed over to find one that is not. */
-const MAX_PASSED_OVER = 8;
+/** How many windows that are worth keeping are skipped to find one that is not. */
+const MAX_SKIPPED = 8;
 /** While only reservations are in the way: they end with the requests that made them. */
 const RESERVED_RETRY_S = 5;
 
@@ -93,16 +93,16 @@ export function createRateLimiter({ clock, background, counters }: RateLimiterOp
     const window: Window = { endsAtMs, max, shared: 0, own: 0, reserved: 0, isSharing: false };
     windows.delete(key); // so that the order of the map is the order of the windows
     windows.set(key, window);
-    if (windows.size > MAX_SUBJECTS) forgetOneBut(key, nowMs);
+    if (windows.size > MAX_SUBJECTS) evictOneBut(key, nowMs);
     return { key, window };
   }
 
   /**
-   * A flood of new subjects must not free those who cause it of what they have used, so what is in use is passed over. The
-   * iterator goes on where it was: one from the start would step over all that were deleted before.
+   * Skips windows that are in use, so that a flood of new subjects does not reset the limits of its sender. One iterator
+   * is kept: a new one would step over every entry that was deleted before (50 us each time, in Bun 1.4).
    */
-  function forgetOneBut(newest: string, nowMs: number): void {
-    for (let passedOver = 0; ; ) {
+  function evictOneBut(newest: string, nowMs: number): void {
+    for (let skipped = 0; ; ) {
       const next = oldestFirst.next();
       if (next.done === true) {
         oldestFirst = windows.entries();
@@ -110,8 +110,8 @@ export function createRateLimiter({ clock, background, counters }: RateLimiterOp
       }
       const [key, window] = next.value;
       if (key === newest) continue;
-      if (isWorthKeeping(window, nowMs) && passedOver < MAX_PASSED_OVER) {
-        passedOver += 1;
+      if (isWorthKeeping(window, nowMs) && skipped < MAX_SKIPPED) {
+        skipped += 1;
         continue;
       }
       windows.delete(key);
@@ -166,7 +166,7 @@ function isToBeShared({ own, max }: Window): boolean {
   return own * SHARED_PART >= max;
 }
 
-/** What was forgotten of a window that had shared its counts is learnt again with the next ones that it shares. */
+/** Of other windows at most the part of a limit is lost that is not shared yet. */
 function isWorthKeeping(window: Window, nowMs: number): boolean {
   return window.endsAtMs > nowMs && (window.shared > 0 || window.reserved > 0 || isToBeShared(window));
 }

@@ -16,30 +16,30 @@ export interface RequestLimits {
   admit(path: string, address: string): void;
 
   /**
-   * Runs a destructive operation whose proof is good, and counts it for the address if it succeeds. So nobody's bad
-   * attempts keep others behind the same address from theirs.
+   * Runs a destructive operation whose proof is good, and counts it for the address if it succeeds: bad attempts of
+   * others behind the same address do not count.
    *
-   * @throws TooManyRequests before anything is done, when too many have succeeded; what `act` throws.
+   * @throws TooManyRequests before `act` is called, when too many have succeeded; what `act` throws.
    */
-  destroy<T>(address: string, act: () => Promise<T>): Promise<T>;
+  limitDestruction<T>(address: string, act: () => Promise<T>): Promise<T>;
   /** @throws TooManyRequests when too much was taken away from the backup. */
   admitDestruction(backupId: string): void;
   /** Counts that something was taken away from the backup. Mere attempts do not count: they would lock its owner out. */
   countDestruction(backupId: string): void;
 
   /**
-   * Says, before its body is read, whether a create of at most `maxBytes` would be refused.
+   * Checks, before the body is read, that the address may create a backup of `maxBytes`.
    *
-   * @throws TooManyRequests when the address has created too many backups or bytes.
+   * @throws TooManyRequests when it has created too many backups or bytes.
    */
   admitCreate(address: string, maxBytes: number): void;
   /**
-   * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then it takes
-   * its share of what the address may create, so that many at once do not pass the limit together; a failure gives it back.
+   * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then `maxBytes`
+   * are reserved, so that concurrent creates cannot exceed the limit together; a failure releases them.
    *
    * @throws TooManyRequests as {@link admitCreate}; what `act` throws.
    */
-  create<T>(
+  limitCreate<T>(
     address: string,
     maxBytes: number,
     content: AsyncIterable<Uint8Array>,
@@ -47,13 +47,12 @@ export interface RequestLimits {
   ): Promise<T>;
 
   /**
-   * Counts the answer to a request if it is that of a proof that did not hold. Once there are too many of them, the result
-   * is the error to answer with in its place; `null` otherwise. Proofs are always verified, so a good one passes whatever
-   * others behind its address do.
+   * Counts an answer that says that a proof failed. Over the limit the result is the error to answer with in its place,
+   * otherwise `null`. Every proof is verified, so a good one passes whatever others behind its address do.
    *
-   * That tells a guesser no more than the answers did before the limit: a bad proof fails, a good one acts, and what was
-   * wrong is not said any more. What is guessed are keys and tokens of 128 bits and more, which no number of requests finds;
-   * the limit keeps the answers from being used to explore, by which codes of known credentials differ.
+   * A guesser learns less from that than below the limit: a bad proof still fails and a good one still acts, but the code
+   * no longer says what was wrong, such as whether a passkey is on any backup. The limit does not have to stop guessing
+   * itself: keys and tokens have 128 bits and more.
    */
   settle(answered: {
     readonly address: string;
@@ -93,11 +92,11 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
   if (config === null)
     return {
       admit: () => {},
-      destroy: (_address, act) => act(),
+      limitDestruction: (_address, act) => act(),
       admitDestruction: () => {},
       countDestruction: () => {},
       admitCreate: () => {},
-      create: (_address, _maxBytes, content, act) => act(content),
+      limitCreate: (_address, _maxBytes, content, act) => act(content),
       settle: () => null,
     };
 
@@ -137,7 +136,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       if (isChallenge(path)) use(address.challenges, from);
       else if (path === STATUS_PATH) use(address.status, from);
     },
-    async destroy(from, act) {
+    async limitDestruction(from, act) {
       limiter.check(address.destructions, from);
       const result = await act();
       limiter.count(address.destructions, from);
@@ -153,7 +152,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       limiter.check(address.creates, from);
       limiter.check(address.createdBytes, from, maxBytes);
     },
-    async create(from, maxBytes, content, act) {
+    async limitCreate(from, maxBytes, content, act) {
       using creates = limiter.reserve(address.creates, from, 1);
       using createdBytes = limiter.reserve(address.createdBytes, from, maxBytes);
       let bytes = 0;

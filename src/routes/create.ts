@@ -90,7 +90,7 @@ export function create(services: Services) {
           syncFactor: { ...sync, kind: keypairKind(sync.kind) },
         };
         const stored = diskReserve.whileRoom(content);
-        const backupMetadata = await requestLimits.create(address, maxBytes, stored, (counted) =>
+        const backupMetadata = await requestLimits.limitCreate(address, maxBytes, stored, (counted) =>
           backups.create({ ...created, content: counted }),
         );
         return { backupId: payload.backupAccountId, backupMetadata };

@@ -24,7 +24,7 @@ export function deleteBackup(services: Services) {
           body.challengeToken,
           context,
         );
-        await requestLimits.destroy(contextOf(request).address, () => backups.delete(proof));
+        await requestLimits.limitDestruction(contextOf(request).address, () => backups.delete(proof));
       },
       {
         ...jsonBody(DeleteBackupRequest),

@@ -59,7 +59,7 @@ export function deleteFactor(services: Services) {
           bindings: { factorId },
         });
         const removal = { factorId, scope, ...(encryptionKey == null ? {} : { encryptionKey }) };
-        const backupMetadata = await requestLimits.destroy(contextOf(request).address, () =>
+        const backupMetadata = await requestLimits.limitDestruction(contextOf(request).address, () =>
           backups.deleteFactor(proof, removal),
         );
         return { backupDeleted: backupMetadata === null, backupMetadata };

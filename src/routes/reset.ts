@@ -38,7 +38,9 @@ export function reset(services: Services) {
           bindings: { backupAccountId },
         });
         verifyAccountSignature(backupAccountId, signature, challenge);
-        await requestLimits.destroy(context.address, () => backups.reset(backupAccountId, [oneTime]));
+        await requestLimits.limitDestruction(context.address, () =>
+          backups.reset(backupAccountId, [oneTime]),
+        );
       },
       {
         ...jsonBody(ResetRequest),

@@ -96,13 +96,13 @@ for (const driver of DRIVERS)
       for (let n = 0; n < 3; n++) (await here.keypairChallenge("sync")).ok();
       expectLimited(await here.keypairChallenge("sync"));
 
-      const told = linesOf(service).slice(lines);
-      expect(new Set(told.map(({ client }) => client)).size).toBe(1);
-      for (const { status, code, limit } of told) {
+      const answers = linesOf(service).slice(lines);
+      expect(new Set(answers.map(({ client }) => client)).size).toBe(1);
+      for (const { status, code, limit } of answers) {
         expect(limit !== undefined).toBe(status === 429);
         if (status === 429) expect(code).toBe("too_many_requests");
       }
-      expect(told.flatMap(({ limit }) => limit ?? [])).toEqual([
+      expect(answers.flatMap(({ limit }) => limit ?? [])).toEqual([
         "address-creates",
         "address-status",
         "address-failures",

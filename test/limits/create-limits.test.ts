@@ -122,6 +122,17 @@ for (const driver of DRIVERS)
       expect(await blobKeys(service.services)).toHaveLength(3);
     });
 
+    test("is one for several processes, but for what they have not shared yet", async () => {
+      await using first = await startService(driver, creates(3));
+      await using second = await startService(driver, { ...creates(3), storage: first.storage });
+      for (let n = 0; n < 3; n++) await userWithBackup(first.clientFrom(HERE));
+      await first.services.background.settled();
+      await userWithBackup(second.clientFrom(HERE)); // its first use is when it learns of the others
+      await second.services.background.settled();
+      expectLimited(await create(second.clientFrom(HERE)));
+      (await create(second.clientFrom(THERE))).ok();
+    });
+
     test("gives back what an upload held that was broken off", async () => {
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
       await using service = await startService(driver, {

@@ -114,7 +114,7 @@ for (const driver of DRIVERS)
       const factorId = (await metadataOf(here, second)).factors[0]?.id ?? "";
       const removal = await solved(here, "delete-factor", second.sync, { factorId });
       expectLimited(await here.deleteFactor({ ...removal, factorId, scope: "MAIN" }));
-      // what does not prove anything is told so, as before
+      // a failed proof still gets its own code
       expect((await here.reset(await forgedReset())).code()).toBe("signature_verification_error");
       expect((await here.status(second.account.backupAccountId)).status).toBe(200);
       const there = service.clientFrom("198.51.100.8");
