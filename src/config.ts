@@ -111,6 +111,8 @@ export interface Config {
     readonly maxInFlightUploadBytes: number;
     /** How much free disk creates leave to the other operations, where the storage is a disk; 0 for none. */
     readonly minFreeDiskBytes: number;
+    /** Temporary disk that large answers may take together. */
+    readonly maxInFlightAnswerBytes: number;
     readonly maxMainFactors: number;
     readonly maxSyncFactors: number;
   };
@@ -196,6 +198,12 @@ export function loadConfig(env: Environment): Config {
         1024 * 1024 * MIB,
       ),
       minFreeDiskBytes: read.integer("MIN_FREE_DISK_BYTES", 512 * MIB, 0, 1024 * 1024 * MIB),
+      maxInFlightAnswerBytes: read.integer(
+        "MAX_IN_FLIGHT_ANSWER_BYTES",
+        4096 * MIB,
+        256 * MIB,
+        1024 * 1024 * MIB,
+      ),
       maxMainFactors: read.integer("MAX_MAIN_FACTORS", 10, 1, 10),
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },

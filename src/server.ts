@@ -1,6 +1,7 @@
 /** The two listeners: the API, and the figures on a port of their own. */
 import type { App } from "./app.ts";
 import { removeAbandonedRegularly } from "./http/answer-files.ts";
+import { rememberConnection } from "./http/connection.ts";
 import { errorResponse } from "./http/error-status.ts";
 import { addProtectiveHeaders } from "./http/protective-headers.ts";
 import type { Services } from "./services.ts";
@@ -52,6 +53,10 @@ export function startServer(
     // Bun's own limit would answer in a shape of its own; the routes limit what they read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     async fetch(request, server) {
+      rememberConnection(request, {
+        isOpen: () => server.requestIP(request) !== null, // Bun forgets it with the last byte of the answer
+        limitIdle: (seconds) => server.timeout(request, seconds),
+      });
       server.timeout(request, NO_TIMEOUT);
       const response = await app.fetch(request, server.requestIP(request)?.address ?? "");
       server.timeout(request, IDLE_TIMEOUT_S);

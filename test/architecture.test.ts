@@ -22,7 +22,7 @@ const SHARED = [
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
-  storage: ["storage", "config.ts", "slots.ts"],
+  storage: ["storage", "config.ts", "fair-semaphore.ts"],
   auth: ["auth", "crypto", "storage/contract.ts", "config.ts", "background.ts"],
   // What is kept of a passkey, and the rule about its counter, are shared by auth and backup.
   backup: [
@@ -43,7 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "limits",
     "background.ts",
     "services.ts",
-    "slots.ts",
+    "fair-semaphore.ts",
     "telemetry/logger.ts",
   ],
   routes: ["routes", "http", "auth", "backup", "crypto", "storage/contract.ts", "services.ts", "version.ts"],
@@ -83,9 +83,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "folders.ts": [],
   "lazy.ts": [],
+  "fair-semaphore.ts": [],
   "lifecycle.ts": [],
   "loopback.ts": [],
-  "slots.ts": [],
   "system-errors.ts": [],
   "version.ts": [],
 };

@@ -51,6 +51,7 @@ describe("the defaults", () => {
         maxBackupBytes: 15_728_640,
         maxInFlightUploadBytes: 268_435_456,
         minFreeDiskBytes: 536_870_912,
+        maxInFlightAnswerBytes: 4_294_967_296,
         maxMainFactors: 10,
         maxSyncFactors: 25,
       },
@@ -118,6 +119,7 @@ describe("the defaults", () => {
         maxBackupBytes: 15_728_640,
         maxInFlightUploadBytes: 268_435_456,
         minFreeDiskBytes: 536_870_912,
+        maxInFlightAnswerBytes: 4_294_967_296,
         maxMainFactors: 10,
         maxSyncFactors: 25,
       },
@@ -241,6 +243,7 @@ describe("each variable is read", () => {
     ],
     [{ MAX_IN_FLIGHT_UPLOAD_BYTES: "17825792" }, { limits: { maxInFlightUploadBytes: 17_825_792 } }],
     [{ MIN_FREE_DISK_BYTES: "0" }, { limits: { minFreeDiskBytes: 0 } }],
+    [{ MAX_IN_FLIGHT_ANSWER_BYTES: "268435456" }, { limits: { maxInFlightAnswerBytes: 268_435_456 } }],
     [{ MAX_BACKUP_BYTES: "1" }, { limits: { maxBackupBytes: 1 } }],
     [
       { MAX_MAIN_FACTORS: "1", MAX_SYNC_FACTORS: "25" },

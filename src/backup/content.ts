@@ -43,6 +43,8 @@ export interface ContentChange {
   readonly currentManifestHash: string;
   readonly newManifestHash: string;
   readonly content: Content;
+  /** The address it comes from. */
+  readonly client: string;
 }
 
 /** What whoever recovers gets. */
@@ -52,6 +54,18 @@ export interface RetrievedBackup {
   /** Bytes of `content`. */
   readonly size: number;
   readonly content: ReadableStream<Uint8Array>;
+}
+
+/** How a recovered backup reaches its client. */
+export interface Delivery<T> {
+  /**
+   * Makes what the client gets, and reads the content that `open` resolves to, or cancels it.
+   *
+   * @throws what `open` throws.
+   */
+  make(open: () => Promise<RetrievedBackup>): Promise<T>;
+  /** Gives up the delivery, made or not. */
+  discard(): Promise<void>;
 }
 
 export interface ContentOptions {
@@ -92,6 +106,8 @@ export function contentOperations({
       readonly mainFactor: ProvenNew<MainFactor["kind"]>;
       readonly syncFactor: ProvenNew<EcKeypair>;
       readonly content: Content;
+      /** The address it comes from. */
+      readonly client: string;
     }): Promise<ExportedMetadata> {
       const { backupId, manifestHash, encryptionKey, mainFactor, syncFactor } = request;
       const spend = distinct([...request.oneTime, ...mainFactor.oneTime, ...syncFactor.oneTime]);
@@ -103,7 +119,7 @@ export function contentOperations({
         factors: [newFactor(mainFactor.kind)],
         syncFactors: [newFactor(syncFactor.kind)],
       };
-      const outcome = await withNewBlob(stores, backupId, request.content, (blob, commit) =>
+      const outcome = await withNewBlob(stores, backupId, request, (blob, commit) =>
         commit({
           backupId,
           expect: "absent",
@@ -119,13 +135,15 @@ export function contentOperations({
     /**
      * Hands out a backup, and a token with which one sync factor can be added to it.
      *
-     * @param deliver makes what the client gets, and reads the content to its end or cancels it. Where it fails, the
-     *   proof is given back; where the proof does not hold, what was made is discarded.
-     * @throws ServiceError as {@link Access.enter}; what `deliver` throws.
+     * @param client the address it is for.
+     * @param begin called before anything is read or used up. Where it throws, or the delivery cannot be made, the proof
+     *   can be used again; where the proof does not hold, the delivery is discarded.
+     * @throws ServiceError as {@link Access.enter}; what `begin` and {@link Delivery.make} throw.
      */
-    async retrieve<T extends { discard(): Promise<void> }>(
+    async retrieve<T>(
       by: Proven,
-      deliver: (backup: RetrievedBackup) => Promise<T>,
+      client: string,
+      begin: (backup: { readonly backupId: string; readonly size: number }) => Delivery<T>,
     ): Promise<T> {
       const entry = await enter(by);
       const syncFactorToken = encodeBase64Url(random.bytes(SYNC_FACTOR_TOKEN_BYTES));
@@ -135,20 +153,16 @@ export function contentOperations({
         holder: (listedFactor(entry.metadata, by.factor) ?? fail(unauthorized())).id,
         expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
       };
-      const delivered: T[] = [];
+      const delivery = begin({ backupId: entry.backupId, size: entry.blob.size });
+      const open = async () => ({ ...(await openContent(entry, by.factor, client)), syncFactorToken });
       try {
         return await spendBeside(
           by,
           () => spendProof(entry, by, issue),
-          async () => {
-            const opened = await openContent(entry, by.factor);
-            const answer = await deliver({ ...opened, syncFactorToken });
-            delivered.push(answer);
-            return answer;
-          },
+          () => delivery.make(open),
         );
       } catch (error) {
-        for (const answer of delivered) await answer.discard();
+        await delivery.discard();
         throw error;
       }
     },
@@ -225,7 +239,7 @@ export function contentOperations({
     const { backupId } = first;
     requireManifestHash(first.metadata, request.currentManifestHash);
 
-    const outcome = await withNewBlob(stores, backupId, request.content, async (blob, commit) => {
+    const outcome = await withNewBlob(stores, backupId, request, async (blob, commit) => {
       let last: "committed" | Conflict = "revision";
       for (let attempt = 0, current: Entry | null = first; attempt < MAX_ATTEMPTS; attempt++) {
         // Another revision with the same content is a factor edit, and no reason to fail.
@@ -248,9 +262,9 @@ export function contentOperations({
   }
 
   /** Opens the current content. A sync may replace it between our read and the opening: then the next one is current. */
-  async function openContent(first: Entry, factor: FactorRef) {
+  async function openContent(first: Entry, factor: FactorRef, client: string) {
     for (let attempt = 0, record = first; ; attempt++) {
-      const content = await blobs.get(record.blob);
+      const content = await blobs.get(record.blob, client);
       if (content !== null)
         return { metadata: exportMetadata(record.metadata), size: record.blob.size, content };
       const again = await open(record.backupId, factor);

@@ -27,11 +27,11 @@ export interface NewContentOptions {
 export async function withNewBlob<T>(
   { records, blobs, clock, discard }: NewContentOptions,
   backupId: string,
-  content: Content,
+  { content, client }: { readonly content: Content; readonly client: string },
   use: (blob: BlobRef, commit: CommitNewBlob) => Promise<T>,
 ): Promise<T> {
   const newBlobSince = instantOf(clock); // before the writing: the process may be suspended at its end, too
-  const blob = await blobs.put(backupId, content);
+  const blob = await blobs.put(backupId, content, client);
   let mayBeReferredTo = false;
   try {
     return await use(blob, async (change) => {

@@ -11,7 +11,6 @@ import type { Background } from "../background.ts";
 import type { Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { requireWritable } from "../folders.ts";
-import { Slots } from "../slots.ts";
 import { orNullIfMissing } from "../system-errors.ts";
 
 /** An answer that is ready. It has to be sent or discarded. */
@@ -19,14 +18,24 @@ export interface Answer {
   /** The response, for the server to have at once. */
   send(): Response;
   discard(): Promise<void>;
+  /** Set for one that is in a file. */
+  readonly file: AnswerFile | null;
+}
+
+/** The file of an answer. It takes disk until it is closed, also when the answer was sent. */
+export interface AnswerFile {
+  readonly bytes: number;
+  /** Frees the disk of an answer that the server has sent, or will not send any more. */
+  close(): Promise<void>;
+  /** As {@link AnswerFile.close}, while the server is sending it: there is no more of it from here on. */
+  cutOff(): Promise<void>;
 }
 
 export interface AnswerFiles {
   /**
    * An answer that consists of these texts, of type `application/json`.
    *
-   * @throws ServiceError `service_unavailable` when the disk refuses, or when its turn takes too long; what `texts`
-   *   throws.
+   * @throws ServiceError `service_unavailable` when the disk refuses; what `texts` throws.
    */
   make(texts: AsyncIterable<string>): Promise<Answer>;
 }
@@ -37,10 +46,6 @@ export interface AnswerFilesOptions {
 }
 
 const PREFIX = "backup-service-answer-";
-/** More at a time would not be made sooner, and would hold more memory. */
-const MAX_MADE = 4;
-/** Clients wait for the answer 30 s at most, of which the store may have taken some. */
-const MAX_WAIT_MS = 12_000;
 /** What is written at a time: each write costs a change of threads. */
 const BLOCK_BYTES = 256 * 1024;
 /** The server opens a file as soon as it is handed the answer, in the same turn of the event loop. */
@@ -52,34 +57,43 @@ const utf8 = new TextEncoder();
 
 /** The files have mode 0600, and lose their names shortly after the server has opened them. */
 export function createAnswerFiles({ random, background }: AnswerFilesOptions): AnswerFiles {
-  const making = new Slots(MAX_MADE, MAX_WAIT_MS);
-  async function makeFile(texts: AsyncIterable<string>): Promise<{ path: string; bytes: number }> {
-    const path = join(tmpdir(), PREFIX + random.uuid());
-    const file = await unlessRefused(() => open(path, "wx", 0o600));
-    try {
-      const bytes = await write(file, texts).finally(() => unlessRefused(() => file.close()));
-      return { path, bytes };
-    } catch (error) {
-      await background.run("remove an answer that failed", () => unlink(path));
-      throw error;
-    }
-  }
-
   return {
     async make(texts) {
-      const { path, bytes } = await making.run(() => makeFile(texts));
-      return {
-        send() {
-          void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
-          const headers = { "content-type": "application/json", "content-length": String(bytes) };
-          return new Response(Bun.file(path), { headers });
-        },
-        discard: () => background.run("discard an answer", () => unlink(path)),
+      const path = join(tmpdir(), PREFIX + random.uuid());
+      const file = await unlessRefused(() => open(path, "wx", 0o600));
+      const close = () => background.run("close an answer", () => file.close());
+      const discard = async () => {
+        await background.run("remove an answer", () => unlink(path));
+        await close();
       };
+      try {
+        const bytes = await write(file, texts);
+        return {
+          file: {
+            bytes,
+            close,
+            cutOff: () =>
+              background.run("cut off an answer", () => file.truncate(0).finally(() => file.close())),
+          },
+          send() {
+            void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
+            const headers = {
+              "content-type": "application/json",
+              "content-length": String(bytes),
+              // one that is cut off must not be followed by another answer, which would be taken for the rest of it
+              connection: "close",
+            };
+            return new Response(Bun.file(path), { headers });
+          },
+          discard,
+        };
+      } catch (error) {
+        await discard();
+        throw error;
+      }
     },
   };
 }
-
 /** @returns how many bytes these texts have. */
 async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<number> {
   const block = new Uint8Array(BLOCK_BYTES);

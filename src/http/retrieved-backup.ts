@@ -12,8 +12,8 @@ export interface RetrievedBackup {
   readonly content: ReadableStream<Uint8Array>;
 }
 
-/** Up to this size an answer is made in memory. */
-const IN_MEMORY_BYTES = 256 * 1024;
+/** Up to this size of the backup an answer is made in memory. */
+export const IN_MEMORY_BYTES = 256 * 1024;
 
 /**
  * Makes the answer to `request`, which has a known length. It is not compressed: the ciphertext is random already.
@@ -47,7 +47,7 @@ export async function retrievedBackupAnswer(
   }
   const text = head + encodeBase64(await Bun.readableStreamToBytes(content)) + tail;
   const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
-  return { send: () => new Response(text, { headers }), discard: async () => {} };
+  return { send: () => new Response(text, { headers }), discard: async () => {}, file: null };
 }
 
 interface ContentReader {

@@ -88,6 +88,7 @@ export function create(services: Services) {
           oneTime: accountProof,
           mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
           syncFactor: { ...sync, kind: keypairKind(sync.kind) },
+          client: address,
         };
         const stored = diskReserve.whileRoom(content);
         const backupMetadata = await requestLimits.limitCreate(address, maxBytes, stored, (counted) =>

@@ -1,11 +1,11 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { createAnswerFiles } from "../http/answer-files.ts";
+import { createBackupDelivery } from "../http/backup-delivery.ts";
 import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
-import { retrievedBackupAnswer } from "../http/retrieved-backup.ts";
+import { contextOf } from "../http/request-context.ts";
 import { Authorization, ChallengeToken, Metadata, object } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
@@ -25,7 +25,7 @@ const context = { operation: "retrieve" } as const;
 
 export function retrieve(services: Services) {
   const { attestation, authenticator, backups } = services;
-  const answerFiles = createAnswerFiles(services);
+  const delivery = createBackupDelivery(services);
   return new Elysia({ name: "retrieve" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "recover a backup with a keypair" }))
     .use(passkeyChallengeRoute(services, { ...context, purpose: "recover a backup" }))
@@ -38,9 +38,8 @@ export function retrieve(services: Services) {
           body.challengeToken,
           context,
         );
-        const answer = await backups.retrieve(proof, (backup) =>
-          retrievedBackupAnswer(request, backup, answerFiles),
-        );
+        const { address } = contextOf(request);
+        const answer = await backups.retrieve(proof, address, (backup) => delivery.begin(request, backup));
         return answer.send();
       },
       {

@@ -2,6 +2,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { operation } from "../http/openapi.ts";
+import { contextOf } from "../http/request-context.ts";
 import {
   Authorization,
   BackupIdResponse,
@@ -44,6 +45,7 @@ export function sync(services: Services) {
             currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
             newManifestHash: normalizedManifestHash(payload.newManifestHash),
             content,
+            client: contextOf(request).address,
           });
           return { backupId };
         }),

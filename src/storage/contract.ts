@@ -189,14 +189,18 @@ export interface BlobStore extends AsyncDisposable {
   /**
    * Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. However large it is,
    * only a few pieces of it are in memory at a time.
+   *
+   * @param client for whom: where large transfers wait for each other, clients are served in turn.
    */
-  put(backupId: string, content: Content): Promise<BlobRef>;
+  put(backupId: string, content: Content, client?: string): Promise<BlobRef>;
 
   /**
    * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: either this throws
    * {@link BlobDamaged} and serves nothing, or the whole is sound. The stream must be read or cancelled.
+   *
+   * @param client as for {@link put}.
    */
-  get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null>;
+  get(ref: BlobRef, client?: string): Promise<ReadableStream<Uint8Array> | null>;
 
   /** How many bytes are stored under a name, whatever their content; `null` when there is none of that name. */
   sizeOf(key: string): Promise<number | null>;

@@ -28,8 +28,8 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
 export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   const timed = timer(metrics, "blobs");
   return {
-    put: (backupId, content) => timed("put", () => store.put(backupId, content)),
-    get: (ref) => timed("get", () => store.get(ref)),
+    put: (backupId, content, client) => timed("put", () => store.put(backupId, content, client)),
+    get: (ref, client) => timed("get", () => store.get(ref, client)),
     freeBytes: () => store.freeBytes(),
     sizeOf: (key) => timed("sizeOf", () => store.sizeOf(key)),
     delete: (key) => timed("delete", () => store.delete(key)),

@@ -62,6 +62,8 @@ export interface Shot {
 }
 
 const USERS = 20;
+/** Larger ones are recovered two at a time for each backup. */
+const LARGE_BYTES = 256 * 1024;
 const BOUNDARY = "----bench-boundary";
 
 async function fire(options: LoadOptions): Promise<LoadResult> {
@@ -152,8 +154,8 @@ export async function prepareShots(options: LoadOptions): Promise<readonly Shot[
     return shots;
   }
   const users: User[] = [];
-  for (let n = 0; n < Math.min(USERS, count); n++)
-    users.push(await userWithBackup(client, newUser(randomBytes(bytes))));
+  const width = bytes > LARGE_BYTES ? Math.ceil(count / 2) : Math.min(USERS, count);
+  for (let n = 0; n < width; n++) users.push(await userWithBackup(client, newUser(randomBytes(bytes))));
   for (let n = 0; n < count; n++) {
     const user = users[n % users.length] ?? newUser();
     const key = operation === "retrieve-metadata" ? user.sync : user.main;

@@ -52,6 +52,7 @@ export async function startBenchService({
       LOG_FORMAT: "json",
       ATTESTATION: "off",
       TRUSTED_PROXY_HOPS: "1", // the load comes from many addresses
+      MAX_IN_FLIGHT_ANSWER_BYTES: String(32 * 1024 ** 3), // all the load comes from one address
       ...ENGINE_ENV,
       ...storage?.env,
     },

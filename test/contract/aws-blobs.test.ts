@@ -1,7 +1,7 @@
 /** What only the aws driver's blob store does: how it speaks to S3. */
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { readdir, readlink, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { systemRandom } from "../../src/clock.ts";
@@ -11,7 +11,7 @@ import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
+import { openFilesIn, temporaryFolder } from "../support/temporary-folder.ts";
 import { contentOf } from "./blobs.ts";
 import { collect } from "./fixture.ts";
 
@@ -132,12 +132,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     test("in files that have no name, and are gone with their last reader", async () => {
       await using store = await openFixture();
       await using folder = await temporaryFolder();
-      const openFiles = async () =>
-        (
-          await readdir("/proc/self/fd", { withFileTypes: true }).then((entries) =>
-            Promise.all(entries.map(({ name }) => readlink(`/proc/self/fd/${name}`).catch(() => ""))),
-          )
-        ).filter((path) => path.startsWith(folder.path));
+      const openFiles = () => openFilesIn(folder);
       const ref = await store.blobs.put("b1", [large]);
       expect(await openFiles()).toEqual([]);
       const read = await store.blobs.get(ref);

@@ -6,7 +6,8 @@ import { systemRandom } from "../../src/clock.ts";
 import { createAnswerFiles, removeAbandonedRegularly } from "../../src/http/answer-files.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { errorOf } from "../support/error-of.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
+import { head, openConnection } from "../support/raw-http.ts";
+import { openFilesIn, temporaryFolder } from "../support/temporary-folder.ts";
 
 async function openFixture() {
   const folder = await temporaryFolder();
@@ -33,18 +34,18 @@ describe("an answer in a file", () => {
   test("is what it is made of, wherever the characters fall", async () => {
     await using fixture = await openFixture();
     const all = ["x".repeat(256 * 1024 - 1), "äöü€😀", "", "😀".repeat(200_000), "z"];
-    const response = (await fixture.answers.make(texts(...all))).send();
+    const answer = await fixture.answers.make(texts(...all));
+    const response = answer.send();
     expect(response.headers.get("content-type")).toBe("application/json");
     expect((await response.text()) === all.join("")).toBe(true);
+    await answer.file?.close();
   });
 
   test("is nobody else's to read, and loses its name once it is being sent", async () => {
     await using fixture = await openFixture();
     const { answers, folder, background } = fixture;
-    await using server = Bun.serve({
-      port: 0,
-      fetch: async () => (await answers.make(texts("x".repeat(1_000_000)))).send(),
-    });
+    const answer = await answers.make(texts("x".repeat(1_000_000)));
+    await using server = Bun.serve({ port: 0, fetch: () => answer.send() });
     const response = await fetch(server.url);
     const [name = ""] = await readdir(folder);
     expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
@@ -52,6 +53,7 @@ describe("an answer in a file", () => {
     expect(await readdir(folder)).toEqual([]);
     expect(response.headers.get("content-length")).toBe("1000000");
     expect((await response.text()).length).toBe(1_000_000);
+    await answer.file?.close();
   });
 
   test("waits for as long as it takes until it is sent, or is discarded", async () => {
@@ -62,8 +64,9 @@ describe("an answer in a file", () => {
     ];
     await new Promise((resolve) => setTimeout(resolve, 300)); // thrice as long as a file that is sent has a name
     expect(await readdir(fixture.folder)).toHaveLength(2);
-    expect(await sent?.send().text()).toBe("a");
-    await discarded?.discard();
+    expect(await sent.send().text()).toBe("a");
+    await sent.file?.close();
+    await discarded.discard();
     await fixture.background.settled();
     expect(await readdir(fixture.folder)).toEqual([]);
   });
@@ -78,6 +81,39 @@ describe("an answer in a file", () => {
     expect(error.message).toBe("the store is gone");
     expect(await readdir(fixture.folder)).toEqual([]);
     expect(fixture.logged).toEqual([]);
+  });
+
+  test("that is cut off takes no disk, and its client neither gets the rest nor anything in its place", async () => {
+    await using fixture = await openFixture();
+    const bytes = 20_000_000; // more than the sockets take without a reader
+    const answer = await fixture.answers.make(texts("x".repeat(bytes)));
+    const requested = Promise.withResolvers<Request>();
+    await using server = Bun.serve({
+      port: 0,
+      fetch(request) {
+        if (request.url.endsWith("/next")) return new Response("next");
+        requested.resolve(request);
+        return answer.send();
+      },
+    });
+    using connection = await openConnection(server.url.href);
+    connection.pause();
+    await connection.write(head("GET", "/", {}));
+    const request = await requested.promise;
+    await fixture.background.settled(); // it has lost its name
+    const held = async () =>
+      (await openFilesIn({ path: fixture.folder })).reduce((sum, { blocks }) => sum + blocks, 0);
+    expect(await held()).toBeGreaterThan(0);
+    await answer.file?.cutOff();
+    expect(await held()).toBe(0);
+    connection.resume();
+    while (server.requestIP(request) !== null) await new Promise(setImmediate);
+    await connection.write(head("GET", "/next", {}));
+    const error = await connection.answer().catch((error) => error);
+    expect(error.message).toContain("the connection ended after");
+    const [, received] = /after (\d+) bytes/.exec(error.message) ?? [];
+    expect(Number(received)).toBeLessThan(bytes);
+    expect(connection.received().includes("next")).toBe(false);
   });
 
   test("is refused as unavailable where there is no folder for it", async () => {

@@ -52,10 +52,12 @@ describe("the answer of a recovery", () => {
         });
         const metadata = { note: "ä" };
         const backup = { metadata, syncFactorToken: "token", size, content: stream };
-        const response = (await retrievedBackupAnswer(request, backup, answerFiles)).send();
+        const answer = await retrievedBackupAnswer(request, backup, answerFiles);
+        const response = answer.send();
         const base64 = Buffer.from(content).toString("base64");
         const expected = JSON.stringify({ backup: base64, metadata, syncFactorToken: "token" });
         expect((await response.text()) === expected).toBe(true);
+        await answer.file?.close();
       });
 
   test("is none when the content ends early", async () => {

@@ -20,7 +20,7 @@ try {
   const outcome = await withNewBlob(
     { records, blobs, clock, discard },
     "late",
-    [Buffer.from("x")],
+    { content: [Buffer.from("x")], client: "192.0.2.1" },
     async (blob, commit) => {
       process.stdout.write("written\n");
       for await (const _line of console) break;

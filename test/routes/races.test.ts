@@ -305,7 +305,15 @@ for (const driver of DRIVERS)
           current = next;
         }
       })();
-      const answers = await Promise.all(proofs.map((proof) => client.retrieve(proof)));
+      // large answers about one backup are given two at a time: the others are asked to come back with the same proof
+      const answers = await Promise.all(
+        proofs.map(async (proof) => {
+          for (;;) {
+            const answer = await client.retrieve(proof);
+            if (answer.status !== 429) return answer;
+          }
+        }),
+      );
       await syncs;
       for (const answer of answers) {
         const { backup, metadata } = answer.ok();

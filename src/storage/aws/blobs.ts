@@ -12,7 +12,7 @@ import {
 } from "@aws-sdk/client-s3";
 import type { Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config.ts";
-import { Slots } from "../../slots.ts";
+import { FairSemaphore } from "../../fair-semaphore.ts";
 import { requireIntact } from "../content-file.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
@@ -24,6 +24,8 @@ import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
+/** So that a client never has to wait for another one's transfers alone. */
+const MAX_LARGE_TRANSFERS_PER_CLIENT = 6;
 /** How long one waits for its turn; clients wait for the answer 30 s at most. */
 const MAX_WAIT_MS = 12_000;
 /** Longer than a record's: S3 may have to ask KMS for a key first. */
@@ -32,6 +34,8 @@ const ATTEMPT_MS = 5_000;
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** How long a download may stand still; short enough to try once more. */
 const STALL_MS = 5_000;
+/** The key of transfers that the service makes by itself. */
+const NO_CLIENT = "";
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
@@ -49,7 +53,11 @@ class AwsBlobs implements BlobStore {
   readonly #random: Random;
   readonly #retry: RetryPolicy;
   readonly #stallMs: number;
-  readonly #largeTransfers = new Slots(MAX_LARGE_TRANSFERS, MAX_WAIT_MS);
+  readonly #largeTransfers = new FairSemaphore({
+    permits: MAX_LARGE_TRANSFERS,
+    maxPerKey: MAX_LARGE_TRANSFERS_PER_CLIENT,
+    maxWaitMs: MAX_WAIT_MS,
+  });
 
   constructor(client: S3Client, config: AwsStorageConfig, { random, retry, stallMs }: AwsBlobsOptions) {
     this.#client = client;
@@ -61,11 +69,11 @@ class AwsBlobs implements BlobStore {
     this.#stallMs = stallMs ?? STALL_MS;
   }
 
-  async put(backupId: string, content: Content): Promise<BlobRef> {
+  async put(backupId: string, content: Content, client = NO_CLIENT): Promise<BlobRef> {
     await using spooled = await spool(content);
     const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
     const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
-    await this.#transfer(ref.size, "the blob could not be stored", async (abortSignal) => {
+    await this.#transfer(client, ref.size, "the blob could not be stored", async (abortSignal) => {
       const send = (body: Readable | Uint8Array) => {
         const command = new PutObjectCommand({
           Bucket: this.#bucket,
@@ -90,11 +98,16 @@ class AwsBlobs implements BlobStore {
     return ref;
   }
 
-  async get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null> {
-    const spooled = await this.#transfer(ref.size, "the blob could not be read", async (abortSignal) => {
-      const body = await this.#open(ref, abortSignal);
-      return body && this.#receive(ref, body);
-    });
+  async get(ref: BlobRef, client = NO_CLIENT): Promise<ReadableStream<Uint8Array> | null> {
+    const spooled = await this.#transfer(
+      client,
+      ref.size,
+      "the blob could not be read",
+      async (abortSignal) => {
+        const body = await this.#open(ref, abortSignal);
+        return body && this.#receive(ref, body);
+      },
+    );
     return spooled?.stream() ?? null;
   }
 
@@ -223,8 +236,13 @@ class AwsBlobs implements BlobStore {
     }
   }
 
-  /** Sends or receives so many bytes: large ones in turns, and with more time for an attempt and for one more. */
-  #transfer<T>(bytes: number, purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Sends or receives so many bytes: large ones in turns among clients, and with more time for an attempt and for one more. */
+  #transfer<T>(
+    client: string,
+    bytes: number,
+    purpose: string,
+    attempt: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const moreMs = (bytes / MIN_BYTES_PER_SECOND) * 1000;
     const retry = {
       ...this.#retry,
@@ -232,7 +250,7 @@ class AwsBlobs implements BlobStore {
       budgetMs: this.#retry.budgetMs + moreMs / 2,
     };
     const run = () => this.#attempt(purpose, attempt, retry);
-    return bytes > MAX_HELD_BYTES ? this.#largeTransfers.run(run) : run();
+    return bytes > MAX_HELD_BYTES ? this.#largeTransfers.run(client, run) : run();
   }
 
   #attempt<T>(

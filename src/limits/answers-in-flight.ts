@@ -1,0 +1,133 @@
+/**
+ * Who has large answers made and is reading them. Each takes a file until its client has read it, however slowly that
+ * is, so there are limits for a backup, for an address and for all, and a reader has to keep up an average rate.
+ */
+import type { Clock } from "../clock.ts";
+import { ServiceError } from "../errors.ts";
+import { TooManyRequests } from "./rate-limiter.ts";
+
+export interface AnswersInFlightOptions {
+  readonly clock: Clock;
+  readonly maxPerBackup: number;
+  /** Bytes of all answers together. */
+  readonly maxBytes: number;
+  /** Bytes of the answers to one address. */
+  readonly maxBytesPerAddress: number;
+}
+
+/** An answer on its way to its client. */
+export interface SentAnswer {
+  /** Whether the client has it, or is gone. */
+  isOver(): boolean;
+  /** Breaks it off once its client reads nothing for so many seconds. */
+  limitIdle(seconds: number): void;
+  /** Called once, when it is over or late; breaks it off if it is late, and frees its file. */
+  end(isLate: boolean): void;
+}
+
+/** The place of one answer. */
+export interface AnswerPlace {
+  /** Says how many bytes the answer has really become. */
+  resize(bytes: number): void;
+  /** Keeps the place until the answer is over. */
+  keepUntilOver(answer: SentAnswer): void;
+  /** Gives the place back, unless an answer keeps it. */
+  giveBack(): void;
+}
+
+interface Place {
+  readonly backupId: string;
+  readonly address: string;
+  bytes: number;
+  sent: { readonly answer: SentAnswer; readonly deadlineMs: number } | null;
+}
+
+/** As for uploads: a slower reader is broken off, but never within `MIN_READING_MS`. */
+const MIN_BYTES_PER_SECOND = 64 * 1024;
+const MIN_READING_MS = 30_000;
+/** What a slow but healthy connection needs to drain a full socket buffer, which then shows as progress. */
+const MAX_IDLE_UNDER_PRESSURE_S = 20;
+const RETRY_AFTER_S = 5;
+/** How often it is looked up what is over, to free its file; a place is also looked up when it is needed. */
+const LOOK_UP_EVERY_MS = 100;
+
+export class AnswersInFlight {
+  readonly #options: AnswersInFlightOptions;
+  readonly #places = new Set<Place>();
+  #timer: Timer | null = null;
+
+  constructor(options: AnswersInFlightOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of the answers that are being made or read. */
+  get bytes(): number {
+    return bytesOf([...this.#places]);
+  }
+
+  /**
+   * A place for an answer of about so many bytes.
+   *
+   * @throws TooManyRequests when the backup or the address has its share. ServiceError `service_unavailable` when all
+   *   places are taken. In either case a client that is in the way and reads nothing is broken off soon.
+   */
+  admit({ backupId, address, bytes }: Omit<Place, "sent">): AnswerPlace {
+    this.#endWhatIsOver();
+    const { maxPerBackup, maxBytes, maxBytesPerAddress } = this.#options;
+    const places = [...this.#places];
+    const ofBackup = places.filter((place) => place.backupId === backupId);
+    if (ofBackup.length >= maxPerBackup) {
+      hurry(ofBackup);
+      throw new TooManyRequests("backup-answers", RETRY_AFTER_S);
+    }
+    const ofAddress = places.filter((place) => place.address === address);
+    if (bytesOf(ofAddress) + bytes > maxBytesPerAddress) {
+      hurry(ofAddress);
+      throw new TooManyRequests("address-answers", RETRY_AFTER_S);
+    }
+    if (bytesOf(places) + bytes > maxBytes) {
+      hurry(places);
+      throw new ServiceError("service_unavailable", "Too many large answers are being read");
+    }
+    const place: Place = { backupId, address, bytes, sent: null };
+    this.#places.add(place);
+    return {
+      resize: (actualBytes) => {
+        place.bytes = actualBytes;
+      },
+      keepUntilOver: (answer) => {
+        const readingMs = MIN_READING_MS + (place.bytes / MIN_BYTES_PER_SECOND) * 1000;
+        place.sent = { answer, deadlineMs: this.#options.clock.elapsedMs() + readingMs };
+        this.#timer ??= setInterval(() => this.#endWhatIsOver(), LOOK_UP_EVERY_MS).unref();
+      },
+      giveBack: () => {
+        if (place.sent === null) this.#places.delete(place);
+      },
+    };
+  }
+
+  #endWhatIsOver(): void {
+    const nowMs = this.#options.clock.elapsedMs();
+    let isAnySent = false;
+    for (const place of this.#places) {
+      if (place.sent === null) continue;
+      const { answer, deadlineMs } = place.sent;
+      const isOver = answer.isOver();
+      if (isOver || nowMs >= deadlineMs) {
+        this.#places.delete(place);
+        answer.end(!isOver);
+      } else isAnySent = true;
+    }
+    if (isAnySent || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
+
+function hurry(places: readonly Place[]): void {
+  for (const { sent } of places) sent?.answer.limitIdle(MAX_IDLE_UNDER_PRESSURE_S);
+}
+
+function bytesOf(places: readonly Place[]): number {
+  return places.reduce((sum, { bytes }) => sum + bytes, 0);
+}
