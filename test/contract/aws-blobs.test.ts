@@ -7,7 +7,7 @@ import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s
 import { systemRandom } from "../../src/clock.ts";
 import type { AwsStorageConfig } from "../../src/config.ts";
 import { type AwsBlobsOptions, openAwsBlobs } from "../../src/storage/aws/blobs.ts";
-import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { BlobDamaged, StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
@@ -124,6 +124,101 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
       });
     }
+  });
+
+  describe("an endpoint that never says how long an object is", () => {
+    async function openSilent() {
+      const store = await openFixture();
+      store.proxy.inject({ kind: "no length" }, Number.POSITIVE_INFINITY);
+      return store;
+    }
+
+    for (const size of [1_000, 300_000])
+      test(`is believed about ${size} bytes that arrive, and about no others`, async () => {
+        await using store = await openSilent();
+        const content = randomBytes(size);
+        const ref = await store.blobs.put("b1", [content]);
+        expect(content.equals(await contentOf(store.blobs, ref))).toBe(true);
+        expect(await store.blobs.sizeOf(ref.key)).toBe(size);
+        for (const damaged of [
+          content.subarray(1),
+          new Uint8Array(0),
+          Buffer.concat([content, Buffer.alloc(1)]),
+          Buffer.concat([content, Buffer.alloc(3_000_000)]),
+          randomBytes(size),
+        ]) {
+          await store.storage.overwriteBlob(ref.key, damaged);
+          await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(BlobDamaged);
+          expect(await store.blobs.sizeOf(ref.key)).toBe(damaged.length);
+        }
+        await store.blobs.delete(ref.key);
+        expect(await store.blobs.sizeOf(ref.key)).toBeNull();
+        expect(await store.blobs.get(ref)).toBeNull();
+      });
+
+    test("is asked again when an answer breaks off", async () => {
+      await using store = await openFixture();
+      const content = randomBytes(300_000);
+      const ref = await store.blobs.put("b1", [content]);
+      store.proxy.inject({ kind: "cut answer without length" }, 1);
+      store.proxy.inject({ kind: "no length" }, Number.POSITIVE_INFINITY);
+      expect(content.equals(await contentOf(store.blobs, ref))).toBe(true);
+    });
+
+    test("is believed about an upload whose answer was lost", async () => {
+      await using store = await openFixture();
+      store.proxy.inject({ kind: "drop answer" });
+      store.proxy.inject({ kind: "no length" }, Number.POSITIVE_INFINITY);
+      const ref = await store.blobs.put("b1", [Buffer.from("content")]);
+      expect(`${await contentOf(store.blobs, ref)}`).toBe("content");
+    });
+  });
+
+  test("a list that lacks its continuation is an outage, and no end", async () => {
+    await using store = await openFixture();
+    const list = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+    const answer = { status: 200, contentType: "application/xml", body: list };
+    store.proxy.inject({ kind: "refuse", answer });
+    await expect(collect(store.blobs.list())).rejects.toBeInstanceOf(StorageUnavailable);
+  });
+
+  describe("large transfers", () => {
+    const content = randomBytes(300_000);
+    const retry = { ...RETRY, attemptMs: 20_000, budgetMs: 40_000 };
+
+    test("of one client leave some of the connections to others", async () => {
+      await using store = await openFixture({}, { retry });
+      const other = await store.blobs.put("other", [content]);
+      store.proxy.seen.length = 0;
+      store.proxy.inject({ kind: "hold" }, Number.POSITIVE_INFINITY);
+      const uploads = Array.from({ length: 20 }, () => store.blobs.put("hostile", [content], "a"));
+      while (store.proxy.seen.length < 6) await new Promise(setImmediate);
+      const download = store.blobs.get(other, "b");
+      while (store.proxy.seen.length < 7) await new Promise(setImmediate);
+      expect(store.proxy.seen[6]).toContain(other.key);
+      store.proxy.clear();
+      await (await download)?.cancel();
+      await Promise.all(uploads);
+    });
+
+    test("of several clients are made in turn, however many one of them has asked for", async () => {
+      await using store = await openFixture({}, { retry });
+      const ref = await store.blobs.put("hostile", [content]);
+      const honest = await store.blobs.put("honest", [content]);
+      store.proxy.seen.length = 0;
+      store.proxy.inject({ kind: "hold" }, Number.POSITIVE_INFINITY);
+      const downloads = ["a", "b"].flatMap((client) =>
+        Array.from({ length: 20 }, () => store.blobs.get(ref, client)),
+      );
+      downloads.push(store.blobs.get(honest, "c"));
+      while (store.proxy.seen.length < 8) await new Promise(setImmediate);
+      store.proxy.clear();
+      for (const stream of await Promise.all(downloads)) await stream?.cancel();
+      // eight were at it already; then each of the others had one turn at most
+      const position = store.proxy.seen.findIndex((line) => line.includes(honest.key));
+      expect(position).toBeLessThan(8 + 3 + 8); // they may pass each other on their way here
+      expect(store.proxy.seen).toHaveLength(41);
+    });
   });
 
   describe("large ciphertexts wait on disk", () => {

@@ -189,6 +189,27 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
   });
 
+  describe("an answer that lacks what DynamoDB always says", () => {
+    const calls: Readonly<Record<string, (records: RecordStore, clock: SettableClock) => Promise<unknown>>> =
+      {
+        "is no factor that leads nowhere": (records) => backupOf(records, main("f1")),
+        "is no end of a list": (records) => collect(records.list()),
+        "is no count": (records, clock) => records.addToCounter("c1", 1, clock.nowMs() + 60_000),
+      };
+    for (const [name, call] of Object.entries(calls))
+      test(`${name}: it is asked again`, async () => {
+        await using store = await openFixture();
+        await create(store.records, "b1", { claim: [main("f1")] });
+        const expected = await call(store.records, store.clock);
+        store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, {}) });
+        const answer = await call(store.records, store.clock);
+        if (typeof expected === "number") expect(answer).toBe(expected + 1);
+        else expect(answer).toEqual(expected);
+        store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, {}) }, Number.POSITIVE_INFINITY);
+        await expect(call(store.records, store.clock)).rejects.toBeInstanceOf(StorageUnavailable);
+      });
+  });
+
   describe("a store that is not set up", () => {
     test("a missing table is an outage whose cause says what to do", async () => {
       await using store = await openFixture();

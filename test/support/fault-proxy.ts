@@ -27,6 +27,12 @@ export type Fault =
   | { readonly kind: "cut answer" }
   /** Passes on half of the answer's body and then nothing. */
   | { readonly kind: "stall answer" }
+  /** Leaves out of the answer how long it is (it is in chunks then). */
+  | { readonly kind: "no length" }
+  /** The same, of half of the answer's body; then the connection is closed. */
+  | { readonly kind: "cut answer without length" }
+  /** Hands the request on when the faults are cleared. */
+  | { readonly kind: "hold" }
   /** Hands the request on after this time. */
   | { readonly kind: "delay"; readonly ms: number };
 
@@ -39,10 +45,10 @@ interface Injection {
 export interface FaultProxy extends AsyncDisposable {
   readonly url: string;
   /** Requests seen so far, as `<method> <target>`: the operation's name for DynamoDB, the path for S3. */
-  readonly seen: readonly string[];
+  readonly seen: string[];
   /** Applies a fault to the next `times` requests that match; several are applied one after another. */
   inject(fault: Fault, times?: number, matches?: (request: IncomingMessage) => boolean): void;
-  /** Forgets the faults that are left. */
+  /** Forgets the faults that are left, and hands on what is held. */
   clear(): void;
   /** Resolves when every request seen so far has reached the store and was answered, also to clients that have gone. */
   settled(): Promise<void>;
@@ -55,6 +61,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const seen: string[] = [];
   const inHand = new Set<Promise<void>>();
   let injections: Injection[] = [];
+  let cleared = Promise.withResolvers<void>();
 
   function nextFault(request: IncomingMessage): Fault | null {
     const injection = injections.find((candidate) => candidate.left > 0 && candidate.matches(request));
@@ -90,6 +97,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       send(response, fault.answer);
       return;
     }
+    if (fault?.kind === "hold") await cleared.promise;
     if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms));
     const { answer, body } = await forward(request, content);
     if (fault?.kind === "drop answer") {
@@ -100,14 +108,17 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       send(response, fault.answer);
       return;
     }
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
-    if (fault?.kind !== "cut answer" && fault?.kind !== "stall answer") {
+    const { "content-length": _, ...withoutLength } = answer.headers;
+    const isSilent = fault?.kind === "no length" || fault?.kind === "cut answer without length";
+    response.writeHead(answer.statusCode ?? 502, isSilent ? withoutLength : answer.headers);
+    const isCut = fault?.kind === "cut answer" || fault?.kind === "cut answer without length";
+    if (!isCut && fault?.kind !== "stall answer") {
       response.end(body);
       return;
     }
     const half = body.subarray(0, Math.floor(body.length / 2));
     response.write(half.length === 0 ? Buffer.alloc(0) : half, () => {
-      if (fault.kind === "cut answer") request.socket.destroy();
+      if (isCut) request.socket.destroy();
     });
   }
 
@@ -130,6 +141,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     },
     clear() {
       injections = [];
+      cleared.resolve();
+      cleared = Promise.withResolvers();
     },
     async settled() {
       await Promise.all(inHand);

@@ -19,6 +19,7 @@ export const S3_FAULTS: Readonly<Record<string, Fault>> = {
   "a connection closed before the answer": { kind: "drop answer" },
   "an answer cut off": { kind: "cut answer" },
   "an answer that stands still": { kind: "stall answer" },
+  "an answer without its length": { kind: "no length" },
   "a long delay": { kind: "delay", ms: 200 },
 };
 

@@ -16,7 +16,7 @@ import { FairSemaphore } from "../../fair-semaphore.ts";
 import { requireIntact } from "../content-file.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
-import { unlessStalled, withBody } from "./object-body.ts";
+import { unlessStalled, upTo, withBody } from "./object-body.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
@@ -37,6 +37,12 @@ const STALL_MS = 5_000;
 /** The key of transfers that the service makes by itself. */
 const NO_CLIENT = "";
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+interface OpenedObject {
+  readonly body: Readable;
+  /** Whether the answer said of how many bytes it is. */
+  readonly isSizeKnown: boolean;
+}
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
   readonly stallMs?: number;
@@ -104,8 +110,8 @@ class AwsBlobs implements BlobStore {
       ref.size,
       "the blob could not be read",
       async (abortSignal) => {
-        const body = await this.#open(ref, abortSignal);
-        return body && this.#receive(ref, body);
+        const opened = await this.#open(ref, abortSignal);
+        return opened && this.#receive(ref, opened, abortSignal);
       },
     );
     return spooled?.stream() ?? null;
@@ -126,9 +132,8 @@ class AwsBlobs implements BlobStore {
       await this.#requireBucket(); // the answer to a HEAD does not tell a missing object from a missing bucket
       return null;
     }
-    if (found.ContentLength === undefined)
-      throw new StorageUnavailable(purpose, { cause: new Error("the answer has no length") });
-    return found.ContentLength;
+    const { ContentLength } = found;
+    return ContentLength ?? this.#attempt(purpose, (abortSignal) => this.#listedSize(key, abortSignal));
   }
 
   async delete(key: string): Promise<void> {
@@ -152,10 +157,13 @@ class AwsBlobs implements BlobStore {
       const page = await this.#attempt("the blobs could not be listed", (abortSignal) =>
         this.#client.send(command, { abortSignal }),
       );
-      for (const { Key, Size, LastModified } of page.Contents ?? [])
-        if (Key !== undefined && KEY.test(Key) && Size !== undefined && LastModified !== undefined)
-          yield { key: Key, size: Size, storedAtMs: LastModified.getTime() };
-      next = page.IsTruncated ? page.NextContinuationToken : undefined;
+      for (const { Key, Size, LastModified } of page.Contents ?? []) {
+        if (Key === undefined || !KEY.test(Key)) continue;
+        if (Size === undefined || LastModified === undefined) throw incompleteList();
+        yield { key: Key, size: Size, storedAtMs: LastModified.getTime() };
+      }
+      next = page.NextContinuationToken;
+      if (page.IsTruncated === true && next === undefined) throw incompleteList();
     } while (next !== undefined);
   }
 
@@ -194,13 +202,14 @@ class AwsBlobs implements BlobStore {
     this.#client.destroy();
   }
 
-  /** The body of an object of the right size; `null` when there is none of that name. */
-  async #open(ref: BlobRef, abortSignal: AbortSignal): Promise<Readable | null> {
+  /** The body of an object, of the right size where the answer says which; `null` when there is none of that name. */
+  async #open(ref: BlobRef, abortSignal: AbortSignal): Promise<OpenedObject | null> {
     try {
       const command = new GetObjectCommand({ Bucket: this.#bucket, Key: ref.key });
       const { Body, ContentLength } = await this.#client.send(command, { abortSignal });
       if (!(Body instanceof Readable)) throw new Error("the SDK's answer has no body that can be read");
-      if (ContentLength === ref.size) return Body;
+      if (ContentLength === undefined || ContentLength === ref.size)
+        return { body: Body, isSizeKnown: ContentLength !== undefined };
       Body.destroy();
       throw new BlobDamaged(ref.key, `${ContentLength} bytes, not ${ref.size}`);
     } catch (error) {
@@ -209,25 +218,41 @@ class AwsBlobs implements BlobStore {
     }
   }
 
+  /** The size of an object as a list has it, for endpoints that leave it out elsewhere; `null` when there is none. */
+  async #listedSize(key: string, abortSignal: AbortSignal): Promise<number | null> {
+    const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: key, MaxKeys: 1 });
+    const { Contents } = await this.#client.send(command, { abortSignal });
+    const [first] = Contents ?? [];
+    if (first?.Key !== key) return null; // the list is sorted: this name would be its first
+    if (first.Size === undefined) throw incompleteList();
+    return first.Size;
+  }
+
   /** Resolves when the object that is there is the one that `ref` describes. */
   async #confirm(ref: BlobRef, checksum: string, abortSignal: AbortSignal): Promise<void> {
     const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" });
     const { ContentLength, ChecksumSHA256 } = await this.#client.send(command, { abortSignal });
-    if (ContentLength === ref.size && ChecksumSHA256 === checksum) return;
-    if (ContentLength !== ref.size || ChecksumSHA256 !== undefined)
+    const isOther = ContentLength !== undefined && ContentLength !== ref.size;
+    if (isOther || (ChecksumSHA256 !== undefined && ChecksumSHA256 !== checksum))
       throw new Error(`another object has the name ${ref.key}`);
+    if (ChecksumSHA256 !== undefined) return;
     // an endpoint that keeps no checksums
-    const body = await this.#open(ref, abortSignal);
-    if (body === null) throw new Error(`the object ${ref.key} is there and is not`);
-    await using _stored = await this.#receive(ref, body);
+    const opened = await this.#open(ref, abortSignal);
+    if (opened === null) throw new Error(`the object ${ref.key} is there and is not`);
+    await using _stored = await this.#receive(ref, opened, abortSignal);
   }
 
   /** Takes in the body of an object, all of it before any of it is served. */
-  async #receive(ref: BlobRef, body: Readable): Promise<Spooled> {
-    const spooled = await spool(unlessStalled(body, this.#stallMs));
+  async #receive(
+    ref: BlobRef,
+    { body, isSizeKnown }: OpenedObject,
+    abortSignal: AbortSignal,
+  ): Promise<Spooled> {
+    const spooled = await spool(upTo(ref.size + 1, unlessStalled(body, this.#stallMs)));
     try {
-      if (spooled.digest.size < ref.size)
-        throw new TryAgain(`${spooled.digest.size} of ${ref.size} bytes arrived`);
+      const { size } = spooled.digest;
+      if (size < ref.size && (isSizeKnown || (await this.#listedSize(ref.key, abortSignal)) === ref.size))
+        throw new TryAgain(`${size} of ${ref.size} bytes arrived`);
       requireIntact(ref, spooled.digest);
       return spooled;
     } catch (error) {
@@ -260,4 +285,10 @@ class AwsBlobs implements BlobStore {
   ): Promise<T> {
     return withRetries(purpose, retry, this.#random, attempt);
   }
+}
+
+function incompleteList(): StorageUnavailable {
+  return new StorageUnavailable("the blobs could not be listed", {
+    cause: new Error("a list of S3 lacks sizes, times or its continuation"),
+  });
 }

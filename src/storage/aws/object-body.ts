@@ -23,6 +23,19 @@ export async function* unlessStalled(body: Readable, stallMs: number): AsyncGene
   }
 }
 
+/** Content up to `maxBytes` and the rest of the piece in which they end: of a body that is too long, no more is taken. */
+export async function* upTo(
+  maxBytes: number,
+  content: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of content) {
+    yield piece;
+    bytes += piece.length;
+    if (bytes >= maxBytes) return;
+  }
+}
+
 /**
  * Has `send` send pieces as a body. However that ends, nothing reads the pieces afterwards.
  *

@@ -166,10 +166,10 @@ class AwsRecords implements RecordStore {
       ...counterUpdate(this.#tables.oneTime, id, amount, expiresAtMs),
       ReturnValues: "UPDATED_NEW",
     });
-    const { Attributes } = await this.#attempt("the counter could not be changed", (abortSignal) =>
-      this.#client.send(command, { abortSignal }),
-    );
-    return Number(Attributes?.CounterSum?.N);
+    return this.#attempt("the counter could not be changed", async (abortSignal) => {
+      const { Attributes } = await this.#client.send(command, { abortSignal });
+      return Number(Attributes?.CounterSum?.N ?? lacking("the sum"));
+    });
   }
 
   async *list() {
@@ -259,9 +259,12 @@ class AwsRecords implements RecordStore {
         ProjectionExpression: attributes,
         ...start,
       });
-      const page = await this.#attempt(purpose, (abortSignal) => this.#client.send(command, { abortSignal }));
-      yield* page.Items ?? [];
-      next = page.LastEvaluatedKey;
+      const { items, last } = await this.#attempt(purpose, async (abortSignal) => {
+        const page = await this.#client.send(command, { abortSignal });
+        return { items: page.Items ?? lacking("the items"), last: page.LastEvaluatedKey };
+      });
+      yield* items;
+      next = last;
     } while (next !== undefined);
   }
 
@@ -275,7 +278,7 @@ class AwsRecords implements RecordStore {
     await this.#attempt("the index could not be read", async (abortSignal) => {
       const command = new BatchGetItemCommand({ RequestItems: missing });
       const { Responses, UnprocessedKeys } = await this.#client.send(command, { abortSignal });
-      for (const [table, items] of Object.entries(Responses ?? {}))
+      for (const [table, items] of Object.entries(Responses ?? lacking("the items")))
         found.set(table, [...(found.get(table) ?? []), ...items]);
       missing = {};
       for (const [table, { Keys }] of Object.entries(UnprocessedKeys ?? {}))
@@ -288,6 +291,11 @@ class AwsRecords implements RecordStore {
   #attempt<T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return withRetries(purpose, this.#retry, this.#random, attempt);
   }
+}
+
+/** What DynamoDB always says, its answer lacks: that is not "there is none". */
+function lacking(what: string): never {
+  throw new TryAgain(`an answer of DynamoDB lacks ${what}`);
 }
 
 function issuedBefore(): Error {
