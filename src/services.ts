@@ -87,7 +87,11 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const { keys: given, generatedKeyDir } = config.challengeTokens;
   const keys = given.length > 0 ? given : [await generatedChallengeTokenKey(generatedKeyDir, random)];
   const challengeTokens = await createChallengeTokens(keys, clock);
-  const opened = await openStores(config.storage, { clock, random });
+  const opened = await openStores(config.storage, {
+    clock,
+    random,
+    onClockSkew: (message) => log.warn(`${message}: set it, since more than requests to AWS goes by it`),
+  });
   const stores = overrides.wrapStores?.(opened) ?? opened;
   const records = measuredRecords(stores.records, metrics);
   const blobs = measuredBlobs(stores.blobs, metrics);
@@ -194,7 +198,12 @@ function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load()
 /** Opens the stores that the configuration names. A driver's code is loaded only when it is used. */
 export async function openStores(
   storage: StorageConfig,
-  options: { readonly clock: Clock; readonly random: Random },
+  options: {
+    readonly clock: Clock;
+    readonly random: Random;
+    /** Called with what is wrong when a store has refused a request because of this machine's clock. */
+    readonly onClockSkew?: (message: string) => void;
+  },
 ): Promise<Stores> {
   switch (storage.driver) {
     case "local": {

@@ -19,6 +19,11 @@ export function cancelledTransaction(...codes: string[]): ProxyAnswer {
   });
 }
 
+/** A signature of another time, as DynamoDB words it: a wrong secret key has the same name. */
+export const SIGNATURE_EXPIRED = dynamoDbError(400, "InvalidSignatureException", {
+  message: "Signature expired: 20261125T210000Z is now earlier than 20261125T211500Z",
+});
+
 const NOT_JSON: ProxyAnswer = { status: 200, contentType: "text/html", body: "<html>captive portal</html>" };
 const BAD_GATEWAY: ProxyAnswer = { status: 502, contentType: "text/html", body: "<html>502</html>" };
 
@@ -40,6 +45,8 @@ export const DYNAMODB_FAULTS: Readonly<Record<string, Fault>> = {
   "a connection closed before the answer": { kind: "drop answer" },
   "an answer cut off": { kind: "cut answer" },
   "an answer that stands still": { kind: "stall answer" },
+  "a clock 20 minutes ahead": { kind: "clock", aheadMs: 20 * 60_000, refusal: SIGNATURE_EXPIRED },
+  "a clock 20 minutes behind": { kind: "clock", aheadMs: -20 * 60_000, refusal: SIGNATURE_EXPIRED },
   "a long delay": { kind: "delay", ms: 200 },
 };
 

@@ -27,6 +27,8 @@ export type Fault =
   | { readonly kind: "cut answer" }
   /** Passes on half of the answer's body and then nothing. */
   | { readonly kind: "stall answer" }
+  /** Tells a time that is `aheadMs` ahead, and answers instead of the store what is signed for another time. */
+  | { readonly kind: "clock"; readonly aheadMs: number; readonly refusal: ProxyAnswer }
   /** Leaves out of the answer how long it is (it is in chunks then). */
   | { readonly kind: "no length" }
   /** The same, of half of the answer's body; then the connection is closed. */
@@ -97,6 +99,14 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       send(response, fault.answer);
       return;
     }
+    if (fault?.kind === "clock") {
+      const proxyMs = Date.now() + fault.aheadMs;
+      response.setHeader("date", new Date(proxyMs).toUTCString());
+      if (Math.abs(signedAtMs(request) - proxyMs) > MAX_SKEW_MS) {
+        send(response, fault.refusal);
+        return;
+      }
+    }
     if (fault?.kind === "hold") await cleared.promise;
     if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms));
     const { answer, body } = await forward(request, content);
@@ -108,6 +118,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       send(response, fault.answer);
       return;
     }
+    if (fault?.kind === "clock") delete answer.headers.date; // it has its own
     const { "content-length": _, ...withoutLength } = answer.headers;
     const isSilent = fault?.kind === "no length" || fault?.kind === "cut answer without length";
     response.writeHead(answer.statusCode ?? 502, isSilent ? withoutLength : answer.headers);
@@ -153,6 +164,16 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** AWS takes what was signed within 15 minutes of its own time. */
+const MAX_SKEW_MS = 15 * 60 * 1000;
+
+/** When a request was signed: `x-amz-date` is like 20261125T215000Z. */
+function signedAtMs({ headers }: IncomingMessage): number {
+  const digits = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(String(headers["x-amz-date"]));
+  const [, year, month, day, hour, minute, second] = (digits ?? []).map(Number);
+  return Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second);
 }
 
 function send(response: ServerResponse, { status, contentType, body }: ProxyAnswer): void {

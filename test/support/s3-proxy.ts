@@ -2,10 +2,13 @@
 import type { Fault, ProxyAnswer } from "./fault-proxy.ts";
 
 /** An error of S3 by its name. */
-function s3Error(status: number, code: string): ProxyAnswer {
+export function s3Error(status: number, code: string): ProxyAnswer {
   const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
   return { status, contentType: "application/xml", body };
 }
+
+/** The answer to what is signed for another time. */
+export const CLOCK_SKEWED = s3Error(403, "RequestTimeTooSkewed");
 
 /** Faults that any request may meet. */
 export const S3_FAULTS: Readonly<Record<string, Fault>> = {
@@ -19,6 +22,8 @@ export const S3_FAULTS: Readonly<Record<string, Fault>> = {
   "a connection closed before the answer": { kind: "drop answer" },
   "an answer cut off": { kind: "cut answer" },
   "an answer that stands still": { kind: "stall answer" },
+  "a clock 20 minutes ahead": { kind: "clock", aheadMs: 20 * 60_000, refusal: CLOCK_SKEWED },
+  "a clock 20 minutes behind": { kind: "clock", aheadMs: -20 * 60_000, refusal: CLOCK_SKEWED },
   "an answer without its length": { kind: "no length" },
   "a long delay": { kind: "delay", ms: 200 },
 };

@@ -65,13 +65,22 @@ class AwsBlobs implements BlobStore {
     maxWaitMs: MAX_WAIT_MS,
   });
 
-  constructor(client: S3Client, config: AwsStorageConfig, { random, retry, stallMs }: AwsBlobsOptions) {
+  constructor(
+    client: S3Client,
+    config: AwsStorageConfig,
+    { random, retry, onClockSkew, stallMs }: AwsBlobsOptions,
+  ) {
     this.#client = client;
     this.#bucket = config.bucket;
     const { kmsKeyArn } = config;
     this.#encryption = kmsKeyArn === null ? {} : { ServerSideEncryption: "aws:kms", SSEKMSKeyId: kmsKeyArn };
     this.#random = random;
-    this.#retry = { ...DEFAULT_RETRY, attemptMs: ATTEMPT_MS, ...retry };
+    this.#retry = {
+      ...DEFAULT_RETRY,
+      attemptMs: ATTEMPT_MS,
+      ...(onClockSkew && { onClockSkew }),
+      ...retry,
+    };
     this.#stallMs = stallMs ?? STALL_MS;
   }
 

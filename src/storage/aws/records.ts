@@ -48,6 +48,7 @@ export interface AwsStoreOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly retry?: Partial<RetryPolicy>;
+  readonly onClockSkew?: RetryPolicy["onClockSkew"];
 }
 
 export async function openAwsRecords(
@@ -77,13 +78,13 @@ class AwsRecords implements RecordStore {
   constructor(
     client: DynamoDBClient,
     tables: AwsStorageConfig["tables"],
-    { clock, random, retry }: AwsStoreOptions,
+    { clock, random, retry, onClockSkew }: AwsStoreOptions,
   ) {
     this.#client = client;
     this.#tables = tables;
     this.#clock = clock;
     this.#random = random;
-    this.#retry = { ...DEFAULT_RETRY, ...retry };
+    this.#retry = { ...DEFAULT_RETRY, ...(onClockSkew && { onClockSkew }), ...retry };
   }
 
   async locate(factor: FactorRef | null, values: readonly OneTimeValue[]) {

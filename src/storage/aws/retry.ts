@@ -3,6 +3,7 @@ import type { Random } from "../../clock.ts";
 import { ServiceError } from "../../errors.ts";
 import { errorCode } from "../../system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
+import { clockMessage, clockSkewMs, isClockError } from "./clock-skew.ts";
 
 export interface RetryPolicy {
   /** No attempt starts later than this after the first. */
@@ -12,6 +13,8 @@ export interface RetryPolicy {
   /** The longest pause before the second attempt; it doubles with each further one, up to `maxPauseMs`. */
   readonly firstPauseMs: number;
   readonly maxPauseMs: number;
+  /** Called with what to tell the operator when a wrong clock has cost an attempt. */
+  readonly onClockSkew?: (message: string) => void;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = {
@@ -40,6 +43,7 @@ export async function withRetries<T>(
   onDoubt?: () => void,
 ): Promise<T> {
   const startedMs = performance.now();
+  let isClockCorrected = false;
   for (
     let pauseLimitMs = policy.firstPauseMs;
     ;
@@ -50,6 +54,12 @@ export async function withRetries<T>(
     } catch (error) {
       const verdict = verdictOn(error);
       if (verdict === "pass on") throw error;
+      const skewMs = clockSkewMs(error);
+      if (skewMs !== null && !isClockCorrected) {
+        isClockCorrected = true; // by the SDK; if the request is refused once more, its time is not the reason
+        policy.onClockSkew?.(clockMessage(skewMs));
+        continue;
+      }
       if (!wasNotCarriedOut(error)) onDoubt?.();
       const pauseMs = fraction(random) * pauseLimitMs;
       const elapsedMs = performance.now() - startedMs;
@@ -130,6 +140,8 @@ function explained(error: unknown): unknown {
     return new Error("the S3 bucket does not exist: `bun run aws:setup` creates what is missing", {
       cause: error,
     });
+  if (isClockError(error))
+    return new Error(`${clockMessage(clockSkewMs(error))} (${error.name})`, { cause: error });
   const status = statusOf(error);
   if (status === 401 || status === 403 || error.name === "CredentialsProviderError")
     return new Error(`the credentials are missing or lack a permission (${error.name})`, { cause: error });
