@@ -40,7 +40,7 @@ const MAX_PER_BACKUP = 2;
 const ADDRESS_SHARE = 1 / 4;
 
 export function createBackupDelivery(
-  services: Pick<Services, "random" | "background" | "clock" | "config">,
+  services: Pick<Services, "random" | "background" | "clock" | "config" | "metrics">,
 ): BackupDelivery {
   const files = createAnswerFiles(services);
   const { maxInFlightAnswerBytes } = services.config.limits;
@@ -55,6 +55,7 @@ export function createBackupDelivery(
     maxBytes: maxInFlightAnswerBytes,
     maxBytesPerAddress: maxInFlightAnswerBytes * ADDRESS_SHARE,
   });
+  services.metrics.watchAnswerDisk(() => inFlight.bytes);
 
   return {
     begin(request, { backupId, size }) {

@@ -138,6 +138,18 @@ export function createMetrics() {
       });
     },
 
+    /** Has the temporary disk that large answers hold asked for whenever the figures are read. */
+    watchAnswerDisk(bytes: () => number): void {
+      new Gauge({
+        name: "answer_disk_bytes",
+        help: "Temporary disk that large answers in flight hold",
+        registers,
+        collect() {
+          this.set(bytes());
+        },
+      });
+    },
+
     /** Starts to measure how late timers fire; the result stops it. */
     watchEventLoop(): () => void {
       let dueMs = performance.now() + EVENT_LOOP_PROBE_MS;

@@ -191,6 +191,9 @@ for (const driver of DRIVERS)
       const hostile = service.clientFrom("192.0.2.1");
       const proof = await solved(hostile, "retrieve", fourth.main);
       expect((await hostile.retrieve(proof)).code()).toBe("too_many_requests");
+      const figures = await (await fetch(`${service.server.metricsUrl}/metrics`)).text();
+      const [, held] = /^answer_disk_bytes (\d+)$/m.exec(figures) ?? [];
+      expect(Number(held) / MIB).toBeCloseTo(60, 1);
       const honest = service.clientFrom("192.0.2.2");
       expect((await honest.retrieve(proof)).ok().backup.length).toBe(20 * MIB);
 
