@@ -16,6 +16,7 @@ import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
 import { ServiceError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
+import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in-flight.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
@@ -49,6 +50,7 @@ export interface Services extends AsyncDisposable {
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
   readonly diskReserve: DiskReserve;
+  readonly answersInFlight: AnswersInFlight;
   readonly readingTurns: ReadingTurns;
   /**
    * Loads the code that was left for later, before a request has to wait for it. Where that fails, as when no file can be
@@ -137,6 +139,8 @@ export async function createServices(config: Config, overrides: Overrides = {}):
         ? log.info({ freeBytes: bytes, minFreeBytes }, "backups are created again")
         : log.error({ freeBytes: bytes, minFreeBytes }, "the disk is too full: no backup is created"),
   });
+  const answersInFlight = createAnswersInFlight(config.limits.maxInFlightAnswerBytes, clock);
+  metrics.watchAnswerDisk(() => answersInFlight.bytes);
 
   return {
     config,
@@ -165,6 +169,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     backups,
     uploadBudget,
     diskReserve,
+    answersInFlight,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
     async warmUp() {
       await passkeys.load();

@@ -4,7 +4,7 @@
  */
 import { ServiceError } from "../errors.ts";
 import { FairSemaphore } from "../fair-semaphore.ts";
-import { type AnswerPlace, AnswersInFlight } from "../limits/answers-in-flight.ts";
+import type { AnswerPlace, AnswersInFlight } from "../limits/answers-in-flight.ts";
 import type { Services } from "../services.ts";
 import { type Answer, createAnswerFiles } from "./answer-files.ts";
 import { connectionOf } from "./connection.ts";
@@ -34,33 +34,23 @@ const MAX_MADE = 4;
 const MAX_MADE_PER_ADDRESS = 3;
 /** Clients wait for the answer 30 s at most, of which making it takes some. */
 const MAX_WAIT_MS = 20_000;
-/** Two devices at a time, or one that tries again while its first connection hangs. */
-const MAX_PER_BACKUP = 2;
-/** Of the temporary disk. */
-const ADDRESS_SHARE = 1 / 4;
 
 export function createBackupDelivery(
-  services: Pick<Services, "random" | "background" | "clock" | "config" | "metrics">,
+  services: Pick<Services, "random" | "background" | "answersInFlight">,
 ): BackupDelivery {
   const files = createAnswerFiles(services);
-  const { maxInFlightAnswerBytes } = services.config.limits;
+  const { answersInFlight } = services;
   const turns = new FairSemaphore({
     permits: MAX_MADE,
     maxPerKey: MAX_MADE_PER_ADDRESS,
     maxWaitMs: MAX_WAIT_MS,
   });
-  const inFlight = new AnswersInFlight({
-    clock: services.clock,
-    maxPerBackup: MAX_PER_BACKUP,
-    maxBytes: maxInFlightAnswerBytes,
-    maxBytesPerAddress: maxInFlightAnswerBytes * ADDRESS_SHARE,
-  });
-  services.metrics.watchAnswerDisk(() => inFlight.bytes);
 
   return {
     begin(request, { backupId, size }) {
       const { address } = contextOf(request);
-      const admit = (bytes: number) => inFlight.admit({ backupId, address, bytes: base64Length(bytes) });
+      const admit = (bytes: number) =>
+        answersInFlight.admit({ backupId, address, bytes: base64Length(bytes) });
       let place = size > IN_MEMORY_BYTES ? admit(size) : null;
       let made: Answer | null = null;
 

@@ -51,6 +51,21 @@ const RETRY_AFTER_S = 5;
 /** How often it is looked up what is over, to free its file; a place is also looked up when it is needed. */
 const LOOK_UP_EVERY_MS = 100;
 
+/** Two devices at a time, or one that tries again while its first connection hangs. */
+const MAX_PER_BACKUP = 2;
+/** Of the bytes of all. */
+const ADDRESS_SHARE = 1 / 4;
+
+/** With the limits of this service, for answers of at most so many bytes together. */
+export function createAnswersInFlight(maxBytes: number, clock: Clock): AnswersInFlight {
+  return new AnswersInFlight({
+    clock,
+    maxPerBackup: MAX_PER_BACKUP,
+    maxBytes,
+    maxBytesPerAddress: maxBytes * ADDRESS_SHARE,
+  });
+}
+
 export class AnswersInFlight {
   readonly #options: AnswersInFlightOptions;
   readonly #places = new Set<Place>();

@@ -19,7 +19,7 @@ async function leftovers({ services, storage }: TestService, folder: { readonly 
   const isLocal = services.config.storage.driver === "local";
   return {
     open: (await openFilesIn(folder, "backup-service-")).length,
-    named: (await readdir(folder.path)).filter((name) => name !== "data"),
+    named: await readdir(folder.path),
     temporary: isLocal ? await readdir(temporary) : [],
     blobs: (await Array.fromAsync(services.blobs.list())).length,
   };
