@@ -1,7 +1,7 @@
 /** The HTTP application: every route behind the same error handling, limits, logging and figures. */
 import { Elysia } from "elysia";
 import { type Clock, systemClock } from "./clock.ts";
-import { apiReference } from "./http/api-reference.ts";
+import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/api-reference.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { jsonResponse } from "./http/json-response.ts";
 import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
@@ -22,6 +22,8 @@ export interface AppOptions {
 export interface App {
   /** Answers a request from `peerAddress`, the other end of its connection. Never rejects. */
   readonly fetch: HandleFrom;
+  /** Whether the API reference is served: the configuration asks for it and its packages are installed. */
+  readonly hasApiReference: boolean;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -37,9 +39,14 @@ export function createApp(
   const methods = new Map<string, string[]>();
   const methodsOf = (path: string) => methods.get(path) ?? [];
   const business = routes(services);
+  const { config, log } = services;
+  const hasApiReference = config.apiReference && isApiReferenceInstalled();
+  if (config.apiReference && !hasApiReference)
+    log.warn("/docs is not available: run bun install --frozen-lockfile without --production");
+  const absent = config.apiReference ? missingApiReference() : new Elysia();
 
   const app = new Elysia({ normalize: false, ...ROUTER_OPTIONS })
-    .use(errorHandler({ log: services.log, methodsOf }))
+    .use(errorHandler({ log, methodsOf }))
     .mapResponse({ as: "global" }, ({ responseValue, request, set }) => {
       if (responseValue instanceof Response) return responseValue;
       const status = typeof set.status === "number" ? set.status : 200;
@@ -47,12 +54,10 @@ export function createApp(
       return jsonResponse(request, responseValue, status);
     })
     .use(business)
-    .use(services.config.apiReference ? apiReference(business, version) : new Elysia());
+    .use(hasApiReference ? apiReference(business, version) : absent);
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
-  return {
-    fetch: withRequestContext(services, { timeoutMs, clock, discardLimits, methodsOf }, (request) =>
-      app.fetch(request),
-    ),
-  };
+  const options = { timeoutMs, clock, discardLimits, methodsOf };
+  const fetch = withRequestContext(services, options, (request) => app.fetch(request));
+  return { fetch, hasApiReference };
 }

@@ -157,7 +157,7 @@ export function loadConfig(env: Environment): Config {
   const keys = read.challengeTokenKeys("CHALLENGE_TOKEN_KEYS");
   if (!development && keys.length === 0)
     read.problem(
-      "CHALLENGE_TOKEN_KEYS is required outside development: kid:base64(32 bytes), comma-separated",
+      'CHALLENGE_TOKEN_KEYS is required outside development: make one with echo "k1:$(openssl rand -base64 32)"',
     );
 
   const host = read.text("HOST", development ? "127.0.0.1" : "0.0.0.0");
@@ -207,7 +207,7 @@ export function loadConfig(env: Environment): Config {
       maxMainFactors: read.integer("MAX_MAIN_FACTORS", 10, 1, 10),
       maxSyncFactors: read.integer("MAX_SYNC_FACTORS", 25, 1, 25),
     },
-    webauthn: webauthn(read, development ? `http://localhost:${port}` : null),
+    webauthn: webauthn(read, development ? new URL(`http://localhost:${port}`).origin : null),
     oidc: oidc(read, development),
     attestation: attestation(read, environment),
     enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
@@ -242,10 +242,14 @@ function rateLimits(read: EnvironmentReader, byDefault: boolean): RateLimitConfi
 
 function awsStorage(read: EnvironmentReader): AwsStorageConfig {
   const endpoint = read.url("AWS_ENDPOINT_URL");
+  const because =
+    read.optional("STORAGE_DRIVER") === null
+      ? "outside development, unless STORAGE_DRIVER=local keeps the backups on this machine"
+      : "while STORAGE_DRIVER is aws";
   return {
     driver: "aws",
-    region: read.required("AWS_REGION"),
-    bucket: read.required("BACKUP_S3_BUCKET"),
+    region: read.required("AWS_REGION", because),
+    bucket: read.required("BACKUP_S3_BUCKET", because),
     kmsKeyArn: read.optional("BACKUP_S3_BUCKET_KMS_KEY_ARN"),
     tables: {
       factorLookup: read.text("DYNAMODB_TABLE_FACTOR_LOOKUP", "backup-service-factor-lookup"),
@@ -263,7 +267,8 @@ function webauthn(read: EnvironmentReader, developmentOrigin: string | null): We
   if (rpId !== "" && !DOMAIN_NAME.test(rpId))
     read.problem(`WEBAUTHN_RP_ID must be a domain name in lower case, not "${rpId}"`);
   const origins = read.list("WEBAUTHN_ORIGINS") ?? (developmentOrigin === null ? null : [developmentOrigin]);
-  if (origins === null) read.problem("WEBAUTHN_ORIGINS is required: comma-separated");
+  if (origins === null)
+    read.problem("WEBAUTHN_ORIGINS is required: comma-separated, such as https://example.com");
   for (const origin of origins ?? [])
     if (!isWebAuthnOrigin(origin))
       read.problem(
@@ -323,7 +328,9 @@ function attestation(read: EnvironmentReader, environment: AppEnvironment): Atte
   const bypassToken = read.optional("ATTESTATION_GATEWAY_BYPASS_TOKEN");
   const canDoWithout = mode === "off" || (development && (mode === "report" || bypassToken !== null));
   if (gatewayUrl === null && !canDoWithout)
-    read.problem(`ATTESTATION_GATEWAY_URL is required while ATTESTATION is ${mode}`);
+    read.problem(
+      `ATTESTATION_GATEWAY_URL is required while ATTESTATION is ${mode}; ATTESTATION=off needs no gateway`,
+    );
   if (bypassToken !== null && environment === "production")
     read.problem("ATTESTATION_GATEWAY_BYPASS_TOKEN must not be set in production");
   return {

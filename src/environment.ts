@@ -32,9 +32,10 @@ export class EnvironmentReader {
     return this.optional(name) ?? fallback;
   }
 
-  required(name: string): string {
+  /** @param because goes on after "is required". */
+  required(name: string, because = ""): string {
     const value = this.optional(name);
-    if (value === null) this.problem(`${name} is required`);
+    if (value === null) this.problem(`${name} is required ${because}`.trimEnd());
     return value ?? "";
   }
 

@@ -1,9 +1,10 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
-import { createApp } from "./app.ts";
+import { type App, createApp } from "./app.ts";
 import { createSweep } from "./backup/sweep.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
+import { StartError } from "./start-error.ts";
 import { version } from "./version.ts";
 
 /**
@@ -18,8 +19,9 @@ const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 const WARM_UP_AFTER_MS = 1_000;
 /** One signal to all processes of a service comes several times: `bun run` passes on what its child got too. */
 const SAME_SIGNAL_MS = 1_000;
+const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the first ends the process at once";
 
-const { services, server } = await startOrExit();
+const { services, app, server } = await startOrExit();
 const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
 let shuttingDownSinceMs: number | null = null;
@@ -27,17 +29,18 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => on
 setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
 announce(); // last: whoever waits for this line may send a signal at once
 
-async function startOrExit(): Promise<{ services: Services; server: RunningServer }> {
+async function startOrExit(): Promise<{ services: Services; app: App; server: RunningServer }> {
   try {
     const services = await createServices(loadConfig(process.env));
-    return { services, server: startServer(services, createApp(services)) };
+    const app = createApp(services);
+    return { services, app, server: startServer(services, app) };
   } catch (error) {
     if (error instanceof ConfigError) {
       process.stderr.write(`Cannot start: ${error.message}.\n`);
       for (const problem of error.problems) process.stderr.write(`  - ${problem}\n`);
-      process.stderr.write("The file .env.example explains every variable.\n");
-    } else if (error instanceof Error && "code" in error) {
-      process.stderr.write(`Cannot start: ${error.message}\n`); // a port in use, a folder that cannot be written
+      process.stderr.write("The file .env.example explains every variable; bun run dev needs none.\n");
+    } else if (error instanceof StartError || (error instanceof Error && "code" in error)) {
+      process.stderr.write(`Cannot start: ${error.message}\n`);
     } else throw error;
     process.exit(1);
   }
@@ -46,7 +49,7 @@ async function startOrExit(): Promise<{ services: Services; server: RunningServe
 function announce(): void {
   const { storage, environment } = config;
   const where = storage.driver === "local" ? storage.dataDir : `bucket ${storage.bucket}`;
-  const reference = config.apiReference ? { docs: `${server.url}/docs` } : {};
+  const reference = app.hasApiReference ? { docs: `${server.url}/docs` } : {};
   log.info(
     {
       version,
@@ -106,9 +109,15 @@ function beginShutDown(why: { readonly signal: string } | { readonly reason: str
   services.lifecycle.end();
   const { shutdownDrainSeconds: drainSeconds } = config.server;
   if (drainSeconds > 0)
-    log.info({ ...why, drainSeconds }, "shutting down: not ready, serving until the drain ends");
+    log.info(
+      { ...why, drainSeconds },
+      `shutting down: not ready, serving until the drain ends; ${ENDS_AT_ONCE}`,
+    );
   setTimeout(() => {
-    log.info(why, "shutting down: finishing running requests");
+    const { runningRequests } = server;
+    const waiting =
+      runningRequests === 0 ? "" : `, waiting for ${runningRequests} to finish; ${ENDS_AT_ONCE}`;
+    log.info({ ...why, runningRequests }, `shutting down: finishing running requests${waiting}`);
     void shutDown();
   }, drainSeconds * 1000);
 }

@@ -5,12 +5,15 @@ import { rememberConnection } from "./http/connection.ts";
 import { errorResponse } from "./http/error-status.ts";
 import { addProtectiveHeaders } from "./http/protective-headers.ts";
 import type { Services } from "./services.ts";
+import { listeningOn } from "./start-error.ts";
 import { createMetricsApp } from "./telemetry/metrics-app.ts";
 
 export interface RunningServer {
   /** Base URL of the API, without a slash at the end. */
   readonly url: string;
   readonly metricsUrl: string;
+  /** How many requests are running now. */
+  readonly runningRequests: number;
   /**
    * Stops accepting connections and resolves when the running requests are answered, or after `graceMs` at the
    * latest: then the connections that are left are closed.
@@ -35,48 +38,55 @@ export function startServer(
     metrics,
     random,
   }: Pick<Services, "background" | "config" | "log" | "metrics" | "random">,
-  app: App,
+  app: Pick<App, "fetch">,
 ): RunningServer {
   const { host: hostname, port, metricsHost, metricsPort, reusePort } = config.server;
-  const api = Bun.serve({
-    hostname,
-    port,
-    reusePort,
-    development: false, // a page with our source is for nobody
-    error(error) {
-      const requestId = random.uuid();
-      log.error({ err: error, requestId }, "an answer could not be sent");
-      const headers = { "x-request-id": requestId };
-      return protectedAnswer(errorResponse("internal_server_error", "Something went wrong", 500, headers));
-    },
-    idleTimeout: IDLE_TIMEOUT_S,
-    // Bun's own limit would answer in a shape of its own; the routes limit what they read.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    async fetch(request, server) {
-      rememberConnection(request, {
-        isOpen: () => server.requestIP(request) !== null, // Bun forgets it with the last byte of the answer
-        limitIdle: (seconds) => server.timeout(request, seconds),
-      });
-      server.timeout(request, NO_TIMEOUT);
-      const response = await app.fetch(request, server.requestIP(request)?.address ?? "");
-      server.timeout(request, IDLE_TIMEOUT_S);
-      return response;
-    },
-  });
+  const listenForApi = () =>
+    Bun.serve({
+      hostname,
+      port,
+      reusePort,
+      development: false, // a page with our source is for nobody
+      error(error) {
+        const requestId = random.uuid();
+        log.error({ err: error, requestId }, "an answer could not be sent");
+        const headers = { "x-request-id": requestId };
+        return protectedAnswer(errorResponse("internal_server_error", "Something went wrong", 500, headers));
+      },
+      idleTimeout: IDLE_TIMEOUT_S,
+      // Bun's own limit would answer in a shape of its own; the routes limit what they read.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      async fetch(request, server) {
+        rememberConnection(request, {
+          isOpen: () => server.requestIP(request) !== null, // Bun forgets it with the last byte of the answer
+          limitIdle: (seconds) => server.timeout(request, seconds),
+        });
+        server.timeout(request, NO_TIMEOUT);
+        const response = await app.fetch(request, server.requestIP(request)?.address ?? "");
+        server.timeout(request, IDLE_TIMEOUT_S);
+        return response;
+      },
+    });
+  const api = listeningOn("PORT", hostname, port, listenForApi);
   const metricsApp = createMetricsApp(metrics);
-  const metricsListener = Bun.serve({
-    hostname: metricsHost,
-    port: metricsPort,
-    reusePort: false, // figures of two processes on one port would be neither's
-    development: false,
-    fetch: async (request) => protectedAnswer(await metricsApp.fetch(request)),
-  });
+  const listenForMetrics = () =>
+    Bun.serve({
+      hostname: metricsHost,
+      port: metricsPort,
+      reusePort: false, // figures of two processes on one port would be neither's
+      development: false,
+      fetch: async (request) => protectedAnswer(await metricsApp.fetch(request)),
+    });
+  const metricsListener = listeningOn("METRICS_PORT", metricsHost, metricsPort, listenForMetrics);
   const stopWatching = metrics.watchEventLoop();
   const stopRemoving = removeAbandonedRegularly(background);
 
   return {
     url: urlOf(hostname, api.port),
     metricsUrl: urlOf(metricsHost, metricsListener.port),
+    get runningRequests() {
+      return api.pendingRequests;
+    },
     async stop(graceMs) {
       const { promise: graceOver, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, graceMs);

@@ -23,6 +23,7 @@ import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
+import { usingDataDir } from "./start-error.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
@@ -87,7 +88,9 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const background = createBackground(log);
 
   const { keys: given, generatedKeyDir } = config.challengeTokens;
-  const keys = given.length > 0 ? given : [await generatedChallengeTokenKey(generatedKeyDir, random)];
+  const generated = () =>
+    usingDataDir(generatedKeyDir, () => generatedChallengeTokenKey(generatedKeyDir, random));
+  const keys = given.length > 0 ? given : [await generated()];
   const challengeTokens = await createChallengeTokens(keys, clock);
   const opened = await openStores(config.storage, {
     clock,
@@ -215,10 +218,10 @@ export async function openStores(
       const { openLocalRecords } = await import("./storage/local/records.ts");
       const { openLocalBlobs } = await import("./storage/local/blobs.ts");
       const { dataDir } = storage;
-      return {
+      return usingDataDir(dataDir, async () => ({
         records: await openLocalRecords({ dataDir, ...options }),
         blobs: await openLocalBlobs({ dataDir, ...options }),
-      };
+      }));
     }
     case "aws": {
       const { openAwsRecords } = await import("./storage/aws/records.ts");

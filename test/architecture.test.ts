@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { dirname, join, normalize, relative } from "node:path";
 import { Glob } from "bun";
+import packageJson from "../package.json" with { type: "json" };
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -13,6 +14,7 @@ const SHARED = [
   "folders.ts",
   "lazy.ts",
   "loopback.ts",
+  "start-error.ts",
   "system-errors.ts",
 ];
 
@@ -59,6 +61,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "config.ts",
     "services.ts",
     "telemetry",
+    "prerequisites.ts",
+    "main.ts",
   ],
   "app.ts": ["http", "routes", "services.ts", "version.ts"],
   "services.ts": [
@@ -86,6 +90,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "fair-semaphore.ts": [],
   "lifecycle.ts": [],
   "loopback.ts": [],
+  "preload.ts": ["prerequisites.ts"],
+  "prerequisites.ts": [],
+  "start-error.ts": [],
   "system-errors.ts": [],
   "version.ts": [],
 };
@@ -170,6 +177,18 @@ describe("the architecture", () => {
         .map((name) => `${file} imports ${name}`),
     );
     expect(offences).toEqual([]);
+  });
+
+  test("what only the API reference needs is loaded by its first request", () => {
+    const loaded = sources
+      .filter(({ text }) => /^(import|export)\b[^;]*?["'](@elysiajs\/swagger|swagger-ui-dist)/m.test(text))
+      .map(({ file }) => file);
+    expect(loaded).toEqual([]);
+    const { dependencies, devDependencies } = packageJson;
+    for (const name of ["@elysiajs/swagger", "swagger-ui-dist"]) {
+      expect(Object.keys(dependencies)).not.toContain(name);
+      expect(Object.keys(devDependencies)).toContain(name);
+    }
   });
 
   test("only the entry points read the environment", () => {

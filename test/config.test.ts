@@ -549,10 +549,10 @@ describe("a problem is told", () => {
 
   test("when attestation is enforced without anybody to ask", () => {
     expect(problemsOf({ ...development, ATTESTATION: "enforce" })).toEqual([
-      "ATTESTATION_GATEWAY_URL is required while ATTESTATION is enforce",
+      "ATTESTATION_GATEWAY_URL is required while ATTESTATION is enforce; ATTESTATION=off needs no gateway",
     ]);
     expect(problemsOf({ ...production, ATTESTATION: "report", ATTESTATION_GATEWAY_URL: "" })).toEqual([
-      "ATTESTATION_GATEWAY_URL is required while ATTESTATION is report",
+      "ATTESTATION_GATEWAY_URL is required while ATTESTATION is report; ATTESTATION=off needs no gateway",
     ]);
     expect(problemsOf({ ...production, ATTESTATION: "off", ATTESTATION_GATEWAY_URL: "" })).toEqual([]);
   });

@@ -7,12 +7,12 @@ import { exchangeAsText, heading } from "./demo-output.ts";
 import { explain } from "./explain.ts";
 import { HELP, optionsOrStatus } from "./options.ts";
 
-const USAGE = `Usage: bun run demo [--url http://localhost:8000] [--attestation-token TOKEN]
+const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
        [--origin ORIGIN] [--quiet]
 
 Creates a backup, recovers it on a second device, updates it, manages its factors and deletes it. Then does the same
 with a passkey and, where the service signs in made-up accounts, with a Google account.
-  --url                the service to talk to
+  --url                the service to talk to; if not given, the one on this machine at PORT, or at 8000
   --origin             where passkeys say they were used: one of the service's WEBAUTHN_ORIGINS; if not given,
                        the service itself, under the name localhost where it is on this machine
   --attestation-token  sent as the header of that name, for services that ask for it
@@ -39,7 +39,10 @@ try {
 
 function hintFor(error: unknown): string {
   if (!(error instanceof AnswerError))
-    return `Is the service running at ${options.url}? Start it with: bun run dev`;
+    return (
+      `Is the service running at ${options.url}? Start it with: bun run dev\n` +
+      "Where it runs at another port or on another machine, name it with --url, or its port with PORT."
+    );
   if (error.message.includes("webauthn_error"))
     return `Is ${options.origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;
   if (error.message.includes("invalid_attestation_token"))
@@ -51,7 +54,7 @@ function optionsOrExit() {
   const read = optionsOrStatus(USAGE, () => {
     const { values } = parseArgs({
       options: {
-        url: { type: "string", default: "http://localhost:8000" },
+        url: { type: "string", default: `http://localhost:${process.env.PORT?.trim() || 8000}` },
         "attestation-token": { type: "string" },
         origin: { type: "string" },
         quiet: { type: "boolean", default: false },
@@ -59,7 +62,7 @@ function optionsOrExit() {
       },
     });
     const url = URL.parse(values.url);
-    if (url === null) throw new Error(`--url is not a URL: ${values.url}`);
+    if (url === null) throw new Error(`--url, or the one that PORT makes, is not a URL: ${values.url}`);
     return { ...values, origin: values.origin ?? originOf(url) };
   });
   if (typeof read === "number") process.exit(read);

@@ -24,13 +24,19 @@ export async function requireDatabase(dataDir: string): Promise<void> {
   try {
     await stat(join(dataDir, "records.sqlite"));
   } catch (error) {
-    throw new Error(`there are no backups in ${dataDir}`, { cause: error });
+    throw new Error(`there are no backups in ${dataDir}: set DATA_DIR to the data folder of the service`, {
+      cause: error,
+    });
   }
 }
 
 function defaultDriver({ APP_ENV }: Environment): string {
   const environment = APP_ENV?.trim() ?? "";
   if (environment === "")
-    throw new ConfigError(["set STORAGE_DRIVER to local or aws, or APP_ENV to what the service runs with"]);
+    throw new ConfigError([
+      "It is not known where the backups are: set STORAGE_DRIVER or APP_ENV as for the service.",
+      "For the data of bun run dev: STORAGE_DRIVER=local",
+      "For another folder: STORAGE_DRIVER=local and DATA_DIR. On AWS: STORAGE_DRIVER=aws and the variables of AWS.",
+    ]);
   return environment === "development" ? "local" : "aws";
 }

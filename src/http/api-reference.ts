@@ -1,4 +1,7 @@
-/** The API reference: the OpenAPI document made from the routes, and a page that shows it without the internet. */
+/**
+ * The API reference: the OpenAPI document made from the routes, and a page that shows it without the internet. Its
+ * packages are development dependencies, so they are loaded by the first request and may be missing.
+ */
 import { fileURLToPath } from "node:url";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
@@ -21,6 +24,7 @@ Every error, from whatever layer, has the shape \`{"allowRetry", "error": {"code
 stable, messages are not. Unknown members of requests are ignored.
 `;
 
+const GENERATOR = "@elysiajs/swagger";
 const ASSETS = new Map([
   ["swagger-ui.css", "text/css; charset=utf-8"],
   ["swagger-ui-bundle.js", "text/javascript; charset=utf-8"],
@@ -48,6 +52,31 @@ SwaggerUIBundle({ url: "/openapi.json", dom_id: "#reference", docExpansion: "lis
 
 const hidden = { detail: { hide: true } };
 
+/** Whether the packages of the API reference are installed. */
+export function isApiReferenceInstalled(): boolean {
+  return [GENERATOR, ...[...ASSETS.keys()].map(assetSpecifier)].every((specifier) => {
+    try {
+      import.meta.resolve(specifier);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Answers 404 with the command that installs the API reference, at the paths where it would be. */
+export function missingApiReference() {
+  const notInstalled = () => {
+    throw new ServiceError(
+      "not_found",
+      "The API reference is not installed here: run bun install --frozen-lockfile without --production",
+    );
+  };
+  return new Elysia({ name: "missing-api-reference" })
+    .get("/docs", notInstalled, hidden)
+    .get("/openapi.json", notInstalled, hidden);
+}
+
 /** @param routes everything that the document describes. */
 export function apiReference(routes: AnyElysia, version: string) {
   const document = lazy(() => openApiDocument(routes, version));
@@ -59,7 +88,7 @@ export function apiReference(routes: AnyElysia, version: string) {
       async ({ request, params }) => {
         const contentType = ASSETS.get(params.asset);
         if (contentType === undefined) throw new ServiceError("not_found", "There is nothing at this path");
-        const path = fileURLToPath(import.meta.resolve(`swagger-ui-dist/${params.asset}`));
+        const path = fileURLToPath(import.meta.resolve(assetSpecifier(params.asset)));
         const response = await compressible(request, await Bun.file(path).bytes(), contentType);
         response.headers.set("cache-control", "max-age=3600");
         return response;
@@ -71,6 +100,10 @@ export function apiReference(routes: AnyElysia, version: string) {
       async ({ request }) => compressible(request, await document(), "application/json"),
       hidden,
     );
+}
+
+function assetSpecifier(asset: string): string {
+  return `swagger-ui-dist/${asset}`;
 }
 
 async function openApiDocument(routes: AnyElysia, version: string): Promise<string> {

@@ -36,11 +36,13 @@ export class UploadParts {
   #partCount = 0;
   /** Has arrived and is not understood yet. It begins as if a line had ended, so that the first boundary is one too. */
   #pending: Buffer = Buffer.from(CRLF);
+  readonly #contentType: string;
   #hasEnded = false;
 
   /** @param body of `request`. */
   constructor(request: Request, body: Chunks, limits: UploadLimits) {
-    const boundary = boundaryOf(request.headers.get("content-type") ?? "");
+    this.#contentType = request.headers.get("content-type") ?? "";
+    const boundary = boundaryOf(this.#contentType);
     this.#delimiter = boundary === null ? null : Buffer.from(`${CRLF}--${boundary}`);
     this.#limits = limits;
     this.#source = inSteps(body);
@@ -55,7 +57,7 @@ export class UploadParts {
   async advance(): Promise<boolean> {
     if (this.#hasEnded) return false;
     try {
-      if (this.#delimiter === null) throw malformed("its content-type names no valid boundary");
+      if (this.#delimiter === null) throw malformed(contentTypeProblem(this.#contentType));
       const step = (await this.#source.next()).value;
       if (step !== undefined) {
         this.size += step.length;
@@ -178,4 +180,10 @@ function inSteps(chunks: Chunks): Chunks {
     },
     () => chunks.return(),
   );
+}
+
+function contentTypeProblem(contentType: string): string {
+  return /^\s*multipart\/form-data\s*(;|$)/i.test(contentType)
+    ? "its content-type names no valid boundary"
+    : "its content-type is not multipart/form-data";
 }

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scripts } from "../../package.json";
 import type { Driver } from "../drivers.ts";
+import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import type { LoadOptions, LoadResult } from "./load.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-const [, ENGINE_RAM_BYTES] = /BUN_JSC_forceRAMSize:-(\d+)/.exec(scripts.start) ?? [];
+const [, ENGINE_RAM_BYTES] = /BUN_JSC_forceRAMSize=(\d+)/.exec(scripts.start) ?? [];
 if (ENGINE_RAM_BYTES === undefined) throw new Error("the script `start` tells the engine nothing");
 /** What `bun run start` tells the engine of the machine's memory. */
 export const ENGINE_ENV = { BUN_JSC_forceRAMSize: ENGINE_RAM_BYTES };
@@ -43,7 +44,7 @@ export async function startBenchService({
   const child = Bun.spawn([process.execPath, join(root, program)], {
     cwd: dataDir,
     env: {
-      PATH: process.env.PATH ?? "",
+      ...CLEAN_ENVIRONMENT,
       APP_ENV: "development",
       HOST: "127.0.0.1",
       PORT: "0",

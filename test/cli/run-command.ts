@@ -1,8 +1,10 @@
+import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
+
 /** Runs an operator command in a process of its own, with these variables and no others. */
 export async function runCommand(name: string, env: Readonly<Record<string, string>>, ...args: string[]) {
   const child = Bun.spawn([process.execPath, `src/cli/${name}.ts`, ...args], {
     cwd: `${import.meta.dir}/../..`,
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...CLEAN_ENVIRONMENT, ...env },
     stdout: "pipe",
     stderr: "pipe",
   });

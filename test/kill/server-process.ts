@@ -1,6 +1,7 @@
 /** The real process, as an operator starts it, on a storage that outlives it. */
 import { join } from "node:path";
 import type { TestStorage } from "../drivers.ts";
+import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { linesOf } from "../support/service-process.ts";
 
@@ -27,7 +28,7 @@ export async function startServerProcess(
   const child = Bun.spawn([...under, process.execPath, "src/main.ts"], {
     cwd: join(import.meta.dir, "../.."),
     env: {
-      PATH: process.env.PATH ?? "",
+      ...CLEAN_ENVIRONMENT,
       APP_ENV: "staging",
       HOST: "127.0.0.1",
       PORT: "0",

@@ -2,13 +2,14 @@ import { expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 
 test("a process in development says where it listens, for people to read", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-development-"));
   const child = Bun.spawn(["bun", "src/main.ts"], {
     cwd: join(import.meta.dir, "../.."),
     env: {
-      PATH: process.env.PATH ?? "",
+      ...CLEAN_ENVIRONMENT,
       APP_ENV: "development",
       PORT: "0",
       METRICS_PORT: "0",

@@ -1,5 +1,6 @@
 /** The service as a process of its own, as an operator runs it. */
 import { join } from "node:path";
+import { CLEAN_ENVIRONMENT } from "./clean-environment.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
@@ -20,12 +21,16 @@ export interface StartOptions {
   readonly maxFileBlocks?: number;
   /** Starts it by `bun run start`, and sends signals to all processes that this makes, as service managers do. */
   readonly byScript?: boolean;
+  /** Options of Bun itself, for a service that is not started by script. */
+  readonly bunOptions?: readonly string[];
+  /** The repository that it is started in; this one if not given. */
+  readonly folder?: string;
 }
 
 /** Starts the service on free ports and resolves when it listens. */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { maxOpenFiles, maxFileBlocks, byScript = false }: StartOptions = {},
+  { maxOpenFiles, maxFileBlocks, byScript = false, bunOptions = [], folder = ROOT }: StartOptions = {},
 ): Promise<ServiceProcess> {
   const limits = [
     ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
@@ -33,9 +38,9 @@ export async function startProcess(
     ...(maxFileBlocks === undefined ? [] : ["trap '' XFSZ", `ulimit -f ${maxFileBlocks}`]),
   ];
   const limit = limits.length === 0 ? [] : ["sh", "-c", [...limits, 'exec "$@"'].join("; "), "sh"];
-  const command = [...limit, "bun", ...(byScript ? ["run", "start"] : ["src/main.ts"])];
+  const command = [...limit, "bun", ...(byScript ? ["run", "start"] : [...bunOptions, "src/main.ts"])];
   const all = { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env };
-  const child = spawn(all, command, byScript);
+  const child = spawn(all, command, byScript, folder);
   const kill = (signal: NodeJS.Signals) =>
     byScript ? void process.kill(-child.pid, signal) : child.kill(signal);
   const lines: string[] = [];
@@ -78,11 +83,11 @@ function spawn(
   env: Readonly<Record<string, string>>,
   command: readonly string[] = ["bun", "src/main.ts"],
   detached = false,
+  folder = ROOT,
 ) {
-  const { PATH = "", HOME = "" } = process.env;
   return Bun.spawn([...command], {
-    cwd: ROOT,
-    env: { PATH, HOME, ...env },
+    cwd: folder,
+    env: { ...CLEAN_ENVIRONMENT, ...env },
     stdout: "pipe",
     stderr: "pipe",
     detached,

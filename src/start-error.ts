@@ -1,0 +1,54 @@
+/** Errors of the system that keep a process from starting, with the variable that mends them. */
+import { errorCode } from "./system-errors.ts";
+
+/** The message is for an operator, in one line, and names the variable to change. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/**
+ * Runs `use`, which works in the data folder.
+ *
+ * @throws StartError where the system or SQLite refuses it; other errors pass as they are.
+ */
+export async function usingDataDir<T>(dataDir: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    if (!(error instanceof Error) || errorCode(error) === null) throw error;
+    throw new StartError(
+      `DATA_DIR=${dataDir} cannot be used (${error.message}): set DATA_DIR to a folder that this user may write`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Runs `listen`, which opens the port that the variable `name` holds.
+ *
+ * @throws StartError where the system refuses it; other errors pass as they are.
+ */
+export function listeningOn<T>(
+  name: "PORT" | "METRICS_PORT",
+  host: string,
+  port: number,
+  listen: () => T,
+): T {
+  try {
+    return listen();
+  } catch (error) {
+    if (!(error instanceof Error) || errorCode(error) === null) throw error;
+    throw new StartError(reasonNotToListen(name, host, port, error), { cause: error });
+  }
+}
+
+function reasonNotToListen(name: string, host: string, port: number, error: Error): string {
+  switch (errorCode(error)) {
+    case "EADDRINUSE":
+      return `port ${port} of ${host} is in use by another process: end that one, or set ${name} to another port`;
+    case "EACCES":
+      return `this user may not listen on port ${port}: set ${name} to a port above 1023`;
+    default:
+      return `nothing can listen on port ${port} of ${host} (${error.message}): change HOST or ${name}`;
+  }
+}

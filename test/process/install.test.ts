@@ -1,0 +1,134 @@
+/** What an install brings and runs. */
+import { describe, expect, test } from "bun:test";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
+import { copyRepository } from "../support/repository-copy.ts";
+import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
+import { startProcess } from "../support/service-process.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+/** Bun runs the script of this one unless a project says otherwise, and that reports installs to its maker. */
+const TRUSTED_BY_DEFAULT = "@scarf/scarf";
+
+describe("an install", () => {
+  test("has no package with an install script in bun.lock", async () => {
+    const lock = await Bun.file(join(ROOT, "bun.lock")).text();
+    expect(lock).toContain('"elysia@');
+    expect(lock).not.toContain("hasInstallScript");
+    expect(lock).not.toContain(`${TRUSTED_BY_DEFAULT}@`);
+    expect(packageJson.trustedDependencies).toEqual([]);
+  });
+
+  test("runs no script of a package, not even of one that is trusted", async () => {
+    expect(await runsScripts("")).toBe(true);
+    expect(await runsScripts(await Bun.file(join(ROOT, "bunfig.toml")).text())).toBe(false);
+  });
+});
+
+describe("a production install", () => {
+  test("has nothing that only the API reference or the tests need", () => {
+    const names = productionPackages();
+    expect(names).toContain("elysia");
+    for (const name of ["swagger-ui-dist", "@elysiajs/swagger", TRUSTED_BY_DEFAULT, "fast-check"])
+      expect(names).not.toContain(name);
+  });
+
+  test("is all that the service needs in production", async () => {
+    await using copy = await copyRepository({ packages: productionPackages() });
+    await using service = await startProcess({ ...environment(copy.folder), APP_ENV: "production" }, copy);
+    expect((await fetch(`${service.url}/health`)).status).toBe(200);
+    expect((await fetch(`${service.url}/docs`)).status).toBe(404);
+    expect(service.lines.join("\n")).not.toContain("docs");
+  });
+
+  for (const name of ["staging", "development"])
+    test(`starts in ${name}, and says where the API reference is missing what to do`, async () => {
+      await using copy = await copyRepository({ packages: productionPackages() });
+      await using service = await startProcess({ ...environment(copy.folder), APP_ENV: name }, copy);
+      expect(service.lines.filter((line) => line.includes('"level":"warn"'))).toEqual([
+        expect.stringContaining("/docs is not available: run bun install --frozen-lockfile"),
+      ]);
+      expect(service.lines.join("\n")).not.toContain('"docs"');
+      for (const path of ["/docs", "/openapi.json"]) {
+        const response = await fetch(service.url + path);
+        expect(response.status).toBe(404);
+        expect(await response.json()).toMatchObject({
+          error: { code: "not_found", message: expect.stringContaining("bun install --frozen-lockfile") },
+        });
+      }
+    });
+});
+
+/** As Bun itself decides, without a network. */
+function productionPackages(): string[] {
+  const listed = Bun.spawnSync([process.execPath, "pm", "ls", "--all", "--prod"], { cwd: ROOT });
+  const names = [...listed.stdout.toString().matchAll(/^[├└]── (@?[^@\s]+)@/gm)].map(([, name = ""]) => name);
+  return names.filter((name) => !name.startsWith("@typescript/")); // one for each platform; never loaded
+}
+
+function environment(folder: string): Record<string, string> {
+  return {
+    CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS,
+    STORAGE_DRIVER: "local",
+    DATA_DIR: join(folder, "data"),
+    WEBAUTHN_RP_ID: "example.com",
+    WEBAUTHN_ORIGINS: "https://example.com",
+    ATTESTATION: "off",
+    TRUSTED_PROXY_HOPS: "0",
+  };
+}
+
+/** Whether `bun install` runs the script of a trusted package, from a registry on this machine. */
+async function runsScripts(bunfig: string): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), "backup-service-install-"));
+  try {
+    const source = join(folder, "source", "package");
+    const project = join(folder, "project");
+    await mkdir(source, { recursive: true });
+    await mkdir(project);
+    const name = "has-a-script";
+    const published = {
+      name,
+      version: "1.0.0",
+      scripts: { postinstall: "echo ran > ran" },
+    };
+    await writeFile(join(source, "package.json"), JSON.stringify(published));
+    const tarball = join(folder, "package.tgz");
+    await Bun.spawn(["tar", "-czf", tarball, "-C", join(folder, "source"), "package"]).exited;
+    const answer = (origin: string) => ({
+      name,
+      "dist-tags": { latest: "1.0.0" },
+      versions: { "1.0.0": { ...published, dist: { tarball: `${origin}/package.tgz` } } },
+    });
+    using registry = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) =>
+        url.endsWith(".tgz") ? new Response(Bun.file(tarball)) : Response.json(answer(new URL(url).origin)),
+    });
+    const dependent = { name: "project", dependencies: { [name]: "1.0.0" }, trustedDependencies: [name] };
+    await writeFile(join(project, "package.json"), JSON.stringify(dependent));
+    await writeFile(join(project, "bunfig.toml"), bunfig);
+    await cp(join(ROOT, "src"), join(project, "src"), { recursive: true }); // bunfig.toml preloads a file of it
+    const install = Bun.spawn([process.execPath, "install"], {
+      cwd: project,
+      env: {
+        ...CLEAN_ENVIRONMENT,
+        BUN_CONFIG_REGISTRY: registry.url.href,
+        BUN_INSTALL_CACHE_DIR: join(folder, "cache"),
+      },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const errors = await new Response(install.stderr).text();
+    if ((await install.exited) !== 0) throw new Error(`bun install failed: ${errors}`);
+    const installed = join(project, "node_modules", name);
+    expect(await Bun.file(join(installed, "package.json")).exists()).toBe(true);
+    return await Bun.file(join(installed, "ran")).exists();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
