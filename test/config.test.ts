@@ -137,6 +137,15 @@ describe("the defaults", () => {
     });
   });
 
+  for (const [port, origin] of [
+    ["80", "http://localhost"],
+    ["443", "http://localhost:443"],
+    ["3000", "http://localhost:3000"],
+  ] as const)
+    test(`have the origin of development as browsers write it, at port ${port}`, () => {
+      expect(loadConfig({ ...development, PORT: port }).webauthn.origins).toEqual([origin]);
+    });
+
   test("of staging are those of production, with the API reference", () => {
     expect(loadConfig({ ...production, APP_ENV: "staging" })).toEqual({
       ...loadConfig(production),

@@ -222,7 +222,9 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     test("tells which variables are missing, and how it is used", async () => {
       const unset = await runSetup({});
       expect(unset.status).toBe(2);
-      expect(unset.errors).toBe("AWS_REGION is required\nBACKUP_S3_BUCKET is required\n");
+      expect(unset.errors).toBe(
+        "AWS_REGION is required while STORAGE_DRIVER is aws\nBACKUP_S3_BUCKET is required while STORAGE_DRIVER is aws\n",
+      );
       const wrong = await runSetup({}, "--chekc");
       expect(wrong.status).toBe(2);
       expect(wrong.errors).toContain("Usage: bun run aws:setup [--check]");

@@ -54,10 +54,21 @@ for (const driver of DRIVERS)
   });
 
 describe("the demo", () => {
+  test("finds the service of this machine at another PORT", async () => {
+    const driver = DRIVERS[0];
+    if (driver === undefined) throw new Error("no driver");
+    await using service = await startService(driver);
+    const { port } = new URL(service.url);
+    const { status, output } = await runCommand("demo", { PORT: port }, "--quiet", ...ORIGIN);
+    expect(status).toBe(0);
+    expect(output).toContain("went as it should");
+  });
+
   test("says what to do when there is no service", async () => {
     const { status, errors } = await demo("--url", "http://127.0.0.1:9");
     expect(status).toBe(1);
     expect(errors).toContain("bun run dev");
+    expect(errors).toContain("name it with --url, or its port with PORT");
   });
 
   test("explains itself when it is called wrongly", async () => {

@@ -129,9 +129,11 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
   expect(wrong.errors).toContain("Usage: bun run doctor [--drill] [--repair] [--json]");
   const unset = await runCommand("doctor", {});
   expect(unset).toMatchObject({ status: 2, output: "" });
-  expect(unset.errors).toContain("set STORAGE_DRIVER");
+  expect(unset.errors).toContain("For the data of bun run dev: STORAGE_DRIVER=local");
+  const empty = await runCommand("doctor", { STORAGE_DRIVER: "local", DATA_DIR: "/nonexistent" });
+  expect(empty.errors).toContain("no backups in /nonexistent: set DATA_DIR");
   const aws = await runCommand("doctor", { APP_ENV: "production" });
-  expect(aws.errors).toContain("AWS_REGION is required\nBACKUP_S3_BUCKET is required");
+  expect(aws.errors).toContain("AWS_REGION is required while STORAGE_DRIVER is aws\nBACKUP_S3_BUCKET is");
   const help = await runCommand("doctor", {}, "--help");
   expect(help).toMatchObject({ status: 0, errors: "", output: expect.stringContaining("Usage:") });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { newLocalStorage } from "../support/local-storage.ts";
+import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { runProcess, startProcess } from "../support/service-process.ts";
 
 describe("a process with a bad configuration", () => {
@@ -33,22 +35,47 @@ describe("a process with a bad configuration", () => {
     const { exitCode, stderr } = await runProcess({});
     expect(exitCode).toBe(1);
     expect(stderr).toContain("APP_ENV is required");
+    expect(stderr).toContain("bun run dev needs none");
+    expect(stderr).toContain("STORAGE_DRIVER=local keeps the backups on this machine");
+    expect(stderr).toContain("ATTESTATION=off needs no gateway");
+    expect(stderr).toContain("openssl rand -base64 32"); // makes CHALLENGE_TOKEN_KEYS
   });
 
-  test("says in one line that a port is in use, also that of the figures, or that a folder cannot be made", async () => {
+  test("says in one line that a port is in use or the data folder cannot be, and names the variable", async () => {
     await using storage = await newLocalStorage();
     const env = { APP_ENV: "development", ...storage.env };
     await using running = await startProcess(env);
     const { port } = new URL(running.url);
     const { metrics }: { metrics: string } = JSON.parse(running.lines[0] ?? "");
-    for (const taken of [
-      { PORT: port, METRICS_PORT: "0" },
-      { PORT: "0", METRICS_PORT: new URL(metrics).port },
-      { PORT: "0", METRICS_PORT: "0", DATA_DIR: "/proc/none" },
-    ]) {
-      const { exitCode, stderr } = await runProcess({ ...env, ...taken });
+    const { port: metricsPort } = new URL(metrics);
+    const file = join(storage.dataDir, "file");
+    await Bun.write(file, "");
+    for (const [taken, sentence] of [
+      [
+        { PORT: port, METRICS_PORT: "0" },
+        `port ${port} of 127.0.0.1 is in use by another process: .*set PORT`,
+      ],
+      [
+        { PORT: "0", METRICS_PORT: metricsPort },
+        `port ${metricsPort} of 127.0.0.1 is in use by another process: .*set METRICS_PORT`,
+      ],
+      [
+        { PORT: "0", METRICS_PORT: "0", HOST: "192.0.2.1" },
+        "nothing can listen on port 0 of 192.0.2.1 .*change HOST",
+      ],
+      [
+        { PORT: "0", METRICS_PORT: "0", DATA_DIR: "/proc/none" },
+        "DATA_DIR=/proc/none cannot be used .*set DATA_DIR",
+      ],
+      [{ PORT: "0", METRICS_PORT: "0", DATA_DIR: file }, `DATA_DIR=${file} cannot be used .*set DATA_DIR`],
+      [
+        { PORT: "0", METRICS_PORT: "0", DATA_DIR: file, CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS },
+        `DATA_DIR=${file} cannot be used .*set DATA_DIR`,
+      ],
+    ] as const) {
+      const { exitCode, stderr } = await runProcess({ ...env, HOST: "127.0.0.1", ...taken });
       expect(exitCode).toBe(1);
-      expect(stderr).toMatch(/^Cannot start: .+\n$/);
+      expect(stderr).toMatch(new RegExp(`^Cannot start: ${sentence}.*\\n$`));
     }
   });
 });
