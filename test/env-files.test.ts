@@ -38,4 +38,4 @@ test("a developer's .env reaches neither the tests nor the processes that they s
     TEST_DRIVERS: "local",
   });
   expect({ status, errors: status === 0 ? "" : errors }).toEqual({ status: 0, errors: "" });
-}, 300_000);
+}, 600_000);

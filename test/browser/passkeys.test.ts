@@ -64,7 +64,7 @@ describe("a browser", () => {
     site.lead(service.url);
     old = await browser.newProfile();
     await old.open(site.origin);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
     await service[Symbol.asyncDispose]();

@@ -289,7 +289,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       for (const socket of open) socket.destroy();
       endpoint.close();
     }
-  }, 30_000);
+  });
 
   test("a missing bucket is an outage that says what to do, and never a missing object", async () => {
     await using store = await openFixture({ bucket: "no-such-bucket" });

@@ -10,7 +10,7 @@ import { tryInterleavings } from "./interleavings.ts";
 import { OPERATIONS } from "./operations.ts";
 import { ownerWithBackup } from "./trial.ts";
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 600_000;
 
 /** A request to a distant store takes longer: there the faults that matter most, the rest is for `bun run prove`. */
 const faultsOn = (driver: string) =>

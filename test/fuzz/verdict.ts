@@ -3,7 +3,7 @@ import type { Services } from "../../src/services.ts";
 import { isObject } from "./described-routes.ts";
 
 /** Far beyond what any refusal takes, far below the service's own limit. */
-export const DEADLINE_MS = 10_000;
+export const DEADLINE_MS = 25_000;
 
 /** What is wrong with an answer of the service; `null` when nothing is. */
 export function problemWith(status: number, contentType: string | null, body: string): string | null {

@@ -4,7 +4,7 @@ import { tryBatches } from "./batches.ts";
 import { trySequences } from "./sequences.ts";
 
 const SEED = 20260115;
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 600_000;
 const runsOn = (driver: string) => (driver === "local" ? 80 : 8);
 
 for (const driver of DRIVERS)

@@ -81,7 +81,7 @@ for (const driver of DRIVERS)
     }
     expect(devices.length).toBeGreaterThan(DEVICES);
     await stores[Symbol.asyncDispose]();
-  }, 60_000);
+  });
 
 /** Creates a backup and syncs it some times, then another one, until the service answers no longer. */
 async function useUntilDeath(

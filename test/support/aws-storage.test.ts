@@ -13,4 +13,4 @@ if (DRIVERS.some(({ name }) => name === "aws"))
     await using child = Bun.spawn([process.execPath, "-e", program], { stderr: "pipe" });
     const said = await new Response(child.stderr).text();
     expect({ said, code: await child.exited }).toEqual({ said: "", code: 0 });
-  }, 30_000);
+  });

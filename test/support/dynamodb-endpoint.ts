@@ -12,7 +12,8 @@ const UNTIL_INPUT_ENDS = `
   { cat <&3; kill $program; } > /dev/null 2>&1 &
   wait $program
 `;
-const START_LIMIT_MS = 30_000;
+/** Only for one that hangs: on a busy machine Java alone may take a minute. */
+const START_LIMIT_MS = 300_000;
 
 /**
  * Starts DynamoDB Local, the emulator that AWS publishes, in memory and on a free port. It ends with this process.
