@@ -6,7 +6,7 @@
  * that `TEST_S3_ENDPOINT` and `TEST_DYNAMODB_ENDPOINT` name.
  */
 import type { Clock, Random } from "../src/clock.ts";
-import type { BlobStore, RecordStore } from "../src/storage/contract.ts";
+import type { BlobStore, MarkedRecords, MarkedStore, RecordStore } from "../src/storage/contract.ts";
 import { newAwsStorage } from "./support/aws-storage.ts";
 import { newLocalStorage } from "./support/local-storage.ts";
 
@@ -17,8 +17,8 @@ export interface StoreOptions {
 
 /** A pair of stores; disposing of it closes both, and removes the storage where the pair is its only user. */
 export interface Stores extends AsyncDisposable {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
+  readonly records: RecordStore & MarkedRecords;
+  readonly blobs: BlobStore & MarkedStore;
 }
 
 /** A place where backups are kept: empty at first, nobody else's, removed when disposed of. */

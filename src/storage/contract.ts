@@ -75,7 +75,12 @@ export interface BackupRecord {
 /** `revision` is a fresh random value at every commit, so a deleted and recreated backup never repeats one. */
 export interface StoredRecord extends BackupRecord {
   readonly revision: string;
+  /** When the service last changed it; `null` for a record of a version that did not keep the time. */
+  readonly changedAtMs: number | null;
 }
+
+/** A record to store. With `changedAtMs`, as a repair has it, the record keeps its time of change; without, it is now. */
+export type NextRecord = BackupRecord & Partial<Pick<StoredRecord, "changedAtMs">>;
 
 /** One atomic change of one backup. A row or value that a list names twice counts once. */
 export interface Change {
@@ -83,7 +88,7 @@ export interface Change {
   /** What must be stored for the change to happen: nothing, or the record at this revision. */
   readonly expect: "absent" | { readonly revision: string };
   /** The record afterwards; `null` deletes it. */
-  readonly next: BackupRecord | null;
+  readonly next: NextRecord | null;
   /** When the writing of the blob of `next` began, where no record refers to it yet. Long after it the change is refused. */
   readonly newBlobSince?: Instant;
   /** Index rows to take. Each must be free. */
@@ -106,6 +111,12 @@ export interface Change {
  * to claim is taken. Where several apply the first of this order is told.
  */
 export type Conflict = "spent" | "exists" | "revision" | "factor-claimed";
+
+export interface ListedRecord {
+  readonly backupId: string;
+  readonly blob: BlobRef;
+  readonly changedAtMs: number | null;
+}
 
 /** Everything that changes: records, index rows, one-time values. See the head of this file for what all methods promise. */
 export interface RecordStore extends AsyncDisposable {
@@ -157,10 +168,12 @@ export interface RecordStore extends AsyncDisposable {
   addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
 
   /**
-   * Every backup and its current blob, in no order. Records that change meanwhile may show either state. A commit that
-   * is missing in the list compared its {@link Change.newBlobSince} after the call began, or at most 15 minutes before.
+   * Every backup, its current blob and its time of change (see {@link StoredRecord}), in no order. Records that change
+   * meanwhile may show either state. A commit that is missing in the list compared its {@link Change.newBlobSince} after
+   * the call began, or at most 15 minutes before. However many there are, memory holds a page of them, and the event loop
+   * goes on between pages.
    */
-  list(): AsyncIterable<{ readonly backupId: string; readonly blob: BlobRef }>;
+  list(): AsyncIterable<ListedRecord>;
 
   /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
   listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
@@ -183,6 +196,14 @@ export interface RecordStore extends AsyncDisposable {
 
 /** A ciphertext in pieces of any size. */
 export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface ListedBlob {
+  readonly key: string;
+  readonly size: number;
+  readonly storedAtMs: number;
+  /** The backup that it was stored for; `null` where the names of the store do not say it. */
+  readonly backupId: string | null;
+}
 
 /** The ciphertexts: immutable, under fresh names. See the head of this file for what all methods promise. */
 export interface BlobStore extends AsyncDisposable {
@@ -211,14 +232,39 @@ export interface BlobStore extends AsyncDisposable {
   /** How many bytes there is room for besides what is stored; `null` where there always is. */
   freeBytes(): Promise<number | null>;
 
-  /** Every stored ciphertext, in no order. */
-  list(): AsyncIterable<{ readonly key: string; readonly size: number; readonly storedAtMs: number }>;
+  /** Every stored ciphertext, in no order. Memory and event loop as for {@link RecordStore.list}. */
+  list(): AsyncIterable<ListedBlob>;
 
   /** As {@link RecordStore.ready}. */
   ready(): Promise<void>;
 
   /** As {@link RecordStore.writable}. */
   writable(): Promise<void>;
+}
+
+/** The state before `copiedAtMs` came back at `restoredAtMs`: what was stored in between is not in the records. */
+export interface Restore {
+  readonly copiedAtMs: number;
+  readonly restoredAtMs: number;
+}
+
+/** A store that belongs to one installation. The mark never expires and is in no listing. */
+export interface MarkedStore {
+  /** The id of the installation; `null` when the store has no mark. Strongly consistent. */
+  installationId(): Promise<string | null>;
+  /** Marks the store, durably, unless it has a mark; returns the id that it has then. */
+  markInstallation(id: string): Promise<string>;
+  /** When the installation was last seen in service; `null` when it never was. Strongly consistent. */
+  lastSeenMs(): Promise<number | null>;
+  /** Sets {@link lastSeenMs}, durably. The record store never sets it back. The store must have its mark. */
+  markSeen(nowMs: number): Promise<void>;
+}
+
+/** The record store also remembers that it is an older state. */
+export interface MarkedRecords extends MarkedStore {
+  restores(): Promise<readonly Restore[]>;
+  /** Adds to {@link restores}, durably. */
+  noteRestore(restore: Restore): Promise<void>;
 }
 
 /** The store could not be reached or could not say what happened. Clients are told to try again. */

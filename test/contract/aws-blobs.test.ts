@@ -42,6 +42,23 @@ async function openFixture(change: Partial<AwsStorageConfig> = {}, options: Part
 
 if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("objects", () => {
+    test("the mark of the installation is an object that is listed as none, and stays what it is", async () => {
+      await using store = await openFixture();
+      store.proxy.inject({ kind: "drop answer" }, 2);
+      expect(await store.blobs.markInstallation("id 1")).toBe("id 1");
+      expect(await store.blobs.markInstallation("id 2")).toBe("id 1");
+      expect(await collect(store.blobs.list())).toEqual([]);
+      await store.storage.overwriteBlob("installation", Buffer.from("x".repeat(200)));
+      await expect(store.blobs.installationId()).rejects.toThrow("is no mark");
+    });
+
+    test("a name says for which backup the object was stored", async () => {
+      await using store = await openFixture();
+      for (const backupId of ["backup_1", "a/blobs/b"]) await store.blobs.put(backupId, [Buffer.from("x")]);
+      const listed = await collect(store.blobs.list());
+      expect(listed.map(({ backupId }) => backupId).toSorted()).toEqual(["a/blobs/b", "backup_1"]);
+    });
+
     test("an object is named after its backup", async () => {
       await using store = await openFixture();
       const { key } = await store.blobs.put("backup_1", [Buffer.from("x")]);

@@ -173,9 +173,10 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
   {
     name: "reading a record",
     writes: false,
-    async prepare(records, id) {
+    async prepare(records, id, clock) {
       const revision = await create(records, id, { next: record("stored") });
-      return reading((store) => store.read(id), { ...record("stored"), revision });
+      const stored = { ...record("stored"), revision, changedAtMs: clock.nowMs() };
+      return reading((store) => store.read(id), stored);
     },
   },
   {
@@ -194,11 +195,11 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
   {
     name: "listing",
     writes: false,
-    async prepare(records, id) {
+    async prepare(records, id, clock) {
       await create(records, id);
       const run = async (store: RecordStore) =>
         (await collect(store.list())).filter(({ backupId }) => backupId === id);
-      return reading(run, [{ backupId: id, blob: record(id).blob }]);
+      return reading(run, [{ backupId: id, blob: record(id).blob, changedAtMs: clock.nowMs() }]);
     },
   },
   {

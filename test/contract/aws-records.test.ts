@@ -3,7 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { systemRandom } from "../../src/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
-import { type Change, factorKeys, type RecordStore, StorageUnavailable } from "../../src/storage/contract.ts";
+import {
+  type Change,
+  factorKeys,
+  type MarkedRecords,
+  type RecordStore,
+  StorageUnavailable,
+} from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { cancelledTransaction, dynamoDbAnswer, dynamoDbError } from "../support/dynamodb-proxy.ts";
@@ -15,7 +21,7 @@ const RETRY = { budgetMs: 2_000, attemptMs: 1_000, firstPauseMs: 2, maxPauseMs: 
 
 interface Fixture extends AsyncDisposable {
   readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
-  readonly records: RecordStore;
+  readonly records: RecordStore & MarkedRecords;
   readonly proxy: FaultProxy;
   readonly clock: SettableClock;
 }
@@ -102,6 +108,39 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       await create(store.records, "b1", { next });
       const item = await itemOf(store, "backups", "b1");
       expect(item?.Metadata).toEqual({ S: '{"label":"x","b":1,"a":[null]}' });
+    });
+
+    test("a record of a version that kept no time has none until it changes, also when it is repaired", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const next = { ...record("x"), changedAtMs: null };
+      await create(records, "b1", { next });
+      expect(await itemOf(store, "backups", "b1")).not.toHaveProperty("ChangedAtMs");
+      expect(await collect(records.list())).toEqual([{ backupId: "b1", blob: next.blob, changedAtMs: null }]);
+      const stored = await records.read("b1");
+      const expected = { revision: stored?.revision ?? "" };
+      await records.commit({ backupId: "b1", expect: expected, next: stored });
+      const repaired = await records.read("b1");
+      expect(repaired?.changedAtMs).toBeNull();
+      const revision = repaired?.revision ?? "";
+      await records.commit({ backupId: "b1", expect: { revision }, next: record("x") });
+      expect((await records.read("b1"))?.changedAtMs).toBe(clock.nowMs());
+    });
+
+    test("the mark of the installation is an item that never expires and is no backup", async () => {
+      await using store = await openFixture();
+      const { records } = store;
+      store.proxy.inject({ kind: "drop answer" }, 2);
+      expect(await records.markInstallation("id 1")).toBe("id 1");
+      expect(await records.markInstallation("id 2")).toBe("id 1");
+      expect(await itemOf(store, "backups", "#installation")).toEqual({
+        BackupId: { S: "#installation" },
+        Installation: { S: "id 1" },
+      });
+      expect(await collect(records.list())).toEqual([]);
+      await records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 });
+      expect(await records.restores()).toEqual([{ copiedAtMs: 1, restoredAtMs: 2 }]);
+      expect(await records.installationId()).toBe("id 1");
     });
   });
 

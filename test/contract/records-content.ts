@@ -128,7 +128,32 @@ export function contentContract(newStorage: NewStorage): void {
     const blob = { key: "b1/blobs/é 'x'", size: 15 * 1024 * 1024, sha256: "ab".repeat(32) };
     await create(store.records, "b1", { next: { blob, metadata: {} } });
     expect((await store.records.read("b1"))?.blob).toEqual(blob);
-    expect(await collect(store.records.list())).toEqual([{ backupId: "b1", blob }]);
+    expect(await collect(store.records.list())).toEqual([
+      { backupId: "b1", blob, changedAtMs: store.clock.nowMs() },
+    ]);
+  });
+
+  test("a record has the time of its last change, unless the change brings one with it", async () => {
+    await using store = await openFixture(newStorage);
+    const { records, clock } = store;
+    await create(records, "b1");
+    clock.advance(5_000);
+    const revision = await revisionOf(records, "b1");
+    await records.commit({ backupId: "b1", expect: { revision }, next: record("b1") });
+    const changed = await records.read("b1");
+    expect(changed?.changedAtMs).toBe(clock.nowMs());
+
+    clock.advance(5_000);
+    const expected = { revision: changed?.revision ?? "" };
+    await records.commit({ backupId: "b1", expect: expected, next: changed });
+    expect(await records.read("b1")).toEqual({
+      ...record("b1"),
+      revision: expect.not.stringContaining(expected.revision),
+      changedAtMs: clock.nowMs() - 5_000,
+    });
+    expect((await collect(records.list())).map(({ changedAtMs }) => changedAtMs)).toEqual([
+      clock.nowMs() - 5_000,
+    ]);
   });
 
   test("the list has every backup once, over more than one page", async () => {
@@ -146,6 +171,17 @@ export function contentContract(newStorage: NewStorage): void {
     const listed = await collect(store.records.list());
     expect(listed.map((entry) => entry.backupId).sort()).toEqual([...ids].sort());
     for (const { backupId, blob } of listed) expect(blob).toEqual(record(backupId).blob);
+
+    let turns = 0;
+    let isListing = true;
+    const turn = () => {
+      turns += 1;
+      if (isListing) setImmediate(turn);
+    };
+    setImmediate(turn);
+    for await (const _entry of store.records.list());
+    isListing = false;
+    expect(turns).toBeGreaterThan(0); // the event loop goes on between pages
   });
 
   test("a list that is read slowly has what stays, while other backups come and go", async () => {

@@ -41,6 +41,7 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await store.records.read("b1")).toEqual({
       ...next,
       revision: await revisionOf(store.records, "b1"),
+      changedAtMs: store.clock.nowMs(),
     });
     for (const factor of claim) expect(await backupOf(store.records, factor)).toBe("b1");
     expect(await backupOf(store.records, sync("f1"))).toBeNull();

@@ -31,8 +31,8 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
     },
     blobs: {
-      put: (backupId, content) => around("blobs.put", () => blobs.put(backupId, content)),
-      get: (ref) => around("blobs.get", () => blobs.get(ref)),
+      put: (backupId, content, client) => around("blobs.put", () => blobs.put(backupId, content, client)),
+      get: (ref, client) => around("blobs.get", () => blobs.get(ref, client)),
       freeBytes: () => blobs.freeBytes(),
       sizeOf: (key) => around("blobs.sizeOf", () => blobs.sizeOf(key)),
       delete: (key) => around("blobs.delete", () => blobs.delete(key)),

@@ -14,7 +14,14 @@ import type { Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config.ts";
 import { FairSemaphore } from "../../fair-semaphore.ts";
 import { requireIntact } from "../content-file.ts";
-import { BlobDamaged, type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
+import {
+  BlobDamaged,
+  type BlobRef,
+  type BlobStore,
+  type Content,
+  type MarkedStore,
+  StorageUnavailable,
+} from "../contract.ts";
 import { createS3Client } from "./clients.ts";
 import { unlessStalled, upTo, withBody } from "./object-body.ts";
 import { probeId } from "./probe.ts";
@@ -37,6 +44,10 @@ const STALL_MS = 5_000;
 /** The key of transfers that the service makes by itself. */
 const NO_CLIENT = "";
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** The objects that say whose bucket it is, and when that one was last in service. No ciphertext has such a name. */
+const INSTALLATION_KEY = "installation";
+const LAST_SEEN_KEY = "last-seen";
+const MAX_MARK_LENGTH = 100;
 
 interface OpenedObject {
   readonly body: Readable;
@@ -48,11 +59,14 @@ export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
   readonly stallMs?: number;
 }
 
-export async function openAwsBlobs(config: AwsStorageConfig, options: AwsBlobsOptions): Promise<BlobStore> {
+export async function openAwsBlobs(
+  config: AwsStorageConfig,
+  options: AwsBlobsOptions,
+): Promise<BlobStore & MarkedStore> {
   return new AwsBlobs(createS3Client(config), config, options);
 }
 
-class AwsBlobs implements BlobStore {
+class AwsBlobs implements BlobStore, MarkedStore {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #encryption: { ServerSideEncryption: "aws:kms"; SSEKMSKeyId: string } | Record<string, never>;
@@ -169,11 +183,73 @@ class AwsBlobs implements BlobStore {
       for (const { Key, Size, LastModified } of page.Contents ?? []) {
         if (Key === undefined || !KEY.test(Key)) continue;
         if (Size === undefined || LastModified === undefined) throw incompleteList();
-        yield { key: Key, size: Size, storedAtMs: LastModified.getTime() };
+        yield { key: Key, size: Size, storedAtMs: LastModified.getTime(), backupId: backupIdOf(Key) };
       }
       next = page.NextContinuationToken;
       if (page.IsTruncated === true && next === undefined) throw incompleteList();
     } while (next !== undefined);
+  }
+
+  async installationId(): Promise<string | null> {
+    const id = await this.#readMark(INSTALLATION_KEY);
+    if (id === "") throw new Error(`the object ${INSTALLATION_KEY} in the bucket ${this.#bucket} is no mark`);
+    return id;
+  }
+
+  async markInstallation(id: string): Promise<string> {
+    const command = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: INSTALLATION_KEY,
+      Body: id,
+      ContentType: "text/plain",
+      IfNoneMatch: "*",
+      ...this.#encryption,
+    });
+    await this.#attempt(`the bucket ${this.#bucket} could not be marked`, async (abortSignal) => {
+      try {
+        await this.#client.send(command, { abortSignal });
+      } catch (error) {
+        if (statusOf(error) !== 412) throw error; // another process was first, or an attempt whose answer was lost
+      }
+    });
+    return (await this.installationId()) ?? id;
+  }
+
+  async lastSeenMs(): Promise<number | null> {
+    const text = await this.#readMark(LAST_SEEN_KEY);
+    const nowMs = Number(text ?? Number.NaN);
+    return Number.isFinite(nowMs) ? nowMs : null;
+  }
+
+  async markSeen(nowMs: number): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: LAST_SEEN_KEY,
+      Body: `${nowMs}`,
+      ContentType: "text/plain",
+      ...this.#encryption,
+    });
+    await this.#attempt(`the bucket ${this.#bucket} could not be marked`, (abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
+  }
+
+  /** The text of an object that says something about the bucket; empty when it is too long for that. */
+  #readMark(key: string): Promise<string | null> {
+    return this.#attempt(
+      `the object ${key} in the bucket ${this.#bucket} could not be read`,
+      async (abortSignal) => {
+        try {
+          const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key });
+          const { Body } = await this.#client.send(command, { abortSignal });
+          const text = (await Body?.transformToString())?.trim() ?? "";
+          return text.length > MAX_MARK_LENGTH ? "" : text;
+        } catch (error) {
+          if (error instanceof NoSuchKey) return null;
+          throw error;
+        }
+      },
+    );
   }
 
   async ready(): Promise<void> {
@@ -300,4 +376,9 @@ function incompleteList(): StorageUnavailable {
   return new StorageUnavailable("the blobs could not be listed", {
     cause: new Error("a list of S3 lacks sizes, times or its continuation"),
   });
+}
+
+/** What of a name stands before `/blobs/`. */
+function backupIdOf(key: string): string {
+  return key.slice(0, key.lastIndexOf("/blobs/"));
 }

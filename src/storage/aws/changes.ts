@@ -44,7 +44,7 @@ export function changeSteps(
     (factor) => !claimed.has(factorKeyText(factor)),
   );
   return [
-    recordStep(tables.backups, change, revision),
+    recordStep(tables.backups, change, revision, nowMs),
     ...spendSteps(tables, change.spend ?? [], change.issue, nowMs),
     ...markSteps(tables.oneTime, change),
     ...(change.redeem === undefined ? [] : [redeemStep(tables.oneTime, change.redeem, backupId, nowMs)]),
@@ -88,7 +88,12 @@ function markSteps(table: string, { mark = [], spend = [] }: Change): readonly S
   }));
 }
 
-function recordStep(table: string, { backupId, expect, next }: Change, revision: string): Step {
+function recordStep(
+  table: string,
+  { backupId, expect, next }: Change,
+  revision: string,
+  nowMs: number,
+): Step {
   const condition =
     expect === "absent"
       ? { ConditionExpression: "attribute_not_exists(BackupId)" }
@@ -101,7 +106,7 @@ function recordStep(table: string, { backupId, expect, next }: Change, revision:
     write:
       next === null
         ? { Delete: { ...target, Key: backupKey(backupId) } }
-        : { Put: { ...target, Item: recordItem(backupId, next, revision) } },
+        : { Put: { ...target, Item: recordItem(backupId, next, revision, nowMs) } },
     otherwise: expect === "absent" ? "exists" : "revision",
   };
 }

@@ -16,8 +16,10 @@ import {
   type Change,
   type Conflict,
   type FactorRef,
+  type MarkedRecords,
   type OneTimeValue,
   type RecordStore,
+  type Restore,
   StorageUnavailable,
   type StoredRecord,
   type SyncFactorToken,
@@ -25,6 +27,16 @@ import {
 import { requireInTime } from "../late-changes.ts";
 import { changeSteps, type Step, spendSteps } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
+import {
+  addRestore,
+  INSTALLATION_KEY,
+  installationIdOf,
+  isInstallationItem,
+  lastSeenMsOf,
+  putInstallation,
+  putLastSeen,
+  restoresOf,
+} from "./installation-item.ts";
 import { probeId } from "./probe.ts";
 import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import {
@@ -32,6 +44,7 @@ import {
   backupIdOf,
   backupKey,
   blobOf,
+  changedAtMsOf,
   counterUpdate,
   factorKey,
   factorOf,
@@ -54,7 +67,7 @@ export interface AwsStoreOptions {
 export async function openAwsRecords(
   config: AwsStorageConfig,
   options: AwsStoreOptions,
-): Promise<RecordStore> {
+): Promise<RecordStore & MarkedRecords> {
   const client = createDynamoDbClient(config);
   await requireCredentials(client);
   return new AwsRecords(client, config.tables, options);
@@ -66,7 +79,7 @@ const PROBE_KEPT_MS = 60_000;
 /** The order in which conflicts are told. */
 const CONFLICTS: readonly Conflict[] = ["spent", "exists", "revision", "factor-claimed"];
 
-class AwsRecords implements RecordStore {
+class AwsRecords implements RecordStore, MarkedRecords {
   readonly #client: DynamoDBClient;
   readonly #tables: AwsStorageConfig["tables"];
   readonly #clock: Clock;
@@ -174,9 +187,10 @@ class AwsRecords implements RecordStore {
   }
 
   async *list() {
-    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256";
+    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, ChangedAtMs";
     for await (const item of this.#scan("the backups could not be listed", this.#tables.backups, attributes))
-      yield { backupId: backupIdOf(item), blob: blobOf(item) };
+      if (!isInstallationItem(item))
+        yield { backupId: backupIdOf(item), blob: blobOf(item), changedAtMs: changedAtMsOf(item) };
   }
 
   async *listFactors() {
@@ -196,6 +210,40 @@ class AwsRecords implements RecordStore {
 
   async countExpired(): Promise<number> {
     return 0;
+  }
+
+  async installationId(): Promise<string | null> {
+    const item = await this.#get(this.#tables.backups, INSTALLATION_KEY);
+    return item && installationIdOf(item);
+  }
+
+  async markInstallation(id: string): Promise<string> {
+    await this.#attempt("the records could not be marked", (abortSignal) =>
+      putInstallation(this.#client, this.#tables.backups, id, abortSignal),
+    );
+    return (await this.installationId()) ?? id;
+  }
+
+  async lastSeenMs(): Promise<number | null> {
+    const item = await this.#get(this.#tables.backups, INSTALLATION_KEY);
+    return item && lastSeenMsOf(item);
+  }
+
+  async markSeen(nowMs: number): Promise<void> {
+    await this.#attempt("the records could not be marked", (abortSignal) =>
+      putLastSeen(this.#client, this.#tables.backups, nowMs, abortSignal),
+    );
+  }
+
+  async restores(): Promise<readonly Restore[]> {
+    const item = await this.#get(this.#tables.backups, INSTALLATION_KEY);
+    return item === null ? [] : restoresOf(item);
+  }
+
+  async noteRestore(restore: Restore): Promise<void> {
+    await this.#attempt("the restore could not be noted", (abortSignal) =>
+      addRestore(this.#client, this.#tables.backups, restore, abortSignal),
+    );
   }
 
   async ready(): Promise<void> {

@@ -1,10 +1,10 @@
 /** The tables: their keys, and how factors, records and one-time values are spelt as items. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import {
-  type BackupRecord,
   type BlobRef,
   type FactorRef,
   type FactorScope,
+  type NextRecord,
   type OneTimeValue,
   StorageUnavailable,
   type StoredRecord,
@@ -53,7 +53,13 @@ export function factorItem(factor: FactorRef, backupId: string, nowMs: number): 
 }
 
 /** Metadata travels as one JSON text: DynamoDB's own maps would not keep the order of members, nor every name. */
-export function recordItem(backupId: string, { blob, metadata }: BackupRecord, revision: string): Item {
+export function recordItem(
+  backupId: string,
+  { blob, metadata, changedAtMs }: NextRecord,
+  revision: string,
+  nowMs: number,
+): Item {
+  const changed = changedAtMs === undefined ? nowMs : changedAtMs;
   return {
     ...backupKey(backupId),
     Revision: { S: revision },
@@ -61,6 +67,7 @@ export function recordItem(backupId: string, { blob, metadata }: BackupRecord, r
     BlobSize: { N: `${blob.size}` },
     BlobSha256: { S: blob.sha256 },
     Metadata: { S: JSON.stringify(metadata) },
+    ...(changed === null ? {} : { ChangedAtMs: { N: `${changed}` } }),
   };
 }
 
@@ -113,7 +120,13 @@ export function recordOf(item: Item): StoredRecord {
     revision: text(item, "Revision"),
     blob: blobOf(item),
     metadata: JSON.parse(text(item, "Metadata")),
+    changedAtMs: changedAtMsOf(item),
   };
+}
+
+/** `null` for items of versions that did not keep it. */
+export function changedAtMsOf(item: Item): number | null {
+  return item.ChangedAtMs === undefined ? null : number(item, "ChangedAtMs");
 }
 
 export function blobOf(item: Item): BlobRef {

@@ -14,8 +14,16 @@ import {
   streamOf,
   writeContent,
 } from "../content-file.ts";
-import { type BlobRef, type BlobStore, type Content, StorageUnavailable } from "../contract.ts";
+import {
+  type BlobRef,
+  type BlobStore,
+  type Content,
+  type MarkedStore,
+  StorageUnavailable,
+} from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
+import { installationIdAt, lastSeenMsAt, writeInstallationId, writeLastSeen } from "./installation-file.ts";
+import { BLOBS } from "./layout.ts";
 
 /** Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more. */
 const SMALL_BYTES = 64 * 1024;
@@ -37,8 +45,12 @@ interface Disk {
 }
 
 /** Opens (and creates) `blobs/` in `dataDir`. Folders are made with mode 0700, files with 0600. */
-export async function openLocalBlobs({ dataDir, random, disk }: LocalBlobsOptions): Promise<BlobStore> {
-  const root = join(dataDir, "blobs");
+export async function openLocalBlobs({
+  dataDir,
+  random,
+  disk,
+}: LocalBlobsOptions): Promise<BlobStore & MarkedStore> {
+  const root = join(dataDir, BLOBS);
   const temporary = join(root, "tmp");
   await makeFolder(temporary);
   await removeAbandoned(temporary);
@@ -48,7 +60,7 @@ export async function openLocalBlobs({ dataDir, random, disk }: LocalBlobsOption
   return new LocalBlobs(root, temporary, random, { syncDirectory, freeBytes, ...disk });
 }
 
-class LocalBlobs implements BlobStore {
+class LocalBlobs implements BlobStore, MarkedStore {
   readonly #root: string;
   readonly #temporary: string;
   readonly #random: Random;
@@ -118,9 +130,26 @@ class LocalBlobs implements BlobStore {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
       for (const key of await fileAnswer(() => readdir(join(this.#root, folder)))) {
         const found = await fileAnswer(() => statIfThere(join(this.#root, folder, key)));
-        if (found !== null && KEY.test(key)) yield { key, size: found.size, storedAtMs: found.mtimeMs };
+        if (found !== null && KEY.test(key))
+          yield { key, size: found.size, storedAtMs: found.mtimeMs, backupId: null };
       }
     }
+  }
+
+  async installationId(): Promise<string | null> {
+    return fileAnswer(() => installationIdAt(this.#root));
+  }
+
+  async markInstallation(id: string): Promise<string> {
+    return fileAnswer(() => writeInstallationId(this.#root, id, join(this.#temporary, this.#random.uuid())));
+  }
+
+  async lastSeenMs(): Promise<number | null> {
+    return fileAnswer(() => lastSeenMsAt(this.#root));
+  }
+
+  async markSeen(nowMs: number): Promise<void> {
+    await fileAnswer(() => writeLastSeen(this.#root, nowMs, join(this.#temporary, this.#random.uuid())));
   }
 
   async ready(): Promise<void> {

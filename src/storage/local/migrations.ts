@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { markAsCopy } from "./marks.ts";
 
 /**
  * The steps from an empty file to the current schema, oldest first. A step that has been released is never edited;
@@ -40,15 +41,30 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX counters_by_expiry ON counters (expires_at_ms);
   `,
+  `
+  CREATE TABLE marks (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE restores (
+    copied_at_ms INTEGER NOT NULL,
+    restored_at_ms INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
+
+/** Databases of earlier schemas cannot say that they are copies. */
+export const FIRST_MARKED_SCHEMA = 2;
 
 /**
  * Brings a database file to the current schema. Safe when several processes open the file at once: each step is
  * decided and done inside one write transaction.
  *
+ * @param isInCopy whether its folder is marked as a copy, which only the folder says of those of early versions.
  * @throws Error when the file was written by a newer version of the service.
  */
-export function migrate(database: Database): void {
+export function migrate(database: Database, isInCopy = false): void {
   const run = database.transaction(() => {
     const applied = schemaVersion(database);
     if (applied > MIGRATIONS.length)
@@ -56,11 +72,20 @@ export function migrate(database: Database): void {
         `the database has schema version ${applied}, this version of the service knows ${MIGRATIONS.length}: start a newer one`,
       );
     for (const step of MIGRATIONS.slice(applied)) database.run(step);
+    if (isInCopy && applied > 0 && applied < FIRST_MARKED_SCHEMA)
+      markAsCopy(database, youngestChangeMs(database), 0);
     database.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
   });
   if (schemaVersion(database) !== MIGRATIONS.length) run.immediate();
 }
 
-function schemaVersion(database: Database): number {
+/** How many of the steps a database has had. */
+export function schemaVersion(database: Database): number {
   return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+}
+
+/** A copy is at least as young as its youngest record. */
+function youngestChangeMs(database: Database): number {
+  const query = "SELECT max(updated_at_ms) AS youngestMs FROM backups";
+  return database.query<{ youngestMs: number | null }, []>(query).get()?.youngestMs ?? 0;
 }

@@ -1,9 +1,9 @@
 /** The record store of the embedded driver: one SQLite file in WAL mode, durable at every commit. */
 import { Database } from "bun:sqlite";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
-import { eq, gt, inArray, lte, sql } from "drizzle-orm";
+import { eq, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
 import { makeFolder } from "../../folders.ts";
@@ -11,18 +11,23 @@ import type {
   Change,
   Conflict,
   FactorRef,
+  MarkedRecords,
   OneTimeValue,
   RecordStore,
+  Restore,
   StoredRecord,
   SyncFactorToken,
 } from "../contract.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
+import { holdCopyMark, MARK } from "./copy-mark.ts";
 import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
-import { countExpired, type IndexEntry, indexPage } from "./inspection.ts";
+import { countExpired, type IndexEntry, indexPage, recordPage } from "./inspection.ts";
+import { DATABASE } from "./layout.ts";
+import * as marks from "./marks.ts";
 import { migrate } from "./migrations.ts";
 import { asOutage } from "./outage.ts";
-import { backups, counters, oneTime } from "./schema.ts";
+import { type backups, counters, oneTime } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
@@ -35,24 +40,34 @@ export interface LocalRecordsOptions {
   readonly random: Random;
   /** How long a write waits for another process's write before the store counts as unavailable. 5000 by default. */
   readonly busyTimeoutMs?: number;
+  /** Whether a service opens it. Then a copy becomes the folder of a service: see copy-mark.ts. Not by default. */
+  readonly serves?: boolean;
 }
 
-/** Opens (and creates or migrates) `records.sqlite` in `dataDir`. The folder is made with mode 0700, the file with 0600. */
+/**
+ * Opens (and creates or migrates) `records.sqlite` in `dataDir`. The folder is made with mode 0700, the file with 0600.
+ *
+ * @throws CopyUnusable when a service is to open a copy that is not complete.
+ */
 export async function openLocalRecords({
   dataDir,
   clock,
   random,
   busyTimeoutMs = BUSY_TIMEOUT_MS,
-}: LocalRecordsOptions): Promise<RecordStore> {
+  serves = false,
+}: LocalRecordsOptions): Promise<RecordStore & MarkedRecords> {
   await makeFolder(dataDir);
-  const path = join(dataDir, "records.sqlite");
+  await using mark = serves ? await holdCopyMark(dataDir, busyTimeoutMs) : null;
+  const path = join(dataDir, DATABASE);
   closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
   const database = new Database(path, { readwrite: true, strict: true });
   try {
     database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL"); // in WAL mode NORMAL may lose the last commits at power loss
-    migrate(database);
+    migrate(database, existsSync(join(dataDir, MARK)));
+    if (serves) marks.takeIntoService(database, clock.nowMs());
+    await mark?.remove(); // after the commit: until then a copy has both marks
     database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`); // from here on GroupCommit waits, and the event loop goes on
   } catch (error) {
     database.close();
@@ -61,7 +76,7 @@ export async function openLocalRecords({
   return new LocalRecords(database, clock, random, busyTimeoutMs);
 }
 
-class LocalRecords implements RecordStore {
+class LocalRecords implements RecordStore, MarkedRecords {
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;
@@ -91,7 +106,8 @@ class LocalRecords implements RecordStore {
     return this.#answer(() => {
       const row = this.#statements.read().get({ backupId });
       if (row === undefined) return null;
-      return { revision: row.revision, blob: blobOf(row), metadata: JSON.parse(row.metadata) };
+      const { revision, updatedAtMs: changedAtMs } = row;
+      return { revision, blob: blobOf(row), metadata: JSON.parse(row.metadata), changedAtMs };
     });
   }
 
@@ -134,21 +150,13 @@ class LocalRecords implements RecordStore {
     // Takes the write lock once. A process that was suspended while it held it has ended its transaction by then, and one
     // that takes it later finds out by itself that it comes too late.
     await this.#writes.add(() => {});
-    let after = "";
-    for (;;) {
-      const page = this.#answer(() =>
-        this.#db
-          .select()
-          .from(backups)
-          .where(gt(backups.backupId, after))
-          .orderBy(backups.backupId)
-          .limit(LIST_PAGE)
-          .all(),
-      );
-      for (const row of page) yield { backupId: row.backupId, blob: blobOf(row) };
+    for (let after = ""; ; ) {
+      const page = this.#answer(() => recordPage(this.#db, after, LIST_PAGE));
+      yield* page;
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.backupId;
+      await nextTick(); // the queries are synchronous, and requests wait
     }
   }
 
@@ -174,6 +182,7 @@ class LocalRecords implements RecordStore {
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.factor;
+      await nextTick();
     }
   }
 
@@ -187,6 +196,30 @@ class LocalRecords implements RecordStore {
 
   async sweepExpired(): Promise<number> {
     return (await this.#sweep(oneTime)) + (await this.#sweep(counters));
+  }
+
+  async installationId(): Promise<string | null> {
+    return this.#answer(() => marks.installationIdOf(this.#database));
+  }
+
+  async markInstallation(id: string): Promise<string> {
+    return this.#writes.add(() => marks.markInstallation(this.#database, id));
+  }
+
+  async lastSeenMs(): Promise<number | null> {
+    return this.#answer(() => marks.lastSeenMsOf(this.#database));
+  }
+
+  async markSeen(nowMs: number): Promise<void> {
+    await this.#writes.add(() => marks.markSeen(this.#database, nowMs));
+  }
+
+  async restores(): Promise<readonly Restore[]> {
+    return this.#answer(() => marks.restoresOf(this.#database));
+  }
+
+  async noteRestore(restore: Restore): Promise<void> {
+    await this.#writes.add(() => marks.noteRestore(this.#database, restore));
   }
 
   async ready(): Promise<void> {
@@ -246,7 +279,7 @@ class LocalRecords implements RecordStore {
         blobSize: next.blob.size,
         blobSha256: next.blob.sha256,
         metadata: JSON.stringify(next.metadata),
-        nowMs,
+        nowMs: next.changedAtMs ?? nowMs,
       });
     }
     return "committed";

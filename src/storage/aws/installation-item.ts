@@ -1,0 +1,97 @@
+/** The item among the backups that says to which installation they belong, when it was last in service, and when they were restored. */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  PutItemCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { type Restore, StorageUnavailable } from "../contract.ts";
+import { backupKey, type Item } from "./tables.ts";
+
+/** No backup has such an id. */
+const ID = "#installation";
+export const INSTALLATION_KEY: Item = backupKey(ID);
+
+export function isInstallationItem(item: Item): boolean {
+  return item.BackupId?.S === ID;
+}
+
+export function installationIdOf(item: Item): string {
+  return item.Installation?.S ?? malformed();
+}
+
+export function restoresOf(item: Item): Restore[] {
+  return (item.Restores?.L ?? []).map(({ M }) => {
+    const [copiedAtMs, restoredAtMs] = [Number(M?.CopiedAtMs?.N), Number(M?.RestoredAtMs?.N)];
+    return Number.isFinite(copiedAtMs) && Number.isFinite(restoredAtMs)
+      ? { copiedAtMs, restoredAtMs }
+      : malformed();
+  });
+}
+
+/** Writes the item unless it is there. */
+export async function putInstallation(
+  client: DynamoDBClient,
+  table: string,
+  id: string,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const command = new PutItemCommand({
+    TableName: table,
+    Item: { ...INSTALLATION_KEY, Installation: { S: id } },
+    ConditionExpression: "attribute_not_exists(BackupId)",
+  });
+  await unlessConditionFails(() => client.send(command, { abortSignal }));
+}
+
+async function unlessConditionFails(write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof ConditionalCheckFailedException)) throw error;
+  }
+}
+
+export function lastSeenMsOf(item: Item): number | null {
+  return item.LastSeenMs?.N === undefined ? null : Number(item.LastSeenMs.N);
+}
+
+/** Sets the time unless a later one is there. */
+export async function putLastSeen(
+  client: DynamoDBClient,
+  table: string,
+  nowMs: number,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const command = new UpdateItemCommand({
+    TableName: table,
+    Key: INSTALLATION_KEY,
+    UpdateExpression: "SET LastSeenMs = :now",
+    ConditionExpression:
+      "attribute_exists(BackupId) AND (attribute_not_exists(LastSeenMs) OR LastSeenMs < :now)",
+    ExpressionAttributeValues: { ":now": { N: `${nowMs}` } },
+  });
+  await unlessConditionFails(() => client.send(command, { abortSignal }));
+}
+
+/** Adds to the list of restores. Where an answer is lost it may be added twice, which says the same. */
+export async function addRestore(
+  client: DynamoDBClient,
+  table: string,
+  { copiedAtMs, restoredAtMs }: Restore,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const restore = { M: { CopiedAtMs: { N: `${copiedAtMs}` }, RestoredAtMs: { N: `${restoredAtMs}` } } };
+  const command = new UpdateItemCommand({
+    TableName: table,
+    Key: INSTALLATION_KEY,
+    UpdateExpression: "SET Restores = list_append(if_not_exists(Restores, :none), :restore)",
+    ConditionExpression: "attribute_exists(BackupId)",
+    ExpressionAttributeValues: { ":none": { L: [] }, ":restore": { L: [restore] } },
+  });
+  await client.send(command, { abortSignal });
+}
+
+function malformed(): never {
+  throw new StorageUnavailable(`the item ${ID} cannot be read`);
+}

@@ -1,0 +1,79 @@
+/** What a database of the embedded driver says about itself: whose it is, whether it is a copy, and when it was restored. */
+import type { Database } from "bun:sqlite";
+import type { Restore } from "../contract.ts";
+
+const INSTALLATION = "installation-id";
+const LAST_SEEN_MS = "last-seen-ms";
+/** Only in a copy that no service has opened since: the moment whose state it is. */
+const COPIED_AT_MS = "copied-at-ms";
+/** Only in a copy: which share of its ciphertexts the next update verifies. */
+const NEXT_SHARE = "next-share";
+
+export function installationIdOf(database: Database): string | null {
+  return markOf(database, INSTALLATION);
+}
+
+/** @returns the id that the database has then. */
+export function markInstallation(database: Database, id: string): string {
+  database.query("INSERT OR IGNORE INTO marks VALUES (?, ?)").run(INSTALLATION, id);
+  return installationIdOf(database) ?? id;
+}
+
+export function lastSeenMsOf(database: Database): number | null {
+  const value = markOf(database, LAST_SEEN_MS);
+  return value === null ? null : Number(value);
+}
+
+export function markSeen(database: Database, nowMs: number): void {
+  if ((lastSeenMsOf(database) ?? 0) < nowMs)
+    database.query("INSERT OR REPLACE INTO marks VALUES (?, ?)").run(LAST_SEEN_MS, `${nowMs}`);
+}
+
+export function restoresOf(database: Database): Restore[] {
+  return database
+    .query<Restore, []>("SELECT copied_at_ms AS copiedAtMs, restored_at_ms AS restoredAtMs FROM restores")
+    .all();
+}
+
+/**
+ * Sync factor tokens go: one that was used after the copy was made would be usable again. Challenge tokens and id_tokens
+ * are refused by their age.
+ */
+export function noteRestore(database: Database, { copiedAtMs, restoredAtMs }: Restore): void {
+  database.run("DELETE FROM one_time WHERE backup_id IS NOT NULL");
+  database.query("INSERT INTO restores VALUES (?, ?)").run(copiedAtMs, restoredAtMs);
+}
+
+/** The moment whose state a copy has; `null` when the database is not one, or a service has opened it. */
+export function copiedAtMsOf(database: Database): number | null {
+  const value = markOf(database, COPIED_AT_MS);
+  return value === null ? null : Number(value);
+}
+
+export function nextShareOf(database: Database): number {
+  return Number(markOf(database, NEXT_SHARE) ?? 0);
+}
+
+/** Marks a database as a copy. The copy of a copy has the state of the first one. */
+export function markAsCopy(database: Database, copiedAtMs: number, nextShare: number): void {
+  database.query("INSERT OR IGNORE INTO marks VALUES (?, ?)").run(COPIED_AT_MS, `${copiedAtMs}`);
+  database.query("INSERT OR REPLACE INTO marks VALUES (?, ?)").run(NEXT_SHARE, `${nextShare}`);
+}
+
+/** Turns a copy, if it is one, into the database of a service, in one transaction. */
+export function takeIntoService(database: Database, nowMs: number): void {
+  if (copiedAtMsOf(database) === null) return;
+  database
+    .transaction(() => {
+      const copiedAtMs = copiedAtMsOf(database);
+      if (copiedAtMs === null) return; // another process was first
+      database.query("DELETE FROM marks WHERE name IN (?, ?)").run(COPIED_AT_MS, NEXT_SHARE);
+      noteRestore(database, { copiedAtMs, restoredAtMs: nowMs });
+    })
+    .immediate();
+}
+
+function markOf(database: Database, name: string): string | null {
+  const query = database.query<{ value: string }, [string]>("SELECT value FROM marks WHERE name = ?");
+  return query.get(name)?.value ?? null;
+}
