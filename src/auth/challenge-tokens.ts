@@ -50,8 +50,8 @@ export interface ChallengeTokens {
    * Opens a token and returns the challenge with the value to spend once it was solved. What it was issued for is for
    * the caller to check.
    *
-   * @throws ServiceError `jwt_error` when it is garbage, of another issuer, expired or not yet valid;
-   *   `unexpected_challenge_type`.
+   * @throws ServiceError `jwt_error` when it is garbage, of another issuer, expired or not yet valid, or was issued
+   *   before the records were restored; `unexpected_challenge_type`.
    */
   read(token: string, type: ChallengeType): Promise<SolvableChallenge>;
 
@@ -81,8 +81,8 @@ const issuedPayload = lazy(() =>
       challenge: Type.String(),
       operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
       bindings: Type.Record(Type.String(), Type.String()),
+      iat: Type.Optional(Type.Number()), // earlier versions did not say it
       exp: Type.Integer(),
-      issuedAtMs: Type.Optional(Type.Integer()), // not in tokens of earlier versions
     }),
   ),
 );
@@ -93,10 +93,14 @@ const SPENT_MARGIN_MS = 10 * 60 * 1000;
 /** Several processes hand out and open tokens, and their clocks differ a little. */
 const CLOCK_SKEW_S = 5;
 
-/** @param keys the first encrypts, all decrypt: a new key goes to the end first, then to the front, then the old one out. */
+/**
+ * @param keys the first encrypts, all decrypt: a new key goes to the end first, then to the front, then the old one out.
+ * @param earliestMs tokens issued before this time are refused, whatever their key.
+ */
 export async function createChallengeTokens(
   keys: readonly ChallengeTokenKey[],
   clock: Clock,
+  earliestMs: () => Promise<number> = async () => 0,
 ): Promise<ChallengeTokens> {
   const imported = new Map<string, CryptoKey>();
   for (const { kid, secret } of keys)
@@ -110,16 +114,16 @@ export async function createChallengeTokens(
 
   return {
     async issue(type, challenge, { operation, bindings }) {
-      const issuedAtMs = clock.nowMs();
-      const nowS = Math.floor(issuedAtMs / 1000);
+      const nowMs = clock.nowMs();
+      const nowS = Math.floor(nowMs / 1000);
       const claims = {
         type,
         challenge: encodeBase64Url(challenge),
         operation,
         bindings: bindings ?? {},
+        iat: nowMs / 1000, // a NumericDate may have a fraction (RFC 7519 §2)
         nbf: nowS - CLOCK_SKEW_S,
         exp: nowS + LIFETIME_S,
-        issuedAtMs,
       };
       // EncryptJWT would make a deep copy of the claims first, which takes a fifth of the time.
       return new CompactEncrypt(Buffer.from(JSON.stringify(claims)))
@@ -157,6 +161,9 @@ export async function createChallengeTokens(
 
     // Another version of the service may write other claims.
     if (!issuedPayload().Check(payload)) throw invalidToken("the claims are not of this version");
+    const issuedAtMs = Math.round((payload.iat ?? payload.exp - LIFETIME_S) * 1000);
+    if (issuedAtMs < (await earliestMs()))
+      throw invalidToken("the token was issued before the records were restored");
     const { operation, bindings } = payload;
     const challenge = decodeBase64Url(payload.challenge);
     if (challenge === null) throw invalidToken("the challenge is not base64url");
@@ -168,7 +175,7 @@ export async function createChallengeTokens(
     return {
       challenge,
       oneTime: oneTimeOf(challenge, payload.exp),
-      issuedAtMs: payload.issuedAtMs ?? (payload.exp - LIFETIME_S) * 1000,
+      issuedAtMs,
       context: { operation, bindings },
     };
   }

@@ -65,11 +65,15 @@ const Claims = Type.Object({
 type Claims = Static<typeof Claims>;
 const compiledClaims = lazy(() => TypeCompiler.Compile(Claims));
 
-/** @param jwksAt opens the key set at a URL; called once for each provider that is configured. */
+/**
+ * @param jwksAt opens the key set at a URL; called once for each provider that is configured.
+ * @param earliestMs tokens issued before this time are refused.
+ */
 export function createOidcVerifier(
   config: Pick<OidcConfig, "google" | "apple">,
   jwksAt: (url: string) => Jwks,
   clock: Clock,
+  earliestMs: () => Promise<number> = async () => 0,
 ): OidcVerifier {
   const google = config.google && { ...config.google, jwks: jwksAt(config.google.jwksUrl) };
   const apple = config.apple && { ...config.apple, jwks: jwksAt(config.apple.jwksUrl) };
@@ -94,6 +98,8 @@ export function createOidcVerifier(
       requireJwt(oidcToken.token);
       const claims = await idTokenClaims(oidcToken.token, jwks);
       requireClaims(claims, { issuer, audience, nowS: clock.nowMs() / 1000 });
+      if (claims.iat * 1000 < (await earliestMs()))
+        throw refused("it was issued before the records were restored, and may have been used");
       const nonce = nonceOf(publicKey);
       if (nonce === null || claims.nonce !== nonce)
         throw new ServiceError(

@@ -112,6 +112,28 @@ describe("challenge tokens", () => {
       expect(await outcome(() => tokens.open(token, "keypair", CONTEXT))).toBe(expected);
     });
 
+  test("are refused when they were issued before a given time, to the millisecond and whatever is wrong besides", async () => {
+    const clock = new SettableClock();
+    const issuedMs = clock.nowMs() + 600;
+    clock.set(issuedMs);
+    let earliestMs = 0;
+    const tokens = await createChallengeTokens([NEW], clock, async () => earliestMs);
+    const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);
+    for (const [ms, expected] of [
+      [0, "opened"],
+      [issuedMs, "opened"],
+      [issuedMs + 1, "jwt_error"],
+      [issuedMs + MINUTE_MS, "jwt_error"],
+    ] as const) {
+      earliestMs = ms;
+      expect(await outcome(() => tokens.open(token, "keypair", CONTEXT))).toBe(expected);
+    }
+    expect(await outcome(() => tokens.open(token, "passkey", { operation: "sync" }))).toBe("jwt_error");
+    clock.set(earliestMs);
+    const fresh = await tokens.issue("keypair", CHALLENGE, CONTEXT);
+    expect(await outcome(() => tokens.open(fresh, "keypair", CONTEXT))).toBe("opened");
+  });
+
   for (const [name, type, context, code] of [
     ["another type", "passkey", CONTEXT, "unexpected_challenge_type"],
     ["another operation", "keypair", { ...CONTEXT, operation: "reset" }, "invalid_challenge_context"],

@@ -24,9 +24,10 @@ beforeEach(() => {
   verifier = verifierFor(issuer.config);
 });
 
-function verifierFor(config: Pick<OidcConfig, "google" | "apple">): OidcVerifier {
+function verifierFor(config: Pick<OidcConfig, "google" | "apple">, earliestMs = 0): OidcVerifier {
   const background = { run: async (_: string, work: () => Promise<unknown>) => void (await work()) };
-  return createOidcVerifier(config, (url) => createJwks({ url, clock, background }), clock);
+  const jwksAt = (url: string) => createJwks({ url, clock, background });
+  return createOidcVerifier(config, jwksAt, clock, async () => earliestMs);
 }
 
 function newKey(): string {
@@ -70,6 +71,13 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
   ])("issued %s is accepted", async (_, offsets) => {
     const claims = Object.fromEntries(Object.entries(offsets).map(([name, s]) => [name, nowS() + s]));
     expect((await verify(kind, { claims })).provider).toBe(kind);
+  });
+
+  test("issued before the records were restored is refused, and accepted from then on", async () => {
+    verifier = verifierFor(issuer.config, (nowS() - 10) * 1000);
+    const error = await errorOf(() => verify(kind, { claims: { iat: nowS() - 11 } }));
+    expect(error.code).toBe("oidc_token_verification_error");
+    expect((await verify(kind, { claims: { iat: nowS() - 10 } })).provider).toBe(kind);
   });
 
   test.each<[string, () => IdTokenOptions]>([
