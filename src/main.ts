@@ -1,7 +1,7 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
 import { type App, createApp } from "./app.ts";
-import { createSweep } from "./backup/sweep.ts";
 import { ConfigError, loadConfig } from "./config.ts";
+import { createSweep } from "./maintenance/sweep.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
 import { StartError } from "./start-error.ts";
@@ -13,6 +13,7 @@ import { version } from "./version.ts";
  */
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
+const SEEN_EVERY_MS = 60 * 60 * 1000;
 /** When there is something to look at again: longer than a request lives. */
 const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 /** After the start has been answered, and whoever waited for that has come. */
@@ -24,6 +25,7 @@ const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the fir
 const { services, app, server } = await startOrExit();
 const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
+setInterval(() => void markSeen(), SEEN_EVERY_MS).unref();
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
 setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
@@ -40,6 +42,7 @@ async function startOrExit(): Promise<{ services: Services; app: App; server: Ru
       for (const problem of error.problems) process.stderr.write(`  - ${problem}\n`);
       process.stderr.write("The file .env.example explains every variable; bun run dev needs none.\n");
     } else if (error instanceof StartError || (error instanceof Error && "code" in error)) {
+      // a port in use, a folder that cannot be written, stores of two installations
       process.stderr.write(`Cannot start: ${error.message}\n`);
     } else throw error;
     process.exit(1);
@@ -78,12 +81,22 @@ function sweepRegularly({ background, ...stores }: Services): () => void {
       if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
         log.error(result, "unreferenced blobs are left alone: see what the doctor says");
-      else if (result.expiredRows + result.unreferencedBlobs > 0) log.info(result, "swept");
+      else if (result.expiredRows + result.unreferencedBlobs + result.leftAlone > 0)
+        log.info(result, "swept");
     });
     timer = setTimeout(run, nextMs);
   };
   timer = setTimeout(run, 0);
   return () => clearTimeout(timer);
+}
+
+/** Stores that do not belong together, as found out after an outage, are not marked. */
+async function markSeen(): Promise<void> {
+  const isOneInstallation = await services.restores().then(
+    () => true,
+    () => false,
+  );
+  if (isOneInstallation) await services.seen();
 }
 
 /** The runtime may keep a failure to load for good, so a process with one is better started again. */

@@ -23,8 +23,14 @@ import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
+import {
+  InstallationMismatch,
+  joinInstallation,
+  type MarkedStores,
+  markInService,
+} from "./maintenance/installation.ts";
 import { usingDataDir } from "./start-error.ts";
-import type { BlobStore, RecordStore } from "./storage/contract.ts";
+import { type BlobStore, type RecordStore, type Restore, StorageUnavailable } from "./storage/contract.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -53,6 +59,14 @@ export interface Services extends AsyncDisposable {
   readonly diskReserve: DiskReserve;
   readonly answersInFlight: AnswersInFlight;
   readonly readingTurns: ReadingTurns;
+  /**
+   * When the records were restored from an older copy, once records and blobs are known to be of one installation.
+   *
+   * @throws StorageUnavailable when that is not known yet; InstallationMismatch.
+   */
+  restores(): Promise<readonly Restore[]>;
+  /** Remembers in the stores that they are in service. Called at intervals, so that restored records are recognised. */
+  seen(): Promise<void>;
   /**
    * Loads the code that was left for later, before a request has to wait for it. Where that fails, as when no file can be
    * opened, the runtime may keep the failure for as long as the process lives.
@@ -87,16 +101,40 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
   const background = createBackground(log);
 
+  // first: where the folder is no place for a service, nothing is to be written there
+  const opened = await openStores(
+    config.storage,
+    {
+      clock,
+      random,
+      onClockSkew: (message) => log.warn(`${message}: set it, since more than requests to AWS goes by it`),
+    },
+    { serves: true },
+  );
+  // where nothing can be written, as on a full disk, recoveries go on
+  const seen = () => background.run("mark the stores as in service", () => markInService(opened, clock));
+  const restores = lazy(async () => {
+    await joinInstallation(opened, { clock, random });
+    await seen();
+    return opened.records.restores();
+  });
+  await restores().catch(async (error: unknown) => {
+    if (error instanceof StorageUnavailable && !(error instanceof InstallationMismatch)) {
+      log.warn({ err: error }, "whether records and blobs belong together is not known yet");
+      return;
+    }
+    await opened.blobs[Symbol.asyncDispose]();
+    await opened.records[Symbol.asyncDispose]();
+    throw error;
+  });
+  const startedAtMs = clock.nowMs();
+  const earliestProofMs = async () => lastRestoreMs(await restores(), startedAtMs);
+
   const { keys: given, generatedKeyDir } = config.challengeTokens;
   const generated = () =>
     usingDataDir(generatedKeyDir, () => generatedChallengeTokenKey(generatedKeyDir, random));
   const keys = given.length > 0 ? given : [await generated()];
-  const challengeTokens = await createChallengeTokens(keys, clock);
-  const opened = await openStores(config.storage, {
-    clock,
-    random,
-    onClockSkew: (message) => log.warn(`${message}: set it, since more than requests to AWS goes by it`),
-  });
+  const challengeTokens = await createChallengeTokens(keys, clock, earliestProofMs);
   const stores = overrides.wrapStores?.(opened) ?? opened;
   const records = measuredRecords(stores.records, metrics);
   const blobs = measuredBlobs(stores.blobs, metrics);
@@ -123,7 +161,12 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const authenticator = createAuthenticator({
     challengeTokens,
     passkeys,
-    oidc: createOidcVerifier(config.oidc, testIssuer === null ? jwksAt : () => testIssuer.jwks, clock),
+    oidc: createOidcVerifier(
+      config.oidc,
+      testIssuer === null ? jwksAt : () => testIssuer.jwks,
+      clock,
+      earliestProofMs,
+    ),
     records,
     findPasskey,
   });
@@ -174,6 +217,8 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     diskReserve,
     answersInFlight,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
+    restores,
+    seen,
     async warmUp() {
       await passkeys.load();
       await import("./auth/turnkey-stamp.ts");
@@ -203,7 +248,20 @@ function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load()
   };
 }
 
-/** Opens the stores that the configuration names. A driver's code is loaded only when it is used. */
+/**
+ * What is older was made before the records were restored, and may have been used then without a trace in them. A clock
+ * that was ahead at the restore must not stop the service for as long.
+ */
+function lastRestoreMs(restores: readonly Restore[], startedAtMs: number): number {
+  const lastMs = Math.max(0, ...restores.map(({ restoredAtMs }) => restoredAtMs));
+  return Math.min(lastMs, startedAtMs);
+}
+
+/**
+ * Opens the stores that the configuration names. A driver's code is loaded only when it is used.
+ *
+ * @param serves whether a service opens them: then a copy of a data folder becomes a data folder.
+ */
 export async function openStores(
   storage: StorageConfig,
   options: {
@@ -212,14 +270,15 @@ export async function openStores(
     /** Called with what is wrong when a store has refused a request because of this machine's clock. */
     readonly onClockSkew?: (message: string) => void;
   },
-): Promise<Stores> {
+  { serves }: { readonly serves: boolean },
+): Promise<MarkedStores> {
   switch (storage.driver) {
     case "local": {
       const { openLocalRecords } = await import("./storage/local/records.ts");
       const { openLocalBlobs } = await import("./storage/local/blobs.ts");
       const { dataDir } = storage;
       return usingDataDir(dataDir, async () => ({
-        records: await openLocalRecords({ dataDir, ...options }),
+        records: await openLocalRecords({ dataDir, ...options, serves }),
         blobs: await openLocalBlobs({ dataDir, ...options }),
       }));
     }

@@ -6,6 +6,9 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
+/** Such as `EACCES` and `SQLITE_CANTOPEN`; our own errors have codes too. */
+const OF_SYSTEM_OR_SQLITE = /^(?:E[A-Z0-9]+|SQLITE_[A-Z_]+)$/;
+
 /**
  * Runs `use`, which works in the data folder.
  *
@@ -15,7 +18,7 @@ export async function usingDataDir<T>(dataDir: string, use: () => Promise<T>): P
   try {
     return await use();
   } catch (error) {
-    if (!(error instanceof Error) || errorCode(error) === null) throw error;
+    if (!(error instanceof Error) || !OF_SYSTEM_OR_SQLITE.test(errorCode(error) ?? "")) throw error;
     throw new StartError(
       `DATA_DIR=${dataDir} cannot be used (${error.message}): set DATA_DIR to a folder that this user may write`,
       { cause: error },

@@ -36,7 +36,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "auth/signature-counter.ts",
   ],
   limits: ["limits", "storage/contract.ts", "config.ts", "background.ts"],
-  doctor: ["doctor", "backup", "crypto", "storage/contract.ts"],
+  maintenance: ["maintenance", "backup/blob-age.ts", "crypto", "storage/contract.ts"],
+  doctor: ["doctor", "maintenance", "backup", "crypto", "storage/contract.ts"],
   telemetry: ["telemetry", "storage/contract.ts"],
   http: [
     "http",
@@ -57,6 +58,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "routes",
     "backup",
     "doctor",
+    "maintenance",
     "storage",
     "config.ts",
     "services.ts",
@@ -72,11 +74,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "config.ts",
     "lifecycle.ts",
     "limits",
+    "maintenance",
     "storage",
     "telemetry",
   ],
   "server.ts": ["app.ts", "http", "services.ts", "telemetry"],
-  "main.ts": ["app.ts", "backup", "config.ts", "server.ts", "services.ts", "version.ts"],
+  "main.ts": ["app.ts", "config.ts", "maintenance", "server.ts", "services.ts", "version.ts"],
   "at-most-every.ts": [],
   "background.ts": ["telemetry"],
   "config.ts": ["environment.ts", "deep-freeze.ts"],
@@ -198,7 +201,7 @@ describe("the architecture", () => {
 
   test("the domain and the proofs take time and randomness from outside", () => {
     const offences = sources
-      .filter(({ file }) => ["auth", "backup", "doctor"].includes(partOf(file)))
+      .filter(({ file }) => ["auth", "backup", "doctor", "maintenance"].includes(partOf(file)))
       .filter(({ text }) =>
         /Date\.now\(|new Date\(\)|randomUUID\(|getRandomValues\(|randomBytes\(/.test(text),
       )

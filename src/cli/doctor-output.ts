@@ -58,6 +58,8 @@ const SENTENCES: Readonly<Record<FindingKind, string>> = {
   "blob-missing": "the ciphertext is missing",
   "blob-damaged": "the ciphertext is damaged",
   "blob-unreferenced": "no record refers to this ciphertext",
+  "blob-of-unknown-backup": "a ciphertext of a backup that has no record; it may be another installation's",
+  "blob-newer-than-records": "no record refers to this ciphertext, and records of its time may be missing",
 };
 
 function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired }: Finding): string {

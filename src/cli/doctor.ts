@@ -8,6 +8,8 @@ import { systemClock, systemRandom } from "../clock.ts";
 import type { Environment } from "../config.ts";
 import { type Counts, newCounts } from "../doctor/examination.ts";
 import { examine } from "../doctor/examine.ts";
+import { REMOVABLE } from "../doctor/findings.ts";
+import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { openStores } from "../services.ts";
 import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";
@@ -15,12 +17,19 @@ import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
 import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
-const USAGE = `Usage: bun run doctor [--drill] [--repair] [--json]
+const USAGE = `Usage: bun run doctor [--drill] [--repair [--remove KIND]...] [--restored] [--json]
 
 Checks every backup, index row and blob. Changes nothing unless it is told to.
   --drill   reads every current blob and checks its hash
   --repair  deletes blobs that nothing refers to (when it finds any, it takes a minute longer, to look again), releases
             index rows without factor, adds those that are missing
+  --remove  with --repair: also deletes the blobs of this kind that no record refers to, which are left to you otherwise:
+            blob-of-unknown-backup (there is no record of its backup; it may be another installation's) or
+            blob-newer-than-records (of a time of which records are missing; it may be what a backup has lost)
+  --restored
+            before the service is started again: says that records or blobs were restored from a copy and belong
+            together, so that proofs from before are refused and no blob is deleted that is younger than the records.
+            A copy made by backup-data needs it only where it has no mark of its installation
   --json    prints one JSON document
 
 The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service.
@@ -29,6 +38,8 @@ The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS na
 const OPTIONS = {
   drill: { type: "boolean", default: false },
   repair: { type: "boolean", default: false },
+  remove: { type: "string", multiple: true },
+  restored: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   ...HELP,
 } as const;
@@ -39,9 +50,9 @@ const REST_MS = 60_000;
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], env: Environment): Promise<number> {
-  const options = optionsOrStatus(USAGE, () => parseArgs({ args: [...args], options: OPTIONS }).values);
+  const options = optionsOrStatus(USAGE, () => optionsOf(args));
   if (typeof options === "number") return options;
-  const { drill, repair, json } = options;
+  const { drill, repair, remove, restored, json } = options;
   const write = (text: string) => void process.stdout.write(text);
   const report = json ? jsonReport(write) : textReport(write, (text) => void process.stderr.write(text));
   const counts = newCounts();
@@ -51,12 +62,18 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     const storage = loadStorageConfig(env);
     if (storage.driver === "local") await requireDatabase(storage.dataDir);
     const sources = { clock: systemClock, random: systemRandom };
-    const { records, blobs } = await openStores(storage, sources);
+    const stores = await openStores(storage, sources, { serves: false });
+    const { records, blobs } = stores;
     const stopProgress = drill ? showProgress(counts) : () => {};
     try {
       await Promise.all([records.ready(), blobs.ready()]);
+      if (restored) await declareRestored(stores, sources);
+      else if (repair) await joinInstallation(stores, sources);
+      else await requireOneInstallation(stores);
+      const restores = await records.restores();
       const rest = () => after(REST_MS);
-      for await (const finding of examine({ records, blobs, ...sources, drill, repair, counts, rest })) {
+      const examination = { records, blobs, ...sources, drill, repair, remove, restores, counts, rest };
+      for await (const finding of examine(examination)) {
         found[finding.repaired ? "repaired" : "left"] += 1;
         report.found(finding);
       }
@@ -71,6 +88,17 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
   }
   report.end({ healthy: found.left === 0, ...found, drill, repair, counts });
   return found.left === 0 ? 0 : 1;
+}
+
+function optionsOf(args: readonly string[]) {
+  const { remove = [], ...values } = parseArgs({ args: [...args], options: OPTIONS }).values;
+  const kinds = remove.map((name) => REMOVABLE.find((kind) => kind === name) ?? unknownKind(name));
+  if (kinds.length > 0 && !values.repair) throw new Error("--remove is for --repair");
+  return { ...values, remove: new Set(kinds) };
+}
+
+function unknownKind(name: string): never {
+  throw new Error(`--remove takes ${REMOVABLE.join(" or ")}, not ${name.slice(0, 50)}`);
 }
 
 function showProgress(counts: Counts): () => void {

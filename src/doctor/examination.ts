@@ -1,6 +1,7 @@
 /** What one examination works with, and what it has counted so far. */
 import type { Clock, Random } from "../clock.ts";
-import type { BlobStore, RecordStore } from "../storage/contract.ts";
+import type { BlobStore, RecordStore, Restore } from "../storage/contract.ts";
+import type { RemovableKind } from "./findings.ts";
 
 export interface ExaminationOptions {
   readonly records: RecordStore;
@@ -11,6 +12,10 @@ export interface ExaminationOptions {
   readonly drill: boolean;
   /** Whether to repair what can safely be repaired. */
   readonly repair: boolean;
+  /** Which blobs that are otherwise left to the operator a repair deletes. */
+  readonly remove: ReadonlySet<RemovableKind>;
+  /** When the records were restored from an older copy. */
+  readonly restores: readonly Restore[];
   /** Waits for longer than any request lives. Called before ciphertexts are deleted. */
   rest(): Promise<void>;
 }

@@ -3,14 +3,14 @@
  * nothing is believed before it was seen while its backup stood still, and every repair of records is a commit at the
  * revision that was judged, so that one that comes late changes nothing.
  *
- * However many backups there are, memory holds a page of a listing, the few items being looked at, a filter of fixed
- * size (key-filter.ts) and a batch of unreferenced blobs. What is found is handed out at once and not kept.
+ * However many backups there are, memory holds the few items being looked at and what the scan for unreferenced blobs
+ * needs (maintenance/unreferenced-blobs.ts). What is found is handed out at once and not kept.
  */
-import { concurrently } from "./concurrently.ts";
+import { concurrently } from "../maintenance/concurrently.ts";
+import { RecordsSeen } from "../maintenance/unreferenced-blobs.ts";
 import { type Examination, newCounts } from "./examination.ts";
 import type { Finding } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
-import { createKeyFilter } from "./key-filter.ts";
 import { examineRecord } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 
@@ -35,19 +35,19 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
       yield { ...found, remedy: null, detail: TOO_MANY_ROWS };
   else yield* indexRows(examination);
 
-  const referenced = createKeyFilter(random);
+  const seen = new RecordsSeen(random);
   let blobsAreComplete = true;
-  const ofRecords = concurrently(records.list(), WIDTH, ({ backupId, blob }) => {
+  const ofRecords = concurrently(records.list(), WIDTH, (record) => {
     counts.backups += 1;
-    referenced.add(blob.key);
-    return examineRecord(examination, backupId);
+    seen.add(record);
+    return examineRecord(examination, record.backupId);
   });
   for await (const found of ofRecords) {
     if (found.kind === "blob-missing") blobsAreComplete = false;
     yield found;
   }
 
-  yield* unreferencedBlobs(examination, { referenced, blobsAreComplete });
+  yield* unreferencedBlobs(examination, { seen, blobsAreComplete });
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
 }
 

@@ -24,9 +24,17 @@ export const REMEDIES = {
   "blob-damaged": null,
   /** A ciphertext that no record refers to is older than any request can be. */
   "blob-unreferenced": "delete the blob",
+  /** The same, and there is no record of the backup that it was stored for: it may be another installation's. */
+  "blob-of-unknown-backup": null,
+  /** The same, of a time of which records are missing: it may be what a backup has lost. */
+  "blob-newer-than-records": null,
 } as const;
 
 export type FindingKind = keyof typeof REMEDIES;
+
+/** What a repair deletes only when the operator names the kind. */
+export const REMOVABLE = ["blob-of-unknown-backup", "blob-newer-than-records"] as const;
+export type RemovableKind = (typeof REMOVABLE)[number];
 
 /** A factor as it may be shown: which one it is can be checked by whoever has it, and not be learnt. */
 export interface ShownFactor {

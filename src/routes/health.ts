@@ -18,11 +18,12 @@ const ReadyResponse = Type.Object({ status: Type.Literal("ok") });
 /** However many ask, the stores are asked at most this often: anybody may ask, and stores may cost money. */
 const EXAMINED_MS = 1000;
 
-export function health({ records, blobs, clock, config, lifecycle, log, random }: Services) {
+export function health({ records, blobs, restores, clock, config, lifecycle, log, random }: Services) {
   const isReady = atMostEvery(EXAMINED_MS, clock, async () => {
     const parts = [
       ["records", Promise.all([records.ready(), records.writable()])],
       ["blobs", Promise.all([blobs.ready(), blobs.writable()])],
+      ["installation", restores()],
       ["answers", requireAnswerFolder({ random })],
     ] as const;
     const results = await Promise.allSettled(parts.map(([, ready]) => ready));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import type { FindingKind } from "../../src/doctor/findings.ts";
-import type { FactorRef } from "../../src/storage/contract.ts";
+import { type FindingKind, REMOVABLE, type RemovableKind } from "../../src/doctor/findings.ts";
+import type { FactorRef, Restore } from "../../src/storage/contract.ts";
 import { backupOf, collect } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import {
@@ -131,7 +131,7 @@ const DISEASES: readonly Disease[] = [
     async infect(patient) {
       await storeBackup(patient, "b1");
       await patient.blobs.put("b1", [randomBytes(10)]);
-      letAge(patient);
+      await letAge(patient);
     },
     found: ["blob-unreferenced"],
     left: [],
@@ -141,7 +141,7 @@ const DISEASES: readonly Disease[] = [
     async infect(patient) {
       for (let count = 0; count < 3; count++) await patient.blobs.put("b1", [randomBytes(10)]);
       await storeBackup(patient, "b1");
-      letAge(patient);
+      await letAge(patient);
     },
     found: ["blob-unreferenced", "blob-unreferenced", "blob-unreferenced"],
   },
@@ -150,7 +150,7 @@ const DISEASES: readonly Disease[] = [
     async infect(patient) {
       await patient.blobs.delete((await storeBackup(patient, "b1")).blob.key);
       await patient.blobs.put("b1", [randomBytes(1_000)]);
-      letAge(patient);
+      await letAge(patient);
     },
     found: ["blob-missing", "blob-unreferenced"],
   },
@@ -162,7 +162,7 @@ for (const { name, environment } of DRIVERS)
       await using patient = await newPatient(environment);
       expect(await examined(patient, { drill: true })).toMatchObject({ findings: [] });
       for (let index = 0; index < 40; index++) await storeBackup(patient, `b${index}`);
-      letAge(patient);
+      await letAge(patient);
       for (const repair of [false, true]) {
         const { findings, counts } = await examined(patient, { drill: true, repair });
         expect(findings).toEqual([]);
@@ -191,6 +191,48 @@ for (const { name, environment } of DRIVERS)
         expect(after.records).toEqual(before.records);
         expect(after.blobs).toEqual(expect.arrayContaining(before.referenced));
         if (left.length === found.length) expect(after).toEqual(before);
+      });
+
+    test("deletes what is newer than every record only when that kind is named", async () => {
+      await using patient = await newPatient(environment);
+      await storeBackup(patient, "b1");
+      const { key } = await patient.blobs.put("b1", [randomBytes(10)]);
+      patient.clock.advance(24 * 60 * 60 * 1000);
+      await expectRemovedByName(patient, "blob-newer-than-records", key);
+    });
+
+    test("deletes what was stored between a copy of the records and its restore only when that kind is named", async () => {
+      await using patient = await newPatient(environment);
+      await storeBackup(patient, "b1");
+      const { key } = await patient.blobs.put("b1", [randomBytes(10)]);
+      const nowMs = patient.clock.nowMs();
+      await letAge(patient);
+      const restores = [{ copiedAtMs: nowMs, restoredAtMs: nowMs + 60_000 }];
+      await expectRemovedByName(patient, "blob-newer-than-records", key, restores);
+      expect((await examined(patient)).findings).toEqual([]);
+    });
+
+    test("does not take the time of its own repairs for that of a change", async () => {
+      await using patient = await newPatient(environment);
+      await storeBackup(patient, "b1", { claim: [] });
+      const { key } = await patient.blobs.put("b1", [randomBytes(10)]);
+      patient.clock.advance(24 * 60 * 60 * 1000);
+      const repairs = (await examined(patient, { repair: true })).findings;
+      expect(repairs.filter(({ repaired }) => repaired)).toHaveLength(2);
+      const { findings } = await examined(patient, { repair: true });
+      expect(kindsOf(findings)).toEqual(["blob-newer-than-records"]);
+      expect((await collect(patient.blobs.list())).map((blob) => blob.key)).toContain(key);
+    });
+
+    if (name === "aws")
+      test("deletes blobs of backups without a record, as of another installation, only when that kind is named", async () => {
+        await using patient = await newPatient(environment);
+        await storeBackup(patient, "b1");
+        const { key } = await patient.blobs.put("theirs", [randomBytes(10)]);
+        for (let count = 0; count < 3; count++) await patient.blobs.put("theirs too", [randomBytes(10)]);
+        await letAge(patient);
+        await examined(patient, { repair: true });
+        await expectRemovedByName(patient, "blob-of-unknown-backup", key);
       });
 
     test("leaves young ciphertexts alone, which an upload may be about to refer to", async () => {
@@ -257,6 +299,26 @@ for (const { name, environment } of DRIVERS)
       expect((await examined(patient)).counts.expiredRows).toBe(0);
     });
   });
+
+/** A blob is found, left alone by a repair, and deleted by one that names its kind. */
+async function expectRemovedByName(
+  patient: Patient,
+  kind: RemovableKind,
+  key: string,
+  restores: readonly Restore[] = [],
+): Promise<void> {
+  const keys = async () => (await collect(patient.blobs.list())).map((blob) => blob.key);
+  const [other] = REMOVABLE.filter((removable) => removable !== kind);
+  for (const options of [{}, { repair: true }, { repair: true, remove: new Set(other && [other]) }]) {
+    const { findings } = await examined(patient, { ...options, restores });
+    const found = findings.filter(({ blobKey }) => blobKey === key);
+    expect(found).toMatchObject([{ kind, remedy: null, repaired: false }]);
+    expect(await keys()).toContain(key);
+  }
+  const { findings } = await examined(patient, { repair: true, remove: new Set([kind]), restores });
+  expect(findings.every((found) => found.kind === kind && found.repaired)).toBe(true);
+  expect(await keys()).not.toContain(key);
+}
 
 /** Everything that a repair might change; revisions do change with each commit. */
 async function contentOf({ records, blobs }: Patient) {

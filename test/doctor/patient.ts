@@ -1,9 +1,9 @@
 /** A storage to be examined, and short ways to put sound and broken backups into it. */
 import { randomBytes } from "node:crypto";
 import { systemRandom } from "../../src/clock.ts";
-import { newCounts } from "../../src/doctor/examination.ts";
+import { type Examination, newCounts } from "../../src/doctor/examination.ts";
 import { examine } from "../../src/doctor/examine.ts";
-import type { Finding } from "../../src/doctor/findings.ts";
+import type { Finding, RemovableKind } from "../../src/doctor/findings.ts";
 import {
   type BackupRecord,
   type BlobRef,
@@ -13,6 +13,7 @@ import {
   type JsonObject,
 } from "../../src/storage/contract.ts";
 import { type Fixture, type NewStorage, openFixture } from "../contract/fixture.ts";
+import { touchAnyRecord } from "../support/stored.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -25,9 +26,10 @@ export async function newPatient(newStorage: NewStorage): Promise<Patient> {
   return fixture;
 }
 
-/** Makes everything that was stored so far older than any request. */
-export function letAge({ clock }: Patient): void {
-  clock.set(Date.now() + 2 * HOUR_MS);
+/** Makes everything that was stored so far older than any request, and a record that is there younger than that. */
+export async function letAge(patient: Patient): Promise<void> {
+  patient.clock.set(Date.now() + 2 * HOUR_MS);
+  await touchAnyRecord(patient.records);
 }
 
 export const mainRef = (publicKey: string): FactorRef => ({
@@ -83,11 +85,18 @@ export async function dropRecord({ records }: Patient, backupId: string): Promis
 
 /** What an examination finds, and what it has counted. */
 export async function examined(
-  { records, blobs, clock }: Pick<Patient, "records" | "blobs" | "clock">,
-  { drill = false, repair = false, rest = async () => {} } = {},
+  { records, blobs, clock }: Pick<Examination, "records" | "blobs" | "clock">,
+  {
+    drill = false,
+    repair = false,
+    remove = new Set<RemovableKind>(),
+    restores = [],
+    rest = async () => {},
+  }: Partial<Pick<Examination, "drill" | "repair" | "remove" | "restores" | "rest">> = {},
 ) {
   const counts = newCounts();
-  const examination = { records, blobs, clock, random: systemRandom, drill, repair, counts, rest };
+  const options = { drill, repair, remove, restores, rest };
+  const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
 }

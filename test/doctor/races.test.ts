@@ -1,5 +1,6 @@
 /** The doctor beside a service: what changes while it looks is not taken for broken, and a late repair does no harm. */
 import { describe, expect, test } from "bun:test";
+import type { Examination } from "../../src/doctor/examination.ts";
 import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { backupOf, collect } from "../contract/fixture.ts";
@@ -23,7 +24,7 @@ function seenThrough(
   patient: Patient,
   records: Partial<RecordStore>,
   blobs: Partial<BlobStore> = {},
-): Pick<Patient, "records" | "blobs" | "clock"> {
+): Pick<Examination, "records" | "blobs" | "clock"> {
   return {
     clock: patient.clock,
     records: replaced(patient.records, records),
@@ -98,7 +99,7 @@ for (const { name, environment } of DRIVERS)
       await storeBackup(patient, "b1");
       const before = await collect(patient.records.list());
       const { blob } = await storeBackup(patient, "b2");
-      letAge(patient);
+      await letAge(patient);
       let lists = 0;
       const stale = seenThrough(patient, {
         list: () => (lists++ === 0 ? stream(before) : patient.records.list()),
@@ -114,7 +115,7 @@ for (const { name, environment } of DRIVERS)
         await patient.blobs.put("b1", [new Uint8Array(5)]),
         await patient.blobs.put("b2", [new Uint8Array(5)]),
       ];
-      letAge(patient);
+      await letAge(patient);
       const rest = async () => {
         const { revision = "", metadata = {} } = (await patient.records.read("b1")) ?? {};
         await patient.records.commit({

@@ -13,18 +13,25 @@ const clock: Clock = {
   nowMs: () => systemClock.nowMs() + Number(readFileSync(offsetFile, "utf8")),
   elapsedMs: () => systemClock.elapsedMs(),
 };
-const { records, blobs } = await openStores(loadStorageConfig(process.env), { clock, random: systemRandom });
+const { records, blobs } = await openStores(
+  loadStorageConfig(process.env),
+  { clock, random: systemRandom },
+  { serves: true },
+);
 const discard = ({ key }: { readonly key: string }) => blobs.delete(key);
 
 try {
+  const current = await records.read("b");
+  if (current === null) throw new Error("there is no record b");
+  const { revision, metadata } = current;
   const outcome = await withNewBlob(
     { records, blobs, clock, discard },
-    "late",
+    "b",
     { content: [Buffer.from("x")], client: "192.0.2.1" },
     async (blob, commit) => {
       process.stdout.write("written\n");
       for await (const _line of console) break;
-      return commit({ backupId: "late", expect: "absent", next: { blob, metadata: {} } });
+      return commit({ backupId: "b", expect: { revision }, next: { blob, metadata } });
     },
   );
   process.stdout.write(`${outcome}\n`);

@@ -1,7 +1,12 @@
 /** Uploads whose commit fails or comes too late: what is answered, and whether the new ciphertext stays. */
 import { describe, expect, test } from "bun:test";
-import { createSweep } from "../../src/backup/sweep.ts";
-import { ChangeRefused, NotCommitted, StorageUnavailable } from "../../src/storage/contract.ts";
+import { createSweep } from "../../src/maintenance/sweep.ts";
+import {
+  ChangeRefused,
+  NotCommitted,
+  type RecordStore,
+  StorageUnavailable,
+} from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -37,6 +42,14 @@ const FAILURES: readonly (readonly [name: string, error: Error, status: number])
   ["a full disk", new NotCommitted("the database cannot be written now"), 503],
   ["a store that refuses the change for good", new ChangeRefused("too large"), 500],
 ];
+
+/** Gives a record a new time of change. */
+async function touch({ records }: { readonly records: RecordStore }, backupId: string): Promise<void> {
+  const stored = await records.read(backupId);
+  if (stored === null) throw new Error("there is no such record");
+  const { revision, blob, metadata } = stored;
+  await records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
+}
 
 for (const driver of DRIVERS)
   for (const [operation, prepare] of Object.entries(UPLOADS))
@@ -92,16 +105,19 @@ for (const driver of DRIVERS)
         await using world = await fixture(driver);
         const { service, calls } = world;
         const { client, services, clock } = service;
-        await userWithBackup(client); // the sweep does nothing where there are more ciphertexts than backups
+        const other = await userWithBackup(client); // the sweep does nothing where ciphertexts outnumber backups
         const upload = await prepare(service);
         const before = await blobKeys(services);
         calls.around = async (call, run) => {
           if (call === "records.commit") {
             calls.around = (_call, run) => run();
             clock.advance(2 * HOUR_MS);
+            await touch(services, other.account.backupAccountId); // nor where no record is as young as they are
             const sweep = createSweep(services); // by another process
             await sweep();
-            expect(await sweep()).toMatchObject({ unreferencedBlobs: 1, refusal: null });
+            // of a backup without any record only the doctor removes what is there, where the store tells of which it is
+            const unreferencedBlobs = driver.name === "aws" && !upload.isThere ? 0 : 1;
+            expect(await sweep()).toMatchObject({ unreferencedBlobs, refusal: null });
           }
           return run();
         };

@@ -32,11 +32,12 @@ export interface TestServiceOptions {
   readonly discardLimits?: AppOptions["discardLimits"];
   /** A storage that others use too; it is not removed with the service. */
   readonly storage?: TestStorage;
+  readonly clock?: SettableClock;
 }
 
 export async function startService(driver: Driver, options: TestServiceOptions = {}): Promise<TestService> {
   const storage = options.storage ?? (await driver.environment());
-  const clock = new SettableClock();
+  const clock = options.clock ?? new SettableClock();
   const logged: string[] = [];
   const destination = new Writable({
     write(chunk, _encoding, done) {

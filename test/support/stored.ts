@@ -1,6 +1,6 @@
 /** A look past the API at what is stored. */
 import type { Services } from "../../src/services.ts";
-import type { FactorScope, StoredRecord } from "../../src/storage/contract.ts";
+import type { FactorScope, RecordStore, StoredRecord } from "../../src/storage/contract.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 
 /** The names of all ciphertexts, once background work has ended. */
@@ -20,6 +20,18 @@ export async function storedRecord(
   const stored = await records.read(backupId);
   if (stored === null) throw new Error("the backup is not stored");
   return stored;
+}
+
+/** Stores one of the records again as it is, as a change that came just now; all others keep their age. */
+export async function touchAnyRecord(records: RecordStore): Promise<void> {
+  for await (const { backupId } of records.list()) {
+    const stored = await records.read(backupId);
+    if (stored === null) continue;
+    const { revision, blob, metadata } = stored;
+    const outcome = await records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
+    if (outcome !== "committed") throw new Error(`${backupId} changed meanwhile`);
+    return;
+  }
 }
 
 /** Which backup the index row of a keypair names. */

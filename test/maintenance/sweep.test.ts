@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { createSweep, type SweptStores } from "../../src/backup/sweep.ts";
 import { systemRandom } from "../../src/clock.ts";
-import type { BlobRef } from "../../src/storage/contract.ts";
+import { createSweep, type SweptStores } from "../../src/maintenance/sweep.ts";
+import type { BlobRef, Restore } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { replaced } from "../support/store-wrappers.ts";
+import { touchAnyRecord } from "../support/stored.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -17,16 +18,20 @@ async function sweep(stores: SweptStores) {
 
 async function fixture(driver: Driver) {
   const clock = new SettableClock(Date.now()); // blobs are as old as their files say
-  const {
-    records,
-    blobs,
-    [Symbol.asyncDispose]: dispose,
-  } = await driver.openStores({ clock, random: systemRandom });
+  const random = systemRandom;
+  const { records, blobs, [Symbol.asyncDispose]: dispose } = await driver.openStores({ clock, random });
   return {
     clock,
+    random,
     records,
     blobs,
-    put: () => blobs.put("b", [new Uint8Array(10)]),
+    restores: async (): Promise<readonly Restore[]> => [],
+    /** Lets time pass, at the end of which a backup changes: blobs that are younger than every record are left alone. */
+    async age(ms: number) {
+      clock.advance(ms);
+      await touchAnyRecord(records);
+    },
+    put: (backupId = "b") => blobs.put(backupId, [new Uint8Array(10)]),
     refer: (backupId: string, blob: BlobRef) =>
       records.commit({ backupId, expect: "absent", next: { blob, metadata: {} } }),
     keys: async () => (await Array.fromAsync(blobs.list())).map(({ key }) => key).toSorted(),
@@ -41,16 +46,17 @@ for (const driver of DRIVERS)
       const [current, abandoned] = [await stores.put(), await stores.put()];
       await stores.refer("b", current);
       expect((await sweep(stores)).unreferencedBlobs).toBe(0);
-      stores.clock.advance(HOUR_MS / 2);
+      await stores.age(HOUR_MS / 2);
       expect((await sweep(stores)).unreferencedBlobs).toBe(0);
       expect(await stores.keys()).toEqual([current.key, abandoned.key].toSorted());
-      stores.clock.advance(HOUR_MS);
+      await stores.age(HOUR_MS);
       expect((await sweep(stores)).unreferencedBlobs).toBe(1);
       expect(await stores.keys()).toEqual([current.key]);
       expect(await sweep(stores)).toEqual({
         expiredRows: 0,
         unreferencedBlobs: 0,
         suspects: 0,
+        leftAlone: 0,
         refusal: null,
       });
     });
@@ -61,7 +67,7 @@ for (const driver of DRIVERS)
       await stores.put();
       for (const backupId of ["a", "b"]) await stores.refer(backupId, current);
       const run = createSweep(stores);
-      stores.clock.advance(24 * HOUR_MS); // the machine slept while a request was about to commit
+      await stores.age(24 * HOUR_MS); // the machine slept while a request was about to commit
       expect(await run()).toMatchObject({ unreferencedBlobs: 0, suspects: 2 });
       await stores.refer("late", waiting);
       expect(await run()).toMatchObject({ unreferencedBlobs: 1, suspects: 0 });
@@ -72,22 +78,22 @@ for (const driver of DRIVERS)
     test("leaves a blob alone that is referred to while it works", async () => {
       await using stores = await fixture(driver);
       const blob = await stores.put();
-      stores.clock.advance(2 * HOUR_MS);
-      const { blobs, records, clock } = stores;
+      await stores.age(2 * HOUR_MS);
+      const { blobs } = stores;
       const late = replaced(blobs, {
         async *list() {
           yield* blobs.list();
           await stores.refer("late", blob);
         },
       });
-      expect((await sweep({ records, clock, blobs: late })).unreferencedBlobs).toBe(0);
+      expect((await sweep({ ...stores, blobs: late })).unreferencedBlobs).toBe(0);
       expect(await stores.keys()).toEqual([blob.key]);
     });
 
     test("leaves all blobs alone when the records are gone", async () => {
       await using stores = await fixture(driver);
       const blob = await stores.put();
-      stores.clock.advance(2 * HOUR_MS);
+      await stores.age(2 * HOUR_MS);
       expect(await sweep(stores)).toMatchObject({
         unreferencedBlobs: 1,
         refusal: "they outnumber the 0 backups",
@@ -95,10 +101,81 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([blob.key]);
     });
 
+    test("leaves alone what is younger than every record, until a record changes an hour later", async () => {
+      await using stores = await fixture(driver);
+      const current = await stores.put();
+      await stores.refer("b", current);
+      const orphan = await stores.put();
+      stores.clock.advance(24 * HOUR_MS);
+      expect(await sweep(stores)).toMatchObject({ unreferencedBlobs: 0, suspects: 0, leftAlone: 1 });
+      expect(await stores.keys()).toEqual([current.key, orphan.key].toSorted());
+      await stores.age(0);
+      expect(await sweep(stores)).toMatchObject({ unreferencedBlobs: 1, leftAlone: 0 });
+      expect(await stores.keys()).toEqual([current.key]);
+    });
+
+    test("leaves alone for good what was stored between a copy of the records and its restore", async () => {
+      await using stores = await fixture(driver);
+      const current = await stores.put();
+      await stores.refer("b", current);
+      const copiedAtMs = stores.clock.nowMs() + HOUR_MS / 2;
+      const lost = await stores.put(); // before the copy, and its commit after it
+      const restores = async () => [{ copiedAtMs, restoredAtMs: copiedAtMs + HOUR_MS }];
+      await stores.age(48 * HOUR_MS);
+      expect(await sweep({ ...stores, restores })).toMatchObject({ unreferencedBlobs: 0, leftAlone: 1 });
+      expect(await stores.keys()).toEqual([current.key, lost.key].toSorted());
+      expect(await sweep(stores)).toMatchObject({ unreferencedBlobs: 1, leftAlone: 0 });
+    });
+
+    test("remembers a bounded number of blobs, and comes to the others later", async () => {
+      await using stores = await fixture(driver);
+      const current = await stores.put();
+      await stores.refer("b", current);
+      await stores.age(2 * HOUR_MS);
+      const storedAtMs = stores.clock.nowMs() - 2 * HOUR_MS;
+      const orphans = new Set(Array.from({ length: 25_000 }, (_, index) => `b/blobs/orphan ${index}`));
+      const [record] = await Array.fromAsync(stores.records.list());
+      const { records, blobs } = stores;
+      const many = {
+        ...stores,
+        blobs: replaced(blobs, {
+          async *list() {
+            for (const key of orphans) yield { key, size: 1, storedAtMs, backupId: "b" };
+          },
+          sizeOf: async () => 1,
+          delete: async (key) => void orphans.delete(key),
+        }),
+        records: replaced(records, {
+          async *list() {
+            if (record === undefined) throw new Error("no record");
+            for (let index = 0; index < 30_000; index++) yield record;
+          },
+        }),
+      };
+      const run = createSweep(many);
+      expect(await run()).toMatchObject({ unreferencedBlobs: 0, suspects: 10_000 });
+      for (const left of [15_000, 5_000, 0]) {
+        const { suspects } = await run();
+        expect(suspects).toBe(Math.min(left, 10_000));
+        expect(orphans.size).toBe(left);
+      }
+    });
+
+    if (driver.name === "aws")
+      test("leaves alone blobs of a backup that has no record, which may be another installation's", async () => {
+        await using stores = await fixture(driver);
+        const current = await stores.put();
+        await stores.refer("b", current);
+        const theirs = await stores.blobs.put("theirs", [new Uint8Array(1)]);
+        await stores.age(2 * HOUR_MS);
+        expect(await sweep(stores)).toMatchObject({ unreferencedBlobs: 0, leftAlone: 1 });
+        expect(await stores.keys()).toEqual([current.key, theirs.key].toSorted());
+      });
+
     test("takes no note of what it refuses to delete", async () => {
       await using stores = await fixture(driver);
       const blob = await stores.put();
-      stores.clock.advance(2 * HOUR_MS);
+      await stores.age(2 * HOUR_MS);
       const run = createSweep(stores);
       expect(await run()).toMatchObject({ suspects: 0, refusal: "they outnumber the 0 backups" });
       const current = await stores.put();
@@ -112,7 +189,7 @@ for (const driver of DRIVERS)
       const [current, newer] = [await stores.put(), await stores.put()];
       await stores.refer("b", current);
       await stores.blobs.delete(current.key);
-      stores.clock.advance(2 * HOUR_MS);
+      await stores.age(2 * HOUR_MS);
       expect((await sweep(stores)).refusal).toBe("the current blobs of 1 backups are missing");
       expect(await stores.keys()).toEqual([newer.key]);
     });
@@ -121,8 +198,8 @@ for (const driver of DRIVERS)
       await using stores = await fixture(driver);
       const [first, second, abandoned] = [await stores.put(), await stores.put(), await stores.put()];
       await stores.refer("b", first);
-      stores.clock.advance(2 * HOUR_MS);
-      const { blobs, records, clock } = stores;
+      await stores.age(2 * HOUR_MS);
+      const { blobs, records } = stores;
       const stale = replaced(records, {
         async *list() {
           const listed = await Array.fromAsync(records.list());
@@ -137,7 +214,7 @@ for (const driver of DRIVERS)
           for await (const blob of blobs.list()) if (blob.key === abandoned.key) yield blob;
         },
       });
-      expect((await sweep({ records: stale, blobs: afterListing, clock })).refusal).toBeNull();
+      expect((await sweep({ ...stores, records: stale, blobs: afterListing })).refusal).toBeNull();
       expect(await stores.keys()).toEqual([second.key]);
     });
 
@@ -145,12 +222,12 @@ for (const driver of DRIVERS)
       await using stores = await fixture(driver);
       const kept: string[] = [];
       for (let index = 0; index < 30; index++) {
-        const blob = await stores.put();
+        const blob = await stores.put(`b${index}`);
         kept.push(blob.key);
         await stores.refer(`b${index}`, blob);
-        await stores.put();
+        await stores.put(`b${index}`);
       }
-      stores.clock.advance(2 * HOUR_MS);
+      await stores.age(2 * HOUR_MS);
       expect((await sweep(stores)).unreferencedBlobs).toBe(30);
       expect(await stores.keys()).toEqual(kept.toSorted());
     });
@@ -171,15 +248,14 @@ for (const driver of DRIVERS)
     test("fails as a whole when the records cannot be listed, and deletes nothing", async () => {
       await using stores = await fixture(driver);
       const blob = await stores.put();
-      stores.clock.advance(2 * HOUR_MS);
-      const { blobs, clock } = stores;
+      await stores.age(2 * HOUR_MS);
       const records = replaced(stores.records, {
         // biome-ignore lint/correctness/useYield: it fails before the first
         async *list() {
           throw new Error("down");
         },
       });
-      await expect(sweep({ records, blobs, clock })).rejects.toThrow("down");
+      await expect(sweep({ ...stores, records })).rejects.toThrow("down");
       expect(await stores.keys()).toEqual([blob.key]);
     });
   });

@@ -1,0 +1,136 @@
+/**
+ * Records and blobs that belong together have the mark of one installation. Where they do not belong together, the blobs
+ * that no record refers to are another installation's backups, and must not be deleted.
+ */
+import type { Clock, Random } from "../clock.ts";
+import {
+  type BlobStore,
+  type MarkedRecords,
+  type MarkedStore,
+  type RecordStore,
+  StorageUnavailable,
+} from "../storage/contract.ts";
+
+export interface MarkedStores {
+  readonly records: RecordStore & MarkedRecords;
+  readonly blobs: BlobStore & MarkedStore;
+}
+
+/** Records and blobs of different installations; the message says what to do. */
+export class InstallationMismatch extends StorageUnavailable {
+  constructor(message: string) {
+    super(`${message}. ${ADVICE}`);
+    this.name = "InstallationMismatch";
+  }
+}
+
+const ADVICE =
+  "DATA_DIR, or BACKUP_S3_BUCKET and the DYNAMODB_TABLE_ variables, must name the stores of one installation";
+const IF_RESTORED =
+  "If these records or blobs were restored from a copy and do belong together, run `bun run doctor --restored`";
+
+/** How many records are held against the blobs where only the records have a mark. */
+const SAMPLE = 20;
+
+/**
+ * Marks records and blobs as one installation, or requires that they are. Stores without a mark, as earlier versions
+ * left them, are marked when both are without. Where only one has a mark the other is marked if it holds nothing, or
+ * what shows that the two belong together, as after a crash between the two marks. Notes a restore where the records are
+ * of an earlier time than the blobs. Safe when several processes start at once.
+ *
+ * @throws InstallationMismatch; StorageUnavailable.
+ */
+export async function joinInstallation(
+  stores: MarkedStores,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<void> {
+  await join(stores, random);
+  await noteOlderRecords(stores, clock);
+}
+
+/** Remembers that the installation is in service now, so that records are recognised that are of an earlier time. */
+export async function markInService({ records, blobs }: MarkedStores, clock: Clock): Promise<void> {
+  const nowMs = clock.nowMs();
+  await records.markSeen(nowMs);
+  await blobs.markSeen(nowMs); // last: it must not be later than the records' time
+}
+
+/** The records were restored from a copy, whatever made it, if they were last in service before the blobs were. */
+async function noteOlderRecords({ records, blobs }: MarkedStores, clock: Clock): Promise<void> {
+  const ofBlobs = (await blobs.lastSeenMs()) ?? 0;
+  const ofRecords = (await records.lastSeenMs()) ?? 0;
+  if (ofRecords >= ofBlobs) return;
+  const isNoted = (await records.restores()).some(({ restoredAtMs }) => restoredAtMs >= ofBlobs);
+  if (!isNoted) await records.noteRestore({ copiedAtMs: ofRecords, restoredAtMs: clock.nowMs() });
+}
+
+async function join(stores: MarkedStores, random: Random): Promise<void> {
+  const { records, blobs } = stores;
+  // The records are marked first: where the blobs have a mark, the records have the mark that goes with it by now.
+  const ofBlobs = await blobs.installationId();
+  const ofRecords = await records.installationId();
+  if (ofBlobs !== null && ofRecords !== null) return requireSame(ofRecords, ofBlobs);
+  if (ofBlobs !== null && !(await isEmpty(blobs)))
+    throw new InstallationMismatch(
+      `the blobs belong to the installation ${ofBlobs} and the records have no mark. ${IF_RESTORED}`,
+    );
+  if (ofRecords !== null && !(await mayBelongTogether(stores)))
+    throw new InstallationMismatch(
+      `the records belong to the installation ${ofRecords}, the blobs have no mark and are not those of these records. ${IF_RESTORED}`,
+    );
+  await markBoth(stores, ofRecords ?? ofBlobs ?? random.uuid());
+}
+
+/**
+ * Requires that records and blobs do not have the marks of two installations; marks nothing.
+ *
+ * @throws InstallationMismatch; StorageUnavailable.
+ */
+export async function requireOneInstallation({ records, blobs }: MarkedStores): Promise<void> {
+  const [ofRecords, ofBlobs] = await Promise.all([records.installationId(), blobs.installationId()]);
+  if (ofRecords !== null && ofBlobs !== null) requireSame(ofRecords, ofBlobs);
+}
+
+/**
+ * Marks records and blobs as one installation because an operator says that they belong together, and notes that the
+ * records are an older state: no blob is deleted that may be younger, and no proof is accepted that is older than now.
+ *
+ * @throws InstallationMismatch when each has a mark already, and they differ; StorageUnavailable.
+ */
+export async function declareRestored(
+  stores: MarkedStores,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<void> {
+  const { records, blobs } = stores;
+  await markBoth(stores, (await records.installationId()) ?? (await blobs.installationId()) ?? random.uuid());
+  let copiedAtMs = 0;
+  for await (const { changedAtMs } of records.list()) copiedAtMs = Math.max(copiedAtMs, changedAtMs ?? 0);
+  await records.noteRestore({ copiedAtMs, restoredAtMs: clock.nowMs() });
+}
+
+async function markBoth({ records, blobs }: MarkedStores, id: string): Promise<void> {
+  const ofRecords = await records.markInstallation(id);
+  requireSame(ofRecords, await blobs.markInstallation(ofRecords));
+}
+
+function requireSame(ofRecords: string, ofBlobs: string): void {
+  if (ofRecords !== ofBlobs)
+    throw new InstallationMismatch(
+      `the records belong to the installation ${ofRecords} and the blobs to ${ofBlobs}`,
+    );
+}
+
+async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<boolean> {
+  if (await isEmpty(blobs)) return true;
+  let looked = 0;
+  for await (const { blob } of records.list()) {
+    if ((await blobs.sizeOf(blob.key)) !== null) return true;
+    if (++looked === SAMPLE) break;
+  }
+  return false;
+}
+
+async function isEmpty(blobs: BlobStore): Promise<boolean> {
+  for await (const _blob of blobs.list()) return false;
+  return true;
+}

@@ -1,0 +1,125 @@
+import type { Clock, Random } from "../clock.ts";
+import type { BlobStore, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
+import { concurrently } from "./concurrently.ts";
+import {
+  isNewerThanRecords,
+  originsOf,
+  RecordsSeen,
+  type Suspect,
+  suspectBlobs,
+} from "./unreferenced-blobs.ts";
+
+export interface SweepResult {
+  readonly expiredRows: number;
+  /** How many blobs that no record refers to were deleted, or would have been but for {@link refusal}. */
+  readonly unreferencedBlobs: number;
+  /** How many the next call will delete if they are unreferenced then. */
+  readonly suspects: number;
+  /** How many are left alone for good, because the records of their time may be missing. The doctor names them. */
+  readonly leftAlone: number;
+  /** Why unreferenced blobs were left alone; `null` when they were not. */
+  readonly refusal: string | null;
+}
+
+export interface SweptStores {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** When the records were restored from an older copy. */
+  restores(): Promise<readonly Restore[]>;
+}
+
+/** How many blobs are remembered from one call to the next; what is more waits for a later call. */
+const MAX_SUSPECTS = 10_000;
+/** How many records are held against their blobs at once. */
+const WIDTH = 16;
+
+/**
+ * Collects, each time it is called, what crashes and expiry leave behind: one-time rows past their expiry, and blobs
+ * that no record refers to. Safe beside running processes, and in bounded memory: see unreferenced-blobs.ts.
+ *
+ * How old a blob is depends on the clock, which may be put forward, or go on while the machine sleeps between the writing
+ * of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. Call it at
+ * intervals, by a timer, that are longer than any request lives.
+ *
+ * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
+ * restored from an older copy: the blobs are what could still be rescued then.
+ */
+export function createSweep(stores: SweptStores): () => Promise<SweepResult> {
+  const { records, blobs } = stores;
+  let known: ReadonlySet<string> = new Set();
+
+  return async () => {
+    const expiredRows = await records.sweepExpired();
+    const seen = new RecordsSeen(stores.random);
+    for await (const record of records.list()) seen.add(record);
+
+    const before = known;
+    known = new Set();
+    const { held, count, newer } = await holdSuspects(stores, seen, before);
+    if (held.size === 0) {
+      const refusal = newer > 0 && seen.count === 0 ? outnumbered(0) : null;
+      const refused = refusal === null ? 0 : newer;
+      return { ...NOTHING, expiredRows, unreferencedBlobs: refused, leftAlone: newer - refused, refusal };
+    }
+    const originOf = await originsOf(records, held, { seen, restores: await stores.restores() });
+    const leftovers = new Set<string>();
+    for (const suspect of held.values()) if (originOf(suspect) === "leftover") leftovers.add(suspect.key);
+    const leftAlone = newer + held.size - leftovers.size;
+    if (leftovers.size === 0) return { ...NOTHING, expiredRows, leftAlone };
+
+    const refusal = await refusalOf(stores, count, seen.count);
+    if (refusal !== null)
+      return { ...NOTHING, expiredRows, leftAlone, unreferencedBlobs: leftovers.size, refusal };
+    known = leftovers.difference(before);
+    const deletable = leftovers.intersection(before);
+    for (const key of deletable) await blobs.delete(key);
+    return { expiredRows, unreferencedBlobs: deletable.size, suspects: known.size, leftAlone, refusal };
+  };
+}
+
+const outnumbered = (backups: number) => `they outnumber the ${backups} backups`;
+
+const NOTHING = { unreferencedBlobs: 0, suspects: 0, refusal: null };
+
+/** Those of the last call first, so that a call always comes to an end with some. Counts the others. */
+async function holdSuspects(stores: SweptStores, seen: RecordsSeen, before: ReadonlySet<string>) {
+  const times = { seen, restores: await stores.restores() };
+  const held = new Map<string, Suspect>();
+  let count = 0;
+  let newer = 0;
+  let fresh = 0;
+  for await (const suspect of suspectBlobs(stores, seen)) {
+    if (isNewerThanRecords(suspect, times)) {
+      newer += 1;
+      continue;
+    }
+    count += 1;
+    const isKnown = before.has(suspect.key);
+    if (!isKnown && fresh === MAX_SUSPECTS) continue;
+    if (!isKnown) fresh += 1;
+    held.set(suspect.key, suspect);
+  }
+  return { held, count, newer };
+}
+
+/** Called only when there is something to delete: it asks for the size of every blob that a record refers to. */
+async function refusalOf(stores: SweptStores, unreferenced: number, backups: number): Promise<string | null> {
+  if (unreferenced > backups) return outnumbered(backups);
+  let missing = 0;
+  for await (const found of concurrently(stores.records.list(), WIDTH, async (record) => [
+    await isMissing(stores, record),
+  ]))
+    if (found) missing += 1;
+  return missing === 0 ? null : `the current blobs of ${missing} backups are missing`;
+}
+
+/** A sync may replace a blob between the two lookups, so the record is read once more. */
+async function isMissing(
+  { records, blobs }: SweptStores,
+  { backupId, blob }: ListedRecord,
+): Promise<boolean> {
+  if ((await blobs.sizeOf(blob.key)) !== null) return false;
+  return (await records.read(backupId))?.blob.key === blob.key;
+}
