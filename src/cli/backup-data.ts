@@ -11,11 +11,17 @@ import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine, mebibytes } from "./progress.ts";
 import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
-const USAGE = `Usage: bun run backup-data <target folder>
+const USAGE = `Usage: bun run backup-data [--verify] <target folder>
 
 Copies database, blobs and keys of DATA_DIR to a folder, consistently, while the service runs. An earlier copy in the
-folder is brought up to date; only new blobs are copied then.
+folder is brought up to date; only new blobs are copied then. Of those that are there already each run reads one of 16
+shares in turn and copies again what is damaged.
+  --verify  reads all of them
+
+A folder that a service was started on is refused: it has what came since, and a copy would delete that.
 `;
+
+const OPTIONS = { verify: { type: "boolean", default: false }, ...HELP } as const;
 
 process.exitCode = await main(process.argv.slice(2), process.env);
 
@@ -34,10 +40,13 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     const result = await copyData({
       source,
       target: target.folder,
+      verifyAll: target.verify,
       onProgress: (copied) => progress.show(() => progressText(copied)),
     });
     progress.end();
     process.stdout.write(summary(result, target.folder));
+    for (const key of result.mended)
+      process.stderr.write(`the blob ${key} was damaged in the copy and was copied again\n`);
     for (const { backupId, blob, reason } of result.lost)
       process.stderr.write(`backup ${backupId}: the blob ${blob.key} is ${reason} and was not copied\n`);
     return result.lost.length === 0 ? 0 : 1;
@@ -49,7 +58,7 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
 }
 
 function targetOf(args: readonly string[]) {
-  const { values, positionals } = parseArgs({ args: [...args], options: HELP, allowPositionals: true });
+  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [folder = "", ...others] = positionals;
   if (!values.help && (folder === "" || others.length > 0))
     throw new Error("exactly one folder is to be named");
@@ -57,12 +66,13 @@ function targetOf(args: readonly string[]) {
 }
 
 function summary(
-  { copiedBlobs, copiedBytes, presentBlobs, prunedBlobs }: CopyResult,
+  { copiedBlobs, copiedBytes, presentBlobs, verifiedBlobs, prunedBlobs }: CopyResult,
   folder: string,
 ): string {
   return [
     `Copied to ${folder}: the database and ${copiedBlobs} blobs (${mebibytes(copiedBytes)}).`,
-    `${presentBlobs} blobs were there already, ${prunedBlobs} were no longer needed.\n`,
+    `${presentBlobs} blobs were there already, ${prunedBlobs} were no longer needed.`,
+    `${verifiedBlobs} of those that were there were read and their hashes checked.\n`,
   ].join("\n");
 }
 

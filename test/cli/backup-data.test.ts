@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock, systemRandom } from "../../src/clock.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
+import { copyData } from "../../src/storage/local/copy-data.ts";
+import { migrate } from "../../src/storage/local/migrations.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { newPatient, type Patient, storeBackup } from "../doctor/patient.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -22,7 +24,8 @@ interface Site extends AsyncDisposable {
   readonly dataDir: string;
   /** A folder that is not there yet. */
   readonly target: string;
-  backUp(target?: string): ReturnType<typeof runCommand>;
+  /** To `target` unless other arguments are given. */
+  backUp(...args: string[]): ReturnType<typeof runCommand>;
 }
 
 async function newSite(): Promise<Site> {
@@ -34,7 +37,7 @@ async function newSite(): Promise<Site> {
     patient,
     dataDir: storage.dataDir,
     target,
-    backUp: (folder = target) => runCommand("backup-data", storage.env, folder),
+    backUp: (...args) => runCommand("backup-data", storage.env, ...(args.length === 0 ? [target] : args)),
     async [Symbol.asyncDispose]() {
       await patient[Symbol.asyncDispose]();
       await rm(parent, { recursive: true });
@@ -44,6 +47,13 @@ async function newSite(): Promise<Site> {
 
 const drill = (dataDir: string) =>
   runCommand("doctor", { STORAGE_DRIVER: "local", DATA_DIR: dataDir }, "--drill", "--json");
+
+/** Damages a file as a disk does that loses a bit: its size stays. */
+async function flipBit(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[0] = (bytes[0] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
 
 /** Backup ids and their content, as whoever restores finds them. */
 async function contentOf(dataDir: string): Promise<Record<string, string>> {
@@ -104,6 +114,45 @@ if (local !== undefined)
       expect(output).toContain("2 blobs were there already, 1 were no longer needed");
       expect(await drill(site.target)).toMatchObject({ status: 0 });
       expect(await contentOf(site.target)).toEqual(await contentOf(site.dataDir));
+    });
+
+    test("verifies in 16 runs all that earlier ones brought, and copies again what is damaged", async () => {
+      await using site = await newSite();
+      const keys: string[] = [];
+      for (let index = 0; index < 40; index++)
+        keys.push((await storeBackup(site.patient, `b${index}`)).blob.key);
+      await site.backUp();
+      for (const key of keys) await flipBit(join(site.target, "blobs", key.slice(0, 2), key));
+      const reported: string[] = [];
+      for (let run = 0; run < 16; run++) {
+        const { status, output, errors } = await site.backUp();
+        expect(status).toBe(0);
+        const mended = [...errors.matchAll(/the blob (\S+) was damaged in the copy and was copied again/g)];
+        expect(output).toContain(`${mended.length} of those that were there were read`);
+        reported.push(...mended.map(([, key = ""]) => key));
+      }
+      expect(reported.toSorted()).toEqual(keys.toSorted()); // each once
+      expect(await drill(site.target)).toMatchObject({ status: 0 });
+    }, 120_000);
+
+    test("verifies all of it with --verify, and keeps what the source cannot replace", async () => {
+      await using site = await newSite();
+      const damaged = await storeBackup(site.patient, "damaged");
+      const gone = await storeBackup(site.patient, "gone");
+      await storeBackup(site.patient, "sound");
+      await site.backUp();
+      for (const { blob } of [damaged, gone])
+        await flipBit(join(site.target, "blobs", blob.key.slice(0, 2), blob.key));
+      await site.patient.blobs.delete(gone.blob.key);
+      const { status, output, errors } = await site.backUp("--verify", site.target);
+      expect(status).toBe(1);
+      expect(output).toContain("3 of those that were there were read and their hashes checked");
+      expect(errors.trim().split("\n")).toEqual([
+        `the blob ${damaged.blob.key} was damaged in the copy and was copied again`,
+        `backup gone: the blob ${gone.blob.key} is missing and was not copied`,
+      ]);
+      const again = await site.backUp("--verify", site.target);
+      expect(again).toMatchObject({ status: 1, output: expect.stringContaining("the database and 0 blobs") });
     });
 
     test("goes on where an interrupted copy ended, and copies anew what has another size", async () => {
@@ -190,6 +239,27 @@ if (local !== undefined)
       ]);
     });
 
+    test("gives up when a service has started in the folder meanwhile, and leaves its database alone", async () => {
+      await using site = await newSite();
+      await storeBackup(site.patient, "b1");
+      const { dataDir: source, target } = site;
+      const path = join(target, "records.sqlite");
+      const copying = copyData({
+        source,
+        target,
+        onProgress() {
+          const database = new Database(path); // by a service that looked before there was a mark
+          migrate(database);
+          database.run("INSERT INTO restores VALUES (1, 2)");
+          database.close();
+        },
+      });
+      await expect(copying).rejects.toThrow("is not a copy any more");
+      const database = new Database(path, { readonly: true });
+      expect(database.query("SELECT * FROM restores").all()).toHaveLength(1);
+      database.close();
+    });
+
     test("refuses a copy that somebody uses, and keeps it", async () => {
       await using site = await newSite();
       await storeBackup(site.patient, "b1");
@@ -218,7 +288,7 @@ if (local !== undefined)
       for (const args of [[], ["a", "b"], ["--fast", "a"]]) {
         const { status, errors } = await runCommand("backup-data", {}, ...args);
         expect(status).toBe(2);
-        expect(errors).toContain("Usage: bun run backup-data <target folder>");
+        expect(errors).toContain("Usage: bun run backup-data [--verify] <target folder>");
       }
       const nowhere = { STORAGE_DRIVER: "local", DATA_DIR: join(site.target, "none") };
       const absent = await runCommand("backup-data", nowhere, site.target);

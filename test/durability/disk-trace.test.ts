@@ -71,6 +71,16 @@ describe("the trace of what is on the disk", () => {
     expect(trace.losses).toHaveLength(1);
   });
 
+  test("takes the mark of a copy for there until its folder is synced", () => {
+    for (const isSynced of [true, false]) {
+      const trace = new DiskTrace("/data");
+      trace.read('7 unlink("/data/.backup-data") = 0');
+      if (isSynced) trace.read("8 fsync(5</data>) = 0");
+      trace.read(LIFE.answer[0]);
+      expect(trace.losses).toHaveLength(isSynced ? 0 : 1);
+    }
+  });
+
   test("does not count a sync that failed", () => {
     const trace = read(ALL.slice(0, ALL.indexOf("sync")));
     for (const line of [`8 fsync(9<${UNFINISHED}>) = -1 EIO (Input/output error)`, ...LIFE.rename])

@@ -6,6 +6,7 @@
  * For one request at a time: what belongs to another would look like something that the answer did not wait for.
  */
 import { dirname, join, sep } from "node:path";
+import { MARK } from "../../src/storage/local/copy-mark.ts";
 
 /** What {@link DiskTrace} reads. Not every machine has all of them. */
 export const TRACED_CALLS = [
@@ -38,6 +39,7 @@ export class DiskTrace {
   readonly #temporary: string;
   readonly #database: string;
   readonly #writeAheadLog: string;
+  readonly #mark: string;
   /** What is not durable, with the line that last changed it. */
   readonly #changed = new Map<string, number>();
   readonly #names = new Set<string>();
@@ -52,6 +54,7 @@ export class DiskTrace {
     this.#temporary = join(this.#blobs, "tmp");
     this.#database = join(dataDir, "records.sqlite");
     this.#writeAheadLog = `${this.#database}-wal`;
+    this.#mark = join(dataDir, MARK);
   }
 
   /** What follows is of another process, which has its own way of beginning. */
@@ -113,6 +116,8 @@ export class DiskTrace {
       this.#changed.delete(path);
       this.#names.delete(path);
     }
+    // what comes back with it lets the next copy delete what was answered
+    if (name.startsWith("unlink") && path === this.#mark) this.#changed.set(this.#dataDir, this.#line);
   }
 
   #wrote(parameters: string): void {

@@ -1,10 +1,12 @@
 /** Whether what is answered would outlive a power failure, by the system calls of the real process. Needs Linux. */
-import { mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
 import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { copyData } from "../../src/storage/local/copy-data.ts";
+import { MARK } from "../../src/storage/local/copy-mark.ts";
 import type { Report } from "../crash/report.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { startServerProcess } from "../kill/server-process.ts";
@@ -23,10 +25,11 @@ import { DiskTrace, TRACED_CALLS } from "./disk-trace.ts";
 
 /** What is written at once, and in pieces. */
 const SIZES = [100, 1024 * 1024];
-/** A new installation, one that was shut down before, and a developer's, which makes its own key first. */
+/** A new installation, one that was shut down before, its copy, and a developer's, which makes its own key first. */
 const STARTS = [
   { folder: "new", env: {} },
   { folder: "new", env: {} },
+  { folder: "restored", env: {}, copyOf: "new" },
   { folder: "development", env: { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: "", LOG_FORMAT: "json" } },
 ];
 /** Syncs take longer than anything else, so that whatever does not wait for them comes first. */
@@ -46,8 +49,10 @@ export async function tryPowerLoss({ users }: { readonly users: number }): Promi
     const disks = new Map<string, DiskTrace>();
     const failures: string[] = [];
     let requests = 0;
-    for (const { folder, env } of STARTS) {
+    for (const { folder, env, copyOf } of STARTS) {
       const dataDir = join(root, folder, "made by the service");
+      if (copyOf !== undefined)
+        await copyData({ source: join(root, copyOf, "made by the service"), target: dataDir });
       const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env } };
       const server = await startServerProcess(storage, under);
       try {
@@ -59,6 +64,7 @@ export async function tryPowerLoss({ users }: { readonly users: number }): Promi
       }
       const exitCode = await server.terminate();
       if (exitCode !== 0) failures.push(`the process ended with ${exitCode}`);
+      if ((await readdir(dataDir)).includes(MARK)) failures.push("the folder is still marked as a copy");
       const disk = disks.get(folder) ?? new DiskTrace(dataDir);
       disks.set(folder, disk);
       disk.startProcess();

@@ -4,27 +4,42 @@ import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "nod
 import { dirname, join } from "node:path";
 import { syncDirectory } from "../../folders.ts";
 import { orNullIfMissing } from "../../system-errors.ts";
+import { digestOf } from "../content-file.ts";
 import type { BlobRef } from "../contract.ts";
 import { blobPath, isBlobKey } from "./blobs.ts";
+import { BLOBS } from "./layout.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 
 /** `vanished`: there is no such file in the source. `damaged`: it is not what the record says, and was not copied. */
 export type BlobOutcome = "present" | "copied" | "vanished" | "damaged";
 
+export interface CopiedBlob {
+  readonly outcome: BlobOutcome;
+  /** Whether one of its size was there and was read. */
+  readonly wasVerified: boolean;
+  /** Whether it was another one, so that it was copied again. */
+  readonly wasDamaged: boolean;
+}
+
 export interface BlobCopier {
   /** Opens a ciphertext of the source: as long as it is open it can be read, also when it is deleted meanwhile. */
   open(ref: BlobRef): Promise<FileHandle | null>;
-  /** Copies a ciphertext unless one of its size is there. `opened` is closed. */
-  copy(ref: BlobRef, opened?: FileHandle): Promise<BlobOutcome>;
+  /** Copies a ciphertext unless one of its size is there, and of its hash if it is to be verified. `opened` is closed. */
+  copy(ref: BlobRef, opened?: FileHandle): Promise<CopiedBlob>;
   /** Makes the names of what was copied durable. */
   sync(): Promise<void>;
   /** Deletes ciphertexts of the copy, and what interrupted copies left; returns how many ciphertexts. */
   prune(isReferenced: (key: string) => boolean): Promise<number>;
 }
 
-export async function openBlobCopier(source: string, target: string): Promise<BlobCopier> {
-  const [from, to] = [join(source, "blobs"), join(target, "blobs")];
+/** @param isVerified which ciphertexts that are there already are read, and compared with their hash. */
+export async function openBlobCopier(
+  source: string,
+  target: string,
+  isVerified: (key: string) => boolean,
+): Promise<BlobCopier> {
+  const [from, to] = [join(source, BLOBS), join(target, BLOBS)];
   const temporary = join(to, "tmp");
   await mkdir(temporary, { recursive: true, mode: 0o700 });
 
@@ -36,13 +51,20 @@ export async function openBlobCopier(source: string, target: string): Promise<Bl
     open: openSource,
 
     async copy(ref, opened) {
-      if (!isBlobKey(ref.key)) return "vanished";
+      const unverified = { wasVerified: false, wasDamaged: false };
+      if (!isBlobKey(ref.key)) return { outcome: "vanished", ...unverified };
       const path = blobPath(to, ref.key);
-      const present = (await orNullIfMissing(stat(path)))?.size === ref.size;
+      const hasItsSize = (await orNullIfMissing(stat(path)))?.size === ref.size;
+      const wasVerified = hasItsSize && isVerified(ref.key);
+      const wasDamaged = wasVerified && !(await hasHash(path, ref.sha256));
+      const present = hasItsSize && !wasDamaged;
       const file = opened ?? (present ? null : await openSource(ref));
-      if (file === null) return present ? "present" : "vanished";
+      const outcome = (result: BlobOutcome) => ({ outcome: result, wasVerified, wasDamaged });
+      if (file === null) return outcome(present ? "present" : "vanished");
       try {
-        return present ? "present" : await copyVerified(file, ref, path, join(temporary, randomUUID()));
+        return outcome(
+          present ? "present" : await copyVerified(file, ref, path, join(temporary, randomUUID())),
+        );
       } finally {
         await file.close();
       }
@@ -65,6 +87,15 @@ export async function openBlobCopier(source: string, target: string): Promise<Bl
       return pruned;
     },
   };
+}
+
+async function hasHash(path: string, sha256: string): Promise<boolean> {
+  const file = await open(path, "r");
+  try {
+    return (await digestOf(file)).sha256 === sha256;
+  } finally {
+    await file.close();
+  }
 }
 
 async function copyVerified(

@@ -18,15 +18,21 @@ import { chmod, copyFile, type FileHandle, open, readdir, rename, rm, unlink } f
 import { join } from "node:path";
 import { syncDirectory } from "../../folders.ts";
 import { type BlobCopier, openBlobCopier } from "./copy-blobs.ts";
+import { MARK } from "./copy-mark.ts";
 import { type Need, RecordsCopier, type Snapshot } from "./copy-records.ts";
-import { MARK, prepareTarget } from "./copy-target.ts";
+import { prepareTarget } from "./copy-target.ts";
+import { installationIdAt, writeInstallationId } from "./installation-file.ts";
+import { BLOBS, DATABASE } from "./layout.ts";
+import { markAsCopy } from "./marks.ts";
+import { migrate } from "./migrations.ts";
 
-const DATABASE = "records.sqlite";
 /** How many ciphertexts are copied at once. */
 const WIDTH = 8;
 /** How many ciphertexts are opened for one snapshot; if there are more they are copied, and another one is tried. */
 const MAX_OPEN = 200;
 const FREE_ATTEMPTS = 5;
+/** One for each hex digit that a key can begin with. */
+const SHARES = 16;
 
 export interface CopyOptions {
   /** The data folder; a service may be running on it. */
@@ -34,6 +40,8 @@ export interface CopyOptions {
   readonly target: string;
   /** Sees each ciphertext that was looked at. */
   readonly onProgress?: (progress: CopyProgress) => void;
+  /** Whether to verify every ciphertext that an earlier copy brought. Otherwise each run verifies one of 16 shares. */
+  readonly verifyAll?: boolean;
   /** How many snapshots are tried before the service's writes are held up. 5 by default. */
   readonly freeAttempts?: number;
 }
@@ -43,9 +51,13 @@ export interface CopyProgress {
   readonly copiedBytes: number;
   /** Those that an earlier copy had brought already. */
   readonly presentBlobs: number;
+  /** How many of those were read and their hash compared. */
+  readonly verifiedBlobs: number;
 }
 
 export interface CopyResult extends CopyProgress {
+  /** Ciphertexts that an earlier copy had brought and that were damaged since. They are among the copied ones. */
+  readonly mended: readonly string[];
   readonly prunedBlobs: number;
   /** Ciphertexts that the source has lost, or that are damaged there. The backups are in the copy without them. */
   readonly lost: readonly (Need & { readonly reason: string })[];
@@ -58,19 +70,24 @@ export interface CopyResult extends CopyProgress {
  */
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { source, target } = options;
-  await using _lock = await prepareTarget(source, target);
+  await using folder = await prepareTarget(source, target);
   for (const name of await readdir(target))
     if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
-  const blobs = await openBlobCopier(source, target);
+  const { nextShare } = folder;
+  const isVerified = options.verifyAll ? () => true : (key: string) => shareOf(key) === nextShare;
+  const blobs = await openBlobCopier(source, target, isVerified);
+  await copyInstallationId(join(source, BLOBS), join(target, BLOBS));
   const partial = join(target, `${DATABASE}.${randomUUID()}`);
   try {
-    const { progress, lost } = await copyState(options, partial, blobs);
+    const { takenAtMs, ...result } = await copyState(options, partial, blobs);
     await blobs.sync();
     await copyOtherFiles(source, target);
+    mark(partial, takenAtMs, (nextShare + 1) % SHARES);
     await sync(partial);
+    folder.requireUntouched();
     await rename(partial, join(target, DATABASE));
     await syncDirectory(target);
-    return { ...progress, lost, prunedBlobs: await prune(join(target, DATABASE), blobs) };
+    return { ...result, prunedBlobs: await prune(join(target, DATABASE), blobs) };
   } finally {
     await rm(partial, { force: true });
   }
@@ -82,16 +99,19 @@ async function copyState(
   blobs: BlobCopier,
 ) {
   using records = new RecordsCopier(join(source, DATABASE), partial);
-  const progress = { copiedBlobs: 0, copiedBytes: 0, presentBlobs: 0 };
+  const progress = { copiedBlobs: 0, copiedBytes: 0, presentBlobs: 0, verifiedBlobs: 0 };
+  const mended: string[] = [];
 
   async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
     const { key, size } = need.blob;
-    const outcome = await blobs.copy(need.blob, opened);
+    const { outcome, wasVerified, wasDamaged } = await blobs.copy(need.blob, opened);
     if (outcome === "damaged") records.giveUp(key, "damaged");
     // It is deleted after its backup ceased to need it, or it is lost.
     if (outcome === "vanished" && records.isNeeded(need)) records.giveUp(key, "missing");
     if (outcome === "present" || outcome === "copied") records.settle(key);
     if (outcome === "present") progress.presentBlobs += 1;
+    if (wasVerified) progress.verifiedBlobs += 1;
+    if (wasDamaged && outcome === "copied") mended.push(key);
     if (outcome === "copied") {
       progress.copiedBlobs += 1;
       progress.copiedBytes += size;
@@ -116,7 +136,7 @@ async function copyState(
     for (const [index, need] of needs.entries()) await copyOne(need, opened[index]);
     break;
   }
-  return { progress, lost: records.lost() };
+  return { ...progress, mended, lost: records.lost(), takenAtMs: records.takenAtMs };
 }
 
 /** Writes a snapshot down if every ciphertext that it needs can be had; `opened` is `null` if not. */
@@ -146,6 +166,28 @@ async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<reado
   if (opened.length === files.length) return opened;
   await Promise.all(opened.map((file) => file.close()));
   return null;
+}
+
+/** The share of a ciphertext: keys are random, so that shares are about equal. */
+function shareOf(key: string): number {
+  return Number.parseInt(key.slice(0, 1), SHARES);
+}
+
+async function copyInstallationId(from: string, to: string): Promise<void> {
+  const id = await installationIdAt(from);
+  if (id !== null) await writeInstallationId(to, id, join(to, "tmp", randomUUID()));
+}
+
+/** Marks a new copy as one. The service may be of an earlier version than this, and not know the marks. */
+function mark(path: string, takenAtMs: number, nextShare: number): void {
+  const database = new Database(path, { readwrite: true });
+  try {
+    database.run("PRAGMA synchronous = OFF"); // the file is synced as a whole
+    migrate(database);
+    markAsCopy(database, takenAtMs, nextShare);
+  } finally {
+    database.close();
+  }
 }
 
 /** Whatever else the service keeps in its folder, such as a generated challenge token key. */

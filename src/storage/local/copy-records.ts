@@ -32,6 +32,8 @@ const COLUMNS = "backup_id AS backupId, blob_key AS key, blob_size AS size, blob
 export class RecordsCopier implements Disposable {
   readonly #copy: Database;
   readonly #source: string;
+  /** When the snapshot was taken that is in the copy. */
+  takenAtMs = 0;
 
   /** @param source the database file of the service; @param copy a new file. */
   constructor(source: string, copy: string) {
@@ -138,6 +140,7 @@ export class RecordsCopier implements Disposable {
     for (const { type, sql } of schema) if (type !== "table") this.#copy.run(sql);
     const version = this.#copy.query<{ user_version: number }, []>("PRAGMA live.user_version").get();
     this.#copy.run(`PRAGMA main.user_version = ${version?.user_version ?? 0}`);
+    this.takenAtMs = Date.now();
   }
 }
 
