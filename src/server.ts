@@ -22,11 +22,11 @@ export interface RunningServer {
 }
 
 /**
- * Connections on which nothing is sent for this long are closed, while no request is being handled. Longer than the 60 s
- * after which common load balancers give up a connection: it must be them who close it, or they use it just then.
+ * Connections on which nothing is sent for this long are closed: longer than a request may take, and than the 60 s after
+ * which common load balancers give up a connection. It must be them who close it, or they use it just then.
  */
 export const IDLE_TIMEOUT_S = 75;
-/** While a request is handled it has a time limit of its own. */
+/** An upload has a time limit of its own, and its client may be silent for longer. */
 const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
@@ -61,8 +61,10 @@ export function startServer(
           isOpen: () => server.requestIP(request) !== null, // Bun forgets it with the last byte of the answer
           limitIdle: (seconds) => server.timeout(request, seconds),
         });
+        const address = server.requestIP(request)?.address ?? "";
+        if (!isMultipart(request)) return app.fetch(request, address);
         server.timeout(request, NO_TIMEOUT);
-        const response = await app.fetch(request, server.requestIP(request)?.address ?? "");
+        const response = await app.fetch(request, address);
         server.timeout(request, IDLE_TIMEOUT_S);
         return response;
       },
@@ -105,6 +107,10 @@ export function startServer(
 function protectedAnswer(response: Response): Response {
   addProtectiveHeaders(response.headers);
   return response;
+}
+
+function isMultipart({ headers }: Request): boolean {
+  return /^multipart\//i.test(headers.get("content-type") ?? "");
 }
 
 function urlOf(hostname: string, port: number | undefined): string {

@@ -113,7 +113,10 @@ async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array
   const body = requestBodyOf(request);
   const declaredBytes = limitedLength(request, maxBytes) ?? 0;
   using holding = contextOf(request).bodyMemory.admit(body, declaredBytes);
-  if (body.isSmall) holding.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
+  if (body.isSmall) {
+    holding.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
+    return (await body.read()) ?? new Uint8Array();
+  }
   const collected = new CollectedBytes();
   for await (const chunk of limitedBody(request, maxBytes)) {
     collected.add(chunk);

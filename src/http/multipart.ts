@@ -1,6 +1,6 @@
 /** The two parts of an upload, read from a multipart/form-data body (RFC 7578) as it arrives. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Chunks, chunksOf } from "../chunks.ts";
+import type { Chunks } from "../chunks.ts";
 import { boundaryOf } from "./boundary.ts";
 import { malformed } from "./malformed-multipart.ts";
 import { Part } from "./part.ts";
@@ -36,6 +36,8 @@ export class UploadParts {
   #partCount = 0;
   /** Has arrived and is not understood yet. It begins as if a line had ended, so that the first boundary is one too. */
   #pending: Buffer = Buffer.from(CRLF);
+  /** Whether there is more to search in what is pending. */
+  #isSearching = false;
   readonly #contentType: string;
   #hasEnded = false;
 
@@ -45,7 +47,7 @@ export class UploadParts {
     const boundary = boundaryOf(this.#contentType);
     this.#delimiter = boundary === null ? null : Buffer.from(`${CRLF}--${boundary}`);
     this.#limits = limits;
-    this.#source = inSteps(body);
+    this.#source = body;
   }
 
   /**
@@ -58,21 +60,41 @@ export class UploadParts {
     if (this.#hasEnded) return false;
     try {
       if (this.#delimiter === null) throw malformed(contentTypeProblem(this.#contentType));
-      const step = (await this.#source.next()).value;
-      if (step !== undefined) {
-        this.size += step.length;
-        this.#pending = Buffer.concat([this.#pending, step]);
-        while (this.#parse(this.#delimiter));
-        return true;
+      if (this.#isSearching)
+        await nextTurn(); // others get a turn between two steps of a chunk
+      else {
+        const chunk = (await this.#source.next()).value;
+        if (chunk === undefined) return this.#end();
+        this.size += chunk.length;
+        this.#append(chunk, this.#delimiter);
       }
-      if (this.#state !== "epilogue") throw malformed("it ends early");
-      this.#hasEnded = true;
-      return false;
+      while (this.#parse(this.#delimiter));
+      return true;
     } catch (error) {
       this.#hasEnded = true;
       await this.#source.return();
       throw error;
     }
+  }
+
+  #end(): false {
+    if (this.#state !== "epilogue") throw malformed("it ends early");
+    this.#hasEnded = true;
+    return false;
+  }
+
+  /** Puts a chunk behind what is pending: without a copy where no delimiter is on the seam. */
+  #append(chunk: Uint8Array, delimiter: Buffer): void {
+    const after = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const seam = [this.#pending, after.subarray(0, delimiter.length - 1)];
+    if (
+      this.#state === "content" &&
+      chunk.length >= delimiter.length &&
+      !Buffer.concat(seam).includes(delimiter)
+    ) {
+      this.#take(this.#pending.length);
+      this.#pending = after;
+    } else this.#pending = Buffer.concat([this.#pending, after]);
   }
 
   /** Understands one thing more of what is pending; `false` where that takes more bytes. */
@@ -93,17 +115,26 @@ export class UploadParts {
   }
 
   #parseContent(delimiter: Buffer): boolean {
-    const at = this.#pending.indexOf(delimiter);
-    // the end of what is pending may be the beginning of a delimiter
-    const length = at === -1 ? Math.max(0, this.#pending.length - delimiter.length + 1) : at;
-    if (length > 0) this.#part?.add(this.#pending.subarray(0, length));
-    this.#drop(length);
-    if (at === -1) return false;
+    const step = this.#pending.subarray(0, MAX_STEP_BYTES);
+    const at = step.indexOf(delimiter);
+    // the end of the step may be the beginning of a delimiter
+    this.#take(at === -1 ? Math.max(0, step.length - delimiter.length + 1) : at);
+    this.#isSearching = at === -1 && this.#pending.length >= delimiter.length;
+    if (at === -1) {
+      if (!this.#isSearching) this.#pending = Buffer.from(this.#pending); // a view would keep all of its chunk
+      return false;
+    }
     this.#drop(delimiter.length);
     if (this.#part !== null) this.#part.isComplete = true;
     this.#part = null;
     this.#state = "behind-boundary";
     return true;
+  }
+
+  /** For the part that is being read. */
+  #take(length: number): void {
+    if (length > 0) this.#part?.add(this.#pending.subarray(0, length));
+    this.#drop(length);
   }
 
   /** White space may follow a boundary, or two dashes and anything after the last one. */
@@ -144,7 +175,7 @@ export class UploadParts {
 
   /** How much there is before `end`; -1 when it is not there yet. */
   #headerLength(end: string): number {
-    const length = this.#pending.indexOf(end);
+    const length = this.#pending.subarray(0, MAX_HEADER_BYTES + end.length).indexOf(end);
     if ((length === -1 ? this.#pending.length : length) > MAX_HEADER_BYTES)
       throw malformed("the headers of a part are too long");
     return length;
@@ -165,21 +196,6 @@ export class UploadParts {
   #drop(length: number): void {
     this.#pending = this.#pending.subarray(length);
   }
-}
-
-/** A chunk may have more than a MiB: others get a turn between two steps of it. */
-function inSteps(chunks: Chunks): Chunks {
-  let rest: Uint8Array | null = null;
-  return chunksOf(
-    async () => {
-      if (rest === null) rest = (await chunks.next()).value ?? null;
-      else await nextTurn();
-      const step: Uint8Array | null = rest?.subarray(0, MAX_STEP_BYTES) ?? null;
-      rest = rest !== null && rest.length > MAX_STEP_BYTES ? rest.subarray(MAX_STEP_BYTES) : null;
-      return step;
-    },
-    () => chunks.return(),
-  );
 }
 
 function contentTypeProblem(contentType: string): string {
