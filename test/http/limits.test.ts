@@ -3,6 +3,7 @@ import { DRIVERS } from "../drivers.ts";
 import { BOUNDARY, multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { chunk, head, LAST_CHUNK, openConnection, type RawAnswer } from "../support/raw-http.ts";
 import { startService, type TestService } from "../support/service.ts";
+import { SettableClock } from "../support/settable-clock.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { blobKeys, indexed } from "../support/stored.ts";
@@ -141,7 +142,8 @@ for (const driver of DRIVERS)
     });
 
     test("for an upload that dribbles is 408, and its bytes are let go of", async () => {
-      await using service = await startService(driver, { timeoutMs: 300 });
+      const requestClock = new SettableClock();
+      await using service = await startService(driver, { requestClock });
       const { services, url } = service;
       const user = newUser();
       const payload = JSON.stringify(await createPayload(service.client, user));
@@ -154,6 +156,7 @@ for (const driver of DRIVERS)
         }),
       );
       await connection.write(body.slice(0, 50_000));
+      await tooLong(service, requestClock);
       expect((await connection.answer()).status).toBe(408);
       while (services.uploadBudget.heldBytes > 0) await new Promise(setImmediate);
       await services.background.settled();
@@ -225,7 +228,8 @@ for (const driver of DRIVERS)
 
     for (const bytes of [100, 200_000])
       test(`because the client dawdles with ${bytes} bytes changes nothing`, async () => {
-        await using service = await startService(driver, { timeoutMs: 300 });
+        const requestClock = new SettableClock();
+        await using service = await startService(driver, { requestClock });
         const { client, services, url } = service;
         const user = newUser(randomBytes(bytes));
         const payload = JSON.stringify(await createPayload(client, user));
@@ -234,6 +238,7 @@ for (const driver of DRIVERS)
         const headers = { "content-type": multipartType(), "content-length": body.length };
         await connection.write(head("POST", "/v1/create", headers));
         await connection.write(body.subarray(0, 500));
+        await tooLong(service, requestClock);
         expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
         await connection.write(body.subarray(500)); // too late: the client was told that it failed
         await timeToAct(service);
@@ -242,19 +247,27 @@ for (const driver of DRIVERS)
       });
 
     test("because the client dawdles with JSON changes nothing", async () => {
-      await using service = await startService(driver, { timeoutMs: 300 });
+      const requestClock = new SettableClock();
+      await using service = await startService(driver, { requestClock });
       const { client, url } = service;
       const user = await userWithBackup(client);
       const body = JSON.stringify(await solved(client, "delete-backup", user.main));
       using connection = await openConnection(url);
       const headers = { "content-type": JSON_TYPE, "content-length": body.length };
       await connection.write(head("POST", "/v1/delete-backup", headers) + body.slice(0, 100));
+      await tooLong(service, requestClock);
       expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
       await connection.write(body.slice(100));
       await timeToAct(service);
       expect((await recovered(client, user)).metadata.id).toBe(user.account.backupAccountId);
     });
   });
+
+/** Lets more time pass than a request may take, once the service has it. */
+async function tooLong({ services }: TestService, requestClock: SettableClock): Promise<void> {
+  while (services.metrics.requestsInFlight.count === 0) await new Promise(setImmediate);
+  requestClock.advance(40_000);
+}
 
 /** Has others make backups, one after the other: as long as it takes a request that has arrived to do something. */
 async function timeToAct({ client, services }: TestService): Promise<void> {
