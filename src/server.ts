@@ -39,6 +39,7 @@ export function startServer(
     random,
   }: Pick<Services, "background" | "config" | "log" | "metrics" | "random">,
   app: Pick<App, "fetch">,
+  idleTimeoutS = IDLE_TIMEOUT_S,
 ): RunningServer {
   const { host: hostname, port, metricsHost, metricsPort, reusePort } = config.server;
   const listenForApi = () =>
@@ -53,7 +54,7 @@ export function startServer(
         const headers = { "x-request-id": requestId };
         return protectedAnswer(errorResponse("internal_server_error", "Something went wrong", 500, headers));
       },
-      idleTimeout: IDLE_TIMEOUT_S,
+      idleTimeout: idleTimeoutS,
       // Bun's own limit would answer in a shape of its own; the routes limit what they read.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       async fetch(request, server) {
@@ -65,7 +66,7 @@ export function startServer(
         if (!isMultipart(request)) return app.fetch(request, address);
         server.timeout(request, NO_TIMEOUT);
         const response = await app.fetch(request, address);
-        server.timeout(request, IDLE_TIMEOUT_S);
+        server.timeout(request, idleTimeoutS);
         return response;
       },
     });

@@ -34,6 +34,7 @@ export function trackBody(request: Request, options: BodyOptions): RequestBody {
   return body;
 }
 
+/** Counts how the body arrives, and goes on reading it for nobody once its request has been answered. */
 export class RequestBody implements AdmittedBody {
   readonly address: string;
   readonly arrival: Arrival;

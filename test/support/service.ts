@@ -30,6 +30,8 @@ export interface TestServiceOptions {
   /** What the time limits of requests are measured with; the system's clock if not given. */
   readonly requestClock?: SettableClock;
   readonly discardLimits?: AppOptions["discardLimits"];
+  /** After how long a silent connection is closed. */
+  readonly idleTimeoutS?: number;
   /** A storage that others use too; it is not removed with the service. */
   readonly storage?: TestStorage;
   readonly clock?: SettableClock;
@@ -71,7 +73,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     ...(requestClock === undefined ? {} : { clock: requestClock }),
     ...(discardLimits === undefined ? {} : { discardLimits }),
   });
-  const server = startServer(services, app);
+  const server = startServer(services, app, options.idleTimeoutS);
   return {
     client: new ApiClient({ url: server.url }),
     clientFrom: (address) => new ApiClient({ url: server.url, headers: { "x-forwarded-for": address } }),
