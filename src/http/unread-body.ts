@@ -41,8 +41,9 @@ export async function withUnreadBody(
   );
 }
 
+/** RFC 9112 §6.3: a request without either header has none. */
 function hasBody({ headers }: Request): boolean {
-  return headers.has("transfer-encoding") || declaredLength(headers) !== 0;
+  return headers.has("transfer-encoding") || (headers.has("content-length") && declaredLength(headers) !== 0);
 }
 
 /** RFC 9112 §9.6. What HTTP/1.0 closes without being asked cannot be seen here. */

@@ -1,6 +1,6 @@
 /**
  * What counts against which limit: challenges, failed proofs, destructive operations, creates and status requests of an
- * address, and what is done to a backup (CONTRACT §9).
+ * address, and what is done to a backup.
  */
 import { type Chunks, chunksOf } from "../chunks.ts";
 import type { RateLimitConfig } from "../config.ts";
