@@ -21,6 +21,7 @@ import { type BlobCopier, openBlobCopier } from "./copy-blobs.ts";
 import { MARK } from "./copy-mark.ts";
 import { type Need, RecordsCopier, type Snapshot } from "./copy-records.ts";
 import { prepareTarget } from "./copy-target.ts";
+import { requireOwnLog } from "./foreign-log.ts";
 import { installationIdAt, writeInstallationId } from "./installation-file.ts";
 import { BLOBS, DATABASE } from "./layout.ts";
 import { markAsCopy } from "./marks.ts";
@@ -66,10 +67,11 @@ export interface CopyResult extends CopyProgress {
 /**
  * Makes a copy, or brings an earlier one up to date. When this returns it is durable.
  *
- * @throws CopyRefused when the target is no place for a copy.
+ * @throws CopyRefused when the target is no place for a copy; ForeignLog.
  */
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { source, target } = options;
+  await requireOwnLog(source);
   await using folder = await prepareTarget(source, target);
   for (const name of await readdir(target))
     if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy

@@ -21,12 +21,13 @@ import type {
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
 import { holdCopyMark, MARK } from "./copy-mark.ts";
+import { requireOwnLog } from "./foreign-log.ts";
 import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage, recordPage } from "./inspection.ts";
 import { DATABASE } from "./layout.ts";
 import * as marks from "./marks.ts";
 import { migrate } from "./migrations.ts";
-import { asOutage } from "./outage.ts";
+import { asOutage, isOutage } from "./outage.ts";
 import { type backups, counters, oneTime } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
@@ -47,7 +48,7 @@ export interface LocalRecordsOptions {
 /**
  * Opens (and creates or migrates) `records.sqlite` in `dataDir`. The folder is made with mode 0700, the file with 0600.
  *
- * @throws CopyUnusable when a service is to open a copy that is not complete.
+ * @throws CopyUnusable when a service is to open a copy that is not complete; ForeignLog.
  */
 export async function openLocalRecords({
   dataDir,
@@ -59,6 +60,7 @@ export async function openLocalRecords({
   await makeFolder(dataDir);
   await using mark = serves ? await holdCopyMark(dataDir, busyTimeoutMs) : null;
   const path = join(dataDir, DATABASE);
+  await requireOwnLog(dataDir);
   closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
   const database = new Database(path, { readwrite: true, strict: true });
   try {
@@ -237,6 +239,7 @@ class LocalRecords implements RecordStore, MarkedRecords {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#writes.flush();
+    leaveCopyWithoutLog(this.#database);
     this.#database.close();
   }
 
@@ -340,6 +343,16 @@ class LocalRecords implements RecordStore, MarkedRecords {
     } catch (error) {
       throw asOutage(error);
     }
+  }
+}
+
+/** A copy stays as it was made, so that a log beside it is known to be another database's: see foreign-log.ts. */
+function leaveCopyWithoutLog(database: Database): void {
+  if (marks.copiedAtMsOf(database) === null) return;
+  try {
+    database.run("PRAGMA journal_mode = DELETE");
+  } catch (error) {
+    if (!isOutage(error)) throw error; // as where another process has it open, which does this later
   }
 }
 
