@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
 import { systemRandom } from "../../src/clock.ts";
 import { createSweep } from "../../src/maintenance/sweep.ts";
+import { copyData } from "../../src/storage/local/copy-data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
 import { created, newAccount } from "../support/factors.ts";
@@ -303,6 +304,29 @@ if (local !== undefined) {
       site.clock.advance(1_000);
       await recovered(second.client, user);
       expect(await readdir(site.target)).not.toContain(half);
+    });
+
+    test("starts on one without marks whose update was interrupted when the source had them", async () => {
+      await using site = await newSite();
+      await using first = await start({ storage: site.original, clock: site.clock });
+      const user = await userWithBackup(first.client);
+      await site.backUp();
+      const database = new Database(join(site.target, "records.sqlite"));
+      database.run("DELETE FROM marks WHERE name = 'installation-id'");
+      database.close();
+      await rm(join(site.target, "blobs", "installation"));
+      await userWithBackup(first.client);
+      const interrupted = copyData({
+        source: site.original.dataDir,
+        target: site.target,
+        onProgress: () => {
+          throw new Error("interrupted");
+        },
+      });
+      await expect(interrupted).rejects.toThrow("interrupted");
+      await using second = await start({ storage: site.copy, clock: site.clock });
+      site.clock.advance(1_000);
+      await recovered(second.client, user);
     });
 
     test("does not start while a copy is being made there", async () => {

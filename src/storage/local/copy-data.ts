@@ -78,7 +78,6 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { nextShare } = folder;
   const isVerified = options.verifyAll ? () => true : (key: string) => shareOf(key) === nextShare;
   const blobs = await openBlobCopier(source, target, isVerified);
-  await copyInstallationId(join(source, BLOBS), join(target, BLOBS));
   const partial = join(target, `${DATABASE}.${randomUUID()}`);
   try {
     const { takenAtMs, ...result } = await copyState(options, partial, blobs);
@@ -89,6 +88,8 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
     folder.requireUntouched();
     await rename(partial, join(target, DATABASE));
     await syncDirectory(target);
+    // last: blobs with a mark beside records without one could not be started on
+    await copyInstallationId(join(source, BLOBS), join(target, BLOBS));
     return { ...result, prunedBlobs: await prune(join(target, DATABASE), blobs) };
   } finally {
     await rm(partial, { force: true });
