@@ -34,9 +34,9 @@ const SAMPLE = 20;
 
 /**
  * Marks records and blobs as one installation, or requires that they are. Stores without a mark, as earlier versions
- * left them, are marked when both are without. Where only one has a mark the other is marked if it holds nothing, or
- * what shows that the two belong together, as after a crash between the two marks. Notes a restore where the records are
- * of an earlier time than the blobs. Safe when several processes start at once.
+ * left them, are marked when both are without. Where only one has a mark the other is marked if it holds nothing and
+ * nothing is missing in it, or what shows that the two belong together, as after a crash between the two marks. Notes a
+ * restore where the records are of an earlier time than the blobs. Safe when several processes start at once.
  *
  * @throws InstallationMismatch; StorageUnavailable.
  */
@@ -121,7 +121,8 @@ function requireSame(ofRecords: string, ofBlobs: string): void {
 }
 
 async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<boolean> {
-  if (await isEmpty(blobs)) return true;
+  // Records that were in service had blobs with a mark then: an empty place is another one, as a disk that is not mounted.
+  if (await isEmpty(blobs)) return (await records.lastSeenMs()) === null || (await isEmpty(records));
   let looked = 0;
   for await (const { blob } of records.list()) {
     if ((await blobs.sizeOf(blob.key)) !== null) return true;
@@ -130,7 +131,7 @@ async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<bool
   return false;
 }
 
-async function isEmpty(blobs: BlobStore): Promise<boolean> {
-  for await (const _blob of blobs.list()) return false;
+async function isEmpty(store: RecordStore | BlobStore): Promise<boolean> {
+  for await (const _item of store.list()) return false;
   return true;
 }

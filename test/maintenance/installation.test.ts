@@ -132,6 +132,29 @@ for (const { name, environment } of DRIVERS)
       expect(await second.blobs.installationId()).toBe(await first.records.installationId());
     });
 
+    test("refuses an empty place for blobs once records that were in service lack theirs", async () => {
+      await using first = await openFixture(environment);
+      await using second = await openFixture(environment);
+      await join(first);
+      await markInService(first, first.clock);
+      const mixed = { records: first.records, blobs: second.blobs };
+      await create(first.records, "b1");
+      await expect(join(mixed)).rejects.toThrow("bun run doctor --restored");
+      expect(await second.blobs.installationId()).toBeNull();
+      await declareRestored(mixed, { clock: first.clock, random: systemRandom });
+      await join(mixed);
+    });
+
+    test("takes in an empty place for blobs beside records that were in service without any backup", async () => {
+      await using first = await openFixture(environment);
+      await using second = await openFixture(environment);
+      await join(first);
+      await markInService(first, first.clock);
+      const mixed = { records: first.records, blobs: second.blobs };
+      await join(mixed);
+      expect(await second.blobs.installationId()).toBe(await first.records.installationId());
+    });
+
     test("notes a restore, once, where the records were last in service before the blobs were", async () => {
       await using stores = await openFixture(environment);
       const { records, blobs, clock } = stores;
