@@ -1,7 +1,7 @@
 /** A copy of a data folder that a service is started on: what it must not accept again, and what must not be lost. */
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
@@ -247,6 +247,25 @@ if (local !== undefined) {
       const blobs = join(site.original.dataDir, "blobs", "installation");
       await copyFile(join(other.original.dataDir, "blobs", "installation"), blobs);
       expect((await site.backUp()).errors).toContain("are of two installations");
+    });
+
+    test("refuses a source whose blobs are not there, and leaves the copy as it is", async () => {
+      await using site = await newSite();
+      const { clock, original, copy } = site;
+      const first = await start({ storage: original, clock });
+      const user = await userWithBackup(first.client);
+      expect(await site.backUp()).toMatchObject({ status: 0 });
+      (await first.client.sync(await syncPayload(first.client, user), Buffer.from("newer"))).ok();
+      await first[Symbol.asyncDispose]();
+      await rm(join(original.dataDir, "blobs"), { recursive: true });
+      await mkdir(join(original.dataDir, "blobs")); // what a disk that is not mounted leaves
+
+      const refused = await site.backUp();
+      expect(refused).toMatchObject({ status: 2, output: "" });
+      expect(refused.errors).toContain("are not there: is a disk not mounted?");
+      await using second = await start({ storage: copy, clock });
+      clock.advance(1_000);
+      expect((await recovered(second.client, user)).backup).toBe(Buffer.from(user.backup).toString("base64"));
     });
 
     test("takes over a copy that an earlier version made, which has the mark in its folder only", async () => {

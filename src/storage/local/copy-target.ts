@@ -8,7 +8,7 @@ import { orNullIfMissing } from "../../system-errors.ts";
 import { lockMark, MARK } from "./copy-mark.ts";
 import { installationIdAt } from "./installation-file.ts";
 import { BLOBS, DATABASE } from "./layout.ts";
-import { copiedAtMsOf, installationIdOf, nextShareOf } from "./marks.ts";
+import { copiedAtMsOf, installationIdOf, lastSeenMsOf, nextShareOf } from "./marks.ts";
 import { FIRST_MARKED_SCHEMA, schemaVersion } from "./migrations.ts";
 import { isBusy } from "./outage.ts";
 
@@ -69,7 +69,7 @@ export async function prepareTarget(source: string, target: string): Promise<Cop
   }
 }
 
-/** @throws CopyRefused when records and blobs of the folder are not of one installation. */
+/** @throws CopyRefused when records and blobs of the folder are not of one installation, or the blobs are not there. */
 async function installationOf(source: string): Promise<string | null> {
   const database = new Database(join(source, DATABASE), { readonly: true });
   try {
@@ -78,6 +78,11 @@ async function installationOf(source: string): Promise<string | null> {
     const ofBlobs = await installationIdAt(join(source, BLOBS));
     if (ofRecords !== null && ofBlobs !== null && ofRecords !== ofBlobs)
       throw new CopyRefused(`the records in ${source} and the blobs are of two installations`);
+    if (isMarked && lastSeenMsOf(database) !== null && ofBlobs === null)
+      throw new CopyRefused(
+        `the blobs of ${source} are not there: is a disk not mounted? A copy would delete what was stored for the same ` +
+          "backups before",
+      );
     return ofRecords ?? ofBlobs;
   } finally {
     database.close();
