@@ -29,14 +29,14 @@ const ADVICE =
 const IF_RESTORED =
   "If these records or blobs were restored from a copy and do belong together, run `bun run doctor --restored`";
 
-/** How many records are held against the blobs where only the records have a mark. */
+/** How many blobs or records are held against the other store where only the records have a mark. */
 const SAMPLE = 20;
 
 /**
  * Marks records and blobs as one installation, or requires that they are. Stores without a mark, as earlier versions
- * left them, are marked when both are without. Where only one has a mark the other is marked if it holds nothing and
- * nothing is missing in it, or what shows that the two belong together, as after a crash between the two marks. Notes a
- * restore where the records are of an earlier time than the blobs. Safe when several processes start at once.
+ * left them, are marked when both are without. Where only one has a mark the other is marked if it holds nothing and was
+ * never in service, or what shows that the two belong together, as after a crash between the two marks. Notes a restore
+ * where the records are of an earlier time than the blobs. Safe when several processes start at once.
  *
  * @throws InstallationMismatch; StorageUnavailable.
  */
@@ -122,7 +122,18 @@ function requireSame(ofRecords: string, ofBlobs: string): void {
 
 async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<boolean> {
   // Records that were in service had blobs with a mark then: an empty place is another one, as a disk that is not mounted.
-  if (await isEmpty(blobs)) return (await records.lastSeenMs()) === null || (await isEmpty(records));
+  if (await isEmpty(blobs)) return (await records.lastSeenMs()) === null;
+  let looked = 0;
+  for await (const { key, backupId } of blobs.list()) {
+    if (backupId === null) return await holdsBlobsOf(records, blobs);
+    if ((await records.read(backupId))?.blob.key === key) return true;
+    if (++looked === SAMPLE) break;
+  }
+  return false;
+}
+
+/** Only where blobs do not say whose they are: a service on AWS may read records but not list them. */
+async function holdsBlobsOf(records: RecordStore, blobs: BlobStore): Promise<boolean> {
   let looked = 0;
   for await (const { blob } of records.list()) {
     if ((await blobs.sizeOf(blob.key)) !== null) return true;
@@ -131,7 +142,7 @@ async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<bool
   return false;
 }
 
-async function isEmpty(store: RecordStore | BlobStore): Promise<boolean> {
-  for await (const _item of store.list()) return false;
+async function isEmpty(blobs: BlobStore): Promise<boolean> {
+  for await (const _blob of blobs.list()) return false;
   return true;
 }
