@@ -11,7 +11,7 @@ import { createTestIssuer, type TestIssuer } from "./auth/test-issuer.ts";
 import { type Background, createBackground } from "./background.ts";
 import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
-import { type Clock, type Random, systemClock, systemRandom } from "./clock.ts";
+import { type Clock, type Instant, instantOf, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config, StorageConfig, WebAuthnConfig } from "./config.ts";
 import { ServiceError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
@@ -96,6 +96,7 @@ const MAX_READING_TURN_MS = 1_000;
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
+  const startedAt = instantOf(clock);
   const metrics = createMetrics();
   const log =
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
@@ -127,8 +128,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     await opened.records[Symbol.asyncDispose]();
     throw error;
   });
-  const startedAtMs = clock.nowMs();
-  const earliestProofMs = async () => lastRestoreMs(await restores(), startedAtMs);
+  const earliestProofMs = async () => lastRestoreMs(await restores(), startedAt, clock);
 
   const { keys: given, generatedKeyDir } = config.challengeTokens;
   const generated = () =>
@@ -249,12 +249,13 @@ function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load()
 }
 
 /**
- * What is older was made before the records were restored, and may have been used then without a trace in them. A clock
- * that was ahead at the restore must not stop the service for as long.
+ * What is older was made before the records were restored, and may have been used then without a trace in them. A restore
+ * since the start was found at the start, or by a clock that was ahead. When the process started is asked of the clock as
+ * it is now: a clock that was wrong at the restore must neither let used proofs pass nor stop the service.
  */
-function lastRestoreMs(restores: readonly Restore[], startedAtMs: number): number {
+function lastRestoreMs(restores: readonly Restore[], startedAt: Instant, clock: Clock): number {
   const lastMs = Math.max(0, ...restores.map(({ restoredAtMs }) => restoredAtMs));
-  return Math.min(lastMs, startedAtMs);
+  return lastMs < startedAt.nowMs ? lastMs : clock.nowMs() - (clock.elapsedMs() - startedAt.elapsedMs);
 }
 
 /**

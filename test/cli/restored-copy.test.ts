@@ -190,6 +190,42 @@ if (local !== undefined) {
     });
   });
 
+  describe("a service that found itself on a copy while its clock was wrong, and the clock is set", () => {
+    test("goes on serving when it was ahead", async () => {
+      await using site = await newSite();
+      const { clock, original, copy } = site;
+      const first = await start({ storage: original, clock });
+      const user = await userWithBackup(first.client);
+      await site.backUp();
+      await first[Symbol.asyncDispose]();
+      const nowMs = clock.nowMs();
+      clock.set(nowMs + 365 * 24 * 60 * MINUTE_MS);
+      await using second = await start({ storage: copy, clock });
+      clock.set(nowMs);
+      clock.advance(MINUTE_MS);
+      expect((await recovered(second.client, user)).metadata.id).toBe(user.account.backupAccountId);
+    });
+
+    test("refuses the proofs from before the restore when it was behind", async () => {
+      await using site = await newSite();
+      const { clock, original, copy } = site;
+      const first = await start({ storage: original, clock });
+      const user = await userWithBackup(first.client);
+      await site.backUp();
+      const proof = await solved(first.client, "retrieve", user.main);
+      (await first.client.retrieve(proof)).ok();
+      await first[Symbol.asyncDispose]();
+      clock.advance(MINUTE_MS);
+      const nowMs = clock.nowMs();
+      clock.set(nowMs - 60 * MINUTE_MS);
+      await using second = await start({ storage: copy, clock });
+      clock.set(nowMs);
+      clock.advance(1_000);
+      expect((await second.client.retrieve(proof)).code()).toBe("jwt_error");
+      await recovered(second.client, user);
+    });
+  });
+
   describe("backup-data and a restored folder", () => {
     test("refuses it once a service was started there, and leaves everything as it is", async () => {
       await using site = await newSite();
