@@ -24,11 +24,19 @@ export function refusePrfResults(credential: unknown): void {
 function hasSecret(results: unknown): boolean {
   if (!isObject(results)) return false;
   return Object.entries(results).some(([name, value]) => {
-    if (name === "prf") return isObject(value) && hasValue(value.results);
+    if (/^prf$/i.test(name)) return isPrfSecret(value);
     if (name === "hmacGetSecret") return hasValue(value);
     // `hmacCreateSecret: true` and the like only say that the extension is there
     return /^hmac-?(create-?|get-?)?secret/i.test(name) && typeof value !== "boolean" && hasValue(value);
   });
+}
+
+/** In the standard's form, or as native APIs have it: the secrets themselves, or an object of them without `results`. */
+function isPrfSecret(value: unknown): boolean {
+  if (!isObject(value)) return typeof value === "string";
+  return Array.isArray(value)
+    ? hasValue(value)
+    : [value.results, value.first, value.second].some((member) => hasValue(member));
 }
 
 /** Whether anything is in the place of a secret but `null`, or an object whose members are all `null`. */

@@ -78,6 +78,11 @@ describe("PRF results", () => {
     { hmacSecret: { output1: [1] } },
     { hmacCreateSecret: "c2VjcmV0" },
     { "hmac-secret-mc": ["c2VjcmV0"] },
+    { prf: { first: "c2VjcmV0" } },
+    { prf: { enabled: true, first: null, second: [1, 2] } },
+    { prf: "c2VjcmV0" },
+    { prf: ["c2VjcmV0"] },
+    { PRF: { results: { first: "c2VjcmV0" } } },
   ];
 
   test.each(BOTH)("in %s are refused", async (_, parse, credential) => {
@@ -107,6 +112,7 @@ describe("PRF results", () => {
     const results = [
       ...NO_SECRETS.flatMap((value) => [{ prf: { results: value } }, { hmacGetSecret: value }]),
       ...[{ prf: { enabled: true } }, { prf: {} }, { prf: null }, { prf: 1 }],
+      ...[{ prf: { first: null, second: null } }, { prf: { eval: { first: "salt" } } }, { prf: [] }],
       ...[{ hmacCreateSecret: true }, { "hmac-secret": false }, { hmacSecret: null }],
     ];
     for (const clientExtensionResults of results)
