@@ -137,7 +137,9 @@ function beginShutDown(why: { readonly signal: string } | { readonly reason: str
 
 async function shutDown(): Promise<void> {
   stopSweeping();
+  const seen = markSeen(); // records that are put in the place of these now are recognised as older ones
   await server.stop(GRACE_MS);
+  await seen;
   await services[Symbol.asyncDispose]();
   log.info("bye");
   process.exit();

@@ -108,6 +108,13 @@ describe("the trace of what is on the disk", () => {
     expect(trace.losses).toEqual([]);
   });
 
+  test("does not take what the process writes when it is told to end for the request that was answered", () => {
+    const trace = read(ALL);
+    trace.read("7 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=6, si_uid=0} ---");
+    for (const line of [...LIFE.commit, ...LIFE.syncLog]) trace.read(line);
+    expect(trace.losses).toEqual([]);
+  });
+
   test("sees a log that was removed and made anew", () => {
     const trace = read(ALL);
     for (const line of [`7 unlink("${WAL}") = 0`, ...LIFE.makeLog, ...LIFE.answer]) trace.read(line);

@@ -18,6 +18,7 @@ export const TRACED_CALLS = [
 /** `12 write(3</a>, "x"..., 9) = 9`, or one half of it when another thread came in between. */
 const WHOLE = /^\d+ +(\w+)\((.*)\) += (.+)$/;
 const BEGINNING = /^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$/;
+const TOLD_TO_END = /^\d+ +--- SIGTERM /;
 const REST = /^(\d+) +<\.\.\. \w+ resumed>(.*)\) += (.+)$/;
 
 interface Call {
@@ -72,6 +73,7 @@ export class DiskTrace {
       this.#ends(call, result);
       return;
     }
+    if (TOLD_TO_END.test(text)) this.#isIdle = false; // it notes when it was last in service, of its own accord
     const [, beginner = "", begun = "", known = ""] = BEGINNING.exec(text) ?? [];
     if (begun !== "") {
       const call = { name: begun, parameters: known, line: this.#line };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ApiClient } from "../../src/cli/api-client.ts";
+import { systemClock, systemRandom } from "../../src/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
@@ -88,6 +89,17 @@ for (const driver of DRIVERS)
       );
       service.signal("SIGTERM");
       expect(await service.exited).toBe(1);
+    });
+
+    test("remembers that it was in service until then, so that records from before are recognised", async () => {
+      await using storage = await driver.environment();
+      await using service = await startProcess({ ...ENV, ...storage.env });
+      const sentMs = Date.now();
+      service.signal("SIGTERM");
+      expect(await service.exited).toBe(0);
+      await using stores = await storage.open({ clock: systemClock, random: systemRandom });
+      for (const store of [stores.records, stores.blobs])
+        expect(await store.lastSeenMs()).toBeGreaterThanOrEqual(sentMs);
     });
 
     test("while nothing runs ends at once", async () => {
