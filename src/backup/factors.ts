@@ -183,8 +183,10 @@ export function factorOperations({ records, clock, access, commits, limits, dest
         by.oneTime,
         () => open(entry.backupId, by.factor),
         ({ metadata }) => {
-          const { next, removed } = withoutFactor(metadata, removal, clock.nowMs());
-          if (next === null) requireMeantAsLast(entry.metadata, metadata, by.challengedAtMs);
+          const nowMs = clock.nowMs();
+          const { next, removed } = withoutFactor(metadata, removal, nowMs);
+          if (next === null)
+            requireMeantAsLast(entry.metadata, metadata, { challengedAtMs: by.challengedAtMs, nowMs });
           return { next, release: next === null ? allFactorRefs(metadata) : [removed] };
         },
       );

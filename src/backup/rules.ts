@@ -156,10 +156,14 @@ export function withoutFactor(
   return { next: { ...metadata, factors, keys, mainFactorRemovedAtMs: nowMs }, removed };
 }
 
+/** How far the clocks of the processes of one service are taken to differ. */
+const MAX_CLOCK_DIFFERENCE_MS = 15 * 60 * 1000;
+
 /**
  * Checks that a removal which would end the backup was meant to: that its main factor did not become the last one by a
  * removal that was made at the same time. A challenge that is older than that removal was asked for by a device that
- * did not know of it; this holds also when the device repeats the request.
+ * did not know of it; this holds also when the device repeats the request. A removal that lies far ahead was made by a
+ * clock that was wrong, and would otherwise keep the factor until then.
  *
  * @param seen the metadata when the request first read it.
  * @throws ServiceError `conflicting_lock`.
@@ -167,9 +171,12 @@ export function withoutFactor(
 export function requireMeantAsLast(
   seen: BackupMetadata,
   { mainFactorRemovedAtMs }: BackupMetadata,
-  challengedAtMs: number,
+  { challengedAtMs, nowMs }: { readonly challengedAtMs: number; readonly nowMs: number },
 ): void {
-  const removedSince = mainFactorRemovedAtMs !== undefined && mainFactorRemovedAtMs > challengedAtMs;
+  const removedSince =
+    mainFactorRemovedAtMs !== undefined &&
+    mainFactorRemovedAtMs > challengedAtMs &&
+    mainFactorRemovedAtMs - nowMs <= MAX_CLOCK_DIFFERENCE_MS;
   if (seen.factors.length > 1 || removedSince)
     throw new ServiceError(
       "conflicting_lock",

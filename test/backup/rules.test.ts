@@ -249,7 +249,7 @@ describe("the removal of the last main factor", () => {
   ];
   for (const [name, seen, current, isMeant] of cases)
     test(`${name} ${isMeant ? "is meant" : "is not meant"}`, () => {
-      const check = () => requireMeantAsLast(seen, current, NOW_MS);
+      const check = () => requireMeantAsLast(seen, current, { challengedAtMs: NOW_MS, nowMs: NOW_MS });
       if (isMeant) check();
       else expect(codeOf(check)).toBe("conflicting_lock");
     });

@@ -108,6 +108,17 @@ for (const driver of DRIVERS)
       const last = await removal(client, phone, factorIds[1]);
       expect((await client.deleteFactor(last)).ok().backupDeleted).toBe(true);
     });
+
+    test("one that follows the other ends the backup, also when the clock was ahead at the other", async () => {
+      const { client, clock } = service();
+      const { user, phone, factorIds } = await owner(client, 2);
+      const dayMs = 24 * 60 * 60 * 1000;
+      clock.advance(dayMs);
+      (await client.deleteFactor(await removal(client, user.sync, factorIds[0]))).ok();
+      clock.advance(-dayMs);
+      const last = await removal(client, phone, factorIds[1]);
+      expect((await client.deleteFactor(last)).ok().backupDeleted).toBe(true);
+    });
   });
 
 for (const driver of DRIVERS)
