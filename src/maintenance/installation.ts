@@ -61,7 +61,8 @@ async function noteOlderRecords({ records, blobs }: MarkedStores, clock: Clock):
   const ofRecords = (await records.lastSeenMs()) ?? 0;
   if (ofRecords >= ofBlobs) return;
   const isNoted = (await records.restores()).some(({ restoredAtMs }) => restoredAtMs >= ofBlobs);
-  if (!isNoted) await records.noteRestore({ copiedAtMs: ofRecords, restoredAtMs: clock.nowMs() });
+  if (!isNoted)
+    await records.noteRestore({ copiedAtMs: ofRecords, restoredAtMs: Math.max(clock.nowMs(), ofBlobs) });
 }
 
 async function join(stores: MarkedStores, random: Random): Promise<void> {
@@ -105,7 +106,9 @@ export async function declareRestored(
   await markBoth(stores, (await records.installationId()) ?? (await blobs.installationId()) ?? random.uuid());
   let copiedAtMs = 0;
   for await (const { changedAtMs } of records.list()) copiedAtMs = Math.max(copiedAtMs, changedAtMs ?? 0);
-  await records.noteRestore({ copiedAtMs, restoredAtMs: clock.nowMs() });
+  // The clock of the operator's machine may be behind; the restore came after the blobs were in service.
+  const restoredAtMs = Math.max(clock.nowMs(), (await blobs.lastSeenMs()) ?? 0);
+  await records.noteRestore({ copiedAtMs, restoredAtMs });
 }
 
 async function markBoth({ records, blobs }: MarkedStores, id: string): Promise<void> {

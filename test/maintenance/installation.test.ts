@@ -203,4 +203,19 @@ for (const { name, environment } of DRIVERS)
       await using again = await second.openAnother();
       expect(await again.records.restores()).toEqual([...once, ...once]);
     });
+
+    test("takes no restore for older than the last service, when a clock is behind", async () => {
+      await using stores = await openFixture(environment);
+      const { records, blobs, clock } = stores;
+      await join(stores);
+      await markInService(stores, clock);
+      const behind = new SettableClock(clock.nowMs() - 60_000);
+      await declareRestored(stores, { clock: behind, random: systemRandom });
+      await blobs.markSeen(clock.nowMs() + 1_000);
+      await joinInstallation(stores, { clock: behind, random: systemRandom });
+      expect((await records.restores()).map(({ restoredAtMs }) => restoredAtMs)).toEqual([
+        clock.nowMs(),
+        clock.nowMs() + 1_000,
+      ]);
+    });
   });
