@@ -29,7 +29,8 @@ export async function withUnreadBody(
   if (body.isOver || !hasBody(request)) return response;
   body.stop();
   const hasContent = request.method !== "HEAD" && !WITHOUT_CONTENT.has(response.status);
-  if (!hasContent || !closesConnection(request)) {
+  const isToBeClosed = closesConnection(request.headers) || closesConnection(response.headers);
+  if (!hasContent || !isToBeClosed) {
     await body.cancel();
     return response;
   }
@@ -46,8 +47,8 @@ function hasBody({ headers }: Request): boolean {
   return headers.has("transfer-encoding") || (headers.has("content-length") && declaredLength(headers) !== 0);
 }
 
-/** RFC 9112 §9.6. What HTTP/1.0 closes without being asked cannot be seen here. */
-function closesConnection({ headers }: Request): boolean {
+/** RFC 9112 §9.6: either side may say so. What HTTP/1.0 closes without being asked cannot be seen here. */
+function closesConnection(headers: Headers): boolean {
   return (headers.get("connection") ?? "")
     .split(",")
     .some((option) => option.trim().toLowerCase() === "close");

@@ -138,6 +138,15 @@ for (const driver of DRIVERS)
       expect([statusOf(answer), codeOf(answer)]).toEqual([408, "request_timeout"]);
     });
 
+    test("of a service that is about to end reaches a client that would keep the connection", async () => {
+      await using ending = await startService(driver);
+      ending.services.lifecycle.end();
+      const keep = { ...JSON_TYPE, connection: "keep-alive" };
+      const answer = await writeThenRead(ending.url, declared("/nowhere", keep, 8 * MIB));
+      expect([statusOf(answer), codeOf(answer)]).toEqual([404, "not_found"]);
+      expect(answer).toMatch(/connection: close/i);
+    });
+
     test("is there before the rest of the body is", async () => {
       using connection = await openConnection(service().url);
       const headers = { ...CLOSE, ...JSON_TYPE, "content-length": 8 * MIB };
