@@ -111,16 +111,17 @@ function unsupportedType(): ServiceError {
 /** All of a body. It takes its part of the memory that bodies may take together. */
 async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array> {
   const body = requestBodyOf(request);
-  const declaredBytes = limitedLength(request, maxBytes) ?? 0;
+  const declared = limitedLength(request, maxBytes);
+  const declaredBytes = declared ?? 0;
   using holding = contextOf(request).bodyMemory.admit(body, declaredBytes);
   if (body.isSmall) {
     holding.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
     return (await body.read()) ?? new Uint8Array();
   }
-  const collected = new CollectedBytes();
+  const collected = new CollectedBytes(declared ?? maxBytes);
   for await (const chunk of limitedBody(request, maxBytes)) {
     collected.add(chunk);
-    holding.arrived(collected.length, collected.length);
+    holding.arrived(collected.length, collected.heldBytes);
   }
   return collected.bytes;
 }

@@ -14,7 +14,7 @@ export class Part {
   readonly #maxBytes: number;
   readonly #pieces: Uint8Array[] = [];
   /** The last piece, while it is short. */
-  #short = new CollectedBytes();
+  #short = new CollectedBytes(SHORT_BYTES);
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -45,6 +45,6 @@ export class Part {
   #endShort(): void {
     if (this.#short.length === 0) return;
     this.#pieces.push(this.#short.bytes);
-    this.#short = new CollectedBytes();
+    this.#short = new CollectedBytes(SHORT_BYTES);
   }
 }

@@ -44,11 +44,22 @@ describe("bytes that come one by one", () => {
   const content = Uint8Array.from({ length: BYTES }, (_, index) => index);
 
   test("are put together", () => {
-    const collected = new CollectedBytes();
+    const collected = new CollectedBytes(Number.MAX_SAFE_INTEGER);
     for (const byte of content) collected.add(Uint8Array.of(byte));
     expect(collected.length).toBe(BYTES);
     expect(collected.bytes).toEqual(content);
     expect(collected.bytes.buffer.byteLength).toBeLessThan(2 * BYTES);
+  });
+
+  test("say what memory they take, which is no more than there may be of them", () => {
+    const collected = new CollectedBytes(BYTES);
+    for (const byte of content) {
+      collected.add(Uint8Array.of(byte));
+      expect(collected.heldBytes).toBe(collected.bytes.buffer.byteLength);
+      expect(collected.heldBytes).toBeLessThanOrEqual(BYTES);
+    }
+    collected.add(Uint8Array.of(1)); // one more than was declared, as long as nobody has noticed
+    expect(collected.length).toBe(BYTES + 1);
   });
 
   test("become few pieces of a part", () => {

@@ -75,6 +75,19 @@ for (const driver of DRIVERS)
       expect((await createBackupFirst(service, "192.0.2.2")).status).toBe(200);
     });
 
+    test("is counted as it is taken, with the room for what is still to come", async () => {
+      const { service, held } = await start(68);
+      await using _ = service;
+      using connection = await openConnection(service.url);
+      const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+      await connection.write(head("POST", CHALLENGE, headers));
+      await connection.write(chunk(new Uint8Array(32 * KIB)));
+      await until(() => held() === 32 * KIB);
+      await connection.write(chunk(new Uint8Array(1)));
+      await until(() => held() > 32 * KIB);
+      expect(held()).toBe(64 * KIB);
+    });
+
     test("is taken from the uploads that stand still, of however many addresses", async () => {
       const { service, held, requestClock } = await start(34);
       await using _ = service;
