@@ -9,6 +9,9 @@ import { declaredLength } from "./declared-length.ts";
 /** A body that is declared with no more is read at once. */
 const SMALL_BYTES = 64 * 1024;
 
+/** Turns of the event loop after which a reading that has no result waits for the client. */
+const ARRIVAL_TURNS = 2;
+
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
 /** Who sends a body, and what to do when it has to end. */
@@ -45,6 +48,7 @@ export class RequestBody implements AdmittedBody {
   #reader: Reader | null = null;
   #whole: Promise<ArrayBuffer> | null = null;
   #hasBegun = false;
+  #isAwaited = false;
   #isOver = false;
   #isStopped = false;
 
@@ -58,6 +62,10 @@ export class RequestBody implements AdmittedBody {
   /** Whether all of it has been read. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  get mayBeUnread(): boolean {
+    return !this.isSmall && !this.#isAwaited && !this.#isOver && !this.#isStopped;
   }
 
   /** Whether so little is declared that it is read at once, which costs less than to read it as it arrives. */
@@ -101,7 +109,9 @@ export class RequestBody implements AdmittedBody {
     if (this.#isOver) return null;
     if (this.#hasBegun) await nextTurn();
     let length = 0;
+    const reading = { isOver: false };
     this.arrival.beginWait();
+    if (!this.isSmall) void this.#awaitClient(reading);
     try {
       const bytes = this.isSmall ? await this.#readAtOnce() : await this.#readOn();
       length = bytes?.length ?? 0;
@@ -110,8 +120,15 @@ export class RequestBody implements AdmittedBody {
       this.#isOver = true;
       throw brokeOff(error);
     } finally {
+      reading.isOver = true;
+      this.#isAwaited = false;
       this.arrival.endWait(length);
     }
+  }
+
+  async #awaitClient(reading: { readonly isOver: boolean }): Promise<void> {
+    for (let turn = 0; turn < ARRIVAL_TURNS; turn++) await nextTurn();
+    if (!reading.isOver) this.#isAwaited = true;
   }
 
   /** The server ends such a reading when the request is answered. */

@@ -7,7 +7,8 @@ export interface UploadBudget {
   readonly heldBytes: number;
   /**
    * Lets a body in if there is room for it now. Room is taken only by what arrives: nobody can take it by announcing
-   * something. Where there is no room, the bodies that have stood still longest are ended to make it: first those of
+   * something. But what has arrived may be in the runtime's buffers, where nobody has read it yet: that is counted against
+   * those who come later. Where there is no room, the bodies that have stood still longest are ended to make it: first those of
    * the same address, when that has no room left, then anybody's.
    *
    * @param declaredBytes 0 where nothing is declared.
@@ -20,6 +21,8 @@ export interface AdmittedBody {
   /** The client's. */
   readonly address: string;
   readonly arrival: Pick<Arrival, "stillMs">;
+  /** Whether bytes of it may have arrived that nobody has read yet. */
+  readonly mayBeUnread: boolean;
   /** Answers the request with `error` and reads its body no further. Called at most once. */
   end(error: ServiceError): void;
 }
@@ -37,6 +40,8 @@ export interface Holding extends Disposable {
 const MIB = 1024 * 1024;
 /** What an upload holds that is passed on as it arrives: a few pieces between the socket and the store, as measured. */
 const STREAMED_BYTES = 4 * MIB;
+/** What the runtime reads ahead of a body that nobody reads, as measured. */
+const READ_AHEAD_BYTES = MIB;
 /** The share of the whole that one address may hold: a quarter, but not less than one upload of any kind takes. */
 const SHARES = 4;
 const MIN_SHARE_BYTES = 17 * MIB;
@@ -48,6 +53,7 @@ const MIN_STILL_MS = 2_000;
 
 interface Held {
   readonly body: AdmittedBody;
+  readonly readAheadBytes: number;
   bytes: number;
   /** Whether what arrives is not counted any more. */
   isOver: boolean;
@@ -55,6 +61,7 @@ interface Held {
 
 export function createUploadBudget(maxBytes: number): UploadBudget {
   const shareBytes = Math.max(maxBytes / SHARES, Math.min(maxBytes, MIN_SHARE_BYTES));
+  const admitted = new Set<Held>();
   const holders = new Set<Held>();
   const heldByAddress = new Map<string, number>();
   let held = 0;
@@ -63,6 +70,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
 
   function giveBack(holder: Held): void {
     holder.isOver = true;
+    admitted.delete(holder);
     take(holder, -holder.bytes);
   }
 
@@ -77,13 +85,24 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     else holders.delete(holder);
   }
 
-  function requireRoom(holder: Held, bytes: number): void {
+  function requireRoom(holder: Held, bytes: number, unread = { ofAddress: 0, ofAll: 0 }): void {
     const { address } = holder.body;
     const extra = holder.bytes + bytes <= SMALL_BYTES ? 1 + SMALL_EXTRA : 1;
     const isFree =
-      makeRoom(heldBy(address) + bytes - shareBytes * extra, holder, address) &&
-      makeRoom(held + bytes - maxBytes * extra, holder, null);
+      makeRoom(heldBy(address) + unread.ofAddress + bytes - shareBytes * extra, holder, address) &&
+      makeRoom(held + unread.ofAll + bytes - maxBytes * extra, holder, null);
     if (!isFree) throw new ServiceError("service_unavailable", "Too much is being uploaded at the moment");
+  }
+
+  /** What may have arrived of the bodies that are let in already, beyond what they hold. */
+  function unreadBeside({ address }: AdmittedBody): { ofAddress: number; ofAll: number } {
+    const unread = { ofAddress: 0, ofAll: 0 };
+    for (const { body, bytes, readAheadBytes } of admitted) {
+      if (bytes >= readAheadBytes || !body.mayBeUnread) continue;
+      unread.ofAll += readAheadBytes - bytes;
+      if (body.address === address) unread.ofAddress += readAheadBytes - bytes;
+    }
+    return unread;
   }
 
   /**
@@ -124,8 +143,10 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
       return held;
     },
     admit(body, declaredBytes) {
-      const holder: Held = { body, bytes: 0, isOver: false };
-      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES));
+      const readAheadBytes = Math.min(declaredBytes || READ_AHEAD_BYTES, READ_AHEAD_BYTES);
+      const holder: Held = { body, readAheadBytes, bytes: 0, isOver: false };
+      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES), unreadBeside(body));
+      admitted.add(holder);
       return {
         arrived(bytes, waitingBytes) {
           const needed = Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes) - holder.bytes;

@@ -469,7 +469,10 @@ describe("the turn to read a large upload", () => {
   test("is given back by an upload that is refused in the middle", async () => {
     const readingTurns = one();
     const budget = createUploadBudget(4 * MIB);
-    const other = budget.admit({ address: "192.0.2.1", arrival: { stillMs: 0 }, end: () => {} }, 1);
+    const other = budget.admit(
+      { address: "192.0.2.1", arrival: { stillMs: 0 }, mayBeUnread: false, end: () => {} },
+      1,
+    );
     const options = { maxBackupBytes: LARGE.length, budget, readingTurns };
     const error = await withUpload(request(), schema, options, async (_payload, backup) => {
       other.arrived(3 * MIB, 0);

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { CollectedBytes } from "../../src/http/collected-bytes.ts";
 import { Part } from "../../src/http/part.ts";
 import { requestBodyOf } from "../../src/http/request-body.ts";
+import { createUploadBudget } from "../../src/limits/upload-budget.ts";
 import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 
 /** Reads bodies as the service does, and counts. */
 function countingServer() {
@@ -36,6 +39,39 @@ describe("a body in chunks of one byte", () => {
     expect((await connection.answer()).status).toBe(200);
     expect(server.counted.bytes).toBe(CHUNKS);
     expect(server.counted.reads).toBeLessThan(CHUNKS / 100);
+  });
+});
+
+describe("a body", () => {
+  const someTurns = async () => {
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+  };
+
+  test("may be here unread, but for while the service waits for its client", async () => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const body = requestBodyOf(new Request("http://localhost/", { method: "POST", body: readable }));
+    expect(body.mayBeUnread).toBe(true);
+    const reading = body.read();
+    await someTurns();
+    expect(body.mayBeUnread).toBe(false);
+    void writer.write(new Uint8Array(10));
+    expect((await reading)?.length).toBe(10);
+    expect(body.mayBeUnread).toBe(true);
+    void writer.close();
+    expect(await body.read()).toBeNull();
+    await someTurns();
+    expect(body.mayBeUnread).toBe(false);
+  });
+
+  test("that nobody has read yet leaves no room for more than can be read ahead", () => {
+    const budget = createUploadBudget(20 * MIB);
+    const admit = () => {
+      const request = new Request("http://localhost/", { method: "POST", body: new Blob().stream() });
+      budget.admit(requestBodyOf(request), 15 * MIB);
+    };
+    for (let count = 0; count < 14; count++) admit();
+    expect(admit).toThrow(expect.objectContaining({ code: "service_unavailable" }));
   });
 });
 

@@ -114,7 +114,10 @@ for (const driver of DRIVERS)
         env: { MAX_IN_FLIGHT_UPLOAD_BYTES: String(17 * MIB) },
       });
       const { uploadBudget } = small.services;
-      using other = uploadBudget.admit({ address: "", arrival: { stillMs: 0 }, end: () => {} }, 0);
+      using other = uploadBudget.admit(
+        { address: "", arrival: { stillMs: 0 }, mayBeUnread: false, end: () => {} },
+        0,
+      );
       other.arrived(17 * MIB, 17 * MIB);
       const answer = await writeThenRead(small.url, declared("/v1/create", UPLOAD, 15 * MIB));
       expect([statusOf(answer), codeOf(answer)]).toEqual([503, "service_unavailable"]);

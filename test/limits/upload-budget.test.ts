@@ -12,12 +12,17 @@ let lastAddress = 0;
 /** An upload of 15 MiB, from an address of its own if none is given. */
 function admitted(
   budget: UploadBudget,
-  { address = `client ${++lastAddress}`, clock = new SettableClock(), declaredBytes = 15 * MIB } = {},
+  {
+    address = `client ${++lastAddress}`,
+    clock = new SettableClock(),
+    declaredBytes = 15 * MIB,
+    mayBeUnread = false,
+  } = {},
 ) {
   const arrival = new Arrival(clock);
   const ended: string[] = [];
-  const body = { address, arrival, end: ({ code }: { code: string }) => void ended.push(code) };
-  return { holding: budget.admit(body, declaredBytes), arrival, ended };
+  const body = { address, arrival, mayBeUnread, end: ({ code }: { code: string }) => void ended.push(code) };
+  return { body, holding: budget.admit(body, declaredBytes), arrival, ended };
 }
 
 const uploads = (budget: UploadBudget, count: number, options: Parameters<typeof admitted>[1] = {}) =>
@@ -44,6 +49,27 @@ describe("the memory for uploads", () => {
     expect(budget.heldBytes).toBe(500);
     admitted(budget).holding.arrived(9 * MIB, 0);
     expect(budget.heldBytes).toBe(4 * MIB + 500);
+  });
+
+  test("counts what may have arrived of bodies that nobody has read, until they turn out to wait", () => {
+    const budget = createUploadBudget(20 * MIB); // a share is 17
+    const unread = uploads(budget, 14, { address: "one", mayBeUnread: true });
+    expect(() => admitted(budget, { address: "one" })).toThrow(unavailable);
+    const others = uploads(budget, 3, { mayBeUnread: true });
+    expect(() => admitted(budget)).toThrow(unavailable);
+    admitted(budget, { declaredBytes: 64 * KIB }); // small ones have an eighth more
+    for (const { holding } of others) holding[Symbol.dispose]();
+    for (const { body } of unread) body.mayBeUnread = false;
+    admitted(budget, { address: "one" });
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("does not count that twice once it is read, nor beyond what is declared", () => {
+    const budget = createUploadBudget(20 * MIB);
+    for (const { holding } of uploads(budget, 4, { mayBeUnread: true })) holding.arrived(2 * MIB, 0);
+    uploads(budget, 16, { mayBeUnread: true, declaredBytes: 512 * KIB });
+    admitted(budget);
+    expect(() => admitted(budget, { declaredBytes: 5 * MIB })).not.toThrow();
   });
 
   test("is asked for more by an upload that has to wait for its payload", () => {
