@@ -49,6 +49,8 @@ export class RequestBody implements AdmittedBody {
   #whole: Promise<ArrayBuffer> | null = null;
   #hasBegun = false;
   #isAwaited = false;
+  /** What the last reading had. Before the first one there may be any number. */
+  #lastBytes = Number.POSITIVE_INFINITY;
   #isOver = false;
   #isStopped = false;
 
@@ -64,8 +66,10 @@ export class RequestBody implements AdmittedBody {
     return this.#isOver;
   }
 
+  /** Not of one whose client sends little at a time, or it could keep others out by that. */
   get mayBeUnread(): boolean {
-    return !this.isSmall && !this.#isAwaited && !this.#isOver && !this.#isStopped;
+    const isGoing = !this.#isOver && !this.#isStopped;
+    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BYTES;
   }
 
   /** Whether so little is declared that it is read at once, which costs less than to read it as it arrives. */
@@ -121,6 +125,7 @@ export class RequestBody implements AdmittedBody {
       throw brokeOff(error);
     } finally {
       reading.isOver = true;
+      this.#lastBytes = length;
       this.#isAwaited = false;
       this.arrival.endWait(length);
     }
