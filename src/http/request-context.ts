@@ -12,7 +12,7 @@ import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
 import { trackBody } from "./request-body.ts";
 import { startTimeLimit } from "./time-limit.ts";
-import { type DiscardLimits, withUnreadBody } from "./unread-body.ts";
+import { createUnreadBodies, type DiscardLimits } from "./unread-body.ts";
 
 /** What is known about a request while it is answered. */
 export interface RequestContext {
@@ -90,6 +90,7 @@ export function withRequestContext(
   { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
   handle: Handle,
 ): HandleFrom {
+  const withUnreadBody = createUnreadBodies(discardLimits);
   const cors = createCors(config.server.cors, methodsOf);
   return async (request, peerAddress) => {
     const startedMs = performance.now();
@@ -135,7 +136,7 @@ export function withRequestContext(
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;
     record(request, context, response, performance.now() - startedMs);
-    return withUnreadBody(request, response, discardLimits);
+    return withUnreadBody(request, response);
   };
 
   async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {

@@ -12,34 +12,69 @@ export interface DiscardLimits {
 /** More than the largest upload takes, and long enough for it on a link of 12 Mbit/s. */
 export const DISCARD_LIMITS: DiscardLimits = { maxBytes: 32 * 1024 * 1024, maxMs: 10_000, maxStillMs: 2_000 };
 
+/** The runtime reads some MiB ahead of each body, so only so many are discarded at a time, and so many of one address. */
+const MAX_DISCARDED = 128;
+const MAX_DISCARDED_PER_ADDRESS = 32;
+
 const WITHOUT_CONTENT = new Set([204, 304]);
+
+/** Says what becomes of a response whose request may have more body. */
+export type WithUnreadBody = (request: Request, response: Response) => Promise<Response>;
 
 /**
  * The response to a request whose body may not have been read to its end. On a connection that stays open the server
  * discards the rest. One that is to be closed would be reset, and the response lost with it, if it were closed while the
  * client still writes (RFC 9112 §9.6). So the end of the response, and with it the closing, waits until the rest has
- * been read, within `limits`.
+ * been read, within `limits`; but where too many bodies are being discarded already the connection is closed at once.
  */
-export async function withUnreadBody(
+export function createUnreadBodies(limits: DiscardLimits): WithUnreadBody {
+  const places = new DiscardPlaces();
+  return (request, response) => withUnreadBody(request, response, limits, places);
+}
+
+async function withUnreadBody(
   request: Request,
   response: Response,
   limits: DiscardLimits,
+  places: DiscardPlaces,
 ): Promise<Response> {
   const body = requestBodyOf(request);
   if (body.isOver || !hasBody(request)) return response;
   body.stop();
   const hasContent = request.method !== "HEAD" && !WITHOUT_CONTENT.has(response.status);
   const isToBeClosed = closesConnection(request.headers) || closesConnection(response.headers);
-  if (!hasContent || !isToBeClosed) {
+  if (!hasContent || !isToBeClosed || !places.take(body.address)) {
     await body.cancel();
     return response;
   }
   const { status, headers } = response;
   headers.delete("content-length"); // the end of the response is not that of its content
+  const discarding = discard(body, limits).finally(() => places.giveBack(body.address));
   return new Response(
-    followedBy(await response.bytes(), () => discard(body, limits)),
+    followedBy(await response.bytes(), () => discarding),
     { status, headers },
   );
+}
+
+class DiscardPlaces {
+  readonly #taken = new Map<string, number>();
+  #total = 0;
+
+  /** Whether there was a place. */
+  take(address: string): boolean {
+    const taken = this.#taken.get(address) ?? 0;
+    if (this.#total >= MAX_DISCARDED || taken >= MAX_DISCARDED_PER_ADDRESS) return false;
+    this.#total++;
+    this.#taken.set(address, taken + 1);
+    return true;
+  }
+
+  giveBack(address: string): void {
+    const left = (this.#taken.get(address) ?? 0) - 1;
+    this.#total--;
+    if (left > 0) this.#taken.set(address, left);
+    else this.#taken.delete(address);
+  }
 }
 
 /** RFC 9112 §6.3: a request without either header has none. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { DRIVERS } from "../drivers.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
-import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
+import { chunk, head, LAST_CHUNK, openConnection, type RawConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -195,6 +195,34 @@ for (const driver of DRIVERS.slice(0, 1))
       await connection.write(head("POST", "/nowhere", { ...CLOSE, "content-length": MIB }));
       await connection.ended();
       expect(connection.received()).toContain('"code":"not_found"');
+    });
+
+    test("is of so many bodies at a time that one address leaves room for others", async () => {
+      const discardLimits = { maxBytes: LONG_MS, maxMs: LONG_MS, maxStillMs: LONG_MS };
+      await using service = await startService(driver, {
+        discardLimits,
+        env: { TRUSTED_PROXY_HOPS: "1" },
+      });
+      const unwanted = async (address: string) => {
+        const connection = await openConnection(service.url);
+        const headers = { ...CLOSE, "x-forwarded-for": address, "content-length": MIB };
+        await connection.write(head("POST", "/nowhere", headers));
+        while (!connection.received().includes("not_found")) await Bun.sleep(1);
+        return connection;
+      };
+      const isWhole = (connection: RawConnection) => /content-length: /i.test(connection.received());
+      const discarded = await Promise.all(Array.from({ length: 32 }, () => unwanted("192.0.2.1")));
+      expect(discarded.filter(isWhole)).toEqual([]);
+      using refused = await unwanted("192.0.2.1");
+      await refused.ended();
+      using other = await unwanted("192.0.2.2");
+      expect(isWhole(other)).toBe(false);
+
+      await discarded[0]?.write(new Uint8Array(MIB));
+      await discarded[0]?.ended();
+      using next = await unwanted("192.0.2.1");
+      expect(isWhole(next)).toBe(false);
+      for (const connection of discarded) connection[Symbol.dispose]();
     });
 
     test("takes none of the memory for uploads", async () => {
