@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { freePort } from "./free-port.ts";
 import { JAVA, requireProgram } from "./system-packages.ts";
 
 /**
@@ -55,12 +56,6 @@ export async function startDynamoDb(): Promise<string> {
     await Bun.sleep(50);
   }
   return url;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }
 
 async function answers(url: string): Promise<boolean> {
