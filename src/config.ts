@@ -263,12 +263,17 @@ function awsStorage(read: EnvironmentReader): AwsStorageConfig {
 }
 
 function webauthn(read: EnvironmentReader, developmentOrigin: string | null): WebAuthnConfig {
-  const rpId = read.defaultOrRequired("WEBAUTHN_RP_ID", developmentOrigin === null ? null : "localhost");
+  const rpId =
+    developmentOrigin === null
+      ? read.required("WEBAUTHN_RP_ID", "outside development: a domain name, such as example.com")
+      : read.text("WEBAUTHN_RP_ID", "localhost");
   if (rpId !== "" && !DOMAIN_NAME.test(rpId))
     read.problem(`WEBAUTHN_RP_ID must be a domain name in lower case, not "${rpId}"`);
   const origins = read.list("WEBAUTHN_ORIGINS") ?? (developmentOrigin === null ? null : [developmentOrigin]);
   if (origins === null)
-    read.problem("WEBAUTHN_ORIGINS is required: comma-separated, such as https://example.com");
+    read.problem(
+      "WEBAUTHN_ORIGINS is required outside development: comma-separated, such as https://example.com",
+    );
   for (const origin of origins ?? [])
     if (!isWebAuthnOrigin(origin))
       read.problem(

@@ -32,15 +32,11 @@ export class EnvironmentReader {
     return this.optional(name) ?? fallback;
   }
 
-  /** @param because goes on after "is required". */
-  required(name: string, because = ""): string {
+  /** @param because follows "is required" in the message. */
+  required(name: string, because: string): string {
     const value = this.optional(name);
-    if (value === null) this.problem(`${name} is required ${because}`.trimEnd());
+    if (value === null) this.problem(`${name} is required ${because}`);
     return value ?? "";
-  }
-
-  defaultOrRequired(name: string, fallback: string | null): string {
-    return fallback === null ? this.required(name) : this.text(name, fallback);
   }
 
   /** Comma-separated; `null` when it is not set. */

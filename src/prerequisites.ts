@@ -40,14 +40,17 @@ export function dependencyProblem(kinds: readonly DependencyKind[], root: string
   if (first === undefined) return null;
   const [name, version] = first;
   const found = installedVersion(root, name);
-  const others = wrong.length === 1 ? "" : `, nor ${wrong.length - 1} others,`;
   const what =
     found === null
-      ? `${name}${others} is not installed`
+      ? `${name} is not installed`
       : `${name} is installed as ${found}, and ${version} is needed`;
+  const others = wrong.length === 1 ? "" : ` (and ${wrong.length - 1} more)`;
+  const variant = kinds.includes("devDependencies")
+    ? ""
+    : " (with --production where the service is only run)";
   return (
-    `Dependencies are missing: ${what}.\n` +
-    `Install them with: bun install --frozen-lockfile${kinds.includes("devDependencies") ? "" : " (with --production where the service is only run)"}`
+    `Dependencies are missing: ${what}${others}.\n` +
+    `Install them with: bun install --frozen-lockfile${variant}`
   );
 }
 

@@ -61,7 +61,7 @@ function targetOf(args: readonly string[]) {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [folder = "", ...others] = positionals;
   if (!values.help && (folder === "" || others.length > 0))
-    throw new Error("exactly one folder is to be named");
+    throw new Error("name one target folder");
   return { ...values, folder };
 }
 

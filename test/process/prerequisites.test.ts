@@ -16,7 +16,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["src/main.ts"],
   ["test", "test/lazy.test.ts"],
 ];
-const INSTALLS = ["dev", "test", "check", "prove"];
+const INSTALLS = ["dev", "test", "check", "check:static", "prove"];
 
 describe("a Bun", () => {
   const engines = { bun: ">=1.4.5" };
@@ -58,7 +58,10 @@ describe("dependencies", () => {
       );
       await Bun.write(join(folder, "node_modules/a/package.json"), '{"version":"1.2.2"}');
       expect(dependencyProblem(["dependencies"], folder)).toContain(
-        "a is installed as 1.2.2, and 1.2.3 is needed",
+        "a is installed as 1.2.2, and 1.2.3 is needed.\n",
+      );
+      expect(dependencyProblem(["devDependencies", "dependencies"], folder)).toContain(
+        "b is not installed (and 1 more).\n",
       );
       await Bun.write(join(folder, "node_modules/a/package.json"), '{"version":"1.2.3"}');
       expect(dependencyProblem(["dependencies"], folder)).toBeNull();
