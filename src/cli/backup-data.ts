@@ -60,8 +60,7 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
 function targetOf(args: readonly string[]) {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [folder = "", ...others] = positionals;
-  if (!values.help && (folder === "" || others.length > 0))
-    throw new Error("name one target folder");
+  if (!values.help && (folder === "" || others.length > 0)) throw new Error("name one target folder");
   return { ...values, folder };
 }
 
