@@ -11,7 +11,7 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from "jose";
-import type { Clock } from "../clock.ts";
+import { type Clock, type Instant, instantOf, msSince } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 
 /** Keys are used for this long after they were fetched, also through an outage of the issuer. */
@@ -20,7 +20,7 @@ const MAX_AGE_MS = 60 * 60 * 1000;
 const FRESH_FOR_MS = 60 * 1000;
 /** Anybody can send a token with an unknown `kid`, so they make us fetch only this often. */
 const UNKNOWN_KID_PAUSE_MS = 30 * 1000;
-/** How long a failed background refresh is let rest. */
+/** How long after a failed background refresh the next one may start. */
 const FAILURE_PAUSE_MS = 5 * 1000;
 const DEFAULT_TIMEOUT_MS = 5 * 1000;
 
@@ -53,25 +53,17 @@ export function createJwks({
   fetch = globalThis.fetch,
   timeoutMs = DEFAULT_TIMEOUT_MS,
 }: JwksOptions): Jwks {
-  let cached: { readonly keys: KeySet; readonly fetchedAt: Moment } | null = null;
+  let cached: { readonly keys: KeySet; readonly fetchedAt: Instant } | null = null;
   let running: Promise<KeySet> | null = null;
-  let failure: { readonly error: unknown; readonly at: Moment } | null = null;
-  let unknownKidAt: Moment | null = null;
+  let failure: { readonly error: unknown; readonly at: Instant } | null = null;
+  let unknownKidAt: Instant | null = null;
 
-  /** As `clock` tells it, which may be put back, and as time passed, which may not count sleep. */
-  function moment() {
-    return { nowMs: clock.nowMs(), elapsedMs: clock.elapsedMs() };
-  }
-  type Moment = ReturnType<typeof moment>;
-
-  /** Milliseconds since then, or more. */
-  function since(then: Moment | null): number {
-    if (then === null) return Number.POSITIVE_INFINITY;
-    const { nowMs, elapsedMs } = moment();
-    return Math.max(nowMs - then.nowMs, elapsedMs - then.elapsedMs);
+  /** Milliseconds; `Infinity` for `null`. */
+  function since(then: Instant | null): number {
+    return then === null ? Number.POSITIVE_INFINITY : msSince(then, clock);
   }
 
-  /** Fetches the keys; who comes while a fetch is running waits for that one. */
+  /** Fetches the keys. Calls during a fetch share it. */
   function refresh(): Promise<KeySet> {
     running ??= fetchAndKeep().finally(() => {
       running = null;
@@ -82,11 +74,11 @@ export function createJwks({
   async function fetchAndKeep(): Promise<KeySet> {
     try {
       const keys = await fetchKeys(url, fetch, timeoutMs);
-      cached = { keys, fetchedAt: moment() };
+      cached = { keys, fetchedAt: instantOf(clock) };
       failure = null;
       return keys;
     } catch (error) {
-      failure = { error, at: moment() };
+      failure = { error, at: instantOf(clock) };
       throw unavailable(url, error);
     }
   }
@@ -104,13 +96,13 @@ export function createJwks({
     return { keys: cached.keys, fetched: false };
   }
 
-  /** The keys after a look whether the issuer has a new one. */
+  /** The keys, fetched again in case the issuer has a new one. */
   async function keysForUnknownKid(known: KeySet): Promise<KeySet> {
     if (running === null && since(unknownKidAt) < UNKNOWN_KID_PAUSE_MS) {
       if (failure !== null) throw unavailable(url, failure.error);
       return known;
     }
-    unknownKidAt = moment();
+    unknownKidAt = instantOf(clock);
     return refresh();
   }
 

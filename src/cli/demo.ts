@@ -1,5 +1,6 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs } from "node:util";
+import { isLoopbackHost } from "../loopback.ts";
 import { AnswerError, ApiClient, type Exchange } from "./api-client.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
@@ -70,8 +71,8 @@ function optionsOrExit() {
 }
 
 /** Passkeys are not used at addresses: this machine is `localhost` to them. */
-function originOf({ origin, hostname, port }: URL): string {
-  return /^(127\.|\[::1\]$)/.test(hostname) ? `http://localhost${port === "" ? "" : `:${port}`}` : origin;
+function originOf({ origin, protocol, hostname, port }: URL): string {
+  return isLoopbackHost(hostname) ? `${protocol}//localhost${port === "" ? "" : `:${port}`}` : origin;
 }
 
 function show(exchange: Exchange): void {

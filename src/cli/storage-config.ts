@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, type Environment, loadConfig, type StorageConfig } from "../config.ts";
+import { DATABASE } from "../storage/local/layout.ts";
 
 /**
  * Where the backups are: only the variables that say so are read, since whoever looks after the storage often has none
@@ -22,7 +23,7 @@ export function loadStorageConfig(env: Environment): StorageConfig {
  */
 export async function requireDatabase(dataDir: string): Promise<void> {
   try {
-    await stat(join(dataDir, "records.sqlite"));
+    await stat(join(dataDir, DATABASE));
   } catch (error) {
     throw new Error(`there are no backups in ${dataDir}: set DATA_DIR to the data folder of the service`, {
       cause: error,

@@ -3,11 +3,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { Arrival } from "../limits/arrival.ts";
-import type { AdmittedBody } from "../limits/upload-budget.ts";
+import { type AdmittedBody, SMALL_BODY_BYTES } from "../limits/upload-budget.ts";
 import { declaredLength } from "./declared-length.ts";
-
-/** A body that is declared with no more is read at once. */
-const SMALL_BYTES = 64 * 1024;
 
 /** Turns of the event loop after which a reading that has no result waits for the client. */
 const ARRIVAL_TURNS = 2;
@@ -69,13 +66,13 @@ export class RequestBody implements AdmittedBody {
   /** Not of one whose client sends little at a time, or it could keep others out by that. */
   get mayBeUnread(): boolean {
     const isGoing = !this.#isOver && !this.#isStopped;
-    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BYTES;
+    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BODY_BYTES;
   }
 
-  /** Whether so little is declared that it is read at once, which costs less than to read it as it arrives. */
+  /** Whether the declared length is small enough to buffer the body, which costs less than to read it as it arrives. */
   get isSmall(): boolean {
     const declared = declaredLength(this.#request.headers);
-    return declared !== null && declared <= SMALL_BYTES;
+    return declared !== null && declared <= SMALL_BODY_BYTES;
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { TooManyRequests } from "./rate-limiter.ts";
+import { MIN_BYTES_PER_SECOND } from "./request-time.ts";
 
 export interface AnswersInFlightOptions {
   readonly clock: Clock;
@@ -42,8 +43,7 @@ interface Place {
   sent: { readonly answer: SentAnswer; readonly deadlineMs: number } | null;
 }
 
-/** As for uploads: a slower reader is broken off, but never within `MIN_READING_MS`. */
-const MIN_BYTES_PER_SECOND = 64 * 1024;
+/** A reader slower than `MIN_BYTES_PER_SECOND` has this much time more. */
 const MIN_READING_MS = 30_000;
 /** What a slow but healthy connection needs to drain a full socket buffer, which then shows as progress. */
 const MAX_IDLE_UNDER_PRESSURE_S = 20;

@@ -1,8 +1,11 @@
 /** How long a request may take, where an upload is given the time that a slow link needs. */
 import type { Arrival } from "./arrival.ts";
 
-/** What an upload has to arrive with on average. Only the time that it takes beyond that counts. */
-const MIN_BYTES_PER_S = 64 * 1024;
+/**
+ * The slowest average rate of a client. Of an upload only the time beyond that counts; a slower reader of a large answer
+ * is broken off (answers-in-flight.ts).
+ */
+export const MIN_BYTES_PER_SECOND = 64 * 1024;
 /** No upload takes longer, whatever its rate. */
 const MAX_UPLOAD_MS = 5 * 60 * 1000;
 
@@ -17,6 +20,6 @@ export function remainingMs(
   upload: Pick<Arrival, "bytes" | "waitedMs"> | null,
 ): number {
   if (upload === null) return timeoutMs - elapsedMs;
-  const uncountedMs = Math.min(upload.waitedMs, (upload.bytes / MIN_BYTES_PER_S) * 1000);
+  const uncountedMs = Math.min(upload.waitedMs, (upload.bytes / MIN_BYTES_PER_SECOND) * 1000);
   return Math.min(timeoutMs - (elapsedMs - uncountedMs), MAX_UPLOAD_MS - elapsedMs);
 }

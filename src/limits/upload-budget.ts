@@ -46,7 +46,7 @@ const READ_AHEAD_BYTES = MIB;
 const SHARES = 4;
 const MIN_SHARE_BYTES = 17 * MIB;
 /** Bodies up to this size have an eighth more, so that uploads cannot keep out all other requests. */
-const SMALL_BYTES = 64 * 1024;
+export const SMALL_BODY_BYTES = 64 * 1024;
 const SMALL_EXTRA = 1 / 8;
 /** A body that stands still for less is not ended. */
 const MIN_STILL_MS = 2_000;
@@ -87,7 +87,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
 
   function requireRoom(holder: Held, bytes: number, unread = { ofAddress: 0, ofAll: 0 }): void {
     const { address } = holder.body;
-    const extra = holder.bytes + bytes <= SMALL_BYTES ? 1 + SMALL_EXTRA : 1;
+    const extra = holder.bytes + bytes <= SMALL_BODY_BYTES ? 1 + SMALL_EXTRA : 1;
     const isFree =
       makeRoom(heldBy(address) + unread.ofAddress + bytes - shareBytes * extra, holder, address) &&
       makeRoom(held + unread.ofAll + bytes - maxBytes * extra, holder, null);

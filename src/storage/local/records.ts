@@ -2,7 +2,7 @@
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as nextTick } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { eq, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../clock.ts";
@@ -158,7 +158,7 @@ class LocalRecords implements RecordStore, MarkedRecords {
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.backupId;
-      await nextTick(); // the queries are synchronous, and requests wait
+      await nextTurn(); // the queries are synchronous, and requests wait
     }
   }
 
@@ -184,7 +184,7 @@ class LocalRecords implements RecordStore, MarkedRecords {
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.factor;
-      await nextTick();
+      await nextTurn();
     }
   }
 
@@ -332,7 +332,7 @@ class LocalRecords implements RecordStore, MarkedRecords {
       );
       swept += batch.length;
       if (batch.length < SWEEP_BATCH) return swept;
-      await nextTick();
+      await nextTurn();
     }
   }
 
