@@ -13,9 +13,9 @@ import { version } from "./version.ts";
 export interface AppOptions {
   /** How long a request may take until its answer begins; 30 s if not given. */
   readonly timeoutMs?: number;
-  /** What that is measured with; the system's if not given. */
+  /** The clock that measures it; the system's if not given. */
   readonly clock?: Pick<Clock, "elapsedMs">;
-  /** How much is read of a body that nobody wants. */
+  /** How much of a body is read only to be discarded. */
   readonly discardLimits?: DiscardLimits;
 }
 
@@ -28,7 +28,7 @@ export interface App {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** How the router reads paths: to the letter, and behind hosts of any length. */
+/** How the router reads paths: without a second form for a trailing slash, and behind hosts of any length. */
 export const ROUTER_OPTIONS = { strictPath: true, handler: { standardHostname: false } } as const;
 
 /** Reads no environment and opens no port. */

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-/** Runs `run` when its last result came `ms` ago or earlier; who asks before, or while it runs, shares that one. */
+/** Calls `run` at most once in `ms` after its last result. Calls in between or while it runs share a result. */
 export function atMostEvery<T>(ms: number, clock: Clock, run: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | null = null;
   let endedAtMs: number | null = null;

@@ -6,7 +6,7 @@
 /** Bytes as they come. */
 export interface Chunks extends AsyncIterable<Uint8Array> {
   next(): Promise<IteratorResult<Uint8Array, undefined>>;
-  /** Lets go of where they come from. */
+  /** Closes the source. */
   return(): Promise<IteratorResult<Uint8Array, undefined>>;
   [Symbol.asyncIterator](): Chunks;
 }

@@ -49,14 +49,14 @@ export interface OidcProviderConfig {
 
 /** `null`: accounts of that provider are not accepted. */
 export interface OidcConfig {
-  /** Whether the service itself issues id_tokens, for whoever asks: in development only. */
+  /** Whether the service itself issues id_tokens, to anybody: in development only. */
   readonly testIssuer: boolean;
   readonly google: OidcProviderConfig | null;
   readonly apple: OidcProviderConfig | null;
 }
 
 export interface AttestationConfig {
-  /** `report` lets every request through and says what would have been wrong; `off` does not look. */
+  /** `report` lets every request through and says what would have been wrong; `off` checks nothing. */
   readonly mode: "enforce" | "report" | "off";
   /** Where the gateway publishes its keys; `null` when there is no gateway. */
   readonly jwksUrl: string | null;
@@ -80,7 +80,7 @@ export interface RateLimitConfig {
 
 export interface Config {
   readonly environment: AppEnvironment;
-  /** The revision that is running, as `/health` tells it; `null` when it was not given. */
+  /** The revision that is running, for `/health`; `null` when it was not given. */
   readonly revision: string | null;
   readonly server: {
     readonly host: string;
@@ -119,7 +119,7 @@ export interface Config {
   readonly webauthn: WebAuthnConfig;
   readonly oidc: OidcConfig;
   readonly attestation: AttestationConfig;
-  /** Whether whoever creates a backup must prove to hold the key of its account id. */
+  /** Whether a client that creates a backup must prove that it has the key of its account id. */
   readonly enforceBackupAccountProof: boolean;
   /** The API reference at `/docs` and `/openapi.json`. */
   readonly apiReference: boolean;
@@ -282,7 +282,7 @@ function webauthn(read: EnvironmentReader, developmentOrigin: string | null): We
   return { rpId, rpName: read.text("WEBAUTHN_RP_NAME", "Backup Service"), origins: origins ?? [] };
 }
 
-/** An origin as clients spell it, of a secure context: anything else would never be equal to one. */
+/** An origin as clients write it, of a secure context: anything else would never be equal to one. */
 function isWebAuthnOrigin(origin: string): boolean {
   if (/^android:apk-key-hash:[A-Za-z0-9_-]+$/.test(origin)) return true;
   const url = URL.parse(origin);

@@ -1,5 +1,5 @@
 /**
- * Every failure a client can be told about. The codes are part of the wire format and never change; what status
+ * Every failure that an answer can name. The codes are part of the wire format and never change; what status
  * they travel with is decided in one table of the HTTP layer.
  */
 export type ErrorCode =

@@ -27,7 +27,7 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes renames and new entries of a folder durable. It is opened anew each time: another may stand in its place. */
+/** Makes renames and new entries of a folder durable. It is opened each time: another may have taken its place. */
 export async function syncDirectory(path: string): Promise<void> {
   const folder = openSync(path, "r");
   try {

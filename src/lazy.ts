@@ -1,7 +1,4 @@
-/**
- * Has `make` called when its value is first asked for, and the value kept. What it throws is not kept, nor is a promise
- * that rejects: who asks next has it tried again.
- */
+/** Memoises `make`. Throws and rejections are not cached: the next call tries again. */
 export function lazy<T>(make: () => T): () => T {
   let made: { readonly value: T } | null = null;
   return () => {

@@ -1,7 +1,7 @@
-/** Whether the process is to end. It goes on serving for a while then, but is not ready for more. */
+/** Whether the process is shutting down. It still serves for a while, but `/ready` answers 503. */
 export interface Lifecycle {
   readonly isEnding: boolean;
-  /** Has it say so from now on; there is no way back. */
+  /** Makes `isEnding` true, for good. */
   end(): void;
 }
 

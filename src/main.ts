@@ -8,15 +8,15 @@ import { StartError } from "./start-error.ts";
 import { version } from "./version.ts";
 
 /**
- * How long running requests get once the port is closed. An upload over a slow link may take longer and is cut off then,
- * which loses nothing: its client repeats it with the same challenge, and what was stored before is still there.
+ * How long running requests get once the port is closed. An upload over a slow link may take longer and is cut off
+ * then, which loses nothing: its client repeats it with the same challenge, and what was stored before is still there.
  */
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 const SEEN_EVERY_MS = 60 * 60 * 1000;
-/** When there is something to look at again: longer than a request lives. */
+/** Until the next sweep, where this one found blobs to check again: longer than a request lives. */
 const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
-/** After the start has been answered, and whoever waited for that has come. */
+/** After the first requests, which wait for the start, have been answered. */
 const WARM_UP_AFTER_MS = 1_000;
 /** One signal to all processes of a service comes several times: `bun run` passes on what its child got too. */
 const SAME_SIGNAL_MS = 1_000;
@@ -29,7 +29,7 @@ setInterval(() => void markSeen(), SEEN_EVERY_MS).unref();
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
 setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
-announce(); // last: whoever waits for this line may send a signal at once
+announce(); // last: a process that waits for this line may send a signal at once
 
 async function startOrExit(): Promise<{ services: Services; app: App; server: RunningServer }> {
   try {
@@ -99,7 +99,7 @@ async function markSeen(): Promise<void> {
   if (isOneInstallation) await services.seen();
 }
 
-/** The runtime may keep a failure to load for good, so a process with one is better started again. */
+/** The runtime may cache a failure to load for ever: the process ends, so that it is started again. */
 async function warmUp(): Promise<void> {
   try {
     await services.warmUp();

@@ -22,11 +22,12 @@ export interface RunningServer {
 }
 
 /**
- * Connections on which nothing is sent for this long are closed: longer than a request may take, and than the 60 s after
- * which common load balancers give up a connection. It must be them who close it, or they use it just then.
+ * Connections on which nothing is sent for this long are closed: longer than a request may take, and than the 60 s
+ * after which common load balancers close a connection. If the service closed it first, their next request could be
+ * lost.
  */
 export const IDLE_TIMEOUT_S = 75;
-/** An upload has a time limit of its own, and its client may be silent for longer. */
+/** An upload has a time limit of its own (time-limit.ts), and its client may be silent for longer. */
 const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
@@ -47,7 +48,7 @@ export function startServer(
       hostname,
       port,
       reusePort,
-      development: false, // a page with our source is for nobody
+      development: false, // it would answer an error with a page that shows our source
       error(error) {
         const requestId = random.uuid();
         log.error({ err: error, requestId }, "an answer could not be sent");

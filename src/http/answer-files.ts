@@ -1,6 +1,6 @@
 /**
  * Large answers on their way to clients. Each is made as a whole in a temporary file, which the server then sends: so
- * its length is known before its first byte, what goes wrong while it is made can still be told, and a phone that takes
+ * its length is known before its first byte, an error while it is made can still be answered, and a phone that takes
  * minutes to read it holds no memory meanwhile.
  */
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
@@ -94,6 +94,7 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
     },
   };
 }
+
 /** @returns how many bytes these texts have. */
 async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<number> {
   const block = new Uint8Array(BLOCK_BYTES);

@@ -18,7 +18,7 @@ delete it. Main factors (passkey, Google or Apple account, P-256 keypair) recove
 Every authenticated call takes a challenge first: ask the challenge route of the operation, solve the challenge, and
 send the proof together with the token that came with it. A challenge is good for 15 minutes, one operation and one use;
 a call that fails does not use it up. Only where it took too long (408) or a store did not answer (503) may it have been
-done after all; then the same request is told \`already_used\`.
+done after all; then the same request gets \`already_used\`.
 
 Every error, from whatever layer, has the shape \`{"allowRetry", "error": {"code", "message"}}\`. Statuses and codes are
 stable, messages are not. Unknown members of requests are ignored.

@@ -22,7 +22,12 @@ export interface BackupDelivery {
     request: Request,
     backup: { readonly backupId: string; readonly size: number },
   ): {
-    /** @throws ServiceError `service_unavailable` when the disk refuses or its turn takes too long; what `open` throws. */
+    /**
+     * Makes the answer, a large one in turn.
+     *
+     * @throws ServiceError `service_unavailable` when the disk refuses or its turn does not come in time; what `open`
+     *   throws.
+     */
     make(open: () => Promise<RetrievedBackup>): Promise<Pick<Answer, "send">>;
     discard(): Promise<void>;
   };
@@ -30,7 +35,7 @@ export interface BackupDelivery {
 
 /** More at a time would not be made sooner, and would hold more memory. */
 const MAX_MADE = 4;
-/** So that an address never has to wait for another one's answers alone. */
+/** So that the answers to one address never take all turns. */
 const MAX_MADE_PER_ADDRESS = 3;
 /** Clients wait for the answer 30 s at most, of which making it takes some. */
 const MAX_WAIT_MS = 20_000;
@@ -102,7 +107,7 @@ function sent(request: Request, answer: Answer, place: AnswerPlace): Response {
   return answer.send();
 }
 
-/** An answer that nobody waits for any more should not take a turn. */
+/** An answer whose client has gone should not take a turn. */
 function requireClient(request: Request): void {
   if (connectionOf(request)?.isOpen() === false)
     throw new ServiceError("request_timeout", "The client closed the connection");

@@ -65,7 +65,7 @@ async function isEmpty(request: Request): Promise<boolean> {
 
 /**
  * As {@link jsonBody} for a route that needs an attestation, at most 1 MiB. The attestation is about the very bytes
- * that are parsed, and is checked before anything in them is looked at; the route answers what
+ * that are parsed later, and is checked before anything in them is parsed; the route answers what
  * {@link AttestationVerifier.verify} throws.
  */
 export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {

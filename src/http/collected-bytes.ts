@@ -28,7 +28,7 @@ export class CollectedBytes {
     return this.#bytes.length;
   }
 
-  /** Takes over `piece` where it is the first: nobody may write to it afterwards. */
+  /** Takes over `piece` where it is the first: it must not be changed afterwards. */
   add(piece: Uint8Array): void {
     const length = this.#length + piece.length;
     if (this.#length === 0) this.#bytes = piece;

@@ -1,8 +1,7 @@
 /**
- * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). It matters to browsers only, and
- * authorises nobody: there are no cookies, and each call carries a proof of its own.
+ * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). It matters to browsers only,
+ * and authorises nobody: there are no cookies, and each call carries a proof of its own.
  */
-
 import { isLoopbackHost } from "../loopback.ts";
 
 /** The origins whose web pages may call the API. */
@@ -72,7 +71,7 @@ export function createCors(
   };
 }
 
-/** Whether an origin is that of a server on the same machine, spelled as browsers do. */
+/** Whether an origin, as browsers write it, is that of a server on the same machine. */
 function isLoopback(origin: string): boolean {
   const url = URL.parse(origin);
   if (url === null || url.origin !== origin || !/^https?:$/.test(url.protocol)) return false;

@@ -30,11 +30,11 @@ export class UploadParts {
   readonly #limits: UploadLimits;
   /** What ends a part (RFC 2046 §5.1.1). `null` where the content-type names no boundary. */
   readonly #delimiter: Buffer | null;
-  /** The preamble is read like the content of a part that nobody knows. */
+  /** The preamble is read like the content of a part of another name. */
   #state: State = "content";
   #part: Part | null = null;
   #partCount = 0;
-  /** Has arrived and is not understood yet. It begins as if a line had ended, so that the first boundary is one too. */
+  /** Has arrived and is not parsed yet. It begins with a line break, so that the first delimiter is found too. */
   #pending: Buffer = Buffer.from(CRLF);
   /** Whether there is more to search in what is pending. */
   #isSearching = false;
@@ -61,7 +61,7 @@ export class UploadParts {
     try {
       if (this.#delimiter === null) throw malformed(contentTypeProblem(this.#contentType));
       if (this.#isSearching)
-        await nextTurn(); // others get a turn between two steps of a chunk
+        await nextTurn(); // other requests run between two steps of a chunk
       else {
         const chunk = (await this.#source.next()).value;
         if (chunk === undefined) return this.#end();
@@ -97,7 +97,7 @@ export class UploadParts {
     } else this.#pending = Buffer.concat([this.#pending, after]);
   }
 
-  /** Understands one thing more of what is pending; `false` where that takes more bytes. */
+  /** Parses one more element of what is pending; `false` where that takes more bytes. */
   #parse(delimiter: Buffer): boolean {
     switch (this.#state) {
       case "content":
@@ -131,7 +131,7 @@ export class UploadParts {
     return true;
   }
 
-  /** For the part that is being read. */
+  /** Moves pending bytes to the part that is being read. */
   #take(length: number): void {
     if (length > 0) this.#part?.add(this.#pending.subarray(0, length));
     this.#drop(length);

@@ -8,7 +8,7 @@ const DISPOSITION = /^content-disposition[ \t]*:(.*)$/is;
 const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))/g;
 
 /**
- * The name that headers give to a part; `null` for one that nobody can mean.
+ * The name that headers give to a part; `null` for one that is too long to be ours.
  *
  * @throws ServiceError `multipart_error`.
  */

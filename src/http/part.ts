@@ -20,7 +20,7 @@ export class Part {
     this.#maxBytes = maxBytes;
   }
 
-  /** Nobody may write to `piece` afterwards. */
+  /** `piece` must not be changed afterwards. */
   add(piece: Uint8Array): void {
     this.size += piece.length;
     if (this.size > this.#maxBytes) return;

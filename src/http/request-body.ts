@@ -1,4 +1,4 @@
-/** The body of a request as it arrives, for all who read from it. */
+/** The body of a request as it arrives. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
@@ -22,7 +22,7 @@ export interface BodyOptions {
 
 const bodies = new WeakMap<Request, RequestBody>();
 
-/** The body of a request: the same one for all who ask. */
+/** The body of a request: the same object at each call. */
 export function requestBodyOf(request: Request): RequestBody {
   return bodies.get(request) ?? trackBody(request, { address: "", clock: systemClock, end: () => {} });
 }
@@ -34,12 +34,12 @@ export function trackBody(request: Request, options: BodyOptions): RequestBody {
   return body;
 }
 
-/** Counts how the body arrives, and goes on reading it for nobody once its request has been answered. */
+/** Counts how the body arrives, and can read on to discard it once its request has been answered. */
 export class RequestBody implements AdmittedBody {
   readonly address: string;
   readonly arrival: Arrival;
   readonly end: (error: ServiceError) => void;
-  /** Whether it may take the longer the more of it arrives. */
+  /** Whether the time limit grows with what arrives. */
   isUpload = false;
   readonly #request: Request;
   #reader: Reader | null = null;
@@ -88,17 +88,17 @@ export class RequestBody implements AdmittedBody {
     return bytes;
   }
 
-  /** Fails whoever reads, now and later. What else arrives is for {@link skip}. */
+  /** Makes every {@link read} fail, running or later. {@link skip} reads the rest. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** Reads on after {@link stop}, for nobody: the number of bytes; `null` at the end. */
+  /** Reads and discards after {@link stop}: the number of bytes; `null` at the end. */
   async skip(): Promise<number | null> {
     return (await this.#next())?.length ?? null;
   }
 
-  /** Wants no more of it: the server discards what else arrives. */
+  /** Ends the reading: the server discards what else arrives. */
   async cancel(): Promise<void> {
     this.#isStopped = true;
     await this.#reader?.cancel().catch(() => {

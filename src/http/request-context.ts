@@ -17,7 +17,7 @@ import { createUnreadBodies, type DiscardLimits } from "./unread-body.ts";
 /** What is known about a request while it is answered. */
 export interface RequestContext {
   readonly id: string;
-  /** The path it was sent to, as everybody reads it; empty for one that is refused because it has none. */
+  /** The path it was sent to (see path.ts); empty for a request that is refused because it has none. */
   readonly path: string;
   /** The client's, as far as limits are concerned. */
   readonly address: string;
@@ -31,18 +31,18 @@ export interface RequestContext {
   attestationFailure: string | null;
   /** What its body counts against. */
   readonly bodyMemory: UploadBudget;
-  /** Why it is answered before its handler has come to an end, if it is. */
+  /** Why it is answered before its handler has ended, if it is. */
   endedBy: ServiceError | null;
-  /** Ends what is being read for it when it is answered before its handler has come to an end. */
+  /** Stops reading for it when it is answered before its handler has ended. */
   stopReading: (() => void) | null;
 }
 
 export interface RequestContextOptions {
   /** How long a request may take until its answer begins; uploads are given more. */
   readonly timeoutMs: number;
-  /** What that is measured with. */
+  /** The clock that measures it. */
   readonly clock: Pick<Clock, "elapsedMs">;
-  /** How much is read of a body that nobody wants. */
+  /** How much of a body is read only to be discarded. */
   readonly discardLimits: DiscardLimits;
   /** The methods that a path answers; none for a path that is no route. */
   readonly methodsOf: (path: string) => readonly string[];
@@ -76,7 +76,7 @@ export function recordError(context: RequestContext, error: ServiceError): void 
   if (error instanceof TooManyRequests) context.limit = error.limit;
 }
 
-/** Has what is being read for a request end when the request takes too long: nobody may dribble bytes for ever. */
+/** Has `stopReading` called when the request takes too long, so that a slow client cannot keep it for ever. */
 export function onTooLate(request: Request, stopReading: () => void): void {
   const context = contexts.get(request);
   if (context === undefined) return;

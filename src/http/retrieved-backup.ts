@@ -29,20 +29,20 @@ export async function retrievedBackupAnswer(
   const tail = `",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`;
   if (size > IN_MEMORY_BYTES) {
     const reader = content.getReader();
-    const letGo = () =>
+    const cancel = () =>
       reader.cancel().catch(() => {
-        // it has failed, which whoever read it was told
+        // it has failed, and the read has thrown the error
       });
     let isLate = false;
     onTooLate(request, () => {
       isLate = true;
-      void letGo();
+      void cancel();
     });
     try {
       const pieces = wholeOf(reader, size, () => isLate);
       return await answerFiles.make(texts(head, pieces, tail));
     } finally {
-      await letGo();
+      await cancel();
     }
   }
   const text = head + encodeBase64(await Bun.readableStreamToBytes(content)) + tail;

@@ -47,7 +47,7 @@ export function text(options: SchemaOptions = {}) {
 
 /**
  * A text that is kept with a backup, of at most `maxBytes` as the JSON that it is kept as: what is kept of a backup has
- * to fit into one record, however a text is spelt.
+ * to fit into one record, with all escapes.
  */
 function keptText(maxBytes: number, options: SchemaOptions = {}): TUnsafe<string> {
   return Type.Unsafe<string>({ ...options, [Kind]: "KeptText", type: "string", maxLength: maxBytes });

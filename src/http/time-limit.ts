@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Arrival } from "../limits/arrival.ts";
 import { remainingMs } from "../limits/request-time.ts";
 
-/** How often, at least, the time that is left to a request is found out. */
+/** The longest time between two checks of a request. */
 const MAX_CHECK_MS = 1_000;
 
 export interface TimeLimitOptions {

@@ -21,15 +21,15 @@ export interface UploadOptions {
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** What the payload part and the framing may add to the largest backup. */
 const OVERHEAD_BYTES = 1024 * 1024;
-/** A body of this size holds little memory, whoever else is read. */
+/** A body of this size needs no turn: it holds little memory. */
 const UNTURNED_BYTES = 256 * 1024;
 
 /**
  * Reads an upload and hands it to `use`, the backup while it still arrives if the payload came first. `content` fails
- * at its end when the upload is not in order, so whoever stores it must not have committed to it by then.
+ * at its end when the upload is not in order, so `use` must not commit to it before.
  *
- * What is wrong with the upload is told before anything that `use` finds wrong: when `use` fails, the rest is read,
- * unless `use` has let go of it.
+ * Errors of the upload take precedence over errors of `use`: when `use` fails, the rest is read first, unless `use` has
+ * closed it.
  *
  * @throws ServiceError in this order: `content_too_large` for a whole that is; `multipart_error`;
  *   `missing_payload_field`; `content_too_large` for the payload; `invalid_payload`; `missing_backup_field`;
@@ -58,7 +58,7 @@ export async function withUpload<T extends TSchema, Result>(
     while (parts.payload?.isComplete !== true && (await parts.advance()))
       holding.arrived(parts.size, parts.backup?.size ?? 0);
     const payload = await orEndOf(parts, holding, () => parsePayload(parts.payload, schema));
-    turns?.giveBack(); // who is asking may take a while to find out
+    turns?.giveBack(); // checking the proofs in the payload may take a while
     const content = contentOf(parts, maxBackupBytes, holding);
     try {
       return await use(payload, content);
@@ -84,7 +84,7 @@ function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck
   return value;
 }
 
-/** The bytes of the backup, each once: whoever comes later gets what is left. */
+/** The bytes of the backup, each once: a second reader gets the rest. */
 function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding): Chunks {
   let hasMore = true;
   return chunksOf(
@@ -106,7 +106,7 @@ function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding)
   );
 }
 
-/** Where `step` fails, reads to the end of the body first: what is wrong with the framing is told before. */
+/** Where `step` fails, reads to the end of the body first: errors of the framing take precedence. */
 async function orEndOf<T>(parts: UploadParts, holding: Holding, step: () => T): Promise<T> {
   try {
     return step();
