@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorCode } from "../system-errors.ts";
 import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 
-/** A multiple of 3, which suits whoever makes base64 of it. */
+/** A multiple of 3, so that base64 of a piece needs no padding. */
 const PIECE_BYTES = 3 * 32 * 1024;
 
 /** What is learnt of a ciphertext while it is written. */

@@ -17,15 +17,15 @@ import { ServiceError } from "../errors.ts";
 /** Main factors recover and manage a backup, sync factors update it. The two have separate index rows. */
 export type FactorScope = "MAIN" | "SYNC";
 
-/** Names a factor in the index. `key` is one of the spellings made by {@link factorKeys}. */
+/** Names a factor in the index. `key` is made by {@link factorKeys}. */
 export interface FactorRef {
   readonly scope: FactorScope;
   readonly key: string;
-  /** Set where `key` is spelt as the store has it: of long or odd keys it has only a hash. */
+  /** Set where `key` has the form of the store, which keeps only a hash of long or odd keys. */
   readonly stored?: true;
 }
 
-/** How a factor is spelt in the index. Part of the stored format: changing a spelling orphans stored factors. */
+/** The key of a factor in the index. Part of the stored format: a change orphans stored factors. */
 export const factorKeys = {
   /** `publicKey`: base64 of the SEC 1 uncompressed point, as the client sent it. */
   ecKeypair: (publicKey: string): string => `EC_KEYPAIR|${publicKey}`,
@@ -79,7 +79,7 @@ export interface StoredRecord extends BackupRecord {
   readonly changedAtMs: number | null;
 }
 
-/** A record to store. With `changedAtMs`, as a repair has it, the record keeps its time of change; without, it is now. */
+/** A record to store. A repair sets `changedAtMs`, so that the record keeps its time of change; without, it is now. */
 export type NextRecord = BackupRecord & Partial<Pick<StoredRecord, "changedAtMs">>;
 
 /** One atomic change of one backup. A row or value that a list names twice counts once. */
@@ -89,7 +89,7 @@ export interface Change {
   readonly expect: "absent" | { readonly revision: string };
   /** The record afterwards; `null` deletes it. */
   readonly next: NextRecord | null;
-  /** When the writing of the blob of `next` began, where no record refers to it yet. Long after it the change is refused. */
+  /** When the writing of the blob of `next` began, where no record refers to it yet. Long after, the change is refused. */
   readonly newBlobSince?: Instant;
   /** Index rows to take. Each must be free. */
   readonly claim?: readonly FactorRef[];
@@ -108,7 +108,7 @@ export interface Change {
 /**
  * Why a commit changed nothing. `spent`: a one-time value or the sync factor token was not usable. `exists`: the
  * record was to be absent. `revision`: the record has another revision or is gone. `factor-claimed`: an index row
- * to claim is taken. Where several apply the first of this order is told.
+ * to claim is taken. Where several apply, the first of this order is returned.
  */
 export type Conflict = "spent" | "exists" | "revision" | "factor-claimed";
 
@@ -118,10 +118,10 @@ export interface ListedRecord {
   readonly changedAtMs: number | null;
 }
 
-/** Everything that changes: records, index rows, one-time values. See the head of this file for what all methods promise. */
+/** Everything that changes: records, index rows, one-time values. The head of this file says what all methods promise. */
 export interface RecordStore extends AsyncDisposable {
   /**
-   * Finds the backup that a factor leads to and tells whether one of the one-time values was used before, in one
+   * Finds the backup that a factor leads to, and whether one of the one-time values was used before, in one
    * round trip. With `factor: null` only the latter. Each answer is strongly consistent, but the two may be of different
    * instants: a commit that spends a value and releases the factor can fall between.
    */
@@ -134,10 +134,12 @@ export interface RecordStore extends AsyncDisposable {
   read(backupId: string): Promise<StoredRecord | null>;
 
   /**
-   * Applies a change, all of it or nothing, and durably. An outcome is never guessed: if it cannot be learnt the call throws.
+   * Applies a change, all of it or nothing, and durably. An outcome is never guessed: if it cannot be learnt, the call
+   * throws.
    *
    * @throws NotCommitted when the change certainly was not made, as with a full disk, or when it comes too late: long
-   *   after {@link Change.newBlobSince}, or after the expiry of a value to spend. {@link ChangeRefused} when no repetition helps.
+   *   after {@link Change.newBlobSince}, or after the expiry of a value to spend. {@link ChangeRefused} when no
+   *   repetition helps.
    */
   commit(change: Change): Promise<"committed" | Conflict>;
 
@@ -150,8 +152,7 @@ export interface RecordStore extends AsyncDisposable {
 
   /**
    * Gives back values, the very objects, that {@link spend} has just used up for an operation that then could not be
-   * carried out. Others are left alone.
-   * Nothing else may give values back: whoever was told of a success must not be able to repeat it.
+   * carried out. Others are left alone. Nothing else may give values back: a success must not be repeatable.
    */
   unspend(oneTime: readonly OneTimeValue[]): Promise<void>;
 
@@ -187,10 +188,10 @@ export interface RecordStore extends AsyncDisposable {
   /** How many rows {@link sweepExpired} would collect. */
   countExpired(): Promise<number>;
 
-  /** Resolves when the store answers and is set up; otherwise throws an error that says what is wrong. Changes nothing. */
+  /** Resolves when the store answers and is set up; otherwise throws what is wrong. Changes nothing. */
   ready(): Promise<void>;
 
-  /** Resolves when the store takes a write: it makes one, durably, which no other method ever shows. Otherwise throws. */
+  /** Resolves when the store takes a write: it makes one, durably, that no other method shows. Otherwise throws. */
   writable(): Promise<void>;
 }
 
@@ -211,7 +212,7 @@ export interface BlobStore extends AsyncDisposable {
    * Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. However large it is,
    * only a few pieces of it are in memory at a time.
    *
-   * @param client for whom: where large transfers wait for each other, clients are served in turn.
+   * @param client the address it is for: where large transfers wait for each other, clients are served in turn.
    */
   put(backupId: string, content: Content, client?: string): Promise<BlobRef>;
 
@@ -242,7 +243,7 @@ export interface BlobStore extends AsyncDisposable {
   writable(): Promise<void>;
 }
 
-/** The state before `copiedAtMs` came back at `restoredAtMs`: what was stored in between is not in the records. */
+/** The state of `copiedAtMs` was restored at `restoredAtMs`: what was stored in between is not in the records. */
 export interface Restore {
   readonly copiedAtMs: number;
   readonly restoredAtMs: number;
@@ -267,7 +268,7 @@ export interface MarkedRecords extends MarkedStore {
   noteRestore(restore: Restore): Promise<void>;
 }
 
-/** The store could not be reached or could not say what happened. Clients are told to try again. */
+/** The store could not be reached, or the outcome is unknown. The answer asks the client to try again. */
 export class StorageUnavailable extends ServiceError {
   constructor(message: string, options?: { cause?: unknown }) {
     super("service_unavailable", message, options);

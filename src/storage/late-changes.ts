@@ -3,14 +3,14 @@ import { type Clock, msSince } from "../clock.ts";
 import { type Change, NotCommitted } from "./contract.ts";
 
 /**
- * How long after the writing of its blob began a commit is refused. A blob without a record is deleted after an hour. A long
- * upload (5 minutes), a slow store and repetitions fit in.
+ * How long after the writing of its blob began a commit is refused. A blob without a record is deleted after an hour. A
+ * long upload (5 minutes), a slow store and repetitions fit in.
  */
 export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;
 
 /**
- * Refuses a change that comes too late: to its blob, or to a value to spend that has expired, which would be forgotten at
- * once and could be used again. A driver calls this where it can bound what comes between the call and the commit.
+ * Refuses a change that comes too late: for its blob, or for a value to spend that has expired, which would be forgotten
+ * at once and could be used again. A driver calls this where it can bound what comes between the call and the commit.
  *
  * @throws NotCommitted
  */

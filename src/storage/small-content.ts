@@ -7,8 +7,8 @@ import type { Content } from "./contract.ts";
 type ChunkIterator = AsyncIterator<Uint8Array, undefined> | Iterator<Uint8Array, undefined>;
 
 /**
- * Hands content to `takeWhole` when it has at most `maxBytes`, otherwise to `takeChunks`. Whatever becomes of it, its
- * source is let go of.
+ * Hands content to `takeWhole` when it has at most `maxBytes`, otherwise to `takeChunks`. Closes its source in any
+ * case.
  *
  * @throws what `content` throws.
  */
@@ -40,7 +40,7 @@ export function digestOfPieces(pieces: readonly Uint8Array[]): Digest {
 }
 
 /**
- * Holds pieces until they are all there or too many; tells whether they are all there. A function of its own, because
+ * Holds pieces until they are all there or too many; returns whether they are all there. A function of its own, because
  * the engine keeps its variables for as long as it runs, and the last piece may be a part of a large chunk.
  */
 async function hold(chunks: ChunkIterator, held: Uint8Array[], maxBytes: number): Promise<boolean> {
@@ -53,7 +53,7 @@ async function hold(chunks: ChunkIterator, held: Uint8Array[], maxBytes: number)
   return false;
 }
 
-/** What was held first; it is let go of as it is passed on. */
+/** The held pieces, then the rest. A piece is released as it is passed on. */
 function thenRest(held: Uint8Array[], rest: ChunkIterator): Chunks {
   return chunksOf(
     async () => held.shift() ?? (await rest.next()).value ?? null,

@@ -31,7 +31,7 @@ import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
-/** So that a client never has to wait for another one's transfers alone. */
+/** So that the transfers for one client never take all turns. */
 const MAX_LARGE_TRANSFERS_PER_CLIENT = 6;
 /** How long one waits for its turn; clients wait for the answer 30 s at most. */
 const MAX_WAIT_MS = 12_000;
@@ -346,7 +346,7 @@ class AwsBlobs implements BlobStore, MarkedStore {
     }
   }
 
-  /** Sends or receives so many bytes: large ones in turns among clients, and with more time for an attempt and for one more. */
+  /** Sends or receives so many bytes. Large transfers take turns among clients, and have more time for an attempt and for a second one. */
   #transfer<T>(
     client: string,
     bytes: number,
@@ -378,7 +378,7 @@ function incompleteList(): StorageUnavailable {
   });
 }
 
-/** What of a name stands before `/blobs/`. */
+/** The part of a name before `/blobs/`. */
 function backupIdOf(key: string): string {
   return key.slice(0, key.lastIndexOf("/blobs/"));
 }

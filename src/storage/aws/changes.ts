@@ -171,7 +171,7 @@ export function failedSteps(steps: readonly Step[], error: TransactionCanceledEx
   const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
   if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
     throw new ChangeRefused(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
-  // a step beside a conflict or a throttled one was perhaps not looked at: the whole is repeated
+  // a step beside a conflict or a throttled one was perhaps not checked: the whole is repeated
   if (others.length > 0 || failed.length === 0) throw error;
   return failed;
 }

@@ -48,7 +48,7 @@ export function createS3Client(config: AwsStorageConfig, maxAttempts = 1): S3Cli
 }
 
 /**
- * Asks the SDK's usual chain for credentials, so that their absence is told at the start and not by the first request.
+ * Asks the SDK's usual chain for credentials, so that the start reports their absence, and not the first request.
  *
  * @throws ConfigError when there are none.
  */

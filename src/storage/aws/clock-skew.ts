@@ -12,7 +12,7 @@ const CLOCK_MESSAGE = /Signature (expired|not yet current)/;
 
 /**
  * How much this machine's clock is ahead of the one that refused a request, in milliseconds; negative when it is behind.
- * `null` when the error is no refusal, tells no time, or the clocks agree.
+ * `null` when the error is no refusal, has no time in it, or the clocks agree.
  */
 export function clockSkewMs(error: unknown): number | null {
   if (!(error instanceof Error) || !REFUSED.has(numberAt(error, "$metadata", "httpStatusCode") ?? 0))

@@ -1,4 +1,7 @@
-/** The item among the backups that says to which installation they belong, when it was last in service, and when they were restored. */
+/**
+ * The item in the table of backups that says to which installation they belong, when it was last in service, and when
+ * they were restored.
+ */
 import {
   ConditionalCheckFailedException,
   type DynamoDBClient,

@@ -23,7 +23,7 @@ export async function* unlessStalled(body: Readable, stallMs: number): AsyncGene
   }
 }
 
-/** Content up to `maxBytes` and the rest of the piece in which they end: of a body that is too long, no more is taken. */
+/** Content up to `maxBytes`, to the end of the piece that reaches them: a body that is too long is not read on. */
 export async function* upTo(
   maxBytes: number,
   content: AsyncIterable<Uint8Array>,
@@ -39,7 +39,7 @@ export async function* upTo(
 /**
  * Has `send` send pieces as a body. However that ends, nothing reads the pieces afterwards.
  *
- * @throws what `send` throws; what fails while the pieces are read, of which the client that sends them tells nobody.
+ * @throws what `send` throws; an error of reading the pieces, which the SDK's client does not report.
  */
 export async function withBody<T>(pieces: Content, send: (body: Readable) => Promise<T>): Promise<T> {
   const body = Readable.from(pieces, { objectMode: false });

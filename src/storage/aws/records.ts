@@ -76,7 +76,7 @@ export async function openAwsRecords(
 /** How long an item stays that shows that the table takes a write. */
 const PROBE_KEPT_MS = 60_000;
 
-/** The order in which conflicts are told. */
+/** The order of {@link Conflict}: the first that applies is returned. */
 const CONFLICTS: readonly Conflict[] = ["spent", "exists", "revision", "factor-claimed"];
 
 class AwsRecords implements RecordStore, MarkedRecords {
@@ -260,7 +260,7 @@ class AwsRecords implements RecordStore, MarkedRecords {
     );
   }
 
-  /** An item that expires where items do; elsewhere the removal of one that is never there, which is a write as well. */
+  /** Puts an item where items expire; elsewhere it removes one that is never there, which is a write as well. */
   async writable(): Promise<void> {
     const { factorLookup, backups, oneTime } = this.#tables;
     const id = probeId(this.#random);
@@ -342,7 +342,7 @@ class AwsRecords implements RecordStore, MarkedRecords {
   }
 }
 
-/** What DynamoDB always says, its answer lacks: that is not "there is none". */
+/** A member that every answer of DynamoDB has is missing: that does not mean that there is none. */
 function lacking(what: string): never {
   throw new TryAgain(`an answer of DynamoDB lacks ${what}`);
 }

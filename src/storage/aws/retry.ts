@@ -13,7 +13,7 @@ export interface RetryPolicy {
   /** The longest pause before the second attempt; it doubles with each further one, up to `maxPauseMs`. */
   readonly firstPauseMs: number;
   readonly maxPauseMs: number;
-  /** Called with what to tell the operator when a wrong clock has cost an attempt. */
+  /** Called with a message for the operator when a wrong clock has cost an attempt. */
   readonly onClockSkew?: (message: string) => void;
 }
 
@@ -29,7 +29,7 @@ export class TryAgain extends Error {}
 
 /**
  * Runs `attempt` until it succeeds or fails for good. The pause between attempts is random between nothing and its
- * limit ("full jitter"), so that those who collided do not collide again.
+ * limit ("full jitter"), so that requests that collided do not collide again.
  *
  * @param purpose says what could not be done, as in "the backup could not be read".
  * @param onDoubt is called after each attempt that failed and may have been carried out all the same.

@@ -26,7 +26,7 @@ export interface Finding {
 const MAX_ATTEMPTS = 5;
 
 /**
- * Looks for everything the driver needs and makes what is missing, or with `checkOnly` only tells. Running it again
+ * Looks for everything the driver needs and makes what is missing, or with `checkOnly` only reports it. Running it again
  * changes nothing.
  *
  * @throws Error of the SDK when AWS refuses, for instance for lack of a permission.

@@ -1,4 +1,4 @@
-/** The tables: their keys, and how factors, records and one-time values are spelt as items. */
+/** The tables: their keys, and how factors, records and one-time values are written as items. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import {
   type BlobRef,

@@ -187,7 +187,7 @@ class LocalBlobs implements BlobStore, MarkedStore {
       this.#disk.syncDirectory(this.#root),
     );
     this.#folders.set(path, made);
-    made.catch(() => this.#folders.delete(path)); // tried anew by the next caller; this one sees the error
+    made.catch(() => this.#folders.delete(path)); // the next caller tries again; this one sees the error
     return made;
   }
 }

@@ -39,7 +39,7 @@ export interface CopyOptions {
   /** The data folder; a service may be running on it. */
   readonly source: string;
   readonly target: string;
-  /** Sees each ciphertext that was looked at. */
+  /** Called after each ciphertext. */
   readonly onProgress?: (progress: CopyProgress) => void;
   /** Whether to verify every ciphertext that an earlier copy brought. Otherwise each run verifies one of 16 shares. */
   readonly verifyAll?: boolean;

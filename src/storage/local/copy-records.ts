@@ -125,7 +125,7 @@ export class RecordsCopier implements Disposable {
     this.#copy.close();
   }
 
-  /** Table by table instead of VACUUM INTO, which cannot be told which snapshot to copy. */
+  /** Table by table instead of VACUUM INTO, which does not take a snapshot to copy. */
   #take(): void {
     const schema = this.#copy
       .query<{ type: string; name: string; sql: string }, []>(

@@ -99,9 +99,9 @@ interface TargetState {
 }
 
 /**
- * Looks into the database of an earlier copy, if there is one. A copy may have been opened since, by the doctor or as
- * the data folder of a service. Leaving WAL mode is what SQLite refuses while anybody has the file open; it also takes
- * in what is left in the log, which would otherwise be applied to the next copy.
+ * Reads the marks of an earlier copy, if there is one. A copy may have been opened since, by the doctor or as the data
+ * folder of a service. SQLite refuses to leave WAL mode while another process has the file open. Leaving it also
+ * applies the rest of the log, which would otherwise be applied to the next copy.
  *
  * @throws CopyRefused
  */

@@ -9,7 +9,7 @@ const LINGER_TURNS = 6;
 const LINGER_MS = 1;
 
 interface Waiting {
-  /** Makes the write inside the transaction; the result tells the caller, once the transaction is durable. */
+  /** Makes the write inside the transaction; the result answers the caller, once the transaction is durable. */
   readonly attempt: () => () => void;
   readonly fail: (error: unknown) => void;
 }
@@ -45,8 +45,8 @@ export class GroupCommit {
   /**
    * Adds a write. Reads inside `run` see the state it writes to.
    *
-   * @throws NotCommitted when the database cannot be written now; StorageUnavailable when the outcome is unknown; what `run` throws: then only this write is
-   *   undone.
+   * @throws NotCommitted when the database cannot be written now; StorageUnavailable when the outcome is unknown; what
+   *   `run` throws: then only this write is undone.
    */
   add<T>(run: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

@@ -6,7 +6,7 @@ import { backups, factorIndex, oneTime } from "./schema.ts";
 
 export type Statements = ReturnType<typeof prepareStatements>;
 
-/** The statements of every request, each compiled by its first use and kept: to build and to compile one takes longer than to run it. */
+/** The statements of requests, each compiled at its first use and kept: compiling one takes longer than running it. */
 export function prepareStatements(db: BunSQLiteDatabase) {
   const backupId = sql.placeholder("backupId");
   const id = sql.placeholder("id");
