@@ -5,7 +5,7 @@ export interface FairSemaphoreOptions {
   readonly permits: number;
   /** How many of one key run at a time, however many permits are free; `permits` if not given. */
   readonly maxPerKey?: number;
-  /** How long one waits for its permit. */
+  /** The longest wait for a permit. */
   readonly maxWaitMs: number;
 }
 

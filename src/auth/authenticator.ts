@@ -21,7 +21,7 @@ export type Authorization = PasskeyAuthorization | OidcAccountAuthorization | Ec
 
 export interface PasskeyAuthorization {
   readonly kind: "PASSKEY";
-  /** The WebAuthn response; not looked at yet. */
+  /** The WebAuthn response; not parsed yet. */
   readonly credential: unknown;
   readonly label?: string | null;
 }
@@ -75,7 +75,7 @@ export interface Registration extends Proof<never> {
 }
 
 /**
- * Finds a passkey that is on a backup. `Entry` is for whoever acts on the proof.
+ * Finds a passkey that is on a backup. `Entry` is for the operation that acts on the proof.
  *
  * @throws ServiceError `already_used` when the challenge was spent and there is no passkey to check it with;
  *   `backup_untraceable`; `backup_missing`; `unauthorized_factor`.
@@ -94,7 +94,7 @@ export interface FoundPasskey<Entry> {
   readonly entry: Entry;
 }
 
-/** Checks proofs of every kind of factor. It changes nothing: what a proof uses up is spent by whoever acts on it. */
+/** Checks proofs of every kind of factor. It changes nothing: the operation spends what a proof uses up. */
 export interface Authenticator<Entry> {
   /**
    * Checks the proof of a factor that should be on a backup already. Only the proof: whether the factor is on one is
@@ -199,7 +199,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     return { proof: { factor, oneTime: [oneTime, idToken.nonce], challengedAtMs: issuedAtMs }, idToken };
   }
 
-  /** What is wrong besides is told after that. It costs a look only where something is: otherwise it shows in time. */
+  /** Reports a replayed id_token before any other error. Looked up only on failure; a success learns it from the commit. */
   async function requireUnused({ nonce }: VerifiedIdToken): Promise<void> {
     if ((await records.locate(null, [nonce])).spent)
       throw new ServiceError("already_used", "The id_token was used before");
@@ -215,7 +215,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     const factor = { scope: "MAIN", key: factorKeys.passkey(assertion.credentialId) } as const;
     const find = () => findPasskey(factor, [oneTime]);
     const found = await find();
-    const shown = await toldAsReplay(found, find, () =>
+    const shown = await verifyReportingReplay(found, find, () =>
       passkeys.verifyAssertion(assertion, challenge, found.credential),
     );
     const passkey = { entry: found.entry, shown };
@@ -239,13 +239,13 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
 }
 
 /**
- * Checks the signature of a passkey that was found. A replay of a genuine one is told as such; its counter, which did
- * not grow, would otherwise make it look like a copied authenticator.
+ * Checks the signature of a passkey that was found. A replay of a genuine one is reported as such: its counter, which
+ * did not grow, would otherwise be taken for that of a copied authenticator.
  *
- * @param findAgain tells whether the challenge was used since: the counter may be that of the first use.
+ * @param findAgain reads again whether the challenge was used: the counter may be that of the first use.
  * @throws ServiceError `already_used`, or what `verify` throws.
  */
-export async function toldAsReplay<T>(
+export async function verifyReportingReplay<T>(
   { spent }: Pick<FoundPasskey<unknown>, "spent">,
   findAgain: () => Promise<Pick<FoundPasskey<unknown>, "spent">>,
   verify: () => T | Promise<T>,

@@ -28,7 +28,7 @@ export function canonicalJson(text: string): string {
   return canonical;
 }
 
-/** An object from members that are spelt canonically already. */
+/** An object from members that are in canonical form already. */
 export function canonicalObject(members: ReadonlyMap<string, string>): string {
   const sorted = [...members].filter(([, value]) => value !== "null");
   sorted.sort(([a], [b]) => compareCodePoints(a, b));

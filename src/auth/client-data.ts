@@ -3,7 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 
 /**
  * What the client says about a ceremony (WebAuthn L3 §5.8.1), as far as it matters here. `tokenBinding` of older clients
- * is among the members that do not: nobody implements token binding any more.
+ * does not: browsers no longer implement token binding.
  */
 const ClientData = TypeCompiler.Compile(
   Type.Object({

@@ -14,7 +14,7 @@ import {
   type PasskeyAuthorization,
   type Proof,
   type Registration,
-  toldAsReplay,
+  verifyReportingReplay,
 } from "./authenticator.ts";
 import {
   CHALLENGE_BYTES,
@@ -176,7 +176,7 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
       const { context } = await challengeTokens.read(request.existingFactorChallengeToken, "passkey");
       return context.bindings.existing === "PASSKEY_ASSERTION";
     } catch (error) {
-      if (error instanceof ServiceError) return false; // without an activity, that it is missing is told first
+      if (error instanceof ServiceError) return false; // the missing activity is the error to report
       throw error;
     }
   }
@@ -198,7 +198,7 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
         throw new ServiceError("backup_untraceable", "The factor leads to no backup");
       throw error;
     });
-    const shown = await toldAsReplay(found, find, () =>
+    const shown = await verifyReportingReplay(found, find, () =>
       verifyTurnkeyStamp(stamp, { ...found, challenge }, webauthn, clock),
     );
     const agreed = agreedIn(context, "PASSKEY");

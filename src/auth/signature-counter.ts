@@ -10,8 +10,8 @@ export interface ShownCounter {
 }
 
 /**
- * A genuine signature whose counter is not above the stored one: a copy of the authenticator, or a replay. The two
- * look alike here; only the record of used challenges tells them apart.
+ * A genuine signature whose counter is not above the stored one: a copy of the authenticator, or a replay. Only the
+ * record of used challenges distinguishes the two.
  */
 export class CounterRegression extends ServiceError {
   constructor(code: ErrorCode) {

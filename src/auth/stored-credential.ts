@@ -11,7 +11,7 @@ export const StoredCredential = Type.Object({
   counter: Type.Integer({ minimum: 0 }),
   /** How the device reaches the authenticator, as it said: `internal`, `hybrid`, … */
   transports: Type.Array(Type.String()),
-  /** The model of the authenticator as a UUID; all zero when it does not tell. */
+  /** The model of the authenticator as a UUID; all zero when it does not say. */
   aaguid: Type.String(),
   /** Whether the passkey stays on one device or can be synchronised (WebAuthn L3 §6.1.3). */
   deviceType: Type.Union([Type.Literal("singleDevice"), Type.Literal("multiDevice")]),

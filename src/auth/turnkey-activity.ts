@@ -25,7 +25,7 @@ export interface ExpectedActivity {
 }
 
 /**
- * Checks what a Turnkey activity says. Whoever signed it signed all of that.
+ * Checks what a Turnkey activity says. Its signature covers all of it.
  *
  * @param activity the JSON text of the activity.
  * @throws ServiceError `turnkey_activity_error` when it is of another organisation or type, or older than five minutes;

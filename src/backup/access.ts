@@ -92,7 +92,7 @@ export function createAccess(records: RecordStore) {
     return unlessReplayed(by.oneTime, () => open(backupId, by.factor));
   }
 
-  /** The record of a backup, whoever asks; `null` when there is none. Stores are not asked for what cannot be an id. */
+  /** The record of a backup, without authorisation; `null` when there is none. A malformed id is not looked up. */
   async function read(backupId: string): Promise<Entry | null> {
     if (!BACKUP_ACCOUNT_ID.test(backupId)) return null;
     const record = await records.read(backupId);

@@ -47,7 +47,7 @@ export interface ContentChange {
   readonly client: string;
 }
 
-/** What whoever recovers gets. */
+/** What a recovery returns. */
 export interface RetrievedBackup {
   readonly metadata: ExportedMetadata;
   readonly syncFactorToken: string;

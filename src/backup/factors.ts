@@ -48,7 +48,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
   const { newFactor, change, reportCounter, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
     /**
-     * Tells which backup a factor is on, once per proof.
+     * Returns the id of the backup that a factor is on, once per proof.
      *
      * @throws ServiceError as {@link Access.enter}.
      */
@@ -155,7 +155,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
         async () =>
           (await read(backupId)) ?? fail(new ServiceError("backup_not_found", "The backup is gone")),
         ({ metadata }) => {
-          // The factor that recovered was removed, or the backup was made anew: whoever holds the token is out.
+          // The factor that recovered was removed, or the backup was created again: the token is void.
           if (!metadata.factors.some(({ id }) => id === holder)) throw unknown();
           if (located.backupId !== null) throw factorExists();
           return {

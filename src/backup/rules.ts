@@ -189,8 +189,8 @@ function withoutKey(
   key: EncryptionKey,
   remaining: readonly MainFactor[],
 ): EncryptionKey[] {
-  const spelling = JSON.stringify(encryptionKeyOf(key));
-  const kept = keys.filter((candidate) => JSON.stringify(encryptionKeyOf(candidate)) !== spelling);
+  const sought = JSON.stringify(encryptionKeyOf(key));
+  const kept = keys.filter((candidate) => JSON.stringify(encryptionKeyOf(candidate)) !== sought);
   if (kept.length === keys.length)
     throw new ServiceError("encryption_key_not_found", "The backup has no such encryption key");
   const orphan = remaining.find(({ kind }) => KEY_FOR_FACTOR[kind.kind] === key.kind);

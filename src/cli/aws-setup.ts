@@ -13,7 +13,7 @@ const USAGE = `Usage: bun run aws:setup [--check]
 
 Makes the bucket and the tables that AWS_REGION, BACKUP_S3_BUCKET and the other variables of AWS name, as for the
 service. What is there already stays as it is.
-  --check  only tells what is missing
+  --check  only reports what is missing
 `;
 
 const MARKS: Readonly<Record<Finding["state"], string>> = {

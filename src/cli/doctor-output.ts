@@ -1,4 +1,4 @@
-/** How the doctor tells: a report for people, or one JSON document. Both are written while the examination runs. */
+/** The output of the doctor: a report for people, or one JSON document. Both are written while the examination runs. */
 import type { Counts } from "../doctor/examination.ts";
 import type { Finding, FindingKind } from "../doctor/findings.ts";
 import { mebibytes } from "./progress.ts";
@@ -68,9 +68,9 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
     ...(factor === null ? [] : [`${factor.scope} factor ${factor.kind} ${factor.keyHash}`]),
     ...(blobKey === null ? [] : [`blob ${blobKey}`]),
   ].join(", ");
-  const told = detail === null ? "" : ` (${detail})`;
+  const inBrackets = detail === null ? "" : ` (${detail})`;
   const action = remedy === null ? "left to you" : repaired ? `done: ${remedy}` : `--repair would ${remedy}`;
-  return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${SENTENCES[kind]}${told}\n          ${where}\n          ${action}`;
+  return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${SENTENCES[kind]}${inBrackets}\n          ${where}\n          ${action}`;
 }
 
 function summaryLines({ healthy, left, repaired, drill, repair, counts }: Summary): string[] {

@@ -19,7 +19,7 @@ import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
 
 const USAGE = `Usage: bun run doctor [--drill] [--repair [--remove KIND]...] [--restored] [--json]
 
-Checks every backup, index row and blob. Changes nothing unless it is told to.
+Checks every backup, index row and blob. Changes nothing without --repair or --restored.
   --drill   reads every current blob and checks its hash
   --repair  deletes blobs that nothing refers to (when it finds any, it takes a minute longer, to look again), releases
             index rows without factor, adds those that are missing

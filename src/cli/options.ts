@@ -5,7 +5,7 @@ export const HELP = { help: { type: "boolean", short: "h", default: false } } as
 
 /**
  * The options of a command, as `read` makes them of its arguments. A number is the status to end with: `usage` was
- * asked for, or `read` threw, and that was told.
+ * asked for, or `read` threw, and that was written.
  */
 export function optionsOrStatus<T extends { readonly help: boolean }>(
   usage: string,

@@ -4,7 +4,7 @@ import { ConfigError, type Environment, loadConfig, type StorageConfig } from ".
 import { DATABASE } from "../storage/local/layout.ts";
 
 /**
- * Where the backups are: only the variables that say so are read, since whoever looks after the storage often has none
+ * Where the backups are: only the variables that say so are read, since an operator of the storage often has none
  * of the service's secrets. Which driver it is when none is named depends on `APP_ENV`, as for the service.
  *
  * @throws ConfigError

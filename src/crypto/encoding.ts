@@ -9,7 +9,7 @@ export function encodeBase64(bytes: Uint8Array): string {
  * Reads standard base64 with padding, and only its canonical spelling: no white space, no url alphabet, no missing
  * padding, no stray trailing bits (RFC 4648 §3.5). `null` for anything else.
  *
- * `Buffer.from` skips what it cannot read, so the result is spelt again and compared: two texts never give the same
+ * `Buffer.from` skips what it cannot read, so the result is encoded again and compared: two texts never give the same
  * bytes.
  */
 export function decodeBase64(text: string): Uint8Array | null {

@@ -1,7 +1,7 @@
 /**
- * Checks that what is stored fits together, and repairs what can safely be repaired. Made to run beside the service:
- * nothing is believed before it was seen while its backup stood still, and every repair of records is a commit at the
- * revision that was judged, so that one that comes late changes nothing.
+ * Checks that what is stored fits together, and repairs what can safely be repaired. Made to run beside the service: a
+ * finding counts only if the record's revision did not change around it, and every repair of records is a commit at that
+ * revision, so that a late one changes nothing.
  *
  * However many backups there are, memory holds the few items being looked at and what the scan for unreferenced blobs
  * needs (maintenance/unreferenced-blobs.ts). What is found is handed out at once and not kept.

@@ -1,4 +1,4 @@
-/** What the doctor can find wrong with stored backups, and how it tells. */
+/** What the doctor can find wrong with stored backups, and how it reports it. */
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import type { FactorRef, FactorScope } from "../storage/contract.ts";
 
@@ -36,7 +36,7 @@ export type FindingKind = keyof typeof REMEDIES;
 export const REMOVABLE = ["blob-of-unknown-backup", "blob-newer-than-records"] as const;
 export type RemovableKind = (typeof REMOVABLE)[number];
 
-/** A factor as it may be shown: which one it is can be checked by whoever has it, and not be learnt. */
+/** A factor as it may be shown: which one it is can be checked with the factor itself, and not be learnt. */
 export interface ShownFactor {
   readonly scope: FactorScope;
   /** `PK`, `OIDC` or `EC_KEYPAIR`; `SHA-256` where the store has only a hash of the key. */

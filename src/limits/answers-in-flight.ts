@@ -1,6 +1,6 @@
 /**
- * Who has large answers made and is reading them. Each takes a file until its client has read it, however slowly that
- * is, so there are limits for a backup, for an address and for all, and a reader has to keep up an average rate.
+ * Counts the large answers that are being made or read. Each takes a file until its client has read it. So there are
+ * limits for a backup, for an address and for all, and a client has to read at an average rate.
  */
 import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
@@ -48,8 +48,8 @@ const MIN_READING_MS = 30_000;
 /** What a slow but healthy connection needs to drain a full socket buffer, which then shows as progress. */
 const MAX_IDLE_UNDER_PRESSURE_S = 20;
 const RETRY_AFTER_S = 5;
-/** How often it is looked up what is over, to free its file; a place is also looked up when it is needed. */
-const LOOK_UP_EVERY_MS = 100;
+/** How often the answers that are over are found, to free their files. It is also done when a place is needed. */
+const CHECKED_EVERY_MS = 100;
 
 /** Two devices at a time, or one that tries again while its first connection hangs. */
 const MAX_PER_BACKUP = 2;
@@ -84,7 +84,7 @@ export class AnswersInFlight {
    * A place for an answer of about so many bytes.
    *
    * @throws TooManyRequests when the backup or the address has its share. ServiceError `service_unavailable` when all
-   *   places are taken. In either case a client that is in the way and reads nothing is broken off soon.
+   *   places are taken. In either case an answer that takes such a place is broken off if its client reads nothing.
    */
   admit({ backupId, address, bytes }: Omit<Place, "sent">): AnswerPlace {
     this.#endWhatIsOver();
@@ -113,7 +113,7 @@ export class AnswersInFlight {
       keepUntilOver: (answer) => {
         const readingMs = MIN_READING_MS + (place.bytes / MIN_BYTES_PER_SECOND) * 1000;
         place.sent = { answer, deadlineMs: this.#options.clock.elapsedMs() + readingMs };
-        this.#timer ??= setInterval(() => this.#endWhatIsOver(), LOOK_UP_EVERY_MS).unref();
+        this.#timer ??= setInterval(() => this.#endWhatIsOver(), CHECKED_EVERY_MS).unref();
       },
       giveBack: () => {
         if (place.sent === null) this.#places.delete(place);

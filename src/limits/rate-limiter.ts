@@ -2,9 +2,9 @@
  * Rate limits: how often a subject (a client address, a backup) may do something within a window of time, or how much of
  * something it may do.
  *
- * Each process counts for itself, so a limited request costs no call to a store, and adds its counts to shared ones now
- * and then, so several processes behind one address enforce one limit between them, give or take what they have not
- * shared yet. While the shared counts cannot be reached each process goes on enforcing the limit on what it knows.
+ * Each process counts for itself, so that a limited request costs no call to a store. It adds its counts to shared ones
+ * from time to time, so that several processes behind one address enforce one limit together, up to what is not shared
+ * yet. While the shared counts cannot be reached, each process enforces the limit on its own counts.
  */
 import type { Background } from "../background.ts";
 import type { Clock } from "../clock.ts";
@@ -12,7 +12,7 @@ import { ServiceError } from "../errors.ts";
 import type { RecordStore } from "../storage/contract.ts";
 
 export interface RateLimit {
-  /** Tells limits on the same subject apart. */
+  /** Distinguishes limits on the same subject; in the log. */
   readonly name: string;
   /** Uses within a window, or whatever else is counted. */
   readonly max: number;

@@ -1,18 +1,18 @@
 /**
- * Who may read from a large body. What has been read is in memory until it is passed on, and what was passed on until
- * the engine collects it, the later the more there is. So what has arrived faster than it can be passed on is read by a
- * few at a time, in turns of one chunk, and waits with the clients until then. Whose client sends little at a time reads
- * it as it comes.
+ * Bounds how many large bodies are read at a time. Bytes that were read are in memory until they are passed on, and then
+ * until the engine collects them, which it does the later the more there are. So bodies that arrive faster than they can
+ * be passed on are read a few at a time, in turns of one chunk; meanwhile the rest waits with the clients. A body that
+ * arrives little by little is read as it comes.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Chunks, chunksOf } from "../chunks.ts";
 
-/** Turns of the event loop within which shows up what has reached this machine. */
+/** Turns of the event loop after which bytes that have reached this machine can be read. */
 const ARRIVAL_TURNS = 2;
 
 /** Chunks that are read in turns. */
 export interface InTurns extends Chunks {
-  /** Lets others read while what was read last is not passed on yet. */
+  /** Ends the turn although what was read last is not passed on yet. */
   giveBack(): void;
 }
 
@@ -23,14 +23,14 @@ export class ReadingTurns {
 
   /**
    * @param count how many may read at a time.
-   * @param maxTurnMs how long one may take to pass on what it has read before somebody else may read too.
+   * @param maxTurnMs how long one may take to pass on what it has read before another one may read too.
    */
   constructor(count: number, maxTurnMs: number) {
     this.#free = count;
     this.#maxTurnMs = maxTurnMs;
   }
 
-  /** The same chunks, each read when there is a turn for it. Nobody keeps a turn while nothing arrives. */
+  /** The same chunks, each read when there is a turn for it. A body keeps no turn while nothing arrives. */
   take(chunks: Chunks): InTurns {
     let endTurn = () => {};
     const taken = chunksOf(
@@ -60,7 +60,7 @@ export class ReadingTurns {
       clearTimeout(timer);
       const next = this.#waiting.shift();
       if (next === undefined) this.#free++;
-      else next(); // the turn goes from hand to hand
+      else next(); // which takes over the turn
     };
     const timer = setTimeout(end, this.#maxTurnMs);
     return end;

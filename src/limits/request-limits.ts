@@ -67,7 +67,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 const STATUS_PATH = "/v1/backup/status";
 
-/** Answers to a proof that did not hold. Whoever gets many of these is guessing. */
+/** Answers to a proof that did not hold. A client that gets many of these is guessing. */
 const FAILED_PROOFS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "jwt_error",
   "unexpected_challenge_type",
@@ -183,7 +183,7 @@ function isChallenge(path: string): boolean {
   return /^\/v1\/[a-z-]+\/challenge(\/|$)/.test(path);
 }
 
-/** The same bytes, each piece seen before it is passed on. */
+/** The same bytes; `see` gets each piece before it is passed on. */
 function observed(content: AsyncIterable<Uint8Array>, see: (chunk: Uint8Array) => void): Chunks {
   const chunks = content[Symbol.asyncIterator]();
   return chunksOf(

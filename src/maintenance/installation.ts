@@ -29,7 +29,7 @@ const ADVICE =
 const IF_RESTORED =
   "If these records or blobs were restored from a copy and do belong together, run `bun run doctor --restored`";
 
-/** How many blobs or records are held against the other store where only the records have a mark. */
+/** How many records are compared with the blobs where only the records have a mark. */
 const SAMPLE = 20;
 
 /**

@@ -15,7 +15,7 @@ export interface SweepResult {
   readonly unreferencedBlobs: number;
   /** How many the next call will delete if they are unreferenced then. */
   readonly suspects: number;
-  /** How many are left alone for good, because the records of their time may be missing. The doctor names them. */
+  /** How many are never deleted by a sweep, because the records of their time may be missing. The doctor names them. */
   readonly leftAlone: number;
   /** Why unreferenced blobs were left alone; `null` when they were not. */
   readonly refusal: string | null;
@@ -32,7 +32,7 @@ export interface SweptStores {
 
 /** How many blobs are remembered from one call to the next; what is more waits for a later call. */
 const MAX_SUSPECTS = 10_000;
-/** How many records are held against their blobs at once. */
+/** How many records are compared with their blobs at once. */
 const WIDTH = 16;
 
 /**
@@ -83,7 +83,7 @@ const outnumbered = (backups: number) => `they outnumber the ${backups} backups`
 
 const NOTHING = { unreferencedBlobs: 0, suspects: 0, refusal: null };
 
-/** Those of the last call first, so that a call always comes to an end with some. Counts the others. */
+/** Suspects of the last call are always held, so that each call can delete some. Counts the others. */
 async function holdSuspects(stores: SweptStores, seen: RecordsSeen, before: ReadonlySet<string>) {
   const times = { seen, restores: await stores.restores() };
   const held = new Map<string, Suspect>();

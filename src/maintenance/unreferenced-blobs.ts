@@ -3,9 +3,9 @@
  * page of a listing, a filter of fixed size (key-filter.ts) and a bounded number of suspects.
  *
  * A blob is referred to by the commit that follows its writing or never. So one that was old when it was listed and is
- * in no record read afterwards stays unreferenced. First all records are put into the filter, then the blobs are held
- * against it. The filter may take an unreferenced blob for a referenced one, never the other way round; but a record may
- * have changed since it was read, so suspects are held against the records once more.
+ * in no record read afterwards stays unreferenced. First all records are put into the filter, then each blob is looked up
+ * in it. The filter may take an unreferenced blob for a referenced one, never the other way round; but a record may
+ * have changed since it was read, so suspects are compared with the records once more.
  */
 import { UNREFERENCED_AFTER_MS } from "../backup/blob-age.ts";
 import type { Clock, Random } from "../clock.ts";

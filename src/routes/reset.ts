@@ -49,7 +49,7 @@ export function reset(services: Services) {
           summary: "Reset a backup",
           description:
             "Deletes a backup on behalf of the holder of the key inside its id, for users who lost every factor but not " +
-            "their data. Afterwards the id can be created anew.",
+            "their data. Afterwards the id can be created again.",
           response: null,
           errors: [
             "jwt_error",

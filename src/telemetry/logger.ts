@@ -11,7 +11,7 @@ export interface LoggerOptions {
   readonly format: "json" | "pretty";
   /** Where the lines go; standard output if not given. */
   readonly destination?: DestinationStream;
-  /** Told each time standard output did not take what was logged. */
+  /** Called each time standard output did not take what was logged. */
   readonly onFailure?: () => void;
 }
 
@@ -83,12 +83,12 @@ function serializedError(error: Error): SerializedError {
 
 /** How long lines of a busy process wait to be written together. */
 const GATHER_MS = 20;
-/** So much a pipe takes as a whole, whoever else writes to it (POSIX PIPE_BUF on Linux). */
+/** A pipe takes so much as a whole, also beside other writers (POSIX PIPE_BUF on Linux). */
 const MAX_GATHERED_BYTES = 4096;
 const WARN = 40;
 
 /**
- * Under load, writes lines together: each write wakes whoever reads them, which costs more than the line does. A line
+ * Under load, writes lines together: each write wakes their reader, which costs more than the line does. A line
  * after a pause is written at once, and so is a warning or worse, with what came before it; the exit of the process
  * writes what is left. A signal that nobody handles loses what was logged in the last milliseconds.
  */
