@@ -101,7 +101,9 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly format: "json" | "pretty" };
   readonly storage: StorageConfig;
   readonly challengeTokens: {
-    /** The first encrypts, all decrypt. Empty in development only: then a key is generated once into `generatedKeyDir`. */
+    /**
+     * The first encrypts, all decrypt. Empty in development only: then a key is generated once into `generatedKeyDir`.
+     */
     readonly keys: readonly ChallengeTokenKey[];
     readonly generatedKeyDir: string;
   };

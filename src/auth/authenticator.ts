@@ -199,7 +199,9 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
     return { proof: { factor, oneTime: [oneTime, idToken.nonce], challengedAtMs: issuedAtMs }, idToken };
   }
 
-  /** Reports a replayed id_token before any other error. Looked up only on failure; a success learns it from the commit. */
+  /**
+   * Reports a replayed id_token before any other error. Looked up only on failure; a success learns it from the commit.
+   */
   async function requireUnused({ nonce }: VerifiedIdToken): Promise<void> {
     if ((await records.locate(null, [nonce])).spent)
       throw new ServiceError("already_used", "The id_token was used before");

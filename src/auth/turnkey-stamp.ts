@@ -57,7 +57,9 @@ export function verifyTurnkeyStamp(
   return shown;
 }
 
-/** Turnkey's challenge is the hash of the activity as hex digits, and those as bytes. It asks for no user verification. */
+/**
+ * Turnkey's challenge is the hash of the activity as hex digits, and those as bytes. It asks for no user verification.
+ */
 function requireStamp(assertion: ParsedAssertion, activity: string, config: WebAuthnConfig): ShownCounter {
   const challenge = Buffer.from(encodeHex(sha256(activity)), "ascii");
   try {

@@ -106,8 +106,8 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      * Puts a further main factor on a backup, and the encryption key it needs.
      *
      * @returns the id of the new factor and the metadata afterwards.
-     * @throws ServiceError as {@link Access.enter} and {@link withMainFactor}; `factor_already_exists` when the factor is on
-     *   another backup; `conflicting_lock`.
+     * @throws ServiceError as {@link Access.enter} and {@link withMainFactor}; `factor_already_exists` when the factor
+     *   is on another backup; `conflicting_lock`.
      */
     async addMainFactor(
       by: Proven,

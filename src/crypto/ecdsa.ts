@@ -15,7 +15,10 @@ const P256_POINT_BYTES = 65;
 const UNCOMPRESSED_POINT = 0x04;
 const MAX_DER_SIGNATURE_BYTES = 72;
 
-/** A P-256 public key from a SEC 1 uncompressed point of 65 bytes; `null` for any other spelling and for points off the curve. */
+/**
+ * A P-256 public key from a SEC 1 uncompressed point of 65 bytes; `null` for any other spelling and for points off the
+ * curve.
+ */
 export function importP256PublicKey(point: Uint8Array): KeyObject | null {
   if (point.length !== P256_POINT_BYTES || point[0] !== UNCOMPRESSED_POINT) return null;
   try {

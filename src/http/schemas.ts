@@ -15,7 +15,9 @@ import { examples } from "./examples.ts";
 
 const KIB = 1024;
 
-/** An object of a request. Members that it does not name are let through and ignored: clients may be newer than we are. */
+/**
+ * An object of a request. Members that it does not name are let through and ignored: clients may be newer than we are.
+ */
 export function object<T extends TProperties>(properties: T, options: ObjectOptions = {}) {
   return Type.Object(properties, { additionalProperties: true, ...options });
 }

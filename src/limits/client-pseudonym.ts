@@ -10,9 +10,9 @@ const HEX_DIGITS = 12;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * A keyed hash, because there are few enough addresses to try them all. The key is derived (HKDF, RFC 5869) from the first
- * challenge token key, which all processes share, so a client has the same name in all their logs. The name changes each
- * day (UTC), so that the log follows no client for longer.
+ * A keyed hash, because there are few enough addresses to try them all. The key is derived (HKDF, RFC 5869) from the
+ * first challenge token key, which all processes share, so a client has the same name in all their logs. The name
+ * changes each day (UTC), so that the log follows no client for longer.
  *
  * @param keys those of challenge tokens; at least one.
  */

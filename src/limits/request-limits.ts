@@ -34,8 +34,8 @@ export interface RequestLimits {
    */
   admitCreate(address: string, maxBytes: number): void;
   /**
-   * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then `maxBytes`
-   * are reserved, so that concurrent creates cannot exceed the limit together; a failure releases them.
+   * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then
+   * `maxBytes` are reserved, so that concurrent creates cannot exceed the limit together; a failure releases them.
    *
    * @throws TooManyRequests as {@link admitCreate}; what `act` throws.
    */

@@ -89,7 +89,9 @@ export interface Change {
   readonly expect: "absent" | { readonly revision: string };
   /** The record afterwards; `null` deletes it. */
   readonly next: NextRecord | null;
-  /** When the writing of the blob of `next` began, where no record refers to it yet. Long after, the change is refused. */
+  /**
+   * When the writing of the blob of `next` began, where no record refers to it yet. Long after, the change is refused.
+   */
   readonly newBlobSince?: Instant;
   /** Index rows to take. Each must be free. */
   readonly claim?: readonly FactorRef[];

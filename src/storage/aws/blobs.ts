@@ -346,7 +346,10 @@ class AwsBlobs implements BlobStore, MarkedStore {
     }
   }
 
-  /** Sends or receives so many bytes. Large transfers take turns among clients, and have more time for an attempt and for a second one. */
+  /**
+   * Sends or receives so many bytes. Large transfers take turns among clients, and have more time for an attempt and
+   * for a second one.
+   */
   #transfer<T>(
     client: string,
     bytes: number,

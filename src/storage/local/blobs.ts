@@ -25,7 +25,9 @@ import { digestOfPieces, takeBySize } from "../small-content.ts";
 import { installationIdAt, lastSeenMsAt, writeInstallationId, writeLastSeen } from "./installation-file.ts";
 import { BLOBS } from "./layout.ts";
 
-/** Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more. */
+/**
+ * Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more.
+ */
 const SMALL_BYTES = 64 * 1024;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

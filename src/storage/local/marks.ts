@@ -1,4 +1,7 @@
-/** What a database of the embedded driver says about itself: whose it is, whether it is a copy, and when it was restored. */
+/**
+ * What a database of the embedded driver says about itself: whose it is, whether it is a copy, and when it was
+ * restored.
+ */
 import type { Database } from "bun:sqlite";
 import type { Restore } from "../contract.ts";
 

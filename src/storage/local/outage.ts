@@ -5,8 +5,8 @@ import { NotCommitted, StorageUnavailable } from "../contract.ts";
 const OUTAGE_CODES = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY|NOMEM|PROTOCOL)/;
 
 /**
- * Those with which a transaction has certainly left nothing. After an I/O error at its end SQLite may still find it in the
- * log when it opens the database again.
+ * Those with which a transaction has certainly left nothing. After an I/O error at its end SQLite may still find it in
+ * the log when it opens the database again.
  */
 const UNCHANGED_CODES = /^SQLITE_(BUSY|LOCKED|FULL|CANTOPEN|READONLY)/;
 
