@@ -1,9 +1,9 @@
 import { allFactorRefs } from "../backup/metadata.ts";
 import type { FactorRef, RecordStore } from "../storage/contract.ts";
+import { type Diagnosis, diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
 import type { RecordState } from "./record-state.ts";
-import { type Diagnosis, HEALTHY, treat } from "./treatment.ts";
 
 /** Checks that an index row leads to a backup that lists its factor. */
 export function examineIndexRow(
@@ -11,10 +11,10 @@ export function examineIndexRow(
   { factor, backupId }: { readonly factor: FactorRef; readonly backupId: string },
 ): Promise<readonly Finding[]> {
   const { records } = examination;
-  return treat(examination, backupId, (state) => lookAtRow(records, factor, backupId, state));
+  return diagnose(examination, backupId, (state) => inspectRow(records, factor, backupId, state));
 }
 
-async function lookAtRow(
+async function inspectRow(
   records: RecordStore,
   factor: FactorRef,
   backupId: string,

@@ -1,17 +1,17 @@
 import { allFactorRefs, type BackupMetadata } from "../backup/metadata.ts";
 import type { FactorRef, RecordStore } from "../storage/contract.ts";
 import { examineBlob } from "./blobs.ts";
+import { type Diagnosis, diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding, shownFactor } from "./findings.ts";
 import type { RecordState } from "./record-state.ts";
-import { type Diagnosis, HEALTHY, treat } from "./treatment.ts";
 
 /** Checks a record: its metadata, the index rows of the factors it lists, and its ciphertext. */
 export function examineRecord(examination: Examination, backupId: string): Promise<readonly Finding[]> {
-  return treat(examination, backupId, (state) => lookAtRecord(examination, backupId, state));
+  return diagnose(examination, backupId, (state) => inspectRecord(examination, backupId, state));
 }
 
-async function lookAtRecord(
+async function inspectRecord(
   examination: Examination,
   backupId: string,
   state: RecordState,
