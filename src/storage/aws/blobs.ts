@@ -26,7 +26,8 @@ import { createS3Client } from "./clients.ts";
 import { unlessStalled, upTo, withBody } from "./object-body.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
-import { DEFAULT_RETRY, type RetryPolicy, statusOf, TryAgain, withRetries } from "./retry.ts";
+import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
+import { statusOf } from "./sdk-error.ts";
 import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */

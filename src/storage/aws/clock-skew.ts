@@ -2,6 +2,7 @@
  * Requests that AWS refuses because this machine's clock differs from its own. The SDK takes the right time from the
  * refusal and signs with it from then on, so the same request may be repeated at once.
  */
+import { statusOf, textAt } from "./sdk-error.ts";
 
 /** What the SDK takes for a clock that is wrong; AWS tolerates 5 minutes at least. */
 const MIN_SKEW_MS = 4 * 60 * 1000;
@@ -15,8 +16,7 @@ const CLOCK_MESSAGE = /Signature (expired|not yet current)/;
  * `null` when the error is no refusal, has no time in it, or the clocks agree.
  */
 export function clockSkewMs(error: unknown): number | null {
-  if (!(error instanceof Error) || !REFUSED.has(numberAt(error, "$metadata", "httpStatusCode") ?? 0))
-    return null;
+  if (!(error instanceof Error) || !REFUSED.has(statusOf(error) ?? 0)) return null;
   const theirsMs = Date.parse(
     textAt(error, "ServerTime") ?? textAt(error, "$response", "headers", "date") ?? "",
   );
@@ -34,21 +34,4 @@ export function clockMessage(skewMs: number | null): string {
   if (skewMs === null) return "the clock of this machine differs too much from AWS's";
   const minutes = Math.round(Math.abs(skewMs) / 60_000);
   return `the clock of this machine is ${minutes} minutes ${skewMs > 0 ? "ahead of" : "behind"} AWS's`;
-}
-
-function textAt(value: unknown, ...path: readonly string[]): string | null {
-  const found = memberAt(value, path);
-  return typeof found === "string" ? found : null;
-}
-
-function numberAt(value: unknown, ...path: readonly string[]): number | null {
-  const found = memberAt(value, path);
-  return typeof found === "number" ? found : null;
-}
-
-function memberAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (found, name) => (typeof found === "object" && found !== null ? Reflect.get(found, name) : undefined),
-    value,
-  );
 }

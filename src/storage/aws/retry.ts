@@ -4,6 +4,7 @@ import { ServiceError } from "../../errors.ts";
 import { errorCode } from "../../system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
 import { clockMessage, clockSkewMs, isClockError } from "./clock-skew.ts";
+import { statusOf } from "./sdk-error.ts";
 
 export interface RetryPolicy {
   /** No attempt starts later than this after the first. */
@@ -119,14 +120,6 @@ function wasNotCarriedOut(error: unknown): boolean {
   if (TEMPORARY.has(error.name) || error.name === "CredentialsProviderError") return true;
   const status = "$fault" in error ? statusOf(error) : null;
   return status === null ? NOT_SENT.has(errorCode(error) ?? "") : status >= 400 && status < 500;
-}
-
-/** The HTTP status of the answer that an SDK error is about; `null` when there was none. */
-export function statusOf(error: unknown): number | null {
-  if (!(error instanceof Error) || !("$metadata" in error)) return null;
-  const metadata = error.$metadata;
-  if (typeof metadata !== "object" || metadata === null || !("httpStatusCode" in metadata)) return null;
-  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : null;
 }
 
 /** Names what an operator can do about it; the SDK's error is kept as the cause. */

@@ -15,7 +15,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../config.ts";
-import { statusOf } from "./retry.ts";
+import { statusOf } from "./sdk-error.ts";
 import type { Requirement } from "./setup.ts";
 
 /** How long a deleted or replaced object can still be brought back. Each sync leaves one, so every day costs storage. */

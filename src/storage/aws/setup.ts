@@ -1,7 +1,7 @@
 /** What the aws driver needs to find, and how to make it: a bucket and three tables, with their settings. */
 import type { AwsStorageConfig } from "../../config.ts";
 import { createDynamoDbClient, createS3Client } from "./clients.ts";
-import { statusOf } from "./retry.ts";
+import { statusOf } from "./sdk-error.ts";
 import { bucketRequirement } from "./setup-bucket.ts";
 import { tableRequirements } from "./setup-tables.ts";
 
