@@ -23,6 +23,13 @@ import {
   StorageUnavailable,
 } from "../contract.ts";
 import { createS3Client } from "./clients.ts";
+import {
+  type PutTarget,
+  putInstallationId,
+  putLastSeen,
+  readInstallationId,
+  readLastSeenMs,
+} from "./installation-object.ts";
 import { unlessStalled, upTo, withBody } from "./object-body.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
@@ -45,10 +52,6 @@ const STALL_MS = 5_000;
 /** The key of transfers that the service makes by itself. */
 const NO_CLIENT = "";
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** The objects that say whose bucket it is, and when that one was last in service. No ciphertext has such a name. */
-const INSTALLATION_KEY = "installation";
-const LAST_SEEN_KEY = "last-seen";
-const MAX_MARK_LENGTH = 100;
 
 interface OpenedObject {
   readonly body: Readable;
@@ -70,7 +73,7 @@ export async function openAwsBlobs(
 class AwsBlobs implements BlobStore, MarkedStore {
   readonly #client: S3Client;
   readonly #bucket: string;
-  readonly #encryption: { ServerSideEncryption: "aws:kms"; SSEKMSKeyId: string } | Record<string, never>;
+  readonly #target: PutTarget;
   readonly #random: Random;
   readonly #retry: RetryPolicy;
   readonly #stallMs: number;
@@ -88,7 +91,9 @@ class AwsBlobs implements BlobStore, MarkedStore {
     this.#client = client;
     this.#bucket = config.bucket;
     const { kmsKeyArn } = config;
-    this.#encryption = kmsKeyArn === null ? {} : { ServerSideEncryption: "aws:kms", SSEKMSKeyId: kmsKeyArn };
+    const encryption =
+      kmsKeyArn === null ? {} : ({ ServerSideEncryption: "aws:kms", SSEKMSKeyId: kmsKeyArn } as const);
+    this.#target = { Bucket: config.bucket, ...encryption };
     this.#random = random;
     this.#retry = {
       ...DEFAULT_RETRY,
@@ -106,14 +111,13 @@ class AwsBlobs implements BlobStore, MarkedStore {
     await this.#transfer(client, ref.size, "the blob could not be stored", async (abortSignal) => {
       const send = (body: Readable | Uint8Array) => {
         const command = new PutObjectCommand({
-          Bucket: this.#bucket,
+          ...this.#target,
           Key: ref.key,
           Body: body,
           ContentLength: ref.size,
           ContentType: "application/octet-stream",
           ChecksumSHA256: checksum,
           IfNoneMatch: "*",
-          ...this.#encryption,
         });
         return this.#client.send(command, { abortSignal });
       };
@@ -192,64 +196,27 @@ class AwsBlobs implements BlobStore, MarkedStore {
   }
 
   async installationId(): Promise<string | null> {
-    const id = await this.#readMark(INSTALLATION_KEY);
-    if (id === "") throw new Error(`the object ${INSTALLATION_KEY} in the bucket ${this.#bucket} is no mark`);
-    return id;
+    return this.#attempt(`the mark of the bucket ${this.#bucket} could not be read`, (abortSignal) =>
+      readInstallationId(this.#client, this.#bucket, abortSignal),
+    );
   }
 
   async markInstallation(id: string): Promise<string> {
-    const command = new PutObjectCommand({
-      Bucket: this.#bucket,
-      Key: INSTALLATION_KEY,
-      Body: id,
-      ContentType: "text/plain",
-      IfNoneMatch: "*",
-      ...this.#encryption,
-    });
-    await this.#attempt(`the bucket ${this.#bucket} could not be marked`, async (abortSignal) => {
-      try {
-        await this.#client.send(command, { abortSignal });
-      } catch (error) {
-        if (statusOf(error) !== 412) throw error; // another process was first, or an attempt whose answer was lost
-      }
-    });
+    await this.#attempt(`the bucket ${this.#bucket} could not be marked`, (abortSignal) =>
+      putInstallationId(this.#client, this.#target, id, abortSignal),
+    );
     return (await this.installationId()) ?? id;
   }
 
   async lastSeenMs(): Promise<number | null> {
-    const text = await this.#readMark(LAST_SEEN_KEY);
-    const nowMs = Number(text ?? Number.NaN);
-    return Number.isFinite(nowMs) ? nowMs : null;
-  }
-
-  async markSeen(nowMs: number): Promise<void> {
-    const command = new PutObjectCommand({
-      Bucket: this.#bucket,
-      Key: LAST_SEEN_KEY,
-      Body: `${nowMs}`,
-      ContentType: "text/plain",
-      ...this.#encryption,
-    });
-    await this.#attempt(`the bucket ${this.#bucket} could not be marked`, (abortSignal) =>
-      this.#client.send(command, { abortSignal }),
+    return this.#attempt(`the mark of the bucket ${this.#bucket} could not be read`, (abortSignal) =>
+      readLastSeenMs(this.#client, this.#bucket, abortSignal),
     );
   }
 
-  /** The text of an object that says something about the bucket; empty when it is too long for that. */
-  #readMark(key: string): Promise<string | null> {
-    return this.#attempt(
-      `the object ${key} in the bucket ${this.#bucket} could not be read`,
-      async (abortSignal) => {
-        try {
-          const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key });
-          const { Body } = await this.#client.send(command, { abortSignal });
-          const text = (await Body?.transformToString())?.trim() ?? "";
-          return text.length > MAX_MARK_LENGTH ? "" : text;
-        } catch (error) {
-          if (error instanceof NoSuchKey) return null;
-          throw error;
-        }
-      },
+  async markSeen(nowMs: number): Promise<void> {
+    await this.#attempt(`the bucket ${this.#bucket} could not be marked`, (abortSignal) =>
+      putLastSeen(this.#client, this.#target, nowMs, abortSignal),
     );
   }
 
@@ -259,10 +226,9 @@ class AwsBlobs implements BlobStore, MarkedStore {
 
   async writable(): Promise<void> {
     const command = new PutObjectCommand({
-      Bucket: this.#bucket,
+      ...this.#target,
       Key: probeId(this.#random),
       Body: new Uint8Array(1),
-      ...this.#encryption,
     });
     await this.#attempt(`the S3 bucket ${this.#bucket} takes no write`, (abortSignal) =>
       this.#client.send(command, { abortSignal }),

@@ -1,0 +1,91 @@
+/** The objects in a bucket that say to which installation it belongs, and when that one was last in service. */
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { statusOf } from "./sdk-error.ts";
+
+/** No ciphertext has such a name. */
+const INSTALLATION_KEY = "installation";
+const LAST_SEEN_KEY = "last-seen";
+const MAX_MARK_LENGTH = 100;
+
+/** Where an object is put, and how it is encrypted. */
+export interface PutTarget {
+  readonly Bucket: string;
+  readonly ServerSideEncryption?: "aws:kms";
+  readonly SSEKMSKeyId?: string;
+}
+
+/** @returns `null` when the bucket has no mark. */
+export async function readInstallationId(
+  client: S3Client,
+  bucket: string,
+  abortSignal: AbortSignal,
+): Promise<string | null> {
+  const id = await readMark(client, bucket, INSTALLATION_KEY, abortSignal);
+  if (id === "") throw new Error(`the object ${INSTALLATION_KEY} in the bucket ${bucket} is no mark`);
+  return id;
+}
+
+/** Writes the mark unless the bucket has one. */
+export async function putInstallationId(
+  client: S3Client,
+  target: PutTarget,
+  id: string,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const command = new PutObjectCommand({
+    ...target,
+    Key: INSTALLATION_KEY,
+    Body: id,
+    ContentType: "text/plain",
+    IfNoneMatch: "*",
+  });
+  try {
+    await client.send(command, { abortSignal });
+  } catch (error) {
+    if (statusOf(error) !== 412) throw error; // another process was first, or an attempt whose answer was lost
+  }
+}
+
+/** @returns `null` where no service has been seen, or the object says nothing. */
+export async function readLastSeenMs(
+  client: S3Client,
+  bucket: string,
+  abortSignal: AbortSignal,
+): Promise<number | null> {
+  const text = await readMark(client, bucket, LAST_SEEN_KEY, abortSignal);
+  const nowMs = Number(text ?? Number.NaN);
+  return Number.isFinite(nowMs) ? nowMs : null;
+}
+
+export async function putLastSeen(
+  client: S3Client,
+  target: PutTarget,
+  nowMs: number,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const command = new PutObjectCommand({
+    ...target,
+    Key: LAST_SEEN_KEY,
+    Body: `${nowMs}`,
+    ContentType: "text/plain",
+  });
+  await client.send(command, { abortSignal });
+}
+
+/** The text of a mark; `null` when it is not there, empty when it is too long for one. */
+async function readMark(
+  client: S3Client,
+  bucket: string,
+  key: string,
+  abortSignal: AbortSignal,
+): Promise<string | null> {
+  try {
+    const command = new GetObjectCommand({ Bucket: bucket, Key: key });
+    const { Body } = await client.send(command, { abortSignal });
+    const text = (await Body?.transformToString())?.trim() ?? "";
+    return text.length > MAX_MARK_LENGTH ? "" : text;
+  } catch (error) {
+    if (error instanceof NoSuchKey) return null;
+    throw error;
+  }
+}
