@@ -109,7 +109,7 @@ export interface Config {
   };
   readonly limits: {
     readonly maxBackupBytes: number;
-    /** Memory that uploads may take together. */
+    /** Memory that bodies of requests may take together. */
     readonly maxInFlightUploadBytes: number;
     /** How much free disk creates leave to the other operations, where the storage is a disk; 0 for none. */
     readonly minFreeDiskBytes: number;

@@ -76,7 +76,7 @@ export function recordError(context: RequestContext, error: ServiceError): void 
   if (error instanceof TooManyRequests) context.limit = error.limit;
 }
 
-/** Has `stopReading` called when the request takes too long, so that a slow client cannot keep it for ever. */
+/** Registers `stopReading` for the case that the request takes too long: a slow client must not keep it for ever. */
 export function onTooLate(request: Request, stopReading: () => void): void {
   const context = contexts.get(request);
   if (context === undefined) return;

@@ -93,7 +93,7 @@ const WARN = 40;
  * writes what is left. A signal that nobody handles loses what was logged in the last milliseconds.
  */
 class GatheredLines implements DestinationStream {
-  /** Has the logger set {@link lastLevel} before each line. */
+  /** Makes the logger set {@link lastLevel} before each line. */
   readonly [pino.symbols.needsMetadataGsym] = true;
   lastLevel = 0;
   readonly #out: DestinationStream;

@@ -52,14 +52,7 @@ export function createMetrics() {
     registers,
   });
   const requestsInFlight = { count: 0 };
-  new Gauge({
-    name: "http_requests_in_flight",
-    help: "Requests whose response has not begun",
-    registers,
-    collect() {
-      this.set(requestsInFlight.count);
-    },
-  });
+  watch("http_requests_in_flight", "Requests whose response has not begun", () => requestsInFlight.count);
   const storageCalls = new Histogram({
     name: "storage_call_duration_seconds",
     help: "Time of each call to a store, by its outcome",
@@ -83,14 +76,19 @@ export function createMetrics() {
     help: "How often a passkey that may be on several devices was accepted with a counter that went back",
     registers,
   });
-  new Gauge({
-    name: "process_resident_memory_bytes",
-    help: "Resident memory of the process",
-    registers,
-    collect() {
-      this.set(process.memoryUsage.rss());
-    },
-  });
+  /** A figure that `read` returns whenever the figures are read. */
+  function watch(name: string, help: string, read: () => number | Promise<number>): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        this.set(await read());
+      },
+    });
+  }
+
+  watch("process_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
   new Counter({
     name: "process_cpu_seconds_total",
     help: "CPU time of the process since its start, user and system",
@@ -114,40 +112,23 @@ export function createMetrics() {
     contentType: registry.contentType,
     text: () => registry.metrics(),
 
-    /** Has the memory that uploads hold asked for whenever the figures are read. */
+    /** Calls `bytes` whenever the figures are read. */
     watchUploadMemory(bytes: () => number): void {
-      new Gauge({
-        name: "upload_memory_bytes",
-        help: "Memory that uploads in flight hold",
-        registers,
-        collect() {
-          this.set(bytes());
-        },
-      });
+      watch("upload_memory_bytes", "Memory that bodies of requests hold", bytes);
     },
 
-    /** Has the free space of the disk asked for whenever the figures are read; not a number while it is not known. */
+    /** Calls `bytes` whenever the figures are read; where it fails or returns `null` the figure is not a number. */
     watchFreeDisk(bytes: () => Promise<number | null>): void {
-      new Gauge({
-        name: "storage_free_bytes",
-        help: "Free space of the disk that the backups are on",
-        registers,
-        async collect() {
-          this.set((await bytes().catch(() => null)) ?? Number.NaN);
-        },
-      });
+      watch(
+        "storage_free_bytes",
+        "Free space of the disk that the backups are on",
+        async () => (await bytes().catch(() => null)) ?? Number.NaN,
+      );
     },
 
-    /** Has the temporary disk that large answers hold asked for whenever the figures are read. */
+    /** Calls `bytes` whenever the figures are read. */
     watchAnswerDisk(bytes: () => number): void {
-      new Gauge({
-        name: "answer_disk_bytes",
-        help: "Temporary disk that large answers in flight hold",
-        registers,
-        collect() {
-          this.set(bytes());
-        },
-      });
+      watch("answer_disk_bytes", "Temporary disk that large answers in flight hold", bytes);
     },
 
     /** Starts to measure how late timers fire; the result stops it. */

@@ -37,7 +37,7 @@ export async function* upTo(
 }
 
 /**
- * Has `send` send pieces as a body. However that ends, nothing reads the pieces afterwards.
+ * Passes pieces to `send` as a body. However that ends, nothing reads the pieces afterwards.
  *
  * @throws what `send` throws; an error of reading the pieces, which the SDK's client does not report.
  */
