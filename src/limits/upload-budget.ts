@@ -6,10 +6,10 @@ export interface UploadBudget {
   /** What is held now. */
   readonly heldBytes: number;
   /**
-   * Lets a body in if there is room for it now. Room is taken only by what arrives: nobody can take it by announcing
-   * something. But what has arrived may be in the runtime's buffers, where nobody has read it yet: that is counted against
-   * those who come later. Where there is no room, the bodies that have stood still longest are ended to make it: first those of
-   * the same address, when that has no room left, then anybody's.
+   * Lets a body in if there is room for it now. Room is taken only by bytes that arrive, never by a declared length. But
+   * bytes that have arrived may be unread in the runtime's buffers: these are counted against later bodies. Where there
+   * is no room, the bodies that have stood still longest are ended to make it: first those of the same address, when
+   * that has no room left, then those of any.
    *
    * @param declaredBytes 0 where nothing is declared.
    * @throws ServiceError `service_unavailable` when there is none.
