@@ -1,6 +1,7 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
 import { type App, createApp } from "./app.ts";
-import { ConfigError, loadConfig } from "./config.ts";
+import { loadConfig } from "./config/config.ts";
+import { ConfigError } from "./config/config-error.ts";
 import { createSweep } from "./maintenance/sweep.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";

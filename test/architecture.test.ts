@@ -19,13 +19,13 @@ const SHARED = [
 ];
 
 /**
- * Who may import whom, by the first folder under src (or the file at its top). `config.ts` and `services.ts` are
+ * Who may import whom, by the first folder under src (or the file at its top). `config` and `services.ts` are
  * imported for their types; that only `services.ts` builds anything is the driver rule below.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
-  storage: ["storage", "config.ts", "fair-semaphore.ts"],
-  auth: ["auth", "crypto", "storage/contract.ts", "config.ts", "background.ts"],
+  storage: ["storage", "config", "fair-semaphore.ts"],
+  auth: ["auth", "crypto", "storage/contract.ts", "config", "background.ts"],
   // What is kept of a passkey, and the rule about its counter, are shared by auth and backup.
   backup: [
     "backup",
@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "auth/stored-credential.ts",
     "auth/signature-counter.ts",
   ],
-  limits: ["limits", "storage/contract.ts", "config.ts", "background.ts"],
+  limits: ["limits", "storage/contract.ts", "config", "background.ts"],
   maintenance: ["maintenance", "backup/blob-age.ts", "crypto", "storage/contract.ts"],
   doctor: ["doctor", "maintenance", "backup", "crypto", "storage/contract.ts"],
   telemetry: ["telemetry", "storage/contract.ts"],
@@ -60,7 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "doctor",
     "maintenance",
     "storage",
-    "config.ts",
+    "config",
     "services.ts",
     "telemetry",
     "prerequisites.ts",
@@ -71,7 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "auth",
     "backup",
     "background.ts",
-    "config.ts",
+    "config",
     "lifecycle.ts",
     "limits",
     "maintenance",
@@ -79,14 +79,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "telemetry",
   ],
   "server.ts": ["app.ts", "http", "services.ts", "telemetry"],
-  "main.ts": ["app.ts", "config.ts", "maintenance", "server.ts", "services.ts", "version.ts"],
+  "main.ts": ["app.ts", "config", "maintenance", "server.ts", "services.ts", "version.ts"],
   "at-most-every.ts": [],
   "background.ts": ["telemetry"],
-  "config.ts": ["environment.ts", "deep-freeze.ts"],
-  "environment.ts": ["crypto"],
+  config: ["config", "crypto"],
   "chunks.ts": [],
   "clock.ts": [],
-  "deep-freeze.ts": [],
   "errors.ts": [],
   "folders.ts": [],
   "lazy.ts": [],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { YAML } from "bun";
 import packageJson from "../package.json" with { type: "json" };
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 
 interface Service {
   readonly image: string;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { loadConfig } from "../src/config.ts";
+import { Glob } from "bun";
+import { loadConfig } from "../src/config/config.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "./support/service.ts";
 
 const root = join(import.meta.dir, "..");
@@ -8,8 +9,11 @@ const read = (file: string) => Bun.file(join(root, file)).text();
 
 describe(".env.example", () => {
   test("has every variable that the configuration reads, and no other", async () => {
-    const source = await read("src/config.ts");
-    const variables = [...source.matchAll(/read\.\w+\(\s*"([A-Z][A-Z0-9_]+)"/g)].map(([, name = ""]) => name);
+    const files = [...new Glob("src/config/*.ts").scanSync(root)];
+    const source = (await Promise.all(files.map(read))).join("\n");
+    const variables = [...source.matchAll(/(?:read\.\w+\(|\(read,)\s*"([A-Z][A-Z0-9_]+)"/g)].map(
+      ([, name = ""]) => name,
+    );
     const documented = [...(await read(".env.example")).matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(
       ([, name = ""]) => name,
     );

@@ -2,7 +2,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
 import type { Clock } from "../clock.ts";
-import type { AttestationConfig } from "../config.ts";
+import type { AttestationConfig } from "../config/attestation.ts";
 import { sha256 } from "../crypto/encoding.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { InvalidJson } from "./canonical-json.ts";

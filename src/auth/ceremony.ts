@@ -2,7 +2,7 @@
  * What every WebAuthn ceremony has to show (WebAuthn L3 §7.1 and §7.2). Registration, authentication and Turnkey stamps
  * are checked by this same code, so that a passkey that was registered can also be used.
  */
-import type { WebAuthnConfig } from "../config.ts";
+import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { type AuthenticatorData, readAuthenticatorData } from "./authenticator-data.ts";
 import { readClientData } from "./client-data.ts";

@@ -1,7 +1,7 @@
 import { link, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Random } from "../clock.ts";
-import type { ChallengeTokenKey } from "../config.ts";
+import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
 import { decodeBase64, encodeBase64 } from "../crypto/encoding.ts";
 import { makeFolder, syncDirectory } from "../folders.ts";
 import { errorCode, orNullIfMissing } from "../system-errors.ts";

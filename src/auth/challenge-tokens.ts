@@ -7,7 +7,7 @@ import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { CompactEncrypt, errors, jwtDecrypt } from "jose";
 import type { Clock } from "../clock.ts";
-import type { ChallengeTokenKey } from "../config.ts";
+import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
 import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";

@@ -3,7 +3,7 @@
  * commits to the new factor, and the two tokens carry the same pair id, so neither half can be swapped for another's.
  */
 import type { Clock, Random } from "../clock.ts";
-import type { WebAuthnConfig } from "../config.ts";
+import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64, encodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { factorKeys } from "../storage/contract.ts";

@@ -6,7 +6,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Clock } from "../clock.ts";
-import type { OidcConfig } from "../config.ts";
+import type { OidcConfig } from "../config/oidc.ts";
 import { importP256PublicKey } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";

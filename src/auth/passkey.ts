@@ -1,5 +1,5 @@
 /** Passkeys: the two WebAuthn ceremonies of the relying party (WebAuthn L3 §7.1 and §7.2). */
-import type { WebAuthnConfig } from "../config.ts";
+import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { readAttestationObject, requireAttestation } from "./attestation-object.ts";

@@ -3,7 +3,7 @@
  * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and us.
  */
 import type { Clock } from "../clock.ts";
-import type { WebAuthnConfig } from "../config.ts";
+import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { CeremonyFailure, requireCeremony, signedMessage } from "./ceremony.ts";

@@ -1,7 +1,7 @@
 /** The options that a device's WebAuthn API takes, as JSON (WebAuthn L3 §5.4 and §5.5). Binary members are base64url. */
 import { type Static, Type } from "@sinclair/typebox";
 import type { Random } from "../clock.ts";
-import type { WebAuthnConfig } from "../config.ts";
+import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { CHALLENGE_BYTES } from "./challenge-tokens.ts";

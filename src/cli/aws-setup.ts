@@ -3,11 +3,11 @@
  * Ends with status 0 when all is there, 1 when `--check` finds something missing, 2 when it could not run.
  */
 import { parseArgs } from "node:util";
-import type { Environment } from "../config.ts";
+import type { Environment } from "../config/environment.ts";
+import { loadStorageConfig } from "../config/storage.ts";
 import { type Finding, setUp } from "../storage/aws/setup.ts";
 import { explain } from "./explain.ts";
 import { HELP, optionsOrStatus } from "./options.ts";
-import { loadStorageConfig } from "./storage-config.ts";
 
 const USAGE = `Usage: bun run aws:setup [--check]
 

@@ -4,12 +4,13 @@
  * Ends with status 0 when all was copied, 1 when the source lacks ciphertexts, 2 when there is no new copy.
  */
 import { parseArgs } from "node:util";
-import type { Environment } from "../config.ts";
+import type { Environment } from "../config/environment.ts";
+import { loadStorageConfig } from "../config/storage.ts";
 import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy-data.ts";
 import { explain } from "./explain.ts";
 import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine, mebibytes } from "./progress.ts";
-import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
+import { requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: bun run backup-data [--verify] <target folder>
 

@@ -5,7 +5,8 @@
 import { setTimeout as after } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { systemClock, systemRandom } from "../clock.ts";
-import type { Environment } from "../config.ts";
+import type { Environment } from "../config/environment.ts";
+import { loadStorageConfig } from "../config/storage.ts";
 import { type Counts, newCounts } from "../doctor/examination.ts";
 import { examine } from "../doctor/examine.ts";
 import { REMOVABLE } from "../doctor/findings.ts";
@@ -15,7 +16,7 @@ import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";
 import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
-import { loadStorageConfig, requireDatabase } from "./storage-config.ts";
+import { requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: bun run doctor [--drill] [--repair [--remove KIND]...] [--restored] [--json]
 

@@ -1,4 +1,4 @@
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config-error.ts";
 
 /** An error for an operator to read: each problem of a configuration, or the message with what caused it. */
 export function explain(error: unknown): string {

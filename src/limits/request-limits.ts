@@ -3,7 +3,7 @@
  * address, and what is done to a backup.
  */
 import { type Chunks, chunksOf } from "../chunks.ts";
-import type { RateLimitConfig } from "../config.ts";
+import type { RateLimitConfig } from "../config/limits.ts";
 import type { ErrorCode } from "../errors.ts";
 import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 

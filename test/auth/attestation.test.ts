@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { type AttestationVerifier, createAttestationVerifier } from "../../src/auth/attestation.ts";
 import { createJwks } from "../../src/auth/jwks.ts";
-import type { AttestationConfig } from "../../src/config.ts";
+import type { AttestationConfig } from "../../src/config/attestation.ts";
 import { AttestationIssuer, type AttestationOptions } from "../support/attestation-issuer.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { SettableClock } from "../support/settable-clock.ts";

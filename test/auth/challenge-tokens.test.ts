@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { CompactEncrypt } from "jose";
 import { type ChallengeContext, createChallengeTokens } from "../../src/auth/challenge-tokens.ts";
-import type { ChallengeTokenKey } from "../../src/config.ts";
+import type { ChallengeTokenKey } from "../../src/config/challenge-tokens.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { randomBytes } from "../support/users.ts";

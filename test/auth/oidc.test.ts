@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { p256 } from "@noble/curves/nist.js";
 import { createJwks } from "../../src/auth/jwks.ts";
 import { createOidcVerifier, nonceOf, type OidcToken, type OidcVerifier } from "../../src/auth/oidc.ts";
-import type { OidcConfig } from "../../src/config.ts";
+import type { OidcConfig } from "../../src/config/oidc.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { type IdTokenOptions, OidcIssuer } from "../support/oidc-issuer.ts";
 import { SettableClock } from "../support/settable-clock.ts";

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { startServer } from "../../src/server.ts";
 import { createServices } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";

@@ -5,7 +5,7 @@ import { readdir, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { systemRandom } from "../../src/clock.ts";
-import type { AwsStorageConfig } from "../../src/config.ts";
+import type { AwsStorageConfig } from "../../src/config/storage.ts";
 import { type AwsBlobsOptions, openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { BlobDamaged, StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ChallengeTokenKey } from "../../src/config.ts";
+import type { ChallengeTokenKey } from "../../src/config/challenge-tokens.ts";
 import { createClientPseudonym } from "../../src/limits/client-pseudonym.ts";
 import { DRIVERS } from "../drivers.ts";
 import { expectLimited, lowLimits } from "../support/low-limits.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { type RateLimit, TooManyRequests } from "../../src/limits/rate-limiter.ts";
 import { createRequestLimits } from "../../src/limits/request-limits.ts";

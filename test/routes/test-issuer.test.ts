@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { ConfigError } from "../../src/config/config-error.ts";
 import { DRIVERS } from "../drivers.ts";
 import { createPayloadOf, newAccount, newFactorUser, proven, recoveredBy } from "../support/factors.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";

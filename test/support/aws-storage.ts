@@ -10,7 +10,7 @@ import {
   paginateListObjectsV2,
   S3Client,
 } from "@aws-sdk/client-s3";
-import type { AwsStorageConfig } from "../../src/config.ts";
+import type { AwsStorageConfig } from "../../src/config/storage.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { createBucket } from "../../src/storage/aws/setup-bucket.ts";

@@ -11,7 +11,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { Random } from "../../clock.ts";
-import type { AwsStorageConfig } from "../../config.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import { FairSemaphore } from "../../fair-semaphore.ts";
 import { requireIntact } from "../content-file.ts";
 import {

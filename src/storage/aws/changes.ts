@@ -1,6 +1,6 @@
 /** A change as the steps of one DynamoDB transaction. */
 import type { TransactionCanceledException, TransactWriteItem } from "@aws-sdk/client-dynamodb";
-import type { AwsStorageConfig } from "../../config.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import {
   type Change,
   ChangeRefused,

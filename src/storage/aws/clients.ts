@@ -1,7 +1,8 @@
 /** The SDK's clients, set up for this service. Credentials come from the SDK's usual chain. */
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { S3Client } from "@aws-sdk/client-s3";
-import { type AwsStorageConfig, ConfigError } from "../../config.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 
 const CONNECTION_TIMEOUT_MS = 1_500;
 /** One request at a time travels over a connection; more than these wait for one. */

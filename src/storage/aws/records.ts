@@ -11,7 +11,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { Clock, Random } from "../../clock.ts";
-import type { AwsStorageConfig } from "../../config.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import {
   type Change,
   type Conflict,

@@ -14,7 +14,7 @@ import {
   PutPublicAccessBlockCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import type { AwsStorageConfig } from "../../config.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import { statusOf } from "./sdk-error.ts";
 import type { Requirement } from "./setup.ts";
 

@@ -11,7 +11,7 @@ import {
   UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from "@aws-sdk/client-dynamodb";
-import type { AwsStorageConfig } from "../../config.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Requirement } from "./setup.ts";
 import { PARTITION_KEYS, TTL_ATTRIBUTE } from "./tables.ts";
 

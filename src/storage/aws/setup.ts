@@ -1,5 +1,5 @@
 /** What the aws driver needs to find, and how to make it: a bucket and three tables, with their settings. */
-import type { AwsStorageConfig } from "../../config.ts";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import { createDynamoDbClient, createS3Client } from "./clients.ts";
 import { statusOf } from "./sdk-error.ts";
 import { bucketRequirement } from "./setup-bucket.ts";

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError, type Environment, loadConfig } from "../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { ConfigError } from "../../src/config/config-error.ts";
+import type { Environment } from "../../src/config/environment.ts";
 
 const KEY_1 = Buffer.alloc(32, 1).toString("base64");
 const KEY_2 = Buffer.alloc(32, 2).toString("base64");
@@ -598,13 +600,13 @@ describe("a problem is told", () => {
       ENFORCE_BACKUP_ACCOUNT_PROOF: "x",
     });
     const told = [
-      "CHALLENGE_TOKEN_KEYS",
       "PORT",
       "TRUSTED_PROXY_HOPS",
       "LOG_LEVEL",
       "AWS_ENDPOINT_URL",
       "AWS_REGION",
       "BACKUP_S3_BUCKET",
+      "CHALLENGE_TOKEN_KEYS",
     ];
     told.push(
       "MAX_MAIN_FACTORS",

@@ -1,14 +1,7 @@
 /** Environment variables, read one by one; what is wrong with them is collected. */
-import { decodeBase64 } from "./crypto/encoding.ts";
-import { isLoopbackHost } from "./loopback.ts";
+import { isLoopbackHost } from "../loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A key that encrypts challenge tokens: 32 bytes for A256GCM, named by `kid`. */
-export interface ChallengeTokenKey {
-  readonly kid: string;
-  readonly secret: Uint8Array;
-}
 
 /** An empty value counts as not set. */
 export class EnvironmentReader {
@@ -116,22 +109,6 @@ export class EnvironmentReader {
           `${name}: "${origin}" is not an origin: scheme://host[:port] in lower case, no path, no default port, no *`,
         );
     return origins;
-  }
-
-  /** `kid:base64(32 bytes)`, comma-separated. Says nothing of the secrets when one of them is wrong. */
-  challengeTokenKeys(name: string): ChallengeTokenKey[] {
-    const keys: ChallengeTokenKey[] = [];
-    for (const [index, entry] of (this.optional(name)?.split(",") ?? []).entries()) {
-      const [, kid = "", encoded = ""] = /^([^:]*):(.*)$/.exec(entry.trim()) ?? [];
-      const secret = decodeBase64(encoded);
-      const where = `${name}, entry ${index + 1}`;
-      if (!/^[\w.-]{1,64}$/.test(kid))
-        this.problem(`${where}: must be kid:base64, the kid 1-64 of A-Z a-z 0-9 _ . -`);
-      else if (keys.some((key) => key.kid === kid)) this.problem(`${where}: the kid "${kid}" is there twice`);
-      else if (secret?.length !== 32) this.problem(`${where}: the key "${kid}" must be 32 bytes in base64`);
-      else keys.push({ kid, secret });
-    }
-    return keys;
   }
 }
 

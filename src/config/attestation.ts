@@ -1,0 +1,34 @@
+import type { EnvironmentReader } from "./environment.ts";
+import type { AppEnvironment } from "./server.ts";
+
+export interface AttestationConfig {
+  /** `report` lets every request through and says what would have been wrong; `off` checks nothing. */
+  readonly mode: "enforce" | "report" | "off";
+  /** Where the gateway publishes its keys; `null` when there is no gateway. */
+  readonly jwksUrl: string | null;
+  readonly issuer: string;
+  readonly audience: string;
+  /** A header that passes instead of a token; `null` in production. */
+  readonly bypassToken: string | null;
+}
+
+export function attestationConfig(read: EnvironmentReader, environment: AppEnvironment): AttestationConfig {
+  const development = environment === "development";
+  const mode = read.oneOf("ATTESTATION", ["enforce", "report", "off"], development ? "report" : "enforce");
+  const gatewayUrl = read.keyUrl("ATTESTATION_GATEWAY_URL", development);
+  const bypassToken = read.optional("ATTESTATION_GATEWAY_BYPASS_TOKEN");
+  const canDoWithout = mode === "off" || (development && (mode === "report" || bypassToken !== null));
+  if (gatewayUrl === null && !canDoWithout)
+    read.problem(
+      `ATTESTATION_GATEWAY_URL is required while ATTESTATION is ${mode}; ATTESTATION=off needs no gateway`,
+    );
+  if (bypassToken !== null && environment === "production")
+    read.problem("ATTESTATION_GATEWAY_BYPASS_TOKEN must not be set in production");
+  return {
+    mode,
+    jwksUrl: gatewayUrl && `${gatewayUrl.replace(/\/+$/, "")}/.well-known/jwks.json`,
+    issuer: read.text("ATTESTATION_ISSUER", "attestation.worldcoin.org"),
+    audience: read.text("ATTESTATION_AUDIENCE", "toolsforhumanity.com"),
+    bypassToken,
+  };
+}

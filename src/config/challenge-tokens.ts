@@ -1,0 +1,45 @@
+import { decodeBase64 } from "../crypto/encoding.ts";
+import type { EnvironmentReader } from "./environment.ts";
+
+/** A key that encrypts challenge tokens: 32 bytes for A256GCM, named by `kid`. */
+export interface ChallengeTokenKey {
+  readonly kid: string;
+  readonly secret: Uint8Array;
+}
+
+export interface ChallengeTokensConfig {
+  /**
+   * The first encrypts, all decrypt. Empty in development only: then a key is generated once into `generatedKeyDir`.
+   */
+  readonly keys: readonly ChallengeTokenKey[];
+  readonly generatedKeyDir: string;
+}
+
+export function challengeTokensConfig(
+  read: EnvironmentReader,
+  development: boolean,
+  dataDir: string,
+): ChallengeTokensConfig {
+  const keys = challengeTokenKeys(read, "CHALLENGE_TOKEN_KEYS");
+  if (!development && keys.length === 0)
+    read.problem(
+      'CHALLENGE_TOKEN_KEYS is required outside development: make one with echo "k1:$(openssl rand -base64 32)"',
+    );
+  return { keys, generatedKeyDir: dataDir };
+}
+
+/** `kid:base64(32 bytes)`, comma-separated. Says nothing of the secrets when one of them is wrong. */
+function challengeTokenKeys(read: EnvironmentReader, name: string): ChallengeTokenKey[] {
+  const keys: ChallengeTokenKey[] = [];
+  for (const [index, entry] of (read.optional(name)?.split(",") ?? []).entries()) {
+    const [, kid = "", encoded = ""] = /^([^:]*):(.*)$/.exec(entry.trim()) ?? [];
+    const secret = decodeBase64(encoded);
+    const where = `${name}, entry ${index + 1}`;
+    if (!/^[\w.-]{1,64}$/.test(kid))
+      read.problem(`${where}: must be kid:base64, the kid 1-64 of A-Z a-z 0-9 _ . -`);
+    else if (keys.some((key) => key.kid === kid)) read.problem(`${where}: the kid "${kid}" is there twice`);
+    else if (secret?.length !== 32) read.problem(`${where}: the key "${kid}" must be 32 bytes in base64`);
+    else keys.push({ kid, secret });
+  }
+  return keys;
+}

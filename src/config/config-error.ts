@@ -1,0 +1,10 @@
+/** The configuration is wrong; `problems` has one sentence for each thing that is wrong. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}`);
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Configuration: environment variables in, one frozen object out. Nothing else of the service reads the environment.
+ * Each section has a file of its own; `.env.example` explains every variable.
+ */
+import { type AttestationConfig, attestationConfig } from "./attestation.ts";
+import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";
+import { ConfigError } from "./config-error.ts";
+import { deepFreeze } from "./deep-freeze.ts";
+import { type Environment, EnvironmentReader } from "./environment.ts";
+import { type LimitsConfig, limitsConfig, type RateLimitConfig, rateLimitsConfig } from "./limits.ts";
+import { type OidcConfig, oidcConfig } from "./oidc.ts";
+import { type AppEnvironment, type LogConfig, logConfig, type ServerConfig, serverConfig } from "./server.ts";
+import { dataDir, type StorageConfig, storageConfig } from "./storage.ts";
+import { type WebAuthnConfig, webauthnConfig } from "./webauthn.ts";
+
+export interface Config {
+  readonly environment: AppEnvironment;
+  /** The revision that is running, for `/health`; `null` when it was not given. */
+  readonly revision: string | null;
+  readonly server: ServerConfig;
+  /** `null`: no limits. */
+  readonly rateLimits: RateLimitConfig | null;
+  readonly log: LogConfig;
+  readonly storage: StorageConfig;
+  readonly challengeTokens: ChallengeTokensConfig;
+  readonly limits: LimitsConfig;
+  readonly webauthn: WebAuthnConfig;
+  readonly oidc: OidcConfig;
+  readonly attestation: AttestationConfig;
+  /** Whether a client that creates a backup must prove that it has the key of its account id. */
+  readonly enforceBackupAccountProof: boolean;
+  /** The API reference at `/docs` and `/openapi.json`. */
+  readonly apiReference: boolean;
+}
+
+/**
+ * Reads the whole configuration.
+ *
+ * @throws ConfigError with every problem at once.
+ */
+export function loadConfig(env: Environment): Config {
+  const read = new EnvironmentReader(env);
+  const environment = read.requiredOneOf("APP_ENV", ["production", "staging", "development"]);
+  const development = environment === "development";
+  const server = serverConfig(read, development);
+  const config: Config = {
+    environment,
+    revision: read.optional("APP_REVISION"),
+    server,
+    rateLimits: rateLimitsConfig(read, !development),
+    log: logConfig(read, development),
+    storage: storageConfig(read, development),
+    challengeTokens: challengeTokensConfig(read, development, dataDir(read)),
+    limits: limitsConfig(read),
+    webauthn: webauthnConfig(read, development ? new URL(`http://localhost:${server.port}`).origin : null),
+    oidc: oidcConfig(read, development),
+    attestation: attestationConfig(read, environment),
+    enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
+    apiReference: environment !== "production",
+  };
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return deepFreeze(config);
+}

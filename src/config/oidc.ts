@@ -1,0 +1,52 @@
+import type { EnvironmentReader } from "./environment.ts";
+
+/** A provider of id_tokens. `clientIds` are the audiences that count; the first is the usual one. Never empty. */
+export interface OidcProviderConfig {
+  readonly clientIds: readonly [string, ...string[]];
+  readonly issuer: string;
+  readonly jwksUrl: string;
+}
+
+/** `null`: accounts of that provider are not accepted. */
+export interface OidcConfig {
+  /** Whether the service itself issues id_tokens, to anybody: in development only. */
+  readonly testIssuer: boolean;
+  readonly google: OidcProviderConfig | null;
+  readonly apple: OidcProviderConfig | null;
+}
+
+export function oidcConfig(read: EnvironmentReader, development: boolean): OidcConfig {
+  const googleClientId = read.optional("GOOGLE_CLIENT_ID");
+  const [google, apple] = [
+    {
+      issuer: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
+      jwksUrl: read.keyUrl("GOOGLE_JWKS_URL", development) ?? "https://www.googleapis.com/oauth2/v3/certs",
+    },
+    {
+      issuer: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
+      jwksUrl: read.keyUrl("APPLE_JWKS_URL", development) ?? "https://appleid.apple.com/auth/keys",
+    },
+  ];
+  const appleClientIds = read.list("APPLE_CLIENT_IDS");
+  const isConfigured = googleClientId !== null || appleClientIds !== null;
+  const testIssuer = read.boolean("OIDC_TEST_ISSUER", development && !isConfigured);
+  if (testIssuer && !development)
+    read.problem("OIDC_TEST_ISSUER is for development only: it signs in anybody as anybody");
+  if (testIssuer && isConfigured)
+    read.problem(
+      "OIDC_TEST_ISSUER takes the place of GOOGLE_CLIENT_ID and APPLE_CLIENT_IDS: set one or the other",
+    );
+  if (testIssuer) {
+    const provider = { clientIds: ["test-client"], jwksUrl: "" } as const;
+    return {
+      testIssuer,
+      google: { ...provider, issuer: google.issuer },
+      apple: { ...provider, issuer: apple.issuer },
+    };
+  }
+  return {
+    testIssuer,
+    google: googleClientId === null ? null : { clientIds: [googleClientId], ...google },
+    apple: appleClientIds === null ? null : { clientIds: appleClientIds, ...apple },
+  };
+}

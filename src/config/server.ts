@@ -1,0 +1,57 @@
+/** The process: its environment, listeners and log. */
+import type { EnvironmentReader } from "./environment.ts";
+
+export type AppEnvironment = "production" | "staging" | "development";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly metricsHost: string;
+  readonly metricsPort: number;
+  /** Whether other processes of this machine may serve the same port. */
+  readonly reusePort: boolean;
+  /** How long after a signal the service still serves, while `/ready` says that it is not ready. */
+  readonly shutdownDrainSeconds: number;
+  /** How many proxies of the operator's a request passes; they report the client's address. */
+  readonly trustedProxyHops: number;
+  /** The origins whose web pages may call the API; `loopback`: those of this machine too, whatever their port. */
+  readonly cors: { readonly origins: readonly string[]; readonly loopback: boolean };
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: "json" | "pretty";
+}
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+
+export function serverConfig(read: EnvironmentReader, development: boolean): ServerConfig {
+  const host = read.text("HOST", development ? "127.0.0.1" : "0.0.0.0");
+  const port = read.integer("PORT", 8000, 0, 65535);
+  const server = {
+    host,
+    port,
+    metricsHost: read.text("METRICS_HOST", host),
+    metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
+    reusePort: read.boolean("REUSE_PORT", false),
+    shutdownDrainSeconds: read.integer("SHUTDOWN_DRAIN_SECONDS", development ? 0 : 10, 0, 600),
+    trustedProxyHops: read.defaultOrRequiredInteger(
+      "TRUSTED_PROXY_HOPS",
+      development ? 0 : null,
+      0,
+      10,
+      "how many proxies of yours a request passes, 0 where clients connect directly",
+    ),
+    cors: { origins: read.origins("CORS_ORIGINS"), loopback: development },
+  };
+  if (port !== 0 && port === server.metricsPort) read.problem(`PORT and METRICS_PORT are both ${port}`);
+  return server;
+}
+
+export function logConfig(read: EnvironmentReader, development: boolean): LogConfig {
+  return {
+    level: read.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
+    format: read.oneOf("LOG_FORMAT", ["json", "pretty"], development ? "pretty" : "json"),
+  };
+}

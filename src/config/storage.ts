@@ -1,0 +1,76 @@
+/** Where the backups are. */
+import { ConfigError } from "./config-error.ts";
+import { type Environment, EnvironmentReader } from "./environment.ts";
+
+export interface LocalStorageConfig {
+  readonly driver: "local";
+  /** Folder of the database file and the blobs. */
+  readonly dataDir: string;
+}
+
+export interface AwsStorageConfig {
+  readonly driver: "aws";
+  readonly region: string;
+  readonly bucket: string;
+  /** Encrypts objects with this KMS key (SSE-KMS); `null` leaves it to the bucket's default. */
+  readonly kmsKeyArn: string | null;
+  readonly tables: { readonly factorLookup: string; readonly backups: string; readonly oneTime: string };
+  /** Endpoints other than AWS's own; `null` is AWS's. */
+  readonly s3Endpoint: string | null;
+  readonly dynamoDbEndpoint: string | null;
+}
+
+export type StorageConfig = LocalStorageConfig | AwsStorageConfig;
+
+/** As the service reads it. */
+export function storageConfig(read: EnvironmentReader, development: boolean): StorageConfig {
+  const driver = read.oneOf("STORAGE_DRIVER", ["local", "aws"], development ? "local" : "aws");
+  return driver === "local" ? { driver, dataDir: dataDir(read) } : awsStorage(read);
+}
+
+/** The folder of the embedded driver's data, and of a generated challenge token key with any driver. */
+export function dataDir(read: EnvironmentReader): string {
+  return read.text("DATA_DIR", "./data");
+}
+
+/**
+ * As operator commands read it: only the variables that say where the backups are, since an operator of the storage
+ * often has none of the service's secrets. Which driver it is when none is named depends on `APP_ENV`, as for the service.
+ *
+ * @throws ConfigError
+ */
+export function loadStorageConfig(env: Environment): StorageConfig {
+  const read = new EnvironmentReader(env);
+  const environment = read.optional("APP_ENV");
+  if (environment === null && read.optional("STORAGE_DRIVER") === null)
+    throw new ConfigError([
+      "It is not known where the backups are: set STORAGE_DRIVER or APP_ENV as for the service.",
+      "For the data of bun run dev: STORAGE_DRIVER=local",
+      "For another folder: STORAGE_DRIVER=local and DATA_DIR. On AWS: STORAGE_DRIVER=aws and the variables of AWS.",
+    ]);
+  const storage = storageConfig(read, environment === "development");
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return storage;
+}
+
+function awsStorage(read: EnvironmentReader): AwsStorageConfig {
+  const endpoint = read.url("AWS_ENDPOINT_URL");
+  const because =
+    read.optional("STORAGE_DRIVER") === null
+      ? "outside development, unless STORAGE_DRIVER=local keeps the backups on this machine"
+      : "while STORAGE_DRIVER is aws";
+  return {
+    driver: "aws",
+    region: read.required("AWS_REGION", because),
+    bucket: read.required("BACKUP_S3_BUCKET", because),
+    kmsKeyArn: read.optional("BACKUP_S3_BUCKET_KMS_KEY_ARN"),
+    tables: {
+      factorLookup: read.text("DYNAMODB_TABLE_FACTOR_LOOKUP", "backup-service-factor-lookup"),
+      backups: read.text("DYNAMODB_TABLE_BACKUPS", "backup-service-backups"),
+      oneTime: read.text("DYNAMODB_TABLE_ONE_TIME", "backup-service-one-time"),
+    },
+    // http: is not refused: other endpoints than AWS's are stores of the operator's own, in a network of their own
+    s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,
+    dynamoDbEndpoint: read.url("AWS_ENDPOINT_URL_DYNAMODB") ?? endpoint,
+  };
+}
