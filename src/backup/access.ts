@@ -46,17 +46,16 @@ export type Access = ReturnType<typeof createAccess>;
 
 /** @param records the only thing asked: finding and reading change nothing. */
 export function createAccess(records: RecordStore) {
-  return { locate, find, open, enter, read, unlessReplayed };
+  return { locate, find, open, enter, read };
 
   /**
    * The backup that a factor leads to, if any.
    *
-   * @throws ServiceError `already_used`, whatever has changed since the first use.
+   * @throws ServiceError `already_used`, which costs nothing to find out here.
    */
   async function locate({ factor, oneTime }: Pick<Proven, "factor" | "oneTime">): Promise<string | null> {
     const { backupId, spent } = await records.locate(factor, oneTime);
-    // The same proof may have taken the factor away while the two were looked up one after the other.
-    if (spent || (backupId === null && (await records.locate(null, oneTime)).spent)) throw alreadyUsed();
+    if (spent) throw alreadyUsed();
     return backupId;
   }
 
@@ -88,8 +87,7 @@ export function createAccess(records: RecordStore) {
    */
   async function enter(by: Proven): Promise<Entry> {
     if (by.passkey !== undefined) return by.passkey.entry;
-    const backupId = await find(by);
-    return unlessReplayed(by.oneTime, () => open(backupId, by.factor));
+    return open(await find(by), by.factor);
   }
 
   /** The record of a backup, without authorisation; `null` when there is none. A malformed id is not looked up. */
@@ -97,19 +95,5 @@ export function createAccess(records: RecordStore) {
     if (!BACKUP_ACCOUNT_ID.test(backupId)) return null;
     const record = await records.read(backupId);
     return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
-  }
-
-  /**
-   * Does what a proof is for. Where that fails because the same proof has succeeded since it was looked up, the
-   * failure is that it was used.
-   */
-  async function unlessReplayed<T>(oneTime: readonly OneTimeValue[], act: () => Promise<T>): Promise<T> {
-    try {
-      return await act();
-    } catch (error) {
-      const decided = error instanceof ServiceError && error.code !== "service_unavailable";
-      if (decided && (await records.locate(null, oneTime)).spent) throw alreadyUsed();
-      throw error;
-    }
   }
 }

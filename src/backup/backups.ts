@@ -10,6 +10,7 @@ import { createAccess } from "./access.ts";
 import { type CounterAlerts, createCommits, type DestructionLimit } from "./commits.ts";
 import { contentOperations } from "./content.ts";
 import { factorOperations } from "./factors.ts";
+import { createReplayReporting } from "./replay.ts";
 import type { FactorLimits } from "./rules.ts";
 
 export interface BackupsOptions {
@@ -25,13 +26,30 @@ export interface BackupsOptions {
 
 export type Backups = ReturnType<typeof createBackups>;
 
-/** Puts the operations together over one way in and one way to commit. */
+/** Puts the operations together over one way in, one way to commit, and one place where replays are reported. */
 export function createBackups(options: BackupsOptions) {
   const access = createAccess(options.records);
   const commits = createCommits({ ...options, access });
+  const content = contentOperations({ ...options, access, commits });
+  const factors = factorOperations({ ...options, access, commits });
+  const replays = createReplayReporting(options.records);
   return {
-    unlessReplayed: access.unlessReplayed,
-    ...contentOperations({ ...options, access, commits }),
-    ...factorOperations({ ...options, access, commits }),
+    reportingReplays: replays.run,
+    status: content.status,
+    create: replays.of(content.create, ({ oneTime, mainFactor, syncFactor }) => [
+      ...oneTime,
+      ...mainFactor.oneTime,
+      ...syncFactor.oneTime,
+    ]),
+    retrieve: replays.of(content.retrieve, (by) => by.oneTime),
+    sync: replays.of(content.sync, (by) => by.oneTime),
+    delete: replays.of(content.delete, (by) => by.oneTime),
+    reset: replays.of(content.reset, (_backupId, oneTime) => oneTime),
+    verifyFactor: replays.of(factors.verifyFactor, (by) => by.oneTime),
+    retrieveMetadata: replays.of(factors.retrieveMetadata, (by) => by.oneTime),
+    findPasskey: replays.of(factors.findPasskey, (_factor, oneTime) => oneTime),
+    addMainFactor: replays.of(factors.addMainFactor, (by, added) => [...by.oneTime, ...added.oneTime]),
+    addSyncFactor: replays.of(factors.addSyncFactor, (added) => added.oneTime),
+    deleteFactor: replays.of(factors.deleteFactor, (by) => by.oneTime),
   };
 }

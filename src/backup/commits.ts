@@ -72,32 +72,30 @@ export function createCommits({ records, blobs, clock, random, background, acces
    * @param spend what the change uses up.
    * @throws ServiceError `already_used`; what `load` and `decide` throw; {@link errorOf} the conflict.
    */
-  function change<Next extends BackupMetadata | null>(
+  async function change<Next extends BackupMetadata | null>(
     first: Entry | null,
     spend: readonly OneTimeValue[],
     load: () => Promise<Entry>,
     decide: (current: Entry) => Decision<Next>,
   ): Promise<{ readonly before: Entry; readonly after: Next }> {
-    return access.unlessReplayed(spend, async () => {
-      let seen: Entry | null = null;
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const before: Entry = (attempt === 0 && first) || (await load());
-        if (seen !== null && !isSameBackup(seen.metadata, before.metadata)) break;
-        seen = before;
-        const { backupId, revision, blob } = before;
-        const { next, ...rest } = decide(before);
-        const outcome = await records.commit({
-          ...rest,
-          backupId,
-          expect: { revision },
-          next: next && { blob, metadata: storedMetadata(next) },
-          spend,
-        });
-        if (outcome === "committed") return { before, after: next };
-        if (outcome !== "revision") throw errorOf(outcome);
-      }
-      throw errorOf("revision");
-    });
+    let seen: Entry | null = null;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const before: Entry = (attempt === 0 && first) || (await load());
+      if (seen !== null && !isSameBackup(seen.metadata, before.metadata)) break;
+      seen = before;
+      const { backupId, revision, blob } = before;
+      const { next, ...rest } = decide(before);
+      const outcome = await records.commit({
+        ...rest,
+        backupId,
+        expect: { revision },
+        next: next && { blob, metadata: storedMetadata(next) },
+        spend,
+      });
+      if (outcome === "committed") return { before, after: next };
+      if (outcome !== "revision") throw errorOf(outcome);
+    }
+    throw errorOf("revision");
   }
 
   /** Uses up the proof of an operation that changes nothing else, unless a passkey's counter is to be kept. */
@@ -134,7 +132,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
    */
   async function spendBeside<T>(by: Proven, spend: () => Promise<void>, act: () => Promise<T>): Promise<T> {
     if (isCounting(by)) {
-      const acted = await access.unlessReplayed(by.oneTime, act);
+      const acted = await act();
       await spend();
       return acted;
     }

@@ -30,7 +30,7 @@ import {
   storedMetadata,
 } from "./metadata.ts";
 import { withNewBlob } from "./new-content.ts";
-import { alreadyUsed, errorOf, fail, isOnNoBackup, notFound, unauthorized } from "./outcomes.ts";
+import { errorOf, fail, isOnNoBackup, notFound, unauthorized } from "./outcomes.ts";
 import { requireManifestHash } from "./rules.ts";
 import {
   SYNC_FACTOR_TOKEN_BYTES,
@@ -87,7 +87,7 @@ export function contentOperations({
   commits,
   destructions,
 }: ContentOptions) {
-  const { open, enter, read, unlessReplayed } = access;
+  const { open, enter, read } = access;
   const { newFactor, spendProof, spendPlainly, spendBeside, deleteAll, discard } = commits;
   const stores = { records, blobs, clock, discard };
   return {
@@ -175,7 +175,7 @@ export function contentOperations({
      */
     async sync(by: Proven, request: ContentChange): Promise<string> {
       const first = await enter(by);
-      await unlessReplayed(by.oneTime, () => replaceContent(first, by, request));
+      await replaceContent(first, by, request);
       return first.backupId;
     },
 
@@ -202,11 +202,8 @@ export function contentOperations({
      * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.
      */
     async reset(backupId: string, oneTime: readonly OneTimeValue[]): Promise<void> {
-      const [{ spent }, entry] = await Promise.all([records.locate(null, oneTime), read(backupId)]);
-      if (spent) throw alreadyUsed();
-      await unlessReplayed(oneTime, () =>
-        deleteAll(entry ?? fail(notFound()), oneTime, async () => (await read(backupId)) ?? fail(notFound())),
-      );
+      const load = async () => (await read(backupId)) ?? fail(notFound());
+      await deleteAll(await load(), oneTime, load);
     },
 
     /**

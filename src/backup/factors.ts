@@ -44,7 +44,7 @@ export interface FactorOptions {
 }
 
 export function factorOperations({ records, clock, access, commits, limits, destructions }: FactorOptions) {
-  const { locate, find, open, enter, read, unlessReplayed } = access;
+  const { locate, find, open, enter, read } = access;
   const { newFactor, change, reportCounter, spendProof, discard, spendBeside, spendPlainly } = commits;
   return {
     /**
@@ -84,22 +84,14 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      */
     async findPasskey(factor: FactorRef, oneTime: readonly OneTimeValue[]): Promise<PasskeyOnBackup> {
       const { backupId, spent } = await records.locate(factor, oneTime);
-      const findEntry = async () => {
-        const entry = await open(backupId ?? fail(untraceable()), factor);
-        const { metadata } = entry;
-        return {
-          entry,
-          spent,
-          credential: passkeyCredential(metadata, factor),
-          turnkeyAccountId: metadata.keys.find((key) => key.kind === "TURNKEY")?.turnkeyAccountId ?? null,
-        };
+      const entry = await open(backupId ?? fail(untraceable()), factor);
+      const { metadata } = entry;
+      return {
+        entry,
+        spent,
+        credential: passkeyCredential(metadata, factor),
+        turnkeyAccountId: metadata.keys.find((key) => key.kind === "TURNKEY")?.turnkeyAccountId ?? null,
       };
-      if (!spent) return unlessReplayed(oneTime, findEntry);
-      try {
-        return await findEntry();
-      } catch (error) {
-        throw error instanceof ServiceError ? alreadyUsed() : error;
-      }
     },
 
     /**
@@ -115,8 +107,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
       encryptionKey: EncryptionKey | null,
     ): Promise<{ readonly factorId: string; readonly metadata: ExportedMetadata }> {
       const spend = distinct([...by.oneTime, ...added.oneTime]);
-      const [entry, { spent }] = await Promise.all([enter(by), records.locate(null, added.oneTime)]);
-      if (spent) throw alreadyUsed();
+      const entry = await enter(by);
       const factor = newFactor(added.kind);
       const { before, after } = await change(
         entry,

@@ -73,7 +73,7 @@ export function create(services: Services) {
           payload.challengeToken,
           context,
         );
-        const sync = await backups.unlessReplayed(main.oneTime, () =>
+        const sync = await backups.reportingReplays(main.oneTime, () =>
           authenticator.register(
             "SYNC",
             payload.initialSyncFactor,
