@@ -192,6 +192,20 @@ describe("the architecture", () => {
     }
   });
 
+  test("a handler returns what the API reference says of its route", () => {
+    const handlers = sources.filter(({ file }) => /^routes\/|^http\/challenge-route/.test(file));
+    const described = handlers.flatMap(({ file, text }) =>
+      [...text.matchAll(/^\s+response: (\w+),$/gm)].map(([, schema]) => `${file}: ${schema}`),
+    );
+    const returned = handlers.flatMap(({ file, text }) =>
+      [...text.matchAll(/\): Reply<typeof (\w+)> =>/g)].map(([, schema]) => `${file}: ${schema}`),
+    );
+    // a recovered backup is sent from a file; no value of its shape is ever made
+    const made = described.filter((entry) => entry !== "routes/retrieve.ts: RetrieveResponse");
+    expect(made.length).toBeGreaterThan(10);
+    expect(returned.toSorted()).toEqual(made.filter((entry) => !entry.endsWith(": null")).toSorted());
+  });
+
   test("only the entry points read the environment", () => {
     const readers = sources.filter(({ text }) => /\b(process|Bun)\.env\b/.test(text)).map(({ file }) => file);
     expect(readers.filter((file) => file !== "main.ts" && partOf(file) !== "cli")).toEqual([]);

@@ -1,5 +1,5 @@
 /** The endpoints that hand out challenges. They touch no store. */
-import { type Static, type TString, type TUnsafe, Type } from "@sinclair/typebox";
+import { type TString, type TUnsafe, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { CHALLENGE_BYTES, type Operation } from "../auth/challenge-tokens.ts";
 import {
@@ -14,7 +14,7 @@ import type { Services } from "../services.ts";
 import { jsonBody, optionalJsonBody } from "./body.ts";
 import { examples } from "./examples.ts";
 import { operation as describeOperation } from "./openapi.ts";
-import { ChallengeToken, object, PasskeyName } from "./schemas.ts";
+import { ChallengeToken, object, PasskeyName, type Reply } from "./schemas.ts";
 
 type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
 
@@ -59,7 +59,7 @@ export interface KeypairChallengeRoute {
 export function keypairChallengeRoute(issuer: Issuer, { operation, purpose, bound }: KeypairChallengeRoute) {
   return new Elysia({ name: `challenge/${operation}` }).post(
     `/v1/${operation}/challenge/keypair`,
-    async ({ body }) => {
+    async ({ body }): Reply<typeof KeypairChallenge> => {
       const bindings = bound === undefined ? {} : { [bound.name]: body[bound.name] ?? "" };
       return issueKeypairChallenge(issuer, operation, bindings);
     },
@@ -87,7 +87,7 @@ export function passkeyChallengeRoute(
 ) {
   return new Elysia({ name: `passkey-challenge/${operation}` }).post(
     `/v1/${operation}/challenge/passkey`,
-    async (): Promise<Static<typeof PasskeyChallenge>> => {
+    async (): Reply<typeof PasskeyChallenge> => {
       const { options, challenge } = requestOptions(config.webauthn, random);
       return { challenge: options, token: await challengeTokens.issue("passkey", challenge, { operation }) };
     },
@@ -110,7 +110,7 @@ export function createChallengeRoutes(issuer: Issuer) {
   return new Elysia({ name: "challenge/create" })
     .post(
       "/v1/create/challenge/keypair",
-      async (): Promise<Static<typeof KeypairCreateChallenge>> => ({
+      async (): Reply<typeof KeypairCreateChallenge> => ({
         ...(await issueKeypairChallenge(issuer, "create", {})),
         ...(await issueAccountChallenge(issuer)),
       }),
@@ -127,7 +127,7 @@ export function createChallengeRoutes(issuer: Issuer) {
     )
     .post(
       "/v1/create/challenge/passkey",
-      async ({ body }): Promise<Static<typeof PasskeyCreateChallenge>> => {
+      async ({ body }): Reply<typeof PasskeyCreateChallenge> => {
         const { options, challenge } = creationOptions(config.webauthn, random, body);
         return {
           challenge: options,
@@ -152,7 +152,7 @@ async function issueKeypairChallenge(
   { challengeTokens, random }: Issuer,
   operation: Operation,
   bindings: Readonly<Record<string, string>>,
-): Promise<Static<typeof KeypairChallenge>> {
+): Reply<typeof KeypairChallenge> {
   const challenge = random.bytes(CHALLENGE_BYTES);
   return {
     challenge: encodeBase64(challenge),

@@ -3,6 +3,7 @@ import {
   Kind,
   type ObjectOptions,
   type SchemaOptions,
+  type Static,
   type TProperties,
   type TSchema,
   type TString,
@@ -239,3 +240,8 @@ export const Metadata = Type.Object(
 );
 
 export const BackupIdResponse = Type.Object({ backupId: BackupAccountId });
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** What a handler returns whose 200 response the API reference describes by the schema `S`. */
+export type Reply<S extends TSchema> = Promise<DeepReadonly<Static<S>>>;

@@ -17,6 +17,7 @@ import {
   optional,
   PasskeyName,
   PublicKey,
+  type Reply,
   TurnkeyProviderId,
 } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
@@ -94,7 +95,7 @@ export function addFactor({ backups, factorAddition }: Services) {
   return new Elysia({ name: "add-factor" })
     .post(
       "/v1/add-factor/challenge",
-      ({ body: { newFactor, existingFactorKind } }) =>
+      ({ body: { newFactor, existingFactorKind } }): Reply<typeof AddFactorChallengeResponse> =>
         factorAddition.challenge(newFactor, existingFactorKind ?? "PASSKEY"),
       {
         ...jsonBody(AddFactorChallengeRequest),
@@ -111,7 +112,7 @@ export function addFactor({ backups, factorAddition }: Services) {
     )
     .post(
       "/v1/add-factor",
-      async ({ body }) => {
+      async ({ body }): Reply<typeof AddFactorResponse> => {
         const request = {
           ...body,
           existingFactorTurnkeyActivity: body.existingFactorTurnkeyActivity ?? null,

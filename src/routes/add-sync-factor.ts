@@ -3,7 +3,14 @@ import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
-import { Authorization, BackupIdResponse, ChallengeToken, object, text } from "../http/schemas.ts";
+import {
+  Authorization,
+  BackupIdResponse,
+  ChallengeToken,
+  object,
+  type Reply,
+  text,
+} from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { keypairKind } from "./factor-kinds.ts";
 
@@ -24,7 +31,7 @@ export function addSyncFactor(services: Services) {
     .use(keypairChallengeRoute(services, { ...context, purpose: "add a sync factor" }))
     .post(
       "/v1/add-sync-factor",
-      async ({ body }) => {
+      async ({ body }): Reply<typeof BackupIdResponse> => {
         const added = await authenticator.register("SYNC", body.syncFactor, body.challengeToken, context);
         const factor = { ...added, kind: keypairKind(added.kind) };
         return { backupId: await backups.addSyncFactor(factor, body.syncFactorToken) };

@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { jsonBody } from "../http/body.ts";
 import { examples } from "../http/examples.ts";
 import { operation } from "../http/openapi.ts";
-import { BackupAccountId, object, text } from "../http/schemas.ts";
+import { BackupAccountId, object, type Reply, text } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 
 const StatusRequest = object({
@@ -24,7 +24,10 @@ export const StatusResponse = Type.Object({
 export function backupStatus({ backups }: Services) {
   return new Elysia({ name: "backup-status" }).post(
     "/v1/backup/status",
-    async ({ body: { backupId } }) => ({ backupId, factors: await backups.status(backupId) }),
+    async ({ body: { backupId } }): Reply<typeof StatusResponse> => ({
+      backupId,
+      factors: await backups.status(backupId),
+    }),
     {
       ...jsonBody(StatusRequest),
       detail: operation({

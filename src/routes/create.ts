@@ -18,6 +18,7 @@ import {
   normalizedManifestHash,
   object,
   optional,
+  type Reply,
   TurnkeyProviderId,
   text,
 } from "../http/schemas.ts";
@@ -59,7 +60,7 @@ export function create(services: Services) {
   const uploadOptions = { maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     "/v1/create",
-    async ({ request }) => {
+    async ({ request }): Reply<typeof CreateResponse> => {
       const { address } = contextOf(request);
       const maxBytes = Math.min(declaredLength(request.headers) ?? Number.POSITIVE_INFINITY, maxBackupBytes);
       requestLimits.admitCreate(address, maxBytes);

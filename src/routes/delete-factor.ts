@@ -12,6 +12,7 @@ import {
   Metadata,
   object,
   optional,
+  type Reply,
   StoredEncryptionKey,
   text,
 } from "../http/schemas.ts";
@@ -47,7 +48,7 @@ export function deleteFactor(services: Services) {
     )
     .post(
       "/v1/delete-factor",
-      async ({ body, request }) => {
+      async ({ body, request }): Reply<typeof DeleteFactorResponse> => {
         const { factorId, scope, encryptionKey } = body;
         if (scope === "SYNC" && encryptionKey != null)
           throw new ServiceError(

@@ -4,6 +4,7 @@ import { atMostEvery } from "../at-most-every.ts";
 import { ServiceError } from "../errors.ts";
 import { requireAnswerFolder } from "../http/answer-files.ts";
 import { operation } from "../http/openapi.ts";
+import type { Reply } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { version } from "../version.ts";
 
@@ -34,19 +35,23 @@ export function health({ records, blobs, restores, clock, config, lifecycle, log
   });
 
   return new Elysia({ name: "health" })
-    .get("/health", () => ({ status: "ok", semver: version, rev: config.revision }), {
-      detail: operation({
-        tag: "Service",
-        summary: "Whether the process is alive",
-        description: "Touches no store.",
-        body: "none",
-        response: HealthResponse,
-        errors: [],
-      }),
-    })
+    .get(
+      "/health",
+      async (): Reply<typeof HealthResponse> => ({ status: "ok", semver: version, rev: config.revision }),
+      {
+        detail: operation({
+          tag: "Service",
+          summary: "Whether the process is alive",
+          description: "Touches no store.",
+          body: "none",
+          response: HealthResponse,
+          errors: [],
+        }),
+      },
+    )
     .get(
       "/ready",
-      async () => {
+      async (): Reply<typeof ReadyResponse> => {
         if (lifecycle.isEnding) throw new ServiceError("service_unavailable", "The service is shutting down");
         if (!(await isReady())) throw new ServiceError("service_unavailable", "The service is not ready");
         return { status: "ok" };

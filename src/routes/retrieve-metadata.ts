@@ -2,7 +2,15 @@ import { Elysia } from "elysia";
 import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { operation } from "../http/openapi.ts";
-import { Authorization, ChallengeToken, Metadata, object, optional, text } from "../http/schemas.ts";
+import {
+  Authorization,
+  ChallengeToken,
+  Metadata,
+  object,
+  optional,
+  type Reply,
+  text,
+} from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
@@ -20,7 +28,7 @@ export function retrieveMetadata(services: Services) {
     .use(keypairChallengeRoute(services, { ...context, purpose: "read the metadata of a backup" }))
     .post(
       "/v1/retrieve-metadata",
-      async ({ body }) => {
+      async ({ body }): Reply<typeof Metadata> => {
         const proof = await authenticator.authenticate(
           "SYNC",
           body.authorization,

@@ -10,6 +10,7 @@ import {
   ManifestHash,
   normalizedManifestHash,
   object,
+  type Reply,
 } from "../http/schemas.ts";
 import { withUpload } from "../http/upload.ts";
 import { lazy } from "../lazy.ts";
@@ -33,7 +34,7 @@ export function sync(services: Services) {
     .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
     .post(
       "/v1/sync",
-      ({ request }) =>
+      ({ request }): Reply<typeof BackupIdResponse> =>
         withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
           const proof = await authenticator.authenticate(
             "SYNC",

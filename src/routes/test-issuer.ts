@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
 import { jsonBody } from "../http/body.ts";
 import { operation } from "../http/openapi.ts";
-import { object, PublicKey } from "../http/schemas.ts";
+import { object, PublicKey, type Reply } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 
 const IdTokenRequest = object({
@@ -25,7 +25,7 @@ export function testIssuer({ config, testIssuer: issuer }: Services) {
   if (issuer === null) return app;
   return app.post(
     "/dev/id-token",
-    async ({ body: { provider, publicKey, email } }) => {
+    async ({ body: { provider, publicKey, email } }): Reply<typeof IdTokenResponse> => {
       const configured = provider === "GOOGLE" ? config.oidc.google : config.oidc.apple;
       if (configured === null) throw new ServiceError("not_found", "The provider is not configured");
       const { issuer: name, clientIds } = configured;

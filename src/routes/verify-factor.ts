@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
 import { operation } from "../http/openapi.ts";
-import { Authorization, BackupIdResponse, ChallengeToken, object } from "../http/schemas.ts";
+import { Authorization, BackupIdResponse, ChallengeToken, object, type Reply } from "../http/schemas.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
@@ -17,7 +17,7 @@ export function verifyFactor(services: Services) {
     .use(passkeyChallengeRoute(services, { ...context, purpose: "verify a main factor" }))
     .post(
       "/v1/verify-factor",
-      async ({ body }) => {
+      async ({ body }): Reply<typeof BackupIdResponse> => {
         const proof = await authenticator.authenticate(
           "MAIN",
           body.authorization,
