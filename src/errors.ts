@@ -1,77 +1,102 @@
 /**
- * Every failure that an answer can name. The codes are part of the wire format and never change; what status
- * they travel with is decided in one table of the HTTP layer.
+ * Every failure that an answer can name, and what follows from its code. The codes are part of the wire format and never
+ * change.
  */
-export type ErrorCode =
+
+interface ErrorFacts {
+  /** The HTTP status that it travels with. */
+  readonly status: number;
+  /** Whether it is the answer to a proof that did not hold. A client that gets many of these is guessing. */
+  readonly isFailedProof?: true;
+}
+
+const ERRORS = {
   // the request itself
-  | "invalid_payload"
-  | "multipart_error"
-  | "missing_payload_field"
-  | "missing_backup_field"
-  | "empty_backup_file"
-  | "content_too_large"
-  | "unsupported_media_type"
-  | "not_found"
-  | "method_not_allowed"
-  | "request_timeout"
+  invalid_payload: { status: 400 },
+  multipart_error: { status: 400 },
+  missing_payload_field: { status: 400 },
+  missing_backup_field: { status: 400 },
+  empty_backup_file: { status: 400 },
+  content_too_large: { status: 413 },
+  unsupported_media_type: { status: 415 },
+  not_found: { status: 404 },
+  method_not_allowed: { status: 405 },
+  request_timeout: { status: 408 },
   // challenge tokens and proofs
-  | "jwt_error"
-  | "unexpected_challenge_type"
-  | "invalid_challenge_context"
-  | "signature_verification_error"
-  | "invalid_signature"
-  | "invalid_backup_account_id"
-  | "already_used"
-  | "token_not_found"
-  | "invalid_challenge"
+  jwt_error: { status: 400, isFailedProof: true },
+  unexpected_challenge_type: { status: 400, isFailedProof: true },
+  invalid_challenge_context: { status: 400, isFailedProof: true },
+  signature_verification_error: { status: 400, isFailedProof: true },
+  invalid_signature: { status: 400, isFailedProof: true },
+  invalid_backup_account_id: { status: 400 },
+  already_used: { status: 400, isFailedProof: true },
+  token_not_found: { status: 400, isFailedProof: true },
+  invalid_challenge: { status: 400 },
   // passkeys
-  | "webauthn_error"
-  | "webauthn_invalid_payload"
-  | "webauthn_prf_results_not_allowed"
+  webauthn_error: { status: 400, isFailedProof: true },
+  webauthn_invalid_payload: { status: 400 },
+  webauthn_prf_results_not_allowed: { status: 400 },
   // id_tokens
-  | "oidc_token_parse_error"
-  | "oidc_token_invalid_aud"
-  | "oidc_token_verification_error"
-  | "oidc_token_invalid_nonce"
-  | "missing_email"
+  oidc_token_parse_error: { status: 400 },
+  oidc_token_invalid_aud: { status: 400 },
+  oidc_token_verification_error: { status: 400, isFailedProof: true },
+  oidc_token_invalid_nonce: { status: 400, isFailedProof: true },
+  missing_email: { status: 400 },
   // Turnkey stamps
-  | "missing_turnkey_activity"
-  | "invalid_turnkey_activity"
-  | "turnkey_activity_error"
+  missing_turnkey_activity: { status: 400 },
+  invalid_turnkey_activity: { status: 400 },
+  turnkey_activity_error: { status: 400, isFailedProof: true },
   // attestation
-  | "invalid_attestation_token_header"
-  | "invalid_attestation_token_claim"
-  | "invalid_attestation_token"
+  invalid_attestation_token_header: { status: 400 },
+  invalid_attestation_token_claim: { status: 400, isFailedProof: true },
+  invalid_attestation_token: { status: 400, isFailedProof: true },
   // factors
-  | "invalid_authorization_type"
-  | "invalid_sync_factor_type"
-  | "backup_untraceable"
-  | "backup_missing"
-  | "unauthorized_factor"
-  | "factor_already_exists"
-  | "factor_not_found"
-  | "too_many_factors"
-  | "missing_turnkey_provider_id"
-  | "oidc_token_mismatch"
-  | "invalid_new_factor_type"
-  | "invalid_new_factor_authorization_type"
+  invalid_authorization_type: { status: 400 },
+  invalid_sync_factor_type: { status: 400 },
+  backup_untraceable: { status: 400, isFailedProof: true },
+  backup_missing: { status: 400, isFailedProof: true },
+  unauthorized_factor: { status: 400, isFailedProof: true },
+  factor_already_exists: { status: 400 },
+  factor_not_found: { status: 400 },
+  too_many_factors: { status: 409 },
+  missing_turnkey_provider_id: { status: 400 },
+  oidc_token_mismatch: { status: 400 },
+  invalid_new_factor_type: { status: 400 },
+  invalid_new_factor_authorization_type: { status: 400 },
   // backups
-  | "missing_backup_account_proof"
-  | "backup_account_id_already_exists"
-  | "backup_not_found"
-  | "backup_does_not_exist"
-  | "backup_id_mismatch"
-  | "manifest_hash_mismatch"
-  | "conflicting_lock"
+  missing_backup_account_proof: { status: 400 },
+  backup_account_id_already_exists: { status: 409 },
+  backup_not_found: { status: 400 },
+  backup_does_not_exist: { status: 400 },
+  backup_id_mismatch: { status: 400 },
+  manifest_hash_mismatch: { status: 412 },
+  conflicting_lock: { status: 423 },
   // encryption keys
-  | "encryption_key_not_allowed"
-  | "encryption_key_not_found"
-  | "factor_orphaned_from_encryption_key"
-  | "only_one_encryption_key_per_type_allowed"
+  encryption_key_not_allowed: { status: 400 },
+  encryption_key_not_found: { status: 400 },
+  factor_orphaned_from_encryption_key: { status: 400 },
+  only_one_encryption_key_per_type_allowed: { status: 400 },
   // the service
-  | "too_many_requests"
-  | "service_unavailable"
-  | "internal_server_error";
+  too_many_requests: { status: 429 },
+  service_unavailable: { status: 503 },
+  internal_server_error: { status: 500 },
+} as const satisfies Readonly<Record<string, ErrorFacts>>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The HTTP status that a code travels with. */
+export function statusOf(code: ErrorCode): number {
+  return ERRORS[code].status;
+}
+
+export function isFailedProof(code: ErrorCode): boolean {
+  return "isFailedProof" in ERRORS[code];
+}
+
+/** Where repeating the identical request can succeed. */
+export function isRetryable(status: number): boolean {
+  return status === 423 || status === 429 || status === 503;
+}
 
 /**
  * A failure with a code of the wire format. `message` is read by humans: short, free of secrets and of more than

@@ -2,7 +2,7 @@
 import type { App } from "./app.ts";
 import { removeAbandonedRegularly } from "./http/answer-files.ts";
 import { rememberConnection } from "./http/connection.ts";
-import { errorResponse } from "./http/error-status.ts";
+import { errorResponse } from "./http/error-response.ts";
 import { addProtectiveHeaders } from "./http/protective-headers.ts";
 import type { Services } from "./services.ts";
 import { listeningOn } from "./start-error.ts";

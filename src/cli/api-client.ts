@@ -8,7 +8,7 @@ import {
   PasskeyChallenge,
   PasskeyCreateChallenge,
 } from "../http/challenge-route.ts";
-import type { ErrorBody } from "../http/error-status.ts";
+import type { ErrorBody } from "../http/error-response.ts";
 import { BackupIdResponse, Metadata } from "../http/schemas.ts";
 import { AddFactorChallengeResponse, AddFactorResponse } from "../routes/add-factor.ts";
 import { StatusResponse } from "../routes/backup-status.ts";

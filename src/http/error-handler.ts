@@ -1,9 +1,9 @@
 /** Turns whatever was thrown, by our code or the framework's, into the one shape of error answers. */
 import { Elysia } from "elysia";
-import { ServiceError } from "../errors.ts";
+import { ServiceError, statusOf } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { SchemaMismatch } from "./body.ts";
-import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse, statusOf } from "./error-status.ts";
+import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse } from "./error-response.ts";
 import { contextOf, recordError } from "./request-context.ts";
 
 export interface ErrorHandlerOptions {

@@ -1,7 +1,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
-import type { ErrorCode } from "../errors.ts";
-import { type ErrorBody, isRetryable, SCHEMA_MISMATCH_STATUS, statusOf } from "./error-status.ts";
+import { type ErrorCode, isRetryable, statusOf } from "../errors.ts";
+import { type ErrorBody, SCHEMA_MISMATCH_STATUS } from "./error-response.ts";
 
 export interface OperationDoc {
   readonly tag: Tag;

@@ -7,7 +7,7 @@ import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Services } from "../services.ts";
 import { createCors } from "./cors.ts";
 import { declaredLength } from "./declared-length.ts";
-import { errorResponse, serviceErrorResponse } from "./error-status.ts";
+import { errorResponse, serviceErrorResponse } from "./error-response.ts";
 import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
 import { trackBody } from "./request-body.ts";

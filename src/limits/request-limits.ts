@@ -4,7 +4,7 @@
  */
 import { type Chunks, chunksOf } from "../chunks.ts";
 import type { RateLimitConfig } from "../config/limits.ts";
-import type { ErrorCode } from "../errors.ts";
+import { type ErrorCode, isFailedProof } from "../errors.ts";
 import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 
 export interface RequestLimits {
@@ -66,26 +66,6 @@ const MINUTE_MS = 60 * 1000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 const STATUS_PATH = "/v1/backup/status";
-
-/** Answers to a proof that did not hold. A client that gets many of these is guessing. */
-const FAILED_PROOFS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "jwt_error",
-  "unexpected_challenge_type",
-  "invalid_challenge_context",
-  "signature_verification_error",
-  "invalid_signature",
-  "webauthn_error",
-  "oidc_token_verification_error",
-  "oidc_token_invalid_nonce",
-  "turnkey_activity_error",
-  "invalid_attestation_token",
-  "invalid_attestation_token_claim",
-  "token_not_found",
-  "backup_untraceable",
-  "backup_missing",
-  "unauthorized_factor",
-  "already_used",
-]);
 
 /** Without a configuration nothing is limited. */
 export function createRequestLimits(config: RateLimitConfig | null, limiter: RateLimiter): RequestLimits {
@@ -166,7 +146,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       return result;
     },
     settle({ address: from, backupId, code }) {
-      if (code === null || !FAILED_PROOFS.has(code)) return null;
+      if (code === null || !isFailedProof(code)) return null;
       // an address that has used up its own limit counts for no more backups: it could name any number of them
       const refusal = countFailure(address.failures, from);
       if (refusal !== null || backupId === null) return refusal;
