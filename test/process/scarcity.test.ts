@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
-import { freePort } from "../support/free-port.ts";
+import { freePorts } from "../support/free-port.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
@@ -109,7 +109,7 @@ for (const driver of DRIVERS)
   test(`a process whose log cannot be written goes on, and says so in its figures (${driver.name})`, async () => {
     await using storage = await driver.environment();
     // the ports are logged nowhere
-    const [port, metricsPort] = [freePort(), freePort()];
+    const [port, metricsPort] = freePorts(2);
     const child = Bun.spawn(["sh", "-c", "exec bun src/main.ts > /dev/full"], {
       cwd: `${import.meta.dir}/../..`,
       env: {

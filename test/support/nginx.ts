@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./free-port.ts";
+import { freePorts } from "./free-port.ts";
 import { NGINX, OPENSSL, requireProgram } from "./system-packages.ts";
 
 export interface Nginx extends AsyncDisposable {
@@ -25,7 +25,7 @@ export interface Nginx extends AsyncDisposable {
 export async function startNginx(serviceUrl: string): Promise<Nginx> {
   const program = await requireProgram(NGINX);
   const folder = await mkdtemp(join(tmpdir(), "backup-service-nginx-"));
-  const [port, tlsPort] = [freePort(), freePort()];
+  const [port, tlsPort] = freePorts(2);
   const [pem, key, errorLog] = ["cert.pem", "cert.key", "error.log"].map((name) => join(folder, name));
   await run([
     ...[await requireProgram(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt"],
@@ -59,7 +59,9 @@ export async function startNginx(serviceUrl: string): Promise<Nginx> {
     stderr: "ignore",
   });
   const url = `http://127.0.0.1:${port}`;
-  await untilItListens(url, child.exited);
+  await untilItListens(url, child.exited).catch(async (error: unknown) => {
+    throw new Error(`nginx did not start: ${await Bun.file(`${errorLog}`).text()}`, { cause: error });
+  });
   return {
     url,
     tlsUrl: `https://localhost:${tlsPort}`,
