@@ -34,7 +34,7 @@ export function createMetrics() {
     name: "http_request_duration_seconds",
     help: "Time from the request's headers to the response's headers",
     labelNames: ["route"],
-    buckets: DURATION_BUCKETS_S,
+    buckets: [...DURATION_BUCKETS_S, 60, 120, 300], // uploads have up to 5 minutes
     registers,
   });
   const requestSize = new Histogram({

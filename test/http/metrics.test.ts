@@ -40,6 +40,8 @@ for (const driver of DRIVERS)
       expect(await value(requests, { route: "/v1/backup/status", status: "404", code: "not_found" })).toBe(2);
       expect(await value(requests, { route: "(unmatched)", status: "404" })).toBe(1);
       expect(await value("http_request_duration_seconds_count", { route: "/v1/create" })).toBe(2);
+      const slowest = { route: "/v1/create", le: "300" }; // what the slowest upload may take
+      expect(await value("http_request_duration_seconds_bucket", slowest)).toBe(2);
     });
 
     test("measure the sizes of requests and answers, large ones too", async () => {
