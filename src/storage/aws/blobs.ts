@@ -61,6 +61,8 @@ interface OpenedObject {
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
   readonly stallMs?: number;
+  /** How long a large transfer waits for others to end. */
+  readonly maxWaitMs?: number;
 }
 
 export async function openAwsBlobs(
@@ -77,16 +79,12 @@ class AwsBlobs implements BlobStore, MarkedStore {
   readonly #random: Random;
   readonly #retry: RetryPolicy;
   readonly #stallMs: number;
-  readonly #largeTransfers = new FairSemaphore({
-    permits: MAX_LARGE_TRANSFERS,
-    maxPerKey: MAX_LARGE_TRANSFERS_PER_CLIENT,
-    maxWaitMs: MAX_WAIT_MS,
-  });
+  readonly #largeTransfers: FairSemaphore;
 
   constructor(
     client: S3Client,
     config: AwsStorageConfig,
-    { random, retry, onClockSkew, stallMs }: AwsBlobsOptions,
+    { random, retry, onClockSkew, stallMs = STALL_MS, maxWaitMs = MAX_WAIT_MS }: AwsBlobsOptions,
   ) {
     this.#client = client;
     this.#bucket = config.bucket;
@@ -101,7 +99,12 @@ class AwsBlobs implements BlobStore, MarkedStore {
       ...(onClockSkew && { onClockSkew }),
       ...retry,
     };
-    this.#stallMs = stallMs ?? STALL_MS;
+    this.#stallMs = stallMs;
+    this.#largeTransfers = new FairSemaphore({
+      permits: MAX_LARGE_TRANSFERS,
+      maxPerKey: MAX_LARGE_TRANSFERS_PER_CLIENT,
+      maxWaitMs,
+    });
   }
 
   async put(backupId: string, content: Content, client = NO_CLIENT): Promise<BlobRef> {
