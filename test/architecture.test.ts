@@ -23,24 +23,27 @@ const SHARED = [
  * imported for their types; that only `services.ts` builds anything is the driver rule below.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  protocol: ["protocol"],
   crypto: [],
   storage: ["storage", "config", "fair-semaphore.ts"],
-  auth: ["auth", "crypto", "storage/contract.ts", "config", "background.ts"],
+  auth: ["auth", "protocol", "crypto", "storage/contract.ts", "config", "background.ts"],
   // What is kept of a passkey, and the rule about its counter, are shared by auth and backup.
   backup: [
     "backup",
+    "protocol",
     "crypto",
     "storage/contract.ts",
     "background.ts",
     "auth/stored-credential.ts",
     "auth/signature-counter.ts",
   ],
-  limits: ["limits", "storage/contract.ts", "config", "background.ts"],
+  limits: ["limits", "protocol", "storage/contract.ts", "config", "background.ts"],
   maintenance: ["maintenance", "backup/blob-age.ts", "crypto", "storage/contract.ts"],
   doctor: ["doctor", "maintenance", "backup", "crypto", "storage/contract.ts"],
   telemetry: ["telemetry", "storage/contract.ts"],
   http: [
     "http",
+    "protocol",
     "auth",
     "crypto",
     "limits",
@@ -49,13 +52,22 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "fair-semaphore.ts",
     "telemetry/logger.ts",
   ],
-  routes: ["routes", "http", "auth", "backup", "crypto", "storage/contract.ts", "services.ts", "version.ts"],
+  routes: [
+    "routes",
+    "protocol",
+    "http",
+    "auth",
+    "backup",
+    "crypto",
+    "storage/contract.ts",
+    "services.ts",
+    "version.ts",
+  ],
   cli: [
     "cli",
+    "protocol",
     "auth",
     "crypto",
-    "http",
-    "routes",
     "backup",
     "doctor",
     "maintenance",
@@ -139,6 +151,7 @@ const sources: readonly Source[] = await Promise.all(
 );
 
 const partOf = (file: string) => file.split("/", 1)[0] ?? file;
+const withoutComments = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
 const isIn = (file: string, place: string) => file === place || file.startsWith(`${place}/`);
 
 describe("the architecture", () => {
@@ -192,18 +205,39 @@ describe("the architecture", () => {
     }
   });
 
-  test("a handler returns what the API reference says of its route", () => {
+  test("a handler returns what the protocol says of its operation", () => {
     const handlers = sources.filter(({ file }) => /^routes\/|^http\/challenge-route/.test(file));
-    const described = handlers.flatMap(({ file, text }) =>
-      [...text.matchAll(/^\s+response: (\w+),$/gm)].map(([, schema]) => `${file}: ${schema}`),
-    );
-    const returned = handlers.flatMap(({ file, text }) =>
-      [...text.matchAll(/\): Reply<typeof (\w+)> =>/g)].map(([, schema]) => `${file}: ${schema}`),
-    );
+    const found = (pattern: RegExp) =>
+      handlers.flatMap(({ file, text }) =>
+        [...text.matchAll(pattern)].map(([, operation]) => `${file}: ${operation}`),
+      );
+    const described = found(/detail: describeOperation\(([\w.]+),/g);
+    const returned = found(/\): Reply<typeof ([\w.]+)> =>/g);
     // a recovered backup is sent from a file; no value of its shape is ever made
-    const made = described.filter((entry) => entry !== "routes/retrieve.ts: RetrieveResponse");
-    expect(made.length).toBeGreaterThan(10);
-    expect(returned.toSorted()).toEqual(made.filter((entry) => !entry.endsWith(": null")).toSorted());
+    const made = described.filter((entry) => entry !== "routes/retrieve.ts: wire");
+    expect(made.length).toBeGreaterThan(15);
+    expect(returned.toSorted()).toEqual(made.toSorted());
+  });
+
+  test("the protocol can be used in a browser: it imports TypeBox only", () => {
+    const protocol = sources.filter(({ file }) => partOf(file) === "protocol");
+    expect(protocol.length).toBeGreaterThan(10);
+    expect(new Set(protocol.flatMap(({ packages }) => packages))).toEqual(new Set(["@sinclair/typebox"]));
+    const offences = protocol.filter(
+      ({ ours, text }) =>
+        ours.some((imported) => partOf(imported) !== "protocol") || /\b(Buffer|Bun|process)\b\./.test(text),
+    );
+    expect(offences.map(({ file }) => file)).toEqual([]);
+  });
+
+  test("the wire is described in the protocol and nowhere else", () => {
+    const others = sources.filter(({ file }) => partOf(file) !== "protocol");
+    const shapes = others
+      .filter(({ file }) => ["routes", "http", "limits", "cli"].includes(partOf(file)))
+      .filter(({ text }) => /\bType\.(?!Unsafe<ErrorCode>)/.test(text));
+    expect(shapes.map(({ file }) => file)).toEqual([]);
+    const paths = others.filter(({ text }) => /["`]\/(v1|dev)\/[^"`\n]*["`]/.test(withoutComments(text)));
+    expect(paths.map(({ file }) => file)).toEqual([]);
   });
 
   test("only the entry points read the environment", () => {

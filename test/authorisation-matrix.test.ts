@@ -366,7 +366,7 @@ for (const driver of DRIVERS)
         const [, context] = /^wrong context: (.+)$/.exec(condition) ?? [];
         const attempt = async (): Promise<Answer<unknown>> => {
           if (context !== undefined) {
-            const foreign = await foreignChallenge(context as Operation, "keypair");
+            const foreign = await challengeFor(context as Operation, "keypair");
             return send(user.account.sign(textOf(foreign.challenge)), foreign.token);
           }
           switch (condition) {
@@ -528,7 +528,7 @@ for (const driver of DRIVERS)
       const sending = (proof: typeof right.proof, by = begun) => ({ ...right, sendIt: () => by.send(proof) });
       switch (condition) {
         case "wrong context":
-          return sending(proofOf(await foreignChallenge(context, type)));
+          return sending(proofOf(await challengeFor(context, type)));
         case "bound to another": {
           const elsewhere = await begin({ ...world, factorId: crypto.randomUUID() }, row, name, factor);
           return sending(proofOf(elsewhere));
@@ -599,10 +599,11 @@ for (const driver of DRIVERS)
       return withResponse(authorization, () => ({ signature }));
     }
 
-    /** A challenge of another operation, from its own endpoint where it has one for the type. */
-    async function foreignChallenge(
+    /** A challenge of an operation, from its own endpoint where it has one for the type. */
+    async function challengeFor(
       operation: Operation,
       type: "passkey" | "keypair",
+      bound: RequestBody = { factorId: "any", backupAccountId: createAccountKeypair().backupAccountId },
     ): Promise<{ readonly challenge: ChallengeValue; readonly token: string }> {
       const { client, services } = service();
       if (operation === "create") return createChallenge(client, type);
@@ -628,7 +629,6 @@ for (const driver of DRIVERS)
         const issued = await createChallenge(client, "keypair");
         return { challenge: issued.backupAccountChallenge, token: issued.backupAccountChallengeToken };
       }
-      const bound = { factorId: "any", backupAccountId: createAccountKeypair().backupAccountId };
       return (await client.keypairChallenge(operation, bound)).ok();
     }
 
@@ -644,10 +644,7 @@ for (const driver of DRIVERS)
       if (row.name.startsWith("add-factor")) return beginAddition(world, row, name, factor);
       const bound = row.bound === undefined ? {} : { factorId };
       const type = isPasskey(factor) ? "passkey" : "keypair";
-      const issued =
-        type === "keypair" && row.context !== "create"
-          ? (await client.keypairChallenge(row.context, bound)).ok()
-          : await foreignChallenge(row.context, type);
+      const issued = await challengeFor(row.context, type, bound);
       const answer = (challenge: ChallengeValue) =>
         row.registers ? factor.register().answer(challenge) : factor.prove(challenge);
       const send: Begun["send"] = async (proof) => {

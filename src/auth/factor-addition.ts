@@ -6,6 +6,7 @@ import type { Clock, Random } from "../clock.ts";
 import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64, encodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import type { CreationOptions, RequestOptions } from "../protocol/webauthn.ts";
 import { factorKeys } from "../storage/contract.ts";
 import {
   type Authenticator,
@@ -23,12 +24,7 @@ import {
   invalidContext,
   type SolvableChallenge,
 } from "./challenge-tokens.ts";
-import {
-  type CreationOptions,
-  creationOptions,
-  type RequestOptions,
-  requestOptions,
-} from "./webauthn-options.ts";
+import { creationOptions, requestOptions } from "./webauthn-options.ts";
 
 /** The factor to add, as the client announces it. */
 export type NewFactor =

@@ -1,9 +1,9 @@
-/** The options that a device's WebAuthn API takes, as JSON (WebAuthn L3 §5.4 and §5.5). Binary members are base64url. */
-import { type Static, Type } from "@sinclair/typebox";
+/** Makes the options that a device's WebAuthn API takes. */
 import type { Random } from "../clock.ts";
 import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import type { CreationOptions, Platform, RequestOptions } from "../protocol/webauthn.ts";
 import { CHALLENGE_BYTES } from "./challenge-tokens.ts";
 
 const TIMEOUT_MS = 300_000;
@@ -12,58 +12,6 @@ const USER_ID_BYTES = 16;
 /** The algorithms a passkey may have, preferred first (COSE numbers, RFC 9053 §2.1 and RFC 8812 §2). */
 const ES256 = -7;
 const RS256 = -257;
-
-export const Platform = Type.Union([Type.Literal("IOS"), Type.Literal("ANDROID")], {
-  description: "The system of the device that makes the passkey.",
-});
-
-export const CreationOptions = Type.Object(
-  {
-    publicKey: Type.Object({
-      rp: Type.Object({ name: Type.String(), id: Type.String() }),
-      user: Type.Object({
-        id: Type.String({ description: "base64url of 16 random bytes." }),
-        name: Type.String(),
-        displayName: Type.String(),
-      }),
-      challenge: Type.String({ description: "base64url of 32 random bytes." }),
-      pubKeyCredParams: Type.Array(Type.Object({ type: Type.Literal("public-key"), alg: Type.Integer() })),
-      timeout: Type.Integer({ description: "Milliseconds." }),
-      authenticatorSelection: Type.Object({
-        authenticatorAttachment: Type.Optional(Type.Literal("platform")),
-        residentKey: Type.Union([Type.Literal("discouraged"), Type.Literal("required")]),
-        requireResidentKey: Type.Boolean(),
-        userVerification: Type.Literal("required"),
-      }),
-      hints: Type.Optional(Type.Array(Type.Literal("client-device"))),
-      attestation: Type.Literal("none"),
-      extensions: Type.Object({
-        credentialProtectionPolicy: Type.Optional(Type.Literal("userVerificationRequired")),
-        enforceCredentialProtectionPolicy: Type.Optional(Type.Boolean()),
-        uvm: Type.Boolean(),
-        credProps: Type.Boolean(),
-      }),
-    }),
-  },
-  { description: "What `navigator.credentials.create()` takes." },
-);
-export type CreationOptions = Static<typeof CreationOptions>;
-
-export const RequestOptions = Type.Object(
-  {
-    publicKey: Type.Object({
-      challenge: Type.String({ description: "base64url of 32 random bytes." }),
-      timeout: Type.Integer({ description: "Milliseconds." }),
-      rpId: Type.String(),
-      allowCredentials: Type.Array(Type.Never(), { description: "Empty: the user chooses the passkey." }),
-      userVerification: Type.Literal("required"),
-      extensions: Type.Object({ uvm: Type.Boolean() }),
-    }),
-    mediation: Type.Literal("conditional"),
-  },
-  { description: "What `navigator.credentials.get()` takes." },
-);
-export type RequestOptions = Static<typeof RequestOptions>;
 
 /** Options for the device, and the challenge in them for the token that goes along. */
 export interface IssuedOptions<T> {
@@ -74,7 +22,7 @@ export interface IssuedOptions<T> {
 
 export interface NewPasskey {
   /** `ANDROID` asks for a passkey that the device itself keeps and lists; `IOS` leaves that to the system. */
-  readonly platform: Static<typeof Platform>;
+  readonly platform: Platform;
   readonly name: string;
   readonly displayName: string;
 }

@@ -1,13 +1,8 @@
 /** The way to a backup: from a factor that proved itself over the index to the metadata, which alone authorises. */
 import type { ShownCounter } from "../auth/signature-counter.ts";
 import { ServiceError } from "../errors.ts";
-import {
-  BACKUP_ACCOUNT_ID_PATTERN,
-  type BlobRef,
-  type FactorRef,
-  type OneTimeValue,
-  type RecordStore,
-} from "../storage/contract.ts";
+import { BACKUP_ACCOUNT_ID_PATTERN } from "../protocol/backup.ts";
+import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./metadata.ts";
 import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 

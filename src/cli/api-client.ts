@@ -1,22 +1,15 @@
 /** A client of the service's API, one method per endpoint. The demo and the tests speak to the service through it. */
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import type { Operation } from "../auth/challenge-tokens.ts";
 import {
-  KeypairChallenge,
-  KeypairCreateChallenge,
-  PasskeyChallenge,
-  PasskeyCreateChallenge,
-} from "../http/challenge-route.ts";
-import type { ErrorBody } from "../http/error-response.ts";
-import { BackupIdResponse, Metadata } from "../http/schemas.ts";
-import { AddFactorChallengeResponse, AddFactorResponse } from "../routes/add-factor.ts";
-import { StatusResponse } from "../routes/backup-status.ts";
-import { CreateResponse } from "../routes/create.ts";
-import { DeleteFactorResponse } from "../routes/delete-factor.ts";
-import { HealthResponse } from "../routes/health.ts";
-import { RetrieveResponse } from "../routes/retrieve.ts";
-import { IdTokenResponse } from "../routes/test-issuer.ts";
+  createChallenges,
+  type KeypairSolvable,
+  keypairChallenges,
+  passkeyChallenges,
+} from "../protocol/challenge-operations.ts";
+import { ErrorBody } from "../protocol/error-body.ts";
+import type { WireOperation } from "../protocol/operation.ts";
+import { operations } from "../protocol/operations.ts";
 
 /** A body as a client sends it: whatever it likes. */
 export type RequestBody = Readonly<Record<string, unknown>>;
@@ -65,80 +58,89 @@ export class ApiClient {
     this.#options = options;
   }
 
-  keypairChallenge(operation: Operation, body: RequestBody = {}) {
-    return this.post(`/v1/${operation}/challenge/keypair`, body, KeypairChallenge);
+  keypairChallenge(operation: KeypairSolvable, body: RequestBody = {}) {
+    const { path, response } =
+      operation === "create" ? createChallenges.keypair : keypairChallenges[operation];
+    return this.post(path, body, response);
   }
 
   /** As {@link keypairChallenge} for `create`, with the challenge of the account key. */
   createKeypairChallenge() {
-    return this.post("/v1/create/challenge/keypair", {}, KeypairCreateChallenge);
+    return this.#send(createChallenges.keypair, {});
   }
 
   /** Options to make a passkey for a new backup. */
   createPasskeyChallenge(body: RequestBody) {
-    return this.post("/v1/create/challenge/passkey", body, PasskeyCreateChallenge);
+    return this.#send(createChallenges.passkey, body);
   }
 
   /** Options to use a passkey that is on a backup. */
-  passkeyChallenge(operation: "retrieve" | "verify-factor") {
-    return this.post(`/v1/${operation}/challenge/passkey`, {}, PasskeyChallenge);
+  passkeyChallenge(operation: keyof typeof passkeyChallenges) {
+    return this.#send(passkeyChallenges[operation], {});
   }
 
   create(payload: RequestBody, backup: Uint8Array) {
-    return this.upload("/v1/create", payload, backup, CreateResponse);
+    const { path, response } = operations.create;
+    return this.upload(path, payload, backup, response);
   }
 
   sync(payload: RequestBody, backup: Uint8Array) {
-    return this.upload("/v1/sync", payload, backup, BackupIdResponse);
+    const { path, response } = operations.sync;
+    return this.upload(path, payload, backup, response);
   }
 
   retrieve(body: RequestBody) {
-    return this.post("/v1/retrieve/from-challenge", body, RetrieveResponse);
+    return this.#send(operations.retrieve, body);
   }
 
   verifyFactor(body: RequestBody) {
-    return this.post("/v1/verify-factor", body, BackupIdResponse);
+    return this.#send(operations.verifyFactor, body);
   }
 
   addFactorChallenge(body: RequestBody) {
-    return this.post("/v1/add-factor/challenge", body, AddFactorChallengeResponse);
+    return this.#send(operations.addFactorChallenge, body);
   }
 
   addFactor(body: RequestBody) {
-    return this.post("/v1/add-factor", body, AddFactorResponse);
+    return this.#send(operations.addFactor, body);
   }
 
   addSyncFactor(body: RequestBody) {
-    return this.post("/v1/add-sync-factor", body, BackupIdResponse);
+    return this.#send(operations.addSyncFactor, body);
   }
 
   retrieveMetadata(body: RequestBody) {
-    return this.post("/v1/retrieve-metadata", body, Metadata);
+    return this.#send(operations.retrieveMetadata, body);
   }
 
   deleteFactor(body: RequestBody) {
-    return this.post("/v1/delete-factor", body, DeleteFactorResponse);
+    return this.#send(operations.deleteFactor, body);
   }
 
   deleteBackup(body: RequestBody) {
-    return this.post("/v1/delete-backup", body, null);
+    return this.post(operations.deleteBackup.path, body, null);
   }
 
   reset(body: RequestBody) {
-    return this.post("/v1/reset", body, null);
+    return this.post(operations.reset.path, body, null);
   }
 
   status(backupId: string) {
-    return this.post("/v1/backup/status", { backupId }, StatusResponse);
+    return this.#send(operations.backupStatus, { backupId });
   }
 
   /** An id_token for a made-up account; in development only. */
   idToken(body: RequestBody) {
-    return this.post("/dev/id-token", body, IdTokenResponse);
+    return this.#send(operations.idToken, body);
   }
 
   health() {
-    return this.exchange("GET", "/health", undefined, {}, HealthResponse);
+    const { method, path, response } = operations.health;
+    return this.exchange(method, path, undefined, {}, response);
+  }
+
+  #send<T extends TSchema>({ path, response }: WireOperation & { readonly response: T }, body: RequestBody) {
+    return this.post(path, body, response);
   }
 
   /** Any JSON route. `schema` is the shape of its 200 answer, `null` for an empty 204. */
@@ -186,7 +188,7 @@ export class ApiClient {
         throw new AnswerError(request, status, body, schema === null ? "204" : "200 of the documented shape");
       },
       code() {
-        if (isErrorBody(body)) return body.error.code;
+        if (Value.Check(ErrorBody, body)) return body.error.code;
         throw new AnswerError(request, status, body, "an error");
       },
     };
@@ -200,20 +202,4 @@ function parsed(text: string): unknown {
   } catch {
     return text; // shown and compared as it is
   }
-}
-
-function isErrorBody(body: unknown): body is ErrorBody {
-  return (
-    typeof body === "object" &&
-    body !== null &&
-    "allowRetry" in body &&
-    typeof body.allowRetry === "boolean" &&
-    "error" in body &&
-    typeof body.error === "object" &&
-    body.error !== null &&
-    "code" in body.error &&
-    typeof body.error.code === "string" &&
-    "message" in body.error &&
-    typeof body.error.message === "string"
-  );
 }

@@ -1,7 +1,7 @@
 /** What an app on a device does around each request of the demo. */
 import { randomBytes } from "node:crypto";
-import type { Operation } from "../auth/challenge-tokens.ts";
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
+import type { KeypairSolvable } from "../protocol/challenge-operations.ts";
 import type { ApiClient, RequestBody } from "./api-client.ts";
 import type { FactorKeypair } from "./device-keys.ts";
 
@@ -16,7 +16,7 @@ export function signedBy({ publicKey, sign }: FactorKeypair, challenge: string) 
 /** Takes a keypair challenge and signs it. */
 export async function solve(
   client: ApiClient,
-  operation: Operation,
+  operation: KeypairSolvable,
   keypair: FactorKeypair,
   bound: RequestBody = {},
 ) {

@@ -2,8 +2,8 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import type { Static } from "@sinclair/typebox";
 import { encodeCbor } from "../auth/cbor.ts";
-import type { CreationOptions, RequestOptions } from "../auth/webauthn-options.ts";
 import { encodeBase64Url, sha256 } from "../crypto/encoding.ts";
+import type { CreationOptions, RequestOptions } from "../protocol/webauthn.ts";
 
 /** User present, user verified, backup eligible, backed up (WebAuthn L3 §6.1). */
 const FLAGS = 0x01 | 0x04 | 0x08 | 0x10;

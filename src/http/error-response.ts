@@ -1,5 +1,7 @@
+import type { Static, TUnsafe } from "@sinclair/typebox";
 import { type ErrorCode, isRetryable, type ServiceError, statusOf } from "../errors.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
+import type { errorBody } from "../protocol/error-body.ts";
 import { UnsupportedCoding } from "./content-coding.ts";
 
 /** A well-formed JSON body whose members are missing or wrong: `invalid_payload`, but not with its usual status. */
@@ -7,11 +9,8 @@ export const SCHEMA_MISMATCH_STATUS = 422;
 
 const RETRY_AFTER_S = 1;
 
-/** The one shape of every error answer. */
-export interface ErrorBody {
-  readonly allowRetry: boolean;
-  readonly error: { readonly code: ErrorCode; readonly message: string };
-}
+/** The protocol's error body, with a code of ours. */
+export type ErrorResponseBody = Static<ReturnType<typeof errorBody<TUnsafe<ErrorCode>>>>;
 
 export function errorResponse(
   code: ErrorCode,
@@ -20,7 +19,7 @@ export function errorResponse(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   const allowRetry = isRetryable(status);
-  const body: ErrorBody = { allowRetry, error: { code, message } };
+  const body: ErrorResponseBody = { allowRetry, error: { code, message } };
   return new Response(JSON.stringify(body), {
     status,
     headers: {

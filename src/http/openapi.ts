@@ -1,19 +1,17 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 import { type ErrorCode, isRetryable, statusOf } from "../errors.ts";
-import { type ErrorBody, SCHEMA_MISMATCH_STATUS } from "./error-response.ts";
+import { errorBody } from "../protocol/error-body.ts";
+import type { WireOperation } from "../protocol/operation.ts";
+import { upload } from "../protocol/upload.ts";
+import { type ErrorResponseBody, SCHEMA_MISMATCH_STATUS } from "./error-response.ts";
 
 export interface OperationDoc {
   readonly tag: Tag;
   readonly summary: string;
   readonly description: string;
-  /** The body of the 200 answer, or `null` for an empty 204. */
-  readonly response: TSchema | null;
   /** What the handler itself may answer. What every route of its kind may answer is added. */
   readonly errors: readonly ErrorCode[];
-  /** The request needs the header `attestation-token`. */
-  readonly attested?: boolean;
-  readonly body?: "json" | "none" | { readonly payload: TSchema };
 }
 
 export const tags = [
@@ -53,22 +51,24 @@ const ATTESTATION_HEADER = {
   schema: { type: "string" as const },
 };
 
-/** The entry of a route in the API reference. */
-export function operation(doc: OperationDoc): DocumentDecoration {
-  const { tag, summary, description, response, attested = false, body = "json" } = doc;
-  const kind = typeof body === "object" ? "multipart" : body;
-  const errors = [...ERRORS_OF_BODY[kind], ...doc.errors, ...ERRORS_OF_EVERY_ROUTE];
+/** The entry of an operation in the API reference. */
+export function describeOperation(
+  { request, response, attested, isUpload }: WireOperation,
+  { tag, summary, description, errors }: OperationDoc,
+): DocumentDecoration {
+  const kind = request === null ? "none" : isUpload === true ? "multipart" : "json";
+  const codes = [...ERRORS_OF_BODY[kind], ...errors, ...ERRORS_OF_EVERY_ROUTE];
   return {
     tags: [tag],
     summary,
     description,
     ...(attested ? { parameters: [ATTESTATION_HEADER] } : {}),
-    ...(typeof body === "object" ? { requestBody: multipartBody(body.payload) } : {}),
+    ...(request !== null && isUpload === true ? { requestBody: multipartBody(request) } : {}),
     responses: {
       ...(response === null
         ? { 204: { description: "Done" } }
         : { 200: { description: "Done", content: json(response) } }),
-      ...errorResponses(errors, kind === "json"),
+      ...errorResponses(codes, kind === "json"),
     },
   };
 }
@@ -90,20 +90,11 @@ function errorResponses(errors: readonly ErrorCode[], jsonBody: boolean) {
 function errorSchema(status: number, codes: readonly ErrorCode[]): TSchema {
   const [first = "internal_server_error"] = codes;
   const allowRetry = isRetryable(status);
-  const example: ErrorBody = {
+  const example: ErrorResponseBody = {
     allowRetry,
     error: { code: first, message: "What is wrong, for a person to read" },
   };
-  return Type.Object(
-    {
-      allowRetry: Type.Boolean({ description: "Whether repeating the identical request can succeed." }),
-      error: Type.Object({
-        code: Type.Unsafe<ErrorCode>({ type: "string", enum: [...codes] }),
-        message: Type.String({ description: "For people; its wording may change." }),
-      }),
-    },
-    { example },
-  );
+  return errorBody(Type.Unsafe<ErrorCode>({ type: "string", enum: [...codes] }), { example });
 }
 
 function multipartBody(payload: TSchema) {
@@ -111,16 +102,7 @@ function multipartBody(payload: TSchema) {
     required: true,
     content: {
       "multipart/form-data": {
-        schema: plain(
-          Type.Object({
-            payload,
-            backup: Type.Unsafe<Uint8Array>({
-              type: "string",
-              format: "binary",
-              description: "The ciphertext, 1 byte to 15 MiB.",
-            }),
-          }),
-        ),
+        schema: plain(upload(payload)),
         encoding: { payload: { contentType: "application/json" } },
       },
     },

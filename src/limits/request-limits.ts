@@ -5,11 +5,12 @@
 import { type Chunks, chunksOf } from "../chunks.ts";
 import type { RateLimitConfig } from "../config/limits.ts";
 import { type ErrorCode, isFailedProof } from "../errors.ts";
+import { countedAs } from "../protocol/operations.ts";
 import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 
 export interface RequestLimits {
   /**
-   * Counts a request of a kind that anybody can make: a challenge, a status request.
+   * Counts a request of a kind that anybody can make, as the operation at `path` says: a challenge, a status request.
    *
    * @throws TooManyRequests when the address has made too many of them.
    */
@@ -65,8 +66,6 @@ export interface RequestLimits {
 const MINUTE_MS = 60 * 1000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-const STATUS_PATH = "/v1/backup/status";
-
 /** Without a configuration nothing is limited. */
 export function createRequestLimits(config: RateLimitConfig | null, limiter: RateLimiter): RequestLimits {
   if (config === null)
@@ -113,8 +112,9 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
 
   return {
     admit(path, from) {
-      if (isChallenge(path)) use(address.challenges, from);
-      else if (path === STATUS_PATH) use(address.status, from);
+      const kind = countedAs(path);
+      if (kind === "challenge") use(address.challenges, from);
+      else if (kind === "status") use(address.status, from);
     },
     async limitDestruction(from, act) {
       limiter.check(address.destructions, from);
@@ -157,10 +157,6 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
 
 function both(backupId: string, from: string): string {
   return `${backupId}|${from}`;
-}
-
-function isChallenge(path: string): boolean {
-  return /^\/v1\/[a-z-]+\/challenge(\/|$)/.test(path);
 }
 
 /** The same bytes; `see` gets each piece before it is passed on. */

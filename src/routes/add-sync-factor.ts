@@ -1,28 +1,13 @@
 import { Elysia } from "elysia";
 import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { examples } from "../http/examples.ts";
-import { operation } from "../http/openapi.ts";
-import {
-  Authorization,
-  BackupIdResponse,
-  ChallengeToken,
-  object,
-  type Reply,
-  text,
-} from "../http/schemas.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { keypairKind } from "./factor-kinds.ts";
 
-const AddSyncFactorRequest = object({
-  challengeToken: ChallengeToken,
-  syncFactor: Authorization,
-  syncFactorToken: text({
-    description: "As returned when the backup was recovered.",
-    example: examples.syncFactorToken,
-  }),
-});
-
+const { addSyncFactor: wire } = operations;
 const context = { operation: "add-sync-factor" } as const;
 
 export function addSyncFactor(services: Services) {
@@ -30,20 +15,19 @@ export function addSyncFactor(services: Services) {
   return new Elysia({ name: "add-sync-factor" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "add a sync factor" }))
     .post(
-      "/v1/add-sync-factor",
-      async ({ body }): Reply<typeof BackupIdResponse> => {
+      wire.path,
+      async ({ body }): Reply<typeof wire> => {
         const added = await authenticator.register("SYNC", body.syncFactor, body.challengeToken, context);
         const factor = { ...added, kind: keypairKind(added.kind) };
         return { backupId: await backups.addSyncFactor(factor, body.syncFactorToken) };
       },
       {
-        ...jsonBody(AddSyncFactorRequest),
-        detail: operation({
+        ...jsonBody(wire.request),
+        detail: describeOperation(wire, {
           tag: "Factors",
           summary: "Add a sync factor",
           description:
             "Puts the keypair of a further device on a backup that was just recovered. The sync factor token is used up only when the factor was added.",
-          response: BackupIdResponse,
           errors: [
             "invalid_sync_factor_type",
             "jwt_error",

@@ -1,4 +1,3 @@
-import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
 import { verifyAccountSignature } from "../auth/account-key.ts";
@@ -6,50 +5,20 @@ import { encryptionKeyOf } from "../backup/exported-metadata.ts";
 import { ServiceError } from "../errors.ts";
 import { createChallengeRoutes } from "../http/challenge-route.ts";
 import { declaredLength } from "../http/declared-length.ts";
-import { operation } from "../http/openapi.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
 import { contextOf } from "../http/request-context.ts";
-import {
-  Authorization,
-  BackupAccountId,
-  ChallengeToken,
-  EncryptionKey,
-  ManifestHash,
-  Metadata,
-  normalizedManifestHash,
-  object,
-  optional,
-  type Reply,
-  TurnkeyProviderId,
-  text,
-} from "../http/schemas.ts";
 import { withUpload } from "../http/upload.ts";
 import { lazy } from "../lazy.ts";
+import { normalizedManifestHash } from "../protocol/backup.ts";
+import { operations, type RequestOf } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import { REGISTRATION_ERRORS } from "./factor-errors.ts";
 import { keypairKind, mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
 
-const CreatePayload = object({
-  authorization: Authorization,
-  challengeToken: ChallengeToken,
-  initialEncryptionKey: EncryptionKey,
-  initialSyncFactor: Authorization,
-  initialSyncChallengeToken: ChallengeToken,
-  turnkeyProviderId: optional(TurnkeyProviderId),
-  manifestHash: ManifestHash,
-  backupAccountId: BackupAccountId,
-  backupAccountChallengeToken: optional(ChallengeToken),
-  backupAccountSignature: optional(
-    text({
-      description:
-        "Base64 of the DER signature of `backupAccountChallenge` by the account's secp256k1 key, low s.",
-    }),
-  ),
-});
-type CreatePayload = Static<typeof CreatePayload>;
-const compiledPayload = lazy(() => TypeCompiler.Compile(CreatePayload));
-
-export const CreateResponse = Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata });
+const { create: wire } = operations;
+const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
 
 const context = { operation: "create" } as const;
 
@@ -59,8 +28,8 @@ export function create(services: Services) {
   const { maxBackupBytes } = config.limits;
   const uploadOptions = { maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
-    "/v1/create",
-    async ({ request }): Reply<typeof CreateResponse> => {
+    wire.path,
+    async ({ request }): Reply<typeof wire> => {
       const { address } = contextOf(request);
       const maxBytes = Math.min(declaredLength(request.headers) ?? Number.POSITIVE_INFINITY, maxBackupBytes);
       requestLimits.admitCreate(address, maxBytes);
@@ -100,15 +69,13 @@ export function create(services: Services) {
     },
     {
       parse: "none",
-      detail: operation({
+      detail: describeOperation(wire, {
         tag: "Backups",
         summary: "Create a backup",
         description:
           "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this operation. " +
           "Of several requests for one account id or one factor exactly one succeeds; the others leave nothing behind. " +
           "A service whose disk is nearly full answers `service_unavailable`.",
-        body: { payload: CreatePayload },
-        response: CreateResponse,
         errors: [
           "missing_turnkey_provider_id",
           "missing_backup_account_proof",
@@ -128,7 +95,7 @@ export function create(services: Services) {
    * The proof that the account id is the client's own, so that nobody can squat another's. What it uses up is spent
    * with the factors. Older clients send none.
    */
-  async function proveAccount(payload: CreatePayload): Promise<readonly OneTimeValue[]> {
+  async function proveAccount(payload: RequestOf<"create">): Promise<readonly OneTimeValue[]> {
     const {
       backupAccountId,
       backupAccountChallengeToken: token,

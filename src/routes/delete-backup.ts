@@ -1,14 +1,14 @@
 import { Elysia } from "elysia";
 import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { operation } from "../http/openapi.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
 import { contextOf } from "../http/request-context.ts";
-import { Authorization, ChallengeToken, object } from "../http/schemas.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
-const DeleteBackupRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
-
+const { deleteBackup: wire } = operations;
 const context = { operation: "delete-backup" } as const;
 
 export function deleteBackup(services: Services) {
@@ -16,10 +16,10 @@ export function deleteBackup(services: Services) {
   return new Elysia({ name: "delete-backup" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "delete a backup" }))
     .post(
-      "/v1/delete-backup",
-      async ({ body, request }) => {
+      wire.path,
+      async ({ body, request }): Reply<typeof wire> => {
         const proof = await authenticator.authenticate(
-          "SYNC",
+          wire.authorisedBy,
           body.authorization,
           body.challengeToken,
           context,
@@ -27,15 +27,14 @@ export function deleteBackup(services: Services) {
         await requestLimits.limitDestruction(contextOf(request).address, () => backups.delete(proof));
       },
       {
-        ...jsonBody(DeleteBackupRequest),
-        detail: operation({
+        ...jsonBody(wire.request),
+        detail: describeOperation(wire, {
           tag: "Backups",
           summary: "Delete a backup",
           description:
             "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup may repeat " +
             "the call with a fresh challenge: for 15 minutes the answer is the same, unless the key is on another backup.",
-          response: null,
-          errors: [...EXISTING_FACTOR_ERRORS.SYNC, "conflicting_lock"],
+          errors: [...EXISTING_FACTOR_ERRORS[wire.authorisedBy], "conflicting_lock"],
         }),
       },
     );

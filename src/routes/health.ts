@@ -1,20 +1,12 @@
-import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { atMostEvery } from "../at-most-every.ts";
 import { ServiceError } from "../errors.ts";
 import { requireAnswerFolder } from "../http/answer-files.ts";
-import { operation } from "../http/openapi.ts";
-import type { Reply } from "../http/schemas.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { version } from "../version.ts";
-
-export const HealthResponse = Type.Object({
-  status: Type.Literal("ok"),
-  semver: Type.String({ example: version }),
-  rev: Type.Union([Type.String(), Type.Null()], { description: "The revision it was built from, if known." }),
-});
-
-const ReadyResponse = Type.Object({ status: Type.Literal("ok") });
 
 /** However many ask, the stores are asked at most this often: anybody may ask, and stores may cost money. */
 const EXAMINED_MS = 1000;
@@ -36,35 +28,31 @@ export function health({ records, blobs, restores, clock, config, lifecycle, log
 
   return new Elysia({ name: "health" })
     .get(
-      "/health",
-      async (): Reply<typeof HealthResponse> => ({ status: "ok", semver: version, rev: config.revision }),
+      operations.health.path,
+      async (): Reply<typeof operations.health> => ({ status: "ok", semver: version, rev: config.revision }),
       {
-        detail: operation({
+        detail: describeOperation(operations.health, {
           tag: "Service",
           summary: "Whether the process is alive",
           description: "Touches no store.",
-          body: "none",
-          response: HealthResponse,
           errors: [],
         }),
       },
     )
     .get(
-      "/ready",
-      async (): Reply<typeof ReadyResponse> => {
+      operations.ready.path,
+      async (): Reply<typeof operations.ready> => {
         if (lifecycle.isEnding) throw new ServiceError("service_unavailable", "The service is shutting down");
         if (!(await isReady())) throw new ServiceError("service_unavailable", "The service is not ready");
         return { status: "ok" };
       },
       {
-        detail: operation({
+        detail: describeOperation(operations.ready, {
           tag: "Service",
           summary: "Whether requests can be served",
           description:
             "Asks every store whether it answers, is set up and takes a write, and whether large answers can be made; at most " +
             "once a second. Answers 503 while the service is shutting down.",
-          body: "none",
-          response: ReadyResponse,
           errors: [],
         }),
       },

@@ -2,21 +2,13 @@ import { Elysia } from "elysia";
 import { verifyAccountSignature } from "../auth/account-key.ts";
 import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { examples } from "../http/examples.ts";
-import { operation } from "../http/openapi.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
 import { contextOf } from "../http/request-context.ts";
-import { BackupAccountId, ChallengeToken, object, text } from "../http/schemas.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 
-const ResetRequest = object({
-  backupAccountId: BackupAccountId,
-  signature: text({
-    description:
-      "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes by the account's secp256k1 key, low s.",
-    example: examples.signature,
-  }),
-  challengeToken: ChallengeToken,
-});
+const { reset: wire } = operations;
 
 export function reset(services: Services) {
   const { backups, challengeTokens, requestLimits } = services;
@@ -25,12 +17,11 @@ export function reset(services: Services) {
       keypairChallengeRoute(services, {
         operation: "reset",
         purpose: "reset a backup with its account key",
-        bound: { name: "backupAccountId", schema: BackupAccountId },
       }),
     )
     .post(
-      "/v1/reset",
-      async ({ body: { backupAccountId, signature, challengeToken }, request }) => {
+      wire.path,
+      async ({ body: { backupAccountId, signature, challengeToken }, request }): Reply<typeof wire> => {
         const context = contextOf(request);
         context.backupId = backupAccountId;
         const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", {
@@ -43,14 +34,13 @@ export function reset(services: Services) {
         );
       },
       {
-        ...jsonBody(ResetRequest),
-        detail: operation({
+        ...jsonBody(wire.request),
+        detail: describeOperation(wire, {
           tag: "Backups",
           summary: "Reset a backup",
           description:
             "Deletes a backup on behalf of the holder of the key inside its id, for users who lost every factor but not " +
             "their data. Afterwards the id can be created again.",
-          response: null,
           errors: [
             "jwt_error",
             "unexpected_challenge_type",

@@ -1,25 +1,13 @@
 import { Elysia } from "elysia";
 import { jsonBody } from "../http/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { operation } from "../http/openapi.ts";
-import {
-  Authorization,
-  ChallengeToken,
-  Metadata,
-  object,
-  optional,
-  type Reply,
-  text,
-} from "../http/schemas.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
-const RetrieveMetadataRequest = object({
-  authorization: Authorization,
-  challengeToken: ChallengeToken,
-  backupId: optional(text({ description: "The backup that the client believes the factor is on." })),
-});
-
+const { retrieveMetadata: wire } = operations;
 const context = { operation: "retrieve-metadata" } as const;
 
 export function retrieveMetadata(services: Services) {
@@ -27,10 +15,10 @@ export function retrieveMetadata(services: Services) {
   return new Elysia({ name: "retrieve-metadata" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "read the metadata of a backup" }))
     .post(
-      "/v1/retrieve-metadata",
-      async ({ body }): Reply<typeof Metadata> => {
+      wire.path,
+      async ({ body }): Reply<typeof wire> => {
         const proof = await authenticator.authenticate(
-          "SYNC",
+          wire.authorisedBy,
           body.authorization,
           body.challengeToken,
           context,
@@ -38,15 +26,18 @@ export function retrieveMetadata(services: Services) {
         return backups.retrieveMetadata(proof, body.backupId ?? null);
       },
       {
-        ...jsonBody(RetrieveMetadataRequest),
-        detail: operation({
+        ...jsonBody(wire.request),
+        detail: describeOperation(wire, {
           tag: "Backups",
           summary: "Read the metadata of a backup",
           description:
             "Returns keys, factors and manifest hash, not the content. With `backupId` the answer also tells a factor that " +
             "was removed (`unauthorized_factor`) from a backup that is gone (`backup_does_not_exist`). Needs a sync factor.",
-          response: Metadata,
-          errors: [...EXISTING_FACTOR_ERRORS.SYNC, "backup_does_not_exist", "backup_id_mismatch"],
+          errors: [
+            ...EXISTING_FACTOR_ERRORS[wire.authorisedBy],
+            "backup_does_not_exist",
+            "backup_id_mismatch",
+          ],
         }),
       },
     );

@@ -1,29 +1,18 @@
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { operation } from "../http/openapi.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
 import { contextOf } from "../http/request-context.ts";
-import {
-  Authorization,
-  BackupIdResponse,
-  ChallengeToken,
-  ManifestHash,
-  normalizedManifestHash,
-  object,
-  type Reply,
-} from "../http/schemas.ts";
 import { withUpload } from "../http/upload.ts";
 import { lazy } from "../lazy.ts";
+import { normalizedManifestHash } from "../protocol/backup.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
-const SyncPayload = object({
-  authorization: Authorization,
-  challengeToken: ChallengeToken,
-  currentManifestHash: ManifestHash,
-  newManifestHash: ManifestHash,
-});
-const compiledPayload = lazy(() => TypeCompiler.Compile(SyncPayload));
+const { sync: wire } = operations;
+const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
 
 const context = { operation: "sync" } as const;
 
@@ -33,11 +22,11 @@ export function sync(services: Services) {
   return new Elysia({ name: "sync" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
     .post(
-      "/v1/sync",
-      ({ request }): Reply<typeof BackupIdResponse> =>
+      wire.path,
+      ({ request }): Reply<typeof wire> =>
         withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
           const proof = await authenticator.authenticate(
-            "SYNC",
+            wire.authorisedBy,
             payload.authorization,
             payload.challengeToken,
             context,
@@ -52,15 +41,17 @@ export function sync(services: Services) {
         }),
       {
         parse: "none",
-        detail: operation({
+        detail: describeOperation(wire, {
           tag: "Backups",
           summary: "Update a backup",
           description:
             "Replaces the ciphertext and the manifest hash together. The client says which manifest hash it believes is " +
             "current: when that is not so, nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
-          body: { payload: SyncPayload },
-          response: BackupIdResponse,
-          errors: [...EXISTING_FACTOR_ERRORS.SYNC, "manifest_hash_mismatch", "conflicting_lock"],
+          errors: [
+            ...EXISTING_FACTOR_ERRORS[wire.authorisedBy],
+            "manifest_hash_mismatch",
+            "conflicting_lock",
+          ],
         }),
       },
     );

@@ -1,13 +1,13 @@
 import { Elysia } from "elysia";
 import { attestedJsonBody } from "../http/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
-import { operation } from "../http/openapi.ts";
-import { Authorization, BackupIdResponse, ChallengeToken, object, type Reply } from "../http/schemas.ts";
+import { describeOperation } from "../http/openapi.ts";
+import type { Reply } from "../http/reply.ts";
+import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
-const VerifyFactorRequest = object({ authorization: Authorization, challengeToken: ChallengeToken });
-
+const { verifyFactor: wire } = operations;
 const context = { operation: "verify-factor" } as const;
 
 export function verifyFactor(services: Services) {
@@ -16,10 +16,10 @@ export function verifyFactor(services: Services) {
     .use(keypairChallengeRoute(services, { ...context, purpose: "verify a keypair main factor" }))
     .use(passkeyChallengeRoute(services, { ...context, purpose: "verify a main factor" }))
     .post(
-      "/v1/verify-factor",
-      async ({ body }): Reply<typeof BackupIdResponse> => {
+      wire.path,
+      async ({ body }): Reply<typeof wire> => {
         const proof = await authenticator.authenticate(
-          "MAIN",
+          wire.authorisedBy,
           body.authorization,
           body.challengeToken,
           context,
@@ -27,14 +27,12 @@ export function verifyFactor(services: Services) {
         return { backupId: await backups.verifyFactor(proof) };
       },
       {
-        ...attestedJsonBody(VerifyFactorRequest, attestation),
-        detail: operation({
+        ...attestedJsonBody(wire.request, attestation),
+        detail: describeOperation(wire, {
           tag: "Factors",
           summary: "Verify a main factor",
           description: "Tells which backup a main factor can recover, without fetching the backup.",
-          response: BackupIdResponse,
-          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS.MAIN, "conflicting_lock"],
-          attested: true,
+          errors: [...ATTESTATION_ERRORS, ...EXISTING_FACTOR_ERRORS[wire.authorisedBy], "conflicting_lock"],
         }),
       },
     );

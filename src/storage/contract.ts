@@ -35,11 +35,6 @@ export const factorKeys = {
   oidcAccount: (issuer: string, sub: string): string => `OIDC|${issuer}|${sub}`,
 } as const;
 
-/** The id of a backup is this prefix and the 66 hex digits of a SEC 1 compressed point. */
-export const BACKUP_ACCOUNT_ID_PREFIX = "backup_account_";
-/** As a regular expression. */
-export const BACKUP_ACCOUNT_ID_PATTERN = `^${BACKUP_ACCOUNT_ID_PREFIX}[0-9a-fA-F]{66}$`;
-
 /** A value that may be used once. It only has to be remembered until `expiresAtMs`; later it is refused anyway. */
 export interface OneTimeValue {
   readonly id: string;

@@ -3,7 +3,7 @@
 import { syncFactorTokenId } from "../../src/backup/sync-factor-token.ts";
 import type { ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
-import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { copyData } from "../../src/storage/local/copy-data.ts";
 import { MARK } from "../../src/storage/local/copy-mark.ts";
 import type { Report } from "../crash/report.ts";

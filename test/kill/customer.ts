@@ -1,7 +1,7 @@
 /** Somebody with a backup who writes down what the service acknowledged, and compares. */
 import { type Answer, ApiClient } from "../../src/cli/api-client.ts";
 import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
-import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {

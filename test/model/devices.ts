@@ -4,7 +4,7 @@ import { readMetadata } from "../../src/backup/metadata.ts";
 import { syncFactorTokenId } from "../../src/backup/sync-factor-token.ts";
 import type { Answer } from "../../src/cli/api-client.ts";
 import { createAccountKeypair, createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import type { FactorRef } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/trial.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { AddFactorResponse } from "../../src/routes/add-factor.ts";
+import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { DRIVERS } from "../drivers.ts";
 import { addedSyncFactor } from "../support/proven-calls.ts";

@@ -1,7 +1,8 @@
 /** Every call that a keypair authorises, in one shape: so that what is true of all of them is tested for all. */
-import type { Operation } from "../../src/auth/challenge-tokens.ts";
+
 import type { Answer, ApiClient, RequestBody } from "../../src/cli/api-client.ts";
 import type { FactorKeypair } from "../../src/cli/device-keys.ts";
+import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
 import { createSpellableKeypair } from "./keypair-spoils.ts";
 import {
   createPayload,
@@ -34,7 +35,7 @@ export interface Caller {
 
 export interface ProvenCall {
   readonly name: string;
-  readonly operation: Operation;
+  readonly operation: KeypairSolvable;
   prepare(client: ApiClient): Promise<Caller>;
 }
 
@@ -59,7 +60,7 @@ function spellable(user: User): User {
 }
 
 function factorCall(
-  operation: Operation,
+  operation: KeypairSolvable,
   scope: "MAIN" | "SYNC",
   send: (client: ApiClient, proof: Proof, user: User) => Promise<Answer<unknown>>,
 ): FactorCall {

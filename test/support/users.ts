@@ -1,6 +1,5 @@
 /** People with backups, and the requests that their devices would send: valid ones, for tests to spoil. */
 
-import type { Operation } from "../../src/auth/challenge-tokens.ts";
 import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
 import {
   type AccountKeypair,
@@ -8,6 +7,7 @@ import {
   createFactorKeypair,
   type FactorKeypair,
 } from "../../src/cli/device-keys.ts";
+import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
 
 export interface User {
   readonly account: AccountKeypair;
@@ -41,7 +41,7 @@ export function randomBytes(length: number): Uint8Array {
 /** `authorization` and `challengeToken` of a keypair that has solved a challenge. */
 export async function solved(
   client: ApiClient,
-  operation: Operation,
+  operation: KeypairSolvable,
   keypair: FactorKeypair,
   bound: RequestBody = {},
 ) {

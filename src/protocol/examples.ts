@@ -40,4 +40,5 @@ export const examples = {
   encryptionKey,
   metadata,
   syncFactorToken: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+  semver: "0.1.0",
 } as const;

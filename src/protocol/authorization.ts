@@ -1,0 +1,74 @@
+/** How a request says who is asking, and proves it. */
+import { type Static, Type } from "@sinclair/typebox";
+import { examples } from "./examples.ts";
+import { object, optional } from "./object.ts";
+import { boundedJson, boundedText, characters, KIB, text } from "./text.ts";
+
+export const PublicKey = text({
+  description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes).",
+  example: examples.publicKey,
+});
+
+const KeypairSignature = text({
+  description: "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes.",
+  example: examples.signature,
+});
+
+export const IdToken = boundedText(8 * KIB, {
+  description: "The id_token (OpenID Connect Core §2).",
+});
+
+export const OidcProvider = Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]);
+export type OidcProvider = Static<typeof OidcProvider>;
+
+const OidcToken = Type.Union([
+  object({ kind: Type.Literal("GOOGLE"), token: IdToken }, { title: "Google" }),
+  object(
+    {
+      kind: Type.Literal("APPLE"),
+      token: IdToken,
+      // the first configured one if not given
+      aud: optional(text({ description: "The client id the token was issued to." })),
+    },
+    { title: "Apple" },
+  ),
+]);
+export type OidcToken = Static<typeof OidcToken>;
+
+const PasskeyAuthorization = object(
+  {
+    kind: Type.Literal("PASSKEY"),
+    credential: boundedJson(16 * KIB, {
+      description: "The WebAuthn registration or authentication response as JSON.",
+    }),
+    label: optional(characters(256, { description: "How the user knows the passkey." })),
+  },
+  { title: "Passkey" },
+);
+export type PasskeyAuthorization = Static<typeof PasskeyAuthorization>;
+
+const OidcAccountAuthorization = object(
+  {
+    kind: Type.Literal("OIDC_ACCOUNT"),
+    oidcToken: OidcToken,
+    publicKey: PublicKey,
+    signature: KeypairSignature,
+  },
+  { title: "Google or Apple account" },
+);
+export type OidcAccountAuthorization = Static<typeof OidcAccountAuthorization>;
+
+const EcKeypairAuthorization = object(
+  { kind: Type.Literal("EC_KEYPAIR"), publicKey: PublicKey, signature: KeypairSignature },
+  { title: "P-256 keypair" },
+);
+export type EcKeypairAuthorization = Static<typeof EcKeypairAuthorization>;
+
+export const Authorization = Type.Union(
+  [PasskeyAuthorization, OidcAccountAuthorization, EcKeypairAuthorization],
+  {
+    description: "Who is asking, and the solved challenge as the proof.",
+    example: examples.authorization,
+  },
+);
+export type Authorization = Static<typeof Authorization>;

@@ -1,0 +1,75 @@
+/** The operations that hand out a challenge for another operation. */
+import type { TObject, TSchema, TString, TUnsafe } from "@sinclair/typebox";
+import { BackupAccountId } from "./backup.ts";
+import {
+  KeypairChallenge,
+  KeypairCreateChallenge,
+  PasskeyChallenge,
+  PasskeyCreateChallenge,
+} from "./challenge.ts";
+import { FactorId } from "./factor.ts";
+import { object } from "./object.ts";
+import type { WireOperation } from "./operation.ts";
+import { PasskeyName, Platform } from "./webauthn.ts";
+
+/** What a keypair challenge takes: every member is bound into the token. */
+export type Bindings = TObject<Record<string, TString | TUnsafe<string>>>;
+
+interface ChallengeOperation<Path extends string, Request extends TObject, Response extends TSchema>
+  extends WireOperation {
+  readonly method: "POST";
+  readonly path: Path;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+function challenge<const Path extends string, Request extends TObject, Response extends TSchema>(
+  path: Path,
+  request: Request,
+  response: Response,
+): ChallengeOperation<Path, Request, Response> {
+  return {
+    method: "POST",
+    path,
+    request,
+    response,
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: "challenge",
+  };
+}
+
+function keypair<const Name extends string>(name: Name, request: Bindings = object({})) {
+  return challenge(`/v1/${name}/challenge/keypair`, request, KeypairChallenge);
+}
+
+/** For a P-256 keypair, and for the account key of `reset`, by the operation that the solved challenge is for. */
+export const keypairChallenges = {
+  retrieve: keypair("retrieve"),
+  "verify-factor": keypair("verify-factor"),
+  "add-sync-factor": keypair("add-sync-factor"),
+  sync: keypair("sync"),
+  "retrieve-metadata": keypair("retrieve-metadata"),
+  "delete-factor": keypair("delete-factor", object({ factorId: FactorId })),
+  "delete-backup": keypair("delete-backup"),
+  reset: keypair("reset", object({ backupAccountId: BackupAccountId })),
+} as const;
+
+/** For a passkey that exists, which the client need not name. The body may be left out. */
+export const passkeyChallenges = {
+  retrieve: challenge("/v1/retrieve/challenge/passkey", object({}), PasskeyChallenge),
+  "verify-factor": challenge("/v1/verify-factor/challenge/passkey", object({}), PasskeyChallenge),
+} as const;
+
+/** For the main factor of a new backup, with the challenge of its account key. */
+export const createChallenges = {
+  keypair: challenge("/v1/create/challenge/keypair", object({}), KeypairCreateChallenge),
+  passkey: challenge(
+    "/v1/create/challenge/passkey",
+    object({ name: PasskeyName, displayName: PasskeyName, platform: Platform }),
+    PasskeyCreateChallenge,
+  ),
+} as const;
+
+/** An operation whose challenge a keypair can solve. */
+export type KeypairSolvable = "create" | keyof typeof keypairChallenges;

@@ -1,0 +1,35 @@
+/** Challenges as the service hands them out. */
+import { type Static, Type } from "@sinclair/typebox";
+import { examples } from "./examples.ts";
+import { boundedText, KIB } from "./text.ts";
+import { CreationOptions, RequestOptions } from "./webauthn.ts";
+
+export const ChallengeToken = boundedText(32 * KIB, {
+  description: "The token that came with the challenge, unchanged.",
+  example: examples.token,
+});
+
+export const Challenge = Type.String({
+  description: "Base64 of the 32 random bytes to sign: the signature is over these bytes.",
+  example: examples.challenge,
+});
+
+export const KeypairChallenge = Type.Object({ challenge: Challenge, token: ChallengeToken });
+export type KeypairChallenge = Static<typeof KeypairChallenge>;
+
+export const PasskeyChallenge = Type.Object({ challenge: RequestOptions, token: ChallengeToken });
+
+/** With what is needed to show that the account id of a new backup is one's own. */
+const AccountChallenge = {
+  backupAccountChallenge: Type.String({
+    description: "Base64 of 32 random bytes for the secp256k1 key of the account id to sign.",
+    example: examples.challenge,
+  }),
+  backupAccountChallengeToken: ChallengeToken,
+};
+export const KeypairCreateChallenge = Type.Object({ ...KeypairChallenge.properties, ...AccountChallenge });
+export const PasskeyCreateChallenge = Type.Object({
+  challenge: CreationOptions,
+  token: ChallengeToken,
+  ...AccountChallenge,
+});

@@ -1,0 +1,49 @@
+/** What the service says of a backup and its factors. */
+import { type Static, Type } from "@sinclair/typebox";
+import { OidcProvider } from "./authorization.ts";
+import { BackupAccountId } from "./backup.ts";
+import { EncryptionKey } from "./encryption-key.ts";
+import { examples } from "./examples.ts";
+
+const ExportedFactor = Type.Object({
+  id: Type.String({ description: "UUID." }),
+  createdAt: Type.Integer({ description: "Seconds since the epoch." }),
+  kind: Type.Union([
+    Type.Object({
+      kind: Type.Literal("PASSKEY"),
+      credentialId: Type.String({ description: "base64url." }),
+      registration: Type.Unknown({ description: "The registration credential as it was sent." }),
+      label: Type.String(),
+    }),
+    Type.Object({
+      kind: Type.Literal("OIDC_ACCOUNT"),
+      account: Type.Object({
+        kind: OidcProvider,
+        maskedEmail: Type.String({ description: "Such as `ab***@example.com`." }),
+      }),
+      turnkeyProviderId: Type.String(),
+    }),
+    Type.Object({ kind: Type.Literal("EC_KEYPAIR"), publicKey: Type.String() }),
+  ]),
+});
+export type ExportedFactor = Static<typeof ExportedFactor>;
+
+export const Metadata = Type.Object(
+  {
+    id: BackupAccountId,
+    keys: Type.Array(EncryptionKey),
+    factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
+    syncFactors: Type.Array(ExportedFactor, { description: "The sync factors, oldest first." }),
+    manifestHash: Type.String({ description: "32 bytes as lower-case hex.", example: examples.manifestHash }),
+  },
+  { description: "What the owner of a backup sees of it.", example: examples.metadata },
+);
+/** No subject, issuer or full e-mail address, and no stored credential. */
+export type Metadata = Static<typeof Metadata>;
+
+/** What anybody may know of a main factor: enough to tell a user how to recover. */
+export const FactorSummary = Type.Object({
+  kind: Type.Union([Type.Literal("PASSKEY"), Type.Literal("OIDC_ACCOUNT"), Type.Literal("EC_KEYPAIR")]),
+  accountKind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE"), Type.Null()]),
+});
+export type FactorSummary = Static<typeof FactorSummary>;

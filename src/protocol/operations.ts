@@ -1,0 +1,255 @@
+/** Every operation of the service, once: its path, what goes in, what comes out, who may, and what it counts as. */
+import { type Static, Type } from "@sinclair/typebox";
+import {
+  AddFactorChallengeRequest,
+  AddFactorChallengeResponse,
+  AddFactorRequest,
+  AddFactorResponse,
+} from "./add-factor.ts";
+import { Authorization, OidcProvider, PublicKey } from "./authorization.ts";
+import { BackupAccountId, BackupIdResponse, ManifestHash } from "./backup.ts";
+import { ChallengeToken } from "./challenge.ts";
+import { createChallenges, keypairChallenges, passkeyChallenges } from "./challenge-operations.ts";
+import { EncryptionKey, StoredEncryptionKey, TurnkeyProviderId } from "./encryption-key.ts";
+import { examples } from "./examples.ts";
+import { FactorId, Scope } from "./factor.ts";
+import { FactorSummary, Metadata } from "./metadata.ts";
+import { object, optional } from "./object.ts";
+import type { CountedKind, WireOperation } from "./operation.ts";
+import { text } from "./text.ts";
+
+/** The proof of a factor, in every operation that one authorises. */
+const proof = { authorization: Authorization, challengeToken: ChallengeToken };
+
+export const operations = {
+  create: {
+    method: "POST",
+    path: "/v1/create",
+    isUpload: true,
+    request: object({
+      ...proof,
+      initialEncryptionKey: EncryptionKey,
+      initialSyncFactor: Authorization,
+      initialSyncChallengeToken: ChallengeToken,
+      turnkeyProviderId: optional(TurnkeyProviderId),
+      manifestHash: ManifestHash,
+      backupAccountId: BackupAccountId,
+      backupAccountChallengeToken: optional(ChallengeToken),
+      backupAccountSignature: optional(
+        text({
+          description:
+            "Base64 of the DER signature of `backupAccountChallenge` by the account's secp256k1 key, low s.",
+        }),
+      ),
+    }),
+    response: Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata }),
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: "create",
+  },
+  sync: {
+    method: "POST",
+    path: "/v1/sync",
+    isUpload: true,
+    request: object({ ...proof, currentManifestHash: ManifestHash, newManifestHash: ManifestHash }),
+    response: BackupIdResponse,
+    authorisedBy: "SYNC",
+    attested: false,
+    countsAgainst: null,
+  },
+  retrieve: {
+    method: "POST",
+    path: "/v1/retrieve/from-challenge",
+    request: object(proof),
+    response: Type.Object({
+      backup: Type.String({ description: "The ciphertext in base64.", example: "3q2+7w==" }),
+      metadata: Metadata,
+      syncFactorToken: Type.String({
+        description: "Lets one new device put its sync factor on the backup, within 15 minutes.",
+        example: examples.syncFactorToken,
+      }),
+    }),
+    authorisedBy: "MAIN",
+    attested: true,
+    countsAgainst: null,
+  },
+  verifyFactor: {
+    method: "POST",
+    path: "/v1/verify-factor",
+    request: object(proof),
+    response: BackupIdResponse,
+    authorisedBy: "MAIN",
+    attested: true,
+    countsAgainst: null,
+  },
+  addFactorChallenge: {
+    method: "POST",
+    path: "/v1/add-factor/challenge",
+    request: AddFactorChallengeRequest,
+    response: AddFactorChallengeResponse,
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: "challenge",
+  },
+  addFactor: {
+    method: "POST",
+    path: "/v1/add-factor",
+    request: AddFactorRequest,
+    response: AddFactorResponse,
+    authorisedBy: "MAIN",
+    attested: false,
+    countsAgainst: null,
+  },
+  addSyncFactor: {
+    method: "POST",
+    path: "/v1/add-sync-factor",
+    request: object({
+      challengeToken: ChallengeToken,
+      syncFactor: Authorization,
+      syncFactorToken: text({
+        description: "As returned when the backup was recovered.",
+        example: examples.syncFactorToken,
+      }),
+    }),
+    response: BackupIdResponse,
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: null,
+  },
+  retrieveMetadata: {
+    method: "POST",
+    path: "/v1/retrieve-metadata",
+    request: object({
+      ...proof,
+      backupId: optional(text({ description: "The backup that the client believes the factor is on." })),
+    }),
+    response: Metadata,
+    authorisedBy: "SYNC",
+    attested: false,
+    countsAgainst: null,
+  },
+  deleteFactor: {
+    method: "POST",
+    path: "/v1/delete-factor",
+    request: object({
+      ...proof,
+      factorId: FactorId,
+      scope: Type.Union(Scope.anyOf, {
+        description: "Whether the factor to remove is a main or a sync factor.",
+      }),
+      encryptionKey: optional(StoredEncryptionKey),
+    }),
+    response: Type.Object({
+      backupDeleted: Type.Boolean({ description: "The last main factor is gone, and the backup with it." }),
+      backupMetadata: Type.Union([Metadata, Type.Null()]),
+    }),
+    authorisedBy: "SYNC",
+    attested: true,
+    countsAgainst: "destruction",
+  },
+  deleteBackup: {
+    method: "POST",
+    path: "/v1/delete-backup",
+    request: object(proof),
+    response: null,
+    authorisedBy: "SYNC",
+    attested: false,
+    countsAgainst: "destruction",
+  },
+  reset: {
+    method: "POST",
+    path: "/v1/reset",
+    request: object({
+      backupAccountId: BackupAccountId,
+      signature: text({
+        description:
+          "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes by the account's secp256k1 key, low s.",
+        example: examples.signature,
+      }),
+      challengeToken: ChallengeToken,
+    }),
+    response: null,
+    authorisedBy: "ACCOUNT_KEY",
+    attested: false,
+    countsAgainst: "destruction",
+  },
+  backupStatus: {
+    method: "POST",
+    path: "/v1/backup/status",
+    request: object({
+      backupId: text({ description: "The id of a backup.", example: examples.backupId }),
+    }),
+    response: Type.Object({
+      backupId: BackupAccountId,
+      factors: Type.Array(FactorSummary, { description: "The main factors, oldest first." }),
+    }),
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: "status",
+  },
+  health: {
+    method: "GET",
+    path: "/health",
+    request: null,
+    response: Type.Object({
+      status: Type.Literal("ok"),
+      semver: Type.String({ example: examples.semver }),
+      rev: Type.Union([Type.String(), Type.Null()], {
+        description: "The revision it was built from, if known.",
+      }),
+    }),
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: null,
+  },
+  ready: {
+    method: "GET",
+    path: "/ready",
+    request: null,
+    response: Type.Object({ status: Type.Literal("ok") }),
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: null,
+  },
+  /** In development only: an id_token for a made-up account. */
+  idToken: {
+    method: "POST",
+    path: "/dev/id-token",
+    request: object({
+      provider: OidcProvider,
+      publicKey: PublicKey,
+      email: Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: "Who signs in: the same address is always the same account.",
+        example: "ada@example.com",
+      }),
+    }),
+    response: Type.Object({ token: Type.String({ description: "The id_token." }) }),
+    authorisedBy: null,
+    attested: false,
+    countsAgainst: null,
+  },
+} as const satisfies Readonly<Record<string, WireOperation>>;
+
+/** What the request of an operation carries. */
+export type RequestOf<Name extends keyof typeof operations> = Static<
+  NonNullable<(typeof operations)[Name]["request"]>
+>;
+
+/** Every operation, those that hand out challenges included. */
+export const allOperations: readonly WireOperation[] = [
+  ...Object.values(operations),
+  ...Object.values(createChallenges),
+  ...Object.values(keypairChallenges),
+  ...Object.values(passkeyChallenges),
+];
+
+const byPath: ReadonlyMap<string, WireOperation> = new Map(
+  allOperations.map((operation) => [operation.path, operation]),
+);
+
+/** What a request to `path` is counted as; `null` where it counts for nothing or there is no such operation. */
+export function countedAs(path: string): CountedKind | null {
+  return byPath.get(path)?.countsAgainst ?? null;
+}
