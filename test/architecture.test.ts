@@ -240,6 +240,30 @@ describe("the architecture", () => {
     expect(paths.map(({ file }) => file)).toEqual([]);
   });
 
+  test("a name of the wire has one schema and one type", () => {
+    const declared = (kind: string) =>
+      sources.flatMap(({ file, text }) =>
+        [...text.matchAll(new RegExp(`^(?:export )?(?:${kind}) ([A-Z]\\w*[a-z]\\w*)`, "gm"))].map(
+          ([, name = ""]) => ({ file, name }),
+        ),
+      );
+    const values = declared("const|function|class");
+    const types = declared("type|interface|class");
+    const ofTheWire = new Set(
+      [...values, ...types].filter(({ file }) => partOf(file) === "protocol").map(({ name }) => name),
+    );
+    expect(ofTheWire.size).toBeGreaterThan(30);
+    const places = (declarations: typeof values, wanted: string) =>
+      declarations.filter(({ name }) => name === wanted).map(({ file }) => file);
+    const twice = [...ofTheWire].flatMap((name) =>
+      [places(values, name), places(types, name)].filter((files) => files.length > 1),
+    );
+    const elsewhere = [...values, ...types].filter(
+      ({ file, name }) => ofTheWire.has(name) && partOf(file) !== "protocol",
+    );
+    expect({ twice, elsewhere }).toEqual({ twice: [], elsewhere: [] });
+  });
+
   test("only the entry points read the environment", () => {
     const readers = sources.filter(({ text }) => /\b(process|Bun)\.env\b/.test(text)).map(({ file }) => file);
     expect(readers.filter((file) => file !== "main.ts" && partOf(file) !== "cli")).toEqual([]);

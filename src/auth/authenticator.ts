@@ -1,5 +1,12 @@
 /** Who is asking, and did they sign this: the proof of a factor, whatever its kind. */
 import { ServiceError } from "../errors.ts";
+import type {
+  Authorization,
+  EcKeypairAuthorization,
+  OidcAccountAuthorization,
+  OidcProvider,
+  PasskeyAuthorization,
+} from "../protocol/authorization.ts";
 import {
   type FactorRef,
   type FactorScope,
@@ -10,37 +17,11 @@ import {
 import type { ChallengeContext, ChallengeTokens } from "./challenge-tokens.ts";
 import { verifyKeypairSignature } from "./keypair.ts";
 import { maskedEmail } from "./masked-email.ts";
-import type { OidcToken, OidcVerifier, VerifiedIdToken } from "./oidc.ts";
+import type { OidcVerifier, VerifiedIdToken } from "./oidc.ts";
 import type { PasskeyVerifier } from "./passkey.ts";
 import { CounterRegression, type ShownCounter } from "./signature-counter.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 import { parseAssertion } from "./webauthn-credential.ts";
-
-/** How a request says who is asking. */
-export type Authorization = PasskeyAuthorization | OidcAccountAuthorization | EcKeypairAuthorization;
-
-export interface PasskeyAuthorization {
-  readonly kind: "PASSKEY";
-  /** The WebAuthn response; not parsed yet. */
-  readonly credential: unknown;
-  readonly label?: string | null;
-}
-
-export interface OidcAccountAuthorization extends KeypairSignature {
-  readonly kind: "OIDC_ACCOUNT";
-  readonly oidcToken: OidcToken;
-}
-
-export interface EcKeypairAuthorization extends KeypairSignature {
-  readonly kind: "EC_KEYPAIR";
-}
-
-interface KeypairSignature {
-  /** Base64 of the SEC 1 uncompressed P-256 point. */
-  readonly publicKey: string;
-  /** Base64 of the DER signature over the challenge. */
-  readonly signature: string;
-}
 
 /** A factor that has proven itself, and the one-time values that the proof used up. They are not spent yet. */
 export interface Proof<Entry = unknown> {
@@ -59,7 +40,7 @@ export interface Registration extends Proof<never> {
     | {
         readonly kind: "OIDC_ACCOUNT";
         readonly account: {
-          readonly kind: "GOOGLE" | "APPLE";
+          readonly kind: OidcProvider;
           readonly issuer: string;
           readonly sub: string;
           readonly maskedEmail: string;
@@ -171,7 +152,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
 
   async function proveKeypair(
     scope: FactorScope,
-    { publicKey, signature }: KeypairSignature,
+    { publicKey, signature }: Pick<EcKeypairAuthorization, "publicKey" | "signature">,
     challengeToken: string,
     context: ChallengeContext,
   ): Promise<Proof<never>> {

@@ -6,13 +6,17 @@ import type { Clock, Random } from "../clock.ts";
 import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64, encodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
-import type { CreationOptions, RequestOptions } from "../protocol/webauthn.ts";
+import type {
+  AddFactorChallengeResponse,
+  AddFactorRequest,
+  ExistingFactorKind,
+  NewFactor,
+} from "../protocol/add-factor.ts";
+import type { Authorization, PasskeyAuthorization } from "../protocol/authorization.ts";
 import { factorKeys } from "../storage/contract.ts";
 import {
   type Authenticator,
-  type Authorization,
   type FindPasskey,
-  type PasskeyAuthorization,
   type Proof,
   type Registration,
   verifyReportingReplay,
@@ -26,40 +30,10 @@ import {
 } from "./challenge-tokens.ts";
 import { creationOptions, requestOptions } from "./webauthn-options.ts";
 
-/** The factor to add, as the client announces it. */
-export type NewFactor =
-  | { readonly kind: "OIDC_ACCOUNT"; readonly oidcToken: string }
-  | {
-      readonly kind: "PASSKEY_REGISTRATION";
-      readonly platform: "IOS" | "ANDROID";
-      readonly name?: string | null;
-      readonly displayName?: string | null;
-    }
-  | { readonly kind: "EC_KEYPAIR"; readonly publicKey: string };
-
-/** How the existing factor will prove itself. `PASSKEY` is a Turnkey stamp, `PASSKEY_ASSERTION` an ordinary assertion. */
-export type ExistingFactorKind = "PASSKEY" | "PASSKEY_ASSERTION" | "OIDC_ACCOUNT" | "EC_KEYPAIR";
-
-export interface AdditionChallenge {
-  /** Base64 of 32 bytes, or what the passkey is to be asked. */
-  readonly existingFactorChallenge: string | RequestOptions;
-  readonly existingFactorToken: string;
-  readonly newFactorChallenge: string | CreationOptions;
-  readonly newFactorToken: string;
-}
-
-export interface AdditionRequest {
-  readonly existingFactorAuthorization: Authorization;
-  readonly existingFactorChallengeToken: string;
-  readonly existingFactorTurnkeyActivity: string | null;
-  readonly newFactorAuthorization: Authorization;
-  readonly newFactorChallengeToken: string;
-}
-
 /** The two halves of adding a main factor: handing out the challenges, and checking the proofs. */
 export interface FactorAddition<Entry> {
   /** @throws ServiceError `webauthn_error` when the new passkey is to have an empty name. */
-  challenge(newFactor: NewFactor, existing: ExistingFactorKind): Promise<AdditionChallenge>;
+  challenge(newFactor: NewFactor, existing: ExistingFactorKind): Promise<AddFactorChallengeResponse>;
 
   /**
    * Checks the proof of the existing factor.
@@ -67,7 +41,7 @@ export interface FactorAddition<Entry> {
    * @throws ServiceError what {@link Authenticator.authenticate} throws; for a Turnkey stamp what
    *   `readTurnkeyStamp` and `verifyTurnkeyStamp` throw; `invalid_challenge_context`.
    */
-  proveExisting(request: AdditionRequest): Promise<ProvenExisting<Entry>>;
+  proveExisting(request: AddFactorRequest): Promise<ProvenExisting<Entry>>;
 
   /**
    * Checks the proof of the new factor, and that it is the one the existing factor agreed to.
@@ -75,7 +49,7 @@ export interface FactorAddition<Entry> {
    * @throws ServiceError `invalid_new_factor_type`; `invalid_new_factor_authorization_type`; `oidc_token_mismatch`;
    *   `invalid_challenge_context`; what {@link Authenticator.register} throws.
    */
-  proveNew(request: AdditionRequest, existing: ProvenExisting<Entry>): Promise<Registration>;
+  proveNew(request: AddFactorRequest, existing: ProvenExisting<Entry>): Promise<Registration>;
 }
 
 export interface ProvenExisting<Entry> {
@@ -166,8 +140,8 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
   }
 
   /** Whether a passkey proves itself without Turnkey: there is no activity, and the token was issued for that. */
-  async function isOrdinaryAssertion(request: AdditionRequest): Promise<boolean> {
-    if (request.existingFactorTurnkeyActivity !== null) return false;
+  async function isOrdinaryAssertion(request: AddFactorRequest): Promise<boolean> {
+    if (request.existingFactorTurnkeyActivity != null) return false;
     try {
       const { context } = await challengeTokens.read(request.existingFactorChallengeToken, "passkey");
       return context.bindings.existing === "PASSKEY_ASSERTION";
@@ -178,11 +152,11 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
   }
 
   async function proveByStamp(
-    { existingFactorTurnkeyActivity, existingFactorChallengeToken }: AdditionRequest,
+    { existingFactorTurnkeyActivity, existingFactorChallengeToken }: AddFactorRequest,
     { credential }: PasskeyAuthorization,
   ): Promise<ProvenExisting<Entry>> {
     const { readTurnkeyStamp, verifyTurnkeyStamp } = await import("./turnkey-stamp.ts");
-    const stamp = readTurnkeyStamp(credential, existingFactorTurnkeyActivity);
+    const stamp = readTurnkeyStamp(credential, existingFactorTurnkeyActivity ?? null);
     const { challenge, oneTime, issuedAtMs, context } = await challengeTokens.read(
       existingFactorChallengeToken,
       "passkey",

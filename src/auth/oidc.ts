@@ -11,22 +11,14 @@ import { importP256PublicKey } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
+import type { OidcProvider, OidcToken } from "../protocol/authorization.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import type { Jwks } from "./jwks.ts";
 import { verifiedClaims } from "./jws.ts";
 
-export type OidcToken =
-  | { readonly kind: "GOOGLE"; readonly token: string }
-  | {
-      readonly kind: "APPLE";
-      readonly token: string;
-      /** The client id the token was issued to; the first configured one if not given. */
-      readonly aud?: string | null;
-    };
-
 /** A genuine id_token. Whether its user also holds the key in the nonce is not known yet. */
 export interface VerifiedIdToken {
-  readonly provider: "GOOGLE" | "APPLE";
+  readonly provider: OidcProvider;
   readonly issuer: string;
   readonly sub: string;
   readonly email: string | null;

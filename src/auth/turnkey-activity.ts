@@ -15,7 +15,7 @@ const Activity = TypeCompiler.Compile(
     metadata: Type.Optional(Type.Unknown()),
   }),
 );
-const Metadata = TypeCompiler.Compile(Type.Object({ challenge: Type.String() }));
+const ActivityMetadata = TypeCompiler.Compile(Type.Object({ challenge: Type.String() }));
 
 /** What an activity must say to count as the solution of one of our challenges. */
 export interface ExpectedActivity {
@@ -38,7 +38,7 @@ export function requireActivity(activity: string, expected: ExpectedActivity, cl
     throw turnkeyError("it is of another organisation than the backup's Turnkey key");
   if (type !== ACTIVITY_TYPE) throw turnkeyError(`its type is not ${ACTIVITY_TYPE}`);
   requireRecent(timestampMs, clock.nowMs());
-  if (!Metadata.Check(metadata))
+  if (!ActivityMetadata.Check(metadata))
     throw new ServiceError("invalid_turnkey_activity", "The Turnkey activity has no metadata.challenge");
   if (metadata.challenge !== encodeBase64(challenge))
     throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");

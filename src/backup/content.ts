@@ -1,6 +1,10 @@
 /** The operations on the content of a backup, from its creation to its end. */
+
 import type { Clock, Random } from "../clock.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
+import type { EncryptionKey } from "../protocol/encryption-key.ts";
+import type { FactorSummary, Metadata } from "../protocol/metadata.ts";
+import type { ResponseOf } from "../protocol/operations.ts";
 import {
   BlobDamaged,
   type BlobStore,
@@ -13,16 +17,10 @@ import {
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, MAX_ATTEMPTS } from "./commits.ts";
 import { deletionMark } from "./deletion-mark.ts";
-import {
-  type ExportedMetadata,
-  exportMetadata,
-  type FactorSummary,
-  summarizeFactor,
-} from "./exported-metadata.ts";
+import { exportMetadata, summarizeFactor } from "./exported-metadata.ts";
 import {
   type BackupMetadata,
   type EcKeypair,
-  type EncryptionKey,
   isSameBackup,
   listedFactor,
   lists,
@@ -48,9 +46,7 @@ export interface ContentChange {
 }
 
 /** What a recovery returns. */
-export interface RetrievedBackup {
-  readonly metadata: ExportedMetadata;
-  readonly syncFactorToken: string;
+export interface RetrievedBackup extends Omit<ResponseOf<"retrieve">, "backup"> {
   /** Bytes of `content`. */
   readonly size: number;
   readonly content: ReadableStream<Uint8Array>;
@@ -108,7 +104,7 @@ export function contentOperations({
       readonly content: Content;
       /** The address it comes from. */
       readonly client: string;
-    }): Promise<ExportedMetadata> {
+    }): Promise<Metadata> {
       const { backupId, manifestHash, encryptionKey, mainFactor, syncFactor } = request;
       const spend = distinct([...request.oneTime, ...mainFactor.oneTime, ...syncFactor.oneTime]);
 

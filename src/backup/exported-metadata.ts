@@ -1,41 +1,10 @@
 /** The view of a backup that its owner gets: no subject, issuer or full e-mail address, and no stored credential. */
-import type { BackupMetadata, EncryptionKey, Factor, MainFactor } from "./metadata.ts";
-
-export interface ExportedFactor {
-  readonly id: string;
-  /** Seconds since the epoch. */
-  readonly createdAt: number;
-  readonly kind:
-    | {
-        readonly kind: "PASSKEY";
-        readonly credentialId: string;
-        readonly registration: unknown;
-        readonly label: string;
-      }
-    | {
-        readonly kind: "OIDC_ACCOUNT";
-        readonly account: { readonly kind: "GOOGLE" | "APPLE"; readonly maskedEmail: string };
-        readonly turnkeyProviderId: string;
-      }
-    | { readonly kind: "EC_KEYPAIR"; readonly publicKey: string };
-}
-
-export interface ExportedMetadata {
-  readonly id: string;
-  readonly keys: readonly EncryptionKey[];
-  readonly factors: readonly ExportedFactor[];
-  readonly syncFactors: readonly ExportedFactor[];
-  readonly manifestHash: string;
-}
-
-/** What anybody may know of a main factor: enough to tell a user how to recover. */
-export interface FactorSummary {
-  readonly kind: MainFactor["kind"]["kind"];
-  readonly accountKind: "GOOGLE" | "APPLE" | null;
-}
+import type { EncryptionKey } from "../protocol/encryption-key.ts";
+import type { ExportedFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
+import type { BackupMetadata, Factor, MainFactor } from "./metadata.ts";
 
 /** The metadata as its owner sees it. */
-export function exportMetadata(metadata: BackupMetadata): ExportedMetadata {
+export function exportMetadata(metadata: BackupMetadata): Metadata {
   return {
     id: metadata.id,
     keys: metadata.keys.map(encryptionKeyOf),

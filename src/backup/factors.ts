@@ -1,14 +1,16 @@
 /** The operations on the factors of a backup. */
+
 import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
+import type { EncryptionKey } from "../protocol/encryption-key.ts";
+import type { Metadata } from "../protocol/metadata.ts";
 import type { FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, keepCounter } from "./commits.ts";
-import { type ExportedMetadata, exportMetadata } from "./exported-metadata.ts";
+import { exportMetadata } from "./exported-metadata.ts";
 import {
   allFactorRefs,
   type EcKeypair,
-  type EncryptionKey,
   type MainFactor,
   passkeyCredential,
   type StoredCredential,
@@ -63,7 +65,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      * @throws ServiceError as {@link Access.enter}; with `expectedId` `unauthorized_factor`,
      *   `backup_does_not_exist` or `backup_id_mismatch` where the factor is on no backup or on another.
      */
-    async retrieveMetadata(by: Proven, expectedId: string | null): Promise<ExportedMetadata> {
+    async retrieveMetadata(by: Proven, expectedId: string | null): Promise<Metadata> {
       const backupId = await locate(by);
       if (backupId === null) {
         if (expectedId === null) throw untraceable();
@@ -105,7 +107,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
       by: Proven,
       added: ProvenNew<MainFactor["kind"]>,
       encryptionKey: EncryptionKey | null,
-    ): Promise<{ readonly factorId: string; readonly metadata: ExportedMetadata }> {
+    ): Promise<{ readonly factorId: string; readonly metadata: Metadata }> {
       const spend = distinct([...by.oneTime, ...added.oneTime]);
       const entry = await enter(by);
       const factor = newFactor(added.kind);
@@ -166,7 +168,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      * @throws ServiceError as {@link Access.enter} and {@link withoutFactor}; `too_many_requests` when too much was taken
      *   away from the backup lately; `conflicting_lock`, also as {@link requireMeantAsLast}.
      */
-    async deleteFactor(by: Proven, removal: FactorRemoval): Promise<ExportedMetadata | null> {
+    async deleteFactor(by: Proven, removal: FactorRemoval): Promise<Metadata | null> {
       const entry = await enter(by);
       destructions.admitDestruction(entry.backupId);
       const { before, after } = await change(

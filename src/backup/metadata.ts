@@ -20,7 +20,6 @@ const EncryptionKeySchema = Type.Union([
     turnkeyPrivateKeyId: Type.String(),
   }),
 ]);
-export type EncryptionKey = Static<typeof EncryptionKeySchema>;
 
 const PasskeySchema = Type.Object({
   kind: Type.Literal("PASSKEY"),

@@ -1,16 +1,11 @@
 /** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
+
 import { requireCounterGrowth, type ShownCounter } from "../auth/signature-counter.ts";
 import { ServiceError } from "../errors.ts";
+import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { FactorRef, FactorScope } from "../storage/contract.ts";
 import { encryptionKeyOf } from "./exported-metadata.ts";
-import {
-  type BackupMetadata,
-  type EncryptionKey,
-  factorRef,
-  lists,
-  type MainFactor,
-  type SyncFactor,
-} from "./metadata.ts";
+import { type BackupMetadata, factorRef, lists, type MainFactor, type SyncFactor } from "./metadata.ts";
 
 export interface FactorLimits {
   readonly maxMainFactors: number;

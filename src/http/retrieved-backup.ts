@@ -1,12 +1,11 @@
 /** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
 import { encodeBase64 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import type { ResponseOf } from "../protocol/operations.ts";
 import type { Answer, AnswerFiles } from "./answer-files.ts";
 import { onTooLate } from "./request-context.ts";
 
-export interface RetrievedBackup {
-  readonly metadata: unknown;
-  readonly syncFactorToken: string;
+export interface RetrievedBackup extends Omit<ResponseOf<"retrieve">, "backup"> {
   /** Bytes of `content`. */
   readonly size: number;
   readonly content: ReadableStream<Uint8Array>;

@@ -13,7 +13,7 @@ import type { WireOperation } from "./operation.ts";
 import { PasskeyName, Platform } from "./webauthn.ts";
 
 /** What a keypair challenge takes: every member is bound into the token. */
-export type Bindings = TObject<Record<string, TString | TUnsafe<string>>>;
+export type BoundMembers = TObject<Record<string, TString | TUnsafe<string>>>;
 
 interface ChallengeOperation<Path extends string, Request extends TObject, Response extends TSchema>
   extends WireOperation {
@@ -39,7 +39,7 @@ function challenge<const Path extends string, Request extends TObject, Response 
   };
 }
 
-function keypair<const Name extends string>(name: Name, request: Bindings = object({})) {
+function keypair<const Name extends string>(name: Name, request: BoundMembers = object({})) {
   return challenge(`/v1/${name}/challenge/keypair`, request, KeypairChallenge);
 }
 

@@ -44,6 +44,6 @@ export type Metadata = Static<typeof Metadata>;
 /** What anybody may know of a main factor: enough to tell a user how to recover. */
 export const FactorSummary = Type.Object({
   kind: Type.Union([Type.Literal("PASSKEY"), Type.Literal("OIDC_ACCOUNT"), Type.Literal("EC_KEYPAIR")]),
-  accountKind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE"), Type.Null()]),
+  accountKind: Type.Union([...OidcProvider.anyOf, Type.Null()]),
 });
 export type FactorSummary = Static<typeof FactorSummary>;

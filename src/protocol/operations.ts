@@ -237,6 +237,11 @@ export type RequestOf<Name extends keyof typeof operations> = Static<
   NonNullable<(typeof operations)[Name]["request"]>
 >;
 
+/** The body of an operation's 200 answer. */
+export type ResponseOf<Name extends keyof typeof operations> = Static<
+  NonNullable<(typeof operations)[Name]["response"]>
+>;
+
 /** Every operation, those that hand out challenges included. */
 export const allOperations: readonly WireOperation[] = [
   ...Object.values(operations),

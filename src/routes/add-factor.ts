@@ -29,12 +29,8 @@ export function addFactor({ backups, factorAddition }: Services) {
     .post(
       operations.addFactor.path,
       async ({ body }): Reply<typeof operations.addFactor> => {
-        const request = {
-          ...body,
-          existingFactorTurnkeyActivity: body.existingFactorTurnkeyActivity ?? null,
-        };
-        const existing = await factorAddition.proveExisting(request);
-        const added = await factorAddition.proveNew(request, existing);
+        const existing = await factorAddition.proveExisting(body);
+        const added = await factorAddition.proveNew(body, existing);
         const turnkeyProviderId = requireTurnkeyProviderId(
           body.newFactorAuthorization,
           body.turnkeyProviderId,

@@ -1,6 +1,7 @@
-import type { Authorization, Registration } from "../auth/authenticator.ts";
+import type { Registration } from "../auth/authenticator.ts";
 import type { EcKeypair, MainFactor } from "../backup/metadata.ts";
 import { ServiceError } from "../errors.ts";
+import type { Authorization } from "../protocol/authorization.ts";
 
 /**
  * The Turnkey provider id that goes with a Google or Apple account; `null` for other factors.

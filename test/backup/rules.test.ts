@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { BackupMetadata, EncryptionKey, MainFactor, SyncFactor } from "../../src/backup/metadata.ts";
+import type { BackupMetadata, MainFactor, SyncFactor } from "../../src/backup/metadata.ts";
 import {
   requireManifestHash,
   requireMeantAsLast,
@@ -7,6 +7,7 @@ import {
   withSyncFactor,
 } from "../../src/backup/rules.ts";
 import { ServiceError } from "../../src/errors.ts";
+import type { EncryptionKey } from "../../src/protocol/encryption-key.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 
 const NOW_MS = 1_768_478_400_000;

@@ -5,6 +5,7 @@ import { systemRandom } from "../../src/clock.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { type AnswerFiles, createAnswerFiles } from "../../src/http/answer-files.ts";
 import { retrievedBackupAnswer } from "../../src/http/retrieved-backup.ts";
+import type { Metadata } from "../../src/protocol/metadata.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -33,6 +34,8 @@ const DAMAGES: readonly (readonly [name: string, damage: (content: Buffer) => Ui
   ["is another of its size", (content) => Buffer.from(randomBytes(content.length))],
 ];
 
+const metadata: Metadata = { id: "ä", keys: [], factors: [], syncFactors: [], manifestHash: "" };
+
 const background = createBackground(await createLogger({ level: "silent", format: "json" }));
 
 describe("the answer of a recovery", () => {
@@ -50,7 +53,6 @@ describe("the answer of a recovery", () => {
             controller.close();
           },
         });
-        const metadata = { note: "ä" };
         const backup = { metadata, syncFactorToken: "token", size, content: stream };
         const answer = await retrievedBackupAnswer(request, backup, answerFiles);
         const response = answer.send();
@@ -62,7 +64,7 @@ describe("the answer of a recovery", () => {
 
   test("is none when the content ends early", async () => {
     const { stream, cancelled } = endless(3);
-    const backup = { metadata: {}, syncFactorToken: "token", size: 3 * MIB + 1, content: stream };
+    const backup = { metadata, syncFactorToken: "token", size: 3 * MIB + 1, content: stream };
     const error = await retrievedBackupAnswer(request, backup, answerFiles).catch((error) => error);
     expect(error.message).toContain("1 bytes early");
     expect(cancelled()).toBe(false); // it had ended
@@ -70,7 +72,7 @@ describe("the answer of a recovery", () => {
 
   test("lets go of the content when it cannot be made", async () => {
     const { stream, cancelled } = endless(Number.POSITIVE_INFINITY);
-    const backup = { metadata: {}, syncFactorToken: "token", size: 15 * MIB, content: stream };
+    const backup = { metadata, syncFactorToken: "token", size: 15 * MIB, content: stream };
     const refusing: AnswerFiles = {
       make: async () => {
         throw new ServiceError("service_unavailable", "the disk is full");
