@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { dirname, join, normalize, relative } from "node:path";
 import { Glob } from "bun";
 import packageJson from "../package.json" with { type: "json" };
+import type { CountedKind } from "../src/protocol/operation.ts";
+import { operations } from "../src/protocol/operations.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -217,6 +219,21 @@ describe("the architecture", () => {
     const made = described.filter((entry) => entry !== "routes/retrieve.ts: wire");
     expect(made.length).toBeGreaterThan(15);
     expect(returned.toSorted()).toEqual(made.toSorted());
+  });
+
+  test("a handler counts what the protocol says that its operation counts as", () => {
+    const routesThat = (pattern: RegExp) =>
+      sources
+        .filter(({ file, text }) => partOf(file) === "routes" && pattern.test(text))
+        .map(({ file }) => file);
+    const counted = (kind: CountedKind) =>
+      Object.entries(operations)
+        .filter(([, { countsAgainst }]) => countsAgainst === kind)
+        .map(([name]) => `routes/${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}.ts`);
+    expect(routesThat(/requestLimits\.limitCreate\(/)).toEqual(counted("create"));
+    expect(routesThat(/requestLimits\.limitDestruction\(/).toSorted()).toEqual(
+      counted("destruction").toSorted(),
+    );
   });
 
   test("the protocol can be used in a browser: it imports TypeBox only", () => {

@@ -6,7 +6,7 @@ import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/backup.ts";
 /**
  * Checks that the holder of the secp256k1 key inside a backup account id signed a challenge.
  *
- * @param backupAccountId matches the pattern of the protocol.
+ * @param backupAccountId matches `BACKUP_ACCOUNT_ID_PATTERN` of the protocol.
  * @param signature base64 of the DER signature, low s, over the challenge bytes.
  * @throws ServiceError `invalid_backup_account_id` when the id is not a point of the curve; `invalid_signature` when
  *   the signature is not base64 or not DER; `signature_verification_error` when it does not verify.

@@ -18,9 +18,8 @@ import { REGISTRATION_ERRORS } from "./factor-errors.ts";
 import { keypairKind, mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
 
 const { create: wire } = operations;
-const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
-
 const context = { operation: "create" } as const;
+const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
 
 export function create(services: Services) {
   const { authenticator, backups, challengeTokens, config, diskReserve, requestLimits } = services;

@@ -12,9 +12,8 @@ import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const { sync: wire } = operations;
-const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
-
 const context = { operation: "sync" } as const;
+const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
 
 export function sync(services: Services) {
   const { authenticator, backups, config, uploadBudget: budget, readingTurns } = services;
