@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { dirname, join, normalize, relative } from "node:path";
 import { Glob } from "bun";
 import packageJson from "../package.json" with { type: "json" };
-import type { CountedKind } from "../src/protocol/operation.ts";
+import type { CountedKind, WireOperation } from "../src/protocol/operation.ts";
 import { operations } from "../src/protocol/operations.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -227,7 +227,7 @@ describe("the architecture", () => {
         .filter(({ file, text }) => partOf(file) === "routes" && pattern.test(text))
         .map(({ file }) => file);
     const counted = (kind: CountedKind) =>
-      Object.entries(operations)
+      Object.entries<WireOperation>(operations)
         .filter(([, { countsAgainst }]) => countsAgainst === kind)
         .map(([name]) => `routes/${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}.ts`);
     expect(routesThat(/requestLimits\.limitCreate\(/)).toEqual(counted("create"));

@@ -62,7 +62,7 @@ export function describeOperation(
     tags: [tag],
     summary,
     description,
-    ...(attested ? { parameters: [ATTESTATION_HEADER] } : {}),
+    ...(attested === true ? { parameters: [ATTESTATION_HEADER] } : {}),
     ...(request !== null && isUpload === true ? { requestBody: multipartBody(request) } : {}),
     responses: {
       ...(response === null

@@ -34,7 +34,6 @@ function challenge<const Path extends string, Request extends TObject, Response 
     request,
     response,
     authorisedBy: null,
-    attested: false,
     countsAgainst: "challenge",
   };
 }

@@ -17,8 +17,9 @@ export interface WireOperation {
    */
   readonly authorisedBy: Scope | "ACCOUNT_KEY" | null;
   /** The request carries the header `attestation-token`. */
-  readonly attested: boolean;
-  readonly countsAgainst: CountedKind | null;
+  readonly attested?: true;
+  /** Not there where it counts for nothing but failed proofs. */
+  readonly countsAgainst?: CountedKind;
 }
 
 /**

@@ -44,7 +44,6 @@ export const operations = {
     }),
     response: Type.Object({ backupId: BackupAccountId, backupMetadata: Metadata }),
     authorisedBy: null,
-    attested: false,
     countsAgainst: "create",
   },
   sync: {
@@ -54,8 +53,6 @@ export const operations = {
     request: object({ ...proof, currentManifestHash: ManifestHash, newManifestHash: ManifestHash }),
     response: BackupIdResponse,
     authorisedBy: "SYNC",
-    attested: false,
-    countsAgainst: null,
   },
   retrieve: {
     method: "POST",
@@ -71,7 +68,6 @@ export const operations = {
     }),
     authorisedBy: "MAIN",
     attested: true,
-    countsAgainst: null,
   },
   verifyFactor: {
     method: "POST",
@@ -80,7 +76,6 @@ export const operations = {
     response: BackupIdResponse,
     authorisedBy: "MAIN",
     attested: true,
-    countsAgainst: null,
   },
   addFactorChallenge: {
     method: "POST",
@@ -88,7 +83,6 @@ export const operations = {
     request: AddFactorChallengeRequest,
     response: AddFactorChallengeResponse,
     authorisedBy: null,
-    attested: false,
     countsAgainst: "challenge",
   },
   addFactor: {
@@ -97,8 +91,6 @@ export const operations = {
     request: AddFactorRequest,
     response: AddFactorResponse,
     authorisedBy: "MAIN",
-    attested: false,
-    countsAgainst: null,
   },
   addSyncFactor: {
     method: "POST",
@@ -113,8 +105,6 @@ export const operations = {
     }),
     response: BackupIdResponse,
     authorisedBy: null,
-    attested: false,
-    countsAgainst: null,
   },
   retrieveMetadata: {
     method: "POST",
@@ -125,8 +115,6 @@ export const operations = {
     }),
     response: Metadata,
     authorisedBy: "SYNC",
-    attested: false,
-    countsAgainst: null,
   },
   deleteFactor: {
     method: "POST",
@@ -153,7 +141,6 @@ export const operations = {
     request: object(proof),
     response: null,
     authorisedBy: "SYNC",
-    attested: false,
     countsAgainst: "destruction",
   },
   reset: {
@@ -170,7 +157,6 @@ export const operations = {
     }),
     response: null,
     authorisedBy: "ACCOUNT_KEY",
-    attested: false,
     countsAgainst: "destruction",
   },
   backupStatus: {
@@ -184,7 +170,6 @@ export const operations = {
       factors: Type.Array(FactorSummary, { description: "The main factors, oldest first." }),
     }),
     authorisedBy: null,
-    attested: false,
     countsAgainst: "status",
   },
   health: {
@@ -199,8 +184,6 @@ export const operations = {
       }),
     }),
     authorisedBy: null,
-    attested: false,
-    countsAgainst: null,
   },
   ready: {
     method: "GET",
@@ -208,8 +191,6 @@ export const operations = {
     request: null,
     response: Type.Object({ status: Type.Literal("ok") }),
     authorisedBy: null,
-    attested: false,
-    countsAgainst: null,
   },
   /** In development only: an id_token for a made-up account. */
   idToken: {
@@ -227,8 +208,6 @@ export const operations = {
     }),
     response: Type.Object({ token: Type.String({ description: "The id_token." }) }),
     authorisedBy: null,
-    attested: false,
-    countsAgainst: null,
   },
 } as const satisfies Readonly<Record<string, WireOperation>>;
 
