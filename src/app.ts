@@ -1,12 +1,12 @@
 /** The HTTP application: every route behind the same error handling, limits, logging and figures. */
 import { Elysia } from "elysia";
-import { type Clock, systemClock } from "./clock.ts";
 import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/api-reference.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { jsonResponse } from "./http/json-response.ts";
 import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
 import { DISCARD_LIMITS, type DiscardLimits } from "./http/unread-body.ts";
 import { routes } from "./routes/index.ts";
+import { type Clock, systemClock } from "./runtime/clock.ts";
 import type { Services } from "./services.ts";
 import { version } from "./version.ts";
 

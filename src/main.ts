@@ -3,9 +3,9 @@ import { type App, createApp } from "./app.ts";
 import { loadConfig } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { createSweep } from "./maintenance/sweep.ts";
+import { StartError } from "./runtime/start-error.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { createServices, type Services } from "./services.ts";
-import { StartError } from "./start-error.ts";
 import { version } from "./version.ts";
 
 /**

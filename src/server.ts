@@ -4,8 +4,8 @@ import { removeAbandonedRegularly } from "./http/answer-files.ts";
 import { rememberConnection } from "./http/connection.ts";
 import { errorResponse } from "./http/error-response.ts";
 import { addProtectiveHeaders } from "./http/protective-headers.ts";
+import { listeningOn } from "./runtime/start-error.ts";
 import type { Services } from "./services.ts";
-import { listeningOn } from "./start-error.ts";
 import { createMetricsApp } from "./telemetry/metrics-app.ts";
 
 export interface RunningServer {

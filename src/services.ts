@@ -8,16 +8,12 @@ import { createJwks } from "./auth/jwks.ts";
 import { createOidcVerifier } from "./auth/oidc.ts";
 import type { PasskeyVerifier } from "./auth/passkey.ts";
 import { createTestIssuer, type TestIssuer } from "./auth/test-issuer.ts";
-import { type Background, createBackground } from "./background.ts";
 import type { Entry } from "./backup/access.ts";
 import { type Backups, createBackups } from "./backup/backups.ts";
-import { type Clock, type Instant, instantOf, type Random, systemClock, systemRandom } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { StorageConfig } from "./config/storage.ts";
 import type { WebAuthnConfig } from "./config/webauthn.ts";
 import { ServiceError } from "./errors.ts";
-import { lazy } from "./lazy.ts";
-import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
 import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in-flight.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
@@ -31,7 +27,18 @@ import {
   type MarkedStores,
   markInService,
 } from "./maintenance/installation.ts";
-import { usingDataDir } from "./start-error.ts";
+import { type Background, createBackground } from "./runtime/background.ts";
+import {
+  type Clock,
+  type Instant,
+  instantOf,
+  type Random,
+  systemClock,
+  systemRandom,
+} from "./runtime/clock.ts";
+import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
+import { memoise } from "./runtime/memoise.ts";
+import { usingDataDir } from "./runtime/start-error.ts";
 import { type BlobStore, type RecordStore, type Restore, StorageUnavailable } from "./storage/contract.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
@@ -116,7 +123,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   );
   // where nothing can be written, as on a full disk, recoveries go on
   const seen = () => background.run("mark the stores as in service", () => markInService(opened, clock));
-  const restores = lazy(async () => {
+  const restores = memoise(async () => {
     await joinInstallation(opened, { clock, random });
     await seen();
     return opened.records.restores();
@@ -235,7 +242,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 
 /** Loads the code that checks passkeys when the first one comes. */
 function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load(): Promise<unknown> } {
-  const verifier = lazy(async () => {
+  const verifier = memoise(async () => {
     try {
       const { createPasskeyVerifier } = await import("./auth/passkey.ts");
       return createPasskeyVerifier(config);

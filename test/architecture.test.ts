@@ -7,19 +7,6 @@ import { operations } from "../src/protocol/operations.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
-/** Files that every part may use: they depend on nothing of ours but each other. */
-const SHARED = [
-  "at-most-every.ts",
-  "chunks.ts",
-  "clock.ts",
-  "errors.ts",
-  "folders.ts",
-  "lazy.ts",
-  "loopback.ts",
-  "start-error.ts",
-  "system-errors.ts",
-];
-
 /**
  * Who may import whom, by the first folder under src (or the file at its top). `config` and `services.ts` are
  * imported for their types; that only `services.ts` builds anything is the driver rule below.
@@ -27,33 +14,22 @@ const SHARED = [
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: ["protocol"],
   crypto: [],
-  storage: ["storage", "config", "fair-semaphore.ts"],
-  auth: ["auth", "protocol", "crypto", "storage/contract.ts", "config", "background.ts"],
+  storage: ["storage", "config"],
+  auth: ["auth", "protocol", "crypto", "storage/contract.ts", "config"],
   // What is kept of a passkey, and the rule about its counter, are shared by auth and backup.
   backup: [
     "backup",
     "protocol",
     "crypto",
     "storage/contract.ts",
-    "background.ts",
     "auth/stored-credential.ts",
     "auth/signature-counter.ts",
   ],
-  limits: ["limits", "protocol", "storage/contract.ts", "config", "background.ts"],
+  limits: ["limits", "protocol", "storage/contract.ts", "config"],
   maintenance: ["maintenance", "backup/blob-age.ts", "crypto", "storage/contract.ts"],
   doctor: ["doctor", "maintenance", "backup", "crypto", "storage/contract.ts"],
   telemetry: ["telemetry", "storage/contract.ts"],
-  http: [
-    "http",
-    "protocol",
-    "auth",
-    "crypto",
-    "limits",
-    "background.ts",
-    "services.ts",
-    "fair-semaphore.ts",
-    "telemetry/logger.ts",
-  ],
+  http: ["http", "protocol", "auth", "crypto", "limits", "services.ts", "telemetry/logger.ts"],
   routes: [
     "routes",
     "protocol",
@@ -81,34 +57,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "main.ts",
   ],
   "app.ts": ["http", "routes", "services.ts", "version.ts"],
-  "services.ts": [
-    "auth",
-    "backup",
-    "background.ts",
-    "config",
-    "lifecycle.ts",
-    "limits",
-    "maintenance",
-    "storage",
-    "telemetry",
-  ],
+  "services.ts": ["auth", "backup", "config", "limits", "maintenance", "storage", "telemetry"],
   "server.ts": ["app.ts", "http", "services.ts", "telemetry"],
   "main.ts": ["app.ts", "config", "maintenance", "server.ts", "services.ts", "version.ts"],
-  "at-most-every.ts": [],
-  "background.ts": ["telemetry"],
   config: ["config", "crypto"],
-  "chunks.ts": [],
-  "clock.ts": [],
   "errors.ts": [],
-  "folders.ts": [],
-  "lazy.ts": [],
-  "fair-semaphore.ts": [],
-  "lifecycle.ts": [],
-  "loopback.ts": [],
+  // every part may use it
+  runtime: ["runtime", "telemetry/logger.ts"],
   "preload.ts": ["prerequisites.ts"],
   "prerequisites.ts": [],
-  "start-error.ts": [],
-  "system-errors.ts": [],
   "version.ts": [],
 };
 
@@ -165,7 +122,10 @@ describe("the architecture", () => {
   test("each part imports only what it may", () => {
     const offences = sources.flatMap(({ file, ours }) =>
       ours
-        .filter((imported) => imported !== "../package.json" && !SHARED.includes(imported))
+        .filter(
+          (imported) =>
+            imported !== "../package.json" && imported !== "errors.ts" && !imported.startsWith("runtime/"),
+        )
         .filter((imported) => !(MAY_IMPORT[partOf(file)] ?? []).some((place) => isIn(imported, place)))
         .map((imported) => `${file} imports ${imported}`),
     );

@@ -5,7 +5,7 @@
  * fails its tests; it is never skipped. The aws driver runs against endpoints that the tests start, or against those
  * that `TEST_S3_ENDPOINT` and `TEST_DYNAMODB_ENDPOINT` name.
  */
-import type { Clock, Random } from "../src/clock.ts";
+import type { Clock, Random } from "../src/runtime/clock.ts";
 import type { BlobStore, MarkedRecords, MarkedStore, RecordStore } from "../src/storage/contract.ts";
 import { newAwsStorage } from "./support/aws-storage.ts";
 import { newLocalStorage } from "./support/local-storage.ts";

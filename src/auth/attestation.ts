@@ -1,10 +1,10 @@
 /** Attestation: a gateway's word that a request comes from a genuine app, as a JWS (RFC 7515) about that one request. */
 import { timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
-import type { Clock } from "../clock.ts";
 import type { AttestationConfig } from "../config/attestation.ts";
 import { sha256 } from "../crypto/encoding.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { InvalidJson } from "./canonical-json.ts";
 import type { Jwks } from "./jwks.ts";
 import { verifiedClaims } from "./jws.ts";

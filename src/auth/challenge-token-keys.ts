@@ -1,10 +1,10 @@
 import { link, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Random } from "../clock.ts";
 import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
 import { decodeBase64, encodeBase64 } from "../crypto/encoding.ts";
-import { makeFolder, syncDirectory } from "../folders.ts";
-import { errorCode, orNullIfMissing } from "../system-errors.ts";
+import type { Random } from "../runtime/clock.ts";
+import { makeFolder, syncDirectory } from "../runtime/folders.ts";
+import { errorCode, orNullIfMissing } from "../runtime/system-errors.ts";
 
 const FILE = "challenge-token-key";
 

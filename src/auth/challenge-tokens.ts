@@ -6,11 +6,11 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { CompactEncrypt, errors, jwtDecrypt } from "jose";
-import type { Clock } from "../clock.ts";
 import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
 import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
-import { lazy } from "../lazy.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { memoise } from "../runtime/memoise.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
@@ -74,7 +74,7 @@ export interface SolvableChallenge {
   readonly context: Required<ChallengeContext>;
 }
 
-const issuedPayload = lazy(() =>
+const issuedPayload = memoise(() =>
   TypeCompiler.Compile(
     Type.Object({
       type: Type.String(),

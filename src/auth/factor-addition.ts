@@ -2,7 +2,7 @@
  * Adding a main factor: an existing one and the new one each solve a challenge. The token of the existing factor
  * commits to the new factor, and the two tokens carry the same pair id, so neither half can be swapped for another's.
  */
-import type { Clock, Random } from "../clock.ts";
+
 import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64, encodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
@@ -13,6 +13,7 @@ import type {
   NewFactor,
 } from "../protocol/add-factor.ts";
 import type { Authorization, PasskeyAuthorization } from "../protocol/authorization.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import { factorKeys } from "../storage/contract.ts";
 import {
   type Authenticator,

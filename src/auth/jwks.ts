@@ -11,8 +11,8 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from "jose";
-import { type Clock, type Instant, instantOf, msSince } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
+import { type Clock, type Instant, instantOf, msSince } from "../runtime/clock.ts";
 
 /** Keys are used for this long after they were fetched, also through an outage of the issuer. */
 const MAX_AGE_MS = 60 * 60 * 1000;

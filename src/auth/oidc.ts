@@ -5,13 +5,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import type { Clock } from "../clock.ts";
 import type { OidcConfig } from "../config/oidc.ts";
 import { importP256PublicKey } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeBase64Url, encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
-import { lazy } from "../lazy.ts";
 import type { OidcProvider, OidcToken } from "../protocol/authorization.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { memoise } from "../runtime/memoise.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import type { Jwks } from "./jwks.ts";
 import { verifiedClaims } from "./jws.ts";
@@ -55,7 +55,7 @@ const Claims = Type.Object({
   email: Type.Optional(Type.Unknown()),
 });
 type Claims = Static<typeof Claims>;
-const compiledClaims = lazy(() => TypeCompiler.Compile(Claims));
+const compiledClaims = memoise(() => TypeCompiler.Compile(Claims));
 
 /**
  * @param jwksAt opens the key set at a URL; called once for each provider that is configured.

@@ -3,9 +3,9 @@
  * without an account anywhere. Its keys live as long as the process.
  */
 import { generateKeyPair, SignJWT } from "jose";
-import type { Clock, Random } from "../clock.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { Jwks } from "./jwks.ts";
 import { nonceOf } from "./oidc.ts";
 

@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import type { Clock } from "../clock.ts";
 import { encodeBase64 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 const ACTIVITY_TYPE = "ACTIVITY_TYPE_CREATE_API_KEYS_V2";
 const MAX_AGE_MS = 5 * 60 * 1000;

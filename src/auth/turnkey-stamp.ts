@@ -2,10 +2,11 @@
  * A passkey's WebAuthn stamp on a Turnkey activity, accepted in the place of an ordinary assertion: the passkey signs
  * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and us.
  */
-import type { Clock } from "../clock.ts";
+
 import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { CeremonyFailure, requireCeremony, signedMessage } from "./ceremony.ts";
 import { importCosePublicKey, verifyCoseSignature } from "./cose-key.ts";
 import { requireCounterGrowth, type ShownCounter } from "./signature-counter.ts";

@@ -1,9 +1,10 @@
 /** Makes the options that a device's WebAuthn API takes. */
-import type { Random } from "../clock.ts";
+
 import type { WebAuthnConfig } from "../config/webauthn.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 import type { CreationOptions, Platform, RequestOptions } from "../protocol/webauthn.ts";
+import type { Random } from "../runtime/clock.ts";
 import { CHALLENGE_BYTES } from "./challenge-tokens.ts";
 
 const TIMEOUT_MS = 300_000;

@@ -3,8 +3,8 @@
  * records in one atomic step, delete the old blob. Who may do what is decided here, by the metadata; that a factor is
  * who it says was proven before.
  */
-import type { Background } from "../background.ts";
-import type { Clock, Random } from "../clock.ts";
+import type { Background } from "../runtime/background.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import { createAccess } from "./access.ts";
 import { type CounterAlerts, createCommits, type DestructionLimit } from "./commits.ts";

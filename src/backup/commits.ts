@@ -1,8 +1,8 @@
 /** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
 import { isCounterRegression } from "../auth/signature-counter.ts";
-import type { Background } from "../background.ts";
-import type { Clock, Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
+import type { Background } from "../runtime/background.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type {
   BlobRef,
   BlobStore,

@@ -1,10 +1,10 @@
 /** The operations on the content of a backup, from its creation to its end. */
 
-import type { Clock, Random } from "../clock.ts";
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { FactorSummary, Metadata } from "../protocol/metadata.ts";
 import type { ResponseOf } from "../protocol/operations.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import {
   BlobDamaged,
   type BlobStore,

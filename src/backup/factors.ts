@@ -1,9 +1,9 @@
 /** The operations on the factors of a backup. */
 
-import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { Metadata } from "../protocol/metadata.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, keepCounter } from "./commits.ts";

@@ -5,7 +5,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { StoredCredential } from "../auth/stored-credential.ts";
-import { lazy } from "../lazy.ts";
+import { memoise } from "../runtime/memoise.ts";
 import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
 
 /** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
@@ -80,7 +80,7 @@ const BackupMetadataSchema = Type.Object({
 });
 export type BackupMetadata = Static<typeof BackupMetadataSchema>;
 
-const compiled = lazy(() => TypeCompiler.Compile(BackupMetadataSchema));
+const compiled = memoise(() => TypeCompiler.Compile(BackupMetadataSchema));
 
 /**
  * Reads stored metadata.

@@ -1,5 +1,5 @@
 /** How new ciphertexts come in: written first, then referred to by a commit, and removed where that was not made. */
-import { type Clock, instantOf } from "../clock.ts";
+import { type Clock, instantOf } from "../runtime/clock.ts";
 import {
   type BlobRef,
   type BlobStore,

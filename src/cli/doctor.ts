@@ -4,13 +4,13 @@
  */
 import { setTimeout as after } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { systemClock, systemRandom } from "../clock.ts";
 import type { Environment } from "../config/environment.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { type Counts, newCounts } from "../doctor/examination.ts";
 import { examine } from "../doctor/examine.ts";
 import { REMOVABLE } from "../doctor/findings.ts";
 import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
+import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { openStores } from "../services.ts";
 import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";

@@ -1,5 +1,5 @@
 /** Environment variables, read one by one; what is wrong with them is collected. */
-import { isLoopbackHost } from "../loopback.ts";
+import { isLoopbackHost } from "../runtime/loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

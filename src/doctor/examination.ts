@@ -1,5 +1,5 @@
 /** What one examination works with, and what it has counted so far. */
-import type { Clock, Random } from "../clock.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, RecordStore, Restore } from "../storage/contract.ts";
 import type { RemovableKind } from "./findings.ts";
 

@@ -7,11 +7,11 @@ import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import type { Background } from "../background.ts";
-import type { Random } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
-import { requireWritable } from "../folders.ts";
-import { orNullIfMissing } from "../system-errors.ts";
+import type { Background } from "../runtime/background.ts";
+import type { Random } from "../runtime/clock.ts";
+import { requireWritable } from "../runtime/folders.ts";
+import { orNullIfMissing } from "../runtime/system-errors.ts";
 
 /** An answer that is ready. It has to be sent or discarded. */
 export interface Answer {

@@ -5,7 +5,7 @@
 import { fileURLToPath } from "node:url";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
-import { lazy } from "../lazy.ts";
+import { memoise } from "../runtime/memoise.ts";
 import { compressible } from "./json-response.ts";
 import { tags } from "./openapi.ts";
 
@@ -79,7 +79,7 @@ export function missingApiReference() {
 
 /** @param routes everything that the document describes. */
 export function apiReference(routes: AnyElysia, version: string) {
-  const document = lazy(() => openApiDocument(routes, version));
+  const document = memoise(() => openApiDocument(routes, version));
   return new Elysia({ name: "api-reference" })
     .get("/", () => Response.redirect("/docs", 302), hidden)
     .get("/docs", ({ request }) => compressible(request, PAGE, "text/html; charset=utf-8"), hidden)

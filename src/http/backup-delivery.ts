@@ -3,8 +3,8 @@
  * deliver, so these are made in turns, and one client has no more than its share of them.
  */
 import { ServiceError } from "../errors.ts";
-import { FairSemaphore } from "../fair-semaphore.ts";
 import type { AnswerPlace, AnswersInFlight } from "../limits/answers-in-flight.ts";
+import { FairSemaphore } from "../runtime/fair-semaphore.ts";
 import type { Services } from "../services.ts";
 import { type Answer, createAnswerFiles } from "./answer-files.ts";
 import { connectionOf } from "./connection.ts";

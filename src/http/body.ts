@@ -1,9 +1,9 @@
 import type { TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { AttestationVerifier } from "../auth/attestation.ts";
-import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
-import { lazy } from "../lazy.ts";
+import { type Chunks, chunksOf } from "../runtime/chunks.ts";
+import { memoise } from "../runtime/memoise.ts";
 import { CollectedBytes } from "./collected-bytes.ts";
 import { requireNoCoding } from "./content-coding.ts";
 import { declaredLength } from "./declared-length.ts";
@@ -84,7 +84,7 @@ export function attestedJsonBody<T extends TSchema>(schema: T, attestation: Atte
 }
 
 function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promise<string>) {
-  const compiled = lazy(() => TypeCompiler.Compile(schema));
+  const compiled = memoise(() => TypeCompiler.Compile(schema));
   return {
     body: schema,
     // The only check of the body: without a parser the framework makes none. With one it would first touch

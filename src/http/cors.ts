@@ -2,7 +2,7 @@
  * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). It matters to browsers only,
  * and authorises nobody: there are no cookies, and each call carries a proof of its own.
  */
-import { isLoopbackHost } from "../loopback.ts";
+import { isLoopbackHost } from "../runtime/loopback.ts";
 
 /** The origins whose web pages may call the API. */
 interface AllowedOrigins {

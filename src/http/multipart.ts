@@ -1,6 +1,6 @@
 /** The two parts of an upload, read from a multipart/form-data body (RFC 7578) as it arrives. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Chunks } from "../chunks.ts";
+import type { Chunks } from "../runtime/chunks.ts";
 import { boundaryOf } from "./boundary.ts";
 import { malformed } from "./malformed-multipart.ts";
 import { Part } from "./part.ts";

@@ -1,9 +1,9 @@
 /** The body of a request as it arrives. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, systemClock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import { Arrival } from "../limits/arrival.ts";
 import { type AdmittedBody, SMALL_BODY_BYTES } from "../limits/upload-budget.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 import { declaredLength } from "./declared-length.ts";
 
 /** Turns of the event loop after which a reading that has no result waits for the client. */

@@ -1,9 +1,10 @@
 /** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
-import type { Clock } from "../clock.ts";
+
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Services } from "../services.ts";
 import { createCors } from "./cors.ts";
 import { declaredLength } from "./declared-length.ts";

@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
 import type { Arrival } from "../limits/arrival.ts";
 import { remainingMs } from "../limits/request-time.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** The longest time between two checks of a request. */
 const MAX_CHECK_MS = 1_000;

@@ -1,10 +1,10 @@
 /** Uploads: a JSON part `payload` that says what to do, and the ciphertext itself as the part `backup`. */
 import type { Static, TSchema } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
-import { type Chunks, chunksOf } from "../chunks.ts";
 import { ServiceError } from "../errors.ts";
 import type { ReadingTurns } from "../limits/reading-turns.ts";
 import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
+import { type Chunks, chunksOf } from "../runtime/chunks.ts";
 import { jsonText, limitedBody, limitedLength, parseJson, tooLarge } from "./body.ts";
 import { requireNoCoding } from "./content-coding.ts";
 import { UploadParts } from "./multipart.ts";

@@ -2,8 +2,9 @@
  * Counts the large answers that are being made or read. Each takes a file until its client has read it. So there are
  * limits for a backup, for an address and for all, and a client has to read at an average rate.
  */
-import type { Clock } from "../clock.ts";
+
 import { ServiceError } from "../errors.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { TooManyRequests } from "./rate-limiter.ts";
 import { MIN_BYTES_PER_SECOND } from "./request-time.ts";
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** A client that sends less than this while it is waited for makes no progress. */
 const PROGRESS_BYTES = 16 * 1024;

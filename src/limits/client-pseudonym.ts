@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from "node:crypto";
-import type { Clock } from "../clock.ts";
 import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** Names a client address in the log without saying which it is. */
 export type ClientPseudonym = (address: string) => string;

@@ -1,7 +1,7 @@
-import { atMostEvery } from "../at-most-every.ts";
-import { chunksOf } from "../chunks.ts";
-import type { Clock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
+import { atMostEvery } from "../runtime/at-most-every.ts";
+import { chunksOf } from "../runtime/chunks.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** Keeps some of the disk free of new backups, so that the owners of those that are there can go on. */
 export interface DiskReserve {

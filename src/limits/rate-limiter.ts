@@ -6,9 +6,10 @@
  * from time to time, so that several processes behind one address enforce one limit together, up to what is not shared
  * yet. While the shared counts cannot be reached, each process enforces the limit on its own counts.
  */
-import type { Background } from "../background.ts";
-import type { Clock } from "../clock.ts";
+
 import { ServiceError } from "../errors.ts";
+import type { Background } from "../runtime/background.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { RecordStore } from "../storage/contract.ts";
 
 export interface RateLimit {

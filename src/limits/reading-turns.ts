@@ -5,7 +5,7 @@
  * arrives little by little is read as it comes.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Chunks, chunksOf } from "../chunks.ts";
+import { type Chunks, chunksOf } from "../runtime/chunks.ts";
 
 /** Turns of the event loop after which bytes that have reached this machine can be read. */
 const ARRIVAL_TURNS = 2;

@@ -2,10 +2,11 @@
  * What counts against which limit: challenges, failed proofs, destructive operations, creates and status requests of an
  * address, and what is done to a backup.
  */
-import { type Chunks, chunksOf } from "../chunks.ts";
+
 import type { RateLimitConfig } from "../config/limits.ts";
 import { type ErrorCode, isFailedProof } from "../errors.ts";
 import { countedAs } from "../protocol/operations.ts";
+import { type Chunks, chunksOf } from "../runtime/chunks.ts";
 import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 
 export interface RequestLimits {

@@ -2,7 +2,7 @@
  * Records and blobs that belong together have the mark of one installation. Where they do not belong together, the blobs
  * that no record refers to are another installation's backups, and must not be deleted.
  */
-import type { Clock, Random } from "../clock.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import {
   type BlobStore,
   type MarkedRecords,

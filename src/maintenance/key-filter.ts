@@ -1,5 +1,5 @@
-import type { Random } from "../clock.ts";
 import { sha256 } from "../crypto/encoding.ts";
+import type { Random } from "../runtime/clock.ts";
 
 /** Remembers which keys were added, in memory of fixed size. */
 export interface KeyFilter {

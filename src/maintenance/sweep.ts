@@ -1,4 +1,4 @@
-import type { Clock, Random } from "../clock.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
 import { concurrently } from "./concurrently.ts";
 import {

@@ -8,7 +8,7 @@
  * have changed since it was read, so suspects are compared with the records once more.
  */
 import { UNREFERENCED_AFTER_MS } from "../backup/blob-age.ts";
-import type { Clock, Random } from "../clock.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, ListedBlob, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
 import { createKeyFilter, type KeyFilter } from "./key-filter.ts";
 

@@ -9,9 +9,9 @@ import { describeOperation } from "../http/openapi.ts";
 import type { Reply } from "../http/reply.ts";
 import { contextOf } from "../http/request-context.ts";
 import { withUpload } from "../http/upload.ts";
-import { lazy } from "../lazy.ts";
 import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations, type RequestOf } from "../protocol/operations.ts";
+import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
 import type { OneTimeValue } from "../storage/contract.ts";
 import { REGISTRATION_ERRORS } from "./factor-errors.ts";
@@ -19,7 +19,7 @@ import { keypairKind, mainFactorKind, requireTurnkeyProviderId } from "./factor-
 
 const { create: wire } = operations;
 const context = { operation: "create" } as const;
-const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
+const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function create(services: Services) {
   const { authenticator, backups, challengeTokens, config, diskReserve, requestLimits } = services;

@@ -1,10 +1,10 @@
 import { Elysia } from "elysia";
-import { atMostEvery } from "../at-most-every.ts";
 import { ServiceError } from "../errors.ts";
 import { requireAnswerFolder } from "../http/answer-files.ts";
 import { describeOperation } from "../http/openapi.ts";
 import type { Reply } from "../http/reply.ts";
 import { operations } from "../protocol/operations.ts";
+import { atMostEvery } from "../runtime/at-most-every.ts";
 import type { Services } from "../services.ts";
 import { version } from "../version.ts";
 

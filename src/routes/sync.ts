@@ -5,15 +5,15 @@ import { describeOperation } from "../http/openapi.ts";
 import type { Reply } from "../http/reply.ts";
 import { contextOf } from "../http/request-context.ts";
 import { withUpload } from "../http/upload.ts";
-import { lazy } from "../lazy.ts";
 import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations } from "../protocol/operations.ts";
+import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 
 const { sync: wire } = operations;
 const context = { operation: "sync" } as const;
-const compiledPayload = lazy(() => TypeCompiler.Compile(wire.request));
+const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function sync(services: Services) {
   const { authenticator, backups, config, uploadBudget: budget, readingTurns } = services;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { errorCode } from "../system-errors.ts";
+import { errorCode } from "../runtime/system-errors.ts";
 import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 
 /** A multiple of 3, so that base64 of a piece needs no padding. */

@@ -11,8 +11,9 @@
  * {@link StorageUnavailable} and never answers `null` or `false` instead. A row past its expiry reads as absent,
  * collected or not. All times are milliseconds since the epoch, compared with the clock the driver was given.
  */
-import type { Instant } from "../clock.ts";
+
 import { ServiceError } from "../errors.ts";
+import type { Instant } from "../runtime/clock.ts";
 
 /** Main factors recover and manage a backup, sync factors update it. The two have separate index rows. */
 export type FactorScope = "MAIN" | "SYNC";

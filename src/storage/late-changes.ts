@@ -1,5 +1,5 @@
 /** Changes that come too late, because the process was suspended before it made them. For drivers. */
-import { type Clock, msSince } from "../clock.ts";
+import { type Clock, msSince } from "../runtime/clock.ts";
 import { type Change, NotCommitted } from "./contract.ts";
 
 /**

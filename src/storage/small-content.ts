@@ -1,6 +1,6 @@
 /** Content that is taken in as a whole when it is small, and as it comes when it is not. */
 import { createHash } from "node:crypto";
-import { type Chunks, chunksOf } from "../chunks.ts";
+import { type Chunks, chunksOf } from "../runtime/chunks.ts";
 import type { Digest } from "./content-file.ts";
 import type { Content } from "./contract.ts";
 

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
-import { errorCode } from "../system-errors.ts";
+import { errorCode } from "../runtime/system-errors.ts";
 
 export type { Logger } from "pino";
 

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generatedChallengeTokenKey } from "../../src/auth/challenge-token-keys.ts";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 
 const MODULE = join(import.meta.dir, "../../src");
 const PROGRAM = `

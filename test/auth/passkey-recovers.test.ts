@@ -10,8 +10,8 @@ import type { StoredCredential } from "../../src/auth/stored-credential.ts";
 import { readTurnkeyStamp, verifyTurnkeyStamp } from "../../src/auth/turnkey-stamp.ts";
 import { parseAssertion } from "../../src/auth/webauthn-credential.ts";
 import { creationOptions, requestOptions } from "../../src/auth/webauthn-options.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { ServiceError } from "../../src/errors.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import {
   type Algorithm,

@@ -6,7 +6,7 @@ import { CounterRegression } from "../../src/auth/signature-counter.ts";
 import { StoredCredential } from "../../src/auth/stored-credential.ts";
 import { parseAssertion } from "../../src/auth/webauthn-credential.ts";
 import { creationOptions, requestOptions } from "../../src/auth/webauthn-options.ts";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import {
   type Algorithm,

@@ -3,8 +3,8 @@ import { createPasskeyVerifier } from "../../src/auth/passkey.ts";
 import { CounterRegression } from "../../src/auth/signature-counter.ts";
 import { type ExpectedStamp, readTurnkeyStamp, verifyTurnkeyStamp } from "../../src/auth/turnkey-stamp.ts";
 import { creationOptions } from "../../src/auth/webauthn-options.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { encodeBase64Url, encodeHex, sha256 } from "../../src/crypto/encoding.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import {

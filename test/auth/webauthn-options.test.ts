@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { creationOptions, requestOptions } from "../../src/auth/webauthn-options.ts";
-import { type Random, systemRandom } from "../../src/clock.ts";
 import { CreationOptions, RequestOptions } from "../../src/protocol/webauthn.ts";
+import { type Random, systemRandom } from "../../src/runtime/clock.ts";
 import { codeOf } from "../support/error-of.ts";
 
 const relyingParty = { rpId: "backup.example", rpName: "Backup", origins: ["https://backup.example"] };

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createChallengeTokens } from "../../src/auth/challenge-tokens.ts";
 import { verifyKeypairSignature } from "../../src/auth/keypair.ts";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { OneTimeValue } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";

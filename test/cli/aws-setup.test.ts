@@ -10,8 +10,8 @@ import {
   PutBucketLifecycleConfigurationCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { systemClock, systemRandom } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/config.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { DRIVERS } from "../drivers.ts";

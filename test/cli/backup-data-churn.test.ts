@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { type CopyOptions, copyData } from "../../src/storage/local/copy-data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";

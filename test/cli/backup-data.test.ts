@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { copyData } from "../../src/storage/local/copy-data.ts";
 import { migrate } from "../../src/storage/local/migrations.ts";

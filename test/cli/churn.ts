@@ -1,6 +1,6 @@
 /** A process that replaces the content of a few backups as fast as it can, until its input ends: `<folder> <backups>`. */
 import { randomBytes } from "node:crypto";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 

@@ -1,7 +1,7 @@
 /** The doctor and the service where records and blobs may be of two installations, or of two times. */
 import { describe, expect, test } from "bun:test";
-import { systemRandom } from "../../src/clock.ts";
 import { joinInstallation } from "../../src/maintenance/installation.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { collect } from "../contract/fixture.ts";
 import { newPatient, storeBackup } from "../doctor/patient.ts";
 import { DRIVERS } from "../drivers.ts";

@@ -5,8 +5,8 @@ import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFactorKeypair } from "../../src/cli/device-keys.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { createSweep } from "../../src/maintenance/sweep.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { copyData } from "../../src/storage/local/copy-data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";

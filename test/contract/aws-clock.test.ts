@@ -1,6 +1,6 @@
 /** A machine whose clock is wrong costs no request, and the operator is told that it is the clock. */
 import { describe, expect, test } from "bun:test";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";

@@ -1,6 +1,6 @@
 /** What the aws driver answers when its stores fail: what is true, or that it does not know. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { type BlobStore, type RecordStore, StorageUnavailable } from "../../src/storage/contract.ts";

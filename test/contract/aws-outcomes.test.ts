@@ -1,6 +1,6 @@
 /** Commits that fail on DynamoDB: whether it is known that nothing was changed. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { instantOf, systemRandom } from "../../src/clock.ts";
+import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import {
   type Change,

@@ -1,7 +1,7 @@
 /** What only the aws driver's record store does: the stored format, DynamoDB's limits and its odd answers. */
 import { describe, expect, test } from "bun:test";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import {
   type Change,

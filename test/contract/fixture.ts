@@ -1,6 +1,6 @@
 /** What the contract suites share: an empty storage with stores and a clock, and short spellings of changes. */
 import { createHash } from "node:crypto";
-import { type Random, systemRandom } from "../../src/clock.ts";
+import { type Random, systemRandom } from "../../src/runtime/clock.ts";
 import type {
   BackupRecord,
   Change,

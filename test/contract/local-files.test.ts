@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { BlobDamaged, StorageUnavailable } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";

@@ -1,5 +1,5 @@
 /** A process of its own that works on a data folder: `<folder> <name> <rounds>`; the tests start several. */
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { main, record } from "./fixture.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { contentOf } from "./blobs.ts";

@@ -2,8 +2,8 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { systemRandom } from "../../src/clock.ts";
 import { createSweep } from "../../src/maintenance/sweep.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS } from "../drivers.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { instantOf } from "../../src/clock.ts";
+import { instantOf } from "../../src/runtime/clock.ts";
 import { type Change, isUnchanged, NotCommitted } from "../../src/storage/contract.ts";
 import { NEW_BLOB_MAX_AGE_MS } from "../../src/storage/late-changes.ts";
 import type { SettableClock } from "../support/settable-clock.ts";

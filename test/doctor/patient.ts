@@ -1,9 +1,9 @@
 /** A storage to be examined, and short ways to put sound and broken backups into it. */
 import { randomBytes } from "node:crypto";
-import { systemRandom } from "../../src/clock.ts";
 import { type Examination, newCounts } from "../../src/doctor/examination.ts";
 import { examine } from "../../src/doctor/examine.ts";
 import type { Finding, RemovableKind } from "../../src/doctor/findings.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import {
   type BackupRecord,
   type BlobRef,

@@ -1,9 +1,9 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { createBackground } from "../../src/background.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { createAnswerFiles, removeAbandonedRegularly } from "../../src/http/answer-files.ts";
+import { createBackground } from "../../src/runtime/background.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { errorOf } from "../support/error-of.ts";
 import { head, openConnection } from "../support/raw-http.ts";

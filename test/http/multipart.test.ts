@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { chunksOf } from "../../src/chunks.ts";
 import { withUpload } from "../../src/http/upload.ts";
 import { ReadingTurns } from "../../src/limits/reading-turns.ts";
 import { createUploadBudget } from "../../src/limits/upload-budget.ts";
+import { chunksOf } from "../../src/runtime/chunks.ts";
 import { BOUNDARY, multipartBody, multipartType, type PartText, part } from "../support/multipart-body.ts";
 import {
   BACKUP,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, rm } from "node:fs/promises";
-import { createBackground } from "../../src/background.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { type AnswerFiles, createAnswerFiles } from "../../src/http/answer-files.ts";
 import { retrievedBackupAnswer } from "../../src/http/retrieved-backup.ts";
 import type { Metadata } from "../../src/protocol/metadata.ts";
+import { createBackground } from "../../src/runtime/background.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { DRIVERS } from "../drivers.ts";

@@ -1,6 +1,6 @@
 /** The real process, killed at random moments under load, again and again on the same data. */
 
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { pseudoRandom } from "../model/batches.ts";

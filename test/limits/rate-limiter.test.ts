@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { createBackground } from "../../src/background.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { createRateLimiter, type RateLimit, TooManyRequests } from "../../src/limits/rate-limiter.ts";
+import { createBackground } from "../../src/runtime/background.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { DRIVERS } from "../drivers.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Chunks, chunksOf } from "../../src/chunks.ts";
 import { ReadingTurns } from "../../src/limits/reading-turns.ts";
+import { type Chunks, chunksOf } from "../../src/runtime/chunks.ts";
 
 const LONG_MS = 60_000;
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock, systemRandom } from "../../src/clock.ts";
 import {
   declareRestored,
   InstallationMismatch,
@@ -8,6 +7,7 @@ import {
   markInService,
   requireOneInstallation,
 } from "../../src/maintenance/installation.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { collect, create, openFixture } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";

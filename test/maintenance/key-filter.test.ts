@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { randomUUID } from "node:crypto";
-import { systemRandom } from "../../src/clock.ts";
 import { concurrently } from "../../src/maintenance/concurrently.ts";
 import { createKeyFilter } from "../../src/maintenance/key-filter.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 
 test("a filter has every key that was added, and hardly any other", () => {
   const filter = createKeyFilter(systemRandom);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { systemRandom } from "../../src/clock.ts";
 import { createSweep, type SweptStores } from "../../src/maintenance/sweep.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import type { BlobRef, Restore } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ApiClient } from "../../src/cli/api-client.ts";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";

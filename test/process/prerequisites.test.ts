@@ -14,7 +14,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["run", "doctor"],
   ["run", "demo"],
   ["src/main.ts"],
-  ["test", "test/lazy.test.ts"],
+  ["test", "test/runtime/memoise.test.ts"],
 ];
 const INSTALLS = ["dev", "test", "check", "check:static", "prove"];
 
@@ -84,7 +84,7 @@ describe("dependencies", () => {
 
   test("of the tests alone are missed by `bun test` in a production install", async () => {
     await using copy = await copyRepository({ packages: Object.keys(packageJson.dependencies) });
-    const { status, errors } = await copy.run(["test", "test/lazy.test.ts"]);
+    const { status, errors } = await copy.run(["test", "test/runtime/memoise.test.ts"]);
     expect(status).toBe(1);
     expect(errors).toContain("@biomejs/biome");
     expect(errors).toContain("bun install --frozen-lockfile");

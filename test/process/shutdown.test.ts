@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ApiClient } from "../../src/cli/api-client.ts";
-import { systemClock, systemRandom } from "../../src/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { withNewBlob } from "../../src/backup/new-content.ts";
-import { type Clock, systemClock, systemRandom } from "../../src/clock.ts";
 import { loadStorageConfig } from "../../src/config/storage.ts";
+import { type Clock, systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openStores } from "../../src/services.ts";
 
 const [offsetFile = ""] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { systemRandom } from "../../src/clock.ts";
 import { createSweep } from "../../src/maintenance/sweep.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { linesOf } from "../support/service-process.ts";
 import { SettableClock } from "../support/settable-clock.ts";

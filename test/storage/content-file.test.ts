@@ -1,7 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { open } from "node:fs/promises";
-import { chunksOf } from "../../src/chunks.ts";
+import { chunksOf } from "../../src/runtime/chunks.ts";
 import { writeContent } from "../../src/storage/content-file.ts";
 
 const CHUNK_BYTES = 1_000_003;

@@ -1,6 +1,6 @@
 import { type AttestedRequest, requestHash } from "../../src/auth/request-hash.ts";
-import type { Clock } from "../../src/clock.ts";
 import type { AttestationConfig } from "../../src/config/attestation.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import { JwksEndpoint, type SigningOptions } from "./jwks-endpoint.ts";
 
 export interface AttestationOptions extends SigningOptions {

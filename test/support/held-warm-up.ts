@@ -3,7 +3,7 @@
  * So a test has all the time it needs to get it there.
  */
 import { closeSync, openSync } from "node:fs";
-import { errorCode } from "../../src/system-errors.ts";
+import { errorCode } from "../../src/runtime/system-errors.ts";
 
 /** The delay that main.ts gives its warm-up. */
 const WARM_UP_AFTER_MS = 1_000;

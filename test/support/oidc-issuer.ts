@@ -1,6 +1,6 @@
 import { nonceOf } from "../../src/auth/oidc.ts";
-import type { Clock } from "../../src/clock.ts";
 import type { OidcConfig } from "../../src/config/oidc.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import { JwksEndpoint, type SigningOptions } from "./jwks-endpoint.ts";
 
 export interface IdTokenOptions extends SigningOptions {

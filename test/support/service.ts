@@ -2,8 +2,8 @@
 import { Writable } from "node:stream";
 import { type AppOptions, createApp } from "../../src/app.ts";
 import { ApiClient } from "../../src/cli/api-client.ts";
-import { systemRandom } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/config.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
 import { createServices, type Overrides, type Services } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";

@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { mkdtemp, readdir, readlink, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { orNullIfMissing } from "../../src/system-errors.ts";
+import { orNullIfMissing } from "../../src/runtime/system-errors.ts";
 
 /** Of the names of files with answers. */
 export const ANSWER_PREFIX = "backup-service-answer-";

@@ -10,9 +10,9 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import type { Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config/storage.ts";
-import { FairSemaphore } from "../../fair-semaphore.ts";
+import type { Random } from "../../runtime/clock.ts";
+import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { requireIntact } from "../content-file.ts";
 import {
   BlobDamaged,

@@ -1,4 +1,4 @@
-import type { Random } from "../../clock.ts";
+import type { Random } from "../../runtime/clock.ts";
 
 /**
  * The name of what is written to show that a store takes a write; nothing else has one like it. There are 256, since S3

@@ -10,8 +10,8 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import type { Clock, Random } from "../../clock.ts";
 import type { AwsStorageConfig } from "../../config/storage.ts";
+import type { Clock, Random } from "../../runtime/clock.ts";
 import {
   type Change,
   type Conflict,

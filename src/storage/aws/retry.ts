@@ -1,7 +1,8 @@
 /** Repeats what may be repeated, within a time budget; the only place of this driver that retries. */
-import type { Random } from "../../clock.ts";
+
 import { ServiceError } from "../../errors.ts";
-import { errorCode } from "../../system-errors.ts";
+import type { Random } from "../../runtime/clock.ts";
+import { errorCode } from "../../runtime/system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
 import { clockMessage, clockSkewMs, isClockError } from "./clock-skew.ts";
 import { statusOf } from "./sdk-error.ts";

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROBE } from "../../folders.ts";
+import { PROBE } from "../../runtime/folders.ts";
 import {
   type Digest,
   fileAnswer,

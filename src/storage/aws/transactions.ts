@@ -9,7 +9,7 @@ import {
   TransactionCanceledException,
   TransactWriteItemsCommand,
 } from "@aws-sdk/client-dynamodb";
-import { type Clock, instantOf, msSince, type Random } from "../../clock.ts";
+import { type Clock, instantOf, msSince, type Random } from "../../runtime/clock.ts";
 import { ChangeRefused, NotCommitted, StorageUnavailable } from "../contract.ts";
 import { failedSteps, type Step } from "./changes.ts";
 import { type RetryPolicy, withRetries } from "./retry.ts";

@@ -2,9 +2,9 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, readdir, rename, stat, statfs, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Random } from "../../clock.ts";
-import { makeFolder, requireWritable, syncDirectory } from "../../folders.ts";
-import { orNullIfMissing } from "../../system-errors.ts";
+import type { Random } from "../../runtime/clock.ts";
+import { makeFolder, requireWritable, syncDirectory } from "../../runtime/folders.ts";
+import { orNullIfMissing } from "../../runtime/system-errors.ts";
 import {
   type Digest,
   digestOf,

@@ -2,8 +2,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncDirectory } from "../../folders.ts";
-import { orNullIfMissing } from "../../system-errors.ts";
+import { syncDirectory } from "../../runtime/folders.ts";
+import { orNullIfMissing } from "../../runtime/system-errors.ts";
 import { digestOf } from "../content-file.ts";
 import type { BlobRef } from "../contract.ts";
 import { blobPath, isBlobKey } from "./blobs.ts";

@@ -16,7 +16,7 @@ import { Database } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
 import { chmod, copyFile, type FileHandle, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { syncDirectory } from "../../folders.ts";
+import { syncDirectory } from "../../runtime/folders.ts";
 import { type BlobCopier, openBlobCopier } from "./copy-blobs.ts";
 import { MARK } from "./copy-mark.ts";
 import { type Need, RecordsCopier, type Snapshot } from "./copy-records.ts";

@@ -10,8 +10,8 @@ import { Database } from "bun:sqlite";
 import { readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { syncDirectory } from "../../folders.ts";
-import { errorCode, orNullIfMissing } from "../../system-errors.ts";
+import { syncDirectory } from "../../runtime/folders.ts";
+import { errorCode, orNullIfMissing } from "../../runtime/system-errors.ts";
 import { DATABASE } from "./layout.ts";
 import { isBusy } from "./outage.ts";
 

@@ -5,7 +5,7 @@
  */
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { orNullIfMissing } from "../../system-errors.ts";
+import { orNullIfMissing } from "../../runtime/system-errors.ts";
 import { DATABASE } from "./layout.ts";
 
 /** "File format write version" and "read version" (SQLite file format §1.3): 1 without a log, 2 with one. */

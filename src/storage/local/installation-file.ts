@@ -1,8 +1,8 @@
 /** The files beside the ciphertexts that say to which installation they belong, and when it was last in service. */
 import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { syncDirectory } from "../../folders.ts";
-import { errorCode, orNullIfMissing } from "../../system-errors.ts";
+import { syncDirectory } from "../../runtime/folders.ts";
+import { errorCode, orNullIfMissing } from "../../runtime/system-errors.ts";
 
 const FILE = "installation";
 const LAST_SEEN = "last-seen";

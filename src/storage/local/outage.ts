@@ -1,4 +1,4 @@
-import { errorCode } from "../../system-errors.ts";
+import { errorCode } from "../../runtime/system-errors.ts";
 import { NotCommitted, StorageUnavailable } from "../contract.ts";
 
 /** What SQLite reports when the file cannot be read or written now, as opposed to a wrong statement. */

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { eq, inArray, lte, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
-import type { Clock, Random } from "../../clock.ts";
-import { makeFolder } from "../../folders.ts";
+import type { Clock, Random } from "../../runtime/clock.ts";
+import { makeFolder } from "../../runtime/folders.ts";
 import type {
   Change,
   Conflict,

@@ -1,7 +1,7 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { lazy } from "../../lazy.ts";
+import { memoise } from "../../runtime/memoise.ts";
 import { backups, factorIndex, oneTime } from "./schema.ts";
 
 export type Statements = ReturnType<typeof prepareStatements>;
@@ -16,21 +16,21 @@ export function prepareStatements(db: BunSQLiteDatabase) {
     eq(factorIndex.factorKey, sql.placeholder("key")),
   );
   return {
-    locate: lazy(() =>
+    locate: memoise(() =>
       db.select({ backupId: factorIndex.backupId }).from(factorIndex).where(factor).prepare(),
     ),
-    read: lazy(() => db.select().from(backups).where(eq(backups.backupId, backupId)).prepare()),
-    revision: lazy(() =>
+    read: memoise(() => db.select().from(backups).where(eq(backups.backupId, backupId)).prepare()),
+    revision: memoise(() =>
       db.select({ revision: backups.revision }).from(backups).where(eq(backups.backupId, backupId)).prepare(),
     ),
-    oneTime: lazy(() =>
+    oneTime: memoise(() =>
       db
         .select({ spent: oneTime.spent, backupId: oneTime.backupId, holder: oneTime.holder })
         .from(oneTime)
         .where(and(eq(oneTime.id, id), live))
         .prepare(),
     ),
-    claim: lazy(() =>
+    claim: memoise(() =>
       db
         .insert(factorIndex)
         .values({
@@ -42,14 +42,14 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         .onConflictDoNothing() // what is there was claimed by the same change, which names the row twice
         .prepare(),
     ),
-    release: lazy(() =>
+    release: memoise(() =>
       db
         .delete(factorIndex)
         .where(and(factor, eq(factorIndex.backupId, backupId)))
         .prepare(),
     ),
     /** What is there has expired, is the same or is to be replaced: elsewhere a live row was a conflict. */
-    putOneTime: lazy(() =>
+    putOneTime: memoise(() =>
       db
         .insert(oneTime)
         .values({
@@ -70,9 +70,9 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         })
         .prepare(),
     ),
-    redeem: lazy(() => db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, id)).prepare()),
-    unspend: lazy(() => db.delete(oneTime).where(eq(oneTime.id, id)).prepare()),
-    put: lazy(() =>
+    redeem: memoise(() => db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, id)).prepare()),
+    unspend: memoise(() => db.delete(oneTime).where(eq(oneTime.id, id)).prepare()),
+    put: memoise(() =>
       db
         .insert(backups)
         .values({
@@ -97,7 +97,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         })
         .prepare(),
     ),
-    delete: lazy(() => db.delete(backups).where(eq(backups.backupId, backupId)).prepare()),
+    delete: memoise(() => db.delete(backups).where(eq(backups.backupId, backupId)).prepare()),
   };
 }
 

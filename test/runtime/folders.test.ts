@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeFolder } from "../src/folders.ts";
+import { makeFolder } from "../../src/runtime/folders.ts";
 
 async function inFolder(work: (root: string) => Promise<void>): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "backup-service-folders-"));

@@ -1,4 +1,4 @@
-import type { Logger } from "./telemetry/logger.ts";
+import type { Logger } from "../telemetry/logger.ts";
 
 /** Work whose failure must not fail the request that started it. It is waited for before the process ends. */
 export interface Background {

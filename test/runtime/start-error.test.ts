@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { listeningOn, StartError, usingDataDir } from "../src/start-error.ts";
+import { listeningOn, StartError, usingDataDir } from "../../src/runtime/start-error.ts";
 
 const systemError = (code: string, message: string) => Object.assign(new Error(message), { code });
 const failing = (error: Error) => () => {

@@ -1,9 +1,9 @@
 import { expect, mock, test } from "bun:test";
-import { lazy } from "../src/lazy.ts";
+import { memoise } from "../../src/runtime/memoise.ts";
 
 test("makes a value when it is first asked for, and once", () => {
   const make = mock(() => undefined);
-  const value = lazy(make);
+  const value = memoise(make);
   expect(make).toHaveBeenCalledTimes(0);
   expect([value(), value()]).toEqual([undefined, undefined]);
   expect(make).toHaveBeenCalledTimes(1);
@@ -11,7 +11,7 @@ test("makes a value when it is first asked for, and once", () => {
 
 test("tries again after a failure", () => {
   let calls = 0;
-  const value = lazy(() => {
+  const value = memoise(() => {
     calls += 1;
     if (calls === 1) throw new Error("not yet");
     return calls;
@@ -22,7 +22,7 @@ test("tries again after a failure", () => {
 
 test("tries again after a promise that was rejected", async () => {
   let calls = 0;
-  const value = lazy(async () => {
+  const value = memoise(async () => {
     calls += 1;
     if (calls === 1) throw new Error("not yet");
     return calls;

@@ -1,4 +1,4 @@
-import { ServiceError } from "./errors.ts";
+import { ServiceError } from "../errors.ts";
 
 export interface FairSemaphoreOptions {
   /** How many run at a time. */

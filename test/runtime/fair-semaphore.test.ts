@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { FairSemaphore } from "../src/fair-semaphore.ts";
-import { codeOf } from "./support/error-of.ts";
+import { FairSemaphore } from "../../src/runtime/fair-semaphore.ts";
+import { codeOf } from "../support/error-of.ts";
 
 const MINUTE_MS = 60_000;
 

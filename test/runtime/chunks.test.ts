@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chunksOf } from "../src/chunks.ts";
+import { chunksOf } from "../../src/runtime/chunks.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 

@@ -1,5 +1,5 @@
 /** Memoises `make`. Throws and rejections are not cached: the next call tries again. */
-export function lazy<T>(make: () => T): () => T {
+export function memoise<T>(make: () => T): () => T {
   let made: { readonly value: T } | null = null;
   return () => {
     if (made !== null) return made.value;
