@@ -78,15 +78,15 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   announce("The new phone deletes the backup");
   (await client.deleteBackup(await solve(client, "delete-backup", newPhone))).ok();
 
-  announce("Created anew, and reset with the account key by a user who lost every factor");
-  const anew = await createPayload(
+  announce("Created again, and reset with the account key by a user who lost every factor");
+  const recreated = await createPayload(
     client,
     account.backupAccountId,
     recoveryKey,
     newPhone,
     first.manifestHash,
   );
-  (await client.create(anew, first.bytes)).ok();
+  (await client.create(recreated, first.bytes)).ok();
   const { backupAccountId } = account;
   const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
   (await client.reset({ backupAccountId, signature: account.sign(challenge), challengeToken: token })).ok();

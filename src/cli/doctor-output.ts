@@ -74,9 +74,9 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
 }
 
 function summaryLines({ healthy, left, repaired, drill, repair, counts }: Summary): string[] {
-  const looked = `${counts.backups} backups, ${counts.indexRows} index rows, ${counts.blobs} blobs`;
+  const examined = `${counts.backups} backups, ${counts.indexRows} index rows, ${counts.blobs} blobs`;
   return [
-    `${healthy ? "Healthy" : `${left} findings are left`}: looked at ${looked}.`,
+    `${healthy ? "Healthy" : `${left} findings are left`}: checked ${examined}.`,
     ...(drill
       ? [`Read ${counts.drilledBlobs} blobs (${mebibytes(counts.drilledBytes)}) and checked their hashes.`]
       : []),

@@ -25,7 +25,7 @@ export interface Examination extends ExaminationOptions {
   readonly counts: Counts;
 }
 
-/** How much was looked at. */
+/** How much was examined. */
 export interface Counts {
   indexRows: number;
   backups: number;

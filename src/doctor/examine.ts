@@ -3,7 +3,7 @@
  * finding counts only if the record's revision did not change around it, and every repair of records is a commit at that
  * revision, so that a late one changes nothing.
  *
- * However many backups there are, memory holds the few items being looked at and what the scan for unreferenced blobs
+ * However many backups there are, memory holds the few items being examined and what the scan for unreferenced blobs
  * needs (maintenance/unreferenced-blobs.ts). What is found is handed out at once and not kept.
  */
 import { concurrently } from "../maintenance/concurrently.ts";
@@ -14,7 +14,7 @@ import { examineIndexRow } from "./index-rows.ts";
 import { examineRecord } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 
-/** How many index rows or records are looked at at once; each waits for the stores most of the time. */
+/** How many index rows or records are examined at once; each waits for the stores most of the time. */
 const WIDTH = 16;
 /** Up to so many index rows are released without asking whether the index belongs to these records. */
 const FEW_ROWS = 10;

@@ -113,15 +113,15 @@ async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array
   const body = requestBodyOf(request);
   const declared = limitedLength(request, maxBytes);
   const declaredBytes = declared ?? 0;
-  using holding = contextOf(request).bodyMemory.admit(body, declaredBytes);
+  using reservation = contextOf(request).bodyMemory.admit(body, declaredBytes);
   if (body.isSmall) {
-    holding.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
+    reservation.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
     return (await body.read()) ?? new Uint8Array();
   }
   const collected = new CollectedBytes(declared ?? maxBytes);
   for await (const chunk of limitedBody(request, maxBytes)) {
     collected.add(chunk);
-    holding.arrived(collected.length, collected.heldBytes);
+    reservation.arrived(collected.length, collected.heldBytes);
   }
   return collected.bytes;
 }

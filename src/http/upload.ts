@@ -3,7 +3,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../errors.ts";
 import type { ReadingTurns } from "../limits/reading-turns.ts";
-import type { Holding, UploadBudget } from "../limits/upload-budget.ts";
+import type { MemoryReservation, UploadBudget } from "../limits/upload-budget.ts";
 import { type Chunks, chunksOf } from "../runtime/chunks.ts";
 import { jsonText, limitedBody, limitedLength, parseJson, tooLarge } from "./body.ts";
 import { requireNoCoding } from "./content-coding.ts";
@@ -47,8 +47,8 @@ export async function withUpload<T extends TSchema, Result>(
   const declared = limitedLength(request, maxBytes) ?? maxBytes;
   const body = requestBodyOf(request);
   body.isUpload = true;
-  using holding = budget.admit(body, declared);
-  if (body.isSmall) holding.arrived(declared, declared); // the server may hold any part of it by now
+  using reservation = budget.admit(body, declared);
+  if (body.isSmall) reservation.arrived(declared, declared); // the server may hold any part of it by now
 
   const limited = limitedBody(request, maxBytes);
   const turns = declared <= UNTURNED_BYTES ? null : readingTurns.take(limited);
@@ -56,14 +56,14 @@ export async function withUpload<T extends TSchema, Result>(
   try {
     const parts = new UploadParts(request, chunks, { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes });
     while (parts.payload?.isComplete !== true && (await parts.advance()))
-      holding.arrived(parts.size, parts.backup?.size ?? 0);
-    const payload = await orEndOf(parts, holding, () => parsePayload(parts.payload, schema));
+      reservation.arrived(parts.size, parts.backup?.size ?? 0);
+    const payload = await orEndOf(parts, reservation, () => parsePayload(parts.payload, schema));
     turns?.giveBack(); // checking the proofs in the payload may take a while
-    const content = contentOf(parts, maxBackupBytes, holding);
+    const content = contentOf(parts, maxBackupBytes, reservation);
     try {
       return await use(payload, content);
     } catch (error) {
-      holding[Symbol.dispose](); // what is only discarded takes no memory
+      reservation[Symbol.dispose](); // what is only discarded takes no memory
       await drain(content);
       throw error;
     }
@@ -85,7 +85,7 @@ function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck
 }
 
 /** The bytes of the backup, each once: a second reader gets the rest. */
-function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding): Chunks {
+function contentOf(parts: UploadParts, maxBackupBytes: number, reservation: MemoryReservation): Chunks {
   let hasMore = true;
   return chunksOf(
     async () => {
@@ -94,7 +94,7 @@ function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding)
         if (chunk !== null) return chunk;
         if (!hasMore) break;
         hasMore = await parts.advance();
-        holding.arrived(parts.size, 0);
+        reservation.arrived(parts.size, 0);
       }
       const { backup } = parts;
       if (backup === null) throw new ServiceError("missing_backup_field", "The part backup is missing");
@@ -107,11 +107,11 @@ function contentOf(parts: UploadParts, maxBackupBytes: number, holding: Holding)
 }
 
 /** Where `step` fails, reads to the end of the body first: errors of the framing take precedence. */
-async function orEndOf<T>(parts: UploadParts, holding: Holding, step: () => T): Promise<T> {
+async function orEndOf<T>(parts: UploadParts, reservation: MemoryReservation, step: () => T): Promise<T> {
   try {
     return step();
   } catch (error) {
-    holding[Symbol.dispose]();
+    reservation[Symbol.dispose]();
     do parts.backup?.takeAll();
     while (await parts.advance());
     throw error;

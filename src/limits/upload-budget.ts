@@ -14,7 +14,7 @@ export interface UploadBudget {
    * @param declaredBytes 0 where nothing is declared.
    * @throws ServiceError `service_unavailable` when there is none.
    */
-  admit(body: AdmittedBody, declaredBytes: number): Holding;
+  admit(body: AdmittedBody, declaredBytes: number): MemoryReservation;
 }
 
 export interface AdmittedBody {
@@ -28,7 +28,7 @@ export interface AdmittedBody {
 }
 
 /** Disposing of it gives the memory back; what arrives then is not counted any more. */
-export interface Holding extends Disposable {
+export interface MemoryReservation extends Disposable {
   /**
    * Says how much has arrived, and how much of that cannot be passed on yet.
    *

@@ -23,7 +23,7 @@ for (const driver of DRIVERS)
       const sound = await doctor(patient.storage, "--drill");
       expect(sound).toMatchObject({ status: 0, errors: "" });
       expect(sound.output).toBe(
-        "Healthy: looked at 1 backups, 2 index rows, 1 blobs.\nRead 1 blobs (0.0 MiB) and checked their hashes.\n",
+        "Healthy: checked 1 backups, 2 index rows, 1 blobs.\nRead 1 blobs (0.0 MiB) and checked their hashes.\n",
       );
 
       await storeBackup(patient, "b2", { claim: [] });
@@ -32,7 +32,7 @@ for (const driver of DRIVERS)
       expect(broken.output).toContain("FOUND     factor-without-row: a listed factor is not in the index");
       expect(broken.output).toContain("backup b2, MAIN factor EC_KEYPAIR ");
       expect(broken.output).toContain("--repair would add the index row");
-      expect(broken.output).toContain("2 findings are left: looked at 2 backups");
+      expect(broken.output).toContain("2 findings are left: checked 2 backups");
 
       const repaired = await doctor(patient.storage, "--repair");
       expect(repaired).toMatchObject({ status: 0, errors: "" });

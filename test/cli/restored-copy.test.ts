@@ -278,7 +278,7 @@ if (local !== undefined) {
         status: 2,
         errors: expect.stringContaining("is a copy of another installation"),
       });
-      expect((await site.doctor("--drill")).output).toContain("Healthy: looked at 1 backups");
+      expect((await site.doctor("--drill")).output).toContain("Healthy: checked 1 backups");
 
       const blobs = join(site.original.dataDir, "blobs", "installation");
       await copyFile(join(other.original.dataDir, "blobs", "installation"), blobs);

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Arrival } from "../../src/limits/arrival.ts";
-import { createUploadBudget, type Holding, type UploadBudget } from "../../src/limits/upload-budget.ts";
+import {
+  createUploadBudget,
+  type MemoryReservation,
+  type UploadBudget,
+} from "../../src/limits/upload-budget.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
 const KIB = 1024;
@@ -22,13 +26,13 @@ function admitted(
   const arrival = new Arrival(clock);
   const ended: string[] = [];
   const body = { address, arrival, mayBeUnread, end: ({ code }: { code: string }) => void ended.push(code) };
-  return { body, holding: budget.admit(body, declaredBytes), arrival, ended };
+  return { body, reservation: budget.admit(body, declaredBytes), arrival, ended };
 }
 
 const uploads = (budget: UploadBudget, count: number, options: Parameters<typeof admitted>[1] = {}) =>
   Array.from({ length: count }, () => admitted(budget, options));
 
-const streamed = ({ holding }: { holding: Holding }) => holding.arrived(15 * MIB, 0);
+const streamed = ({ reservation }: { reservation: MemoryReservation }) => reservation.arrived(15 * MIB, 0);
 
 describe("the memory for uploads", () => {
   test("goes to a few pieces of each upload, and comes back", () => {
@@ -37,7 +41,7 @@ describe("the memory for uploads", () => {
     all.forEach(streamed);
     expect(budget.heldBytes).toBe(20 * MIB);
     expect(() => admitted(budget)).toThrow(unavailable);
-    for (let time = 0; time < 2; time++) all[0]?.holding[Symbol.dispose]();
+    for (let time = 0; time < 2; time++) all[0]?.reservation[Symbol.dispose]();
     expect(budget.heldBytes).toBe(16 * MIB);
     streamed(admitted(budget));
     expect(() => admitted(budget, { declaredBytes: 100 * KIB })).toThrow(unavailable);
@@ -45,9 +49,9 @@ describe("the memory for uploads", () => {
 
   test("is not taken by what was announced and does not come", () => {
     const budget = createUploadBudget(10 * MIB);
-    for (let n = 0; n < 100; n++) admitted(budget).holding.arrived(5, 0);
+    for (let n = 0; n < 100; n++) admitted(budget).reservation.arrived(5, 0);
     expect(budget.heldBytes).toBe(500);
-    admitted(budget).holding.arrived(9 * MIB, 0);
+    admitted(budget).reservation.arrived(9 * MIB, 0);
     expect(budget.heldBytes).toBe(4 * MIB + 500);
   });
 
@@ -58,7 +62,7 @@ describe("the memory for uploads", () => {
     const others = uploads(budget, 3, { mayBeUnread: true });
     expect(() => admitted(budget)).toThrow(unavailable);
     admitted(budget, { declaredBytes: 64 * KIB }); // small ones have an eighth more
-    for (const { holding } of others) holding[Symbol.dispose]();
+    for (const { reservation } of others) reservation[Symbol.dispose]();
     for (const { body } of unread) body.mayBeUnread = false;
     admitted(budget, { address: "one" });
     expect(budget.heldBytes).toBe(0);
@@ -66,7 +70,7 @@ describe("the memory for uploads", () => {
 
   test("does not count that twice once it is read, nor beyond what is declared", () => {
     const budget = createUploadBudget(20 * MIB);
-    for (const { holding } of uploads(budget, 4, { mayBeUnread: true })) holding.arrived(2 * MIB, 0);
+    for (const { reservation } of uploads(budget, 4, { mayBeUnread: true })) reservation.arrived(2 * MIB, 0);
     uploads(budget, 16, { mayBeUnread: true, declaredBytes: 512 * KIB });
     admitted(budget);
     expect(() => admitted(budget, { declaredBytes: 5 * MIB })).not.toThrow();
@@ -74,11 +78,11 @@ describe("the memory for uploads", () => {
 
   test("is asked for more by an upload that has to wait for its payload", () => {
     const budget = createUploadBudget(10 * MIB);
-    const { holding: waiting } = admitted(budget);
+    const { reservation: waiting } = admitted(budget);
     waiting.arrived(4 * MIB, 4 * MIB);
     waiting.arrived(5 * MIB, 2 * MIB);
     expect(budget.heldBytes).toBe(4 * MIB);
-    const { holding: other } = admitted(budget, { declaredBytes: MIB });
+    const { reservation: other } = admitted(budget, { declaredBytes: MIB });
     expect(() => other.arrived(7 * MIB, 7 * MIB)).toThrow(unavailable);
     waiting[Symbol.dispose]();
     other.arrived(7 * MIB, 7 * MIB);
@@ -86,17 +90,17 @@ describe("the memory for uploads", () => {
 
   test("is not taken by what arrives after it was given back", () => {
     const budget = createUploadBudget(20 * MIB);
-    const { holding } = admitted(budget);
-    holding.arrived(MIB, 0);
-    holding[Symbol.dispose]();
-    holding.arrived(2 * MIB, 0);
+    const { reservation } = admitted(budget);
+    reservation.arrived(MIB, 0);
+    reservation[Symbol.dispose]();
+    reservation.arrived(2 * MIB, 0);
     expect(budget.heldBytes).toBe(0);
   });
 
   test("has some left for small bodies when uploads hold all of it", () => {
     const budget = createUploadBudget(20 * MIB);
     uploads(budget, 5).forEach(streamed);
-    const small = () => admitted(budget, { declaredBytes: 64 * KIB }).holding.arrived(64 * KIB, 64 * KIB);
+    const small = () => admitted(budget, { declaredBytes: 64 * KIB }).reservation.arrived(64 * KIB, 64 * KIB);
     for (let n = 0; n < 40; n++) small();
     expect(budget.heldBytes).toBe(20 * MIB * (1 + 1 / 8));
     expect(small).toThrow(unavailable);
@@ -118,15 +122,15 @@ describe("the share of one address", () => {
     const budget = createUploadBudget(256 * MIB);
     const all = uploads(budget, 16, { address });
     all.forEach(streamed);
-    all[3]?.holding[Symbol.dispose]();
+    all[3]?.reservation[Symbol.dispose]();
     streamed(admitted(budget, { address }));
     expect(() => admitted(budget, { address })).toThrow(unavailable);
   });
 
   test("has room for one upload with the payload last, however little there is", () => {
     for (const maxBytes of [17 * MIB, 32 * MIB]) {
-      const { holding } = admitted(createUploadBudget(maxBytes), { address });
-      holding.arrived(16 * MIB, 16 * MIB);
+      const { reservation } = admitted(createUploadBudget(maxBytes), { address });
+      reservation.arrived(16 * MIB, 16 * MIB);
     }
   });
 
@@ -206,8 +210,8 @@ describe("an upload that stands still", () => {
     const { budget, all, clock, endedOnes } = full({ count: 2 });
     all[0]?.arrival.beginWait();
     clock.advance(5_000);
-    const { holding } = admitted(budget, { declaredBytes: 0 });
-    expect(() => holding.arrived(5 * MIB, 5 * MIB)).toThrow(unavailable);
+    const { reservation } = admitted(budget, { declaredBytes: 0 });
+    expect(() => reservation.arrived(5 * MIB, 5 * MIB)).toThrow(unavailable);
     expect(endedOnes()).toEqual(["", ""]);
   });
 });
