@@ -8,7 +8,7 @@ import { systemRandom } from "../../src/runtime/clock.ts";
 const MODULE = join(import.meta.dir, "../../src");
 const PROGRAM = `
   const { generatedChallengeTokenKey } = await import("${MODULE}/auth/challenge-token-keys.ts");
-  const { systemRandom } = await import("${MODULE}/clock.ts");
+  const { systemRandom } = await import("${MODULE}/runtime/clock.ts");
   const { secret } = await generatedChallengeTokenKey(process.argv[1], systemRandom);
   console.log(Buffer.from(secret).toString("hex"));
 `;
