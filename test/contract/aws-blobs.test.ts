@@ -201,10 +201,10 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
   describe("large transfers", () => {
     const content = randomBytes(300_000);
-    const patient = { retry: { ...RETRY, attemptMs: 300_000, budgetMs: 300_000 }, maxWaitMs: 300_000 };
+    const unhurried = { retry: { ...RETRY, attemptMs: 300_000, budgetMs: 300_000 }, maxWaitMs: 300_000 };
 
     test("of one client leave some of the connections to others", async () => {
-      await using store = await openFixture({}, patient);
+      await using store = await openFixture({}, unhurried);
       const other = await store.blobs.put("other", [content]);
       store.proxy.seen.length = 0;
       store.proxy.inject({ kind: "hold" }, Number.POSITIVE_INFINITY);
@@ -219,7 +219,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("of several clients are made in turn, however many one of them has asked for", async () => {
-      await using store = await openFixture({}, patient);
+      await using store = await openFixture({}, unhurried);
       const ref = await store.blobs.put("hostile", [content]);
       const honest = await store.blobs.put("honest", [content]);
       store.proxy.seen.length = 0;

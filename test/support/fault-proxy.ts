@@ -90,6 +90,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     seen.push(`${request.method} ${request.headers["x-amz-target"] ?? request.url}`);
     const fault = nextFault(request);
+    const released = cleared.promise; // the faults may be cleared while the body still arrives
     if (fault?.kind === "drop request") {
       request.socket.destroy();
       return;
@@ -107,7 +108,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
         return;
       }
     }
-    if (fault?.kind === "hold") await cleared.promise;
+    if (fault?.kind === "hold") await released;
     if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms));
     const { answer, body } = await forward(request, content);
     if (fault?.kind === "drop answer") {
