@@ -1,14 +1,14 @@
 /** The HTTP application: every route behind the same error handling, limits, logging and figures. */
 import { Elysia } from "elysia";
-import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/api-reference.ts";
+import { DISCARD_LIMITS, type DiscardLimits } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
-import { jsonResponse } from "./http/json-response.ts";
+import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/reference/page.ts";
 import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
-import { DISCARD_LIMITS, type DiscardLimits } from "./http/unread-body.ts";
+import { jsonResponse } from "./http/response/json-response.ts";
 import { routes } from "./routes/index.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
+import { version } from "./runtime/version.ts";
 import type { Services } from "./services.ts";
-import { version } from "./version.ts";
 
 export interface AppOptions {
   /** How long a request may take until its answer begins; 30 s if not given. */

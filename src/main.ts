@@ -2,11 +2,11 @@
 import { type App, createApp } from "./app.ts";
 import { loadConfig } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
+import { type RunningServer, startServer } from "./http/listen.ts";
 import { createSweep } from "./maintenance/sweep.ts";
 import { StartError } from "./runtime/start-error.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import { version } from "./runtime/version.ts";
 import { createServices, type Services } from "./services.ts";
-import { version } from "./version.ts";
 
 /**
  * How long running requests get once the port is closed. An upload over a slow link may take longer and is cut off

@@ -1,17 +1,8 @@
-/** The composition root: from a configuration to everything a request needs. Only this file names a storage driver. */
-import { type AttestationVerifier, createAttestationVerifier } from "./auth/attestation.ts";
-import { type Authenticator, createAuthenticator } from "./auth/authenticator.ts";
-import { generatedChallengeTokenKey } from "./auth/challenge-token-keys.ts";
-import { type ChallengeTokens, createChallengeTokens } from "./auth/challenge-tokens.ts";
-import { createFactorAddition, type FactorAddition } from "./auth/factor-addition.ts";
-import { createJwks } from "./auth/jwks.ts";
-import { createOidcVerifier } from "./auth/oidc.ts";
-import type { PasskeyVerifier } from "./auth/passkey.ts";
-import { createTestIssuer, type TestIssuer } from "./auth/test-issuer.ts";
-import type { Entry } from "./backup/access.ts";
-import { type Backups, createBackups } from "./backup/backups.ts";
+/** The composition root: from a configuration to everything a request needs. */
+
+import type { Entry } from "./backups/access.ts";
+import { type Backups, createBackups } from "./backups/backups.ts";
 import type { Config } from "./config/config.ts";
-import type { StorageConfig } from "./config/storage.ts";
 import type { WebAuthnConfig } from "./config/webauthn.ts";
 import { ServiceError } from "./errors.ts";
 import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in-flight.ts";
@@ -21,12 +12,16 @@ import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
-import {
-  InstallationMismatch,
-  joinInstallation,
-  type MarkedStores,
-  markInService,
-} from "./maintenance/installation.ts";
+import { InstallationMismatch, joinInstallation, markInService } from "./maintenance/installation.ts";
+import { type AttestationVerifier, createAttestationVerifier } from "./proofs/app-attestation/verifier.ts";
+import { type Authenticator, createAuthenticator } from "./proofs/authenticator.ts";
+import { generatedChallengeTokenKey } from "./proofs/challenge-token-keys.ts";
+import { type ChallengeTokens, createChallengeTokens } from "./proofs/challenge-tokens.ts";
+import { createFactorAddition, type FactorAddition } from "./proofs/factor-addition.ts";
+import { createOidcVerifier } from "./proofs/identity/oidc.ts";
+import { createTestIssuer, type TestIssuer } from "./proofs/identity/test-issuer.ts";
+import { createJwks } from "./proofs/jwks.ts";
+import type { PasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
 import {
   type Clock,
@@ -40,6 +35,7 @@ import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
 import { memoise } from "./runtime/memoise.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
 import { type BlobStore, type RecordStore, type Restore, StorageUnavailable } from "./storage/contract.ts";
+import { openStores } from "./storage/open.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -230,7 +226,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     seen,
     async warmUp() {
       await passkeys.load();
-      await import("./auth/turnkey-stamp.ts");
+      await import("./proofs/turnkey/stamp.ts");
     },
     async [Symbol.asyncDispose]() {
       await background.settled();
@@ -244,7 +240,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load(): Promise<unknown> } {
   const verifier = memoise(async () => {
     try {
-      const { createPasskeyVerifier } = await import("./auth/passkey.ts");
+      const { createPasskeyVerifier } = await import("./proofs/passkey/passkey.ts");
       return createPasskeyVerifier(config);
     } catch (error) {
       throw new ServiceError("service_unavailable", "Passkeys cannot be checked now", { cause: error });
@@ -265,37 +261,4 @@ function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load()
 function lastRestoreMs(restores: readonly Restore[], startedAt: Instant, clock: Clock): number {
   const lastMs = Math.max(0, ...restores.map(({ restoredAtMs }) => restoredAtMs));
   return lastMs < startedAt.nowMs ? lastMs : clock.nowMs() - (clock.elapsedMs() - startedAt.elapsedMs);
-}
-
-/**
- * Opens the stores that the configuration names. A driver's code is loaded only when it is used.
- *
- * @param serves whether a service opens them: then a copy of a data folder becomes a data folder.
- */
-export async function openStores(
-  storage: StorageConfig,
-  options: {
-    readonly clock: Clock;
-    readonly random: Random;
-    /** Called with what is wrong when a store has refused a request because of this machine's clock. */
-    readonly onClockSkew?: (message: string) => void;
-  },
-  { serves }: { readonly serves: boolean },
-): Promise<MarkedStores> {
-  switch (storage.driver) {
-    case "local": {
-      const { openLocalRecords } = await import("./storage/local/records.ts");
-      const { openLocalBlobs } = await import("./storage/local/blobs.ts");
-      const { dataDir } = storage;
-      return usingDataDir(dataDir, async () => ({
-        records: await openLocalRecords({ dataDir, ...options, serves }),
-        blobs: await openLocalBlobs({ dataDir, ...options }),
-      }));
-    }
-    case "aws": {
-      const { openAwsRecords } = await import("./storage/aws/records.ts");
-      const { openAwsBlobs } = await import("./storage/aws/blobs.ts");
-      return { records: await openAwsRecords(storage, options), blobs: await openAwsBlobs(storage, options) };
-    }
-  }
 }

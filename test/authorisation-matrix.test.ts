@@ -3,9 +3,9 @@
  * with the status and the code that it must have.
  */
 import { describe, expect, test } from "bun:test";
-import type { Operation } from "../src/auth/challenge-tokens.ts";
-import type { Answer, RequestBody } from "../src/cli/api-client.ts";
-import { createAccountKeypair, createFactorKeypair } from "../src/cli/device-keys.ts";
+import type { Answer, RequestBody } from "../src/client/api-client.ts";
+import { createAccountKeypair, createFactorKeypair } from "../src/client/device-keys.ts";
+import type { Operation } from "../src/proofs/challenge-tokens.ts";
 import type { FactorScope } from "../src/storage/contract.ts";
 import { DRIVERS } from "./drivers.ts";
 import {

@@ -1,6 +1,6 @@
 /** Runs before every test file. */
 import { setDefaultTimeout } from "bun:test";
-import { dependencyProblem } from "../src/prerequisites.ts";
+import { dependencyProblem } from "../src/runtime/prerequisites.ts";
 import { forgetEnvFiles } from "./support/clean-environment.ts";
 
 const problem = dependencyProblem(["dependencies", "devDependencies"]);

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import type { Environment } from "../config/environment.ts";
 import { loadStorageConfig } from "../config/storage.ts";
-import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy-data.ts";
+import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy/data.ts";
 import { explain } from "./explain.ts";
 import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine, mebibytes } from "./progress.ts";

@@ -1,9 +1,9 @@
 /** What an app on a device does around each request of the demo. */
 import { randomBytes } from "node:crypto";
+import type { ApiClient, RequestBody } from "../client/api-client.ts";
+import type { FactorKeypair } from "../client/device-keys.ts";
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import type { KeypairSolvable } from "../protocol/challenge-operations.ts";
-import type { ApiClient, RequestBody } from "./api-client.ts";
-import type { FactorKeypair } from "./device-keys.ts";
 
 /** Tells what the demo does next. */
 export type Announce = (step: string) => void;

@@ -1,7 +1,7 @@
-import type { ApiClient } from "./api-client.ts";
+import type { ApiClient } from "../client/api-client.ts";
+import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "../client/device-keys.ts";
 import { type Announce, ciphertext, encryptedKey, expectSame, signedBy, solve } from "./demo-device.ts";
 import { createDemoPasskey } from "./demo-passkey.ts";
-import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "./device-keys.ts";
 
 /**
  * One user with every kind of main factor: a backup made with a passkey, to which a recovery key and an account are

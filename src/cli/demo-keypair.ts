@@ -1,6 +1,6 @@
-import type { ApiClient, RequestBody } from "./api-client.ts";
+import type { ApiClient, RequestBody } from "../client/api-client.ts";
+import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "../client/device-keys.ts";
 import { type Announce, ciphertext, encryptedKey, expectSame, solve } from "./demo-device.ts";
-import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "./device-keys.ts";
 
 /**
  * One user's life with keypair factors: create, recover on a new device, update, lose the old device, delete, and the

@@ -1,8 +1,8 @@
 /** A passkey in software, as far as the demo needs one: ES256, no attestation, a user who always agrees. */
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import type { Static } from "@sinclair/typebox";
-import { encodeCbor } from "../auth/cbor.ts";
 import { encodeBase64Url, sha256 } from "../crypto/encoding.ts";
+import { encodeCbor } from "../proofs/passkey/cbor.ts";
 import type { CreationOptions, RequestOptions } from "../protocol/webauthn.ts";
 
 /** User present, user verified, backup eligible, backed up (WebAuthn L3 §6.1). */

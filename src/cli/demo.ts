@@ -1,7 +1,7 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs } from "node:util";
+import { AnswerError, ApiClient, type Exchange } from "../client/api-client.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
-import { AnswerError, ApiClient, type Exchange } from "./api-client.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
 import { exchangeAsText, heading } from "./demo-output.ts";

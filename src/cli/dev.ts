@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../prerequisites.ts";
+import { ROOT } from "../runtime/prerequisites.ts";
 
 const APP_ENV = "development";
 const env = process.env;

@@ -1,6 +1,6 @@
 /** The output of the doctor: a report for people, or one JSON document. Both are written while the examination runs. */
-import type { Counts } from "../doctor/examination.ts";
-import type { Finding, FindingKind } from "../doctor/findings.ts";
+import type { Counts } from "../maintenance/doctor/examination.ts";
+import type { Finding, FindingKind } from "../maintenance/doctor/findings.ts";
 import { mebibytes } from "./progress.ts";
 
 export interface Report {

@@ -2,7 +2,7 @@
  * `bun run setup`, and the first step of `bun run dev`, `test`, `check` and `prove`: installs what bun.lock names.
  * Uses no dependency. Ends with status 0 when everything is installed, 1 when it is not.
  */
-import { dependencyProblem, ROOT } from "../prerequisites.ts";
+import { dependencyProblem, ROOT } from "../runtime/prerequisites.ts";
 
 const command = ["install", "--frozen-lockfile"];
 

@@ -1,14 +1,14 @@
 /** The endpoints that hand out challenges. They touch no store. */
 import { Elysia } from "elysia";
-import { CHALLENGE_BYTES, type Operation } from "../auth/challenge-tokens.ts";
-import { creationOptions, requestOptions } from "../auth/webauthn-options.ts";
 import { encodeBase64 } from "../crypto/encoding.ts";
+import { CHALLENGE_BYTES, type Operation } from "../proofs/challenge-tokens.ts";
+import { creationOptions, requestOptions } from "../proofs/passkey/webauthn-options.ts";
 import type { KeypairChallenge } from "../protocol/challenge.ts";
 import { createChallenges, keypairChallenges, passkeyChallenges } from "../protocol/challenge-operations.ts";
 import type { Services } from "../services.ts";
-import { jsonBody, optionalJsonBody } from "./body.ts";
-import { describeOperation } from "./openapi.ts";
-import type { Reply } from "./reply.ts";
+import { jsonBody, optionalJsonBody } from "./body/body.ts";
+import { describeOperation } from "./reference/openapi.ts";
+import type { Reply } from "./response/reply.ts";
 
 type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
 

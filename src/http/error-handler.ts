@@ -2,9 +2,9 @@
 import { Elysia } from "elysia";
 import { ServiceError, statusOf } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { SchemaMismatch } from "./body.ts";
-import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse } from "./error-response.ts";
+import { SchemaMismatch } from "./body/body.ts";
 import { contextOf, recordError } from "./request-context.ts";
+import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse } from "./response/error-response.ts";
 
 export interface ErrorHandlerOptions {
   readonly log: Logger;

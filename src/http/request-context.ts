@@ -6,14 +6,14 @@ import { TooManyRequests } from "../limits/rate-limiter.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Services } from "../services.ts";
+import { declaredLength } from "./body/declared-length.ts";
+import { trackBody } from "./body/request-body.ts";
+import { createUnreadBodies, type DiscardLimits } from "./body/unread-body.ts";
 import { createCors } from "./cors.ts";
-import { declaredLength } from "./declared-length.ts";
-import { errorResponse, serviceErrorResponse } from "./error-response.ts";
 import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
-import { trackBody } from "./request-body.ts";
+import { errorResponse, serviceErrorResponse } from "./response/error-response.ts";
 import { startTimeLimit } from "./time-limit.ts";
-import { createUnreadBodies, type DiscardLimits } from "./unread-body.ts";
 
 /** What is known about a request while it is answered. */
 export interface RequestContext {

@@ -5,16 +5,10 @@
 import type { Clock, Random } from "../runtime/clock.ts";
 import {
   type BlobStore,
-  type MarkedRecords,
-  type MarkedStore,
+  type MarkedStores,
   type RecordStore,
   StorageUnavailable,
 } from "../storage/contract.ts";
-
-export interface MarkedStores {
-  readonly records: RecordStore & MarkedRecords;
-  readonly blobs: BlobStore & MarkedStore;
-}
 
 /** Records and blobs of different installations; the message says what to do. */
 export class InstallationMismatch extends StorageUnavailable {

@@ -7,7 +7,7 @@
  * in it. The filter may take an unreferenced blob for a referenced one, never the other way round; but a record may
  * have changed since it was read, so suspects are compared with the records once more.
  */
-import { UNREFERENCED_AFTER_MS } from "../backup/blob-age.ts";
+import { UNREFERENCED_AFTER_MS } from "../backups/blob-age.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, ListedBlob, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
 import { createKeyFilter, type KeyFilter } from "./key-filter.ts";

@@ -1,8 +1,8 @@
 import { Elysia } from "elysia";
-import { encryptionKeyOf } from "../backup/exported-metadata.ts";
-import { jsonBody } from "../http/body.ts";
-import { describeOperation } from "../http/openapi.ts";
-import type { Reply } from "../http/reply.ts";
+import { encryptionKeyOf } from "../backups/view.ts";
+import { jsonBody } from "../http/body/body.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS, REGISTRATION_ERRORS } from "./factor-errors.ts";

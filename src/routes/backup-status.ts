@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
-import { jsonBody } from "../http/body.ts";
-import { describeOperation } from "../http/openapi.ts";
-import type { Reply } from "../http/reply.ts";
+import { jsonBody } from "../http/body/body.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 

@@ -1,10 +1,10 @@
 import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
-import { attestedJsonBody } from "../http/body.ts";
+import { attestedJsonBody } from "../http/body/body.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { describeOperation } from "../http/openapi.ts";
-import type { Reply } from "../http/reply.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";

@@ -1,6 +1,6 @@
-import type { Registration } from "../auth/authenticator.ts";
-import type { EcKeypair, MainFactor } from "../backup/metadata.ts";
+import type { EcKeypair, MainFactor } from "../backups/model.ts";
 import { ServiceError } from "../errors.ts";
+import type { Registration } from "../proofs/authenticator.ts";
 import type { Authorization } from "../protocol/authorization.ts";
 
 /**

@@ -1,12 +1,12 @@
 import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
-import { requireAnswerFolder } from "../http/answer-files.ts";
-import { describeOperation } from "../http/openapi.ts";
-import type { Reply } from "../http/reply.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
+import { requireAnswerFolder } from "../http/response/answer-files.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import { atMostEvery } from "../runtime/at-most-every.ts";
+import { version } from "../runtime/version.ts";
 import type { Services } from "../services.ts";
-import { version } from "../version.ts";
 
 /** However many ask, the stores are asked at most this often: anybody may ask, and stores may cost money. */
 const EXAMINED_MS = 1000;

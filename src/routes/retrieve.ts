@@ -1,9 +1,9 @@
 import { Elysia } from "elysia";
-import { createBackupDelivery } from "../http/backup-delivery.ts";
-import { attestedJsonBody } from "../http/body.ts";
+import { attestedJsonBody } from "../http/body/body.ts";
 import { keypairChallengeRoute, passkeyChallengeRoute } from "../http/challenge-route.ts";
-import { describeOperation } from "../http/openapi.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
+import { createBackupDelivery } from "../http/response/backup-delivery.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";

@@ -1,10 +1,10 @@
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
+import { withUpload } from "../http/body/upload.ts";
 import { keypairChallengeRoute } from "../http/challenge-route.ts";
-import { describeOperation } from "../http/openapi.ts";
-import type { Reply } from "../http/reply.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
-import { withUpload } from "../http/upload.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";

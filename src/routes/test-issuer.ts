@@ -1,8 +1,8 @@
 import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
-import { jsonBody } from "../http/body.ts";
-import { describeOperation } from "../http/openapi.ts";
-import type { Reply } from "../http/reply.ts";
+import { jsonBody } from "../http/body/body.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 

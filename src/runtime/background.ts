@@ -1,5 +1,3 @@
-import type { Logger } from "../telemetry/logger.ts";
-
 /** Work whose failure must not fail the request that started it. It is waited for before the process ends. */
 export interface Background {
   /** Starts `work`. The result resolves when the work has ended, also when it failed: that is logged under `name`. */
@@ -8,7 +6,12 @@ export interface Background {
   settled(): Promise<void>;
 }
 
-export function createBackground(log: Logger): Background {
+/** Where failures are reported. */
+export interface FailureLog {
+  error(failure: { readonly err: unknown; readonly task: string }, message: string): void;
+}
+
+export function createBackground(log: FailureLog): Background {
   const running = new Set<Promise<void>>();
 
   async function attempt(name: string, work: () => Promise<unknown>): Promise<void> {

@@ -266,6 +266,12 @@ export interface MarkedRecords extends MarkedStore {
   noteRestore(restore: Restore): Promise<void>;
 }
 
+/** Records and blobs of one installation. */
+export interface MarkedStores {
+  readonly records: RecordStore & MarkedRecords;
+  readonly blobs: BlobStore & MarkedStore;
+}
+
 /** The store could not be reached, or the outcome is unknown. The answer asks the client to try again. */
 export class StorageUnavailable extends ServiceError {
   constructor(message: string, options?: { cause?: unknown }) {

@@ -1,12 +1,13 @@
 /** What the cryptography of a proof costs where it is not a P-256 signature alone. */
-import { verifyAccountSignature } from "../../src/auth/account-key.ts";
-import { createAttestationVerifier } from "../../src/auth/attestation.ts";
-import { createJwks } from "../../src/auth/jwks.ts";
-import { verifyKeypairSignature } from "../../src/auth/keypair.ts";
-import { createOidcVerifier } from "../../src/auth/oidc.ts";
-import { createPasskeyVerifier } from "../../src/auth/passkey.ts";
-import { parseAssertion } from "../../src/auth/webauthn-credential.ts";
-import { createAccountKeypair, createFactorKeypair } from "../../src/cli/device-keys.ts";
+
+import { createAccountKeypair, createFactorKeypair } from "../../src/client/device-keys.ts";
+import { verifyAccountSignature } from "../../src/proofs/account-key.ts";
+import { createAttestationVerifier } from "../../src/proofs/app-attestation/verifier.ts";
+import { createOidcVerifier } from "../../src/proofs/identity/oidc.ts";
+import { createJwks } from "../../src/proofs/jwks.ts";
+import { verifyKeypairSignature } from "../../src/proofs/keypair.ts";
+import { createPasskeyVerifier } from "../../src/proofs/passkey/passkey.ts";
+import { parseAssertion } from "../../src/proofs/passkey/webauthn-credential.ts";
 import { createBackground } from "../../src/runtime/background.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";

@@ -3,7 +3,7 @@
  *
  *   bun test/bench/load.ts '{"url": "http://…", "operation": "retrieve", "count": 500, "concurrency": 8, "bytes": 4096}'
  */
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import {
   createPayload,
   newManifestHash,

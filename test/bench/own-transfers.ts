@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
-import { startServer } from "../../src/server.ts";
+import { startServer } from "../../src/http/listen.ts";
 import { createServices } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { type LoadOperation, prepareShots, type Shot } from "./load.ts";

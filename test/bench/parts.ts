@@ -6,9 +6,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createChallengeTokens } from "../../src/auth/challenge-tokens.ts";
-import { verifyKeypairSignature } from "../../src/auth/keypair.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
+import { createChallengeTokens } from "../../src/proofs/challenge-tokens.ts";
+import { verifyKeypairSignature } from "../../src/proofs/keypair.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { OneTimeValue } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";

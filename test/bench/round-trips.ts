@@ -1,6 +1,6 @@
 /** How many store calls each operation makes one after the other: what decides its latency on a distant store. */
-import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import type { Driver } from "../drivers.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
-import { type CopyOptions, copyData } from "../../src/storage/local/copy-data.ts";
+import { type CopyOptions, copyData } from "../../src/storage/local/copy/data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
-import { examined, newPatient, storeBackup } from "../doctor/patient.ts";
 import { DRIVERS } from "../drivers.ts";
+import { examined, newPatient, storeBackup } from "../maintenance/doctor/patient.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 

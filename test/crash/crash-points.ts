@@ -1,5 +1,5 @@
 /** Every operation, with every fault at every call that it makes to the stores. */
-import type { Answer } from "../../src/cli/api-client.ts";
+import type { Answer } from "../../src/client/api-client.ts";
 import type { Services } from "../../src/services.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";

@@ -1,8 +1,8 @@
 /** Every operation that changes state, as a request to try and the table of what its repetitions answer. */
 
-import { syncFactorTokenId } from "../../src/backup/sync-factor-token.ts";
-import type { ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
+import type { ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {

@@ -1,6 +1,6 @@
 /** What others may do to a backup while somebody's request is under way. */
-import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import type { Services } from "../../src/services.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {

@@ -1,6 +1,6 @@
 /** One request that changes state, and how to see from the stored state alone whether it did. */
-import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
-import type { FactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient } from "../../src/client/api-client.ts";
+import type { FactorKeypair } from "../../src/client/device-keys.ts";
 import type { Services } from "../../src/services.ts";
 import { type FactorRef, type FactorScope, factorKeys } from "../../src/storage/contract.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";

@@ -6,7 +6,7 @@
  * For one request at a time: what belongs to another would look like something that the answer did not wait for.
  */
 import { dirname, join, sep } from "node:path";
-import { MARK } from "../../src/storage/local/copy-mark.ts";
+import { MARK } from "../../src/storage/local/copy/mark.ts";
 
 /** What {@link DiskTrace} reads. Not every machine has all of them. */
 export const TRACED_CALLS = [

@@ -2,11 +2,11 @@
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
-import { copyData } from "../../src/storage/local/copy-data.ts";
-import { MARK } from "../../src/storage/local/copy-mark.ts";
+import { copyData } from "../../src/storage/local/copy/data.ts";
+import { MARK } from "../../src/storage/local/copy/mark.ts";
 import type { Report } from "../crash/report.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { startServerProcess } from "../kill/server-process.ts";

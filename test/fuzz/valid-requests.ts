@@ -1,6 +1,6 @@
 /** Requests that would succeed if nobody had tampered with them; routes that are not here get what fits their description. */
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/trial.ts";
 import {
   addSyncFactorRequest,

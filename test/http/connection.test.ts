@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connectionOf } from "../../src/http/connection.ts";
-import { startServer } from "../../src/server.ts";
+import { startServer } from "../../src/http/listen.ts";
 import { DRIVERS } from "../drivers.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";

@@ -1,7 +1,7 @@
 /** A service whose disk is nearly full: creates are refused, all other operations go on. */
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";

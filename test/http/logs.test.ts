@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { Answer } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService } from "../support/service.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { startServer } from "../../src/server.ts";
+import { startServer } from "../../src/http/listen.ts";
 import { DRIVERS } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";

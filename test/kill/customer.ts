@@ -1,6 +1,10 @@
 /** Somebody with a backup who writes down what the service acknowledged, and compares. */
-import { type Answer, ApiClient } from "../../src/cli/api-client.ts";
-import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import { type Answer, ApiClient } from "../../src/client/api-client.ts";
+import {
+  createAccountKeypair,
+  createFactorKeypair,
+  type FactorKeypair,
+} from "../../src/client/device-keys.ts";
 import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { manifestHashOf } from "../support/invariants.ts";

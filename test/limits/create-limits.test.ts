@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../src/cli/api-client.ts";
+import type { ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import { expectLimited, lowLimits } from "../support/low-limits.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { type RateLimit, TooManyRequests } from "../../src/limits/rate-limiter.ts";

@@ -3,11 +3,11 @@ import {
   declareRestored,
   InstallationMismatch,
   joinInstallation,
-  type MarkedStores,
   markInService,
   requireOneInstallation,
 } from "../../src/maintenance/installation.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
+import type { MarkedStores } from "../../src/storage/contract.ts";
 import { collect, create, openFixture } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";

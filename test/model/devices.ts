@@ -1,9 +1,9 @@
 /** The devices of a run: they make the requests that the model's operations stand for, and read the answers. */
 
-import { readMetadata } from "../../src/backup/metadata.ts";
-import { syncFactorTokenId } from "../../src/backup/sync-factor-token.ts";
-import type { Answer } from "../../src/cli/api-client.ts";
-import { createAccountKeypair, createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { readMetadata } from "../../src/backups/model.ts";
+import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
+import type { Answer } from "../../src/client/api-client.ts";
+import { createAccountKeypair, createFactorKeypair } from "../../src/client/device-keys.ts";
 import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import type { FactorRef } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/trial.ts";

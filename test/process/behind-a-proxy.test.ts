@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, createServer, type Socket } from "node:net";
 import { Type } from "@sinclair/typebox";
-import { ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { type Nginx, startNginx } from "../support/nginx.ts";
 import { head, openConnection } from "../support/raw-http.ts";

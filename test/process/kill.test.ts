@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";

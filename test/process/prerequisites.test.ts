@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { bunProblem, dependencyProblem } from "../../src/prerequisites.ts";
+import { bunProblem, dependencyProblem } from "../../src/runtime/prerequisites.ts";
 import { copyRepository } from "../support/repository-copy.ts";
 
 const COMMANDS: readonly (readonly string[])[] = [

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";

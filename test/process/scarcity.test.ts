@@ -1,6 +1,6 @@
 /** A process that the system refuses something for a while. */
 import { describe, expect, test } from "bun:test";
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { freePorts } from "../support/free-port.ts";

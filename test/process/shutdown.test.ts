@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";

@@ -3,10 +3,10 @@
  * ahead by the milliseconds that the file named by its argument holds.
  */
 import { readFileSync } from "node:fs";
-import { withNewBlob } from "../../src/backup/new-content.ts";
+import { withNewBlob } from "../../src/backups/new-content.ts";
 import { loadStorageConfig } from "../../src/config/storage.ts";
 import { type Clock, systemClock, systemRandom } from "../../src/runtime/clock.ts";
-import { openStores } from "../../src/services.ts";
+import { openStores } from "../../src/storage/open.ts";
 
 const [offsetFile = ""] = process.argv.slice(2);
 const clock: Clock = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/cli/api-client.ts";
-import { createAccountKeypair } from "../../src/cli/device-keys.ts";
+import type { RequestBody } from "../../src/client/api-client.ts";
+import { createAccountKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { changed, der, signatureValue } from "../support/ecdsa-spellings.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/cli/api-client.ts";
+import type { RequestBody } from "../../src/client/api-client.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { RequestBody } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import type { ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { addedSyncFactor, addSyncFactorCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";

@@ -1,6 +1,6 @@
 /** What the tests of add-factor share. */
 import { expect } from "bun:test";
-import type { RequestBody } from "../../src/cli/api-client.ts";
+import type { RequestBody } from "../../src/client/api-client.ts";
 import type { Driver } from "../drivers.ts";
 import {
   type Addition,

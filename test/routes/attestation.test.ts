@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
 import { encodeHex, sha256 } from "../../src/crypto/encoding.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { AttestationIssuer, type AttestationOptions } from "../support/attestation-issuer.ts";

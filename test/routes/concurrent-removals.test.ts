@@ -1,7 +1,7 @@
 /** What is taken away from a backup while somebody else takes something away too. */
 import { describe, expect, test } from "bun:test";
-import type { Answer, ApiClient } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { DRIVERS } from "../drivers.ts";

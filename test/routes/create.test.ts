@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { isHighS, otherS, shortestSignature } from "../support/ecdsa-spellings.ts";
 import { createMainCall, createSyncCall } from "../support/proven-calls.ts";

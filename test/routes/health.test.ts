@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
+import { version } from "../../src/runtime/version.ts";
 import type { Stores } from "../../src/services.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
-import { version } from "../../src/version.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { replaced, watched } from "../support/store-wrappers.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService } from "../support/service.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/cli/api-client.ts";
+import type { RequestBody } from "../../src/client/api-client.ts";
 import { encodeHex, sha256 } from "../../src/crypto/encoding.ts";
 import type { Services } from "../../src/services.ts";
 import { DRIVERS } from "../drivers.ts";

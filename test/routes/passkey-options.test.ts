@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import type { RequestBody } from "../../src/cli/api-client.ts";
+import type { RequestBody } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { MainOperation } from "../support/factors.ts";
 import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";

@@ -1,7 +1,7 @@
 /** What every route promises about the shape of its request. */
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import type { Answer, ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
 import type { TestService } from "../support/service.ts";
 
 const KIB = 1024;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
-import { createAccountKeypair } from "../../src/cli/device-keys.ts";
+import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import { createAccountKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
 import {
   changed,

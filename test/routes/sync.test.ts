@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import { syncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";

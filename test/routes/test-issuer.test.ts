@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createFactorKeypair } from "../../src/cli/device-keys.ts";
+import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
 import { DRIVERS } from "../drivers.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService } from "../support/service.ts";
 import {

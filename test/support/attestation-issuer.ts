@@ -1,5 +1,5 @@
-import { type AttestedRequest, requestHash } from "../../src/auth/request-hash.ts";
 import type { AttestationConfig } from "../../src/config/attestation.ts";
+import { type AttestedRequest, requestHash } from "../../src/proofs/app-attestation/request-hash.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { JwksEndpoint, type SigningOptions } from "./jwks-endpoint.ts";
 

@@ -1,5 +1,5 @@
 /** A client that holds each answer against the service's own API reference: what is not documented is a failure. */
-import { ApiClient, type Exchange } from "../../src/cli/api-client.ts";
+import { ApiClient, type Exchange } from "../../src/client/api-client.ts";
 
 interface OpenApiDocument {
   readonly paths: Readonly<

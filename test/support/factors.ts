@@ -1,7 +1,7 @@
 /** Main factors of every kind as a device has them, and the requests they make: valid ones, for tests to spoil. */
 import { afterAll } from "bun:test";
-import type { Answer, ApiClient, RequestBody } from "../../src/cli/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";
 import { type IdTokenOptions, OidcIssuer } from "./oidc-issuer.ts";

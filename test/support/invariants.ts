@@ -1,6 +1,6 @@
 /** What must hold of everything that is stored, whatever happened before. */
 import { createHash } from "node:crypto";
-import { allFactorRefs, readMetadata } from "../../src/backup/metadata.ts";
+import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
 import type { Services } from "../../src/services.ts";
 import type { FactorRef, RecordStore } from "../../src/storage/contract.ts";
 

@@ -1,5 +1,5 @@
 /** All the ways in which the proof of a keypair is none. */
-import { createFactorKeypair, type FactorKeypair } from "../../src/cli/device-keys.ts";
+import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import {
   changed,
   der,

@@ -1,5 +1,5 @@
-import { nonceOf } from "../../src/auth/oidc.ts";
 import type { OidcConfig } from "../../src/config/oidc.ts";
+import { nonceOf } from "../../src/proofs/identity/oidc.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { JwksEndpoint, type SigningOptions } from "./jwks-endpoint.ts";
 

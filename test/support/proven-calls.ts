@@ -1,7 +1,7 @@
 /** Every call that a keypair authorises, in one shape: so that what is true of all of them is tested for all. */
 
-import type { Answer, ApiClient, RequestBody } from "../../src/cli/api-client.ts";
-import type { FactorKeypair } from "../../src/cli/device-keys.ts";
+import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import type { FactorKeypair } from "../../src/client/device-keys.ts";
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
 import { createSpellableKeypair } from "./keypair-spoils.ts";
 import {

@@ -2,7 +2,7 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../../src/errors.ts";
-import { withUpload } from "../../src/http/upload.ts";
+import { withUpload } from "../../src/http/body/upload.ts";
 import { ReadingTurns } from "../../src/limits/reading-turns.ts";
 import { createUploadBudget } from "../../src/limits/upload-budget.ts";
 import { BOUNDARY, multipartType, part } from "./multipart-body.ts";

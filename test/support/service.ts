@@ -1,10 +1,10 @@
 /** A whole service on a storage of its own, listening on free ports, with a clock that the test moves. */
 import { Writable } from "node:stream";
 import { type AppOptions, createApp } from "../../src/app.ts";
-import { ApiClient } from "../../src/cli/api-client.ts";
+import { ApiClient } from "../../src/client/api-client.ts";
 import { loadConfig } from "../../src/config/config.ts";
+import { type RunningServer, startServer } from "../../src/http/listen.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import { type RunningServer, startServer } from "../../src/server.ts";
 import { createServices, type Overrides, type Services } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Driver, TestStorage } from "../drivers.ts";

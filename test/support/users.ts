@@ -1,12 +1,12 @@
 /** People with backups, and the requests that their devices would send: valid ones, for tests to spoil. */
 
-import type { ApiClient, RequestBody } from "../../src/cli/api-client.ts";
+import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
 import {
   type AccountKeypair,
   createAccountKeypair,
   createFactorKeypair,
   type FactorKeypair,
-} from "../../src/cli/device-keys.ts";
+} from "../../src/client/device-keys.ts";
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
 
 export interface User {

@@ -20,7 +20,7 @@ import type {
 } from "../contract.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
-import { holdCopyMark, MARK } from "./copy-mark.ts";
+import { holdCopyMark, MARK } from "./copy/mark.ts";
 import { requireOwnLog } from "./foreign-log.ts";
 import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
 import { countExpired, type IndexEntry, indexPage, recordPage } from "./inspection.ts";

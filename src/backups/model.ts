@@ -1,0 +1,150 @@
+/**
+ * What the service keeps about a backup. These schemas are the stored format: every member that was ever written
+ * must still be read, and members that this version does not know survive each rewrite.
+ */
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { StoredCredential } from "../proofs/passkey/stored-credential.ts";
+import { memoise } from "../runtime/memoise.ts";
+import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
+
+/** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
+const EncryptionKeySchema = Type.Union([
+  Type.Object({ kind: Type.Literal("PRF"), encryptedKey: Type.String() }),
+  Type.Object({ kind: Type.Literal("ICLOUD"), encryptedKey: Type.String() }),
+  Type.Object({
+    kind: Type.Literal("TURNKEY"),
+    encryptedKey: Type.String(),
+    turnkeyAccountId: Type.String(),
+    turnkeyUserId: Type.String(),
+    turnkeyPrivateKeyId: Type.String(),
+  }),
+]);
+
+const PasskeySchema = Type.Object({
+  kind: Type.Literal("PASSKEY"),
+  /** base64url. */
+  credentialId: Type.String(),
+  /** The registration credential as the client sent it. */
+  registration: Type.Unknown(),
+  label: Type.String(),
+  credential: StoredCredential,
+});
+
+const OidcAccountSchema = Type.Object({
+  kind: Type.Literal("OIDC_ACCOUNT"),
+  account: Type.Object({
+    kind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]),
+    issuer: Type.String(),
+    sub: Type.String(),
+    maskedEmail: Type.String(),
+  }),
+  turnkeyProviderId: Type.String(),
+});
+
+const EcKeypairSchema = Type.Object({
+  kind: Type.Literal("EC_KEYPAIR"),
+  /** base64 of the SEC 1 uncompressed point, as the client sent it. */
+  publicKey: Type.String(),
+});
+
+export type { StoredCredential };
+export type EcKeypair = Static<typeof EcKeypairSchema>;
+
+function factorOf<T extends TSchema>(kind: T) {
+  return Type.Object({
+    /** UUID. */
+    id: Type.String(),
+    /** Seconds since the epoch. */
+    createdAt: Type.Integer(),
+    kind,
+  });
+}
+
+const MainFactorSchema = factorOf(Type.Union([PasskeySchema, OidcAccountSchema, EcKeypairSchema]));
+export type MainFactor = Static<typeof MainFactorSchema>;
+const SyncFactorSchema = factorOf(EcKeypairSchema);
+export type SyncFactor = Static<typeof SyncFactorSchema>;
+export type Factor = MainFactor | SyncFactor;
+
+const BackupMetadataSchema = Type.Object({
+  /** The backup account id. */
+  id: Type.String(),
+  /** 32 bytes as lower-case hex without prefix. */
+  manifestHash: Type.String(),
+  keys: Type.Array(EncryptionKeySchema),
+  factors: Type.Array(MainFactorSchema),
+  syncFactors: Type.Array(SyncFactorSchema),
+  /** When a main factor was removed last, in milliseconds since the epoch. Not there while none was. */
+  mainFactorRemovedAtMs: Type.Optional(Type.Integer()),
+});
+export type BackupMetadata = Static<typeof BackupMetadataSchema>;
+
+const compiled = memoise(() => TypeCompiler.Compile(BackupMetadataSchema));
+
+/**
+ * Reads stored metadata.
+ *
+ * @throws Error when it does not fit the schema: better no answer than a wrong one about who may get in.
+ */
+export function readMetadata(stored: JsonObject): BackupMetadata {
+  if (compiled().Check(stored)) return stored;
+  const [first] = compiled().Errors(stored);
+  throw new Error(`stored metadata does not fit its schema at ${first?.path || "/"}: ${first?.message}`);
+}
+
+/** The metadata as it is stored. */
+export function storedMetadata(metadata: BackupMetadata): JsonObject {
+  return metadata as BackupMetadata & JsonObject;
+}
+
+/** The public key and counter of a passkey that the metadata lists. */
+export function passkeyCredential(metadata: BackupMetadata, passkey: FactorRef): StoredCredential {
+  for (const factor of metadata.factors)
+    if (factor.kind.kind === "PASSKEY" && factorRef("MAIN", factor).key === passkey.key)
+      return factor.kind.credential;
+  throw new Error("the metadata does not list the passkey");
+}
+
+/** The index row of a factor. */
+export function factorRef(scope: FactorScope, factor: Factor): FactorRef {
+  const { kind } = factor;
+  switch (kind.kind) {
+    case "PASSKEY":
+      return { scope, key: factorKeys.passkey(kind.credentialId) };
+    case "OIDC_ACCOUNT":
+      return { scope, key: factorKeys.oidcAccount(kind.account.issuer, kind.account.sub) };
+    case "EC_KEYPAIR":
+      return { scope, key: factorKeys.ecKeypair(kind.publicKey) };
+  }
+}
+
+/** The index rows of all factors of a backup. */
+export function allFactorRefs(metadata: BackupMetadata): FactorRef[] {
+  return [
+    ...metadata.factors.map((factor) => factorRef("MAIN", factor)),
+    ...metadata.syncFactors.map((factor) => factorRef("SYNC", factor)),
+  ];
+}
+
+/** The factor that the metadata lists in a scope, if it does. This, not the index, is what authorises. */
+export function listedFactor(metadata: BackupMetadata, { scope, key }: FactorRef): Factor | undefined {
+  const factors: readonly Factor[] = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
+  return factors.find((factor) => factorRef(scope, factor).key === key);
+}
+
+/**
+ * Whether two states of one account id are of the same backup. The ids of factors are fresh, so a backup that was deleted
+ * and created again has none of the earlier one's.
+ */
+export function isSameBackup(one: BackupMetadata, other: BackupMetadata): boolean {
+  const idsOf = ({ factors, syncFactors }: BackupMetadata) =>
+    [...factors, ...syncFactors].map(({ id }) => id);
+  const ids = new Set(idsOf(one));
+  return idsOf(other).some((id) => ids.has(id));
+}
+
+/** Whether the metadata lists a factor in its scope. */
+export function lists(metadata: BackupMetadata, factor: FactorRef): boolean {
+  return listedFactor(metadata, factor) !== undefined;
+}

@@ -1,0 +1,198 @@
+/** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
+
+import { ServiceError } from "../errors.ts";
+import { requireCounterGrowth, type ShownCounter } from "../proofs/passkey/signature-counter.ts";
+import type { EncryptionKey } from "../protocol/encryption-key.ts";
+import type { FactorRef, FactorScope } from "../storage/contract.ts";
+import { type BackupMetadata, factorRef, lists, type MainFactor, type SyncFactor } from "./model.ts";
+import { encryptionKeyOf } from "./view.ts";
+
+export interface FactorLimits {
+  readonly maxMainFactors: number;
+  readonly maxSyncFactors: number;
+}
+
+/**
+ * The most that metadata may take as JSON in UTF-8 after a factor was added. DynamoDB takes 400 KiB for a record with all
+ * that belongs to it. All factors and keys at their largest stay far below; what earlier versions stored may not.
+ */
+export const MAX_METADATA_BYTES = 384 * 1024;
+
+/** The key that each kind of main factor needs in order to decrypt anything after a recovery. */
+const KEY_FOR_FACTOR: Readonly<Record<MainFactor["kind"]["kind"], EncryptionKey["kind"]>> = {
+  PASSKEY: "PRF",
+  EC_KEYPAIR: "ICLOUD",
+  OIDC_ACCOUNT: "TURNKEY",
+};
+
+/**
+ * Checks that the client's idea of the current content is right.
+ *
+ * @throws ServiceError `manifest_hash_mismatch`.
+ */
+export function requireManifestHash(metadata: BackupMetadata, manifestHash: string): void {
+  if (metadata.manifestHash !== manifestHash)
+    throw new ServiceError(
+      "manifest_hash_mismatch",
+      "The backup has changed since: another manifest hash is current",
+    );
+}
+
+/**
+ * Adds a sync factor.
+ *
+ * @throws ServiceError `factor_already_exists` when the backup has this key in either scope; `too_many_factors`, also
+ *   when the record would become too large for a store.
+ */
+export function withSyncFactor(
+  metadata: BackupMetadata,
+  factor: SyncFactor,
+  limits: FactorLimits,
+): BackupMetadata {
+  const { key } = factorRef("SYNC", factor);
+  if (lists(metadata, { scope: "SYNC", key }) || lists(metadata, { scope: "MAIN", key }))
+    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
+  if (metadata.syncFactors.length >= limits.maxSyncFactors)
+    throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxSyncFactors} sync factors`);
+  return requireRoom({ ...metadata, syncFactors: [...metadata.syncFactors, factor] });
+}
+
+/**
+ * Adds a main factor, and the encryption key that it needs where there is none of that kind yet.
+ *
+ * @throws ServiceError `factor_already_exists`; `only_one_encryption_key_per_type_allowed`; `too_many_factors`, also
+ *   when the record would become too large for a store.
+ */
+export function withMainFactor(
+  metadata: BackupMetadata,
+  factor: MainFactor,
+  encryptionKey: EncryptionKey | null,
+  limits: FactorLimits,
+): BackupMetadata {
+  if (lists(metadata, factorRef("MAIN", factor)))
+    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
+  if (encryptionKey !== null && metadata.keys.some(({ kind }) => kind === encryptionKey.kind))
+    throw new ServiceError(
+      "only_one_encryption_key_per_type_allowed",
+      `The backup has a ${encryptionKey.kind} key already`,
+    );
+  if (metadata.factors.length >= limits.maxMainFactors)
+    throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxMainFactors} main factors`);
+  return requireRoom({
+    ...metadata,
+    factors: [...metadata.factors, factor],
+    keys: encryptionKey === null ? metadata.keys : [...metadata.keys, encryptionKeyOf(encryptionKey)],
+  });
+}
+
+/** Refuses on every driver alike what the record store of one could not take. */
+function requireRoom(metadata: BackupMetadata): BackupMetadata {
+  if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
+    throw new ServiceError("too_many_factors", "The record of the backup has no room for a further factor");
+  return metadata;
+}
+
+/**
+ * Keeps the signature counter that a passkey has just shown, also where it went back and was let in: the next one is
+ * compared with what the device that is used now counts.
+ *
+ * @throws CounterRegression (`webauthn_error`) when another use of the passkey has shown the same or a higher one
+ *   meanwhile and {@link requireCounterGrowth} refuses that (WebAuthn L3 §7.2).
+ */
+export function withPasskeyCounter(
+  metadata: BackupMetadata,
+  passkey: FactorRef,
+  shown: ShownCounter,
+): BackupMetadata {
+  const factors = metadata.factors.map((factor) => {
+    if (factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== passkey.key) return factor;
+    const { credential } = factor.kind;
+    requireCounterGrowth("webauthn_error", credential, shown);
+    const { counter } = shown;
+    return { ...factor, kind: { ...factor.kind, credential: { ...credential, counter } } };
+  });
+  return { ...metadata, factors };
+}
+
+export interface FactorRemoval {
+  readonly factorId: string;
+  readonly scope: FactorScope;
+  /** The encryption key to remove with a main factor. */
+  readonly encryptionKey?: EncryptionKey;
+}
+
+/**
+ * Removes a factor and returns the metadata afterwards, or `null` when it was the last main factor: then nobody could
+ * recover the backup any more, and all of it goes.
+ *
+ * @param nowMs is kept as the time of the last removal of a main factor.
+ * @throws ServiceError `factor_not_found`; `encryption_key_not_found` when the key is not there to the letter;
+ *   `factor_orphaned_from_encryption_key` when a remaining main factor needs that kind of key.
+ */
+export function withoutFactor(
+  metadata: BackupMetadata,
+  { factorId, scope, encryptionKey }: FactorRemoval,
+  nowMs: number,
+): { readonly next: BackupMetadata | null; readonly removed: FactorRef } {
+  const listed = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
+  const factor = listed.find(({ id }) => id === factorId);
+  if (factor === undefined)
+    throw new ServiceError("factor_not_found", `The backup has no such ${scope.toLowerCase()} factor`);
+  const removed = factorRef(scope, factor);
+
+  if (scope === "SYNC") {
+    const syncFactors = metadata.syncFactors.filter(({ id }) => id !== factorId);
+    return { next: { ...metadata, syncFactors }, removed };
+  }
+  const factors = metadata.factors.filter(({ id }) => id !== factorId);
+  if (factors.length === 0) return { next: null, removed };
+  const keys =
+    encryptionKey === undefined ? metadata.keys : withoutKey(metadata.keys, encryptionKey, factors);
+  return { next: { ...metadata, factors, keys, mainFactorRemovedAtMs: nowMs }, removed };
+}
+
+/** How far the clocks of the processes of one service are taken to differ. */
+const MAX_CLOCK_DIFFERENCE_MS = 15 * 60 * 1000;
+
+/**
+ * Checks that a removal which would end the backup was meant to: that its main factor did not become the last one by a
+ * removal that was made at the same time. A challenge that is older than that removal was asked for by a device that
+ * did not know of it; this holds also when the device repeats the request. A removal that lies far ahead was made by a
+ * clock that was wrong, and would otherwise keep the factor until then.
+ *
+ * @param seen the metadata when the request first read it.
+ * @throws ServiceError `conflicting_lock`.
+ */
+export function requireMeantAsLast(
+  seen: BackupMetadata,
+  { mainFactorRemovedAtMs }: BackupMetadata,
+  { challengedAtMs, nowMs }: { readonly challengedAtMs: number; readonly nowMs: number },
+): void {
+  const removedSince =
+    mainFactorRemovedAtMs !== undefined &&
+    mainFactorRemovedAtMs > challengedAtMs &&
+    mainFactorRemovedAtMs - nowMs <= MAX_CLOCK_DIFFERENCE_MS;
+  if (seen.factors.length > 1 || removedSince)
+    throw new ServiceError(
+      "conflicting_lock",
+      "Another main factor was removed at the same time: removing this one would now delete the backup",
+    );
+}
+
+function withoutKey(
+  keys: readonly EncryptionKey[],
+  key: EncryptionKey,
+  remaining: readonly MainFactor[],
+): EncryptionKey[] {
+  const sought = JSON.stringify(encryptionKeyOf(key));
+  const kept = keys.filter((candidate) => JSON.stringify(encryptionKeyOf(candidate)) !== sought);
+  if (kept.length === keys.length)
+    throw new ServiceError("encryption_key_not_found", "The backup has no such encryption key");
+  const orphan = remaining.find(({ kind }) => KEY_FOR_FACTOR[kind.kind] === key.kind);
+  if (orphan !== undefined && !kept.some(({ kind }) => kind === key.kind))
+    throw new ServiceError(
+      "factor_orphaned_from_encryption_key",
+      `A remaining ${orphan.kind.kind} factor needs the ${key.kind} key`,
+    );
+  return kept;
+}

@@ -1,0 +1,47 @@
+/** The view of a backup that its owner gets: no subject, issuer or full e-mail address, and no stored credential. */
+import type { EncryptionKey } from "../protocol/encryption-key.ts";
+import type { ExportedFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
+import type { BackupMetadata, Factor, MainFactor } from "./model.ts";
+
+/** The metadata as its owner sees it. */
+export function exportMetadata(metadata: BackupMetadata): Metadata {
+  return {
+    id: metadata.id,
+    keys: metadata.keys.map(encryptionKeyOf),
+    factors: metadata.factors.map(exportFactor),
+    syncFactors: metadata.syncFactors.map(exportFactor),
+    manifestHash: metadata.manifestHash,
+  };
+}
+
+/** A main factor as anybody may see it. */
+export function summarizeFactor({ kind }: MainFactor): FactorSummary {
+  return { kind: kind.kind, accountKind: kind.kind === "OIDC_ACCOUNT" ? kind.account.kind : null };
+}
+
+/** An encryption key with the members of its kind and no others. */
+export function encryptionKeyOf(key: EncryptionKey): EncryptionKey {
+  const { kind, encryptedKey } = key;
+  if (kind !== "TURNKEY") return { kind, encryptedKey };
+  const { turnkeyAccountId, turnkeyUserId, turnkeyPrivateKeyId } = key;
+  return { kind, encryptedKey, turnkeyAccountId, turnkeyUserId, turnkeyPrivateKeyId };
+}
+
+function exportFactor({ id, createdAt, kind }: Factor): ExportedFactor {
+  switch (kind.kind) {
+    case "PASSKEY": {
+      const { credentialId, registration, label } = kind;
+      return { id, createdAt, kind: { kind: kind.kind, credentialId, registration, label } };
+    }
+    case "OIDC_ACCOUNT": {
+      const account = { kind: kind.account.kind, maskedEmail: kind.account.maskedEmail };
+      return {
+        id,
+        createdAt,
+        kind: { kind: kind.kind, account, turnkeyProviderId: kind.turnkeyProviderId },
+      };
+    }
+    case "EC_KEYPAIR":
+      return { id, createdAt, kind: { kind: kind.kind, publicKey: kind.publicKey } };
+  }
+}

@@ -1,0 +1,160 @@
+/** The body of a request as it arrives. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { ServiceError } from "../../errors.ts";
+import { Arrival } from "../../limits/arrival.ts";
+import { type AdmittedBody, SMALL_BODY_BYTES } from "../../limits/upload-budget.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
+import { declaredLength } from "./declared-length.ts";
+
+/** Turns of the event loop after which a reading that has no result waits for the client. */
+const ARRIVAL_TURNS = 2;
+
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+
+/** Who sends a body, and what to do when it has to end. */
+export interface BodyOptions {
+  /** The client's, as far as limits are concerned. */
+  readonly address: string;
+  readonly clock: Pick<Clock, "elapsedMs">;
+  /** Answers the request with `error`, unless it has been answered. */
+  readonly end: (error: ServiceError) => void;
+}
+
+const bodies = new WeakMap<Request, RequestBody>();
+
+/** The body of a request: the same object at each call. */
+export function requestBodyOf(request: Request): RequestBody {
+  return bodies.get(request) ?? trackBody(request, { address: "", clock: systemClock, end: () => {} });
+}
+
+/** Makes what {@link requestBodyOf} returns. */
+export function trackBody(request: Request, options: BodyOptions): RequestBody {
+  const body = new RequestBody(request, options);
+  bodies.set(request, body);
+  return body;
+}
+
+/** Counts how the body arrives, and can read on to discard it once its request has been answered. */
+export class RequestBody implements AdmittedBody {
+  readonly address: string;
+  readonly arrival: Arrival;
+  readonly end: (error: ServiceError) => void;
+  /** Whether the time limit grows with what arrives. */
+  isUpload = false;
+  readonly #request: Request;
+  #reader: Reader | null = null;
+  #whole: Promise<ArrayBuffer> | null = null;
+  #hasBegun = false;
+  #isAwaited = false;
+  /** What the last reading had. Before the first one there may be any number. */
+  #lastBytes = Number.POSITIVE_INFINITY;
+  #isOver = false;
+  #isStopped = false;
+
+  constructor(request: Request, { address, clock, end }: BodyOptions) {
+    this.#request = request;
+    this.address = address;
+    this.arrival = new Arrival(clock);
+    this.end = end;
+  }
+
+  /** Whether all of it has been read. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Not of one whose client sends little at a time, or it could keep others out by that. */
+  get mayBeUnread(): boolean {
+    const isGoing = !this.#isOver && !this.#isStopped;
+    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BODY_BYTES;
+  }
+
+  /** Whether the declared length is small enough to buffer the body, which costs less than to read it as it arrives. */
+  get isSmall(): boolean {
+    const declared = declaredLength(this.#request.headers);
+    return declared !== null && declared <= SMALL_BODY_BYTES;
+  }
+
+  /**
+   * The next bytes; `null` at the end. Reads once in a turn of the event loop: what arrives in one turn comes together,
+   * so that a client which sends its body in chunks of a byte takes no longer than others.
+   *
+   * @throws ServiceError `invalid_payload` when the client breaks off, or after {@link stop}.
+   */
+  async read(): Promise<Uint8Array | null> {
+    this.#requireGoing();
+    const bytes = await this.#next();
+    this.#requireGoing();
+    return bytes;
+  }
+
+  /** Makes every {@link read} fail, running or later. {@link skip} reads the rest. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Reads and discards after {@link stop}: the number of bytes; `null` at the end. */
+  async skip(): Promise<number | null> {
+    return (await this.#next())?.length ?? null;
+  }
+
+  /** Ends the reading: the server discards what else arrives. */
+  async cancel(): Promise<void> {
+    this.#isStopped = true;
+    await this.#reader?.cancel().catch(() => {
+      // the client has gone: there is nothing left to cancel
+    });
+  }
+
+  async #next(): Promise<Uint8Array | null> {
+    if (this.#isOver) return null;
+    if (this.#hasBegun) await nextTurn();
+    let length = 0;
+    const reading = { isOver: false };
+    this.arrival.beginWait();
+    if (!this.isSmall) void this.#awaitClient(reading);
+    try {
+      const bytes = this.isSmall ? await this.#readAtOnce() : await this.#readOn();
+      length = bytes?.length ?? 0;
+      return bytes;
+    } catch (error) {
+      this.#isOver = true;
+      throw brokeOff(error);
+    } finally {
+      reading.isOver = true;
+      this.#lastBytes = length;
+      this.#isAwaited = false;
+      this.arrival.endWait(length);
+    }
+  }
+
+  async #awaitClient(reading: { readonly isOver: boolean }): Promise<void> {
+    for (let turn = 0; turn < ARRIVAL_TURNS; turn++) await nextTurn();
+    if (!reading.isOver) this.#isAwaited = true;
+  }
+
+  /** The server ends such a reading when the request is answered. */
+  async #readAtOnce(): Promise<Uint8Array> {
+    this.#hasBegun = true;
+    this.#whole ??= this.#request.arrayBuffer();
+    const bytes = new Uint8Array(await this.#whole);
+    this.#isOver = true;
+    return bytes;
+  }
+
+  async #readOn(): Promise<Uint8Array | null> {
+    this.#hasBegun = true;
+    this.#reader ??= (this.#request.body ?? new Blob().stream()).getReader();
+    const { value } = await this.#reader.read();
+    if (value === undefined) this.#isOver = true;
+    return value ?? null;
+  }
+
+  #requireGoing(): void {
+    if (this.#isStopped) throw brokeOff(new Error("the request has been answered"));
+  }
+}
+
+function brokeOff(cause: unknown): ServiceError {
+  return new ServiceError("invalid_payload", "The body broke off", { cause });
+}

@@ -1,0 +1,119 @@
+import { type TSchema, Type } from "@sinclair/typebox";
+import type { DocumentDecoration } from "elysia";
+import { type ErrorCode, isRetryable, statusOf } from "../../errors.ts";
+import { errorBody } from "../../protocol/error-body.ts";
+import type { WireOperation } from "../../protocol/operation.ts";
+import { upload } from "../../protocol/upload.ts";
+import { type ErrorResponseBody, SCHEMA_MISMATCH_STATUS } from "../response/error-response.ts";
+
+export interface OperationDoc {
+  readonly tag: Tag;
+  readonly summary: string;
+  readonly description: string;
+  /** What the handler itself may answer. What every route of its kind may answer is added. */
+  readonly errors: readonly ErrorCode[];
+}
+
+export const tags = [
+  { name: "Backups", description: "Create, recover, update and delete a backup." },
+  { name: "Factors", description: "Who may do what to a backup." },
+  { name: "Challenges", description: "What a factor has to solve in order to prove itself." },
+  { name: "Service", description: "For operators and load balancers." },
+  { name: "Development", description: "In development only." },
+] as const;
+type Tag = (typeof tags)[number]["name"];
+
+const ERRORS_OF_EVERY_ROUTE: readonly ErrorCode[] = [
+  "request_timeout",
+  "internal_server_error",
+  "service_unavailable",
+];
+const ERRORS_OF_BODY = {
+  json: ["invalid_payload", "content_too_large", "unsupported_media_type", "too_many_requests"],
+  none: ["invalid_payload"], // for a Host that is none
+  multipart: [
+    "multipart_error",
+    "missing_payload_field",
+    "invalid_payload",
+    "missing_backup_field",
+    "empty_backup_file",
+    "content_too_large",
+    "too_many_requests",
+  ],
+} as const satisfies Record<string, readonly ErrorCode[]>;
+
+const ATTESTATION_HEADER = {
+  in: "header" as const,
+  name: "attestation-token",
+  description:
+    "A JWS of the attestation gateway about this very request. Needed where the service enforces it.",
+  required: false,
+  schema: { type: "string" as const },
+};
+
+/** The entry of an operation in the API reference. */
+export function describeOperation(
+  { request, response, attested, isUpload }: WireOperation,
+  { tag, summary, description, errors }: OperationDoc,
+): DocumentDecoration {
+  const kind = request === null ? "none" : isUpload === true ? "multipart" : "json";
+  const codes = [...ERRORS_OF_BODY[kind], ...errors, ...ERRORS_OF_EVERY_ROUTE];
+  return {
+    tags: [tag],
+    summary,
+    description,
+    ...(attested === true ? { parameters: [ATTESTATION_HEADER] } : {}),
+    ...(request !== null && isUpload === true ? { requestBody: multipartBody(request) } : {}),
+    responses: {
+      ...(response === null
+        ? { 204: { description: "Done" } }
+        : { 200: { description: "Done", content: json(response) } }),
+      ...errorResponses(codes, kind === "json"),
+    },
+  };
+}
+
+function errorResponses(errors: readonly ErrorCode[], jsonBody: boolean) {
+  const byStatus = Map.groupBy(new Set(errors), statusOf);
+  if (jsonBody) byStatus.set(SCHEMA_MISMATCH_STATUS, ["invalid_payload"]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\``).join(", "),
+        content: json(errorSchema(status, codes)),
+      },
+    ]),
+  );
+}
+
+function errorSchema(status: number, codes: readonly ErrorCode[]): TSchema {
+  const [first = "internal_server_error"] = codes;
+  const allowRetry = isRetryable(status);
+  const example: ErrorResponseBody = {
+    allowRetry,
+    error: { code: first, message: "What is wrong, for a person to read" },
+  };
+  return errorBody(Type.Unsafe<ErrorCode>({ type: "string", enum: [...codes] }), { example });
+}
+
+function multipartBody(payload: TSchema) {
+  return {
+    required: true,
+    content: {
+      "multipart/form-data": {
+        schema: plain(upload(payload)),
+        encoding: { payload: { contentType: "application/json" } },
+      },
+    },
+  };
+}
+
+function json(schema: TSchema) {
+  return { "application/json": { schema: plain(schema) } };
+}
+
+/** A schema as the JSON it is, without the symbols that make it a type. */
+function plain(schema: TSchema): { description?: string } {
+  return JSON.parse(JSON.stringify(schema));
+}

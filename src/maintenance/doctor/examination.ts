@@ -1,0 +1,53 @@
+/** What one examination works with, and what it has counted so far. */
+import type { Clock, Random } from "../../runtime/clock.ts";
+import type { BlobStore, RecordStore, Restore } from "../../storage/contract.ts";
+import type { RemovableKind } from "./findings.ts";
+
+export interface ExaminationOptions {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether to read every current ciphertext and check its hash. */
+  readonly drill: boolean;
+  /** Whether to repair what can safely be repaired. */
+  readonly repair: boolean;
+  /** Which blobs that are otherwise left to the operator a repair deletes. */
+  readonly remove: ReadonlySet<RemovableKind>;
+  /** When the records were restored from an older copy. */
+  readonly restores: readonly Restore[];
+  /** Waits for longer than any request lives. Called before ciphertexts are deleted. */
+  rest(): Promise<void>;
+}
+
+export interface Examination extends ExaminationOptions {
+  /** Grows while the examination runs. */
+  readonly counts: Counts;
+}
+
+/** How much was examined. */
+export interface Counts {
+  indexRows: number;
+  backups: number;
+  /** Ciphertexts in the blob store, current or not. */
+  blobs: number;
+  /** Ciphertexts that were read in full, and their bytes. */
+  drilledBlobs: number;
+  drilledBytes: number;
+  /** Backups that changed too often to be seen standing still; nothing is said about them. */
+  busyBackups: number;
+  /** Rows past their expiry. The service collects them from time to time, so that they are no finding. */
+  expiredRows: number;
+}
+
+export function newCounts(): Counts {
+  return {
+    indexRows: 0,
+    backups: 0,
+    blobs: 0,
+    drilledBlobs: 0,
+    drilledBytes: 0,
+    busyBackups: 0,
+    expiredRows: 0,
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * Checks that what is stored fits together, and repairs what can safely be repaired. Made to run beside the service: a
+ * finding counts only if the record's revision did not change around it, and every repair of records is a commit at that
+ * revision, so that a late one changes nothing.
+ *
+ * However many backups there are, memory holds the few items being examined and what the scan for unreferenced blobs
+ * needs (maintenance/unreferenced-blobs.ts). What is found is handed out at once and not kept.
+ */
+import { concurrently } from "../concurrently.ts";
+import { RecordsSeen } from "../unreferenced-blobs.ts";
+import { type Examination, newCounts } from "./examination.ts";
+import type { Finding } from "./findings.ts";
+import { examineIndexRow } from "./index-rows.ts";
+import { examineRecord } from "./records.ts";
+import { unreferencedBlobs } from "./unreferenced-blobs.ts";
+
+/** How many index rows or records are examined at once; each waits for the stores most of the time. */
+const WIDTH = 16;
+/** Up to so many index rows are released without asking whether the index belongs to these records. */
+const FEW_ROWS = 10;
+
+const TOO_MANY_ROWS = "most index rows are like this one: the records may be those of another installation";
+
+/**
+ * Looks at everything that is stored. Index rows come first, since a row that is released may be what a backup that
+ * lists the factor waits for.
+ *
+ * @throws StorageUnavailable when a store does not answer.
+ */
+export async function* examine(examination: Examination): AsyncGenerator<Finding> {
+  const { records, random, repair, counts } = examination;
+
+  if (repair && !(await indexBelongsToRecords(examination)))
+    for await (const found of indexRows({ ...examination, repair: false }))
+      yield { ...found, remedy: null, detail: TOO_MANY_ROWS };
+  else yield* indexRows(examination);
+
+  const seen = new RecordsSeen(random);
+  let blobsAreComplete = true;
+  const ofRecords = concurrently(records.list(), WIDTH, (record) => {
+    counts.backups += 1;
+    seen.add(record);
+    return examineRecord(examination, record.backupId);
+  });
+  for await (const found of ofRecords) {
+    if (found.kind === "blob-missing") blobsAreComplete = false;
+    yield found;
+  }
+
+  yield* unreferencedBlobs(examination, { seen, blobsAreComplete });
+  counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
+}
+
+function indexRows(examination: Examination): AsyncGenerator<Finding> {
+  return concurrently(examination.records.listFactors(), WIDTH, (entry) => {
+    examination.counts.indexRows += 1;
+    return examineIndexRow(examination, entry);
+  });
+}
+
+/** With the tables of another installation every row looks like one to release. Then none is. */
+async function indexBelongsToRecords(examination: Examination): Promise<boolean> {
+  const counts = newCounts();
+  let wrong = 0;
+  for await (const _found of indexRows({ ...examination, repair: false, counts })) wrong += 1;
+  return wrong <= FEW_ROWS || wrong * 2 <= counts.indexRows;
+}

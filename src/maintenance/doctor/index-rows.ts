@@ -1,0 +1,45 @@
+import { allFactorRefs } from "../../backups/model.ts";
+import type { FactorRef, RecordStore } from "../../storage/contract.ts";
+import { type Diagnosis, diagnose, HEALTHY } from "./diagnosis.ts";
+import type { Examination } from "./examination.ts";
+import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
+import type { RecordState } from "./record-state.ts";
+
+/** Checks that an index row leads to a backup that lists its factor. */
+export function examineIndexRow(
+  examination: Examination,
+  { factor, backupId }: { readonly factor: FactorRef; readonly backupId: string },
+): Promise<readonly Finding[]> {
+  const { records } = examination;
+  return diagnose(examination, backupId, (state) => inspectRow(records, factor, backupId, state));
+}
+
+async function inspectRow(
+  records: RecordStore,
+  factor: FactorRef,
+  backupId: string,
+  state: RecordState,
+): Promise<Diagnosis> {
+  if (state.kind === "doubtful" || listsStored(records, state, factor)) return HEALTHY;
+  // the listing may be of a time when this was otherwise
+  if ((await records.locate(factor, [])).backupId !== backupId) return HEALTHY;
+  const kind: FindingKind = state.kind === "absent" ? "row-without-backup" : "row-without-factor";
+  return {
+    findings: [finding(kind, { backupId, factor: shownFactor(factor) })],
+    repair:
+      state.kind === "absent"
+        ? { backupId, expect: "absent", next: null, release: [factor] }
+        : { backupId, expect: { revision: state.revision }, next: state.record, release: [factor] },
+  };
+}
+
+/** Compares the spellings that the store has: of some keys it has only a hash. */
+function listsStored(records: RecordStore, state: RecordState, factor: FactorRef): boolean {
+  return (
+    state.kind === "sound" &&
+    allFactorRefs(state.metadata).some((listed) => {
+      const { scope, key } = records.asStored(listed);
+      return scope === factor.scope && key === factor.key;
+    })
+  );
+}

@@ -1,0 +1,49 @@
+/** The record of a backup as far as it can be relied upon. */
+import { type BackupMetadata, readMetadata } from "../../backups/model.ts";
+import type { RecordStore, StoredRecord } from "../../storage/contract.ts";
+import { type Finding, finding } from "./findings.ts";
+
+export type RecordState =
+  | { readonly kind: "absent"; readonly revision: null }
+  /** Its metadata says nothing reliable. `record` is `null` where not even that could be read. */
+  | {
+      readonly kind: "doubtful";
+      readonly revision: string | null;
+      readonly record: StoredRecord | null;
+      readonly reason: Finding;
+    }
+  | {
+      readonly kind: "sound";
+      readonly revision: string;
+      readonly record: StoredRecord;
+      readonly metadata: BackupMetadata;
+    };
+
+/**
+ * Reads the record of a backup; strongly consistent.
+ *
+ * @throws StorageUnavailable when the store does not answer.
+ */
+export async function readState(records: RecordStore, backupId: string): Promise<RecordState> {
+  let record: StoredRecord | null;
+  try {
+    record = await records.read(backupId);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error; // only the text of the metadata is parsed
+    return doubtful(null, finding("metadata-unreadable", { backupId, detail: "it is not JSON" }));
+  }
+  if (record === null) return { kind: "absent", revision: null };
+  try {
+    const metadata = readMetadata(record.metadata);
+    if (metadata.id === backupId) return { kind: "sound", revision: record.revision, record, metadata };
+    const detail = `its id is ${metadata.id}`;
+    return doubtful(record, finding("metadata-of-another-backup", { backupId, detail }));
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return doubtful(record, finding("metadata-unreadable", { backupId, detail }));
+  }
+}
+
+function doubtful(record: StoredRecord | null, reason: Finding): RecordState {
+  return { kind: "doubtful", revision: record?.revision ?? null, record, reason };
+}

@@ -1,0 +1,83 @@
+import {
+  keepUnreferenced,
+  type Origin,
+  originsOf,
+  type RecordsSeen,
+  type Suspect,
+  suspectBlobs,
+} from "../unreferenced-blobs.ts";
+import type { Examination } from "./examination.ts";
+import { type Finding, type FindingKind, finding, REMEDIES } from "./findings.ts";
+
+/** How many suspects are held at once. Each batch costs one more pass over the records. */
+const BATCH = 100_000;
+
+const KINDS = {
+  leftover: "blob-unreferenced",
+  "of-unknown-backup": "blob-of-unknown-backup",
+  "newer-than-records": "blob-newer-than-records",
+} as const satisfies Record<Origin, FindingKind>;
+
+const TOO_MANY = "there are more of them than backups: the records may be those of another installation";
+const INCOMPLETE =
+  "other blobs are missing: records and blobs may be of different times, and this one be needed";
+
+/**
+ * Finds blobs that no record refers to, and deletes them if the examination repairs: those of operations that did not
+ * end, and of other origins what the operator names.
+ *
+ * How old a blob is depends on two clocks, of the store and of this machine. So nothing is deleted that has not been seen
+ * unreferenced again after a rest.
+ *
+ * None is deleted where records and blobs do not seem to belong together. They are what could still be rescued then.
+ */
+export async function* unreferencedBlobs(
+  examination: Examination,
+  { seen, blobsAreComplete }: { readonly seen: RecordsSeen; readonly blobsAreComplete: boolean },
+): AsyncGenerator<Finding> {
+  const { records, blobs, repair, remove, restores, counts, rest } = examination;
+  const countBlob = () => {
+    counts.blobs += 1;
+  };
+  let leftovers = 0;
+  for await (const suspects of batches(suspectBlobs(examination, seen, countBlob))) {
+    const originOf = await originsOf(records, suspects, { seen, restores });
+    if (repair && blobsAreComplete && suspects.size > 0) {
+      await rest();
+      await keepUnreferenced(records, suspects);
+    }
+    for (const suspect of suspects.values()) if (originOf(suspect) === "leftover") leftovers += 1;
+    for (const suspect of suspects.values()) {
+      const kind = KINDS[originOf(suspect)];
+      const isNamed = kind !== "blob-unreferenced" && remove.has(kind);
+      const remedy = isNamed ? REMEDIES["blob-unreferenced"] : REMEDIES[kind];
+      const objection =
+        remedy === null ? null : objectionTo(kind, leftovers, counts.backups, blobsAreComplete);
+      const about = { backupId: suspect.backupId, blobKey: suspect.key, detail: objection };
+      const repaired = repair && remedy !== null && objection === null;
+      if (repaired) await blobs.delete(suspect.key);
+      yield { ...finding(kind, about), remedy: objection === null ? remedy : null, repaired };
+    }
+  }
+}
+
+function objectionTo(
+  kind: FindingKind,
+  leftovers: number,
+  backups: number,
+  blobsAreComplete: boolean,
+): string | null {
+  if (kind === "blob-unreferenced" && leftovers > backups) return TOO_MANY;
+  return blobsAreComplete ? null : INCOMPLETE;
+}
+
+async function* batches(suspects: AsyncIterable<Suspect>): AsyncGenerator<Map<string, Suspect>> {
+  let batch = new Map<string, Suspect>();
+  for await (const suspect of suspects) {
+    batch.set(suspect.key, suspect);
+    if (batch.size < BATCH) continue;
+    yield batch;
+    batch = new Map();
+  }
+  if (batch.size > 0) yield batch;
+}

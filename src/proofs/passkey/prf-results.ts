@@ -1,0 +1,45 @@
+/**
+ * The outputs of the PRF extension are the user's secret (WebAuthn L3 §10.1.4), and so are those of `hmac-secret`, on
+ * which it is built (CTAP 2.2 §12.7). They must never reach a server.
+ */
+import { ServiceError } from "../../errors.ts";
+import { isObject } from "./is-object.ts";
+
+/**
+ * Refuses a WebAuthn response with such a secret in the extension results, where clients put them: beside `response`,
+ * or in it. What holds no value, as `null` or `{ first: null }`, is no secret: some client libraries write every member.
+ *
+ * @throws ServiceError `webauthn_prf_results_not_allowed`.
+ */
+export function refusePrfResults(credential: unknown): void {
+  if (!isObject(credential)) return;
+  for (const holder of [credential, credential.response])
+    if (isObject(holder) && hasSecret(holder.clientExtensionResults))
+      throw new ServiceError(
+        "webauthn_prf_results_not_allowed",
+        "PRF results must never leave the device; remove them from clientExtensionResults",
+      );
+}
+
+function hasSecret(results: unknown): boolean {
+  if (!isObject(results)) return false;
+  return Object.entries(results).some(([name, value]) => {
+    if (/^prf$/i.test(name)) return isPrfSecret(value);
+    if (name === "hmacGetSecret") return hasValue(value);
+    // `hmacCreateSecret: true` and the like only say that the extension is there
+    return /^hmac-?(create-?|get-?)?secret/i.test(name) && typeof value !== "boolean" && hasValue(value);
+  });
+}
+
+/** In the standard's form, or as native APIs have it: the secrets themselves, or an object of them without `results`. */
+function isPrfSecret(value: unknown): boolean {
+  if (!isObject(value)) return typeof value === "string";
+  return Array.isArray(value)
+    ? hasValue(value)
+    : [value.results, value.first, value.second].some((member) => hasValue(member));
+}
+
+/** Whether anything is in the place of a secret but `null`, or an object whose members are all `null`. */
+function hasValue(value: unknown): boolean {
+  return isObject(value) ? Object.values(value).some((member) => member !== null) : value != null;
+}

@@ -1,0 +1,42 @@
+/** The rule about signature counters (WebAuthn L3 §6.1.1), for proofs and for the commits that keep a counter. */
+import { type ErrorCode, ServiceError } from "../../errors.ts";
+import type { StoredCredential } from "./stored-credential.ts";
+
+/** What a passkey has shown with a genuine signature. */
+export interface ShownCounter {
+  readonly counter: number;
+  /** Whether the passkey may be synchronised to other devices, as it says now (WebAuthn L3 §6.1.3). */
+  readonly backupEligible: boolean;
+}
+
+/**
+ * A genuine signature whose counter is not above the stored one: a copy of the authenticator, or a replay. Only the
+ * record of used challenges distinguishes the two.
+ */
+export class CounterRegression extends ServiceError {
+  constructor(code: ErrorCode) {
+    super(code, "The signature counter of the passkey did not grow");
+    this.name = "CounterRegression";
+  }
+}
+
+/** Whether a counter did not grow though it counts. Authenticators that do not count send and keep 0. */
+export function isCounterRegression(stored: Pick<StoredCredential, "counter">, shown: ShownCounter): boolean {
+  return stored.counter > 0 && shown.counter <= stored.counter;
+}
+
+/**
+ * Refuses a counter that did not grow, unless the passkey may be on several devices. Each device counts by itself, so a
+ * lower counter is no sign of a copy there, and refusing it would lose the backup. The flag of the assertion itself is
+ * enough: a copy that can sign the flag can also sign a higher counter.
+ *
+ * @throws CounterRegression with `code`.
+ */
+export function requireCounterGrowth(
+  code: ErrorCode,
+  stored: Pick<StoredCredential, "counter" | "deviceType">,
+  shown: ShownCounter,
+): void {
+  if (stored.deviceType === "multiDevice" || shown.backupEligible) return;
+  if (isCounterRegression(stored, shown)) throw new CounterRegression(code);
+}

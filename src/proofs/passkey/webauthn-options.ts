@@ -1,0 +1,107 @@
+/** Makes the options that a device's WebAuthn API takes. */
+
+import type { WebAuthnConfig } from "../../config/webauthn.ts";
+import { encodeBase64Url } from "../../crypto/encoding.ts";
+import { ServiceError } from "../../errors.ts";
+import type { CreationOptions, Platform, RequestOptions } from "../../protocol/webauthn.ts";
+import type { Random } from "../../runtime/clock.ts";
+import { CHALLENGE_BYTES } from "../challenge-tokens.ts";
+
+const TIMEOUT_MS = 300_000;
+const USER_ID_BYTES = 16;
+
+/** The algorithms a passkey may have, preferred first (COSE numbers, RFC 9053 §2.1 and RFC 8812 §2). */
+const ES256 = -7;
+const RS256 = -257;
+
+/** Options for the device, and the challenge in them for the token that goes along. */
+export interface IssuedOptions<T> {
+  readonly options: T;
+  /** 32 bytes. */
+  readonly challenge: Uint8Array;
+}
+
+export interface NewPasskey {
+  /** `ANDROID` asks for a passkey that the device itself keeps and lists; `IOS` leaves that to the system. */
+  readonly platform: Platform;
+  readonly name: string;
+  readonly displayName: string;
+}
+
+/**
+ * Options to make a passkey. There is no `prf` extension: the client adds it, and keeps its result.
+ *
+ * @throws ServiceError `webauthn_error` when the name or the display name is empty.
+ */
+export function creationOptions(
+  { rpId, rpName }: WebAuthnConfig,
+  random: Random,
+  { platform, name, displayName }: NewPasskey,
+): IssuedOptions<CreationOptions> {
+  if (name === "" || displayName === "")
+    throw new ServiceError("webauthn_error", "A passkey needs a name and a display name");
+  const challenge = random.bytes(CHALLENGE_BYTES);
+  const extensions = { uvm: true, credProps: true };
+  const publicKey = {
+    rp: { name: rpName, id: rpId },
+    user: { id: encodeBase64Url(random.bytes(USER_ID_BYTES)), name, displayName },
+    challenge: encodeBase64Url(challenge),
+    pubKeyCredParams: [ES256, RS256].map((alg) => ({ type: "public-key" as const, alg })),
+    timeout: TIMEOUT_MS,
+    attestation: "none" as const,
+  };
+  if (platform === "IOS")
+    return {
+      challenge,
+      options: {
+        publicKey: {
+          ...publicKey,
+          authenticatorSelection: {
+            residentKey: "discouraged",
+            requireResidentKey: false,
+            userVerification: "required",
+          },
+          extensions: {
+            credentialProtectionPolicy: "userVerificationRequired",
+            enforceCredentialProtectionPolicy: false,
+            ...extensions,
+          },
+        },
+      },
+    };
+  return {
+    challenge,
+    options: {
+      publicKey: {
+        ...publicKey,
+        authenticatorSelection: {
+          authenticatorAttachment: "platform",
+          residentKey: "required",
+          requireResidentKey: true,
+          userVerification: "required",
+        },
+        hints: ["client-device"],
+        extensions,
+      },
+    },
+  };
+}
+
+/** Options to use any passkey of this relying party that the device can offer. */
+export function requestOptions({ rpId }: WebAuthnConfig, random: Random): IssuedOptions<RequestOptions> {
+  const challenge = random.bytes(CHALLENGE_BYTES);
+  return {
+    challenge,
+    options: {
+      publicKey: {
+        challenge: encodeBase64Url(challenge),
+        timeout: TIMEOUT_MS,
+        rpId,
+        allowCredentials: [],
+        userVerification: "required",
+        extensions: { uvm: true },
+      },
+      mediation: "conditional",
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { encodeBase64 } from "../../crypto/encoding.ts";
+import { ServiceError } from "../../errors.ts";
+import type { Clock } from "../../runtime/clock.ts";
+
+const ACTIVITY_TYPE = "ACTIVITY_TYPE_CREATE_API_KEYS_V2";
+const MAX_AGE_MS = 5 * 60 * 1000;
+
+const Activity = TypeCompiler.Compile(
+  Type.Object({
+    type: Type.Optional(Type.Unknown()),
+    organizationId: Type.Optional(Type.Unknown()),
+    timestampMs: Type.Optional(Type.Unknown()),
+    metadata: Type.Optional(Type.Unknown()),
+  }),
+);
+const ActivityMetadata = TypeCompiler.Compile(Type.Object({ challenge: Type.String() }));
+
+/** What an activity must say to count as the solution of one of our challenges. */
+export interface ExpectedActivity {
+  readonly challenge: Uint8Array;
+  /** The organisation of the backup's TURNKEY key; `null` when the backup has none. */
+  readonly turnkeyAccountId: string | null;
+}
+
+/**
+ * Checks what a Turnkey activity says. Its signature covers all of it.
+ *
+ * @param activity the JSON text of the activity.
+ * @throws ServiceError `turnkey_activity_error` when it is of another organisation or type, or older than five minutes;
+ *   `invalid_turnkey_activity` when it carries no challenge; `invalid_challenge` when that is not ours.
+ */
+export function requireActivity(activity: string, expected: ExpectedActivity, clock: Clock): void {
+  const { organizationId, type, timestampMs, metadata } = parsedActivity(activity);
+  const { challenge, turnkeyAccountId } = expected;
+  if (turnkeyAccountId !== null && organizationId !== turnkeyAccountId)
+    throw turnkeyError("it is of another organisation than the backup's Turnkey key");
+  if (type !== ACTIVITY_TYPE) throw turnkeyError(`its type is not ${ACTIVITY_TYPE}`);
+  requireRecent(timestampMs, clock.nowMs());
+  if (!ActivityMetadata.Check(metadata))
+    throw new ServiceError("invalid_turnkey_activity", "The Turnkey activity has no metadata.challenge");
+  if (metadata.challenge !== encodeBase64(challenge))
+    throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");
+}
+
+/** A `turnkey_activity_error` that says why; each check has words of its own. */
+export function turnkeyError(reason: string, cause?: unknown): ServiceError {
+  return new ServiceError("turnkey_activity_error", `The Turnkey activity was not accepted: ${reason}`, {
+    cause,
+  });
+}
+
+function parsedActivity(activity: string) {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(activity);
+  } catch (error) {
+    throw turnkeyError("it is not JSON", error);
+  }
+  if (!Activity.Check(parsed)) throw turnkeyError("it is not an object");
+  return parsed;
+}
+
+/** A device's clock may be ahead. That prolongs nothing: the challenge is good for 15 minutes, and once. */
+function requireRecent(timestampMs: unknown, nowMs: number): void {
+  if (typeof timestampMs !== "string" || !/^[0-9]{1,15}$/.test(timestampMs))
+    throw turnkeyError("its timestampMs is not a decimal string");
+  const ageMs = nowMs - Number(timestampMs);
+  if (ageMs > MAX_AGE_MS) throw turnkeyError("it is older than 5 minutes");
+}

@@ -1,0 +1,227 @@
+/**
+ * Copies a data folder while a service works on it: to a state that it had at one moment, with every ciphertext that
+ * this state needs.
+ *
+ * Ciphertexts never change, but each is deleted soon after the commit that replaces it. Copied first, they lack what
+ * the database refers to a moment later; copied last, some of those it referred to are gone. So most are copied first,
+ * which takes long. Then, in a snapshot of the database, the few that came since are opened: an open file can be read
+ * after it was deleted. If all could be opened, the snapshot is written down; if one was gone already, the next
+ * snapshot is tried, and after some attempts the service's writes wait for the milliseconds in which the files are
+ * opened. Then none can be deleted, so that the copy comes to an end under any load.
+ *
+ * In the copy, too, ciphertexts come before the database that refers to them and go after it, so that an interrupted
+ * copy leaves the earlier one whole.
+ */
+import { Database } from "bun:sqlite";
+import { randomUUID } from "node:crypto";
+import { chmod, copyFile, type FileHandle, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { syncDirectory } from "../../../runtime/folders.ts";
+import { requireOwnLog } from "../foreign-log.ts";
+import { installationIdAt, writeInstallationId } from "../installation-file.ts";
+import { BLOBS, DATABASE } from "../layout.ts";
+import { markAsCopy } from "../marks.ts";
+import { migrate } from "../migrations.ts";
+import { type BlobCopier, openBlobCopier } from "./blobs.ts";
+import { MARK } from "./mark.ts";
+import { type Need, RecordsCopier, type Snapshot } from "./records.ts";
+import { prepareTarget } from "./target.ts";
+
+/** How many ciphertexts are copied at once. */
+const WIDTH = 8;
+/** How many ciphertexts are opened for one snapshot; if there are more they are copied, and another one is tried. */
+const MAX_OPEN = 200;
+const FREE_ATTEMPTS = 5;
+/** One for each hex digit that a key can begin with. */
+const SHARES = 16;
+
+export interface CopyOptions {
+  /** The data folder; a service may be running on it. */
+  readonly source: string;
+  readonly target: string;
+  /** Called after each ciphertext. */
+  readonly onProgress?: (progress: CopyProgress) => void;
+  /** Whether to verify every ciphertext that an earlier copy brought. Otherwise each run verifies one of 16 shares. */
+  readonly verifyAll?: boolean;
+  /** How many snapshots are tried before the service's writes are held up. 5 by default. */
+  readonly freeAttempts?: number;
+}
+
+export interface CopyProgress {
+  readonly copiedBlobs: number;
+  readonly copiedBytes: number;
+  /** Those that an earlier copy had brought already. */
+  readonly presentBlobs: number;
+  /** How many of those were read and their hash compared. */
+  readonly verifiedBlobs: number;
+}
+
+export interface CopyResult extends CopyProgress {
+  /** Ciphertexts that an earlier copy had brought and that were damaged since. They are among the copied ones. */
+  readonly mended: readonly string[];
+  readonly prunedBlobs: number;
+  /** Ciphertexts that the source has lost, or that are damaged there. The backups are in the copy without them. */
+  readonly lost: readonly (Need & { readonly reason: string })[];
+}
+
+/**
+ * Makes a copy, or brings an earlier one up to date. When this returns it is durable.
+ *
+ * @throws CopyRefused when the target is no place for a copy; ForeignLog.
+ */
+export async function copyData(options: CopyOptions): Promise<CopyResult> {
+  const { source, target } = options;
+  await requireOwnLog(source);
+  await using folder = await prepareTarget(source, target);
+  for (const name of await readdir(target))
+    if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
+  const { nextShare } = folder;
+  const isVerified = options.verifyAll ? () => true : (key: string) => shareOf(key) === nextShare;
+  const blobs = await openBlobCopier(source, target, isVerified);
+  const partial = join(target, `${DATABASE}.${randomUUID()}`);
+  try {
+    const { takenAtMs, ...result } = await copyState(options, partial, blobs);
+    await blobs.sync();
+    await copyOtherFiles(source, target);
+    mark(partial, takenAtMs, (nextShare + 1) % SHARES);
+    await sync(partial);
+    folder.requireUntouched();
+    await rename(partial, join(target, DATABASE));
+    await syncDirectory(target);
+    // last: blobs with a mark beside records without one could not be started on
+    await copyInstallationId(join(source, BLOBS), join(target, BLOBS));
+    return { ...result, prunedBlobs: await prune(join(target, DATABASE), blobs) };
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+async function copyState(
+  { source, onProgress, freeAttempts = FREE_ATTEMPTS }: CopyOptions,
+  partial: string,
+  blobs: BlobCopier,
+) {
+  using records = new RecordsCopier(join(source, DATABASE), partial);
+  const progress = { copiedBlobs: 0, copiedBytes: 0, presentBlobs: 0, verifiedBlobs: 0 };
+  const mended: string[] = [];
+
+  async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
+    const { key, size } = need.blob;
+    const { outcome, wasVerified, wasDamaged } = await blobs.copy(need.blob, opened);
+    if (outcome === "damaged") records.giveUp(key, "damaged");
+    // It is deleted after its backup ceased to need it, or it is lost.
+    if (outcome === "vanished" && records.isNeeded(need)) records.giveUp(key, "missing");
+    if (outcome === "present" || outcome === "copied") records.settle(key);
+    if (outcome === "present") progress.presentBlobs += 1;
+    if (wasVerified) progress.verifiedBlobs += 1;
+    if (wasDamaged && outcome === "copied") mended.push(key);
+    if (outcome === "copied") {
+      progress.copiedBlobs += 1;
+      progress.copiedBytes += size;
+    }
+    onProgress?.(progress);
+  }
+
+  async function copyAll(needs: readonly Need[]): Promise<void> {
+    for (let start = 0; start < needs.length; start += WIDTH)
+      await Promise.all(needs.slice(start, start + WIDTH).map((need) => copyOne(need)));
+  }
+
+  for (const page of records.needs()) await copyAll(page);
+  for (let attempt = 0; ; attempt++) {
+    const { needs, opened } = await records.snapshot((snapshot) =>
+      takeIfComplete(records, snapshot, blobs, attempt >= freeAttempts),
+    );
+    if (opened === null) {
+      await copyAll(needs);
+      continue;
+    }
+    for (const [index, need] of needs.entries()) await copyOne(need, opened[index]);
+    break;
+  }
+  return { ...progress, mended, lost: records.lost(), takenAtMs: records.takenAtMs };
+}
+
+/** Writes a snapshot down if every ciphertext that it needs can be had; `opened` is `null` if not. */
+async function takeIfComplete(
+  records: RecordsCopier,
+  snapshot: Snapshot,
+  blobs: BlobCopier,
+  holdingWrites: boolean,
+): Promise<{ readonly needs: readonly Need[]; readonly opened: readonly FileHandle[] | null }> {
+  const held = holdingWrites ? records.holdWrites() : null;
+  let needs: readonly Need[];
+  let opened: readonly FileHandle[] | null;
+  try {
+    needs = snapshot.unsettled(MAX_OPEN);
+    opened = needs.length > MAX_OPEN ? null : await openAll(needs, blobs);
+  } finally {
+    held?.[Symbol.dispose]();
+  }
+  if (opened !== null) snapshot.take();
+  return { needs, opened };
+}
+
+/** `null`, and nothing stays open, when one is gone. */
+async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<readonly FileHandle[] | null> {
+  const files = await Promise.all(needs.map(({ blob }) => blobs.open(blob)));
+  const opened = files.filter((file) => file !== null);
+  if (opened.length === files.length) return opened;
+  await Promise.all(opened.map((file) => file.close()));
+  return null;
+}
+
+/** The share of a ciphertext: keys are random, so that shares are about equal. */
+function shareOf(key: string): number {
+  return Number.parseInt(key.slice(0, 1), SHARES);
+}
+
+async function copyInstallationId(from: string, to: string): Promise<void> {
+  const id = await installationIdAt(from);
+  if (id !== null) await writeInstallationId(to, id, join(to, "tmp", randomUUID()));
+}
+
+/** Marks a new copy as one. The service may be of an earlier version than this, and not know the marks. */
+function mark(path: string, takenAtMs: number, nextShare: number): void {
+  const database = new Database(path, { readwrite: true });
+  try {
+    database.run("PRAGMA synchronous = OFF"); // the file is synced as a whole
+    migrate(database);
+    markAsCopy(database, takenAtMs, nextShare);
+  } finally {
+    database.close();
+  }
+}
+
+/** Whatever else the service keeps in its folder, such as a generated challenge token key. */
+async function copyOtherFiles(source: string, target: string): Promise<void> {
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.startsWith(DATABASE) || entry.name === MARK) continue;
+    const partial = join(target, `${DATABASE}.${randomUUID()}`); // a name that the next copy cleans up
+    await copyFile(join(source, entry.name), partial);
+    await chmod(partial, 0o600);
+    await sync(partial);
+    await rename(partial, join(target, entry.name));
+  }
+}
+
+async function prune(database: string, blobs: BlobCopier): Promise<number> {
+  const records = new Database(database, { readonly: true });
+  try {
+    records.run("CREATE TEMP TABLE needed (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
+    records.run("INSERT OR IGNORE INTO needed SELECT blob_key FROM backups");
+    const needed = records.query("SELECT 1 FROM needed WHERE key = ?");
+    return await blobs.prune((key) => needed.get(key) !== null);
+  } finally {
+    records.close();
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

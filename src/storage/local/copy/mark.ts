@@ -1,0 +1,107 @@
+/**
+ * The file that marks a folder as a copy of a data folder, from before its first blob on. Only a folder with the mark is
+ * brought up to date by `backup-data`, which deletes what the source does not have. A service takes the mark away before
+ * it serves, so that what it stores is not deleted by the next copy.
+ *
+ * The database of a copy has a mark of its own (marks.ts): it says of which moment the copy is, and is there too when
+ * only the database is restored.
+ */
+import { Database } from "bun:sqlite";
+import { readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as after } from "node:timers/promises";
+import { syncDirectory } from "../../../runtime/folders.ts";
+import { errorCode, orNullIfMissing } from "../../../runtime/system-errors.ts";
+import { DATABASE } from "../layout.ts";
+import { isBusy } from "../outage.ts";
+
+export const MARK = ".backup-data";
+
+/** What `backup-data` leaves when it is interrupted while it writes a file under another name first. */
+const PARTIAL = /^records\.sqlite\.[0-9a-f-]{36}$/;
+const BUSY_PAUSE_MS = 20;
+
+/** A copy that no service can be started on; the message says why. */
+class CopyUnusable extends Error {
+  readonly code = "COPY_UNUSABLE";
+
+  constructor(message: string) {
+    super(message);
+    this.name = "CopyUnusable";
+  }
+}
+
+export interface HeldMark extends AsyncDisposable {
+  /** Removes the mark, durably. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Keeps `backup-data` from a folder that is marked as a copy, until the result is disposed of; `null` when it is none.
+ *
+ * @param waitMs for how long to wait for another process, which may be one of the same service that starts too.
+ * @throws CopyUnusable while a copy is being made there, and when the first one was never completed.
+ */
+export async function holdCopyMark(dataDir: string, waitMs: number): Promise<HeldMark | null> {
+  const path = join(dataDir, MARK);
+  const startedMs = performance.now();
+  let lock = await lockMark(path);
+  while (lock === "busy" && performance.now() - startedMs < waitMs) {
+    await after(BUSY_PAUSE_MS);
+    lock = await lockMark(path);
+  }
+  if (lock === "missing") return null;
+  if (lock === "busy")
+    throw new CopyUnusable(`a copy is being made in ${dataDir}: wait for its end, then start the service`);
+  try {
+    const names = await readdir(dataDir);
+    if (!names.includes(DATABASE))
+      throw new CopyUnusable(
+        `the copy in ${dataDir} was interrupted before it was complete: run backup-data again, or use another copy`,
+      );
+    for (const name of names) if (PARTIAL.test(name)) await unlink(join(dataDir, name));
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return {
+    async remove() {
+      await unlink(path);
+      await syncDirectory(dataDir);
+    },
+    [Symbol.asyncDispose]: async () => lock.close(),
+  };
+}
+
+/**
+ * Locks the mark with SQLite's lock on an empty database: unlike a file that is made and removed it ends with its
+ * process. `busy` when another process has it; `missing` when there is no mark, unless it is to be created.
+ */
+export async function lockMark(path: string, create = false): Promise<Database | "busy" | "missing"> {
+  if (!create && !(await isThere(path))) return "missing";
+  const lock = openMark(path, create);
+  if (lock === null) return "missing";
+  try {
+    lock.run("BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    if (isBusy(error)) return "busy";
+    throw error;
+  }
+  if (await isThere(path)) return lock;
+  lock.close(); // a service has removed it meanwhile
+  return "missing";
+}
+
+function openMark(path: string, create: boolean): Database | null {
+  try {
+    return new Database(path, { create, readwrite: true });
+  } catch (error) {
+    if (errorCode(error) === "SQLITE_CANTOPEN") return null; // removed just now
+    throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await orNullIfMissing(stat(path))) !== null;
+}

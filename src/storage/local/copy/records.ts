@@ -1,0 +1,149 @@
+/** Copies the database of a live data folder, together with a hold on the ciphertexts that the copied state needs. */
+import { Database } from "bun:sqlite";
+import { closeSync, openSync } from "node:fs";
+import type { BlobRef } from "../../contract.ts";
+
+const BUSY_TIMEOUT_MS = 10_000;
+const PAGE = 500;
+
+/** Which ciphertext a backup needs. */
+export interface Need {
+  readonly backupId: string;
+  readonly blob: BlobRef;
+}
+
+/** The state of the source at one moment, for as long as it is open. */
+export interface Snapshot {
+  /** What backups need and is neither settled nor given up: at most `limit`, and one more if there are more. */
+  unsettled(limit: number): Need[];
+  /** Writes this state to the copy. */
+  take(): void;
+}
+
+interface Row {
+  readonly backupId: string;
+  readonly key: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+const COLUMNS = "backup_id AS backupId, blob_key AS key, blob_size AS size, blob_sha256 AS sha256";
+
+export class RecordsCopier implements Disposable {
+  readonly #copy: Database;
+  readonly #source: string;
+  /** When the snapshot was taken that is in the copy. */
+  takenAtMs = 0;
+
+  /** @param source the database file of the service; @param copy a new file. */
+  constructor(source: string, copy: string) {
+    this.#source = source;
+    closeSync(openSync(copy, "wx", 0o600));
+    this.#copy = new Database(copy, { readwrite: true, strict: true });
+    this.#copy.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    // The file counts only after it was synced and renamed, so that nothing has to be synced before.
+    this.#copy.run("PRAGMA journal_mode = MEMORY");
+    this.#copy.run("PRAGMA synchronous = OFF");
+    this.#copy.query("ATTACH DATABASE ? AS live").run(source);
+    this.#copy.run("CREATE TEMP TABLE settled (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
+    this.#copy.run("CREATE TEMP TABLE lost (key TEXT NOT NULL PRIMARY KEY, reason TEXT) WITHOUT ROWID");
+  }
+
+  /** What all backups need, page by page; those that change meanwhile may be in it with either state. */
+  *needs(): Generator<Need[]> {
+    const query = this.#copy.query<Row, [string]>(
+      `SELECT ${COLUMNS} FROM live.backups WHERE backup_id > ? ORDER BY backup_id LIMIT ${PAGE}`,
+    );
+    for (let after = ""; ; ) {
+      const page = query.all(after).map(needOf);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      yield page;
+      after = last.backupId;
+    }
+  }
+
+  /** Remembers that a ciphertext is in the copy. */
+  settle(key: string): void {
+    this.#copy.query("INSERT OR IGNORE INTO temp.settled VALUES (?)").run(key);
+  }
+
+  /** Remembers that a ciphertext cannot be had. */
+  giveUp(key: string, reason: string): void {
+    this.#copy.query("INSERT OR IGNORE INTO temp.lost VALUES (?, ?)").run(key, reason);
+  }
+
+  /** Whether a backup needs this ciphertext now. */
+  isNeeded({ backupId, blob }: Need): boolean {
+    const query = this.#copy.query("SELECT 1 FROM live.backups WHERE backup_id = ? AND blob_key = ?");
+    return query.get(backupId, blob.key) !== null;
+  }
+
+  /** Opens a snapshot for `use`; reads of it never make the service wait. It ends with `use`. */
+  async snapshot<T>(use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    this.#copy.run("BEGIN");
+    try {
+      const result = await use({
+        unsettled: (limit) =>
+          this.#copy
+            .query<Row, [number]>(
+              `SELECT ${COLUMNS} FROM live.backups
+               WHERE blob_key NOT IN (SELECT key FROM temp.settled)
+               AND blob_key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
+            )
+            .all(limit + 1)
+            .map(needOf),
+        take: () => this.#take(),
+      });
+      this.#copy.run("COMMIT");
+      return result;
+    } catch (error) {
+      this.#copy.run("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Keeps the service from committing until the result is disposed of. Its writes wait meanwhile, for 5 s at most. */
+  holdWrites(): Disposable {
+    const holder = new Database(this.#source, { readwrite: true });
+    holder.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    holder.run("BEGIN IMMEDIATE");
+    return { [Symbol.dispose]: () => holder.close() };
+  }
+
+  /** What the copied backups need and could not be had. */
+  lost(): (Need & { readonly reason: string })[] {
+    return this.#copy
+      .query<Row & { readonly reason: string }, []>(
+        `SELECT ${COLUMNS}, reason FROM main.backups JOIN temp.lost ON key = blob_key`,
+      )
+      .all()
+      .map((row) => ({ ...needOf(row), reason: row.reason }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#copy.close();
+  }
+
+  /** Table by table instead of VACUUM INTO, which does not take a snapshot to copy. */
+  #take(): void {
+    const schema = this.#copy
+      .query<{ type: string; name: string; sql: string }, []>(
+        "SELECT type, name, sql FROM live.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
+      )
+      .all();
+    for (const { type, name, sql } of schema)
+      if (type === "table") {
+        this.#copy.run(sql);
+        this.#copy.run(`INSERT INTO main."${name}" SELECT * FROM live."${name}"`);
+      }
+    for (const { type, sql } of schema) if (type !== "table") this.#copy.run(sql);
+    const version = this.#copy.query<{ user_version: number }, []>("PRAGMA live.user_version").get();
+    this.#copy.run(`PRAGMA main.user_version = ${version?.user_version ?? 0}`);
+    this.takenAtMs = Date.now();
+  }
+}
+
+function needOf({ backupId, key, size, sha256 }: Row): Need {
+  return { backupId, blob: { key, size, sha256 } };
+}

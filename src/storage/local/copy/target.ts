@@ -1,0 +1,141 @@
+/** The folder that a data folder is copied to: what may be one, and that only one copy is made there at a time. */
+import { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
+import { chmod, lstat, readdir, realpath } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { makeFolder } from "../../../runtime/folders.ts";
+import { orNullIfMissing } from "../../../runtime/system-errors.ts";
+import { installationIdAt } from "../installation-file.ts";
+import { BLOBS, DATABASE } from "../layout.ts";
+import { copiedAtMsOf, installationIdOf, lastSeenMsOf, nextShareOf } from "../marks.ts";
+import { FIRST_MARKED_SCHEMA, schemaVersion } from "../migrations.ts";
+import { isBusy } from "../outage.ts";
+import { lockMark, MARK } from "./mark.ts";
+
+/** A folder that cannot be copied to; the message says why. */
+class CopyRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CopyRefused";
+  }
+}
+
+/** A folder to copy to. It is locked until it is disposed of. */
+export interface CopyTarget extends AsyncDisposable {
+  /** Which share of the ciphertexts that are there this copy verifies. */
+  readonly nextShare: number;
+  /** @throws CopyRefused when a service has been started on the folder since. */
+  requireUntouched(): void;
+}
+
+/**
+ * Makes the folder, or checks that it is an earlier copy of the same installation that nobody has used.
+ *
+ * @throws CopyRefused
+ */
+export async function prepareTarget(source: string, target: string): Promise<CopyTarget> {
+  const [from, to] = [await realpath(source), await resolved(target)];
+  if (isWithin(to, from)) throw new CopyRefused(`${target} is inside the data folder that is to be copied`);
+  if (isWithin(from, to)) throw new CopyRefused(`the data folder that is to be copied is inside ${target}`);
+
+  await makeFolder(target);
+  const isEmpty = (await readdir(target)).length === 0;
+  const lock = await lockMark(join(target, MARK), isEmpty);
+  if (lock === "busy") throw new CopyRefused(`another copy is being made in ${target}`);
+  if (lock === "missing")
+    throw new CopyRefused(`${target} is not empty, and not an earlier copy${IF_RESTORED}`);
+  try {
+    await chmod(target, 0o700);
+    await chmod(join(target, MARK), 0o600);
+    const database = join(target, DATABASE);
+    const requireUntouched = () => {
+      const state = examine(database, target);
+      if (state.isServed) throw new CopyRefused(`${target} is not a copy any more${IF_RESTORED}`);
+      return state;
+    };
+    const { nextShare, installationId } = requireUntouched();
+    const sourceId = await installationOf(source);
+    for (const id of [installationId, await installationIdAt(join(target, BLOBS))])
+      if (id !== null && id !== sourceId)
+        throw new CopyRefused(`${target} is a copy of another installation; copy to a new folder`);
+    return {
+      nextShare,
+      requireUntouched: () => void requireUntouched(),
+      [Symbol.asyncDispose]: async () => lock.close(),
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** @throws CopyRefused when records and blobs of the folder are not of one installation, or the blobs are not there. */
+async function installationOf(source: string): Promise<string | null> {
+  const database = new Database(join(source, DATABASE), { readonly: true });
+  try {
+    const isMarked = schemaVersion(database) >= FIRST_MARKED_SCHEMA;
+    const ofRecords = isMarked ? installationIdOf(database) : null;
+    const ofBlobs = await installationIdAt(join(source, BLOBS));
+    if (ofRecords !== null && ofBlobs !== null && ofRecords !== ofBlobs)
+      throw new CopyRefused(`the records in ${source} and the blobs are of two installations`);
+    if (isMarked && lastSeenMsOf(database) !== null && ofBlobs === null)
+      throw new CopyRefused(
+        `the blobs of ${source} are not there: is a disk not mounted? A copy would delete what was stored for the same ` +
+          "backups before",
+      );
+    return ofRecords ?? ofBlobs;
+  } finally {
+    database.close();
+  }
+}
+
+const IF_RESTORED =
+  ": where a service was started on it, it has what came since, and a copy would delete that; copy to a new folder";
+
+interface TargetState {
+  readonly isServed: boolean;
+  readonly nextShare: number;
+  readonly installationId: string | null;
+}
+
+/**
+ * Reads the marks of an earlier copy, if there is one. A copy may have been opened since, by the doctor or as the data
+ * folder of a service. SQLite refuses to leave WAL mode while another process has the file open. Leaving it also
+ * applies the rest of the log, which would otherwise be applied to the next copy.
+ *
+ * @throws CopyRefused
+ */
+function examine(path: string, target: string): TargetState {
+  const untouched = { isServed: false, nextShare: 0, installationId: null };
+  if (!existsSync(path)) return untouched; // an interrupted first copy
+  const database = new Database(path, { readwrite: true });
+  try {
+    const isMarked = schemaVersion(database) >= FIRST_MARKED_SCHEMA;
+    const state = isMarked
+      ? {
+          isServed: copiedAtMsOf(database) === null,
+          nextShare: nextShareOf(database),
+          installationId: installationIdOf(database),
+        }
+      : untouched;
+    if (!state.isServed) database.run("PRAGMA journal_mode = DELETE");
+    return state;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    throw new CopyRefused(`${target} is in use: is a service running on it?`);
+  } finally {
+    database.close();
+  }
+}
+
+/** The real path of a folder that may not be there yet. */
+async function resolved(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const found = await orNullIfMissing(lstat(absolute));
+  return found === null ? join(await resolved(dirname(absolute)), basename(absolute)) : realpath(absolute);
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === "" || !(way === ".." || way.startsWith("../"));
+}

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "bun:test";
+import { createReplayReporting } from "../../src/backups/replay.ts";
+import { type ErrorCode, ServiceError } from "../../src/errors.ts";
+import { type OneTimeValue, StorageUnavailable } from "../../src/storage/contract.ts";
+
+const NONCES = [{ id: "nonce", expiresAtMs: 1 }];
+
+/** @param spent whether the proof has been used before. */
+function reporting(spent: boolean) {
+  const lookedUp: (readonly OneTimeValue[])[] = [];
+  const replays = createReplayReporting({
+    async locate(_factor, nonces) {
+      lookedUp.push(nonces);
+      return { backupId: null, spent };
+    },
+  });
+  return { replays, lookedUp };
+}
+
+const failing = (error: Error) => async () => {
+  throw error;
+};
+
+async function codeOf(call: Promise<unknown>): Promise<ErrorCode | "none"> {
+  try {
+    await call;
+    return "none";
+  } catch (error) {
+    if (error instanceof ServiceError) return error.code;
+    throw error;
+  }
+}
+
+describe("an operation that a proof authorises", () => {
+  test("costs no lookup where it succeeds", async () => {
+    const { replays, lookedUp } = reporting(true);
+    expect(await replays.run(NONCES, async () => "done")).toBe("done");
+    expect(lookedUp).toEqual([]);
+  });
+
+  test("fails with already_used where the proof was used before, whatever else is wrong", async () => {
+    const { replays, lookedUp } = reporting(true);
+    const gone = failing(new ServiceError("backup_missing", "gone"));
+    expect(await codeOf(replays.run(NONCES, gone))).toBe("already_used");
+    expect(lookedUp).toEqual([NONCES]);
+  });
+
+  test("fails with its own error where the proof was not used before", async () => {
+    const { replays } = reporting(false);
+    const gone = failing(new ServiceError("backup_missing", "gone"));
+    expect(await codeOf(replays.run(NONCES, gone))).toBe("backup_missing");
+  });
+
+  test("says that it is unknown what became of it where a store did not answer", async () => {
+    const { replays, lookedUp } = reporting(true);
+    const lost = failing(new StorageUnavailable("no answer"));
+    expect(await codeOf(replays.run(NONCES, lost))).toBe("service_unavailable");
+    expect(lookedUp).toEqual([]);
+  });
+
+  test("passes on what is no error of the service", async () => {
+    const { replays } = reporting(true);
+    await expect(replays.run(NONCES, failing(new Error("a bug")))).rejects.toThrow("a bug");
+  });
+
+  test("names its nonces from what it is called with", async () => {
+    const { replays, lookedUp } = reporting(true);
+    const refused = async (_by: { readonly nonces: readonly OneTimeValue[] }, _size: number) => {
+      throw new ServiceError("conflicting_lock", "busy");
+    };
+    const operation = replays.of(refused, (by) => by.nonces);
+    expect(await codeOf(operation({ nonces: NONCES }, 1))).toBe("already_used");
+    expect(lookedUp).toEqual([NONCES]);
+  });
+});
