@@ -3,7 +3,7 @@
 import { ServiceError } from "../errors.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
 import { BACKUP_ACCOUNT_ID_PATTERN } from "../protocol/backup.ts";
-import type { BlobRef, FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
+import type { BlobRef, FactorRef, Nonce, RecordStore } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./model.ts";
 import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 
@@ -16,7 +16,7 @@ const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
  */
 export interface Proven {
   readonly factor: FactorRef;
-  readonly oneTime: readonly OneTimeValue[];
+  readonly oneTime: readonly Nonce[];
   /** When the challenge was issued, by the clock of the process that did. */
   readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
@@ -26,7 +26,7 @@ export interface Proven {
 /** A factor that proved itself in order to be put on a backup, and what is kept of it. */
 export interface ProvenNew<Kind> {
   readonly factor: FactorRef;
-  readonly oneTime: readonly OneTimeValue[];
+  readonly oneTime: readonly Nonce[];
   readonly kind: Kind;
 }
 
@@ -50,8 +50,8 @@ export function createAccess(records: RecordStore) {
    * @throws ServiceError `already_used`, which costs nothing to find out here.
    */
   async function locate({ factor, oneTime }: Pick<Proven, "factor" | "oneTime">): Promise<string | null> {
-    const { backupId, spent } = await records.locate(factor, oneTime);
-    if (spent) throw alreadyUsed();
+    const { backupId, consumed } = await records.locate(factor, oneTime);
+    if (consumed) throw alreadyUsed();
     return backupId;
   }
 

@@ -8,7 +8,8 @@ import type {
   BlobRef,
   BlobStore,
   Change,
-  OneTimeValue,
+  Consumption,
+  Nonce,
   RecordStore,
   SyncFactorToken,
 } from "../storage/contract.ts";
@@ -20,14 +21,14 @@ import {
   passkeyCredential,
   storedMetadata,
 } from "./model.ts";
-import { alreadyUsed, errorOf } from "./outcomes.ts";
+import { alreadyUsed, errorOf, fail } from "./outcomes.ts";
 import { withPasskeyCounter } from "./rules.ts";
 
 /** How often an operation decides again after it lost a race. */
 export const MAX_ATTEMPTS = 5;
 
 /** What becomes of a backup, `null` for its end, and what goes with that. */
-interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "spend"> {
+interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "consume"> {
   readonly next: Next;
 }
 
@@ -75,7 +76,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
    */
   async function change<Next extends BackupMetadata | null>(
     first: Entry | null,
-    spend: readonly OneTimeValue[],
+    spend: readonly Nonce[],
     load: () => Promise<Entry>,
     decide: (current: Entry) => Decision<Next>,
   ): Promise<{ readonly before: Entry; readonly after: Next }> {
@@ -91,7 +92,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
         backupId,
         expect: { revision },
         next: next && { blob, metadata: storedMetadata(next) },
-        spend,
+        consume: spend,
       });
       if (outcome === "committed") return { before, after: next };
       if (outcome !== "revision") throw errorOf(outcome);
@@ -99,8 +100,11 @@ export function createCommits({ records, blobs, clock, random, background, acces
     throw errorOf("revision");
   }
 
-  /** Uses up the proof of an operation that changes nothing else, unless a passkey's counter is to be kept. */
-  async function spendProof(entry: Entry, by: Proven, issue?: SyncFactorToken): Promise<void> {
+  /**
+   * Uses up the proof of an operation that changes nothing else, unless a passkey's counter is to be kept: that takes a
+   * commit, which cannot be released.
+   */
+  async function spendProof(entry: Entry, by: Proven, issue?: SyncFactorToken): Promise<Consumption | null> {
     const { factor, oneTime } = by;
     if (!isCounting(by)) return spendPlainly(oneTime, issue);
     const { before } = await change(
@@ -113,6 +117,7 @@ export function createCommits({ records, blobs, clock, random, background, acces
       }),
     );
     reportCounter(before, by);
+    return null;
   }
 
   /** Reports a signature counter that went back, once the change that keeps it is committed. */
@@ -123,15 +128,19 @@ export function createCommits({ records, blobs, clock, random, background, acces
   }
 
   /** Uses up one-time values by themselves. @throws ServiceError `already_used` */
-  async function spendPlainly(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<void> {
-    if (!(await records.spend(oneTime, issue))) throw alreadyUsed();
+  async function spendPlainly(oneTime: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption> {
+    return (await records.consume(oneTime, issue)) ?? fail(alreadyUsed());
   }
 
   /**
    * Does something while the proof for it is used up, which saves a round trip. A token is spent only by a call that
    * succeeds: where `act` fails the proof is given back. A counting passkey's cannot be, so it is used up afterwards.
    */
-  async function spendBeside<T>(by: Proven, spend: () => Promise<void>, act: () => Promise<T>): Promise<T> {
+  async function spendBeside<T>(
+    by: Proven,
+    spend: () => Promise<Consumption | null>,
+    act: () => Promise<T>,
+  ): Promise<T> {
     if (isCounting(by)) {
       const acted = await act();
       await spend();
@@ -145,8 +154,8 @@ export function createCommits({ records, blobs, clock, random, background, acces
     )
       throw spent.reason;
     if (acted.status === "rejected") {
-      if (spent.status === "fulfilled")
-        await background.run("give a proof back", () => records.unspend(by.oneTime));
+      const consumption = spent.status === "fulfilled" ? spent.value : null;
+      if (consumption !== null) await background.run("give a proof back", () => consumption.release());
       throw acted.reason;
     }
     if (spent.status === "rejected") throw spent.reason;
@@ -156,9 +165,9 @@ export function createCommits({ records, blobs, clock, random, background, acces
   /** Deletes a backup with everything that belongs to it. `mark` is what the deletion leaves in the store. */
   async function deleteAll(
     first: Entry,
-    spend: readonly OneTimeValue[],
+    spend: readonly Nonce[],
     load: () => Promise<Entry>,
-    mark: readonly OneTimeValue[] = [],
+    mark: readonly Nonce[] = [],
   ): Promise<void> {
     const { before } = await change(first, spend, load, ({ metadata }) => ({
       next: null,
@@ -191,7 +200,7 @@ function isCounting(by: Proven): by is Proven & Required<Pick<Proven, "passkey">
  *
  * @throws ServiceError `already_used` when the same one was to serve twice.
  */
-export function distinct(values: readonly OneTimeValue[]): readonly OneTimeValue[] {
+export function distinct(values: readonly Nonce[]): readonly Nonce[] {
   if (new Set(values.map(({ id }) => id)).size < values.length) throw alreadyUsed();
   return values;
 }

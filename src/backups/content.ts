@@ -11,7 +11,7 @@ import {
   type Conflict,
   type Content,
   type FactorRef,
-  type OneTimeValue,
+  type Nonce,
   type RecordStore,
 } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
@@ -98,7 +98,7 @@ export function contentOperations({
       readonly manifestHash: string;
       readonly encryptionKey: EncryptionKey;
       /** What the proof of the account id used up, if there was one. */
-      readonly oneTime: readonly OneTimeValue[];
+      readonly oneTime: readonly Nonce[];
       readonly mainFactor: ProvenNew<MainFactor["kind"]>;
       readonly syncFactor: ProvenNew<EcKeypair>;
       readonly content: Content;
@@ -121,7 +121,7 @@ export function contentOperations({
           expect: "absent",
           next: { blob, metadata: storedMetadata(metadata) },
           claim: [mainFactor.factor, syncFactor.factor],
-          spend,
+          consume: spend,
         }),
       );
       if (outcome !== "committed") throw errorOf(outcome);
@@ -197,7 +197,7 @@ export function contentOperations({
      *
      * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.
      */
-    async reset(backupId: string, oneTime: readonly OneTimeValue[]): Promise<void> {
+    async reset(backupId: string, oneTime: readonly Nonce[]): Promise<void> {
       const load = async () => (await read(backupId)) ?? fail(notFound());
       await deleteAll(await load(), oneTime, load);
     },
@@ -224,8 +224,8 @@ export function contentOperations({
 
   /** Whether the factor has deleted a backup lately and is on none now. */
   async function hasDeleted(factor: FactorRef): Promise<boolean> {
-    const { backupId, spent } = await records.locate(factor, [deletionMark(factor, clock.nowMs())]);
-    return backupId === null && spent;
+    const { backupId, consumed } = await records.locate(factor, [deletionMark(factor, clock.nowMs())]);
+    return backupId === null && consumed;
   }
 
   async function replaceContent(first: Entry, by: Proven, request: ContentChange): Promise<void> {
@@ -243,7 +243,7 @@ export function contentOperations({
           backupId,
           expect: { revision: current.revision },
           next: { blob, metadata: storedMetadata(metadata) },
-          spend: by.oneTime,
+          consume: by.oneTime,
         });
         if (last !== "revision") break;
         current = await read(backupId);

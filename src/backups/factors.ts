@@ -4,7 +4,7 @@ import { ServiceError } from "../errors.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { Metadata } from "../protocol/metadata.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { FactorRef, OneTimeValue, RecordStore } from "../storage/contract.ts";
+import type { FactorRef, Nonce, RecordStore } from "../storage/contract.ts";
 import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, keepCounter } from "./commits.ts";
 import {
@@ -84,8 +84,8 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      * @throws ServiceError `already_used` when the challenge was spent and the passkey is gone; otherwise as
      *   {@link Access.enter}.
      */
-    async findPasskey(factor: FactorRef, oneTime: readonly OneTimeValue[]): Promise<PasskeyOnBackup> {
-      const { backupId, spent } = await records.locate(factor, oneTime);
+    async findPasskey(factor: FactorRef, oneTime: readonly Nonce[]): Promise<PasskeyOnBackup> {
+      const { backupId, consumed: spent } = await records.locate(factor, oneTime);
       const entry = await open(backupId ?? fail(untraceable()), factor);
       const { metadata } = entry;
       return {
@@ -137,7 +137,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
         records.locate(added.factor, added.oneTime),
         records.readToken(redeem),
       ]);
-      if (located.spent || issued?.spent) throw alreadyUsed();
+      if (located.consumed || issued?.redeemed) throw alreadyUsed();
       const unknown = () =>
         new ServiceError("token_not_found", "The sync factor token is unknown or has expired");
       if (issued === null) throw unknown();

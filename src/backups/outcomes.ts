@@ -22,7 +22,7 @@ export function isOnNoBackup(error: unknown): boolean {
 /** The answer to a commit that changed nothing. */
 export function errorOf(conflict: Conflict): ServiceError {
   switch (conflict) {
-    case "spent":
+    case "consumed":
       return alreadyUsed();
     case "exists":
       return new ServiceError(

@@ -1,16 +1,16 @@
 import { ServiceError } from "../errors.ts";
-import type { OneTimeValue, RecordStore } from "../storage/contract.ts";
+import type { Nonce, RecordStore } from "../storage/contract.ts";
 import { alreadyUsed } from "./outcomes.ts";
 
 /** The values that the proof of an operation consumes, from what the operation is called with. */
-type NoncesOf<Args extends unknown[]> = (...args: Args) => readonly OneTimeValue[];
+type NoncesOf<Args extends unknown[]> = (...args: Args) => readonly Nonce[];
 
 export interface ReplayReporting {
   /**
    * Runs `act`. Where it fails although the same proof has succeeded before, the failure is `already_used`, whatever has
    * changed since the first use. An outage stays one: nobody knows what became of the call.
    */
-  run<T>(nonces: readonly OneTimeValue[], act: () => Promise<T>): Promise<T>;
+  run<T>(nonces: readonly Nonce[], act: () => Promise<T>): Promise<T>;
   /** The same operation, each call of it as by {@link run}. */
   of<Args extends unknown[], T>(
     operation: (...args: Args) => Promise<T>,
@@ -22,8 +22,8 @@ export interface ReplayReporting {
  * Reports a used proof before any other error. Looked up only where a call has failed: a success learns it from the commit
  * that consumes the proof.
  */
-export function createReplayReporting(records: Pick<RecordStore, "locate">): ReplayReporting {
-  async function run<T>(nonces: readonly OneTimeValue[], act: () => Promise<T>): Promise<T> {
+export function createReplayReporting(records: Pick<RecordStore, "isConsumed">): ReplayReporting {
+  async function run<T>(nonces: readonly Nonce[], act: () => Promise<T>): Promise<T> {
     try {
       return await act();
     } catch (error) {
@@ -31,7 +31,7 @@ export function createReplayReporting(records: Pick<RecordStore, "locate">): Rep
         error instanceof ServiceError &&
         error.code !== "service_unavailable" &&
         error.code !== "already_used";
-      if (isDecided && (await records.locate(null, nonces)).spent) throw alreadyUsed();
+      if (isDecided && (await records.isConsumed(nonces))) throw alreadyUsed();
       throw error;
     }
   }

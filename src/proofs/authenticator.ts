@@ -11,7 +11,7 @@ import {
   type FactorRef,
   type FactorScope,
   factorKeys,
-  type OneTimeValue,
+  type Nonce,
   type RecordStore,
 } from "../storage/contract.ts";
 import type { ChallengeContext, ChallengeTokens } from "./challenge-tokens.ts";
@@ -26,7 +26,7 @@ import { parseAssertion } from "./passkey/webauthn-credential.ts";
 /** A factor that has proven itself, and the one-time values that the proof used up. They are not spent yet. */
 export interface Proof<Entry = unknown> {
   readonly factor: FactorRef;
-  readonly oneTime: readonly OneTimeValue[];
+  readonly oneTime: readonly Nonce[];
   /** When the challenge was issued: what its solver knew of the backup is at least that old. */
   readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
@@ -63,7 +63,7 @@ export interface Registration extends Proof<never> {
  */
 export type FindPasskey<Entry> = (
   factor: FactorRef,
-  oneTime: readonly OneTimeValue[],
+  oneTime: readonly Nonce[],
 ) => Promise<FoundPasskey<Entry>>;
 
 export interface FoundPasskey<Entry> {
@@ -109,7 +109,7 @@ export interface AuthenticatorOptions<Entry> {
   readonly challengeTokens: ChallengeTokens;
   readonly passkeys: PasskeyVerifier;
   readonly oidc: OidcVerifier;
-  readonly records: Pick<RecordStore, "locate">;
+  readonly records: Pick<RecordStore, "isConsumed">;
   readonly findPasskey: FindPasskey<Entry>;
 }
 
@@ -184,7 +184,7 @@ export function createAuthenticator<Entry>(options: AuthenticatorOptions<Entry>)
    * Reports a replayed id_token before any other error. Looked up only on failure; a success learns it from the commit.
    */
   async function requireUnused({ nonce }: VerifiedIdToken): Promise<void> {
-    if ((await records.locate(null, [nonce])).spent)
+    if (await records.isConsumed([nonce]))
       throw new ServiceError("already_used", "The id_token was used before");
   }
 

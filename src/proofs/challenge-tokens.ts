@@ -11,7 +11,7 @@ import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts"
 import { ServiceError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
-import type { OneTimeValue } from "../storage/contract.ts";
+import type { Nonce } from "../storage/contract.ts";
 
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
 export type ChallengeType = "keypair" | "passkey";
@@ -68,7 +68,7 @@ export const CHALLENGE_BYTES = 32;
 
 export interface SolvableChallenge {
   readonly challenge: Uint8Array;
-  readonly oneTime: OneTimeValue;
+  readonly oneTime: Nonce;
   /** When the token was issued, by the clock of the process that did. */
   readonly issuedAtMs: number;
   readonly context: Required<ChallengeContext>;
@@ -196,7 +196,7 @@ function requireContext(issued: Required<ChallengeContext>, expected: ChallengeC
 }
 
 /** A challenge is spent by its hash, so that no spelling of its token can be used again. */
-function oneTimeOf(challenge: Uint8Array, expiresAtS: number): OneTimeValue {
+function oneTimeOf(challenge: Uint8Array, expiresAtS: number): Nonce {
   return {
     id: `challenge|${encodeBase64Url(sha256(challenge))}`,
     expiresAtMs: expiresAtS * 1000 + SPENT_MARGIN_MS,

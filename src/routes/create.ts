@@ -13,7 +13,7 @@ import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations, type RequestOf } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
-import type { OneTimeValue } from "../storage/contract.ts";
+import type { Nonce } from "../storage/contract.ts";
 import { REGISTRATION_ERRORS } from "./factor-errors.ts";
 import { keypairKind, mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
 
@@ -94,7 +94,7 @@ export function create(services: Services) {
    * The proof that the account id is the client's own, so that nobody can squat another's. What it uses up is spent
    * with the factors. Older clients send none.
    */
-  async function proveAccount(payload: RequestOf<"create">): Promise<readonly OneTimeValue[]> {
+  async function proveAccount(payload: RequestOf<"create">): Promise<readonly Nonce[]> {
     const {
       backupAccountId,
       backupAccountChallengeToken: token,

@@ -4,7 +4,7 @@
  * Two stores. {@link BlobStore} keeps ciphertexts: immutable, under fresh random names, durable before `put`
  * returns. {@link RecordStore} keeps everything that changes, and changes it only by {@link RecordStore.commit}:
  * one atomic step that compares the record's revision, writes the next record, claims and releases index rows and
- * spends one-time values. A blob is written before the commit that refers to it and deleted after the commit that
+ * consumes nonces. A blob is written before the commit that refers to it and deleted after the commit that
  * drops it, so a crash at any instant leaves the old state or the new one, and at worst an unreferenced blob.
  *
  * Rules for all methods: what is missing is `null`; a conflict is a value; a store that cannot answer throws
@@ -36,14 +36,14 @@ export const factorKeys = {
   oidcAccount: (issuer: string, sub: string): string => `OIDC|${issuer}|${sub}`,
 } as const;
 
-/** A value that may be used once. It only has to be remembered until `expiresAtMs`; later it is refused anyway. */
-export interface OneTimeValue {
+/** A value that is accepted once. Its use is remembered until `expiresAtMs`; from then on it is refused anyway. */
+export interface Nonce {
   readonly id: string;
   readonly expiresAtMs: number;
 }
 
 /** A sync factor token as it is stored: `id` is the hash of the token, never the token. */
-export interface SyncFactorToken extends OneTimeValue {
+export interface SyncFactorToken extends Nonce {
   readonly backupId: string;
   /** The id of the main factor that it was issued to. */
   readonly holder: string;
@@ -93,22 +93,22 @@ export interface Change {
   readonly claim?: readonly FactorRef[];
   /** Index rows to give up. Those that belong to another backup or to none are left alone. */
   readonly release?: readonly FactorRef[];
-  /** One-time values used by the change. Each must be unused. */
-  readonly spend?: readonly OneTimeValue[];
-  /** Values that count as used from the change to their expiry, whether or not they were used before. */
-  readonly mark?: readonly OneTimeValue[];
-  /** The id of a sync factor token used by the change. It must be issued, unexpired, unused and of this backup. */
+  /** The nonces that the change uses. None may be consumed yet. */
+  readonly consume?: readonly Nonce[];
+  /** Nonces that are consumed from the change to their expiry, whether or not they were consumed before. */
+  readonly mark?: readonly Nonce[];
+  /** The id of the sync factor token that the change uses. It must be issued, unexpired, not redeemed, and of this backup. */
   readonly redeem?: string;
   /** A sync factor token to issue. Its id must be new. */
   readonly issue?: SyncFactorToken;
 }
 
 /**
- * Why a commit changed nothing. `spent`: a one-time value or the sync factor token was not usable. `exists`: the
- * record was to be absent. `revision`: the record has another revision or is gone. `factor-claimed`: an index row
+ * Why a commit changed nothing. `consumed`: a nonce or the sync factor token was not usable. `exists`: the record was to
+ * be absent. `revision`: the record has another revision or is gone. `factor-claimed`: an index row
  * to claim is taken. Where several apply, the first of this order is returned.
  */
-export type Conflict = "spent" | "exists" | "revision" | "factor-claimed";
+export type Conflict = "consumed" | "exists" | "revision" | "factor-claimed";
 
 export interface ListedRecord {
   readonly backupId: string;
@@ -116,17 +116,30 @@ export interface ListedRecord {
   readonly changedAtMs: number | null;
 }
 
-/** Everything that changes: records, index rows, one-time values. The head of this file says what all methods promise. */
+/** A successful {@link RecordStore.consume}. */
+export interface Consumption {
+  /**
+   * Releases what this one call consumed, and the sync factor token that it issued unless that was redeemed: for an
+   * operation that then could not be carried out. What was consumed by another call is left alone, also when it is the
+   * same nonce. A repeated call has no further effect. Nothing else releases nonces: a success must not be repeatable.
+   */
+  release(): Promise<void>;
+}
+
+/** Everything that changes: records, index rows, nonces. The head of this file says what all methods promise. */
 export interface RecordStore extends AsyncDisposable {
   /**
-   * Finds the backup that a factor leads to, and whether one of the one-time values was used before, in one
-   * round trip. With `factor: null` only the latter. Each answer is strongly consistent, but the two may be of different
-   * instants: a commit that spends a value and releases the factor can fall between.
+   * Finds the backup that a factor leads to, and whether one of the nonces was consumed before, in one round trip. Each
+   * answer is strongly consistent, but the two may be of different instants: a commit that consumes a nonce and releases
+   * the factor can fall between.
    */
   locate(
-    factor: FactorRef | null,
-    oneTime: readonly OneTimeValue[],
-  ): Promise<{ readonly backupId: string | null; readonly spent: boolean }>;
+    factor: FactorRef,
+    nonces: readonly Nonce[],
+  ): Promise<{ readonly backupId: string | null; readonly consumed: boolean }>;
+
+  /** Whether one of the nonces was consumed before; strongly consistent. */
+  isConsumed(nonces: readonly Nonce[]): Promise<boolean>;
 
   /** Reads a record; strongly consistent. */
   read(backupId: string): Promise<StoredRecord | null>;
@@ -136,28 +149,22 @@ export interface RecordStore extends AsyncDisposable {
    * throws.
    *
    * @throws NotCommitted when the change certainly was not made, as with a full disk, or when it comes too late: long
-   *   after {@link Change.newBlobSince}, or after the expiry of a value to spend. {@link ChangeRefused} when no
+   *   after {@link Change.newBlobSince}, or after the expiry of a nonce to consume. {@link ChangeRefused} when no
    *   repetition helps.
    */
   commit(change: Change): Promise<"committed" | Conflict>;
 
   /**
-   * Uses up one-time values for an operation that changes nothing else, and may issue a sync factor token in the
-   * same atomic write. `false`: one of them was used before, and nothing was written. Throws when a token of that
-   * id is there already, and {@link NotCommitted} when a value has expired.
+   * Consumes nonces for an operation that changes nothing else, and may issue a sync factor token in the same atomic
+   * write. `null`: one of them was consumed before, and nothing was written. Throws when a token of that id is there
+   * already, and {@link NotCommitted} when a nonce has expired.
    */
-  spend(oneTime: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean>;
-
-  /**
-   * Gives back values, the very objects, that {@link spend} has just used up for an operation that then could not be
-   * carried out. Others are left alone. Nothing else may give values back: a success must not be repeatable.
-   */
-  unspend(oneTime: readonly OneTimeValue[]): Promise<void>;
+  consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null>;
 
   /** Reads a sync factor token by its id; `null` when it was never issued or has expired. */
   readToken(
     id: string,
-  ): Promise<{ readonly backupId: string; readonly holder: string; readonly spent: boolean } | null>;
+  ): Promise<{ readonly backupId: string; readonly holder: string; readonly redeemed: boolean } | null>;
 
   /**
    * Adds to a counter and returns its sum afterwards; one that is not there counts from 0. It is kept until

@@ -9,17 +9,17 @@ import { type Change, NotCommitted } from "./contract.ts";
 export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;
 
 /**
- * Refuses a change that comes too late: for its blob, or for a value to spend that has expired, which would be forgotten
+ * Refuses a change that comes too late: for its blob, or for a nonce to consume that has expired, which would be forgotten
  * at once and could be used again. A driver calls this where it can bound what comes between the call and the commit.
  *
  * @throws NotCommitted
  */
 export function requireInTime(
-  { newBlobSince, spend = [] }: Pick<Change, "newBlobSince" | "spend">,
+  { newBlobSince, consume = [] }: Pick<Change, "newBlobSince" | "consume">,
   clock: Clock,
 ): void {
   if (newBlobSince !== undefined && msSince(newBlobSince, clock) > NEW_BLOB_MAX_AGE_MS)
     throw new NotCommitted("the change comes too late: its blob may have been deleted as unreferenced");
-  if (spend.some(({ expiresAtMs }) => expiresAtMs <= clock.nowMs()))
-    throw new NotCommitted("the change comes too late: a one-time value has expired");
+  if (consume.some(({ expiresAtMs }) => expiresAtMs <= clock.nowMs()))
+    throw new NotCommitted("the change comes too late: a nonce has expired");
 }

@@ -5,11 +5,14 @@ import type { Metrics } from "./metrics.ts";
 export function measuredRecords(store: RecordStore, metrics: Metrics): RecordStore {
   const timed = timer(metrics, "records");
   return {
-    locate: (factor, oneTime) => timed("locate", () => store.locate(factor, oneTime)),
+    locate: (factor, nonces) => timed("locate", () => store.locate(factor, nonces)),
+    isConsumed: (nonces) => timed("isConsumed", () => store.isConsumed(nonces)),
     read: (backupId) => timed("read", () => store.read(backupId)),
     commit: (change) => timed("commit", () => store.commit(change)),
-    spend: (oneTime, issue) => timed("spend", () => store.spend(oneTime, issue)),
-    unspend: (oneTime) => timed("unspend", () => store.unspend(oneTime)),
+    async consume(nonces, issue) {
+      const consumption = await timed("consume", () => store.consume(nonces, issue));
+      return consumption && { release: () => timed("release", () => consumption.release()) };
+    },
     readToken: (id) => timed("readToken", () => store.readToken(id)),
     addToCounter: (id, amount, expiresAtMs) =>
       timed("addToCounter", () => store.addToCounter(id, amount, expiresAtMs)),

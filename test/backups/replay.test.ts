@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { createReplayReporting } from "../../src/backups/replay.ts";
 import { type ErrorCode, ServiceError } from "../../src/errors.ts";
-import { type OneTimeValue, StorageUnavailable } from "../../src/storage/contract.ts";
+import { type Nonce, StorageUnavailable } from "../../src/storage/contract.ts";
 
 const NONCES = [{ id: "nonce", expiresAtMs: 1 }];
 
-/** @param spent whether the proof has been used before. */
-function reporting(spent: boolean) {
-  const lookedUp: (readonly OneTimeValue[])[] = [];
+/** @param consumed whether the proof has been used before. */
+function reporting(consumed: boolean) {
+  const lookedUp: (readonly Nonce[])[] = [];
   const replays = createReplayReporting({
-    async locate(_factor, nonces) {
+    async isConsumed(nonces) {
       lookedUp.push(nonces);
-      return { backupId: null, spent };
+      return consumed;
     },
   });
   return { replays, lookedUp };
@@ -65,7 +65,7 @@ describe("an operation that a proof authorises", () => {
 
   test("names its nonces from what it is called with", async () => {
     const { replays, lookedUp } = reporting(true);
-    const refused = async (_by: { readonly nonces: readonly OneTimeValue[] }, _size: number) => {
+    const refused = async (_by: { readonly nonces: readonly Nonce[] }, _size: number) => {
       throw new ServiceError("conflicting_lock", "busy");
     };
     const operation = replays.of(refused, (by) => by.nonces);

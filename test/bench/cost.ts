@@ -52,11 +52,11 @@ const PARTS: readonly {
   target: number | null;
 }[] = [
   { operation: "challenge", parts: ["make a token"], target: 1.3 },
-  { operation: "verify-factor", parts: [...KEYPAIR_PROOF, "locate", "read", "spend"], target: 1.5 },
-  { operation: "retrieve-metadata", parts: [...KEYPAIR_PROOF, "locate", "read", "spend"], target: 1.5 },
+  { operation: "verify-factor", parts: [...KEYPAIR_PROOF, "locate", "read", "consume"], target: 1.5 },
+  { operation: "retrieve-metadata", parts: [...KEYPAIR_PROOF, "locate", "read", "consume"], target: 1.5 },
   {
     operation: "retrieve",
-    parts: [...KEYPAIR_PROOF, "locate", "read", "get a blob", "spend and issue"],
+    parts: [...KEYPAIR_PROOF, "locate", "read", "get a blob", "consume and issue"],
     target: 1.5,
   },
   {

@@ -10,7 +10,7 @@ import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { createChallengeTokens } from "../../src/proofs/challenge-tokens.ts";
 import { verifyKeypairSignature } from "../../src/proofs/keypair.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
-import type { OneTimeValue } from "../../src/storage/contract.ts";
+import type { Nonce } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { randomBytes } from "../support/users.ts";
@@ -21,8 +21,8 @@ export const PART_NAMES = [
   "verify P-256",
   "locate",
   "read",
-  "spend",
-  "spend and issue",
+  "consume",
+  "consume and issue",
   "commit a new backup",
   "read and commit an update",
   "put a blob",
@@ -63,7 +63,7 @@ export async function openParts(bytes: number): Promise<Parts> {
 
   let serial = 0;
   const expiresAtMs = systemClock.nowMs() + 60 * MINUTE_MS;
-  const oneTime = (): OneTimeValue => ({ id: `value ${serial++}`, expiresAtMs });
+  const oneTime = (): Nonce => ({ id: `value ${serial++}`, expiresAtMs });
   const create = (backupId: string) =>
     records.commit({
       backupId,
@@ -73,7 +73,7 @@ export async function openParts(bytes: number): Promise<Parts> {
         { scope: "MAIN", key: backupId },
         { scope: "SYNC", key: backupId },
       ],
-      spend: [oneTime(), oneTime()],
+      consume: [oneTime(), oneTime()],
     });
 
   const updatable = Array.from({ length: UPDATABLE_BACKUPS }, (_, number) => `updatable ${number}`);
@@ -82,7 +82,7 @@ export async function openParts(bytes: number): Promise<Parts> {
     const backupId = updatable.pop() ?? "";
     const record = await records.read(backupId);
     const expect = { revision: record?.revision ?? "" };
-    const outcome = await records.commit({ backupId, expect, next, spend: [oneTime()] });
+    const outcome = await records.commit({ backupId, expect, next, consume: [oneTime()] });
     if (outcome !== "committed") throw new Error(`an update was answered ${outcome}`);
     updatable.push(backupId);
   }
@@ -93,8 +93,8 @@ export async function openParts(bytes: number): Promise<Parts> {
     "verify P-256": () => verifyKeypairSignature(keypair.publicKey, signature, challenge),
     locate: () => records.locate(factor, [{ id: "none", expiresAtMs: 0 }]),
     read: () => records.read("b"),
-    spend: () => records.spend([oneTime()]),
-    "spend and issue": () => records.spend([oneTime()], { ...oneTime(), backupId: "b", holder: "h" }),
+    consume: () => records.consume([oneTime()]),
+    "consume and issue": () => records.consume([oneTime()], { ...oneTime(), backupId: "b", holder: "h" }),
     "commit a new backup": () => create(`new ${serial++}`),
     "read and commit an update": update,
     "put a blob": () => blobs.put("b", [content]),

@@ -50,7 +50,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
         expect: "absent",
         next: record("new"),
         claim: [main(`${id} new`), sync(`${id} new`)],
-        spend: [once(`${id} nonce`, clock)],
+        consume: [once(`${id} nonce`, clock)],
       };
       return {
         run: (store) => store.commit(change),
@@ -67,7 +67,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     async prepare(records, id, clock) {
       await create(records, `${id} other`, { claim: [main(`${id} other`)] });
       const revision = await create(records, id, { next: record("old"), claim: [main(`${id} old`)] });
-      await records.spend([], token(`${id} token`, id, clock));
+      await records.consume([], token(`${id} token`, id, clock));
       const change: Change = {
         backupId: id,
         expect: { revision },
@@ -80,7 +80,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
         ...NOTHING,
         label: "old",
         factor: id,
-        token: { backupId: id, holder: "holder", spent: false },
+        token: { backupId: id, holder: "holder", redeemed: false },
       };
       return {
         run: (store) => store.commit(change),
@@ -91,7 +91,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
           ...NOTHING,
           label: "new",
           claimed: [id, null],
-          token: { backupId: id, holder: "holder", spent: true },
+          token: { backupId: id, holder: "holder", redeemed: true },
         },
       };
     },
@@ -106,7 +106,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
         expect: { revision },
         next: null,
         release: [main(`${id} old`)],
-        spend: [once(`${id} nonce`, clock)],
+        consume: [once(`${id} nonce`, clock)],
       };
       return {
         run: (store) => store.commit(change),
@@ -128,7 +128,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
         next: record("new"),
         claim: [main(`${id} new`)],
         release: [main(`${id} old`)],
-        spend: [once(`${id} nonce`, clock)],
+        consume: [once(`${id} nonce`, clock)],
       };
       const before = { ...NOTHING, label: "old", factor: id };
       const state = recordState(id, clock);
@@ -139,21 +139,23 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     name: "spending and issuing",
     writes: true,
     prepare: async (_records, id, clock) => ({
-      run: (store) => store.spend([once(`${id} nonce`, clock)], token(`${id} token`, id, clock)),
+      run: async (store) =>
+        (await store.consume([once(`${id} nonce`, clock)], token(`${id} token`, id, clock))) !== null,
       answer: true,
       state: recordState(id, clock),
       before: NOTHING,
-      after: { ...NOTHING, spent: true, token: { backupId: id, holder: "holder", spent: false } },
+      after: { ...NOTHING, spent: true, token: { backupId: id, holder: "holder", redeemed: false } },
     }),
   },
   {
-    name: "spending what is spent",
+    name: "consuming what is consumed",
     writes: true,
     async prepare(records, id, clock) {
-      await records.spend([once(`${id} nonce`, clock)]);
+      await records.consume([once(`${id} nonce`, clock)]);
       const before = { ...NOTHING, spent: true };
       return {
-        run: (store) => store.spend([once(`${id} nonce`, clock)], token(`${id} token`, id, clock)),
+        run: async (store) =>
+          (await store.consume([once(`${id} nonce`, clock)], token(`${id} token`, id, clock))) !== null,
         answer: false,
         state: recordState(id, clock),
         before,
@@ -165,9 +167,18 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     name: "locating",
     writes: false,
     async prepare(records, id, clock) {
-      const spend = [once(`${id} nonce`, clock)];
-      await create(records, id, { claim: [main(id)], spend });
-      return reading((store) => store.locate(main(id), spend), { backupId: id, spent: true });
+      const nonces = [once(`${id} nonce`, clock)];
+      await create(records, id, { claim: [main(id)], consume: nonces });
+      return reading((store) => store.locate(main(id), nonces), { backupId: id, consumed: true });
+    },
+  },
+  {
+    name: "asking whether nonces are consumed",
+    writes: false,
+    async prepare(records, id, clock) {
+      const nonces = [once(`${id} nonce`, clock)];
+      await records.consume(nonces);
+      return reading((store) => store.isConsumed(nonces), true);
     },
   },
   {
@@ -188,8 +199,8 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     name: "reading a token",
     writes: false,
     async prepare(records, id, clock) {
-      await records.spend([], token(id, "b1", clock));
-      return reading((store) => store.readToken(id), { backupId: "b1", holder: "holder", spent: false });
+      await records.consume([], token(id, "b1", clock));
+      return reading((store) => store.readToken(id), { backupId: "b1", holder: "holder", redeemed: false });
     },
   },
   {

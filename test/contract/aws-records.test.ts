@@ -80,7 +80,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       await using store = await openFixture();
       const value = { id: "n1", expiresAtMs: 1_750_000_000_001 };
       store.clock.set(1_750_000_000_000);
-      await store.records.spend([value], {
+      await store.records.consume([value], {
         id: "t1",
         backupId: "b1",
         holder: "holder",
@@ -154,7 +154,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         next: record("too large", { filling: "x".repeat(410_000) }),
         claim: [main("f2")],
         release: [main("f1")],
-        spend: [once("n1", store.clock)],
+        consume: [once("n1", store.clock)],
       };
       const outcome = await store.records.commit(change).catch((error: unknown) => error);
       expect(outcome).toBeInstanceOf(Error);
@@ -163,7 +163,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await backupOf(store.records, main("f1"))).toBe("b1");
       expect(await store.records.locate(main("f2"), [once("n1", store.clock)])).toEqual({
         backupId: null,
-        spent: false,
+        consumed: false,
       });
     });
 
@@ -190,14 +190,14 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       await using store = await openFixture();
       const { factorLookup, oneTime } = store.storage.config.tables;
       const value = once("n1", store.clock);
-      await create(store.records, "b1", { claim: [main("f1")], spend: [value] });
+      await create(store.records, "b1", { claim: [main("f1")], consume: [value] });
       const found = { PK: { S: "MAIN#f1" }, BackupId: { S: "b1" } };
       const body = {
         Responses: { [factorLookup]: [found], [oneTime]: [] },
         UnprocessedKeys: { [oneTime]: { Keys: [{ PK: { S: "n1" } }] } },
       };
       store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, body) });
-      expect(await store.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", spent: true });
+      expect(await store.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", consumed: true });
     });
 
     test("a condition that fails beside a conflict with another transaction is asked about again", async () => {
@@ -214,7 +214,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       const answer = cancelledTransaction("ConditionalCheckFailed", "TransactionConflict");
       store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);
       const values = [once("n1", store.clock), once("n2", store.clock)];
-      expect(await store.records.spend(values, token("t1", "b1", store.clock))).toBe(false);
+      expect(await store.records.consume(values, token("t1", "b1", store.clock))).toBeNull();
     });
 
     test("a commit whose answers are lost is made once, and is no conflict with itself", async () => {

@@ -6,7 +6,7 @@ import type {
   Change,
   FactorRef,
   JsonObject,
-  OneTimeValue,
+  Nonce,
   RecordStore,
   SyncFactorToken,
 } from "../../src/storage/contract.ts";
@@ -52,7 +52,7 @@ export function record(label: string, metadata: JsonObject = {}): BackupRecord {
 }
 
 /** A one-time value that is remembered for a minute. */
-export function once(id: string, clock: SettableClock): OneTimeValue {
+export function once(id: string, clock: SettableClock): Nonce {
   return { id, expiresAtMs: clock.nowMs() + MINUTE_MS };
 }
 
@@ -88,8 +88,8 @@ export async function backupOf(records: RecordStore, factor: FactorRef): Promise
   return (await records.locate(factor, [])).backupId;
 }
 
-export async function isSpent(records: RecordStore, value: OneTimeValue): Promise<boolean> {
-  return (await records.locate(null, [value])).spent;
+export async function isSpent(records: RecordStore, value: Nonce): Promise<boolean> {
+  return await records.isConsumed([value]);
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -120,7 +120,7 @@ export function inspectionContract(newStorage: NewStorage): void {
 
   test("expired rows are counted until they are swept", async () => {
     await using store = await openFixture(newStorage);
-    for (const id of ["a", "b"]) await store.records.spend([once(id, store.clock)]);
+    for (const id of ["a", "b"]) await store.records.consume([once(id, store.clock)]);
     expect(await store.records.countExpired()).toBe(0);
     store.clock.advance(MINUTE_MS);
     const expired = await store.records.countExpired();

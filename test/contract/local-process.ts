@@ -19,7 +19,7 @@ for (let round = 0; round < Number(rounds); round++) {
     expect: "absent",
     next: { blob, metadata: { name } },
     claim: [main(`factor ${round}`)],
-    spend: [{ id: `nonce ${round}`, expiresAtMs: Date.now() + 60_000 }],
+    consume: [{ id: `nonce ${round}`, expiresAtMs: Date.now() + 60_000 }],
   });
   if (outcome === "committed") won.push(round);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { atOnce, MINUTE_MS, type NewStorage, once, openFixture, token } from "./fixture.ts";
+import { atOnce, MINUTE_MS, type NewStorage, openFixture, token } from "./fixture.ts";
 
-/** Counters, values given back, and tokens that a commit issues. */
+/** Counters, and tokens that a commit issues. */
 export function countersContract(newStorage: NewStorage): void {
   test("a counter sums what is added to it, each under its id", async () => {
     await using store = await openFixture(newStorage);
@@ -19,23 +19,12 @@ export function countersContract(newStorage: NewStorage): void {
     expect(new Set(sums).size).toBe(50);
   });
 
-  test("a counter is no one-time value and no token", async () => {
+  test("a counter is no nonce and no token", async () => {
     await using store = await openFixture(newStorage);
     const expiresAtMs = store.clock.nowMs() + MINUTE_MS;
     await store.records.addToCounter("x", 1, expiresAtMs);
     expect(await store.records.readToken("x")).toBeNull();
-    expect(await store.records.spend([{ id: "x", expiresAtMs }])).toBe(true);
-  });
-
-  test("a value that is given back can be spent again, and the values beside it stay spent", async () => {
-    await using store = await openFixture(newStorage);
-    const [given, kept] = [once("given", store.clock), once("kept", store.clock)];
-    expect(await store.records.spend([given, kept])).toBe(true);
-    await store.records.unspend([given]);
-    // what somebody else spent, or has not been spent, is left alone
-    await store.records.unspend([once("unknown", store.clock), { ...kept }]);
-    expect(await store.records.spend([given, kept])).toBe(false);
-    expect(await store.records.spend([given])).toBe(true);
+    expect(await store.records.consume([{ id: "x", expiresAtMs }])).not.toBeNull();
   });
 
   test("a commit issues a token together with its change, or neither", async () => {
@@ -44,7 +33,7 @@ export function countersContract(newStorage: NewStorage): void {
     const next = { blob: { key: "k", size: 1, sha256: "s" }, metadata: {} };
     const issue = token("t1", "b1", clock);
     expect(await records.commit({ backupId: "b1", expect: "absent", next, issue })).toBe("committed");
-    expect(await records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
+    expect(await records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", redeemed: false });
 
     const other = token("t2", "b1", clock);
     expect(await records.commit({ backupId: "b1", expect: "absent", next, issue: other })).toBe("exists");

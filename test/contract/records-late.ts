@@ -69,8 +69,8 @@ export function lateContract(newStorage: NewStorage): void {
     const value = once("n1", clock);
     clock.set(value.expiresAtMs);
     const late = [
-      () => records.spend([value]),
-      () => records.commit({ backupId: "b1", expect: "absent", next: record("b1"), spend: [value] }),
+      () => records.consume([value]),
+      () => records.commit({ backupId: "b1", expect: "absent", next: record("b1"), consume: [value] }),
     ];
     for (const call of late)
       expect(await call().catch((error: unknown) => error)).toBeInstanceOf(NotCommitted);

@@ -18,12 +18,12 @@ export function oneTimeContract(newStorage: NewStorage): void {
   test("a value that a commit spent is spent for every other use", async () => {
     await using store = await openFixture(newStorage);
     const value = once("n1", store.clock);
-    await create(store.records, "b1", { spend: [value] });
+    await create(store.records, "b1", { consume: [value] });
     expect(await isSpent(store.records, value)).toBe(true);
-    expect(await store.records.spend([value])).toBe(false);
+    expect(await store.records.consume([value])).toBeNull();
     expect(
-      await store.records.commit({ backupId: "b2", expect: "absent", next: record("b2"), spend: [value] }),
-    ).toBe("spent");
+      await store.records.commit({ backupId: "b2", expect: "absent", next: record("b2"), consume: [value] }),
+    ).toBe("consumed");
     expect(await store.records.read("b2")).toBeNull();
   });
 
@@ -31,65 +31,77 @@ export function oneTimeContract(newStorage: NewStorage): void {
     await using store = await openFixture(newStorage);
     const value = once("n1", store.clock);
     expect(await isSpent(store.records, value)).toBe(false);
-    expect(await store.records.spend([value])).toBe(true);
+    expect(await store.records.consume([value])).not.toBeNull();
     expect(await isSpent(store.records, value)).toBe(true);
-    expect(await store.records.spend([value])).toBe(false);
+    expect(await store.records.consume([value])).toBeNull();
   });
 
   test("nothing to spend is no conflict", async () => {
     await using store = await openFixture(newStorage);
-    expect(await store.records.spend([])).toBe(true);
-    expect(await store.records.spend([])).toBe(true);
+    expect(await store.records.consume([])).not.toBeNull();
+    expect(await store.records.consume([])).not.toBeNull();
   });
 
   test("of several values one that was used refuses all, and leaves the others unused", async () => {
     await using store = await openFixture(newStorage);
     const [a, b, c] = [once("a", store.clock), once("b", store.clock), once("c", store.clock)];
-    expect(await store.records.spend([b])).toBe(true);
-    expect(await store.records.spend([a, b, c], token("t1", "b1", store.clock))).toBe(false);
+    expect(await store.records.consume([b])).not.toBeNull();
+    expect(await store.records.consume([a, b, c], token("t1", "b1", store.clock))).toBeNull();
     expect(await isSpent(store.records, a)).toBe(false);
     expect(await isSpent(store.records, c)).toBe(false);
     expect(await store.records.readToken("t1")).toBeNull();
-    expect((await store.records.locate(null, [a, b, c])).spent).toBe(true);
-    expect(await store.records.spend([a, c], token("t1", "b1", store.clock))).toBe(true);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
+    expect(await store.records.isConsumed([a, b, c])).toBe(true);
+    expect(await store.records.consume([a, c], token("t1", "b1", store.clock))).not.toBeNull();
+    expect(await store.records.readToken("t1")).toEqual({
+      backupId: "b1",
+      holder: "holder",
+      redeemed: false,
+    });
   });
 
   test("a value is forgotten exactly at its expiry, collected or not", async () => {
     await using store = await openFixture(newStorage);
     const value = once("n1", store.clock);
-    expect(await store.records.spend([value])).toBe(true);
+    expect(await store.records.consume([value])).not.toBeNull();
     store.clock.set(value.expiresAtMs - 1);
     expect(await isSpent(store.records, value)).toBe(true);
-    expect(await store.records.spend([value])).toBe(false);
+    expect(await store.records.consume([value])).toBeNull();
     store.clock.set(value.expiresAtMs);
     expect(await isSpent(store.records, value)).toBe(false);
-    await create(store.records, "b1", { spend: [once("n1", store.clock)] });
+    await create(store.records, "b1", { consume: [once("n1", store.clock)] });
     expect(await isSpent(store.records, value)).toBe(true);
     store.clock.advance(MINUTE_MS);
-    expect(await store.records.spend([once("n1", store.clock)])).toBe(true);
+    expect(await store.records.consume([once("n1", store.clock)])).not.toBeNull();
   });
 
   test("what has expired is swept away and the rest stays", async () => {
     await using store = await openFixture(newStorage);
-    for (const id of ["a", "b"]) await store.records.spend([once(id, store.clock)]);
+    for (const id of ["a", "b"]) await store.records.consume([once(id, store.clock)]);
     store.clock.advance(MINUTE_MS / 2);
     const late = once("late", store.clock);
-    await store.records.spend([late], token("t1", "b1", store.clock));
+    await store.records.consume([late], token("t1", "b1", store.clock));
     store.clock.advance(MINUTE_MS / 2);
     expect([0, 2]).toContain(await store.records.sweepExpired());
     expect(await store.records.sweepExpired()).toBe(0);
     expect(await isSpent(store.records, late)).toBe(true);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({
+      backupId: "b1",
+      holder: "holder",
+      redeemed: false,
+    });
   });
 
   test("a sync factor token is read until its expiry, and a plain value is not a token", async () => {
     await using store = await openFixture(newStorage);
     const issued = token("t1", "b1", store.clock);
-    expect(await store.records.spend([once("n1", store.clock)], issued)).toBe(true);
+    expect(await store.records.consume([once("n1", store.clock)], issued)).not.toBeNull();
     expect(await store.records.readToken("n1")).toBeNull();
     store.clock.set(issued.expiresAtMs - 1);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({
+      backupId: "b1",
+      holder: "holder",
+      redeemed: false,
+    });
     store.clock.set(issued.expiresAtMs);
     expect(await store.records.readToken("t1")).toBeNull();
   });
@@ -97,13 +109,13 @@ export function oneTimeContract(newStorage: NewStorage): void {
   test("a token is redeemed once, with the change that uses it", async () => {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1");
-    await store.records.spend([], token("t1", "b1", store.clock));
+    await store.records.consume([], token("t1", "b1", store.clock));
     const change: Change = { backupId: "b1", expect: { revision }, next: record("after"), redeem: "t1" };
     expect(await store.records.commit(change)).toBe("committed");
     expect(await labelOf(store.records, "b1")).toBe("after");
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: true });
+    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", redeemed: true });
     const again = { ...change, expect: { revision: await revisionOf(store.records, "b1") } };
-    expect(await store.records.commit(again)).toBe("spent");
+    expect(await store.records.commit(again)).toBe("consumed");
   });
 
   test.each([
@@ -113,18 +125,18 @@ export function oneTimeContract(newStorage: NewStorage): void {
     ["is a plain value", "plain", 0],
   ])("a token that %s counts as spent", async (_name, redeem, passedMs) => {
     await using store = await openFixture(newStorage);
-    const revision = await create(store.records, "b1", { spend: [once("plain", store.clock)] });
-    await store.records.spend([], token("good", "b1", store.clock));
-    await store.records.spend([], token("other", "b2", store.clock));
+    const revision = await create(store.records, "b1", { consume: [once("plain", store.clock)] });
+    await store.records.consume([], token("good", "b1", store.clock));
+    await store.records.consume([], token("other", "b2", store.clock));
     store.clock.advance(passedMs);
     const change: Change = { backupId: "b1", expect: { revision }, next: record("after"), redeem };
-    expect(await store.records.commit(change)).toBe("spent");
+    expect(await store.records.commit(change)).toBe("consumed");
     expect(await revisionOf(store.records, "b1")).toBe(revision);
     if (redeem === "other")
       expect(await store.records.readToken("other")).toEqual({
         backupId: "b2",
         holder: "holder",
-        spent: false,
+        redeemed: false,
       });
   });
 
@@ -132,7 +144,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1");
     const issued = token("t1", "b1", store.clock);
-    await store.records.spend([], issued);
+    await store.records.consume([], issued);
     store.clock.set(issued.expiresAtMs - 1);
     expect(
       await store.records.commit({ backupId: "b1", expect: { revision }, next: null, redeem: "t1" }),
@@ -141,7 +153,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
 
   test("a value cannot be a token and a plain value in one change", async () => {
     await using store = await openFixture(newStorage);
-    await store.records.spend([], token("t1", "b1", store.clock));
+    await store.records.consume([], token("t1", "b1", store.clock));
     for (const id of ["t1", "unknown"])
       expect(
         await store.records.commit({
@@ -149,34 +161,46 @@ export function oneTimeContract(newStorage: NewStorage): void {
           expect: "absent",
           next: record("b1"),
           redeem: id,
-          spend: [once(id, store.clock)],
+          consume: [once(id, store.clock)],
         }),
-      ).toBe("spent");
-    expect(await store.records.spend([once("t1", store.clock)])).toBe(false);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
+      ).toBe("consumed");
+    expect(await store.records.consume([once("t1", store.clock)])).toBeNull();
+    expect(await store.records.readToken("t1")).toEqual({
+      backupId: "b1",
+      holder: "holder",
+      redeemed: false,
+    });
   });
 
   test("a token is never issued over one that is still good, only over an expired one", async () => {
     await using store = await openFixture(newStorage);
-    await store.records.spend([], token("t1", "b1", store.clock));
+    await store.records.consume([], token("t1", "b1", store.clock));
     const value = once("n1", store.clock);
-    await expect(store.records.spend([value], token("t1", "b2", store.clock))).rejects.toThrow(
+    await expect(store.records.consume([value], token("t1", "b2", store.clock))).rejects.toThrow(
       /already issued/,
     );
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", spent: false });
+    expect(await store.records.readToken("t1")).toEqual({
+      backupId: "b1",
+      holder: "holder",
+      redeemed: false,
+    });
     expect(await isSpent(store.records, value)).toBe(false);
     store.clock.advance(MINUTE_MS);
     const later = once("n1", store.clock);
-    expect(await store.records.spend([later], token("t1", "b2", store.clock))).toBe(true);
-    expect(await store.records.readToken("t1")).toEqual({ backupId: "b2", holder: "holder", spent: false });
+    expect(await store.records.consume([later], token("t1", "b2", store.clock))).not.toBeNull();
+    expect(await store.records.readToken("t1")).toEqual({
+      backupId: "b2",
+      holder: "holder",
+      redeemed: false,
+    });
   });
 
   test("a marked value counts as used until its latest expiry, whether or not it was before", async () => {
     await using store = await openFixture(newStorage);
     const [mark, nonce] = [once("mark", store.clock), once("nonce", store.clock)];
-    await create(store.records, "b1", { mark: [mark, mark], spend: [nonce] });
+    await create(store.records, "b1", { mark: [mark, mark], consume: [nonce] });
     expect(await isSpent(store.records, mark)).toBe(true);
-    expect(await store.records.spend([mark])).toBe(false);
+    expect(await store.records.consume([mark])).toBeNull();
 
     store.clock.advance(MINUTE_MS / 2);
     const later = once("mark", store.clock);
@@ -190,13 +214,13 @@ export function oneTimeContract(newStorage: NewStorage): void {
   test("a change that does not happen marks nothing, and one value may be spent and marked by a change", async () => {
     await using store = await openFixture(newStorage);
     const [mark, nonce] = [once("mark", store.clock), once("nonce", store.clock)];
-    await create(store.records, "b1", { spend: [nonce] });
+    await create(store.records, "b1", { consume: [nonce] });
     const change: Change = { backupId: "b2", expect: "absent", next: record("b2"), mark: [mark] };
-    expect(await store.records.commit({ ...change, spend: [nonce] })).toBe("spent");
+    expect(await store.records.commit({ ...change, consume: [nonce] })).toBe("consumed");
     expect(await store.records.commit({ ...change, expect: { revision: "none" } })).toBe("revision");
     expect(await isSpent(store.records, mark)).toBe(false);
-    expect(await store.records.commit({ ...change, spend: [mark] })).toBe("committed");
-    expect(await store.records.commit({ ...change, backupId: "b3", spend: [mark] })).toBe("spent");
+    expect(await store.records.commit({ ...change, consume: [mark] })).toBe("committed");
+    expect(await store.records.commit({ ...change, backupId: "b3", consume: [mark] })).toBe("consumed");
     expect(await store.records.read("b3")).toBeNull();
   });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { RecordStore } from "../../src/storage/contract.ts";
+import type { Conflict, RecordStore } from "../../src/storage/contract.ts";
 import {
   atOnce,
   backupOf,
@@ -21,13 +21,11 @@ const WIDTH = 50;
 export function racesContract(newStorage: NewStorage): void {
   async function race(
     store: Fixture,
-    run: (records: RecordStore, index: number) => Promise<string | boolean>,
-  ): Promise<{ winner: number; losses: Set<string | boolean> }> {
+    run: (records: RecordStore, index: number) => Promise<"committed" | Conflict>,
+  ): Promise<{ winner: number; losses: Set<"committed" | Conflict> }> {
     await using other = await store.openAnother();
     const outcomes = await atOnce(WIDTH, (index) => run(index % 2 ? store.records : other.records, index));
-    const winners = [...outcomes.keys()].filter(
-      (index) => outcomes[index] === "committed" || outcomes[index] === true,
-    );
+    const winners = [...outcomes.keys()].filter((index) => outcomes[index] === "committed");
     expect(winners).toHaveLength(1);
     const winner = winners[0] ?? -1;
     return { winner, losses: new Set(outcomes.toSpliced(winner, 1)) };
@@ -41,14 +39,14 @@ export function racesContract(newStorage: NewStorage): void {
         expect: "absent",
         next: record(`${index}`),
         claim: [main(`f${index}`)],
-        spend: [once(`n${index}`, store.clock)],
+        consume: [once(`n${index}`, store.clock)],
       }),
     );
     expect(losses).toEqual(new Set(["exists"]));
     expect(await labelOf(store.records, "b1")).toBe(`${winner}`);
     await atOnce(WIDTH, async (index) =>
       expect(await store.records.locate(main(`f${index}`), [once(`n${index}`, store.clock)])).toEqual(
-        index === winner ? { backupId: "b1", spent: true } : { backupId: null, spent: false },
+        index === winner ? { backupId: "b1", consumed: true } : { backupId: null, consumed: false },
       ),
     );
   });
@@ -91,32 +89,32 @@ export function racesContract(newStorage: NewStorage): void {
     );
   });
 
-  test("of fifty that spend a value one does, and one token is issued", async () => {
+  test("of fifty that consume a nonce one does, and one token is issued", async () => {
     await using store = await openFixture(newStorage);
     const { winner, losses } = await race(store, (records, index) =>
-      records.spend([once("n1", store.clock)], token(`t${index}`, `b${index}`, store.clock)),
+      consuming(records, [once("n1", store.clock)], token(`t${index}`, `b${index}`, store.clock)),
     );
-    expect(losses).toEqual(new Set([false]));
+    expect(losses).toEqual(new Set(["consumed"]));
     await atOnce(WIDTH, async (index) =>
       expect(await store.records.readToken(`t${index}`)).toEqual(
-        index === winner ? { backupId: `b${index}`, holder: "holder", spent: false } : null,
+        index === winner ? { backupId: `b${index}`, holder: "holder", redeemed: false } : null,
       ),
     );
   });
 
-  test("of fifty that spend an expired value anew one does", async () => {
+  test("of fifty that consume an expired nonce one does", async () => {
     await using store = await openFixture(newStorage);
     const value = once("n1", store.clock);
-    await store.records.spend([value]);
+    await store.records.consume([value]);
     store.clock.set(value.expiresAtMs);
-    const { losses } = await race(store, (records) => records.spend([once("n1", store.clock)]));
-    expect(losses).toEqual(new Set([false]));
+    const { losses } = await race(store, (records) => consuming(records, [once("n1", store.clock)]));
+    expect(losses).toEqual(new Set(["consumed"]));
   });
 
   test("of fifty that redeem a token one does", async () => {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1");
-    await store.records.spend([], token("t1", "b1", store.clock));
+    await store.records.consume([], token("t1", "b1", store.clock));
     const { winner, losses } = await race(store, (records, index) =>
       records.commit({
         backupId: "b1",
@@ -126,10 +124,18 @@ export function racesContract(newStorage: NewStorage): void {
         redeem: "t1",
       }),
     );
-    expect(losses).toEqual(new Set(["spent"]));
+    expect(losses).toEqual(new Set(["consumed"]));
     expect(await labelOf(store.records, "b1")).toBe(`${winner}`);
     await atOnce(WIDTH, async (index) =>
       expect(await backupOf(store.records, sync(`f${index}`))).toBe(index === winner ? "b1" : null),
     );
   });
+}
+
+/** Consumes nonces by themselves, with the outcome that a commit would have. */
+async function consuming(
+  records: RecordStore,
+  ...nonces: Parameters<RecordStore["consume"]>
+): Promise<"committed" | "consumed"> {
+  return (await records.consume(...nonces)) === null ? "consumed" : "committed";
 }

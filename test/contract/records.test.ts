@@ -6,12 +6,14 @@ import { countersContract } from "./records-counters.ts";
 import { lateContract } from "./records-late.ts";
 import { oneTimeContract } from "./records-one-time.ts";
 import { racesContract } from "./records-races.ts";
+import { releaseContract } from "./records-release.ts";
 
 for (const { name, environment } of DRIVERS)
   describe(`records on ${name}`, () => {
     describe("commit", () => commitContract(environment));
     describe("content", () => contentContract(environment));
     describe("one-time values", () => oneTimeContract(environment));
+    describe("release", () => releaseContract(environment));
     describe("counters", () => countersContract(environment));
     describe("changes that come late", () => lateContract(environment));
     describe("races", () => racesContract(environment));

@@ -26,9 +26,11 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await store.records.readToken("t1")).toBeNull();
     expect(await store.records.locate(main("f1"), [once("n1", store.clock)])).toEqual({
       backupId: null,
-      spent: false,
+      consumed: false,
     });
-    expect(await store.records.locate(null, [])).toEqual({ backupId: null, spent: false });
+    expect(await store.records.locate(main("f1"), [])).toEqual({ backupId: null, consumed: false });
+    expect(await store.records.isConsumed([once("n1", store.clock)])).toBe(false);
+    expect(await store.records.isConsumed([])).toBe(false);
     expect(await collect(store.records.list())).toEqual([]);
   });
 
@@ -85,15 +87,15 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await labelOf(store.records, "b1")).toBe("b1");
   });
 
-  test("a change that expects nothing and stores nothing still spends its values", async () => {
+  test("a change that expects nothing and stores nothing still consumes its nonces", async () => {
     await using store = await openFixture(newStorage);
-    const spend = [once("n1", store.clock)];
-    const change: Change = { backupId: "b1", expect: "absent", next: null, spend };
+    const consume = [once("n1", store.clock)];
+    const change: Change = { backupId: "b1", expect: "absent", next: null, consume };
     expect(await store.records.commit(change)).toBe("committed");
     expect(await store.records.read("b1")).toBeNull();
-    expect(await store.records.commit(change)).toBe("spent");
+    expect(await store.records.commit(change)).toBe("consumed");
     await create(store.records, "b1");
-    expect(await store.records.commit({ ...change, spend: [] })).toBe("exists");
+    expect(await store.records.commit({ ...change, consume: [] })).toBe("exists");
   });
 
   test("a factor is claimed once, even by its own backup, until it is released", async () => {
@@ -149,7 +151,7 @@ export function commitContract(newStorage: NewStorage): void {
       next: record("after"),
       claim: [sync("new")],
       release: [main("theirs"), main("ours"), main("nobody's"), sync("theirs")],
-      spend: [once("n1", store.clock)],
+      consume: [once("n1", store.clock)],
     };
     expect(await store.records.commit(change)).toBe("committed");
     expect(await labelOf(store.records, "b1")).toBe("after");
@@ -157,33 +159,36 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await backupOf(store.records, sync("theirs"))).toBe("b2");
     expect(await backupOf(store.records, main("ours"))).toBeNull();
     expect(await backupOf(store.records, sync("new"))).toBe("b1");
-    expect(await store.records.commit(change)).toBe("spent");
+    expect(await store.records.commit(change)).toBe("consumed");
   });
 
   test("a row or value that is named twice counts once", async () => {
     await using store = await openFixture(newStorage);
     const twice = [main("f1"), main("f1")];
     const value = once("n1", store.clock);
-    const revision = await create(store.records, "b1", { claim: twice, spend: [value, value] });
+    const revision = await create(store.records, "b1", { claim: twice, consume: [value, value] });
     expect(await backupOf(store.records, main("f1"))).toBe("b1");
-    expect(await store.records.locate(main("f1"), [value, value])).toEqual({ backupId: "b1", spent: true });
+    expect(await store.records.locate(main("f1"), [value, value])).toEqual({
+      backupId: "b1",
+      consumed: true,
+    });
     const change: Change = { backupId: "b1", expect: { revision }, next: record("b1"), release: twice };
     expect(await store.records.commit(change)).toBe("committed");
     expect(await backupOf(store.records, main("f1"))).toBeNull();
   });
 
   const failing = {
-    spent: { spend: ["used"] },
-    "spent by its token": { redeem: "used token" },
+    consumed: { consume: ["used"] },
+    "token redeemed": { redeem: "used token" },
     exists: { expect: "absent" },
     revision: { expect: { revision: "outdated" } },
     "factor-claimed": { claim: [main("taken")] },
   } as const;
   const told = [
-    { conflict: "spent", of: ["spent", "exists", "factor-claimed"] },
-    { conflict: "spent", of: ["spent by its token", "revision", "factor-claimed"] },
-    { conflict: "spent", of: ["spent", "spent by its token"] },
-    { conflict: "spent", of: ["spent by its token", "exists"] },
+    { conflict: "consumed", of: ["consumed", "exists", "factor-claimed"] },
+    { conflict: "consumed", of: ["token redeemed", "revision", "factor-claimed"] },
+    { conflict: "consumed", of: ["consumed", "token redeemed"] },
+    { conflict: "consumed", of: ["token redeemed", "exists"] },
     { conflict: "exists", of: ["exists", "factor-claimed"] },
     { conflict: "revision", of: ["revision", "factor-claimed"] },
     { conflict: "factor-claimed", of: ["factor-claimed"] },
@@ -195,9 +200,9 @@ export function commitContract(newStorage: NewStorage): void {
       await using store = await openFixture(newStorage);
       const { records, clock } = store;
       await create(records, "other", { claim: [main("taken")] });
-      const first = await create(records, "b1", { claim: [main("ours")], spend: [once("used", clock)] });
-      expect(await records.spend([], token("used token", "b1", clock))).toBe(true);
-      expect(await records.spend([], token("good token", "b1", clock))).toBe(true);
+      const first = await create(records, "b1", { claim: [main("ours")], consume: [once("used", clock)] });
+      expect(await records.consume([], token("used token", "b1", clock))).not.toBeNull();
+      expect(await records.consume([], token("good token", "b1", clock))).not.toBeNull();
       const redeemed: Change = { backupId: "b1", expect: { revision: first }, next: record("b1") };
       expect(await records.commit({ ...redeemed, redeem: "used token" })).toBe("committed");
       const revision = await revisionOf(records, "b1");
@@ -212,7 +217,7 @@ export function commitContract(newStorage: NewStorage): void {
         ...faults,
         claim: [main("new 1"), ...(faults.claim ?? []), sync("new 2")],
         release: [main("ours")],
-        spend: [fresh, ...(faults.spend ?? []).map((id: string) => once(id, clock))],
+        consume: [fresh, ...(faults.consume ?? []).map((id: string) => once(id, clock))],
       });
 
       expect(outcome).toBe(conflict);
@@ -226,7 +231,7 @@ export function commitContract(newStorage: NewStorage): void {
       expect(await records.readToken("good token")).toEqual({
         backupId: "b1",
         holder: "holder",
-        spent: false,
+        redeemed: false,
       });
     });
 
@@ -250,10 +255,10 @@ export function commitContract(newStorage: NewStorage): void {
     const value = once("n1", store.clock);
     {
       await using other = await store.openAnother();
-      await create(other.records, "b1", { claim: [main("f1")], spend: [value] });
+      await create(other.records, "b1", { claim: [main("f1")], consume: [value] });
     }
     await using again = await store.openAnother();
-    expect(await again.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", spent: true });
+    expect(await again.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", consumed: true });
     expect(await labelOf(again.records, "b1")).toBe("b1");
   });
 

@@ -114,7 +114,7 @@ export async function wasDone({ tokens, made }: Trial, services: Services): Prom
   const spent = await Promise.all(
     tokens.map(async (token) => {
       const { oneTime } = await challengeTokens.read(token, "keypair");
-      return (await records.locate(null, [oneTime])).spent;
+      return await records.isConsumed([oneTime]);
     }),
   );
   const [first = false] = spent;

@@ -117,7 +117,7 @@ export const OPERATIONS: readonly Operation[] = [
         async made(services) {
           const listed = await isListed(services, user, refOf("SYNC", phone));
           const token = await services.records.readToken(syncFactorTokenId(syncFactorToken));
-          if (token?.spent !== listed) throw new Error("factor and sync factor token are at odds");
+          if (token?.redeemed !== listed) throw new Error("factor and sync factor token are at odds");
           return listed;
         },
       };

@@ -172,9 +172,9 @@ for (const driver of DRIVERS)
         timeoutMs: 300,
         wrapStores: ({ records, blobs }) => ({
           records: replaced(records, {
-            async unspend(values) {
-              await records.unspend(values);
-              giveBack();
+            async consume(nonces, issue) {
+              const consumption = await records.consume(nonces, issue);
+              return consumption && { release: () => consumption.release().then(giveBack) };
             },
           }),
           blobs: replaced(blobs, {

@@ -169,7 +169,7 @@ export function createDevices({ client, clock, services }: TestService) {
     const rows = await Promise.all(known.factors.map((factor) => accountIn(factor)));
     const usable = await Promise.all(
       tokens.map(
-        async (token) => (await services.records.readToken(syncFactorTokenId(token)))?.spent === false,
+        async (token) => (await services.records.readToken(syncFactorTokenId(token)))?.redeemed === false,
       ),
     );
     return { backups, rows, usable };

@@ -239,7 +239,7 @@ for (const driver of DRIVERS)
               [challenges.newFactorToken, added.challengeType],
             ] as const) {
               const { oneTime } = await services.challengeTokens.read(token, kind);
-              expect((await services.records.locate(null, [oneTime])).spent).toBe(true);
+              expect(await services.records.isConsumed([oneTime])).toBe(true);
             }
             if (newKind !== "OIDC_ACCOUNT") continue;
             const again = await proven(client, "retrieve", {
@@ -257,7 +257,7 @@ for (const driver of DRIVERS)
           const given = addition(user.main, newKeypair());
           const { ceremony, challenges } = await additionChallenge(client, given);
           const { oneTime } = await services.challengeTokens.read(challenges[half], "keypair");
-          expect(await services.records.spend([oneTime])).toBe(true);
+          expect(await services.records.consume([oneTime])).not.toBeNull();
           const request = { ...existingHalf(given, challenges), ...newHalf(given, ceremony, challenges) };
           expect((await client.addFactor(request)).code()).toBe("already_used");
         }

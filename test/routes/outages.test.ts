@@ -64,10 +64,10 @@ for (const driver of DRIVERS)
       const { client } = service();
       const user = await created(client, newKeypair());
       const proof = await proven(client, "retrieve", user.main);
-      const before = { spend: false, get: false };
+      const before = { consume: false, get: false };
       around = async (call, run) => {
-        if (call === "records.spend" && !before.spend) {
-          before.spend = true; // let in already, and overtaken by the same request
+        if (call === "records.consume" && !before.consume) {
+          before.consume = true; // let in already, and overtaken by the same request
           (await client.retrieve(proof)).ok();
         } else if (call === "blobs.get" && !before.get) {
           before.get = true;
@@ -80,7 +80,7 @@ for (const driver of DRIVERS)
       expect([failed.status, failed.code(), before]).toEqual([
         400,
         "already_used",
-        { spend: true, get: true },
+        { consume: true, get: true },
       ]);
     });
   });

@@ -17,14 +17,14 @@ for (const driver of DRIVERS)
         wrapStores: ({ records, blobs }) => ({
           blobs,
           records: replaced(records, {
-            async locate(factor, oneTime) {
+            async locate(factor, nonces) {
               const act = meanwhile;
-              if (act === null || factor === null) return records.locate(factor, oneTime);
+              if (act === null) return records.locate(factor, nonces);
               meanwhile = null;
-              const { spent } = await records.locate(null, oneTime);
+              const consumed = await records.isConsumed(nonces);
               await act();
               const { backupId } = await records.locate(factor, []);
-              return { backupId, spent };
+              return { backupId, consumed };
             },
           }),
         }),

@@ -4,6 +4,7 @@ import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 /** Names a call to a store, such as `records.commit`. */
 export type StoreCall =
   | `records.${Exclude<keyof RecordStore & string, "list" | "listFactors" | "asStored">}`
+  | "records.release"
   | `blobs.${Exclude<keyof BlobStore & string, "list" | "freeBytes">}`;
 
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
@@ -13,11 +14,14 @@ export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise
 export function interceptedStores({ records, blobs }: Stores, around: Interceptor): Stores {
   return {
     records: {
-      locate: (factor, oneTime) => around("records.locate", () => records.locate(factor, oneTime)),
+      locate: (factor, nonces) => around("records.locate", () => records.locate(factor, nonces)),
+      isConsumed: (nonces) => around("records.isConsumed", () => records.isConsumed(nonces)),
       read: (backupId) => around("records.read", () => records.read(backupId)),
       commit: (change) => around("records.commit", () => records.commit(change)),
-      spend: (oneTime, issue) => around("records.spend", () => records.spend(oneTime, issue)),
-      unspend: (oneTime) => around("records.unspend", () => records.unspend(oneTime)),
+      async consume(nonces, issue) {
+        const consumption = await around("records.consume", () => records.consume(nonces, issue));
+        return consumption && { release: () => around("records.release", () => consumption.release()) };
+      },
       readToken: (id) => around("records.readToken", () => records.readToken(id)),
       addToCounter: (id, amount, expiresAtMs) =>
         around("records.addToCounter", () => records.addToCounter(id, amount, expiresAtMs)),

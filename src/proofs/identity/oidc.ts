@@ -12,7 +12,7 @@ import { ServiceError } from "../../errors.ts";
 import type { OidcProvider, OidcToken } from "../../protocol/authorization.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { memoise } from "../../runtime/memoise.ts";
-import type { OneTimeValue } from "../../storage/contract.ts";
+import type { Nonce } from "../../storage/contract.ts";
 import type { Jwks } from "../jwks.ts";
 import { verifiedClaims } from "../jws.ts";
 
@@ -23,7 +23,7 @@ export interface VerifiedIdToken {
   readonly sub: string;
   readonly email: string | null;
   /** To spend once everything else is in order: an id_token is for one use. */
-  readonly nonce: OneTimeValue;
+  readonly nonce: Nonce;
 }
 
 /** Checks id_tokens of the configured providers. */

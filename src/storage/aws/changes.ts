@@ -1,12 +1,16 @@
 /** A change as the steps of one DynamoDB transaction. */
-import type { TransactionCanceledException, TransactWriteItem } from "@aws-sdk/client-dynamodb";
+import type {
+  DeleteItemCommandInput,
+  TransactionCanceledException,
+  TransactWriteItem,
+} from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import {
   type Change,
   ChangeRefused,
   type Conflict,
   type FactorRef,
-  type OneTimeValue,
+  type Nonce,
   type SyncFactorToken,
 } from "../contract.ts";
 import {
@@ -15,9 +19,9 @@ import {
   factorKey,
   factorKeyText,
   type Item,
+  nonceItem,
   oneTimeKey,
   recordItem,
-  spentItem,
   tokenItem,
 } from "./tables.ts";
 
@@ -45,7 +49,7 @@ export function changeSteps(
   );
   return [
     recordStep(tables.backups, change, revision, nowMs),
-    ...spendSteps(tables, change.spend ?? [], change.issue, nowMs),
+    ...consumeSteps(tables, change.consume ?? [], change.issue, nowMs),
     ...markSteps(tables.oneTime, change),
     ...(change.redeem === undefined ? [] : [redeemStep(tables.oneTime, change.redeem, backupId, nowMs)]),
     ...claims.map((factor) => claimStep(tables.factorLookup, factor, backupId, nowMs)),
@@ -53,16 +57,16 @@ export function changeSteps(
   ];
 }
 
-/** Marks one-time values as used, by `spender` if that matters later, and issues a token. */
-export function spendSteps(
+/** Consumes nonces, in the name of `consumer` if that matters later, and issues a token. */
+export function consumeSteps(
   tables: Tables,
-  values: readonly OneTimeValue[],
+  nonces: readonly Nonce[],
   issue: SyncFactorToken | undefined,
   nowMs: number,
-  spender: string | null = null,
+  consumer: string | null = null,
 ): readonly Step[] {
-  const distinct = new Map(values.map((value) => [value.id, value]));
-  const put = (item: Item, otherwise: "spent" | "issued"): Step => ({
+  const distinct = new Map(nonces.map((nonce) => [nonce.id, nonce]));
+  const put = (item: Item, otherwise: "consumed" | "issued"): Step => ({
     write: {
       Put: {
         TableName: tables.oneTime,
@@ -74,17 +78,47 @@ export function spendSteps(
     },
     otherwise,
   });
-  const steps = [...distinct.values()].map((value) => put(spentItem(value, spender), "spent"));
+  const steps = [...distinct.values()].map((nonce) => put(nonceItem(nonce, consumer), "consumed"));
   return issue === undefined ? steps : [...steps, put(tokenItem(issue), "issued")];
 }
 
-/** No item may be named twice in a transaction: a value that is spent by the change is marked by that. */
-function markSteps(table: string, { mark = [], spend = [] }: Change): readonly Step[] {
-  const spent = new Set(spend.map(({ id }) => id));
-  const marks = new Map(mark.filter(({ id }) => !spent.has(id)).map((value) => [value.id, value]));
-  return [...marks.values()].map((value) => ({
-    write: { Put: { TableName: table, Item: spentItem(value, null) } },
-    otherwise: "spent", // it has no condition that could fail
+/** Deletes exactly what one call consumed, and the token that it issued unless that was redeemed. */
+export function releaseDeletions(
+  table: string,
+  nonces: readonly Nonce[],
+  issued: SyncFactorToken | undefined,
+  consumer: string,
+): readonly DeleteItemCommandInput[] {
+  const deletions = [...new Set(nonces.map(({ id }) => id))].map((id) => ({
+    TableName: table,
+    Key: oneTimeKey(id),
+    ConditionExpression: "SpentBy = :consumer",
+    ExpressionAttributeValues: { ":consumer": { S: consumer } },
+  }));
+  return issued === undefined ? deletions : [...deletions, tokenDeletion(table, issued)];
+}
+
+/** A later token of the same id has another expiry, since this one must have expired before. */
+function tokenDeletion(table: string, token: SyncFactorToken): DeleteItemCommandInput {
+  return {
+    TableName: table,
+    Key: oneTimeKey(token.id),
+    ConditionExpression: "BackupId = :backup AND ExpiresAtMs = :expiry AND Spent = :false",
+    ExpressionAttributeValues: {
+      ":backup": { S: token.backupId },
+      ":expiry": { N: `${token.expiresAtMs}` },
+      ":false": { BOOL: false },
+    },
+  };
+}
+
+/** No item may be named twice in a transaction: a nonce that the change consumes is marked by that. */
+function markSteps(table: string, { mark = [], consume = [] }: Change): readonly Step[] {
+  const consumed = new Set(consume.map(({ id }) => id));
+  const marks = new Map(mark.filter(({ id }) => !consumed.has(id)).map((nonce) => [nonce.id, nonce]));
+  return [...marks.values()].map((nonce) => ({
+    write: { Put: { TableName: table, Item: nonceItem(nonce, null) } },
+    otherwise: "consumed", // it has no condition that could fail
   }));
 }
 
@@ -127,7 +161,7 @@ function redeemStep(table: string, id: string, backupId: string, nowMs: number):
         },
       },
     },
-    otherwise: "spent",
+    otherwise: "consumed",
   };
 }
 
@@ -166,8 +200,8 @@ function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
 export function failedSteps(steps: readonly Step[], error: TransactionCanceledException): readonly Step[] {
   const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? "None");
   const failed = steps.filter((_, index) => codes[index] === "ConditionalCheckFailed");
-  // nothing that the other reasons hide could come before "spent"
-  if (failed.some((step) => step.otherwise === "spent")) return failed;
+  // nothing that the other reasons hide could come before "consumed"
+  if (failed.some((step) => step.otherwise === "consumed")) return failed;
   const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
   if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
     throw new ChangeRefused(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });

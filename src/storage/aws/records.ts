@@ -15,9 +15,10 @@ import type { Clock, Random } from "../../runtime/clock.ts";
 import {
   type Change,
   type Conflict,
+  type Consumption,
   type FactorRef,
   type MarkedRecords,
-  type OneTimeValue,
+  type Nonce,
   type RecordStore,
   type Restore,
   StorageUnavailable,
@@ -25,7 +26,7 @@ import {
   type SyncFactorToken,
 } from "../contract.ts";
 import { requireInTime } from "../late-changes.ts";
-import { changeSteps, type Step, spendSteps } from "./changes.ts";
+import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
 import {
   addRestore,
@@ -50,9 +51,9 @@ import {
   factorOf,
   type Item,
   isLive,
+  nonceItem,
   oneTimeKey,
   recordOf,
-  spentItem,
   tokenOf,
 } from "./tables.ts";
 import { transact } from "./transactions.ts";
@@ -77,7 +78,7 @@ export async function openAwsRecords(
 const PROBE_KEPT_MS = 60_000;
 
 /** The order of {@link Conflict}: the first that applies is returned. */
-const CONFLICTS: readonly Conflict[] = ["spent", "exists", "revision", "factor-claimed"];
+const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "factor-claimed"];
 
 class AwsRecords implements RecordStore, MarkedRecords {
   readonly #client: DynamoDBClient;
@@ -85,8 +86,6 @@ class AwsRecords implements RecordStore, MarkedRecords {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retry: RetryPolicy;
-  /** By which call of ours a value was spent. */
-  readonly #spenders = new WeakMap<OneTimeValue, string>();
 
   constructor(
     client: DynamoDBClient,
@@ -100,18 +99,20 @@ class AwsRecords implements RecordStore, MarkedRecords {
     this.#retry = { ...DEFAULT_RETRY, ...(onClockSkew && { onClockSkew }), ...retry };
   }
 
-  async locate(factor: FactorRef | null, values: readonly OneTimeValue[]) {
+  async locate(factor: FactorRef, nonces: readonly Nonce[]) {
     const { factorLookup, oneTime } = this.#tables;
-    const found = await this.#batchGet({
-      [factorLookup]: factor === null ? [] : [factorKey(factor)],
-      [oneTime]: [...new Set(values.map((value) => value.id))].map(oneTimeKey),
-    });
+    const found = await this.#batchGet({ [factorLookup]: [factorKey(factor)], [oneTime]: nonceKeys(nonces) });
     const index = found.get(factorLookup)?.[0];
-    const nowMs = this.#clock.nowMs();
     return {
       backupId: index === undefined ? null : backupIdOf(index),
-      spent: found.get(oneTime)?.some((item) => isLive(item, nowMs)) ?? false,
+      consumed: this.#anyLive(found.get(oneTime)),
     };
+  }
+
+  async isConsumed(nonces: readonly Nonce[]): Promise<boolean> {
+    const { oneTime } = this.#tables;
+    const found = await this.#batchGet({ [oneTime]: nonceKeys(nonces) });
+    return this.#anyLive(found.get(oneTime));
   }
 
   async read(backupId: string): Promise<StoredRecord | null> {
@@ -120,8 +121,8 @@ class AwsRecords implements RecordStore, MarkedRecords {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
-    // no item of a transaction may be named twice, and such a value is not usable in both ways in any case
-    if (change.spend?.some((value) => value.id === change.redeem)) return "spent";
+    // no item of a transaction may be named twice, and nothing is a nonce and a token
+    if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();
     const nowMs = this.#clock.nowMs();
     const notOurs = new Set<Step>();
@@ -139,35 +140,33 @@ class AwsRecords implements RecordStore, MarkedRecords {
     }
   }
 
-  async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
-    const spender = this.#random.uuid();
-    const steps = spendSteps(this.#tables, values, issue, this.#clock.nowMs(), spender);
-    const failed = await this.#transact(steps, () => requireInTime({ spend: values }, this.#clock));
-    if (failed.some((step) => step.otherwise === "spent")) return false;
+  async consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null> {
+    const consumer = this.#random.uuid();
+    const steps = consumeSteps(this.#tables, nonces, issue, this.#clock.nowMs(), consumer);
+    const failed = await this.#transact(steps, () => requireInTime({ consume: nonces }, this.#clock));
+    if (failed.some((step) => step.otherwise === "consumed")) return null;
     if (failed.length > 0) throw issuedBefore();
-    for (const value of values) this.#spenders.set(value, spender);
-    return true;
+    return { release: () => this.#release(nonces, issue, consumer) };
   }
 
-  /** A request that is delivered late must not give back what somebody else has spent meanwhile. */
-  async unspend(values: readonly OneTimeValue[]): Promise<void> {
-    for (const value of values) {
-      const spender = this.#spenders.get(value);
-      if (spender === undefined) continue;
-      const command = new DeleteItemCommand({
-        TableName: this.#tables.oneTime,
-        Key: oneTimeKey(value.id),
-        ConditionExpression: "SpentBy = :spender",
-        ExpressionAttributeValues: { ":spender": { S: spender } },
-      });
-      await this.#attempt("a one-time value could not be given back", async (abortSignal) => {
-        try {
-          await this.#client.send(command, { abortSignal });
-        } catch (error) {
-          if (!(error instanceof ConditionalCheckFailedException)) throw error;
-        }
-      });
-    }
+  /** The conditions hold where the request is delivered late, and another call has consumed the same nonce meanwhile. */
+  async #release(
+    nonces: readonly Nonce[],
+    issued: SyncFactorToken | undefined,
+    consumer: string,
+  ): Promise<void> {
+    const deletions = releaseDeletions(this.#tables.oneTime, nonces, issued, consumer);
+    await Promise.all(
+      deletions.map((deletion) =>
+        this.#attempt("a nonce could not be released", async (abortSignal) => {
+          try {
+            await this.#client.send(new DeleteItemCommand(deletion), { abortSignal });
+          } catch (error) {
+            if (!(error instanceof ConditionalCheckFailedException)) throw error;
+          }
+        }),
+      ),
+    );
   }
 
   async readToken(id: string) {
@@ -264,7 +263,7 @@ class AwsRecords implements RecordStore, MarkedRecords {
   async writable(): Promise<void> {
     const { factorLookup, backups, oneTime } = this.#tables;
     const id = probeId(this.#random);
-    const item = spentItem({ id, expiresAtMs: this.#clock.nowMs() + PROBE_KEPT_MS }, null);
+    const item = nonceItem({ id, expiresAtMs: this.#clock.nowMs() + PROBE_KEPT_MS }, null);
     const put = new PutItemCommand({ TableName: oneTime, Item: item });
     const remove = (table: string, key: Item) => new DeleteItemCommand({ TableName: table, Key: key });
     await Promise.all([
@@ -287,6 +286,11 @@ class AwsRecords implements RecordStore, MarkedRecords {
   #transact(steps: readonly Step[], mayBeSent: () => void): Promise<readonly Step[]> {
     const options = { clock: this.#clock, random: this.#random, retry: this.#retry };
     return transact(this.#client, steps, mayBeSent, options);
+  }
+
+  #anyLive(items: readonly Item[] = []): boolean {
+    const nowMs = this.#clock.nowMs();
+    return items.some((item) => isLive(item, nowMs));
   }
 
   async #get(table: string, key: Item): Promise<Item | null> {
@@ -340,6 +344,10 @@ class AwsRecords implements RecordStore, MarkedRecords {
   #attempt<T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return withRetries(purpose, this.#retry, this.#random, attempt);
   }
+}
+
+function nonceKeys(nonces: readonly Nonce[]): readonly Item[] {
+  return [...new Set(nonces.map(({ id }) => id))].map(oneTimeKey);
 }
 
 /** A member that every answer of DynamoDB has is missing: that does not mean that there is none. */

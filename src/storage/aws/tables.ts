@@ -1,11 +1,11 @@
-/** The tables: their keys, and how factors, records and one-time values are written as items. */
+/** The tables: their keys, and how factors, records and nonces are written as items. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import {
   type BlobRef,
   type FactorRef,
   type FactorScope,
   type NextRecord,
-  type OneTimeValue,
+  type Nonce,
   StorageUnavailable,
   type StoredRecord,
   type SyncFactorToken,
@@ -71,12 +71,13 @@ export function recordItem(
   };
 }
 
-export function spentItem({ id, expiresAtMs }: OneTimeValue, spender: string | null): Item {
+/** @param consumer names the call that consumes the nonce, if that matters later. */
+export function nonceItem({ id, expiresAtMs }: Nonce, consumer: string | null): Item {
   return {
     ...oneTimeKey(id),
     ...expiry(expiresAtMs),
     Spent: { BOOL: true },
-    ...(spender === null ? {} : { SpentBy: { S: spender } }),
+    ...(consumer === null ? {} : { SpentBy: { S: consumer } }),
   };
 }
 
@@ -90,7 +91,7 @@ export function tokenItem({ id, expiresAtMs, backupId, holder }: SyncFactorToken
   };
 }
 
-/** Adds to a counter, which is an item among the one-time values because it expires like them. */
+/** Adds to a counter, which is an item among the nonces because it expires like them. */
 export function counterUpdate(table: string, id: string, amount: number, expiresAtMs: number) {
   return {
     TableName: table,
@@ -154,11 +155,11 @@ export function isLive(item: Item, nowMs: number): boolean {
   return number(item, "ExpiresAtMs") > nowMs;
 }
 
-/** What a one-time item says as a sync factor token; `null` when it is a plain value. */
-export function tokenOf(item: Item): { backupId: string; holder: string; spent: boolean } | null {
+/** What a one-time item says as a sync factor token; `null` when it is a nonce. */
+export function tokenOf(item: Item): { backupId: string; holder: string; redeemed: boolean } | null {
   return item.BackupId === undefined
     ? null
-    : { backupId: backupIdOf(item), holder: text(item, "Holder"), spent: item.Spent?.BOOL === true };
+    : { backupId: backupIdOf(item), holder: text(item, "Holder"), redeemed: item.Spent?.BOOL === true };
 }
 
 function text(item: Item, name: string): string {

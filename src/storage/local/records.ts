@@ -10,9 +10,10 @@ import { makeFolder } from "../../runtime/folders.ts";
 import type {
   Change,
   Conflict,
+  Consumption,
   FactorRef,
   MarkedRecords,
-  OneTimeValue,
+  Nonce,
   RecordStore,
   Restore,
   StoredRecord,
@@ -83,8 +84,6 @@ class LocalRecords implements RecordStore, MarkedRecords {
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;
   readonly #writes: GroupCommit;
-  /** What {@link spend} has used up, and may give back. */
-  readonly #spentHere = new WeakSet<OneTimeValue>();
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -97,11 +96,15 @@ class LocalRecords implements RecordStore, MarkedRecords {
     this.#random = random;
   }
 
-  async locate(factor: FactorRef | null, values: readonly OneTimeValue[]) {
+  async locate(factor: FactorRef, nonces: readonly Nonce[]) {
     return this.#answer(() => ({
-      backupId: factor === null ? null : this.#backupOf(factor),
-      spent: this.#anySpent(values),
+      backupId: this.#backupOf(factor),
+      consumed: this.#anyConsumed(nonces),
     }));
+  }
+
+  async isConsumed(nonces: readonly Nonce[]): Promise<boolean> {
+    return this.#answer(() => this.#anyConsumed(nonces));
   }
 
   async read(backupId: string): Promise<StoredRecord | null> {
@@ -122,21 +125,24 @@ class LocalRecords implements RecordStore, MarkedRecords {
     });
   }
 
-  async spend(values: readonly OneTimeValue[], issue?: SyncFactorToken): Promise<boolean> {
+  async consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null> {
     return this.#writes.add(() => {
-      if (this.#anySpent(values)) return false;
-      requireInTime({ spend: values }, this.#clock);
-      this.#markSpent(values);
+      if (this.#anyConsumed(nonces)) return null;
+      requireInTime({ consume: nonces }, this.#clock);
+      this.#markConsumed(nonces);
       if (issue !== undefined) this.#issue(issue);
-      for (const value of values) this.#spentHere.add(value);
-      return true;
+      let released: Promise<void> | undefined;
+      return { release: () => (released ??= this.#release(nonces, issue)) };
     });
   }
 
-  async unspend(values: readonly OneTimeValue[]): Promise<void> {
-    await this.#writes.add(() => {
-      for (const { id } of values.filter((value) => this.#spentHere.delete(value)))
-        this.#statements.unspend().run({ id: storedKey(id) });
+  /** To be called once: another call may consume the same nonce afterwards, and rows do not show by which call. */
+  #release(nonces: readonly Nonce[], issued: SyncFactorToken | undefined): Promise<void> {
+    return this.#writes.add(() => {
+      const remove = ({ id, expiresAtMs }: Nonce, spent: boolean) =>
+        this.#statements.deleteOneTime().run({ id: storedKey(id), expiresAtMs, spent });
+      for (const nonce of nonces) remove(nonce, true);
+      if (issued !== undefined) remove(issued, false);
     });
   }
 
@@ -144,7 +150,7 @@ class LocalRecords implements RecordStore, MarkedRecords {
     return this.#answer(() => {
       const row = this.#liveOneTime(id);
       if (row === undefined || row.backupId === null || row.holder === null) return null;
-      return { backupId: row.backupId, holder: row.holder, spent: row.spent };
+      return { backupId: row.backupId, holder: row.holder, redeemed: row.spent };
     });
   }
 
@@ -244,10 +250,10 @@ class LocalRecords implements RecordStore, MarkedRecords {
   }
 
   #conflictOf(change: Change): Conflict | null {
-    if (this.#anySpent(change.spend ?? [])) return "spent";
+    if (this.#anyConsumed(change.consume ?? [])) return "consumed";
     if (change.redeem !== undefined) {
       const token = this.#liveOneTime(change.redeem);
-      if (token === undefined || token.spent || token.backupId !== change.backupId) return "spent";
+      if (token === undefined || token.spent || token.backupId !== change.backupId) return "consumed";
     }
     const stored = this.#statements.revision().get({ backupId: change.backupId });
     if (change.expect === "absent") {
@@ -268,8 +274,8 @@ class LocalRecords implements RecordStore, MarkedRecords {
       const { scope, key } = this.asStored(factor);
       this.#statements.claim().run({ scope, key, backupId, nowMs });
     }
-    this.#markSpent(change.mark ?? []);
-    this.#markSpent(change.spend ?? []);
+    this.#markConsumed(change.mark ?? []);
+    this.#markConsumed(change.consume ?? []);
     if (change.redeem !== undefined) this.#statements.redeem().run({ id: storedKey(change.redeem) });
     if (change.issue !== undefined) this.#issue(change.issue);
     if (next === null) {
@@ -297,12 +303,12 @@ class LocalRecords implements RecordStore, MarkedRecords {
     return this.#statements.oneTime().get({ id: storedKey(id), nowMs: this.#clock.nowMs() });
   }
 
-  #anySpent(values: readonly OneTimeValue[]): boolean {
-    return values.some((value) => this.#liveOneTime(value.id) !== undefined);
+  #anyConsumed(nonces: readonly Nonce[]): boolean {
+    return nonces.some(({ id }) => this.#liveOneTime(id) !== undefined);
   }
 
-  #markSpent(values: readonly OneTimeValue[]): void {
-    for (const { id, expiresAtMs } of values)
+  #markConsumed(nonces: readonly Nonce[]): void {
+    for (const { id, expiresAtMs } of nonces)
       this.#statements.putOneTime().run({
         id: storedKey(id),
         expiresAtMs,

@@ -26,7 +26,7 @@ export const factorIndex = sqliteTable(
   (table) => [primaryKey({ columns: [table.scope, table.factorKey] })],
 );
 
-/** One row per one-time value in use: spent values, and sync factor tokens from issue to expiry. */
+/** One row per consumed nonce, and per sync factor token, from issue to expiry. */
 export const oneTime = sqliteTable("one_time", {
   id: text("id").primaryKey(),
   expiresAtMs: integer("expires_at_ms").notNull(),

@@ -71,7 +71,19 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         .prepare(),
     ),
     redeem: memoise(() => db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, id)).prepare()),
-    unspend: memoise(() => db.delete(oneTime).where(eq(oneTime.id, id)).prepare()),
+    /** What has another expiry, or is a redeemed token, was put there later. */
+    deleteOneTime: memoise(() =>
+      db
+        .delete(oneTime)
+        .where(
+          and(
+            eq(oneTime.id, id),
+            eq(oneTime.expiresAtMs, sql.placeholder("expiresAtMs")),
+            eq(oneTime.spent, sql.placeholder("spent")),
+          ),
+        )
+        .prepare(),
+    ),
     put: memoise(() =>
       db
         .insert(backups)

@@ -57,9 +57,9 @@ function gatedReading() {
     },
     wrapStores: ({ records, blobs }: Stores) => ({
       records: replaced(records, {
-        spend(...values) {
+        consume(...values) {
           requested.count++; // beside the reading
-          return records.spend(...values);
+          return records.consume(...values);
         },
       }),
       blobs: replaced(blobs, {

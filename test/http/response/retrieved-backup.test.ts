@@ -190,11 +190,11 @@ for (const driver of DRIVERS)
         wrapStores: ({ records, blobs }) => ({
           blobs,
           records: replaced(records, {
-            async spend(...args) {
+            async consume(...args) {
               while ((await answersIn(folder)).length === 0) await new Promise(setImmediate);
               await new Promise((resolve) => setTimeout(resolve, 300));
               if (isDown) throw new StorageUnavailable("the records are gone");
-              return records.spend(...args);
+              return records.consume(...args);
             },
           }),
         }),

@@ -290,7 +290,7 @@ for (const { name, environment } of DRIVERS)
 
     test("counts rows past their expiry, which are no finding, and collects them in a repair", async () => {
       await using patient = await newPatient(environment);
-      await patient.records.spend([{ id: "n1", expiresAtMs: patient.clock.nowMs() + 1 }]);
+      await patient.records.consume([{ id: "n1", expiresAtMs: patient.clock.nowMs() + 1 }]);
       patient.clock.advance(1);
       const { findings, counts } = await examined(patient);
       expect(findings).toEqual([]);

@@ -158,7 +158,7 @@ for (const { name, environment } of DRIVERS)
           await toggle();
           return stored;
         },
-        locate: async () => ({ backupId: null, spent: false }),
+        locate: async () => ({ backupId: null, consumed: false }),
       });
       for (const repair of [false, true]) {
         const { findings, counts } = await examined(changing, { repair });
