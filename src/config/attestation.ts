@@ -2,13 +2,13 @@ import type { EnvironmentReader } from "./environment.ts";
 import type { AppEnvironment } from "./server.ts";
 
 export interface AttestationConfig {
-  /** `report` lets every request through and says what would have been wrong; `off` checks nothing. */
+  /** `report` accepts every request and reports what `enforce` would refuse; `off` checks nothing. */
   readonly mode: "enforce" | "report" | "off";
-  /** Where the gateway publishes its keys; `null` when there is no gateway. */
+  /** The gateway's key set; `null` without a gateway. */
   readonly jwksUrl: string | null;
   readonly issuer: string;
   readonly audience: string;
-  /** A header that passes instead of a token; `null` in production. */
+  /** Accepted in place of an attestation token; `null` in production. */
   readonly bypassToken: string | null;
 }
 
@@ -17,8 +17,8 @@ export function attestationConfig(read: EnvironmentReader, environment: AppEnvir
   const mode = read.oneOf("ATTESTATION", ["enforce", "report", "off"], development ? "report" : "enforce");
   const gatewayUrl = read.keyUrl("ATTESTATION_GATEWAY_URL", development);
   const bypassToken = read.optional("ATTESTATION_GATEWAY_BYPASS_TOKEN");
-  const canDoWithout = mode === "off" || (development && (mode === "report" || bypassToken !== null));
-  if (gatewayUrl === null && !canDoWithout)
+  const isGatewayOptional = mode === "off" || (development && (mode === "report" || bypassToken !== null));
+  if (gatewayUrl === null && !isGatewayOptional)
     read.problem(
       `ATTESTATION_GATEWAY_URL is required while ATTESTATION is ${mode}; ATTESTATION=off needs no gateway`,
     );

@@ -9,7 +9,8 @@ export interface ChallengeTokenKey {
 
 export interface ChallengeTokensConfig {
   /**
-   * The first encrypts, all decrypt. Empty in development only: then a key is generated once into `generatedKeyDir`.
+   * The first key encrypts, every key decrypts. Empty in development only: a key is then generated and kept in
+   * `generatedKeyDir`.
    */
   readonly keys: readonly ChallengeTokenKey[];
   readonly generatedKeyDir: string;
@@ -28,7 +29,7 @@ export function challengeTokensConfig(
   return { keys, generatedKeyDir: dataDir };
 }
 
-/** `kid:base64(32 bytes)`, comma-separated. Says nothing of the secrets when one of them is wrong. */
+/** Parses `kid:base64(32 bytes)`, comma-separated. The reported problems never quote a secret. */
 function challengeTokenKeys(read: EnvironmentReader, name: string): ChallengeTokenKey[] {
   const keys: ChallengeTokenKey[] = [];
   for (const [index, entry] of (read.optional(name)?.split(",") ?? []).entries()) {
@@ -37,7 +38,7 @@ function challengeTokenKeys(read: EnvironmentReader, name: string): ChallengeTok
     const where = `${name}, entry ${index + 1}`;
     if (!/^[\w.-]{1,64}$/.test(kid))
       read.problem(`${where}: must be kid:base64, the kid 1-64 of A-Z a-z 0-9 _ . -`);
-    else if (keys.some((key) => key.kid === kid)) read.problem(`${where}: the kid "${kid}" is there twice`);
+    else if (keys.some((key) => key.kid === kid)) read.problem(`${where}: the kid "${kid}" is used twice`);
     else if (secret?.length !== 32) read.problem(`${where}: the key "${kid}" must be 32 bytes in base64`);
     else keys.push({ kid, secret });
   }

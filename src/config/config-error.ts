@@ -1,4 +1,4 @@
-/** The configuration is wrong; `problems` has one sentence for each thing that is wrong. */
+/** The configuration is invalid; `problems` has one sentence for each problem. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 

@@ -1,5 +1,5 @@
 /**
- * Configuration: environment variables in, one frozen object out. Nothing else of the service reads the environment.
+ * Configuration: environment variables in, one frozen object out. No other part of the service reads the environment.
  * Each section has a file of its own; `.env.example` explains every variable.
  */
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
@@ -15,10 +15,10 @@ import { type WebAuthnConfig, webauthnConfig } from "./webauthn.ts";
 
 export interface Config {
   readonly environment: AppEnvironment;
-  /** The revision that is running, for `/health`; `null` when it was not given. */
+  /** The revision that `/health` reports; `null` if it is not configured. */
   readonly revision: string | null;
   readonly server: ServerConfig;
-  /** `null`: no limits. */
+  /** `null` if rate limits are off. */
   readonly rateLimits: RateLimitConfig | null;
   readonly log: LogConfig;
   readonly storage: StorageConfig;
@@ -27,9 +27,9 @@ export interface Config {
   readonly webauthn: WebAuthnConfig;
   readonly oidc: OidcConfig;
   readonly attestation: AttestationConfig;
-  /** Whether a client that creates a backup must prove that it has the key of its account id. */
+  /** Whether a create requires a signature of the account id's key. */
   readonly enforceBackupAccountProof: boolean;
-  /** The API reference at `/docs` and `/openapi.json`. */
+  /** Whether to serve the API reference at `/docs` and `/openapi.json`. */
   readonly apiReference: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Freezes a value with all that is in it; bytes stay as they are, since they cannot be frozen. */
+/** Freezes a value recursively, except typed arrays, which cannot be frozen. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
     Object.freeze(value);

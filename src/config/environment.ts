@@ -1,9 +1,9 @@
-/** Environment variables, read one by one; what is wrong with them is collected. */
+/** Reads environment variables one by one and collects all problems. */
 import { isLoopbackHost } from "../runtime/loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An empty value counts as not set. */
+/** An empty value counts as unset. */
 export class EnvironmentReader {
   readonly problems: string[] = [];
   readonly #env: Environment;
@@ -32,7 +32,7 @@ export class EnvironmentReader {
     return value ?? "";
   }
 
-  /** Comma-separated; `null` when it is not set. */
+  /** Comma-separated; `null` if unset. */
   list(name: string): readonly [string, ...string[]] | null {
     const value = this.optional(name);
     if (value === null) return null;
@@ -71,7 +71,7 @@ export class EnvironmentReader {
     return fallback;
   }
 
-  /** As {@link integer}, but there is no default where `fallback` is `null`; `why` says what it is needed for. */
+  /** As {@link integer}, but required if `fallback` is `null`; `why` completes the message. */
   defaultOrRequiredInteger(
     name: string,
     fallback: number | null,
@@ -83,11 +83,14 @@ export class EnvironmentReader {
     return this.integer(name, fallback ?? min, min, max);
   }
 
-  /** The URL of public keys. Over `http:` they could be replaced on the way: only loopback hosts, unless `allowHttp`. */
+  /**
+   * The URL of a key set. Keys fetched over `http:` can be replaced in transit, so `http:` is accepted for loopback hosts
+   * only, unless `allowHttp`.
+   */
   keyUrl(name: string, allowHttp: boolean): string | null {
     const value = this.url(name);
     if (value !== null && !allowHttp && isPlainHttp(value))
-      this.problem(`${name} must be an https URL outside development, unless it is of this machine`);
+      this.problem(`${name} must be an https URL outside development, unless its host is loopback`);
     return value;
   }
 
@@ -112,14 +115,14 @@ export class EnvironmentReader {
   }
 }
 
-/** `http:` to another machine. */
+/** Whether a URL uses `http:` and its host is not loopback. */
 function isPlainHttp(text: string): boolean {
   const url = URL.parse(text);
   if (url?.protocol !== "http:") return false;
   return !isLoopbackHost(url.hostname);
 }
 
-/** Apps in a web view have origins with a scheme of their own, such as `capacitor://localhost`. */
+/** Origins of apps in a web view may have a custom scheme, such as `capacitor://localhost`. */
 function isOrigin(text: string): boolean {
   if (text.includes("*")) return false;
   if (/^https?:/i.test(text)) return URL.parse(text)?.origin === text;

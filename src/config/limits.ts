@@ -2,17 +2,17 @@ import type { EnvironmentReader } from "./environment.ts";
 
 export interface LimitsConfig {
   readonly maxBackupBytes: number;
-  /** Memory that bodies of requests may take together. */
+  /** Total memory for request bodies. */
   readonly maxInFlightUploadBytes: number;
-  /** How much free disk creates leave to the other operations, where the storage is a disk; 0 for none. */
+  /** Embedded driver: creates are refused while less disk space is free; 0 for no reserve. */
   readonly minFreeDiskBytes: number;
-  /** Temporary disk that large answers may take together. */
+  /** Total temporary disk space for large responses. */
   readonly maxInFlightAnswerBytes: number;
   readonly maxMainFactors: number;
   readonly maxSyncFactors: number;
 }
 
-/** How much a client address and a backup is allowed. */
+/** Rate limits for each client address and for each backup. */
 export interface RateLimitConfig {
   readonly addressChallengesPerMinute: number;
   readonly addressFailuresPerMinute: number;
@@ -48,7 +48,7 @@ export function limitsConfig(read: EnvironmentReader): LimitsConfig {
   };
 }
 
-/** `null`: no limits. */
+/** `null` if rate limits are off. */
 export function rateLimitsConfig(read: EnvironmentReader, byDefault: boolean): RateLimitConfig | null {
   const most = 1_000_000;
   const limits = {
@@ -60,7 +60,7 @@ export function rateLimitsConfig(read: EnvironmentReader, byDefault: boolean): R
     addressCreatedBytesPerHour: read.integer(
       "RATE_LIMIT_ADDRESS_CREATED_BYTES_PER_HOUR",
       1024 * MIB,
-      MAX_BACKUP_BYTES, // or the largest backup could never be created
+      MAX_BACKUP_BYTES, // with less, the largest backup could never be created
       most * MAX_BACKUP_BYTES,
     ),
     backupFailuresPerHour: read.integer("RATE_LIMIT_BACKUP_FAILURES_PER_HOUR", 120, 1, most),

@@ -1,15 +1,15 @@
 import type { EnvironmentReader } from "./environment.ts";
 
-/** A provider of id_tokens. `clientIds` are the audiences that count; the first is the usual one. Never empty. */
+/** A provider of id_tokens. `clientIds` are the accepted audiences; the first is the default. */
 export interface OidcProviderConfig {
   readonly clientIds: readonly [string, ...string[]];
   readonly issuer: string;
   readonly jwksUrl: string;
 }
 
-/** `null`: accounts of that provider are not accepted. */
+/** A provider that is `null` is not accepted. */
 export interface OidcConfig {
-  /** Whether the service itself issues id_tokens, to anybody: in development only. */
+  /** Development only: whether the service itself issues id_tokens, to any client. */
   readonly testIssuer: boolean;
   readonly google: OidcProviderConfig | null;
   readonly apple: OidcProviderConfig | null;
@@ -31,7 +31,9 @@ export function oidcConfig(read: EnvironmentReader, development: boolean): OidcC
   const isConfigured = googleClientId !== null || appleClientIds !== null;
   const testIssuer = read.boolean("OIDC_TEST_ISSUER", development && !isConfigured);
   if (testIssuer && !development)
-    read.problem("OIDC_TEST_ISSUER is for development only: it signs in anybody as anybody");
+    read.problem(
+      "OIDC_TEST_ISSUER is for development only: it issues an id_token for any account to any client",
+    );
   if (testIssuer && isConfigured)
     read.problem(
       "OIDC_TEST_ISSUER takes the place of GOOGLE_CLIENT_ID and APPLE_CLIENT_IDS: set one or the other",

@@ -9,13 +9,13 @@ export interface ServerConfig {
   readonly port: number;
   readonly metricsHost: string;
   readonly metricsPort: number;
-  /** Whether other processes of this machine may serve the same port. */
+  /** Whether several processes of this machine may share the port. */
   readonly reusePort: boolean;
-  /** How long after a signal the service still serves, while `/ready` says that it is not ready. */
+  /** How long the service keeps serving after a signal, while `/ready` responds with 503. */
   readonly shutdownDrainSeconds: number;
-  /** How many proxies of the operator's a request passes; they report the client's address. */
+  /** How many trusted proxies a request passes through; each appends an address to `x-forwarded-for`. */
   readonly trustedProxyHops: number;
-  /** The origins whose web pages may call the API; `loopback`: those of this machine too, whatever their port. */
+  /** Origins whose web pages may call the API. `loopback`: loopback origins too, on any port. */
   readonly cors: { readonly origins: readonly string[]; readonly loopback: boolean };
 }
 
@@ -41,7 +41,7 @@ export function serverConfig(read: EnvironmentReader, development: boolean): Ser
       development ? 0 : null,
       0,
       10,
-      "how many proxies of yours a request passes, 0 where clients connect directly",
+      "how many of your proxies a request passes through, 0 if clients connect directly",
     ),
     cors: { origins: read.origins("CORS_ORIGINS"), loopback: development },
   };

@@ -1,4 +1,4 @@
-/** Where the backups are. */
+/** Where backups are stored. */
 import { ConfigError } from "./config-error.ts";
 import { type Environment, EnvironmentReader } from "./environment.ts";
 
@@ -15,14 +15,14 @@ export interface AwsStorageConfig {
   /** Encrypts objects with this KMS key (SSE-KMS); `null` leaves it to the bucket's default. */
   readonly kmsKeyArn: string | null;
   readonly tables: { readonly factorLookup: string; readonly backups: string; readonly oneTime: string };
-  /** Endpoints other than AWS's own; `null` is AWS's. */
+  /** A custom endpoint; `null` for AWS's own. */
   readonly s3Endpoint: string | null;
   readonly dynamoDbEndpoint: string | null;
 }
 
 export type StorageConfig = LocalStorageConfig | AwsStorageConfig;
 
-/** As the service reads it. */
+/** The storage section, as the service reads it. */
 export function storageConfig(read: EnvironmentReader, development: boolean): StorageConfig {
   const driver = read.oneOf("STORAGE_DRIVER", ["local", "aws"], development ? "local" : "aws");
   return driver === "local" ? { driver, dataDir: dataDir(read) } : awsStorage(read);
@@ -34,8 +34,8 @@ export function dataDir(read: EnvironmentReader): string {
 }
 
 /**
- * As operator commands read it: only the variables that say where the backups are, since an operator of the storage
- * often has none of the service's secrets. Which driver it is when none is named depends on `APP_ENV`, as for the service.
+ * The storage section, as operator commands read it: without the other variables, because an operator often has none of
+ * the service's secrets. `APP_ENV` decides the default driver, as in the service.
  *
  * @throws ConfigError
  */
@@ -44,7 +44,7 @@ export function loadStorageConfig(env: Environment): StorageConfig {
   const environment = read.optional("APP_ENV");
   if (environment === null && read.optional("STORAGE_DRIVER") === null)
     throw new ConfigError([
-      "It is not known where the backups are: set STORAGE_DRIVER or APP_ENV as for the service.",
+      "The storage of the backups is not configured: set STORAGE_DRIVER or APP_ENV as for the service.",
       "For the data of bun run dev: STORAGE_DRIVER=local",
       "For another folder: STORAGE_DRIVER=local and DATA_DIR. On AWS: STORAGE_DRIVER=aws and the variables of AWS.",
     ]);
@@ -69,7 +69,7 @@ function awsStorage(read: EnvironmentReader): AwsStorageConfig {
       backups: read.text("DYNAMODB_TABLE_BACKUPS", "backup-service-backups"),
       oneTime: read.text("DYNAMODB_TABLE_ONE_TIME", "backup-service-one-time"),
     },
-    // http: is not refused: other endpoints than AWS's are stores of the operator's own, in a network of their own
+    // http: is accepted: a custom endpoint is usually the operator's own store in a private network
     s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,
     dynamoDbEndpoint: read.url("AWS_ENDPOINT_URL_DYNAMODB") ?? endpoint,
   };

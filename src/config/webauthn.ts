@@ -1,19 +1,19 @@
 import type { EnvironmentReader } from "./environment.ts";
 
-/** What the WebAuthn relying party calls itself and where its ceremonies may take place. */
+/** The WebAuthn relying party and the origins of its ceremonies. */
 export interface WebAuthnConfig {
   /** A domain name (WebAuthn L3 §4, "RP ID"). */
   readonly rpId: string;
-  /** What the user is shown. */
+  /** The name that the user sees. */
   readonly rpName: string;
-  /** Web origins and app origins (`android:apk-key-hash:…`), compared to the letter. Never empty. */
+  /** Web origins and app origins (`android:apk-key-hash:…`), compared exactly. Never empty. */
   readonly origins: readonly string[];
 }
 
 const DOMAIN_NAME =
   /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** @param developmentOrigin the default, with its host as the relying party; `null` where there is none. */
+/** @param developmentOrigin the default origin in development; `null` elsewhere, where both variables are required. */
 export function webauthnConfig(read: EnvironmentReader, developmentOrigin: string | null): WebAuthnConfig {
   const rpId =
     developmentOrigin === null
@@ -34,7 +34,7 @@ export function webauthnConfig(read: EnvironmentReader, developmentOrigin: strin
   return { rpId, rpName: read.text("WEBAUTHN_RP_NAME", "Backup Service"), origins: origins ?? [] };
 }
 
-/** An origin as clients write it, of a secure context: anything else would never be equal to one. */
+/** Whether a text is an origin of a secure context in canonical form. A client's origin can equal no other text. */
 function isWebAuthnOrigin(origin: string): boolean {
   if (/^android:apk-key-hash:[A-Za-z0-9_-]+$/.test(origin)) return true;
   const url = URL.parse(origin);

@@ -513,7 +513,7 @@ describe("a problem is told", () => {
     ])("is %s, where anybody on the way could put in keys, but in development", (url) => {
       for (const APP_ENV of ["production", "staging"])
         expect(problemsOf({ ...production, APP_ENV, [name]: url })).toEqual([
-          `${name} must be an https URL outside development, unless it is of this machine`,
+          `${name} must be an https URL outside development, unless its host is loopback`,
         ]);
       expect(problemsOf({ ...production, ATTESTATION: "off", [name]: url })).toHaveLength(1);
       expect(problemsOf({ ...development, [name]: url })).toEqual([]);
@@ -578,7 +578,7 @@ describe("a problem is told", () => {
   test("when the test issuer is asked for outside development, or beside a real one", () => {
     for (const APP_ENV of ["production", "staging"])
       expect(problemsOf({ ...production, APP_ENV, OIDC_TEST_ISSUER: "true" })).toEqual([
-        "OIDC_TEST_ISSUER is for development only: it signs in anybody as anybody",
+        "OIDC_TEST_ISSUER is for development only: it issues an id_token for any account to any client",
       ]);
     for (const provider of ["GOOGLE_CLIENT_ID", "APPLE_CLIENT_IDS"]) {
       const problems = problemsOf({ ...development, OIDC_TEST_ISSUER: "true", [provider]: "x" });
