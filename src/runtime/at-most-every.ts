@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-/** Calls `run` at most once in `ms` after its last result. Calls in between or while it runs share a result. */
+/** Calls `run` again only once `ms` have passed since its last call ended. Until then, all calls share that result. */
 export function atMostEvery<T>(ms: number, clock: Clock, run: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | null = null;
   let endedAtMs: number | null = null;

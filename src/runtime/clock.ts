@@ -1,14 +1,14 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-/** Where the service takes the time from; tests set it. */
+/** The service's source of time; tests substitute their own. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number;
-  /** Milliseconds since some moment. They never go back, whatever is done to the clock, but may not count sleep. */
+  /** Monotonic milliseconds since an arbitrary moment. They may stand still while the machine sleeps. */
   elapsedMs(): number;
 }
 
-/** An instant by both times of a clock: one may be set, the other may stand still while the machine sleeps. */
+/** An instant on both scales: wall-clock time may be adjusted, monotonic time may stand still while the machine sleeps. */
 export interface Instant {
   readonly nowMs: number;
   readonly elapsedMs: number;
@@ -18,12 +18,12 @@ export function instantOf(clock: Clock): Instant {
   return { nowMs: clock.nowMs(), elapsedMs: clock.elapsedMs() };
 }
 
-/** How long ago an instant of the same process was, by the time that says more. */
+/** Milliseconds since an instant of the same process: the larger difference of the two scales. */
 export function msSince(instant: Instant, clock: Clock): number {
   return Math.max(clock.nowMs() - instant.nowMs, clock.elapsedMs() - instant.elapsedMs);
 }
 
-/** Where the service takes unpredictable values from. */
+/** The service's source of unpredictable values. */
 export interface Random {
   /** `length` bytes from the operating system's generator. */
   bytes(length: number): Uint8Array;

@@ -1,9 +1,9 @@
 import { ServiceError } from "../errors.ts";
 
 export interface FairSemaphoreOptions {
-  /** How many run at a time. */
+  /** How many calls run at a time. */
   readonly permits: number;
-  /** How many of one key run at a time, however many permits are free; `permits` if not given. */
+  /** How many calls of one key run at a time; `permits` if not given. */
   readonly maxPerKey?: number;
   /** The longest wait for a permit. */
   readonly maxWaitMs: number;
@@ -14,7 +14,7 @@ export class FairSemaphore {
   readonly #maxPerKey: number;
   readonly #maxWaitMs: number;
   readonly #held = new Map<string, number>();
-  /** By key, in the order in which keys are served next. No queue is empty. */
+  /** Waiting calls by key, in the order in which keys are served next. No queue is empty. */
   readonly #queues = new Map<string, Set<() => void>>();
   #free: number;
 
@@ -25,30 +25,30 @@ export class FairSemaphore {
   }
 
   /**
-   * Runs `work` with a permit of `key`.
+   * Runs `work` with a permit for `key`.
    *
-   * @throws ServiceError `service_unavailable` when none is free within `maxWaitMs`; what `work` throws.
+   * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`. Rethrows what `work` throws.
    */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if (this.#mayTake(key)) this.#take(key);
-    else await this.#permit(key);
+    if (this.#canAcquire(key)) this.#acquire(key);
+    else await this.#waitForPermit(key);
     try {
       return await work();
     } finally {
-      this.#giveBack(key);
+      this.#release(key);
     }
   }
 
-  #mayTake(key: string): boolean {
+  #canAcquire(key: string): boolean {
     return this.#free > 0 && (this.#held.get(key) ?? 0) < this.#maxPerKey;
   }
 
-  #take(key: string): void {
+  #acquire(key: string): void {
     this.#free--;
     this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
   }
 
-  #giveBack(key: string): void {
+  #release(key: string): void {
     this.#free++;
     const left = (this.#held.get(key) ?? 0) - 1;
     if (left > 0) this.#held.set(key, left);
@@ -56,20 +56,20 @@ export class FairSemaphore {
     this.#admitNext();
   }
 
-  /** A permit that is given back goes to one waiter at most. */
+  /** A released permit admits at most one waiting call. */
   #admitNext(): void {
     for (const [key, queue] of this.#queues) {
       const [admit] = queue;
-      if (admit === undefined || !this.#mayTake(key)) continue;
-      this.#take(key);
+      if (admit === undefined || !this.#canAcquire(key)) continue;
+      this.#acquire(key);
       admit();
       if (this.#queues.delete(key) && queue.size > 0) this.#queues.set(key, queue); // behind the other keys
       return;
     }
   }
 
-  /** Resolves once a permit was taken for the caller. */
-  #permit(key: string): Promise<void> {
+  /** Resolves once the caller has a permit. */
+  #waitForPermit(key: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const queue = this.#queues.get(key) ?? new Set();
     const leave = () => {

@@ -6,28 +6,28 @@ import { orNullIfMissing } from "./system-errors.ts";
 
 const sync = promisify(fsync);
 
-/** What shows whether a disk takes a write: more than the commit of a usual change needs, so that a full disk shows. */
+/** What a test write writes: more than a usual commit, so that the test fails before commits do. */
 export const PROBE: Uint8Array = new Uint8Array(64 * 1024);
 
 /**
- * Makes a folder, and those above it that are missing, with mode 0700, so that a power failure cannot take away the
- * folder together with what is in it. A folder that is there already is taken to be durable.
+ * Creates a folder and its missing parents, with mode 0700 and durably: a power failure afterwards does not remove them.
+ * An existing folder is assumed to be durable.
  */
 export async function makeFolder(path: string): Promise<void> {
   const folder = resolve(path);
   if ((await orNullIfMissing(stat(folder)))?.isDirectory()) return;
   const parent = dirname(folder);
   await makeFolder(parent);
-  const opened = openSync(parent, "r"); // first: where this fails, nothing is made that could be taken for durable
+  const opened = openSync(parent, "r"); // before mkdir: a folder whose parent cannot be synced must not exist
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 }); // another process may be faster
+    await mkdir(folder, { recursive: true, mode: 0o700 }); // recursive: another process may have created it
     await sync(opened);
   } finally {
     closeSync(opened);
   }
 }
 
-/** Makes renames and new entries of a folder durable. It is opened each time: another may have taken its place. */
+/** Makes renames and new entries of a folder durable. Opens the folder each time, because it may have been replaced. */
 export async function syncDirectory(path: string): Promise<void> {
   const folder = openSync(path, "r");
   try {
@@ -37,7 +37,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Resolves when a folder takes a new file, durably. It is removed again; nothing else may have that name. */
+/** Tests that a folder is writable: creates the file `name`, syncs it and removes it. No other file may have this name. */
 export async function requireWritable(folder: string, name: string): Promise<void> {
   const path = join(folder, name);
   try {

@@ -1,7 +1,7 @@
-/** Whether the process is shutting down. It still serves for a while, but `/ready` answers 503. */
+/** Whether the process is shutting down. It keeps serving for a while, but `/ready` responds with 503. */
 export interface Lifecycle {
   readonly isEnding: boolean;
-  /** Makes `isEnding` true, for good. */
+  /** Makes `isEnding` true, permanently. */
   end(): void;
 }
 

@@ -1,13 +1,13 @@
 /** Memoises `make`. Throws and rejections are not cached: the next call tries again. */
 export function memoise<T>(make: () => T): () => T {
-  let made: { readonly value: T } | null = null;
+  let cached: { readonly value: T } | null = null;
   return () => {
-    if (made !== null) return made.value;
+    if (cached !== null) return cached.value;
     const kept = { value: make() };
-    made = kept;
+    cached = kept;
     if (kept.value instanceof Promise)
       kept.value.catch(() => {
-        if (made === kept) made = null;
+        if (cached === kept) cached = null;
       });
     return kept.value;
   };

@@ -1,4 +1,4 @@
-/** Runs before every file that Bun runs here (bunfig.toml), so that what is missing is named before it is needed. */
+/** Preloaded before every program (bunfig.toml): reports a missing prerequisite before other files need it. */
 import { bunProblem, dependencyProblem, readManifest } from "./prerequisites.ts";
 
 const isInstalling = Bun.main.replaceAll("\\", "/").endsWith("/src/cli/prepare.ts");

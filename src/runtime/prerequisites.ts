@@ -1,6 +1,6 @@
 /**
- * What has to be there before any other file can be loaded: this version of Bun, and the dependencies.
- * Imports nothing but Node's own modules and uses no recent syntax, so that an older Bun can run it too.
+ * Checks the prerequisites of every other file: the version of Bun, and the dependencies.
+ * Imports only Node's own modules and uses no recent syntax, so that an older Bun can run it.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ export function readManifest(root: string = ROOT): Manifest {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 }
 
-/** What to do about a Bun that is older than `engines` of package.json asks for; `null` when it is new enough. */
+/** How to update a Bun that is older than `engines` of package.json requires; `null` if it is new enough. */
 export function bunProblem(current: string, engines: Manifest["engines"]): string | null {
   const needed = engines.bun.replace(/^[^0-9]*/, "");
   if (compareVersions(current, needed) >= 0) return null;
@@ -31,7 +31,7 @@ export function bunProblem(current: string, engines: Manifest["engines"]): strin
   );
 }
 
-/** What to do about dependencies that are missing or of another version; `null` when all are installed. */
+/** How to install dependencies that are missing or of another version; `null` if all are installed. */
 export function dependencyProblem(kinds: readonly DependencyKind[], root: string = ROOT): string | null {
   const manifest = readManifest(root);
   const wanted = kinds.flatMap((kind) => Object.entries(manifest[kind]));

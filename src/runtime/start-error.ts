@@ -1,4 +1,4 @@
-/** Errors of the system that keep a process from starting, with the variable that mends them. */
+/** System errors that prevent the start of a process, and the variable to change. */
 import { errorCode } from "./system-errors.ts";
 
 /** The message is for an operator, in one line, and names the variable to change. */
@@ -6,13 +6,13 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-/** Such as `EACCES` and `SQLITE_CANTOPEN`; our own errors have codes too. */
+/** Matches codes such as `EACCES` and `SQLITE_CANTOPEN`, and not those of our own errors. */
 const OF_SYSTEM_OR_SQLITE = /^(?:E[A-Z0-9]+|SQLITE_[A-Z_]+)$/;
 
 /**
- * Runs `use`, which works in the data folder.
+ * Runs `use`, which opens files in the data folder.
  *
- * @throws StartError where the system or SQLite refuses it; other errors pass as they are.
+ * @throws StartError for an error of the system or of SQLite. Rethrows other errors.
  */
 export async function usingDataDir<T>(dataDir: string, use: () => Promise<T>): Promise<T> {
   try {
@@ -27,9 +27,9 @@ export async function usingDataDir<T>(dataDir: string, use: () => Promise<T>): P
 }
 
 /**
- * Runs `listen`, which opens the port that the variable `name` holds.
+ * Runs `listen`, which opens the port that the variable `name` configures.
  *
- * @throws StartError where the system refuses it; other errors pass as they are.
+ * @throws StartError for an error of the system. Rethrows other errors.
  */
 export function listeningOn<T>(
   name: "PORT" | "METRICS_PORT",
@@ -41,11 +41,11 @@ export function listeningOn<T>(
     return listen();
   } catch (error) {
     if (!(error instanceof Error) || errorCode(error) === null) throw error;
-    throw new StartError(reasonNotToListen(name, host, port, error), { cause: error });
+    throw new StartError(listenProblem(name, host, port, error), { cause: error });
   }
 }
 
-function reasonNotToListen(name: string, host: string, port: number, error: Error): string {
+function listenProblem(name: string, host: string, port: number, error: Error): string {
   switch (errorCode(error)) {
     case "EADDRINUSE":
       return `port ${port} of ${host} is in use by another process: end that one, or set ${name} to another port`;

@@ -3,7 +3,7 @@ export function errorCode(error: unknown): string | null {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
-/** What a file operation results in; `null` when the file is not there. */
+/** The result of a file operation; `null` if the file does not exist. */
 export async function orNullIfMissing<T>(result: Promise<T>): Promise<T | null> {
   try {
     return await result;
