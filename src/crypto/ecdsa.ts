@@ -1,8 +1,8 @@
 /**
  * ECDSA signatures over SHA-256 (FIPS 186-5 §6.4.2) on the two curves of the wire format.
  *
- * P-256 runs natively. secp256k1 runs in JavaScript, because Bun's native library has no such curve. Both read the
- * DER of a signature with one strict parser, so that each signature has a single spelling.
+ * P-256 runs natively. secp256k1 runs in JavaScript, because Bun's native library does not support the curve. Both use
+ * the same strict DER parser, so that each signature has a single encoding.
  */
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { p256 } from "@noble/curves/nist.js";
@@ -16,7 +16,7 @@ const UNCOMPRESSED_POINT = 0x04;
 const MAX_DER_SIGNATURE_BYTES = 72;
 
 /**
- * A P-256 public key from a SEC 1 uncompressed point of 65 bytes; `null` for any other spelling and for points off the
+ * A P-256 public key from a SEC 1 uncompressed point of 65 bytes; `null` for any other encoding and for a point off the
  * curve.
  */
 export function importP256PublicKey(point: Uint8Array): KeyObject | null {
@@ -24,7 +24,7 @@ export function importP256PublicKey(point: Uint8Array): KeyObject | null {
   try {
     return createPublicKey({ key: Buffer.concat([P256_SPKI_PREFIX, point]), format: "der", type: "spki" });
   } catch {
-    return null; // the one thing left that can be wrong: the point is not on the curve
+    return null; // the point is not on the curve
   }
 }
 
@@ -40,7 +40,7 @@ export function verifyP256(publicKey: KeyObject, message: Uint8Array, signature:
   return verify("sha256", message, { key: publicKey, dsaEncoding: "ieee-p1363" }, parsed.toBytes("compact"));
 }
 
-/** Why a secp256k1 signature was refused, or that it was not. */
+/** `valid`, or why a secp256k1 signature is refused. */
 export type AccountSignatureResult = "valid" | "invalid-key" | "invalid-encoding" | "not-verified";
 
 /**
@@ -64,7 +64,7 @@ export function verifySecp256k1(
   return verified ? "valid" : "not-verified";
 }
 
-/** Whether 33 bytes are the compressed spelling of a point on secp256k1. */
+/** Whether bytes are a compressed point on secp256k1 (SEC 1 §2.3.4). */
 function isCompressedSecp256k1Point(bytes: Uint8Array): boolean {
   return secp256k1.utils.isValidPublicKey(bytes, true);
 }

@@ -6,11 +6,10 @@ export function encodeBase64(bytes: Uint8Array): string {
 }
 
 /**
- * Reads standard base64 with padding, and only its canonical spelling: no white space, no url alphabet, no missing
- * padding, no stray trailing bits (RFC 4648 §3.5). `null` for anything else.
+ * Decodes standard base64 with padding, in canonical form only: no white space, no URL-safe alphabet, no missing padding,
+ * no non-zero trailing bits (RFC 4648 §3.5). `null` for anything else, so that two texts never give the same bytes.
  *
- * `Buffer.from` skips what it cannot read, so the result is encoded again and compared: two texts never give the same
- * bytes.
+ * `Buffer.from` ignores invalid characters, so the result is encoded again and compared.
  */
 export function decodeBase64(text: string): Uint8Array | null {
   const bytes = Buffer.from(text, "base64");
@@ -22,7 +21,7 @@ export function encodeBase64Url(bytes: Uint8Array): string {
   return view(bytes).toString("base64url");
 }
 
-/** Reads base64url without padding, and only its canonical spelling. `null` for anything else. */
+/** Decodes base64url without padding, in canonical form only. `null` for anything else. */
 export function decodeBase64Url(text: string): Uint8Array | null {
   const bytes = Buffer.from(text, "base64url");
   return bytes.toString("base64url") === text ? bytes : null;
@@ -33,7 +32,7 @@ export function encodeHex(bytes: Uint8Array): string {
   return view(bytes).toString("hex");
 }
 
-/** Reads hex digits of either case; `null` when there is anything else or a digit is left over. */
+/** Decodes hex digits of either case; `null` for other characters or an odd number of digits. */
 export function decodeHex(text: string): Uint8Array | null {
   const bytes = Buffer.from(text, "hex");
   return bytes.length * 2 === text.length ? bytes : null;
