@@ -11,14 +11,13 @@ export interface LoggerOptions {
   readonly format: "json" | "pretty";
   /** Where the lines go; standard output if not given. */
   readonly destination?: DestinationStream;
-  /** Called each time standard output did not take what was logged. */
+  /** Called for each failed write to standard output. */
   readonly onFailure?: () => void;
 }
 
 /**
- * The log of the process. What is logged is chosen field by field where it happens; nothing of a request's body or
- * headers is ever passed in. Errors are logged under `err` with their causes. A line that cannot be written is lost, and
- * nothing else: a full disk must not end the service.
+ * The log of the process. Callers choose each field, and pass nothing of a request's body or headers. Errors are logged
+ * under `err` with their causes. A line that cannot be written is dropped: a full disk must not end the service.
  */
 export async function createLogger({
   level,
@@ -34,7 +33,7 @@ export async function createLogger({
     serializers: { err: serializedError },
   };
   const sink = destination ?? standardOutput(onFailure);
-  if (format === "json") return pino(options, destination ?? new GatheredLines(sink));
+  if (format === "json") return pino(options, destination ?? new BufferedLines(sink));
   const { default: pretty } = await import("pino-pretty");
   return pino(
     options,
@@ -43,10 +42,10 @@ export async function createLogger({
 }
 
 const STDOUT = 1;
-/** How long a pipe that is full and does not wait by itself is left alone. */
+/** The pause before the next write to a full, non-blocking pipe. */
 const FULL_PIPE_PAUSE_MS = 5;
 
-/** Writes at once. What cannot be written is lost: the logger's own destination would try it again for ever. */
+/** Writes synchronously, and drops what cannot be written: pino's own destination would retry it forever. */
 function standardOutput(onFailure: () => void): DestinationStream {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   return {
@@ -63,7 +62,7 @@ function standardOutput(onFailure: () => void): DestinationStream {
   };
 }
 
-/** What the printer writes to has to be a stream. */
+/** pino-pretty writes to streams only. */
 function streamTo(sink: DestinationStream): Writable {
   return new Writable({
     write(lines, _encoding, done) {
@@ -73,7 +72,7 @@ function streamTo(sink: DestinationStream): Writable {
   });
 }
 
-/** An error with its causes. The `toJSON` that an error of the runtime's loader has works on nothing but the error. */
+/** An error with its causes. Removes the `toJSON` of Bun's module errors, because it fails on a copy of the error. */
 function serializedError(error: Error): SerializedError {
   const serialized = pino.stdSerializers.errWithCause(error);
   let part: SerializedError | undefined = serialized;
@@ -81,53 +80,53 @@ function serializedError(error: Error): SerializedError {
   return serialized;
 }
 
-/** How long lines of a busy process wait to be written together. */
-const GATHER_MS = 20;
-/** A pipe takes so much as a whole, also beside other writers (POSIX PIPE_BUF on Linux). */
-const MAX_GATHERED_BYTES = 4096;
+/** How long a line may wait in the buffer. */
+const BUFFER_MS = 20;
+/** A write of this size to a pipe is atomic, also with other writers (POSIX PIPE_BUF on Linux). */
+const MAX_BUFFERED_BYTES = 4096;
 const WARN = 40;
 
 /**
- * Under load, writes lines together: each write wakes their reader, which costs more than the line does. A line
- * after a pause is written at once, and so is a warning or worse, with what came before it; the exit of the process
- * writes what is left. A signal that nobody handles loses what was logged in the last milliseconds.
+ * Buffers lines under load, because each write wakes the reader, which costs more than the line does. The first line
+ * after a pause is written immediately. A warning or worse, and the exit of the process, write the buffer. A signal
+ * without a handler loses it.
  */
-class GatheredLines implements DestinationStream {
+class BufferedLines implements DestinationStream {
   /** Makes the logger set {@link lastLevel} before each line. */
   readonly [pino.symbols.needsMetadataGsym] = true;
   lastLevel = 0;
   readonly #out: DestinationStream;
   #lines = "";
   #bytes = 0;
-  #isGathering = false;
+  #isBuffering = false;
 
   constructor(out: DestinationStream) {
     this.#out = out;
-    process.on("exit", () => this.#writeAll());
+    process.on("exit", () => this.#flush());
   }
 
   write(line: string): void {
     const bytes = Buffer.byteLength(line);
-    if (this.#bytes + bytes > MAX_GATHERED_BYTES) this.#writeAll();
+    if (this.#bytes + bytes > MAX_BUFFERED_BYTES) this.#flush();
     this.#lines += line;
     this.#bytes += bytes;
-    if (this.#isGathering && this.lastLevel < WARN) return;
-    this.#writeAll();
-    if (!this.#isGathering) this.#gather();
+    if (this.#isBuffering && this.lastLevel < WARN) return;
+    this.#flush();
+    if (!this.#isBuffering) this.#startBuffering();
   }
 
-  #gather(): void {
-    this.#isGathering = true;
+  #startBuffering(): void {
+    this.#isBuffering = true;
     const stop = () => {
-      this.#isGathering = false;
+      this.#isBuffering = false;
       if (this.#lines === "") return;
-      this.#writeAll();
-      this.#gather();
+      this.#flush();
+      this.#startBuffering();
     };
-    setTimeout(stop, GATHER_MS).unref();
+    setTimeout(stop, BUFFER_MS).unref();
   }
 
-  #writeAll(): void {
+  #flush(): void {
     if (this.#lines === "") return;
     const lines = this.#lines;
     this.#lines = "";

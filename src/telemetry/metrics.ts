@@ -17,7 +17,7 @@ const SIZE_BUCKETS_BYTES = [
 ];
 const EVENT_LOOP_PROBE_MS = 500;
 
-/** The figures an operator watches, in Prometheus' text format. */
+/** The metrics of the process, in Prometheus' text format. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics() {
@@ -34,7 +34,7 @@ export function createMetrics() {
     name: "http_request_duration_seconds",
     help: "Time from the request's headers to the response's headers",
     labelNames: ["route"],
-    buckets: [...DURATION_BUCKETS_S, 60, 120, 300], // uploads have up to 5 minutes
+    buckets: [...DURATION_BUCKETS_S, 60, 120, 300], // an upload may take 5 minutes
     registers,
   });
   const requestSize = new Histogram({
@@ -52,10 +52,10 @@ export function createMetrics() {
     registers,
   });
   const requestsInFlight = { count: 0 };
-  watch("http_requests_in_flight", "Requests whose response has not begun", () => requestsInFlight.count);
+  gauge("http_requests_in_flight", "Requests whose response has not begun", () => requestsInFlight.count);
   const storageCalls = new Histogram({
     name: "storage_call_duration_seconds",
-    help: "Time of each call to a store, by its outcome",
+    help: "Duration of each call to a store, by its outcome",
     labelNames: ["store", "call", "outcome"],
     buckets: DURATION_BUCKETS_S,
     registers,
@@ -68,16 +68,16 @@ export function createMetrics() {
   });
   const logFailures = new Counter({
     name: "log_write_failures_total",
-    help: "How often standard output did not take what was logged",
+    help: "Failed writes of the log to standard output",
     registers,
   });
   const signatureCountersBack = new Counter({
     name: "signature_counters_back_total",
-    help: "How often a passkey that may be on several devices was accepted with a counter that went back",
+    help: "Accepted assertions of synchronised passkeys whose signature counter went back",
     registers,
   });
-  /** A figure that `read` returns whenever the figures are read. */
-  function watch(name: string, help: string, read: () => number | Promise<number>): void {
+  /** Registers a gauge that calls `read` at each scrape. */
+  function gauge(name: string, help: string, read: () => number | Promise<number>): void {
     new Gauge({
       name,
       help,
@@ -88,7 +88,7 @@ export function createMetrics() {
     });
   }
 
-  watch("process_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
+  gauge("process_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
   new Counter({
     name: "process_cpu_seconds_total",
     help: "CPU time of the process since its start, user and system",
@@ -112,26 +112,26 @@ export function createMetrics() {
     contentType: registry.contentType,
     text: () => registry.metrics(),
 
-    /** Calls `bytes` whenever the figures are read. */
+    /** Calls `bytes` at each scrape. */
     watchUploadMemory(bytes: () => number): void {
-      watch("upload_memory_bytes", "Memory that bodies of requests hold", bytes);
+      gauge("upload_memory_bytes", "Memory that request bodies take", bytes);
     },
 
-    /** Calls `bytes` whenever the figures are read; where it fails or returns `null` the figure is not a number. */
+    /** Calls `bytes` at each scrape. The gauge is NaN if `bytes` fails or returns `null`. */
     watchFreeDisk(bytes: () => Promise<number | null>): void {
-      watch(
+      gauge(
         "storage_free_bytes",
-        "Free space of the disk that the backups are on",
+        "Free space of the disk that holds the backups",
         async () => (await bytes().catch(() => null)) ?? Number.NaN,
       );
     },
 
-    /** Calls `bytes` whenever the figures are read. */
+    /** Calls `bytes` at each scrape. */
     watchAnswerDisk(bytes: () => number): void {
-      watch("answer_disk_bytes", "Temporary disk that large answers in flight hold", bytes);
+      gauge("answer_disk_bytes", "Temporary disk space that large responses in flight take", bytes);
     },
 
-    /** Starts to measure how late timers fire; the result stops it. */
+    /** Starts measuring how late timers fire. The returned function stops it. */
     watchEventLoop(): () => void {
       let dueMs = performance.now() + EVENT_LOOP_PROBE_MS;
       const timer = setInterval(() => {

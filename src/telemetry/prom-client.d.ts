@@ -1,6 +1,6 @@
 /**
- * Parts of prom-client that can be loaded alone. Its index also loads clusters, default figures and a client that
- * pushes, with Node's HTTP behind it, which together take several times as long to load as what is used here.
+ * The modules of prom-client that the service uses. Its index also loads cluster support, default metrics and a push
+ * client, which take several times as long to load.
  */
 declare module "prom-client/lib/counter.js" {
   import { Counter } from "prom-client";

@@ -2,15 +2,15 @@ import { createHash } from "node:crypto";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Reports what an operator should know about a backup's safety, though the request was accepted. */
+/** Reports suspicious requests that were accepted. */
 export interface SecurityAlerts {
-  /** The signature counter of a passkey that may be on several devices went back. */
+  /** The signature counter of a synchronised passkey went back (WebAuthn L3 §6.1.1). */
   signatureCounterWentBack(backupId: string): void;
 }
 
 const BACKUP_HASH_DIGITS = 16;
 
-/** The log names a backup by the start of its id's SHA-256, so that the id itself is not in the log. */
+/** The log identifies a backup by a prefix of its id's SHA-256, so that the id itself is not logged. */
 export function createSecurityAlerts(
   log: Pick<Logger, "warn">,
   metrics: Pick<Metrics, "signatureCountersBack">,
