@@ -1,4 +1,4 @@
-/** Adding a main factor: what the client announces and proves, and what it is asked. */
+/** The requests and responses for adding a main factor. */
 import { type Static, Type } from "@sinclair/typebox";
 import { Authorization, IdToken, PublicKey } from "./authorization.ts";
 import { Challenge, ChallengeToken } from "./challenge.ts";
@@ -28,7 +28,7 @@ const NewFactor = Type.Union(
     example: { kind: "EC_KEYPAIR", publicKey: examples.publicKey },
   },
 );
-/** The factor to add, as the client announces it. */
+/** The factor to add, as the request for challenges describes it. */
 export type NewFactor = Static<typeof NewFactor>;
 
 const ExistingFactorKind = Type.Union(
@@ -40,10 +40,10 @@ const ExistingFactorKind = Type.Union(
   ],
   {
     description:
-      "How the existing factor will prove itself. `PASSKEY`, also when absent: a passkey stamps a Turnkey activity. `PASSKEY_ASSERTION`: a passkey without Turnkey.",
+      "The kind of proof that the existing factor will send. `PASSKEY`, the default: a Turnkey activity stamped by a passkey. `PASSKEY_ASSERTION`: a passkey assertion without Turnkey.",
   },
 );
-/** How the existing factor will prove itself. `PASSKEY` is a Turnkey stamp, `PASSKEY_ASSERTION` an ordinary assertion. */
+/** The kind of proof of the existing factor. `PASSKEY` is a Turnkey stamp, `PASSKEY_ASSERTION` an ordinary assertion. */
 export type ExistingFactorKind = Static<typeof ExistingFactorKind>;
 
 export const AddFactorChallengeRequest = object({

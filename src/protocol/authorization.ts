@@ -1,4 +1,4 @@
-/** How a request says who is asking, and proves it. */
+/** The factor that authorises a request, with its proof. */
 import { type Static, Type } from "@sinclair/typebox";
 import { examples } from "./examples.ts";
 import { object, optional } from "./object.ts";
@@ -27,7 +27,7 @@ const OidcToken = Type.Union([
     {
       kind: Type.Literal("APPLE"),
       token: IdToken,
-      // the first configured one if not given
+      // defaults to the first configured client id
       aud: optional(text({ description: "The client id the token was issued to." })),
     },
     { title: "Apple" },
@@ -41,7 +41,7 @@ const PasskeyAuthorization = object(
     credential: boundedJson(16 * KIB, {
       description: "The WebAuthn registration or authentication response as JSON.",
     }),
-    label: optional(characters(256, { description: "How the user knows the passkey." })),
+    label: optional(characters(256, { description: "The user's name for the passkey." })),
   },
   { title: "Passkey" },
 );
@@ -67,7 +67,7 @@ export type EcKeypairAuthorization = Static<typeof EcKeypairAuthorization>;
 export const Authorization = Type.Union(
   [PasskeyAuthorization, OidcAccountAuthorization, EcKeypairAuthorization],
   {
-    description: "Who is asking, and the solved challenge as the proof.",
+    description: "The factor that authorises the request, and the solved challenge as its proof.",
     example: examples.authorization,
   },
 );

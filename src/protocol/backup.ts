@@ -1,10 +1,9 @@
-/** What names a backup, and the state of its content. */
+/** The identifiers of a backup and of its content. */
 import { Type } from "@sinclair/typebox";
 import { examples } from "./examples.ts";
 
 /** The id of a backup is this prefix and the 66 hex digits of a SEC 1 compressed point. */
 export const BACKUP_ACCOUNT_ID_PREFIX = "backup_account_";
-/** As a regular expression. */
 export const BACKUP_ACCOUNT_ID_PATTERN = `^${BACKUP_ACCOUNT_ID_PREFIX}[0-9a-fA-F]{66}$`;
 
 export const BackupAccountId = Type.String({
@@ -13,16 +12,16 @@ export const BackupAccountId = Type.String({
   example: examples.backupId,
 });
 
-/** The answer of the operations that only say which backup they acted on. */
+/** The response of operations that return only the id of the backup. */
 export const BackupIdResponse = Type.Object({ backupId: BackupAccountId });
 
 export const ManifestHash = Type.String({
   pattern: "^(?:0x)?[0-9a-fA-F]{64}$",
-  description: "32 bytes as hex, with or without `0x`: names the state of the content.",
+  description: "32 bytes as hex, with or without `0x`, that identify a version of the content.",
   example: examples.manifestHash,
 });
 
-/** A manifest hash as it is stored and compared. */
+/** The canonical form of a manifest hash, in which it is stored and compared. */
 export function normalizedManifestHash(hash: string): string {
   return hash.replace(/^0x/, "").toLowerCase();
 }

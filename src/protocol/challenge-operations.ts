@@ -1,4 +1,4 @@
-/** The operations that hand out a challenge for another operation. */
+/** The operations that issue a challenge for another operation. */
 import type { TObject, TSchema, TString, TUnsafe } from "@sinclair/typebox";
 import { BackupAccountId } from "./backup.ts";
 import {
@@ -12,7 +12,7 @@ import { object } from "./object.ts";
 import type { WireOperation } from "./operation.ts";
 import { PasskeyName, Platform } from "./webauthn.ts";
 
-/** What a keypair challenge takes: every member is bound into the token. */
+/** The request for a keypair challenge. The challenge token is bound to every member. */
 export type BoundMembers = TObject<Record<string, TString | TUnsafe<string>>>;
 
 interface ChallengeOperation<Path extends string, Request extends TObject, Response extends TSchema>
@@ -42,7 +42,7 @@ function keypair<const Name extends string>(name: Name, request: BoundMembers = 
   return challenge(`/v1/${name}/challenge/keypair`, request, KeypairChallenge);
 }
 
-/** For a P-256 keypair, and for the account key of `reset`, by the operation that the solved challenge is for. */
+/** Challenges for a P-256 keypair (of `reset`: for the account key), by the operation that they are for. */
 export const keypairChallenges = {
   retrieve: keypair("retrieve"),
   "verify-factor": keypair("verify-factor"),
@@ -54,13 +54,13 @@ export const keypairChallenges = {
   reset: keypair("reset", object({ backupAccountId: BackupAccountId })),
 } as const;
 
-/** For a passkey that exists, which the client need not name. The body may be left out. */
+/** Challenges for an existing passkey, which the client need not name. The body is optional. */
 export const passkeyChallenges = {
   retrieve: challenge("/v1/retrieve/challenge/passkey", object({}), PasskeyChallenge),
   "verify-factor": challenge("/v1/verify-factor/challenge/passkey", object({}), PasskeyChallenge),
 } as const;
 
-/** For the main factor of a new backup, with the challenge of its account key. */
+/** Challenges for the main factor of a new backup, each with a challenge for the account key. */
 export const createChallenges = {
   keypair: challenge("/v1/create/challenge/keypair", object({}), KeypairCreateChallenge),
   passkey: challenge(
@@ -70,5 +70,5 @@ export const createChallenges = {
   ),
 } as const;
 
-/** An operation whose challenge a keypair can solve. */
+/** An operation that has a keypair challenge. */
 export type KeypairSolvable = "create" | keyof typeof keypairChallenges;

@@ -1,4 +1,4 @@
-/** Challenges as the service hands them out. */
+/** Challenges and their tokens, as the service issues them. */
 import { type Static, Type } from "@sinclair/typebox";
 import { examples } from "./examples.ts";
 import { boundedText, KIB } from "./text.ts";
@@ -10,7 +10,7 @@ export const ChallengeToken = boundedText(32 * KIB, {
 });
 
 export const Challenge = Type.String({
-  description: "Base64 of the 32 random bytes to sign: the signature is over these bytes.",
+  description: "Base64 of 32 random bytes. The signature is over the bytes, not over their base64.",
   example: examples.challenge,
 });
 
@@ -19,7 +19,7 @@ export type KeypairChallenge = Static<typeof KeypairChallenge>;
 
 export const PasskeyChallenge = Type.Object({ challenge: RequestOptions, token: ChallengeToken });
 
-/** With what is needed to show that the account id of a new backup is one's own. */
+/** The challenge that the key of the new backup's account id signs. */
 const AccountChallenge = {
   backupAccountChallenge: Type.String({
     description: "Base64 of 32 random bytes for the secp256k1 key of the account id to sign.",

@@ -1,11 +1,11 @@
-/** The user's encryption key, itself encrypted by something the service never sees. */
+/** The user's encryption key, encrypted with a key that the service never sees. */
 import { type SchemaOptions, type Static, type TString, type TUnsafe, Type } from "@sinclair/typebox";
 import { examples } from "./examples.ts";
 import { object } from "./object.ts";
-import { KIB, keptText } from "./text.ts";
+import { KIB, storedText } from "./text.ts";
 
 const ENCRYPTED_KEY = {
-  description: "The user's encryption key, encrypted by something the service never sees.",
+  description: "The user's encryption key, encrypted with a key that the service never sees.",
   example: examples.encryptedKey,
 };
 
@@ -26,19 +26,19 @@ function encryptionKey(bounded: (maxLength: number, options?: SchemaOptions) => 
         { title: "For Google and Apple accounts" },
       ),
     ],
-    { description: "At most one of each kind is on a backup.", example: examples.encryptionKey },
+    { description: "A backup has at most one of each kind.", example: examples.encryptionKey },
   );
 }
 
-/** A key to keep. */
-export const EncryptionKey = encryptionKey(keptText);
+/** An encrypted key to store. */
+export const EncryptionKey = encryptionKey(storedText);
 export type EncryptionKey = Static<typeof EncryptionKey>;
 
-/** A key that is kept, by what was kept of it. */
+/** A request's reference to a stored key: the same members, with the bounds of what may be stored. */
 export const StoredEncryptionKey = encryptionKey((maxLength, options) =>
   Type.String({ ...options, maxLength }),
 );
 
-export const TurnkeyProviderId = keptText(4 * KIB, {
+export const TurnkeyProviderId = storedText(4 * KIB, {
   description: "Required when the factor to register is a Google or Apple account.",
 });

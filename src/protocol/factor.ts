@@ -1,4 +1,4 @@
-/** Factors as a request names them. */
+/** How a request identifies a factor. */
 import { type Static, Type } from "@sinclair/typebox";
 import { examples } from "./examples.ts";
 import { text } from "./text.ts";

@@ -1,4 +1,4 @@
-/** What the service says of a backup and its factors. */
+/** What the service returns about a backup and its factors. */
 import { type Static, Type } from "@sinclair/typebox";
 import { OidcProvider } from "./authorization.ts";
 import { BackupAccountId } from "./backup.ts";
@@ -38,10 +38,10 @@ export const Metadata = Type.Object(
   },
   { description: "What the owner of a backup sees of it.", example: examples.metadata },
 );
-/** No subject, issuer or full e-mail address, and no stored credential. */
+/** Has no subject, issuer, full e-mail address or stored credential. */
 export type Metadata = Static<typeof Metadata>;
 
-/** What anybody may know of a main factor: enough to tell a user how to recover. */
+/** What any client may learn about a main factor: enough to show a user how to recover. */
 export const FactorSummary = Type.Object({
   kind: Type.Union([Type.Literal("PASSKEY"), Type.Literal("OIDC_ACCOUNT"), Type.Literal("EC_KEYPAIR")]),
   accountKind: Type.Union([...OidcProvider.anyOf, Type.Null()]),

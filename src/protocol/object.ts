@@ -1,7 +1,7 @@
 import { type ObjectOptions, type TProperties, type TSchema, Type } from "@sinclair/typebox";
 
 /**
- * An object of a request. Members that it does not name are let through and ignored: clients may be newer than we are.
+ * An object in a request. Unknown members are accepted and ignored: a client may be newer than the service.
  */
 export function object<T extends TProperties>(properties: T, options: ObjectOptions = {}) {
   return Type.Object(properties, { additionalProperties: true, ...options });

@@ -1,7 +1,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import type { Scope } from "./factor.ts";
 
-/** All that a client and the service agree on about one operation. */
+/** The wire contract of one operation. */
 export interface WireOperation {
   readonly method: "GET" | "POST";
   readonly path: string;
@@ -9,21 +9,21 @@ export interface WireOperation {
   readonly request: TSchema | null;
   /** The request is a multipart form with the ciphertext as a second part: see `upload.ts`. */
   readonly isUpload?: true;
-  /** The body of the 200 answer; `null` for an empty 204. */
+  /** The body of the 200 response; `null` for an empty 204. */
   readonly response: TSchema | null;
   /**
-   * The scope of the factor on the backup that authorises it, or the key inside the account id. `null` where neither
-   * is asked: the operation is open to all, or takes the proof of new factors.
+   * What authorises the operation: a factor of the backup with this scope, or the account key. `null` if the operation is
+   * public or needs proofs of new factors only.
    */
   readonly authorisedBy: Scope | "ACCOUNT_KEY" | null;
   /** The request carries the header `attestation-token`. */
   readonly attested?: true;
-  /** Not there where it counts for nothing but failed proofs. */
+  /** Absent if only failed proofs of the operation are counted. */
   readonly countsAgainst?: CountedKind;
 }
 
 /**
- * What a request is counted as, for the limits of a client address. A `challenge` and a `status` request count when they
- * arrive, a `create` and a `destruction` when they succeed.
+ * Which limit of the client address a request counts against. A `challenge` and a `status` request count on arrival, a
+ * `create` and a `destruction` on success.
  */
 export type CountedKind = "challenge" | "status" | "create" | "destruction";

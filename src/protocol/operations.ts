@@ -1,4 +1,4 @@
-/** Every operation of the service, once: its path, what goes in, what comes out, who may, and what it counts as. */
+/** Every operation of the service: path, request, response, authorisation and rate limit. */
 import { type Static, Type } from "@sinclair/typebox";
 import {
   AddFactorChallengeRequest,
@@ -18,7 +18,7 @@ import { object, optional } from "./object.ts";
 import type { CountedKind, WireOperation } from "./operation.ts";
 import { text } from "./text.ts";
 
-/** The proof of a factor, in every operation that one authorises. */
+/** The members with which a factor authorises a request. */
 const proof = { authorization: Authorization, challengeToken: ChallengeToken };
 
 export const operations = {
@@ -62,7 +62,7 @@ export const operations = {
       backup: Type.String({ description: "The ciphertext in base64.", example: "3q2+7w==" }),
       metadata: Metadata,
       syncFactorToken: Type.String({
-        description: "Lets one new device put its sync factor on the backup, within 15 minutes.",
+        description: "Lets one new device add its sync factor to the backup, within 15 minutes.",
         example: examples.syncFactorToken,
       }),
     }),
@@ -99,7 +99,7 @@ export const operations = {
       challengeToken: ChallengeToken,
       syncFactor: Authorization,
       syncFactorToken: text({
-        description: "As returned when the backup was recovered.",
+        description: "The token that the recovery of the backup returned.",
         example: examples.syncFactorToken,
       }),
     }),
@@ -111,7 +111,9 @@ export const operations = {
     path: "/v1/retrieve-metadata",
     request: object({
       ...proof,
-      backupId: optional(text({ description: "The backup that the client believes the factor is on." })),
+      backupId: optional(
+        text({ description: "The backup that the client expects the factor to belong to." }),
+      ),
     }),
     response: Metadata,
     authorisedBy: "SYNC",
@@ -128,7 +130,9 @@ export const operations = {
       encryptionKey: optional(StoredEncryptionKey),
     }),
     response: Type.Object({
-      backupDeleted: Type.Boolean({ description: "The last main factor is gone, and the backup with it." }),
+      backupDeleted: Type.Boolean({
+        description: "Whether the last main factor was removed, and the backup with it.",
+      }),
       backupMetadata: Type.Union([Metadata, Type.Null()]),
     }),
     authorisedBy: "SYNC",
@@ -192,7 +196,7 @@ export const operations = {
     response: Type.Object({ status: Type.Literal("ok") }),
     authorisedBy: null,
   },
-  /** In development only: an id_token for a made-up account. */
+  /** Development only: an id_token for an invented account. */
   idToken: {
     method: "POST",
     path: "/dev/id-token",
@@ -202,7 +206,7 @@ export const operations = {
       email: Type.String({
         minLength: 1,
         maxLength: 200,
-        description: "Who signs in: the same address is always the same account.",
+        description: "The address of the account. The same address always gives the same account.",
         example: "ada@example.com",
       }),
     }),
@@ -211,17 +215,17 @@ export const operations = {
   },
 } as const satisfies Readonly<Record<string, WireOperation>>;
 
-/** What the request of an operation carries. */
+/** The request body of an operation. */
 export type RequestOf<Name extends keyof typeof operations> = Static<
   NonNullable<(typeof operations)[Name]["request"]>
 >;
 
-/** The body of an operation's 200 answer. */
+/** The body of an operation's 200 response. */
 export type ResponseOf<Name extends keyof typeof operations> = Static<
   NonNullable<(typeof operations)[Name]["response"]>
 >;
 
-/** Every operation, those that hand out challenges included. */
+/** Every operation, including those that issue challenges. */
 export const allOperations: readonly WireOperation[] = [
   ...Object.values(operations),
   ...Object.values(createChallenges),
@@ -233,7 +237,7 @@ const byPath: ReadonlyMap<string, WireOperation> = new Map(
   allOperations.map((operation) => [operation.path, operation]),
 );
 
-/** What a request to `path` is counted as; `null` where it counts for nothing or there is no such operation. */
+/** The limit that a request to `path` counts against; `null` if there is none, or no such operation. */
 export function countedAs(path: string): CountedKind | null {
   return byPath.get(path)?.countsAgainst ?? null;
 }

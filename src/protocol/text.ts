@@ -1,4 +1,4 @@
-/** Strings and opaque JSON with a bound on their size. */
+/** Strings and opaque JSON with bounded size. */
 import { Kind, type SchemaOptions, type TUnsafe, Type, TypeRegistry } from "@sinclair/typebox";
 
 export const KIB = 1024;
@@ -18,16 +18,16 @@ export function text(options: SchemaOptions = {}) {
 }
 
 /**
- * A text that is kept with a backup, of at most `maxBytes` as the JSON that it is kept as: what is kept of a backup has
- * to fit into one record, with all escapes.
+ * A text that is stored with a backup, of at most `maxBytes` as JSON, with all escapes: a backup's metadata has to fit
+ * into one record.
  */
-export function keptText(maxBytes: number, options: SchemaOptions = {}): TUnsafe<string> {
-  return Type.Unsafe<string>({ ...options, [Kind]: "KeptText", type: "string", maxLength: maxBytes });
+export function storedText(maxBytes: number, options: SchemaOptions = {}): TUnsafe<string> {
+  return Type.Unsafe<string>({ ...options, [Kind]: "StoredText", type: "string", maxLength: maxBytes });
 }
-/** The most a UTF-16 code unit takes as JSON: a control character's escape. */
+/** The most bytes that a UTF-16 code unit takes as JSON: an escaped control character. */
 const MAX_JSON_BYTES_PER_UNIT = 6;
 TypeRegistry.Set<{ maxLength: number }>(
-  "KeptText",
+  "StoredText",
   ({ maxLength }, value) =>
     typeof value === "string" &&
     (value.length * MAX_JSON_BYTES_PER_UNIT <= maxLength ||
@@ -44,7 +44,7 @@ TypeRegistry.Set<{ maxBytes: number }>(
     typeof value === "object" && value !== null && fitsInUtf8(JSON.stringify(value), maxBytes),
 );
 
-/** A text of at most `maxCharacters`, which are code points: what a person counts, not what JavaScript does. */
+/** A text of at most `maxCharacters` code points (JavaScript's `length` counts UTF-16 code units). */
 export function characters(maxCharacters: number, options: SchemaOptions = {}): TUnsafe<string> {
   return Type.Unsafe<string>({ ...options, [Kind]: "Characters", type: "string", maxLength: maxCharacters });
 }
@@ -54,11 +54,11 @@ TypeRegistry.Set<{ maxLength: number }>(
     typeof value === "string" && (value.length <= maxLength || [...value].length <= maxLength),
 );
 
-/** The most a UTF-16 code unit takes in UTF-8; two units that are a pair take four bytes. */
+/** The most bytes that a UTF-16 code unit takes in UTF-8; a surrogate pair takes four. */
 const MAX_UTF8_BYTES_PER_UNIT = 3;
 const utf8 = new TextEncoder();
 
-/** Encodes only a text whose length in code units does not decide it. A lone surrogate counts as U+FFFD. */
+/** Encodes a text only if its length in code units does not decide. A lone surrogate counts as U+FFFD. */
 function fitsInUtf8(value: string, maxBytes: number): boolean {
   if (value.length * MAX_UTF8_BYTES_PER_UNIT <= maxBytes) return true;
   return value.length <= maxBytes && utf8.encode(value).length <= maxBytes;

@@ -3,13 +3,13 @@ import { type Static, Type } from "@sinclair/typebox";
 import { characters } from "./text.ts";
 
 export const Platform = Type.Union([Type.Literal("IOS"), Type.Literal("ANDROID")], {
-  description: "The system of the device that makes the passkey.",
+  description: "The operating system of the device that creates the passkey.",
 });
 
 export type Platform = Static<typeof Platform>;
 
 export const PasskeyName = characters(256, {
-  description: "What the user is shown for the passkey.",
+  description: "The name that the user sees for the passkey.",
   example: "Ada's backup",
 });
 

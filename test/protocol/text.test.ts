@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { boundedJson, boundedText, characters, keptText } from "../../src/protocol/text.ts";
+import { boundedJson, boundedText, characters, storedText } from "../../src/protocol/text.ts";
 
 const MAX = 24;
 /** Texts of each length in UTF-8 for a code unit, pairs and lone surrogates among them. */
@@ -24,7 +24,7 @@ describe("a bound in bytes", () => {
   });
 
   test("on a text to keep is of what it takes inside JSON", () => {
-    const schema = keptText(MAX);
+    const schema = storedText(MAX);
     for (const text of TEXTS) {
       const bytes = Buffer.byteLength(JSON.stringify(text)) - 2;
       expect([text, Value.Check(schema, text)]).toEqual([text, bytes <= MAX]);
@@ -41,7 +41,7 @@ describe("a bound in bytes", () => {
 
   test("is for values of its type", () => {
     for (const value of [0, true, null, undefined, [], {}])
-      for (const schema of [boundedText(MAX), keptText(MAX), characters(MAX)])
+      for (const schema of [boundedText(MAX), storedText(MAX), characters(MAX)])
         expect(Value.Check(schema, value)).toBe(false);
     for (const value of [0, true, null, undefined, "{}"])
       expect(Value.Check(boundedJson(MAX), value)).toBe(false);
