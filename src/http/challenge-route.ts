@@ -1,4 +1,4 @@
-/** The endpoints that hand out challenges. They touch no store. */
+/** The routes that issue challenges. They call no store. */
 import { Elysia } from "elysia";
 import { encodeBase64 } from "../crypto/encoding.ts";
 import { CHALLENGE_BYTES, type Operation } from "../proofs/challenge-tokens.ts";
@@ -44,7 +44,7 @@ export function keypairChallengeRoute(
   );
 }
 
-/** `/v1/<operation>/challenge/passkey`, for passkeys that exist. `purpose` as in {@link keypairChallengeRoute}. */
+/** `/v1/<operation>/challenge/passkey`, for existing passkeys. `purpose` as in {@link keypairChallengeRoute}. */
 export function passkeyChallengeRoute(
   { challengeTokens, random, config }: Issuer,
   { operation, purpose }: { readonly operation: keyof typeof passkeyChallenges; readonly purpose: string },
@@ -68,7 +68,7 @@ export function passkeyChallengeRoute(
   );
 }
 
-/** `/v1/create/challenge/keypair` and `/v1/create/challenge/passkey`, which also challenge the account key. */
+/** `/v1/create/challenge/keypair` and `/v1/create/challenge/passkey`, which also issue a challenge for the account key. */
 export function createChallengeRoutes(issuer: Issuer) {
   const { challengeTokens, random, config } = issuer;
   const { keypair, passkey } = createChallenges;

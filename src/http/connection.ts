@@ -1,9 +1,9 @@
-/** What becomes of the connection that a request came over. */
+/** The connection of a request. */
 
 export interface Connection {
-  /** Whether the request is still to be answered, or its answer still being sent. */
+  /** Whether the response is not sent completely yet. */
   isOpen(): boolean;
-  /** Closes the connection once nothing can be sent for so many seconds, give or take a few. */
+  /** Closes the connection once nothing could be sent for about `seconds`. */
   limitIdle(seconds: number): void;
 }
 
@@ -13,7 +13,7 @@ export function rememberConnection(request: Request, connection: Connection): vo
   connections.set(request, connection);
 }
 
-/** `null` for a request that no listener took. */
+/** `null` for a request that did not come from a listener. */
 export function connectionOf(request: Request): Connection | null {
   return connections.get(request) ?? null;
 }

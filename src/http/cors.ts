@@ -1,25 +1,25 @@
 /**
- * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). It matters to browsers only,
- * and authorises nobody: there are no cookies, and each call carries a proof of its own.
+ * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). CORS matters to browsers only
+ * and authorises nobody: there are no cookies, and each request carries its own proof.
  */
 import { isLoopbackHost } from "../runtime/loopback.ts";
 
 /** The origins whose web pages may call the API. */
 interface AllowedOrigins {
-  /** As browsers send them (RFC 6454 §6.2), compared to the letter. */
+  /** As browsers send them (RFC 6454 §6.2), compared exactly. */
   readonly origins: readonly string[];
-  /** Whether servers of this machine are allowed too, whatever their port. */
+  /** Whether loopback origins are allowed too, on any port. */
   readonly loopback: boolean;
 }
 
 export interface Cors {
-  /** The answer to a preflight request of an allowed origin for one of our routes; `null` to any other request. */
+  /** The response to a preflight request of an allowed origin for one of our routes; `null` for any other request. */
   preflight(request: Request, path: string): Response | null;
-  /** Lets a page of an allowed origin read the answer, whether it is a success or an error. */
+  /** Lets a page of an allowed origin read the response, also an error. */
   allowReading(request: Request, headers: Headers): void;
 }
 
-/** What a page may send besides what browsers let it send anyway. */
+/** The request headers that a page may send besides the CORS-safelisted ones. */
 const REQUEST_HEADERS = [
   "content-type",
   "attestation-token",
@@ -27,12 +27,12 @@ const REQUEST_HEADERS = [
   "client-version",
   "x-request-id",
 ];
-/** What a page may read besides what browsers let it read anyway. */
+/** The response headers that a page may read besides the CORS-safelisted ones. */
 const RESPONSE_HEADERS = ["x-request-id", "retry-after", "attestation-failure"];
-/** For how long a browser need not ask again; none remembers it for longer. */
+/** How long a browser may cache the response to a preflight request: Chromium's maximum. */
 const MAX_AGE_S = 2 * 60 * 60;
 
-/** @param methodsOf the methods that a path answers; none for a path that is no route. */
+/** @param methodsOf the methods of a path; none for a path that is no route. */
 export function createCors(
   { origins, loopback }: AllowedOrigins,
   methodsOf: (path: string) => readonly string[],
@@ -62,7 +62,7 @@ export function createCors(
 
     allowReading(request, headers) {
       if (!isConfigured) return;
-      headers.append("vary", "origin"); // also where the origin is none of ours, for caches
+      headers.append("vary", "origin"); // for every origin, because of caches
       const origin = allowedOrigin(request);
       if (origin === null) return;
       headers.set("access-control-allow-origin", origin);
@@ -71,7 +71,7 @@ export function createCors(
   };
 }
 
-/** Whether an origin, as browsers write it, is that of a server on the same machine. */
+/** Whether a text is a loopback origin in canonical form. */
 function isLoopback(origin: string): boolean {
   const url = URL.parse(origin);
   if (url === null || url.origin !== origin || !/^https?:$/.test(url.protocol)) return false;

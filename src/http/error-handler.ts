@@ -1,4 +1,4 @@
-/** Turns whatever was thrown, by our code or the framework's, into the one shape of error answers. */
+/** Turns everything that our code or the framework throws into an error response. */
 import { Elysia } from "elysia";
 import { ServiceError, statusOf } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -8,7 +8,7 @@ import { errorResponse, SCHEMA_MISMATCH_STATUS, serviceErrorResponse } from "./r
 
 export interface ErrorHandlerOptions {
   readonly log: Logger;
-  /** The methods that a path answers; none for a path that is no route. */
+  /** The methods of a path; none for a path that is no route. */
   readonly methodsOf: (path: string) => readonly string[];
 }
 
@@ -23,7 +23,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
     if (error instanceof ServiceError) {
       recordError(context, error);
       if (statusOf(error.code) < 500) return serviceErrorResponse(error);
-      log.error({ err: error, requestId: context.id }, "request failed for the time being");
+      log.error({ err: error, requestId: context.id }, "request failed temporarily");
       return errorResponse(error.code, "The service cannot answer now: try again later");
     }
     if (code === "NOT_FOUND") {

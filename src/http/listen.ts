@@ -1,4 +1,4 @@
-/** The two listeners: the API, and the figures on a port of their own. */
+/** The two listeners: the API, and the metrics on a separate port. */
 import type { App } from "../app.ts";
 import { listeningOn } from "../runtime/start-error.ts";
 import type { Services } from "../services.ts";
@@ -12,22 +12,21 @@ export interface RunningServer {
   /** Base URL of the API, without a slash at the end. */
   readonly url: string;
   readonly metricsUrl: string;
-  /** How many requests are running now. */
+  /** The number of requests in progress. */
   readonly runningRequests: number;
   /**
-   * Stops accepting connections and resolves when the running requests are answered, or after `graceMs` at the
-   * latest: then the connections that are left are closed.
+   * Stops accepting connections and resolves when the requests in progress have ended. After `graceMs` it closes the
+   * connections that are left.
    */
   stop(graceMs: number): Promise<void>;
 }
 
 /**
- * Connections on which nothing is sent for this long are closed: longer than a request may take, and than the 60 s
- * after which common load balancers close a connection. If the service closed it first, their next request could be
- * lost.
+ * How long a connection may be idle: longer than a request may take, and longer than the 60 s after which common load
+ * balancers close a connection. If the service closed the connection first, their next request could be lost.
  */
 export const IDLE_TIMEOUT_S = 75;
-/** An upload has a time limit of its own (time-limit.ts), and its client may be silent for longer. */
+/** An upload has its own time limit (time-limit.ts), and its client may be silent for longer than the idle time. */
 const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
@@ -48,19 +47,21 @@ export function startServer(
       hostname,
       port,
       reusePort,
-      development: false, // it would answer an error with a page that shows our source
+      development: false, // in development mode Bun answers an error with a page of source code
       error(error) {
         const requestId = random.uuid();
-        log.error({ err: error, requestId }, "an answer could not be sent");
+        log.error({ err: error, requestId }, "a response could not be sent");
         const headers = { "x-request-id": requestId };
-        return protectedAnswer(errorResponse("internal_server_error", "Something went wrong", 500, headers));
+        return protectedResponse(
+          errorResponse("internal_server_error", "Something went wrong", 500, headers),
+        );
       },
       idleTimeout: idleTimeoutS,
-      // Bun's own limit would answer in a shape of its own; the routes limit what they read.
+      // Bun's own limit does not answer with our error body; the routes limit what they read.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       async fetch(request, server) {
         rememberConnection(request, {
-          isOpen: () => server.requestIP(request) !== null, // Bun forgets it with the last byte of the answer
+          isOpen: () => server.requestIP(request) !== null, // Bun returns null after the last byte of the response
           limitIdle: (seconds) => server.timeout(request, seconds),
         });
         const address = server.requestIP(request)?.address ?? "";
@@ -77,9 +78,9 @@ export function startServer(
     Bun.serve({
       hostname: metricsHost,
       port: metricsPort,
-      reusePort: false, // figures of two processes on one port would be neither's
+      reusePort: false, // otherwise each scrape would reach any of the processes
       development: false,
-      fetch: async (request) => protectedAnswer(await metricsApp.fetch(request)),
+      fetch: async (request) => protectedResponse(await metricsApp.fetch(request)),
     });
   const metricsListener = listeningOn("METRICS_PORT", metricsHost, metricsPort, listenForMetrics);
   const stopWatching = metrics.watchEventLoop();
@@ -106,7 +107,7 @@ export function startServer(
   };
 }
 
-function protectedAnswer(response: Response): Response {
+function protectedResponse(response: Response): Response {
   addProtectiveHeaders(response.headers);
   return response;
 }

@@ -1,4 +1,4 @@
-/** Where the router begins to search for the path. */
+/** Where the router starts to search for the path. */
 const AUTHORITY_START = "http://".length;
 
 /**
@@ -12,7 +12,7 @@ export function pathOf(url: string): string | null {
   return parsed.pathname === routedPathOf(url) ? parsed.pathname : null;
 }
 
-/** As Elysia 1.4 reads it with `standardHostname: false`; `test/http/path.test.ts` fails when it reads otherwise. */
+/** The path as Elysia 1.4 reads it with `standardHostname: false`; `test/http/path.test.ts` fails when that changes. */
 function routedPathOf(url: string): string {
   const start = url.indexOf("/", AUTHORITY_START);
   const query = url.indexOf("?", start + 1);

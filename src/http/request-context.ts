@@ -1,5 +1,4 @@
-/** What surrounds every request, whatever becomes of it: its id, its time limit, its log line and its figures. */
-
+/** What every request has: an id, a time limit, a log line and metrics. */
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
@@ -15,37 +14,37 @@ import { addProtectiveHeaders } from "./protective-headers.ts";
 import { errorResponse, serviceErrorResponse } from "./response/error-response.ts";
 import { startTimeLimit } from "./time-limit.ts";
 
-/** What is known about a request while it is answered. */
+/** The state of a request in progress. */
 export interface RequestContext {
   readonly id: string;
-  /** The path it was sent to (see path.ts); empty for a request that is refused because it has none. */
+  /** The path of the request (see path.ts); empty for a request that is refused because it has none. */
   readonly path: string;
-  /** The client's, as far as limits are concerned. */
+  /** The client address that limits count by. */
   readonly address: string;
-  /** The backup that the request names, where failed proofs count against it. */
+  /** The backup that the request names, if its failed proofs count against the backup. */
   backupId: string | null;
-  /** The error it is answered with. */
+  /** The code of the error response. */
   code: ErrorCode | null;
-  /** The name of the limit that it went over. */
+  /** The name of the rate limit that the request exceeded. */
   limit: string | null;
-  /** What was wrong with its attestation, where that is reported and not enforced. */
+  /** Why the attestation is not valid, where that is reported and not enforced. */
   attestationFailure: string | null;
-  /** What its body counts against. */
+  /** The memory budget that the body counts against. */
   readonly bodyMemory: UploadBudget;
-  /** Why it is answered before its handler has ended, if it is. */
+  /** Why the response was sent before the handler ended; `null` if it was not. */
   endedBy: ServiceError | null;
-  /** Stops reading for it when it is answered before its handler has ended. */
+  /** Stops the reads of a handler whose request is answered before the handler ends. */
   stopReading: (() => void) | null;
 }
 
 export interface RequestContextOptions {
-  /** How long a request may take until its answer begins; uploads are given more. */
+  /** How long a request may take until its response begins; an upload may take longer. */
   readonly timeoutMs: number;
   /** The clock that measures it. */
   readonly clock: Pick<Clock, "elapsedMs">;
   /** How much of a body is read only to be discarded. */
   readonly discardLimits: DiscardLimits;
-  /** The methods that a path answers; none for a path that is no route. */
+  /** The methods of a path; none for a path that is no route. */
   readonly methodsOf: (path: string) => readonly string[];
 }
 
@@ -64,20 +63,20 @@ const UNMATCHED = "(unmatched)";
 
 const contexts = new WeakMap<Request, RequestContext>();
 
-/** The context of a request that is being answered. */
+/** The context of a request in progress. */
 export function contextOf(request: Request): RequestContext {
   const context = contexts.get(request);
   if (context === undefined) throw new Error("the request did not come through withRequestContext");
   return context;
 }
 
-/** Keeps what a request is answered with, for its log line and its figures. */
+/** Records the error of a response, for the log line and the metrics. */
 export function recordError(context: RequestContext, error: ServiceError): void {
   context.code = error.code;
   if (error instanceof TooManyRequests) context.limit = error.limit;
 }
 
-/** Registers `stopReading` for the case that the request takes too long: a slow client must not keep it for ever. */
+/** Registers `stopReading`, which is called if the request takes too long: a slow client must not keep a read open. */
 export function onTooLate(request: Request, stopReading: () => void): void {
   const context = contexts.get(request);
   if (context === undefined) return;
@@ -85,7 +84,7 @@ export function onTooLate(request: Request, stopReading: () => void): void {
   else context.stopReading = stopReading;
 }
 
-/** Wraps the handling of requests. The result never rejects, and each response has the request's id. */
+/** Wraps a request handler. The result never rejects, and each response has the request's id. */
 export function withRequestContext(
   { clientPseudonym, config, lifecycle, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
   { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
@@ -132,7 +131,7 @@ export function withRequestContext(
     response.headers.set("x-request-id", context.id);
     addProtectiveHeaders(response.headers);
     cors.allowReading(request, response.headers);
-    if (lifecycle.isEnding) response.headers.set("connection", "close"); // the next request goes elsewhere
+    if (lifecycle.isEnding) response.headers.set("connection", "close"); // the client's next request goes to another process
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;
@@ -158,11 +157,13 @@ export function withRequestContext(
     });
     try {
       admit();
-      // A handler that is late goes on to its end: what it has begun to commit is committed or not, never half.
+      // A late handler is not aborted: it may be committing.
       const answered = Promise.resolve(handle(request));
       await Promise.race([answered, ended]);
       if (context.endedBy === null) return await answered;
-      answered.catch((error) => log.error({ err: error, requestId: context.id }, "a late answer failed"));
+      answered.catch((error) =>
+        log.error({ err: error, requestId: context.id }, "a handler failed after its request was answered"),
+      );
       throw context.endedBy;
     } catch (error) {
       if (error instanceof ServiceError) {
@@ -193,7 +194,7 @@ export function withRequestContext(
         method,
         route,
         status,
-        code: context.code ?? undefined, // what is undefined is not in the line
+        code: context.code ?? undefined, // undefined members are not in the line
         limit: context.limit ?? undefined,
         client: clientPseudonym(context.address),
         durationMs: Math.round(durationMs * 100) / 100,
@@ -209,7 +210,7 @@ function requestId(request: Request, make: () => string): string {
   return sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : make();
 }
 
-/** Clients may send any word as a method; figures keep to the usual ones. */
+/** A client may send any word as a method, so the metrics count unusual ones as one. */
 function knownMethod(method: string): string {
   return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method) ? method : "OTHER";
 }

@@ -8,12 +8,12 @@ const MAX_CHECK_MS = 1_000;
 export interface TimeLimitOptions {
   readonly timeoutMs: number;
   readonly clock: Pick<Clock, "elapsedMs">;
-  /** How the body arrives, of a request that is an upload. */
+  /** How the body of an upload arrives; `null` for any other request. */
   readonly upload: () => Arrival | null;
   readonly onLate: () => void;
 }
 
-/** Measures a request from now on, until the result is called. An upload gains time while it arrives. */
+/** Starts the time limit of a request. The returned function ends it. An upload gains time while its body arrives. */
 export function startTimeLimit({ timeoutMs, clock, upload, onLate }: TimeLimitOptions): () => void {
   const startedMs = clock.elapsedMs();
   const check = () => {

@@ -4,8 +4,8 @@ import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value"
 /**
  * Says where a value first differs from its schema, as a JSON pointer (RFC 6901), and how. Never quotes the value.
  *
- * For a union the difference is looked for in the variant that the value's `kind` names, so that the pointer leads to
- * the member that is wrong and not to the whole object.
+ * Of a union, only the variant of the value's `kind` is compared, so that the pointer names the wrong member and not the
+ * whole object.
  */
 export function describeMismatch(schema: TSchema, value: unknown): string {
   const { pointer, message } = firstMismatch(schema, value, "");
@@ -31,7 +31,7 @@ function variantOf(schema: TSchema, value: unknown): TSchema | null {
   return variants.find((variant) => variant.properties?.kind?.const === value.kind) ?? null;
 }
 
-/** Our own kinds of schema have no words of the library's. */
+/** The library has no message for our own kinds of schema. */
 function messageOf(error: ValueError): string {
   return error.type === ValueErrorType.Kind ? "Expected a value of its type and size" : error.message;
 }
