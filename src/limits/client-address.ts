@@ -1,11 +1,10 @@
 import { isIPv4, isIPv6 } from "node:net";
 
 /**
- * The address a request counts for: that of the connection, or the one that the proxies in front of the service
- * report in `x-forwarded-for`. Only as many entries as there are proxies of ours are believed, counted from the end:
- * what is further left was written by the client.
+ * The client address that limits count by: the address of the connection, or the entry of `x-forwarded-for` that the
+ * outermost of our proxies appended. Entries to the left of it were sent by the client and are ignored.
  *
- * @param proxyHops how many proxies of ours a request passes; 0 when clients connect directly.
+ * @param proxyHops how many of our proxies a request passes through; 0 if clients connect directly.
  */
 export function clientAddress(peerAddress: string, forwardedFor: string | null, proxyHops: number): string {
   if (proxyHops === 0) return subjectOf(peerAddress);
@@ -13,13 +12,13 @@ export function clientAddress(peerAddress: string, forwardedFor: string | null, 
   return subjectOf(withoutPort(entries.at(-proxyHops) || peerAddress));
 }
 
-/** Some proxies write `address:port`, IPv6 then in brackets. */
+/** Some proxies append `address:port`, with IPv6 addresses in brackets. */
 function withoutPort(entry: string): string {
   const [, bracketed, plain] = /^\[([^\]]+)\](?::\d+)?$|^([\d.]+):\d+$/.exec(entry) ?? [];
   return bracketed ?? plain ?? entry;
 }
 
-/** An IPv6 client has a whole /64 at its disposal (RFC 6177 §2), so that is what counts. */
+/** An IPv6 client has a whole /64 (RFC 6177 §2), so that all its addresses count as one. */
 function subjectOf(address: string): string {
   if (isIPv4(address)) return address;
   if (!isIPv6(address)) return "unknown";
@@ -32,7 +31,7 @@ function subjectOf(address: string): string {
   return ipv4In(all) ?? `${all.slice(0, 4).join(":")}::/64`;
 }
 
-/** The IPv4 address that is written as an IPv6 one (RFC 4291 §2.5.5.2), or all of them would count as one. */
+/** The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2): otherwise all of them would share one /64. */
 function ipv4In(groups: readonly string[]): string | null {
   const [sixth, ...last] = groups.slice(5).map((group) => Number.parseInt(group, 16));
   if (sixth !== 0xffff || groups.slice(0, 5).some((group) => group !== "0")) return null;

@@ -2,7 +2,7 @@ import { createHmac, hkdfSync } from "node:crypto";
 import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
 import type { Clock } from "../runtime/clock.ts";
 
-/** Names a client address in the log without saying which it is. */
+/** The pseudonym of a client address in the log. */
 export type ClientPseudonym = (address: string) => string;
 
 const KEY_BYTES = 32;
@@ -10,11 +10,11 @@ const HEX_DIGITS = 12;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * A keyed hash, because there are few enough addresses to try them all. The key is derived (HKDF, RFC 5869) from the
- * first challenge token key, which all processes share, so a client has the same name in all their logs. The name
- * changes each day (UTC), so that the log follows no client for longer.
+ * Pseudonyms are keyed hashes: an unkeyed hash could be reversed by trying all addresses. The key is derived (HKDF,
+ * RFC 5869) from the first challenge token key, which all processes share, so that a client has the same pseudonym in all
+ * logs. The pseudonym changes each day (UTC), so that the log does not track a client for longer.
  *
- * @param keys those of challenge tokens; at least one.
+ * @param keys the challenge token keys; at least one.
  */
 export function createClientPseudonym(keys: readonly ChallengeTokenKey[], clock: Clock): ClientPseudonym {
   const [first] = keys;

@@ -1,9 +1,9 @@
-/** How long a request may take, where an upload is given the time that a slow link needs. */
+/** How long a request may take. An upload may take the time that a slow link needs. */
 import type { Arrival } from "./arrival.ts";
 
 /**
- * The slowest average rate of a client. Of an upload only the time beyond that counts; a slower reader of a large answer
- * is broken off (answers-in-flight.ts).
+ * The minimum average rate of a client. Only the upload time beyond that counts; a client that reads a large response more
+ * slowly is disconnected (answers-in-flight.ts).
  */
 export const MIN_BYTES_PER_SECOND = 64 * 1024;
 /** No upload takes longer, whatever its rate. */
@@ -12,7 +12,7 @@ const MAX_UPLOAD_MS = 5 * 60 * 1000;
 /**
  * How much time is left to a request that began `elapsedMs` ago.
  *
- * @param upload how its body arrives; `null` for a request that is no upload, all of whose time counts.
+ * @param upload how the body of an upload arrives; `null` for any other request, whose time counts in full.
  */
 export function remainingMs(
   elapsedMs: number,
