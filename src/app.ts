@@ -1,4 +1,4 @@
-/** The HTTP application: every route behind the same error handling, limits, logging and figures. */
+/** The HTTP application: every route behind the same error handling, limits, logging and metrics. */
 import { Elysia } from "elysia";
 import { DISCARD_LIMITS, type DiscardLimits } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
@@ -11,9 +11,9 @@ import { version } from "./runtime/version.ts";
 import type { Services } from "./services.ts";
 
 export interface AppOptions {
-  /** How long a request may take until its answer begins; 30 s if not given. */
+  /** How long a request may take until its response begins; 30 s if not given. */
   readonly timeoutMs?: number;
-  /** The clock that measures it; the system's if not given. */
+  /** The clock that measures requests; the system's if not given. */
   readonly clock?: Pick<Clock, "elapsedMs">;
   /** How much of a body is read only to be discarded. */
   readonly discardLimits?: DiscardLimits;
@@ -28,7 +28,7 @@ export interface App {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** How the router reads paths: without a second form for a trailing slash, and behind hosts of any length. */
+/** A path with a trailing slash is another path; the host may have any length. */
 export const ROUTER_OPTIONS = { strictPath: true, handler: { standardHostname: false } } as const;
 
 /** Reads no environment and opens no port. */
@@ -38,7 +38,7 @@ export function createApp(
 ): App {
   const methods = new Map<string, string[]>();
   const methodsOf = (path: string) => methods.get(path) ?? [];
-  const business = routes(services);
+  const apiRoutes = routes(services);
   const { config, log } = services;
   const hasApiReference = config.apiReference && isApiReferenceInstalled();
   if (config.apiReference && !hasApiReference)
@@ -53,8 +53,8 @@ export function createApp(
       if (responseValue === undefined) return new Response(null, { status: 204 });
       return jsonResponse(request, responseValue, status);
     })
-    .use(business)
-    .use(hasApiReference ? apiReference(business, version) : absent);
+    .use(apiRoutes)
+    .use(hasApiReference ? apiReference(apiRoutes, version) : absent);
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   const options = { timeoutMs, clock, discardLimits, methodsOf };

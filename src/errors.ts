@@ -1,12 +1,11 @@
 /**
- * Every failure that an answer can name, and what follows from its code. The codes are part of the wire format and never
- * change.
+ * Every error code of the wire format, with its HTTP status and whether it counts as a failed proof. Codes never change.
  */
 
 interface ErrorFacts {
-  /** The HTTP status that it travels with. */
+  /** The HTTP status of the response. */
   readonly status: number;
-  /** Whether it is the answer to a proof that did not hold. A client that gets many of these is guessing. */
+  /** Whether a proof failed. A client that receives many of these is guessing. */
   readonly isFailedProof?: true;
 }
 
@@ -84,7 +83,7 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** The HTTP status that a code travels with. */
+/** The HTTP status of a response with this code. */
 export function statusOf(code: ErrorCode): number {
   return ERRORS[code].status;
 }
@@ -93,14 +92,14 @@ export function isFailedProof(code: ErrorCode): boolean {
   return "isFailedProof" in ERRORS[code];
 }
 
-/** Where repeating the identical request can succeed. */
+/** Whether a retry of the identical request can succeed. */
 export function isRetryable(status: number): boolean {
   return status === 423 || status === 429 || status === 503;
 }
 
 /**
- * A failure with a code of the wire format. `message` is read by humans: short, free of secrets and of more than
- * 50 characters of what the client sent. `cause` goes to the log only.
+ * A failure with a code of the wire format. `message` is for humans: short, without secrets, and with at most 50
+ * characters of what the client sent. `cause` is logged only.
  */
 export class ServiceError extends Error {
   readonly code: ErrorCode;

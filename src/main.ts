@@ -9,17 +9,17 @@ import { version } from "./runtime/version.ts";
 import { createServices, type Services } from "./services.ts";
 
 /**
- * How long running requests get once the port is closed. An upload over a slow link may take longer and is cut off
- * then, which loses nothing: its client repeats it with the same challenge, and what was stored before is still there.
+ * How long running requests may take once the port is closed. A longer upload is aborted, which loses nothing: the client
+ * retries it with the same challenge, and what was stored before remains.
  */
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 const SEEN_EVERY_MS = 60 * 60 * 1000;
-/** Until the next sweep, where this one found blobs to check again: longer than a request lives. */
+/** The delay until the next sweep if this one found blobs to check again: longer than a request takes. */
 const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
-/** After the first requests, which wait for the start, have been answered. */
+/** The requests that waited for the start are answered first. */
 const WARM_UP_AFTER_MS = 1_000;
-/** One signal to all processes of a service comes several times: `bun run` passes on what its child got too. */
+/** A signal to a process group arrives several times: `bun run` forwards it to a child that has received it too. */
 const SAME_SIGNAL_MS = 1_000;
 const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the first ends the process at once";
 
@@ -68,8 +68,8 @@ function announce(): void {
 }
 
 /**
- * Only for the embedded driver, and safe beside other processes on the same folder. A bucket shared by many is not for
- * each of them to list; expired rows go by themselves there.
+ * Sweeps with the embedded driver only; other processes may sweep the same folder. On AWS the processes share one large
+ * bucket, which each of them would list, and DynamoDB deletes expired rows itself.
  */
 function sweepRegularly({ background, ...stores }: Services): () => void {
   if (config.storage.driver !== "local") return () => {};
@@ -81,7 +81,7 @@ function sweepRegularly({ background, ...stores }: Services): () => void {
       const { suspects, ...result } = await sweep();
       if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
-        log.error(result, "unreferenced blobs are left alone: see what the doctor says");
+        log.error(result, "unreferenced blobs are not deleted: run bun run doctor");
       else if (result.expiredRows + result.unreferencedBlobs + result.leftAlone > 0)
         log.info(result, "swept");
     });
@@ -91,7 +91,7 @@ function sweepRegularly({ background, ...stores }: Services): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Stores that do not belong together, as found out after an outage, are not marked. */
+/** Does not mark stores that belong to different installations, which may be noticed only after an outage. */
 async function markSeen(): Promise<void> {
   const isOneInstallation = await services.restores().then(
     () => true,
@@ -100,7 +100,7 @@ async function markSeen(): Promise<void> {
   if (isOneInstallation) await services.seen();
 }
 
-/** The runtime may cache a failure to load for ever: the process ends, so that it is started again. */
+/** Ends the process if a module cannot be loaded, so that it is restarted: Bun may cache the failure. */
 async function warmUp(): Promise<void> {
   try {
     await services.warmUp();
@@ -108,13 +108,13 @@ async function warmUp(): Promise<void> {
   } catch (error) {
     log.fatal({ err: error }, "a part of the service cannot be loaded");
     process.exitCode = 1;
-    beginShutDown({ reason: "the service is not whole" });
+    beginShutDown({ reason: "a part of the service cannot be loaded" });
   }
 }
 
 function onSignal(signal: string): void {
   if (shuttingDownSinceMs === null) beginShutDown({ signal });
-  else if (performance.now() - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1); // the second one means now
+  else if (performance.now() - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1);
 }
 
 function beginShutDown(why: { readonly signal: string } | { readonly reason: string }): void {
@@ -138,10 +138,10 @@ function beginShutDown(why: { readonly signal: string } | { readonly reason: str
 
 async function shutDown(): Promise<void> {
   stopSweeping();
-  const seen = markSeen(); // records that are put in the place of these now are recognised as older ones
+  const seen = markSeen(); // an older copy of the records that is restored later is recognised by this time
   await server.stop(GRACE_MS);
   await seen;
   await services[Symbol.asyncDispose]();
-  log.info("bye");
+  log.info("stopped");
   process.exit();
 }

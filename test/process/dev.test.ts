@@ -13,7 +13,7 @@ describe("bun run dev", () => {
       const lines = await startedAndEnded(copy, ["run", `--shell=${shell}`, "dev"]);
       expect(lines[0]).toContain('"environment":"development"');
       expect(lines[0]).toContain('"storage":"local (./data)"');
-      expect(lines.at(-1)).toContain("bye");
+      expect(lines.at(-1)).toContain("stopped");
       expect(await Bun.file(join(copy.folder, "data/records.sqlite")).exists()).toBe(true);
     });
 

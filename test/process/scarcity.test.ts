@@ -83,7 +83,7 @@ for (const driver of DRIVERS)
         expect(["service_unavailable", "webauthn_invalid_payload"]).toContain((await creation.end())[1]);
       }
       expect(await service.exited).toBe(1);
-      expect(service.lines.at(-1)).toContain("bye");
+      expect(service.lines.at(-1)).toContain("stopped");
     });
   });
 

@@ -37,7 +37,7 @@ for (const driver of DRIVERS)
           await expect(fetch(`${service.url}/health`, { keepalive: false })).rejects.toThrow();
           expect((await upload.finish()).status).toBe(200);
           expect(await service.exited).toBe(0);
-          expect(service.lines.at(-1)).toContain("bye");
+          expect(service.lines.at(-1)).toContain("stopped");
         }
         await using again = await startProcess(env);
         const { backup } = await recovered(new ApiClient({ url: again.url }), user);
@@ -74,7 +74,7 @@ for (const driver of DRIVERS)
       service.signal("SIGTERM");
       expect(await service.exited).toBe(0);
       expect(performance.now() - sentMs).toBeGreaterThan(999);
-      expect(service.lines.at(-1)).toContain("bye");
+      expect(service.lines.at(-1)).toContain("stopped");
     });
 
     test("a second time, and that is not the same signal once more, ends at once", async () => {
