@@ -23,7 +23,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
     if (error instanceof ServiceError) {
       recordError(context, error);
       if (statusOf(error.code) < 500) return serviceErrorResponse(error);
-      log.error({ err: error, requestId: context.id }, "request failed temporarily");
+      log.error({ err: error }, "request failed temporarily");
       return errorResponse(error.code, "The service cannot answer now: try again later");
     }
     if (code === "NOT_FOUND") {
@@ -35,7 +35,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
             allow: methods.join(", "),
           });
     }
-    log.error({ err: error, requestId: context.id }, "request failed");
+    log.error({ err: error }, "request failed");
     context.code = "internal_server_error";
     return errorResponse("internal_server_error", "Something went wrong");
   });

@@ -4,6 +4,7 @@ import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { withRequestId } from "../runtime/request-id.ts";
 import type { Services } from "../services.ts";
 import { declaredLength } from "./body/declared-length.ts";
 import { trackBody } from "./body/request-body.ts";
@@ -92,11 +93,16 @@ export function withRequestContext(
 ): HandleFrom {
   const withUnreadBody = createUnreadBodies(discardLimits);
   const cors = createCors(config.server.cors, methodsOf);
-  return async (request, peerAddress) => {
+  return (request, peerAddress) => {
+    const id = requestId(request, () => random.uuid());
+    return withRequestId(id, () => respond(id, request, peerAddress));
+  };
+
+  async function respond(id: string, request: Request, peerAddress: string): Promise<Response> {
     const startedMs = performance.now();
     const path = pathOf(request.url);
     const context: RequestContext = {
-      id: requestId(request, () => random.uuid()),
+      id,
       path: path ?? "",
       address: clientAddress(
         peerAddress,
@@ -137,7 +143,7 @@ export function withRequestContext(
     metrics.requestsInFlight.count -= 1;
     record(request, context, response, performance.now() - startedMs);
     return withUnreadBody(request, response);
-  };
+  }
 
   async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -161,16 +167,14 @@ export function withRequestContext(
       const answered = Promise.resolve(handle(request));
       await Promise.race([answered, ended]);
       if (context.endedBy === null) return await answered;
-      answered.catch((error) =>
-        log.error({ err: error, requestId: context.id }, "a handler failed after its request was answered"),
-      );
+      answered.catch((error) => log.error({ err: error }, "a handler failed after its request was answered"));
       throw context.endedBy;
     } catch (error) {
       if (error instanceof ServiceError) {
         recordError(context, error);
         return serviceErrorResponse(error);
       }
-      log.error({ err: error, requestId: context.id }, "request failed outside its handler");
+      log.error({ err: error }, "request failed outside its handler");
       context.code = "internal_server_error";
       return errorResponse("internal_server_error", "Something went wrong");
     } finally {
@@ -190,7 +194,6 @@ export function withRequestContext(
     if (responseBytes !== null) metrics.responseSize.observe({ route }, responseBytes);
     log.info(
       {
-        requestId: context.id,
         method,
         route,
         status,

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
+import { currentRequestId } from "../runtime/request-id.ts";
 import { errorCode } from "../runtime/system-errors.ts";
 
 export type { Logger } from "pino";
@@ -16,8 +17,9 @@ export interface LoggerOptions {
 }
 
 /**
- * The log of the process. Callers choose each field, and pass nothing of a request's body or headers. Errors are logged
- * under `err` with their causes. A line that cannot be written is dropped: a full disk must not end the service.
+ * The log of the process. Callers choose each field, and pass nothing of a request's body or headers. Each line of a
+ * request has its id as `requestId`. Errors are logged under `err` with their causes. A line that cannot be written is
+ * dropped: a full disk must not end the service.
  */
 export async function createLogger({
   level,
@@ -28,6 +30,7 @@ export async function createLogger({
   const options: pino.LoggerOptions = {
     level,
     base: null,
+    mixin: () => ({ requestId: currentRequestId() }), // what is undefined is not in the line
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializedError },

@@ -117,3 +117,21 @@ for (const driver of DRIVERS)
       if (log.includes(phrase)) found.add(phrase);
     expect([...found]).toEqual([]);
   });
+
+for (const driver of DRIVERS)
+  test(`the log of background work that failed has the id of its request (${driver.name})`, async () => {
+    await using service = await startService(driver, {
+      wrapStores: ({ records, blobs }) => ({
+        records,
+        blobs: replaced(blobs, { delete: () => Promise.reject(new StorageUnavailable("down")) }),
+      }),
+    });
+    const user = await userWithBackup(service.client);
+    const body = JSON.stringify(await solved(service.client, "delete-backup", user.sync));
+    const headers = { "content-type": "application/json", "x-request-id": "removes-it" };
+    const answer = await fetch(`${service.url}/v1/delete-backup`, { method: "POST", headers, body });
+    expect(answer.status).toBe(204);
+    const lines = service.logged.map((line): { msg: string; requestId?: string } => JSON.parse(line));
+    const ofRequest = lines.filter(({ requestId }) => requestId === "removes-it").map(({ msg }) => msg);
+    expect(ofRequest).toEqual(["background work failed", "request"]);
+  });
