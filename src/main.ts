@@ -6,6 +6,7 @@ import { type RunningServer, startServer } from "./http/listen.ts";
 import { createSweep } from "./maintenance/sweep.ts";
 import { StartError } from "./runtime/start-error.ts";
 import { version } from "./runtime/version.ts";
+import { within } from "./runtime/within.ts";
 import { createServices, type Services } from "./services.ts";
 
 /**
@@ -77,8 +78,8 @@ function sweepRegularly({ background, ...stores }: Services): () => void {
   let timer: Timer;
   const run = async () => {
     let nextMs = SWEEP_EVERY_MS;
-    await background.run("sweep", async () => {
-      const { suspects, ...result } = await sweep();
+    await background.run("sweep", async (stopping) => {
+      const { suspects, ...result } = await sweep(stopping);
       if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
         log.error(result, "unreferenced blobs are not deleted: run bun run doctor");
@@ -138,9 +139,8 @@ function beginShutDown(why: { readonly signal: string } | { readonly reason: str
 
 async function shutDown(): Promise<void> {
   stopSweeping();
-  const seen = markSeen(); // an older copy of the records that is restored later is recognised by this time
-  await server.stop(GRACE_MS);
-  await seen;
+  // an older copy of the records that is restored later is recognised by this time
+  await Promise.all([server.stop(GRACE_MS), within(GRACE_MS, markSeen())]);
   await services[Symbol.asyncDispose]();
   log.info("stopped");
   process.exit();

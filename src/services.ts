@@ -97,6 +97,9 @@ export interface Stores {
 const MAX_READ = 16;
 const MAX_READING_TURN_MS = 1_000;
 
+/** How long background work gets when the services are disposed of: with the requests before it, less than 35 s. */
+const BACKGROUND_GRACE_MS = 4_000;
+
 /** Builds the services. Disposing of them waits for background work and closes the stores. */
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
   const clock = overrides.clock ?? systemClock;
@@ -229,7 +232,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
       await import("./proofs/turnkey/stamp.ts");
     },
     async [Symbol.asyncDispose]() {
-      await background.settled();
+      await background.stop(BACKGROUND_GRACE_MS);
       await blobs[Symbol.asyncDispose]();
       await records[Symbol.asyncDispose]();
     },

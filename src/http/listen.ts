@@ -1,6 +1,7 @@
 /** The two listeners: the API, and the metrics on a separate port. */
 import type { App } from "../app.ts";
 import { listeningOn } from "../runtime/start-error.ts";
+import { within } from "../runtime/within.ts";
 import type { Services } from "../services.ts";
 import { createMetricsApp } from "../telemetry/metrics-app.ts";
 import { rememberConnection } from "./connection.ts";
@@ -93,10 +94,7 @@ export function startServer(
       return api.pendingRequests;
     },
     async stop(graceMs) {
-      const { promise: graceOver, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, graceMs);
-      await Promise.race([api.stop(), graceOver]);
-      clearTimeout(timer);
+      await within(graceMs, api.stop());
       const { count } = metrics.requestsInFlight;
       if (count > 0) log.warn({ requests: count }, "the connections of requests that still run are closed");
       await api.stop(true);

@@ -45,19 +45,24 @@ const WIDTH = 16;
  *
  * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
  * restored from an older copy: the blobs are what could still be rescued then.
+ *
+ * A call ends early when `stopping` is aborted, with its reason. What it would have collected is left for a later one.
  */
-export function createSweep(stores: SweptStores): () => Promise<SweepResult> {
+export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Promise<SweepResult> {
   const { records, blobs } = stores;
   let known: ReadonlySet<string> = new Set();
 
-  return async () => {
+  return async (stopping) => {
     const expiredRows = await records.sweepExpired();
     const seen = new RecordsSeen(stores.random);
-    for await (const record of records.list()) seen.add(record);
+    for await (const record of records.list()) {
+      stopping?.throwIfAborted();
+      seen.add(record);
+    }
 
     const before = known;
     known = new Set();
-    const { held, count, newer } = await holdSuspects(stores, seen, before);
+    const { held, count, newer } = await holdSuspects(stores, seen, before, stopping);
     if (held.size === 0) {
       const refusal = newer > 0 && seen.count === 0 ? outnumbered(0) : null;
       const refused = refusal === null ? 0 : newer;
@@ -74,7 +79,10 @@ export function createSweep(stores: SweptStores): () => Promise<SweepResult> {
       return { ...NOTHING, expiredRows, leftAlone, unreferencedBlobs: leftovers.size, refusal };
     known = leftovers.difference(before);
     const deletable = leftovers.intersection(before);
-    for (const key of deletable) await blobs.delete(key);
+    for (const key of deletable) {
+      stopping?.throwIfAborted();
+      await blobs.delete(key);
+    }
     return { expiredRows, unreferencedBlobs: deletable.size, suspects: known.size, leftAlone, refusal };
   };
 }
@@ -84,13 +92,18 @@ const outnumbered = (backups: number) => `they outnumber the ${backups} backups`
 const NOTHING = { unreferencedBlobs: 0, suspects: 0, refusal: null };
 
 /** Suspects of the last call are always held, so that each call can delete some. Counts the others. */
-async function holdSuspects(stores: SweptStores, seen: RecordsSeen, before: ReadonlySet<string>) {
+async function holdSuspects(
+  stores: SweptStores,
+  seen: RecordsSeen,
+  before: ReadonlySet<string>,
+  stopping: AbortSignal | undefined,
+) {
   const times = { seen, restores: await stores.restores() };
   const held = new Map<string, Suspect>();
   let count = 0;
   let newer = 0;
   let fresh = 0;
-  for await (const suspect of suspectBlobs(stores, seen)) {
+  for await (const suspect of suspectBlobs(stores, seen, () => stopping?.throwIfAborted())) {
     if (isNewerThanRecords(suspect, times)) {
       newer += 1;
       continue;

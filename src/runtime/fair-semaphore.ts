@@ -5,6 +5,8 @@ export interface FairSemaphoreOptions {
   readonly permits: number;
   /** How many calls of one key run at a time; `permits` if not given. */
   readonly maxPerKey?: number;
+  /** How many of one key wait at a time; any number if not given. */
+  readonly maxWaitingPerKey?: number;
   /** The longest wait for a permit. */
   readonly maxWaitMs: number;
 }
@@ -12,22 +14,30 @@ export interface FairSemaphoreOptions {
 /** A counting semaphore with a queue for each key: first in, first out within a key, round-robin among keys. */
 export class FairSemaphore {
   readonly #maxPerKey: number;
+  readonly #maxWaitingPerKey: number;
   readonly #maxWaitMs: number;
   readonly #held = new Map<string, number>();
   /** Waiting calls by key, in the order in which keys are served next. No queue is empty. */
   readonly #queues = new Map<string, Set<() => void>>();
   #free: number;
 
-  constructor({ permits, maxPerKey = permits, maxWaitMs }: FairSemaphoreOptions) {
+  constructor({
+    permits,
+    maxPerKey = permits,
+    maxWaitingPerKey = Number.POSITIVE_INFINITY,
+    maxWaitMs,
+  }: FairSemaphoreOptions) {
     this.#free = permits;
     this.#maxPerKey = maxPerKey;
+    this.#maxWaitingPerKey = maxWaitingPerKey;
     this.#maxWaitMs = maxWaitMs;
   }
 
   /**
    * Runs `work` with a permit for `key`.
    *
-   * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`. Rethrows what `work` throws.
+   * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`, or too many calls of the key wait.
+   *   Rethrows what `work` throws.
    */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     if (this.#canAcquire(key)) this.#acquire(key);
@@ -70,8 +80,9 @@ export class FairSemaphore {
 
   /** Resolves once the caller has a permit. */
   #waitForPermit(key: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const queue = this.#queues.get(key) ?? new Set();
+    if (queue.size >= this.#maxWaitingPerKey) throw tooManyWait();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
       clearTimeout(timer);
       queue.delete(admit);
@@ -83,10 +94,14 @@ export class FairSemaphore {
     const timer = setTimeout(() => {
       leave();
       if (queue.size === 0) this.#queues.delete(key);
-      reject(new ServiceError("service_unavailable", "Too many transfers are waiting"));
+      reject(tooManyWait());
     }, this.#maxWaitMs);
     queue.add(admit);
     this.#queues.set(key, queue);
     return promise;
   }
+}
+
+function tooManyWait(): ServiceError {
+  return new ServiceError("service_unavailable", "Too many are waiting");
 }

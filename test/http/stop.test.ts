@@ -26,3 +26,11 @@ for (const driver of DRIVERS)
     ).toEqual([1]);
     letRead();
   });
+
+for (const driver of DRIVERS)
+  test(`background work that hangs does not keep the process, and the log names it (${driver.name})`, async () => {
+    const service = await startService(driver);
+    void service.services.background.run("hang", () => Promise.withResolvers().promise);
+    await service[Symbol.asyncDispose]();
+    expect(service.logged.at(-1)).toContain('"task":"hang"');
+  });

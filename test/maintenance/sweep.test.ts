@@ -258,4 +258,43 @@ for (const driver of DRIVERS)
       await expect(sweep({ ...stores, records })).rejects.toThrow("down");
       expect(await stores.keys()).toEqual([blob.key]);
     });
+
+    for (const [when, isAt] of [
+      ["it reads the records", "records"],
+      ["it reads the blobs", "blobs"],
+      ["it deletes", "deletion"],
+    ] as const)
+      test(`ends early when it is asked to while ${when}, and deletes no more`, async () => {
+        await using stores = await fixture(driver);
+        await stores.refer("a", await stores.put("a"));
+        await stores.refer("b", await stores.put("b"));
+        for (const backupId of ["a", "b"]) await stores.put(backupId);
+        await stores.age(2 * HOUR_MS);
+        const stopping = new AbortController();
+        const reason = new Error("the process ends");
+        const stopAt = (place: string) => {
+          if (place === isAt) stopping.abort(reason);
+        };
+        async function* passing<T>(place: string, listed: AsyncIterable<T>) {
+          for await (const each of listed) {
+            stopAt(place);
+            yield each;
+          }
+        }
+        const { records, blobs } = stores;
+        const run = createSweep({
+          ...stores,
+          records: replaced(records, { list: () => passing("records", records.list()) }),
+          blobs: replaced(blobs, {
+            list: () => passing("blobs", blobs.list()),
+            async delete(key) {
+              await blobs.delete(key);
+              stopAt("deletion");
+            },
+          }),
+        });
+        if (isAt === "deletion") await run(); // takes note
+        await expect(run(stopping.signal)).rejects.toBe(reason);
+        expect(await stores.keys()).toHaveLength(isAt === "deletion" ? 3 : 4);
+      });
   });

@@ -101,4 +101,14 @@ describe("a fair semaphore", () => {
     expect(await next.result).toBe("b2");
     expect(log).toEqual(["a1", "b2"]);
   });
+
+  test("has only so many of one key wait", async () => {
+    const log: string[] = [];
+    const start = worker(new FairSemaphore({ permits: 1, maxWaitingPerKey: 1, maxWaitMs: MINUTE_MS }), log);
+    const works = [start("a1"), start("a2")];
+    expect(await codeOf(() => start("a3").result)).toBe("service_unavailable");
+    works.push(start("b1"));
+    await finishAll(works, log);
+    expect(log).toEqual(["a1", "a2", "b1"]);
+  });
 });

@@ -61,7 +61,7 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
     async make(texts) {
       const path = join(tmpdir(), PREFIX + random.uuid());
       const file = await unlessRefused(() => open(path, "wx", 0o600));
-      const close = () => background.run("close an answer", () => file.close());
+      const close = () => background.runAtOnce("close an answer", () => file.close());
       const discard = async () => {
         await background.run("remove an answer", () => unlink(path));
         await close();
@@ -73,7 +73,7 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
             bytes,
             close,
             cutOff: () =>
-              background.run("cut off an answer", () => file.truncate(0).finally(() => file.close())),
+              background.runAtOnce("cut off an answer", () => file.truncate(0).finally(() => file.close())),
           },
           send() {
             void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));

@@ -1,0 +1,14 @@
+import { expect, test } from "bun:test";
+import { within } from "../../src/runtime/within.ts";
+
+const MINUTE_MS = 60_000;
+
+test("says whether a promise was fulfilled in time", async () => {
+  expect(await within(MINUTE_MS, Promise.resolve("anything"))).toBe(true);
+  expect(await within(1, Promise.withResolvers().promise)).toBe(false);
+});
+
+test("rejects as the promise does", async () => {
+  const failure = new Error("no");
+  await expect(within(MINUTE_MS, Promise.reject(failure))).rejects.toBe(failure);
+});
