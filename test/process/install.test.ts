@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
+import { productionPackages } from "../support/production-packages.ts";
 import { copyRepository } from "../support/repository-copy.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
@@ -61,13 +62,6 @@ describe("a production install", () => {
       }
     });
 });
-
-/** As Bun itself decides, without a network. */
-function productionPackages(): string[] {
-  const listed = Bun.spawnSync([process.execPath, "pm", "ls", "--all", "--prod"], { cwd: ROOT });
-  const names = [...listed.stdout.toString().matchAll(/^[├└]── (@?[^@\s]+)@/gm)].map(([, name = ""]) => name);
-  return names.filter((name) => !name.startsWith("@typescript/")); // one for each platform; never loaded
-}
 
 function environment(folder: string): Record<string, string> {
   return {

@@ -21,6 +21,8 @@ export interface Finished {
 }
 
 export interface RepositoryCopyOptions {
+  /** The files and folders that are copied; what any command needs if not given. */
+  readonly copied?: readonly string[];
   /** Packages that are installed; all of ours if not given. */
   readonly packages?: readonly string[] | undefined;
   /** What `engines` of its package.json asks of Bun. */
@@ -30,12 +32,13 @@ export interface RepositoryCopyOptions {
 }
 
 export async function copyRepository({
+  copied = COPIED,
   packages,
   bun,
   files = {},
 }: RepositoryCopyOptions = {}): Promise<RepositoryCopy> {
   const folder = await mkdtemp(join(tmpdir(), "backup-service-repository-"));
-  for (const name of COPIED) await cp(join(ROOT, name), join(folder, name), { recursive: true });
+  for (const name of copied) await cp(join(ROOT, name), join(folder, name), { recursive: true });
   if (packages === undefined) await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   for (const name of packages ?? []) {
     const path = join(folder, "node_modules", name);
