@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { Glob } from "bun";
 import packageJson from "../package.json" with { type: "json" };
@@ -244,5 +245,33 @@ describe("the architecture", () => {
         .map((imported) => `${file} imports ${imported}`),
     );
     expect(offences).toEqual([]);
+  });
+});
+
+describe("src/README.md", () => {
+  const named = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, name = ""]) => name);
+
+  test("names only files and folders that exist", async () => {
+    const map = await Bun.file(join(ROOT, "src/README.md")).text();
+    const paths = named(/`((?:[\w-]+\/)*(?:[\w.-]+\.ts|[\w-]+\/))`/g, map);
+    expect(paths.length).toBeGreaterThan(40);
+    const isThere = (path: string) => existsSync(join(ROOT, path.startsWith("test/") ? "" : "src", path));
+    expect(paths.filter((path) => !isThere(path))).toEqual([]);
+  });
+
+  test("has every room and every folder within one", async () => {
+    const map = await Bun.file(join(ROOT, "src/README.md")).text();
+    const folders = new Set(sources.map(({ file }) => dirname(file)).filter((folder) => folder !== "."));
+    const files = sources.map(({ file }) => file).filter((file) => !file.includes("/"));
+    const first = named(/^\| `([^`]+?)\/?` \|/gm, map);
+    expect(first.toSorted()).toEqual([...folders, ...files].toSorted());
+  });
+
+  test("shows who may import whom", async () => {
+    const map = await Bun.file(join(ROOT, "src/README.md")).text();
+    const rooms = [...map.matchAll(/^\| `([^`]+?)\/?` \| .* \|(.*)\|$/gm)].map(
+      ([, room = "", imports = ""]) => [room, named(/`([^`]+)`/g, imports)],
+    );
+    expect(Object.fromEntries(rooms)).toEqual(MAY_IMPORT);
   });
 });
