@@ -3,11 +3,12 @@
  * with the status and the code that it must have.
  */
 import { describe, expect, test } from "bun:test";
-import type { Answer, RequestBody } from "../src/client/api-client.ts";
-import { createAccountKeypair, createFactorKeypair } from "../src/client/device-keys.ts";
+import { createAccountKeypair } from "../src/client/account-keypair.ts";
 import type { Operation } from "../src/proofs/challenge-tokens.ts";
 import type { FactorScope } from "../src/storage/contract.ts";
 import { DRIVERS } from "./drivers.ts";
+import type { Answer, RequestBody } from "./support/api-client.ts";
+import { createFactorKeypair } from "./support/factor-keypair.ts";
 import {
   type Addition,
   type AuthorizationBody,

@@ -1,28 +1,9 @@
-/** What an app on a device does around each request of the demo. */
+/** What an app on a device does around the requests of the demo. */
 import { randomBytes } from "node:crypto";
-import type { ApiClient, RequestBody } from "../client/api-client.ts";
-import type { FactorKeypair } from "../client/device-keys.ts";
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
-import type { KeypairSolvable } from "../protocol/challenge-operations.ts";
 
 /** Tells what the demo does next. */
 export type Announce = (step: string) => void;
-
-/** `authorization` of a keypair: the signed challenge. */
-export function signedBy({ publicKey, sign }: FactorKeypair, challenge: string) {
-  return { kind: "EC_KEYPAIR", publicKey, signature: sign(challenge) };
-}
-
-/** Takes a keypair challenge and signs it. */
-export async function solve(
-  client: ApiClient,
-  operation: KeypairSolvable,
-  keypair: FactorKeypair,
-  bound: RequestBody = {},
-) {
-  const { challenge, token } = (await client.keypairChallenge(operation, bound)).ok();
-  return { authorization: signedBy(keypair, challenge), challengeToken: token };
-}
 
 /** Stands in for what an app does on the device: the service only ever sees bytes that look random. */
 export function ciphertext(data: string) {

@@ -1,6 +1,9 @@
+import { createAccountKeypair } from "../client/account-keypair.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "../client/device-keys.ts";
-import { type Announce, ciphertext, encryptedKey, expectSame, signedBy, solve } from "./demo-device.ts";
+import { createFactorKeypair, type FactorKeypair } from "../client/factor-keypair.ts";
+import { keypairProof } from "../client/keypair-proof.ts";
+import type { RequestOf } from "../protocol/operations.ts";
+import { type Announce, ciphertext, encryptedKey, expectSame } from "./demo-device.ts";
 import { createDemoPasskey } from "./demo-passkey.ts";
 
 /**
@@ -13,16 +16,16 @@ import { createDemoPasskey } from "./demo-passkey.ts";
 export async function playFactorsLife(client: ApiClient, origin: string, announce: Announce): Promise<void> {
   const account = createAccountKeypair();
   const passkey = createDemoPasskey(origin);
-  const phone = createFactorKeypair();
+  const phone = await createFactorKeypair();
   const { bytes, manifestHash } = ciphertext("the user's data");
   const content = bytes.toString("base64");
 
   announce("A backup with a passkey as main factor, and a proof that the account id is the user's own");
   const creation = (
-    await client.createPasskeyChallenge({ name: "ada", displayName: "Ada", platform: "ANDROID" })
+    await client.passkeyChallenge("create", { name: "ada", displayName: "Ada", platform: "ANDROID" })
   ).ok();
-  const joined = await solve(client, "create", phone);
-  const payload = {
+  const joined = await keypairProof(client, "create", phone);
+  const payload: RequestOf<"create"> = {
     authorization: {
       kind: "PASSKEY",
       credential: passkey.register(creation.challenge),
@@ -48,7 +51,7 @@ export async function playFactorsLife(client: ApiClient, origin: string, announc
   expectSame(byPasskey.ok().backup, content, "what the passkey recovered");
 
   announce("The passkey agrees to a recovery key as a further main factor, and the key proves itself");
-  const recoveryKey = createFactorKeypair();
+  const recoveryKey = await createFactorKeypair();
   const addition = (
     await client.addFactorChallenge({
       existingFactorKind: "PASSKEY_ASSERTION",
@@ -63,19 +66,19 @@ export async function playFactorsLife(client: ApiClient, origin: string, announc
       credential: passkey.assert(addition.existingFactorChallenge),
     },
     existingFactorChallengeToken: addition.existingFactorToken,
-    newFactorAuthorization: signedBy(recoveryKey, addition.newFactorChallenge),
+    newFactorAuthorization: await recoveryKey.authorize(addition.newFactorChallenge),
     newFactorChallengeToken: addition.newFactorToken,
     encryptedBackupKey: { kind: "ICLOUD", encryptedKey: encryptedKey() },
   });
   added.ok();
-  const byKey = (await client.retrieve(await solve(client, "retrieve", recoveryKey))).ok();
+  const byKey = (await client.retrieve(await keypairProof(client, "retrieve", recoveryKey))).ok();
   expectSame(byKey.backup, content, "what the recovery key recovered");
 
   await addAccount(client, recoveryKey, content, announce);
 
   announce("Anybody may see with which kinds of factor the backup can be recovered");
-  (await client.status(account.backupAccountId)).ok();
-  (await client.deleteBackup(await solve(client, "delete-backup", phone))).ok();
+  (await client.backupStatus({ backupId: account.backupAccountId })).ok();
+  (await client.deleteBackup(await keypairProof(client, "delete-backup", phone))).ok();
 }
 
 /** Adds a Google account, where the service signs in made-up ones. */
@@ -87,14 +90,14 @@ async function addAccount(
 ): Promise<void> {
   const signIn = ({ publicKey }: FactorKeypair) =>
     client.idToken({ provider: "GOOGLE", email: "ada@example.com", publicKey });
-  const authorization = (session: FactorKeypair, token: string, challenge: string) => ({
-    ...signedBy(session, challenge),
-    kind: "OIDC_ACCOUNT",
-    oidcToken: { kind: "GOOGLE", token },
+  const authorization = async (session: FactorKeypair, token: string, challenge: string) => ({
+    ...(await session.authorize(challenge)),
+    kind: "OIDC_ACCOUNT" as const,
+    oidcToken: { kind: "GOOGLE" as const, token },
   });
 
   announce("A made-up Google account signs in, bound to a session key of the app");
-  const session = createFactorKeypair();
+  const session = await createFactorKeypair();
   const signedIn = await signIn(session);
   if (signedIn.status === 404) {
     announce("This service has no test issuer, so the accounts are left out");
@@ -112,9 +115,9 @@ async function addAccount(
   if (typeof addition.existingFactorChallenge !== "string" || typeof addition.newFactorChallenge !== "string")
     throw new Error("keypairs should be asked by bytes");
   const added = await client.addFactor({
-    existingFactorAuthorization: signedBy(existing, addition.existingFactorChallenge),
+    existingFactorAuthorization: await existing.authorize(addition.existingFactorChallenge),
     existingFactorChallengeToken: addition.existingFactorToken,
-    newFactorAuthorization: authorization(session, token, addition.newFactorChallenge),
+    newFactorAuthorization: await authorization(session, token, addition.newFactorChallenge),
     newFactorChallengeToken: addition.newFactorToken,
     encryptedBackupKey: {
       kind: "TURNKEY",
@@ -128,11 +131,11 @@ async function addAccount(
   added.ok();
 
   announce("The account signs in again, with a new session key, and recovers the backup");
-  const newSession = createFactorKeypair();
+  const newSession = await createFactorKeypair();
   const { token: newToken } = (await signIn(newSession)).ok();
   const { challenge, token: challengeToken } = (await client.keypairChallenge("retrieve")).ok();
   const recovered = await client.retrieve({
-    authorization: authorization(newSession, newToken, challenge),
+    authorization: await authorization(newSession, newToken, challenge),
     challengeToken,
   });
   expectSame(recovered.ok().backup, content, "what the account recovered");

@@ -1,6 +1,9 @@
-import type { ApiClient, RequestBody } from "../client/api-client.ts";
-import { createAccountKeypair, createFactorKeypair, type FactorKeypair } from "../client/device-keys.ts";
-import { type Announce, ciphertext, encryptedKey, expectSame, solve } from "./demo-device.ts";
+import { createAccountKeypair } from "../client/account-keypair.ts";
+import type { ApiClient } from "../client/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../client/factor-keypair.ts";
+import { keypairProof } from "../client/keypair-proof.ts";
+import type { RequestOf } from "../protocol/operations.ts";
+import { type Announce, ciphertext, encryptedKey, expectSame } from "./demo-device.ts";
 
 /**
  * One user's life with keypair factors: create, recover on a new device, update, lose the old device, delete, and the
@@ -10,9 +13,9 @@ import { type Announce, ciphertext, encryptedKey, expectSame, solve } from "./de
  */
 export async function playKeypairLife(client: ApiClient, announce: Announce): Promise<void> {
   const account = createAccountKeypair();
-  const recoveryKey = createFactorKeypair();
-  const oldPhone = createFactorKeypair();
-  const newPhone = createFactorKeypair();
+  const recoveryKey = await createFactorKeypair();
+  const oldPhone = await createFactorKeypair();
+  const newPhone = await createFactorKeypair();
   const first = ciphertext("the first state of the user's data");
   const second = ciphertext("the second state of the user's data");
 
@@ -32,14 +35,14 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   (await client.create(create, first.bytes)).ok();
 
   announce("Anybody may ask with what kind of factor the backup can be recovered");
-  (await client.status(account.backupAccountId)).ok();
+  (await client.backupStatus({ backupId: account.backupAccountId })).ok();
 
   announce("The phone is lost. A new one recovers the backup with the recovery key");
-  const recovered = (await client.retrieve(await solve(client, "retrieve", recoveryKey))).ok();
+  const recovered = (await client.retrieve(await keypairProof(client, "retrieve", recoveryKey))).ok();
   expectSame(recovered.backup, first.bytes.toString("base64"), "the recovered backup");
 
   announce("The new phone puts its own sync factor on the backup");
-  const added = await solve(client, "add-sync-factor", newPhone);
+  const added = await keypairProof(client, "add-sync-factor", newPhone);
   (
     await client.addSyncFactor({
       syncFactor: added.authorization,
@@ -50,33 +53,37 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
 
   announce("The new phone updates the backup");
   const currentAndNew = { currentManifestHash: first.manifestHash, newManifestHash: second.manifestHash };
-  (await client.sync({ ...(await solve(client, "sync", newPhone)), ...currentAndNew }, second.bytes)).ok();
+  (
+    await client.sync({ ...(await keypairProof(client, "sync", newPhone)), ...currentAndNew }, second.bytes)
+  ).ok();
 
   announce("An update from a state that is no longer current is refused");
   const late = await client.sync(
-    { ...(await solve(client, "sync", oldPhone)), ...currentAndNew },
+    { ...(await keypairProof(client, "sync", oldPhone)), ...currentAndNew },
     first.bytes,
   );
   expectSame(late.code(), "manifest_hash_mismatch", "the late update");
 
   announce("The new phone removes the lost phone's factor");
-  const metadata = (await client.retrieveMetadata(await solve(client, "retrieve-metadata", newPhone))).ok();
+  const metadata = (
+    await client.retrieveMetadata(await keypairProof(client, "retrieve-metadata", newPhone))
+  ).ok();
   const lost = metadata.syncFactors.find(
     ({ kind }) => kind.kind === "EC_KEYPAIR" && kind.publicKey === oldPhone.publicKey,
   );
   const factorId = lost?.id ?? "";
-  const removal = await solve(client, "delete-factor", newPhone, { factorId });
+  const removal = await keypairProof(client, "delete-factor", newPhone, { factorId });
   (await client.deleteFactor({ ...removal, factorId, scope: "SYNC" })).ok();
-  const locked = await client.retrieveMetadata(await solve(client, "retrieve-metadata", oldPhone));
+  const locked = await client.retrieveMetadata(await keypairProof(client, "retrieve-metadata", oldPhone));
   expectSame(locked.code(), "backup_untraceable", "the lost phone's request");
 
   announce("The recovery key still recovers, and gets the new state");
-  (await client.verifyFactor(await solve(client, "verify-factor", recoveryKey))).ok();
-  const again = (await client.retrieve(await solve(client, "retrieve", recoveryKey))).ok();
+  (await client.verifyFactor(await keypairProof(client, "verify-factor", recoveryKey))).ok();
+  const again = (await client.retrieve(await keypairProof(client, "retrieve", recoveryKey))).ok();
   expectSame(again.backup, second.bytes.toString("base64"), "the updated backup");
 
   announce("The new phone deletes the backup");
-  (await client.deleteBackup(await solve(client, "delete-backup", newPhone))).ok();
+  (await client.deleteBackup(await keypairProof(client, "delete-backup", newPhone))).ok();
 
   announce("Created again, and reset with the account key by a user who lost every factor");
   const recreated = await createPayload(
@@ -90,7 +97,11 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   const { backupAccountId } = account;
   const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
   (await client.reset({ backupAccountId, signature: account.sign(challenge), challengeToken: token })).ok();
-  expectSame((await client.status(backupAccountId)).code(), "not_found", "the status after the reset");
+  expectSame(
+    (await client.backupStatus({ backupId: backupAccountId })).code(),
+    "not_found",
+    "the status after the reset",
+  );
 }
 
 async function createPayload(
@@ -99,10 +110,10 @@ async function createPayload(
   mainFactor: FactorKeypair,
   syncFactor: FactorKeypair,
   manifestHash: string,
-): Promise<RequestBody> {
-  const sync = await solve(client, "create", syncFactor);
+): Promise<RequestOf<"create">> {
+  const sync = await keypairProof(client, "create", syncFactor);
   return {
-    ...(await solve(client, "create", mainFactor)),
+    ...(await keypairProof(client, "create", mainFactor)),
     initialEncryptionKey: { kind: "ICLOUD", encryptedKey: encryptedKey() },
     initialSyncFactor: sync.authorization,
     initialSyncChallengeToken: sync.challengeToken,

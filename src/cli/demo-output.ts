@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { Exchange } from "../client/api-client.ts";
+import type { Exchange } from "../client/exchange.ts";
 
 const MAX_SHOWN_CHARACTERS = 64;
 

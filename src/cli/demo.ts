@@ -1,6 +1,7 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs } from "node:util";
-import { AnswerError, ApiClient, type Exchange } from "../client/api-client.ts";
+import { createApiClient } from "../client/api-client.ts";
+import { AnswerError, type Exchange } from "../client/exchange.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
@@ -22,7 +23,7 @@ with a passkey and, where the service signs in made-up accounts, with a Google a
 
 const options = optionsOrExit();
 const { "attestation-token": attestation } = options;
-const client = new ApiClient({
+const client = createApiClient({
   url: options.url.replace(/\/+$/, ""),
   headers: attestation === undefined ? {} : { "attestation-token": attestation },
   onExchange: options.quiet ? () => {} : show,

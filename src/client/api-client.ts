@@ -1,205 +1,88 @@
-/** A client of the service's API, one method per endpoint. The demo and the tests speak to the service through it. */
+/** A client of the service's API with a method for each operation. Runs in browsers too. */
 import type { Static, TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
 import {
   createChallenges,
   type KeypairSolvable,
   keypairChallenges,
   passkeyChallenges,
 } from "../protocol/challenge-operations.ts";
-import { ErrorBody } from "../protocol/error-body.ts";
 import type { WireOperation } from "../protocol/operation.ts";
 import { operations } from "../protocol/operations.ts";
+import { type AnswerTo, type Callable, type Content, type ExchangeOptions, exchange } from "./exchange.ts";
 
-/** A body as a client sends it: whatever it likes. */
-export type RequestBody = Readonly<Record<string, unknown>>;
+const forKeypairs = { create: createChallenges.keypair, ...keypairChallenges };
+const forPasskeys = { create: createChallenges.passkey, ...passkeyChallenges };
 
-/** What came back, whatever it is; `ok` insists on success. */
-export interface Answer<T> {
-  readonly status: number;
-  readonly headers: Headers;
-  /** The body as JSON, or as text where it is none. */
-  readonly body: unknown;
-  /** The body of a successful answer. @throws AnswerError when it is none or not of the documented shape. */
-  ok(): T;
-  /** The code of an error answer. @throws AnswerError when it is none. */
-  code(): string;
+type Body<Operation extends WireOperation> = Static<Extract<Operation["request"], TSchema>>;
+
+/** What a call takes: the body, which may be left out where it has no members; for an upload also the ciphertext. */
+export type Sent<Operation extends WireOperation, Other> = Operation extends { readonly request: null }
+  ? []
+  : Operation extends { readonly isUpload: true }
+    ? [payload: Body<Operation> | Other, ciphertext: Uint8Array]
+    : Record<never, never> extends Body<Operation>
+      ? [body?: Body<Operation> | Other]
+      : [body: Body<Operation> | Other];
+
+/** A method for each operation of a table, under its name there. */
+type Calls<Operations extends Readonly<Record<string, WireOperation>>, Other> = {
+  readonly [Name in keyof Operations]: (
+    ...sent: Sent<Operations[Name], Other>
+  ) => Promise<AnswerTo<Operations[Name]>>;
+};
+
+/** The members that are bound into the challenge of an operation. */
+export type Bound<Name extends KeypairSolvable, Other = never> = Sent<(typeof forKeypairs)[Name], Other>;
+
+/** @typeParam Other what may be sent in the place of a valid body, as tests of refusals do. */
+export interface ApiClient<Other = never> extends Calls<typeof operations, Other> {
+  /** A challenge that a keypair solves for an operation. */
+  keypairChallenge<Name extends KeypairSolvable>(
+    operation: Name,
+    ...bound: Bound<Name, Other>
+  ): Promise<AnswerTo<(typeof forKeypairs)[Name]>>;
+  /** A challenge that a passkey solves for an operation. */
+  passkeyChallenge<Name extends keyof typeof forPasskeys>(
+    operation: Name,
+    ...body: Sent<(typeof forPasskeys)[Name], Other>
+  ): Promise<AnswerTo<(typeof forPasskeys)[Name]>>;
+  /** Sends any body to any operation. */
+  send<Operation extends Callable>(
+    operation: Operation,
+    body?: unknown,
+    ciphertext?: Uint8Array,
+  ): Promise<AnswerTo<Operation>>;
+  /** As {@link send}, with a body of bytes that the caller knows, such as one that an attestation is over. */
+  exchange<Operation extends Callable>(operation: Operation, content?: Content): Promise<AnswerTo<Operation>>;
 }
 
-/** An answer is not what the caller insisted on. */
-export class AnswerError extends Error {
-  constructor(request: string, status: number, body: unknown, expected: string) {
-    super(`${request} answered ${status} ${JSON.stringify(body)?.slice(0, 500)}, expected ${expected}`);
-    this.name = "AnswerError";
-  }
-}
-
-export interface ApiClientOptions {
-  /** Base URL of the service. */
-  readonly url: string;
-  /** Sent with every request, such as `attestation-token`. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Sees each exchange; the demo prints them. */
-  readonly onExchange?: (exchange: Exchange) => void;
-}
-
-export interface Exchange {
-  readonly method: string;
-  readonly path: string;
-  readonly request: unknown;
-  readonly status: number;
-  readonly response: unknown;
-}
-
-export class ApiClient {
-  readonly #options: ApiClientOptions;
-
-  constructor(options: ApiClientOptions) {
-    this.#options = options;
-  }
-
-  keypairChallenge(operation: KeypairSolvable, body: RequestBody = {}) {
-    const { path, response } =
-      operation === "create" ? createChallenges.keypair : keypairChallenges[operation];
-    return this.post(path, body, response);
-  }
-
-  /** As {@link keypairChallenge} for `create`, with the challenge of the account key. */
-  createKeypairChallenge() {
-    return this.#send(createChallenges.keypair, {});
-  }
-
-  /** Options to make a passkey for a new backup. */
-  createPasskeyChallenge(body: RequestBody) {
-    return this.#send(createChallenges.passkey, body);
-  }
-
-  /** Options to use a passkey that is on a backup. */
-  passkeyChallenge(operation: keyof typeof passkeyChallenges) {
-    return this.#send(passkeyChallenges[operation], {});
-  }
-
-  create(payload: RequestBody, backup: Uint8Array) {
-    const { path, response } = operations.create;
-    return this.upload(path, payload, backup, response);
-  }
-
-  sync(payload: RequestBody, backup: Uint8Array) {
-    const { path, response } = operations.sync;
-    return this.upload(path, payload, backup, response);
-  }
-
-  retrieve(body: RequestBody) {
-    return this.#send(operations.retrieve, body);
-  }
-
-  verifyFactor(body: RequestBody) {
-    return this.#send(operations.verifyFactor, body);
-  }
-
-  addFactorChallenge(body: RequestBody) {
-    return this.#send(operations.addFactorChallenge, body);
-  }
-
-  addFactor(body: RequestBody) {
-    return this.#send(operations.addFactor, body);
-  }
-
-  addSyncFactor(body: RequestBody) {
-    return this.#send(operations.addSyncFactor, body);
-  }
-
-  retrieveMetadata(body: RequestBody) {
-    return this.#send(operations.retrieveMetadata, body);
-  }
-
-  deleteFactor(body: RequestBody) {
-    return this.#send(operations.deleteFactor, body);
-  }
-
-  deleteBackup(body: RequestBody) {
-    return this.post(operations.deleteBackup.path, body, null);
-  }
-
-  reset(body: RequestBody) {
-    return this.post(operations.reset.path, body, null);
-  }
-
-  status(backupId: string) {
-    return this.#send(operations.backupStatus, { backupId });
-  }
-
-  /** An id_token for a made-up account; in development only. */
-  idToken(body: RequestBody) {
-    return this.#send(operations.idToken, body);
-  }
-
-  health() {
-    const { method, path, response } = operations.health;
-    return this.exchange(method, path, undefined, {}, response);
-  }
-
-  #send<T extends TSchema>({ path, response }: WireOperation & { readonly response: T }, body: RequestBody) {
-    return this.post(path, body, response);
-  }
-
-  /** Any JSON route. `schema` is the shape of its 200 answer, `null` for an empty 204. */
-  post<T extends TSchema>(path: string, body: unknown, schema: T): Promise<Answer<Static<T>>>;
-  post(path: string, body: unknown, schema: null): Promise<Answer<null>>;
-  post(path: string, body: unknown, schema: TSchema | null): Promise<Answer<unknown>> {
-    const init = { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    return this.exchange("POST", path, body, init, schema);
-  }
-
-  /** Any multipart route. */
-  upload<T extends TSchema>(
-    path: string,
-    payload: unknown,
-    backup: Uint8Array,
-    schema: T,
-  ): Promise<Answer<Static<T>>> {
+export function createApiClient<Other = never>(options: ExchangeOptions): ApiClient<Other> {
+  function send<Operation extends Callable>(operation: Operation, body?: unknown, ciphertext?: Uint8Array) {
+    if (body === undefined) return exchange(options, operation);
+    const json = JSON.stringify(body);
+    if (ciphertext === undefined) {
+      const headers = { "content-type": "application/json" };
+      return exchange(options, operation, { headers, body: json }, body);
+    }
     const form = new FormData();
-    form.append("payload", JSON.stringify(payload));
-    form.append("backup", new Blob([new Uint8Array(backup)]), "backup.bin");
-    const shown = { payload, backup: `(${backup.length} bytes)` };
-    return this.exchange("POST", path, shown, { body: form }, schema);
+    form.append("payload", json);
+    form.append("backup", new Blob([new Uint8Array(ciphertext)]), "backup.bin");
+    return exchange(
+      options,
+      operation,
+      { body: form },
+      { payload: body, backup: `(${ciphertext.length} bytes)` },
+    );
   }
 
-  async exchange<T extends TSchema>(
-    method: string,
-    path: string,
-    shown: unknown,
-    init: Pick<BunFetchRequestInit, "body"> & { readonly headers?: Record<string, string> },
-    schema: T | null,
-  ): Promise<Answer<Static<T>>> {
-    const { url, headers, onExchange } = this.#options;
-    const response = await fetch(url + path, { method, ...init, headers: { ...headers, ...init.headers } });
-    const { status } = response;
-    const body = parsed(await response.text());
-    onExchange?.({ method, path, request: shown, status, response: body });
-    const request = `${method} ${path}`;
-    return {
-      status,
-      headers: response.headers,
-      body,
-      ok() {
-        if (schema === null && status === 204 && body === null) return null;
-        if (schema !== null && status === 200 && Value.Check(schema, body)) return body;
-        throw new AnswerError(request, status, body, schema === null ? "204" : "200 of the documented shape");
-      },
-      code() {
-        if (Value.Check(ErrorBody, body)) return body.error.code;
-        throw new AnswerError(request, status, body, "an error");
-      },
-    };
-  }
-}
-
-function parsed(text: string): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text; // shown and compared as it is
-  }
+  const calls: Record<string, unknown> = {};
+  for (const [name, operation] of Object.entries(operations))
+    calls[name] = (body?: unknown, ciphertext?: Uint8Array) => send(operation, body, ciphertext);
+  return {
+    ...(calls as Calls<typeof operations, Other>), // TypeScript does not follow the names through the loop
+    keypairChallenge: (operation, ...[bound = {}]) => send(forKeypairs[operation], bound),
+    passkeyChallenge: (operation, ...[body = {}]) => send(forPasskeys[operation], body),
+    send,
+    exchange: (operation, content) => exchange(options, operation, content),
+  };
 }

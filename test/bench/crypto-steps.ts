@@ -1,6 +1,6 @@
 /** What the cryptography of a proof costs where it is not a P-256 signature alone. */
 
-import { createAccountKeypair, createFactorKeypair } from "../../src/client/device-keys.ts";
+import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { verifyAccountSignature } from "../../src/proofs/account-key.ts";
 import { createAttestationVerifier } from "../../src/proofs/app-attestation/verifier.ts";
 import { createOidcVerifier } from "../../src/proofs/identity/oidc.ts";
@@ -12,6 +12,7 @@ import { createBackground } from "../../src/runtime/background.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { AttestationIssuer } from "../support/attestation-issuer.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 import { randomBytes } from "../support/users.ts";

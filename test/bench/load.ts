@@ -3,7 +3,7 @@
  *
  *   bun test/bench/load.ts '{"url": "http://…", "operation": "retrieve", "count": 500, "concurrency": 8, "bytes": 4096}'
  */
-import { ApiClient } from "../../src/client/api-client.ts";
+import { createApiClient } from "../support/api-client.ts";
 import {
   createPayload,
   newManifestHash,
@@ -120,7 +120,7 @@ function addressOf(client: number): string {
 /** Everything a client can do beforehand, so that only the operation itself is measured. */
 export async function prepareShots(options: LoadOptions): Promise<readonly Shot[]> {
   const { url, operation, count, bytes, path = "" } = options;
-  const client = new ApiClient({ url });
+  const client = createApiClient({ url });
   const shots: Shot[] = [];
   if (operation === "floor")
     return Array.from({ length: count }, () => ({

@@ -6,13 +6,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { createChallengeTokens } from "../../src/proofs/challenge-tokens.ts";
 import { verifyKeypairSignature } from "../../src/proofs/keypair.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { Nonce } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { randomBytes } from "../support/users.ts";
 
 export const PART_NAMES = [

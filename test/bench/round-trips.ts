@@ -1,7 +1,7 @@
 /** How many store calls each operation makes one after the other: what decides its latency on a distant store. */
-import type { Answer, ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import type { Driver } from "../drivers.ts";
+import type { Answer, ApiClient } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
 import {
@@ -113,7 +113,7 @@ function operations(client: ApiClient): Record<string, Prepare> {
     },
     status: async () => {
       const user = await userWithBackup(client);
-      return () => client.status(user.account.backupAccountId);
+      return () => client.backupStatus({ backupId: user.account.backupAccountId });
     },
   };
 }

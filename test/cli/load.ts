@@ -1,5 +1,5 @@
 /** A service at work: devices that create, update, extend and delete backups until they are told to stop. */
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import type { TestService } from "../support/service.ts";
 import {
   addSyncFactorRequest,

@@ -4,12 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { createSweep } from "../../src/maintenance/sweep.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { created, newAccount } from "../support/factors.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
@@ -133,7 +133,9 @@ if (local !== undefined) {
       clock.advance(MINUTE_MS);
       await using second = await start({ storage: original, clock });
       expect((await second.client.retrieve(proof)).code()).toBe("jwt_error");
-      expect((await second.client.status(lost.account.backupAccountId)).code()).toBe("not_found");
+      expect((await second.client.backupStatus({ backupId: lost.account.backupAccountId })).code()).toBe(
+        "not_found",
+      );
       clock.advance(48 * 60 * MINUTE_MS);
       const later = await userWithBackup(second.client);
       const sweep = createSweep(second.services);
@@ -166,7 +168,9 @@ if (local !== undefined) {
       clock.advance(MINUTE_MS);
       await using third = await start({ storage, clock });
       expect((await third.client.retrieve(proof)).code()).toBe("jwt_error");
-      expect((await third.client.status(lost.account.backupAccountId)).code()).toBe("not_found");
+      expect((await third.client.backupStatus({ backupId: lost.account.backupAccountId })).code()).toBe(
+        "not_found",
+      );
       clock.advance(48 * 60 * MINUTE_MS);
       await userWithBackup(third.client);
       const sweep = createSweep(third.services);

@@ -1,7 +1,7 @@
 /** Every operation, with every fault at every call that it makes to the stores. */
-import type { Answer } from "../../src/client/api-client.ts";
 import type { Services } from "../../src/services.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
+import type { Answer } from "../support/api-client.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";

@@ -1,9 +1,8 @@
 /** Every operation that changes state, as a request to try and the table of what its repetitions answer. */
 
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
-import type { ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
-import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
+import type { ApiClient } from "../support/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,
@@ -150,8 +149,7 @@ export const OPERATIONS: readonly Operation[] = [
       const user = await ownerWithBackup(client);
       const added = createFactorKeypair();
       const request = await addFactorRequest(client, user.main, added);
-      const send = (to: ApiClient, body: typeof request) =>
-        to.post("/v1/add-factor", body, AddFactorResponse);
+      const send = (to: ApiClient, body: typeof request) => to.addFactor(body);
       return {
         user,
         known: knownOf(user, [added]),
@@ -227,7 +225,7 @@ async function deletion(
   if (further !== null && scope === "SYNC") await addDevice(client, user, further);
   if (further !== null && scope === "MAIN") {
     const addition = await addFactorRequest(client, user.main, further);
-    (await client.post("/v1/add-factor", addition, AddFactorResponse)).ok();
+    (await client.addFactor(addition)).ok();
   }
   const metadata = await metadataOf(client, user);
   const factorId = (scope === "MAIN" ? metadata.factors : metadata.syncFactors).at(-1)?.id ?? "";

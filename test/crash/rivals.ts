@@ -1,7 +1,7 @@
 /** What others may do to a backup while somebody's request is under way. */
-import type { Answer, ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import type { Services } from "../../src/services.ts";
+import type { Answer, ApiClient } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,

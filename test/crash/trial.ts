@@ -1,8 +1,8 @@
 /** One request that changes state, and how to see from the stored state alone whether it did. */
-import type { Answer, ApiClient } from "../../src/client/api-client.ts";
-import type { FactorKeypair } from "../../src/client/device-keys.ts";
 import type { Services } from "../../src/services.ts";
 import { type FactorRef, type FactorScope, factorKeys } from "../../src/storage/contract.ts";
+import type { Answer, ApiClient } from "../support/api-client.ts";
+import type { FactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,
@@ -70,36 +70,20 @@ export async function addDevice(client: ApiClient, user: User, keypair: FactorKe
   (await client.addSyncFactor(await addSyncFactorRequest(client, keypair, syncFactorToken))).ok();
 }
 
-interface AdditionChallenge {
-  readonly existingFactorChallenge: string;
-  readonly existingFactorToken: string;
-  readonly newFactorChallenge: string;
-  readonly newFactorToken: string;
-}
-
 /** A request by a keypair main factor to put another keypair beside it. */
 export async function addFactorRequest(client: ApiClient, existing: FactorKeypair, added: FactorKeypair) {
-  const request = {
+  const challenges = await client.addFactorChallenge({
     newFactor: { kind: "EC_KEYPAIR", publicKey: added.publicKey },
     existingFactorKind: "EC_KEYPAIR",
-  };
-  const answer = await client.exchange(
-    "POST",
-    "/v1/add-factor/challenge",
-    request,
-    { body: JSON.stringify(request), headers: { "content-type": "application/json" } },
-    null,
-  );
-  if (!isAdditionChallenge(answer.body)) throw new Error(`no challenges, but ${JSON.stringify(answer.body)}`);
-  const { existingFactorChallenge, existingFactorToken, newFactorChallenge, newFactorToken } = answer.body;
+  });
+  const { existingFactorChallenge, existingFactorToken, newFactorChallenge, newFactorToken } =
+    challenges.ok();
+  if (typeof existingFactorChallenge !== "string" || typeof newFactorChallenge !== "string")
+    throw new Error("keypairs should be asked by bytes");
   return {
     existingFactorAuthorization: signed(existing, existingFactorChallenge),
     existingFactorChallengeToken: existingFactorToken,
     newFactorAuthorization: signed(added, newFactorChallenge),
     newFactorChallengeToken: newFactorToken,
   };
-}
-
-function isAdditionChallenge(body: unknown): body is AdditionChallenge {
-  return typeof body === "object" && body !== null && "existingFactorToken" in body;
 }

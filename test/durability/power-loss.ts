@@ -2,14 +2,13 @@
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
-import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { MARK } from "../../src/storage/local/copy/mark.ts";
 import type { Report } from "../crash/report.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { startServerProcess } from "../kill/server-process.ts";
+import { type ApiClient, createApiClient } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { requireProgram, STRACE } from "../support/system-packages.ts";
 import {
   addSyncFactorRequest,
@@ -56,7 +55,7 @@ export async function tryPowerLoss({ users }: { readonly users: number }): Promi
       const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env } };
       const server = await startServerProcess(storage, under);
       try {
-        const client = new ApiClient({ url: server.url, onExchange: () => requests++ });
+        const client = createApiClient({ url: server.url, onExchange: () => requests++ });
         for (let user = 0; user < users; user++) for (const bytes of SIZES) await live(client, bytes);
       } catch (error) {
         await server.kill();
@@ -92,7 +91,7 @@ async function live(client: ApiClient, bytes: number): Promise<void> {
   const device = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
   (await client.addSyncFactor(device)).ok();
   const addition = await addFactorRequest(client, user.main, createFactorKeypair());
-  const { factorId } = (await client.post("/v1/add-factor", addition, AddFactorResponse)).ok();
+  const { factorId } = (await client.addFactor(addition)).ok();
   (await client.sync(await syncPayload(client, user), randomBytes(bytes))).ok();
   (await client.verifyFactor(await solved(client, "verify-factor", user.main))).ok();
   const proof = await solved(client, "delete-factor", user.sync, { factorId });

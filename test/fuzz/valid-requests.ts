@@ -1,7 +1,7 @@
 /** Requests that would succeed if nobody had tampered with them; routes that are not here get what fits their description. */
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/trial.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   addSyncFactorRequest,
   createPayload,

@@ -1,8 +1,7 @@
 /** A service whose disk is nearly full: creates are refused, all other operations go on. */
 import { describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
@@ -68,7 +67,7 @@ for (const driver of DRIVERS)
       (await client.verifyFactor(await solved(client, "verify-factor", user.main))).ok();
       (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
       (await client.reset(await resetRequest(client, other))).ok();
-      expect((await client.exchange("GET", "/ready", null, {}, Type.Unknown())).status).toBe(200);
+      expect((await client.ready()).status).toBe(200);
 
       setFree(RESERVE);
       (await client.create(payload, newcomer.backup)).ok();

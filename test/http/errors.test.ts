@@ -261,6 +261,6 @@ for (const driver of DRIVERS)
       expect(await services.records.read(user.account.backupAccountId)).toBeNull();
       failing = false;
       await userWithBackup(client, user);
-      expect((await client.status(user.account.backupAccountId)).status).toBe(200);
+      expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(200);
     });
   });

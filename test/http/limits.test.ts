@@ -134,7 +134,7 @@ for (const driver of DRIVERS)
           blobs,
         }),
       });
-      const answer = await service.client.status(newUser().account.backupAccountId);
+      const answer = await service.client.backupStatus({ backupId: newUser().account.backupAccountId });
       expect([answer.status, answer.code()]).toEqual([408, "request_timeout"]);
       expect(answer.body).toMatchObject({ allowRetry: false });
       expect(answer.headers.get("content-type")).toBe("application/json");
@@ -242,7 +242,9 @@ for (const driver of DRIVERS)
         expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
         await connection.write(body.subarray(500)); // too late: the client was told that it failed
         await timeToAct(service);
-        expect((await client.status(user.account.backupAccountId)).code()).toBe("not_found");
+        expect((await client.backupStatus({ backupId: user.account.backupAccountId })).code()).toBe(
+          "not_found",
+        );
         expect(await blobKeys(services)).toHaveLength(OTHERS);
       });
 
@@ -304,7 +306,9 @@ for (const driver of DRIVERS)
         }
         while (!logged.slice(lines).some((line) => line.includes('"/v1/create"'))) await client.health();
         await services.background.settled();
-        expect((await client.status(user.account.backupAccountId)).code()).toBe("not_found");
+        expect((await client.backupStatus({ backupId: user.account.backupAccountId })).code()).toBe(
+          "not_found",
+        );
         expect((await blobKeys(services)).toSorted()).toEqual(before.toSorted());
         expect(logged.slice(lines).filter((line) => line.includes('"level":"error"'))).toEqual([]);
         (await client.create(JSON.parse(payload), user.backup)).ok(); // its tokens are still good

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { Answer } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { Answer } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import {
@@ -84,7 +84,7 @@ for (const driver of DRIVERS)
     down = true;
     await send((body) => client.verifyFactor(body), await solved(client, "verify-factor", user.main));
     down = false;
-    await send((body) => client.post("/v1/backup/status", body, null), {
+    await send((body) => client.backupStatus(body), {
       backupId: { not: "a text of any kind" },
     });
     const reset = await resetRequest(client, user);

@@ -22,8 +22,8 @@ for (const driver of DRIVERS)
     test("count requests by method, route, status and code", async () => {
       const { client, url } = service();
       const user = await userWithBackup(client);
-      await client.status(newUser().account.backupAccountId);
-      await client.status(newUser().account.backupAccountId);
+      await client.backupStatus({ backupId: newUser().account.backupAccountId });
+      await client.backupStatus({ backupId: newUser().account.backupAccountId });
       await fetch(`${url}/nowhere/${user.account.backupAccountId}`);
       await fetch(`${url}/v1/create`);
 
@@ -77,7 +77,7 @@ for (const driver of DRIVERS)
         return /^http_requests_in_flight (.*)$/m.exec(text)?.[1];
       };
       expect(await inFlight()).toBe("0");
-      const answer = waiting.client.status(newUser().account.backupAccountId);
+      const answer = waiting.client.backupStatus({ backupId: newUser().account.backupAccountId });
       await begun;
       expect(await inFlight()).toBe("1");
       letRead();

@@ -100,7 +100,7 @@ test("a request that takes too long, and one that is over a limit, are answered 
   });
   const { client } = service;
   isHeld = true;
-  const late = await client.status(newUser().account.backupAccountId);
+  const late = await client.backupStatus({ backupId: newUser().account.backupAccountId });
   release();
   expect(late.status).toBe(408);
   expectProtected(late);

@@ -16,7 +16,9 @@ for (const driver of DRIVERS)
           return run();
         }),
     });
-    const answer = service.client.status(newUser().account.backupAccountId).catch((error: unknown) => error);
+    const answer = service.client
+      .backupStatus({ backupId: newUser().account.backupAccountId })
+      .catch((error: unknown) => error);
     await begun;
     await service.server.stop(1);
     expect(await answer).toBeInstanceOf(Error);

@@ -1,12 +1,8 @@
 /** Somebody with a backup who writes down what the service acknowledged, and compares. */
-import { type Answer, ApiClient } from "../../src/client/api-client.ts";
-import {
-  createAccountKeypair,
-  createFactorKeypair,
-  type FactorKeypair,
-} from "../../src/client/device-keys.ts";
-import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
+import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { addFactorRequest } from "../crash/trial.ts";
+import { type Answer, type ApiClient, createApiClient } from "../support/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,
@@ -106,7 +102,7 @@ export class Customer {
 
   /** The backup as the service shows it to the first main factor. */
   async #found(client: ApiClient, belief: Belief | null): Promise<string> {
-    const status = await client.status(this.#account.backupAccountId);
+    const status = await client.backupStatus({ backupId: this.#account.backupAccountId });
     if (status.status === 404) return spelling(null);
     if (belief === null) return "a backup that should be gone";
     const { backup, metadata } = (
@@ -160,7 +156,7 @@ export class Customer {
         return {
           name: "add-factor",
           after,
-          send: (to) => to.post("/v1/add-factor", request, AddFactorResponse),
+          send: (to) => to.addFactor(request),
         };
       }
       default: {
@@ -206,7 +202,7 @@ export class Customer {
 
 /** Each request on a connection of its own: one that is kept might be to a dead process whose port another one has. */
 export function customerClient(url: string): ApiClient {
-  return new ApiClient({ url, headers: { connection: "close" } });
+  return createApiClient({ url, headers: { connection: "close" } });
 }
 
 function spelling(belief: Belief | null): string {

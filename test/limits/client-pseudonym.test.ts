@@ -88,8 +88,8 @@ for (const driver of DRIVERS)
       const bad = { ...(await solved(here, "verify-factor", user.main)), challengeToken: "x" };
       const lines = service.logged.length;
       expectLimited(await here.create({}, user.backup));
-      await here.status(user.account.backupAccountId);
-      expectLimited(await here.status(user.account.backupAccountId));
+      await here.backupStatus({ backupId: user.account.backupAccountId });
+      expectLimited(await here.backupStatus({ backupId: user.account.backupAccountId }));
       expect((await here.verifyFactor(bad)).code()).toBe("jwt_error");
       expectLimited(await here.verifyFactor(bad));
       for (const deletion of deletions) await here.deleteBackup(deletion);

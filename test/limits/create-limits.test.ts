@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient } from "../support/api-client.ts";
 import { expectLimited, lowLimits } from "../support/low-limits.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { type RateLimit, TooManyRequests } from "../../src/limits/rate-limiter.ts";
 import { createRequestLimits } from "../../src/limits/request-limits.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { expectLimited, lowLimits as limits } from "../support/low-limits.ts";
 import { startService } from "../support/service.ts";
 import {
@@ -52,7 +52,7 @@ for (const driver of DRIVERS)
       const elsewhere = service.clientFrom("198.51.100.8");
       for (let n = 0; n < 2; n++) expect((await failedProof(here)).code()).toBe("backup_untraceable");
       for (let n = 0; n < 3; n++) expectLimited(await failedProof(here));
-      expectLimited(await here.post("/v1/verify-factor", await garbage(here), null));
+      expectLimited(await here.verifyFactor(await garbage(here)));
       expect((await failedProof(elsewhere)).code()).toBe("backup_untraceable");
 
       const user = await userWithBackup(here);
@@ -116,7 +116,7 @@ for (const driver of DRIVERS)
       expectLimited(await here.deleteFactor({ ...removal, factorId, scope: "MAIN" }));
       // a failed proof still gets its own code
       expect((await here.reset(await forgedReset())).code()).toBe("signature_verification_error");
-      expect((await here.status(second.account.backupAccountId)).status).toBe(200);
+      expect((await here.backupStatus({ backupId: second.account.backupAccountId })).status).toBe(200);
       const there = service.clientFrom("198.51.100.8");
       (await there.deleteBackup(deletion)).ok();
 
@@ -130,12 +130,14 @@ for (const driver of DRIVERS)
       await using service = await startService(driver, low);
       const here = service.clientFrom("198.51.100.7");
       const { account } = await userWithBackup(here);
-      (await here.status(account.backupAccountId)).ok();
-      expect((await here.status(newUser().account.backupAccountId)).code()).toBe("not_found");
-      expectLimited(await here.status(account.backupAccountId));
-      (await service.clientFrom("198.51.100.8").status(account.backupAccountId)).ok();
+      (await here.backupStatus({ backupId: account.backupAccountId })).ok();
+      expect((await here.backupStatus({ backupId: newUser().account.backupAccountId })).code()).toBe(
+        "not_found",
+      );
+      expectLimited(await here.backupStatus({ backupId: account.backupAccountId }));
+      (await service.clientFrom("198.51.100.8").backupStatus({ backupId: account.backupAccountId })).ok();
       service.clock.advance(60_000);
-      (await here.status(account.backupAccountId)).ok();
+      (await here.backupStatus({ backupId: account.backupAccountId })).ok();
     });
 
     test("on destructive operations hold for a backup from wherever they come, and leave the proof usable", async () => {

@@ -2,11 +2,11 @@
 
 import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
-import type { Answer } from "../../src/client/api-client.ts";
-import { createAccountKeypair, createFactorKeypair } from "../../src/client/device-keys.ts";
-import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
+import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { FactorRef } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/trial.ts";
+import type { Answer } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
 import type { TestService } from "../support/service.ts";
 import { addSyncFactorRequest, createPayload, randomBytes, solved } from "../support/users.ts";
@@ -88,7 +88,7 @@ export function createDevices({ client, clock, services }: TestService) {
       case "add-factor": {
         const request = await addFactorRequest(client, at(keypairs, op.by), at(keypairs, op.factor));
         const body = { ...request, encryptedBackupKey: op.key && encryptionKey(op.key) };
-        return () => client.post("/v1/add-factor", body, AddFactorResponse);
+        return () => client.addFactor(body);
       }
       case "delete-factor": {
         const factorId = await idOf(world, op.scope, op.target);
@@ -108,7 +108,7 @@ export function createDevices({ client, clock, services }: TestService) {
         return () => client.reset(request);
       }
       case "status":
-        return () => client.status(at(accounts, op.account).backupAccountId);
+        return () => client.backupStatus({ backupId: at(accounts, op.account).backupAccountId });
     }
   }
 

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, createServer, type Socket } from "node:net";
-import { Type } from "@sinclair/typebox";
-import { ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
+import { type ApiClient, createApiClient } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Nginx, startNginx } from "../support/nginx.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -39,7 +38,7 @@ describe("behind nginx as the README configures it", () => {
       },
     });
     nginx = await startNginx(service.url);
-    client = new ApiClient({ url: nginx.url });
+    client = createApiClient({ url: nginx.url });
   });
   afterAll(async () => {
     await nginx?.[Symbol.asyncDispose]();
@@ -61,7 +60,7 @@ describe("behind nginx as the README configures it", () => {
 
     const deleted = await client.deleteBackup(await solved(client, "delete-backup", phone));
     expect(deleted.status).toBe(204);
-    expect((await client.status(user.account.backupAccountId)).status).toBe(404);
+    expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(404);
   });
 
   test("TLS ends at the proxy, and headers of the service arrive", async () => {
@@ -92,7 +91,7 @@ describe("behind nginx as the README configures it", () => {
   test("and also while its body is being sent, ten times out of ten", async () => {
     const statuses = [];
     for (let n = 0; n < 10; n++) {
-      const answer = await client.upload("/v1/create", {}, new Uint8Array(17 * MIB), Type.Unknown());
+      const answer = await client.create({}, new Uint8Array(17 * MIB));
       statuses.push([answer.status, answer.code()]);
     }
     expect(statuses).toEqual(Array(10).fill([413, "content_too_large"]));
@@ -101,7 +100,7 @@ describe("behind nginx as the README configures it", () => {
   test("connections to the service are kept and used again", async () => {
     await using relay = await startRelay(service.url);
     await using through = await startNginx(relay.url);
-    const other = new ApiClient({ url: through.url });
+    const other = createApiClient({ url: through.url });
     const begun = relay.connections();
     for (let n = 0; n < 20; n++) expect((await other.health()).status).toBe(200);
     expect(relay.connections() - begun).toBeLessThanOrEqual(1);
@@ -109,10 +108,10 @@ describe("behind nginx as the README configures it", () => {
 
   test("limits count by the address that nginx saw, whatever the client says", async () => {
     const direct = (address: string) =>
-      new ApiClient({ url: service.url, headers: { "x-forwarded-for": address } }).keypairChallenge("sync");
+      createApiClient({ url: service.url, headers: { "x-forwarded-for": address } }).keypairChallenge("sync");
     let limited = false;
     for (let n = 0; n <= CHALLENGES && !limited; n++) {
-      const forged = new ApiClient({ url: nginx.url, headers: { "x-forwarded-for": `203.0.113.${n}` } });
+      const forged = createApiClient({ url: nginx.url, headers: { "x-forwarded-for": `203.0.113.${n}` } });
       limited = (await forged.keypairChallenge("sync")).status === 429;
     }
     expect(limited).toBe(true);
@@ -122,7 +121,7 @@ describe("behind nginx as the README configures it", () => {
 
   test("while the service is away the proxy says so in the shape of every error", async () => {
     await using away = await startNginx("http://127.0.0.1:9");
-    const answer = await new ApiClient({ url: away.url }).keypairChallenge("sync");
+    const answer = await createApiClient({ url: away.url }).keypairChallenge("sync");
     expect([answer.status, answer.body]).toMatchObject([
       503,
       { allowRetry: true, error: { code: "service_unavailable" } },

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { ApiClient } from "../../src/client/api-client.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
+import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
 import { storedRecord } from "../support/stored.ts";
@@ -40,7 +40,7 @@ for (const driver of DRIVERS)
 
     for (let round = 0; round < 3; round++) {
       await using service = await startProcess(env);
-      const client = new ApiClient({ url: service.url });
+      const client = createApiClient({ url: service.url });
       const enough = acknowledged + MIN_ACKNOWLEDGED;
       await Promise.all(
         Array.from({ length: DEVICES }, () =>
@@ -53,7 +53,7 @@ for (const driver of DRIVERS)
     }
 
     await using service = await startProcess(env);
-    const client = new ApiClient({ url: service.url });
+    const client = createApiClient({ url: service.url });
     const stores = await storage.open({ clock: systemClock, random: systemRandom });
     for (const device of devices) {
       const { user, acknowledged: last, sent } = device;

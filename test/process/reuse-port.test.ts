@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ApiClient } from "../../src/client/api-client.ts";
+import { createApiClient } from "../support/api-client.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
@@ -18,7 +18,7 @@ test("several processes serve one port and one data folder, and go on when one o
   const { port } = new URL(first.url);
   await using second = await startProcess({ ...env, PORT: port });
   // a connection stays with one process, so each request opens its own
-  const client = new ApiClient({ url: second.url, headers: { connection: "close" } });
+  const client = createApiClient({ url: second.url, headers: { connection: "close" } });
   const user = await userWithBackup(client);
   for (let n = 0; n < 10; n++) await recovered(client, user);
   first.signal("SIGTERM");

@@ -1,7 +1,7 @@
 /** A process that the system refuses something for a while. */
 import { describe, expect, test } from "bun:test";
-import { ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createApiClient } from "../support/api-client.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { freePorts } from "../support/free-port.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
@@ -19,9 +19,9 @@ const ENV = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN
 
 /** Begins the creation of a backup with a passkey that is none; its end is told how that is answered. */
 async function beginCreation(url: string) {
-  const client = new ApiClient({ url });
+  const client = createApiClient({ url });
   const names = { name: "a", displayName: "a", platform: "IOS" };
-  const { token } = (await client.createPasskeyChallenge(names)).ok();
+  const { token } = (await client.passkeyChallenge("create", names)).ok();
   const payload = {
     ...(await createPayload(client, newUser())),
     authorization: { kind: "PASSKEY", credential: {} },
@@ -91,7 +91,7 @@ if (DRIVERS.some(({ name }) => name === "local"))
   test("a process whose database can no longer be written is not ready, and names that in its log", async () => {
     await using storage = await newLocalStorage();
     await using service = await startProcess({ ...ENV, ...storage.env }, { maxFileBlocks: 512 });
-    const client = new ApiClient({ url: service.url });
+    const client = createApiClient({ url: service.url });
     const ready = async () => (await fetch(`${service.url}/ready`)).status;
     expect(await ready()).toBe(200);
     for (let status = 200; status !== 503; ) {
@@ -126,7 +126,7 @@ for (const driver of DRIVERS)
     try {
       const url = `http://127.0.0.1:${port}`;
       while (child.exitCode === null && !(await answers(`${url}/health`))) await Bun.sleep(20);
-      const client = new ApiClient({ url });
+      const client = createApiClient({ url });
       for (let n = 0; n < 5; n++) await userWithBackup(client);
       const figures = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
       expect(Number(/^log_write_failures_total (\d+)$/m.exec(figures)?.[1])).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { ApiClient } from "../../src/client/api-client.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createApiClient } from "../support/api-client.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
@@ -40,14 +40,14 @@ for (const driver of DRIVERS)
           expect(service.lines.at(-1)).toContain("stopped");
         }
         await using again = await startProcess(env);
-        const { backup } = await recovered(new ApiClient({ url: again.url }), user);
+        const { backup } = await recovered(createApiClient({ url: again.url }), user);
         expect(Buffer.from(backup, "base64").equals(user.backup)).toBe(true);
       });
 
     test("serves as before for the configured time, but is not ready, and then finishes what runs", async () => {
       await using storage = await driver.environment();
       const env = { ...ENV, SHUTDOWN_DRAIN_SECONDS: "600", ...storage.env };
-      const client = (service: ServiceProcess) => new ApiClient({ url: service.url });
+      const client = (service: ServiceProcess) => createApiClient({ url: service.url });
       const status = async (service: ServiceProcess, path: string) =>
         (await fetch(`${service.url}${path}`)).status;
       await using service = await startProcess(env);
@@ -117,7 +117,7 @@ const ENV = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN
 
 /** Sends half of the upload that creates a user's backup; resolves when it is being read. */
 async function beginUpload(url: string, user: User) {
-  const payload = JSON.stringify(await createPayload(new ApiClient({ url }), user));
+  const payload = JSON.stringify(await createPayload(createApiClient({ url }), user));
   const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
   const connection = await openConnection(url);
   const headers = { "content-type": multipartType(), "content-length": body.length };

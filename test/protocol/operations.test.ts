@@ -25,8 +25,9 @@ describe("the operations of the protocol", () => {
     await using gateway = new AttestationIssuer(clock);
     await using attesting = await startService(driver, { clock, env: gateway.env });
     const asking: string[] = [];
-    for (const { method, path } of allOperations) {
-      const refused = method === "POST" && (await attesting.client.post(path, {}, null));
+    for (const operation of allOperations) {
+      const { method, path } = operation;
+      const refused = method === "POST" && (await attesting.client.send(operation, {}));
       if (refused && refused.status >= 400 && refused.code() === "invalid_attestation_token_header")
         asking.push(path);
     }

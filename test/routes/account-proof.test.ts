@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
-import { createAccountKeypair } from "../../src/client/device-keys.ts";
+import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import { changed, der, signatureValue } from "../support/ecdsa-spellings.ts";
 import {
   createChallenge,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { additionRequest, created, newKeypair } from "../support/factors.ts";
 import { additionFixture } from "./additions.ts";
 import { jsonRequestContract, long } from "./requests.ts";

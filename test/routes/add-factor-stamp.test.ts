@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import {
   type Addition,
   additionChallenge,

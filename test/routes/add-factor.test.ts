@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   additionChallenge,
   additionRequest,
@@ -62,7 +62,9 @@ for (const driver of DRIVERS)
             expect(backup).toBe(encodeBase64(user.backup));
             expect(metadata).toEqual(backupMetadata);
             expect(await indexedAs(service(), added.ref)).toBe(user.account.backupAccountId);
-            expect((await client.status(user.account.backupAccountId)).ok().factors[1]?.kind).toBe(newKind);
+            expect(
+              (await client.backupStatus({ backupId: user.account.backupAccountId })).ok().factors[1]?.kind,
+            ).toBe(newKind);
 
             const third = await send(addition(added, newKeypair()));
             expect(third.ok().backupMetadata.factors).toHaveLength(3);

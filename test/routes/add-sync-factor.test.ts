@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient } from "../support/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, addSyncFactorCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { indexed, storedRecord } from "../support/stored.ts";

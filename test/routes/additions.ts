@@ -1,7 +1,7 @@
 /** What the tests of add-factor share. */
 import { expect } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
 import type { Driver } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import {
   type Addition,
   additionRequest,

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
 import { encodeHex, sha256 } from "../../src/crypto/encoding.ts";
+import { operations } from "../../src/protocol/operations.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { AttestationIssuer, type AttestationOptions } from "../support/attestation-issuer.ts";
 import { apiReferenceOf } from "../support/documented-client.ts";
 import { addedSyncFactor } from "../support/proven-calls.ts";
@@ -37,9 +37,7 @@ for (const driver of DRIVERS) {
     afterAll(() => gateway[Symbol.asyncDispose]());
     const send = (path: string, body: string, token: string | null) =>
       service().client.exchange(
-        "POST",
-        path,
-        null,
+        { method: "POST", path, response: null },
         {
           body,
           headers: {
@@ -47,7 +45,6 @@ for (const driver of DRIVERS) {
             ...(token === null ? {} : { "attestation-token": token }),
           },
         },
-        Type.Unknown(),
       );
     const tokenOf = (path: string, body: string, options: AttestationOptions = {}) =>
       gateway.token({ method: "POST", path, body }, options);
@@ -158,7 +155,7 @@ for (const driver of DRIVERS) {
       expect((await send(RETRIEVE, "{", null)).code()).toBe(HEADER);
       expect((await send(RETRIEVE, "{", tokenOf(RETRIEVE, "{}"))).code()).toBe("invalid_payload");
       const text = { body: "{}", headers: { "content-type": "text/plain" } };
-      expect((await client.exchange("POST", RETRIEVE, null, text, Type.Unknown())).status).toBe(415);
+      expect((await client.exchange(operations.retrieve, text)).status).toBe(415);
     });
 
     describe("the hash is over the body as it was sent:", () => {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
 import { DRIVERS } from "../drivers.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { storedAccount, storedPasskey, storedRecord } from "../support/stored.ts";
@@ -14,7 +13,7 @@ for (const driver of DRIVERS)
       const { client } = service();
       const { account } = await userWithBackup(client);
       const backupId = account.backupAccountId;
-      expect((await client.status(backupId)).ok()).toEqual({
+      expect((await client.backupStatus({ backupId: backupId })).ok()).toEqual({
         backupId,
         factors: [{ kind: "EC_KEYPAIR", accountKind: null }],
       });
@@ -34,7 +33,7 @@ for (const driver of DRIVERS)
       const factors = kinds.map((kind, index) => ({ id: String(index), createdAt: 10 - index, kind }));
       const metadata = { ...stored.metadata, factors };
       await services.records.commit({ backupId, expect: stored, next: { ...stored, metadata } });
-      expect((await client.status(backupId)).body).toEqual({
+      expect((await client.backupStatus({ backupId: backupId })).body).toEqual({
         backupId,
         factors: [
           { kind: "OIDC_ACCOUNT", accountKind: "APPLE" },
@@ -49,7 +48,7 @@ for (const driver of DRIVERS)
       const { client } = service();
       const user = await userWithBackup(client);
       (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
-      expect((await client.status(user.account.backupAccountId)).status).toBe(404);
+      expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(404);
     });
 
     jsonRequestContract(
@@ -87,7 +86,7 @@ for (const driver of DRIVERS)
           const { client } = service();
           const { account } = await userWithBackup(client);
           const body = { backupId: mutate(account.backupAccountId) };
-          const answer = await client.post("/v1/backup/status", body, Type.Unknown());
+          const answer = await client.backupStatus(body);
           expect([answer.status, answer.code()]).toEqual([status, code]);
         });
     });

@@ -1,10 +1,9 @@
 /** What is taken away from a backup while somebody else takes something away too. */
 import { describe, expect, test } from "bun:test";
-import type { Answer, ApiClient } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
-import { AddFactorResponse } from "../../src/protocol/add-factor.ts";
 import { addFactorRequest } from "../crash/trial.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { Answer, ApiClient } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { interleaving, replaced } from "../support/store-wrappers.ts";
@@ -29,7 +28,7 @@ async function owner(client: ApiClient, mainFactors: number) {
   const user = await userWithBackup(client);
   for (let n = 1; n < mainFactors; n++) {
     const addition = await addFactorRequest(client, user.main, createFactorKeypair());
-    (await client.post("/v1/add-factor", addition, AddFactorResponse)).ok();
+    (await client.addFactor(addition)).ok();
   }
   const phone = createFactorKeypair();
   await addedSyncFactor(client, user, phone);
@@ -208,7 +207,7 @@ for (const driver of DRIVERS)
         "an addition of a main factor",
         async (client, user) => {
           const request = await addFactorRequest(client, user.main, createFactorKeypair());
-          return () => client.post("/v1/add-factor", request, AddFactorResponse);
+          return () => client.addFactor(request);
         },
       ],
     ];

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { Answer, ApiClient, RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, deleteBackupCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { interleaving } from "../support/store-wrappers.ts";
@@ -101,7 +101,7 @@ for (const driver of DRIVERS)
         clock.advance(LIFETIME_MS / 2);
         const next = await userWithBackup(client, { ...newUser(), sync: user.sync });
         expect((await deletion(user.sync)).status).toBe(204);
-        expect((await client.status(next.account.backupAccountId)).status).toBe(404);
+        expect((await client.backupStatus({ backupId: next.account.backupAccountId })).status).toBe(404);
         clock.advance(LIFETIME_MS - 1);
         expect((await deletion(user.sync)).status).toBe(204);
         clock.advance(1);
@@ -150,7 +150,7 @@ for (const driver of DRIVERS)
           const request = await solved(client, "delete-backup", user.sync);
           const answer = await client.deleteBackup(mutate(request));
           expect([answer.status, answer.code()]).toEqual([status, code]);
-          expect((await client.status(user.account.backupAccountId)).status).toBe(200);
+          expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(200);
         });
     });
   });

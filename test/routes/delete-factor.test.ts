@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import type { JsonObject, JsonValue } from "../../src/storage/contract.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, deleteFactorCall } from "../support/proven-calls.ts";
 import type { TestService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";

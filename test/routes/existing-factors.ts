@@ -1,7 +1,7 @@
 /** What every call by a factor that should be on a backup promises about who that factor is. */
 import { describe, expect, test } from "bun:test";
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, type Caller, type FactorCall, proofOf } from "../support/proven-calls.ts";
 import type { TestService } from "../support/service.ts";
 import { newUser, solved, type User, userWithBackup } from "../support/users.ts";

@@ -128,7 +128,10 @@ for (const driver of DRIVERS)
           expect((await recovered(client, upload.user)).backup).toBe(
             Buffer.from(upload.user.backup).toString("base64"),
           );
-        else expect((await client.status(upload.user.account.backupAccountId)).status).toBe(404);
+        else
+          expect((await client.backupStatus({ backupId: upload.user.account.backupAccountId })).status).toBe(
+            404,
+          );
       });
     });
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
 import { version } from "../../src/runtime/version.ts";
 import type { Stores } from "../../src/services.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
@@ -7,7 +6,7 @@ import { DRIVERS } from "../drivers.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { replaced, watched } from "../support/store-wrappers.ts";
 
-const ready = ({ client }: TestService) => client.exchange("GET", "/ready", null, {}, Type.Unknown());
+const ready = ({ client }: TestService) => client.ready();
 const outage = () => Promise.reject(new StorageUnavailable("no connection"));
 const broken = () => Promise.reject(new Error("the table is missing"));
 

@@ -1,10 +1,10 @@
 /** The largest backup that the limits allow works on every driver: all factors, all fields at their largest. */
 import { describe, expect, test } from "bun:test";
 import { MAX_METADATA_BYTES } from "../../src/backups/rules.ts";
-import type { RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { encodeCbor } from "../../src/proofs/passkey/cbor.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import {
   type Account,
   type AuthorizationBody,

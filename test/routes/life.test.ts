@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { startService } from "../support/service.ts";
 import {
   addSyncFactorRequest,
@@ -48,13 +48,15 @@ for (const driver of DRIVERS)
       expect(removed.backupMetadata?.syncFactors).toHaveLength(1);
 
       (await client.deleteBackup(await solved(client, "delete-backup", phone))).ok();
-      expect((await client.status(user.account.backupAccountId)).status).toBe(404);
+      expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(404);
       expect((await client.retrieve(await solved(client, "retrieve", user.main))).code()).toBe(
         "backup_untraceable",
       );
 
       await userWithBackup(client, user);
       (await client.reset(await resetRequest(client, user))).ok();
-      expect((await client.status(user.account.backupAccountId)).code()).toBe("not_found");
+      expect((await client.backupStatus({ backupId: user.account.backupAccountId })).code()).toBe(
+        "not_found",
+      );
     });
   });

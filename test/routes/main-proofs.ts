@@ -1,5 +1,5 @@
 /** What a main factor does with its proof: the two operations that need nothing else. */
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { type ChallengeValue, type MainOperation, type Passkey, proven } from "../support/factors.ts";
 import type { Tweaks } from "../support/software-authenticator.ts";
 

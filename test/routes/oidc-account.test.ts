@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   type Account,
   type AccountOptions,
@@ -80,7 +80,7 @@ for (const driver of DRIVERS)
         expect(metadata).toEqual(backupMetadata);
         const backupId = user.account.backupAccountId;
         expect((await sendProof("verify-factor", account)).ok()).toEqual({ backupId });
-        const status = await client.status(backupId);
+        const status = await client.backupStatus({ backupId: backupId });
         expect(status.ok().factors).toEqual([{ kind: "OIDC_ACCOUNT", accountKind: provider }]);
 
         const bySync = (

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
 import { encodeHex, sha256 } from "../../src/crypto/encoding.ts";
 import type { Services } from "../../src/services.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import {
   addFactor,
   additionChallenge,

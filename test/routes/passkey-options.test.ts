@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import type { RequestBody } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import type { MainOperation } from "../support/factors.ts";
 import { chunk, head, LAST_CHUNK, openConnection } from "../support/raw-http.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -14,7 +14,8 @@ for (const driver of DRIVERS)
     const service = sharedService(driver);
 
     describe("the options to make one", () => {
-      const options = async (body: RequestBody) => (await service().client.createPasskeyChallenge(body)).ok();
+      const options = async (body: RequestBody) =>
+        (await service().client.passkeyChallenge("create", body)).ok();
       const common = {
         rp: { name: "Backup Service", id: "localhost" },
         user: { id: expect.stringMatching(/^[\w-]{22}$/), name: "ada@example.com", displayName: "Ada" },
@@ -82,7 +83,7 @@ for (const driver of DRIVERS)
         const { client } = service();
         for (const empty of [{ name: "" }, { displayName: "" }]) {
           const body = { name: "a", displayName: "A", platform: "IOS", ...empty };
-          const answer = await client.createPasskeyChallenge(body);
+          const answer = await client.passkeyChallenge("create", body);
           expect([answer.status, answer.code()]).toEqual([400, "webauthn_error"]);
         }
       });
@@ -136,13 +137,8 @@ for (const driver of DRIVERS)
             { body: "{}", headers: json },
             { body: '{"a":1}', headers: json },
           ]) {
-            const answer = await client.exchange(
-              "POST",
-              path,
-              null,
-              init,
-              Type.Object({ token: Type.String() }),
-            );
+            const response = Type.Object({ token: Type.String() });
+            const answer = await client.exchange({ method: "POST", path, response }, init);
             expect(answer.ok().token).not.toBe("");
           }
         });
@@ -177,11 +173,8 @@ for (const driver of DRIVERS)
           const sent = async (body: string, type: string) =>
             (
               await client.exchange(
-                "POST",
-                path,
-                null,
+                { method: "POST", path, response: null },
                 { body, headers: { "content-type": type } },
-                Type.Unknown(),
               )
             ).status;
           expect(await sent("{", "application/json")).toBe(400);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { RequestBody } from "../../src/client/api-client.ts";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import {
   addFactor,
   additionChallenge,
@@ -106,7 +106,7 @@ for (const driver of DRIVERS)
         expect(bySync.ok()).toEqual(backupMetadata);
         const backupId = user.account.backupAccountId;
         expect((await sendProof("verify-factor", passkey)).ok()).toEqual({ backupId });
-        expect((await client.status(backupId)).ok().factors).toEqual([
+        expect((await client.backupStatus({ backupId: backupId })).ok().factors).toEqual([
           { kind: "PASSKEY", accountKind: null },
         ]);
       }

@@ -1,11 +1,11 @@
 /** What every call that a keypair authorises promises about the proof, whoever the factor is. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import {
   type ChallengeContext,
   createChallengeTokens,
   type Operation,
 } from "../../src/proofs/challenge-tokens.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { KEYPAIR_SPOILS } from "../support/keypair-spoils.ts";
 import { type Caller, type Proof, type ProvenCall, proofOf, proofUnder } from "../support/proven-calls.ts";
 import type { TestService } from "../support/service.ts";

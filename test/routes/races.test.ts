@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import type { RecordStore } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { Answer } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   addedSyncFactor,
   addSyncFactorCall,

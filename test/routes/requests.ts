@@ -1,7 +1,6 @@
 /** What every route promises about the shape of its request. */
 import { describe, expect, test } from "bun:test";
-import { Type } from "@sinclair/typebox";
-import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
+import type { Answer, ApiClient, RequestBody } from "../support/api-client.ts";
 import type { TestService } from "../support/service.ts";
 
 const KIB = 1024;
@@ -145,7 +144,7 @@ export function jsonRequestContract(
   requestContract(service, `a request to ${path}`, valid, [...WHOLES, ...mutations], {
     status: 422,
     prefix: "",
-    send: (client, body) => client.post(path, body, Type.Unknown()),
+    send: (client, body) => client.send({ method: "POST", path, response: null }, body),
   });
 
   describe(`a request to ${path}`, () => {
@@ -154,7 +153,10 @@ export function jsonRequestContract(
       const body = JSON.stringify(await valid(client));
       const hostile = `{"__proto__":{"authorization":null},"constructor":{"prototype":{}},${body.slice(1)}`;
       const headers = { "content-type": "application/json; charset=utf-8" };
-      const answer = await client.exchange("POST", path, null, { body: hostile, headers }, Type.Unknown());
+      const answer = await client.exchange(
+        { method: "POST", path, response: null },
+        { body: hostile, headers },
+      );
       expect(answer.status).toBeLessThan(300);
     });
   });
@@ -170,7 +172,7 @@ export function payloadContract(
   requestContract(service, `the payload of ${path}`, valid, [...WHOLES, ...mutations], {
     status: 400,
     prefix: "In the part payload, ",
-    send: (client, body) => client.upload(path, body, new Uint8Array(10), Type.Unknown()),
+    send: (client, body) => client.send({ method: "POST", path, response: null }, body, new Uint8Array(10)),
   });
 }
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createAccountKeypair } from "../../src/client/device-keys.ts";
+import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import {
   changed,
   derOf,
@@ -278,7 +278,7 @@ for (const driver of DRIVERS)
           const user = await spellableSignature(client);
           const answer = await client.reset(await mutate(user.request, client, user));
           expect([answer.status, answer.code()]).toEqual([status, code]);
-          expect((await client.status(user.account.backupAccountId)).status).toBe(200);
+          expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(200);
           expect((await client.reset(user.request)).status).toBe(204); // the token is still good
         });
 

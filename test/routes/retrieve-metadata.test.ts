@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { retrieveMetadataCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { storedAccount, storedPasskey } from "../support/stored.ts";

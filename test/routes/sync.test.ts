@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { syncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { createFactorKeypair } from "../../src/client/device-keys.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { createPayloadOf, newAccount, newFactorUser, proven, recoveredBy } from "../support/factors.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";

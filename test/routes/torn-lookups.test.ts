@@ -1,7 +1,7 @@
 /** A proof that is used by another request at the very moment it is looked up: before the factor is, after the proof. */
 import { describe, expect, test } from "bun:test";
-import type { Answer, ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import type { Answer, ApiClient } from "../support/api-client.ts";
 import { created, newPasskey, proven } from "../support/factors.ts";
 import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ApiClient } from "../../src/client/api-client.ts";
 import { DRIVERS } from "../drivers.ts";
+import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { startService } from "../support/service.ts";
 import {
   createPayload,
@@ -25,7 +25,7 @@ async function twoServices(driver: (typeof DRIVERS)[number]) {
   const [first, second] = services;
   return {
     first,
-    clients: [new ApiClient({ url: first.url }), new ApiClient({ url: second.url })] as const,
+    clients: [createApiClient({ url: first.url }), createApiClient({ url: second.url })] as const,
     async [Symbol.asyncDispose]() {
       for (const service of services) await service[Symbol.asyncDispose]();
       await storage[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 /** A client that holds each answer against the service's own API reference: what is not documented is a failure. */
-import { ApiClient, type Exchange } from "../../src/client/api-client.ts";
+import type { Exchange } from "../../src/client/exchange.ts";
+import { type ApiClient, createApiClient } from "./api-client.ts";
 
 interface OpenApiDocument {
   readonly paths: Readonly<
@@ -42,7 +43,7 @@ export function documentedCodes(
 /** A client whose calls fail when the service answers with a status or an error code that it does not document. */
 export async function documentedClient(url: string): Promise<ApiClient> {
   const document = await apiReferenceOf(url);
-  return new ApiClient({ url, onExchange: (exchange) => requireDocumented(document, exchange) });
+  return createApiClient({ url, onExchange: (exchange) => requireDocumented(document, exchange) });
 }
 
 export function requireDocumented(document: OpenApiDocument, exchange: Exchange): void {

@@ -1,9 +1,9 @@
 /** Main factors of every kind as a device has them, and the requests they make: valid ones, for tests to spoil. */
 import { afterAll } from "bun:test";
-import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";
+import type { Answer, ApiClient, RequestBody } from "./api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 import { type IdTokenOptions, OidcIssuer } from "./oidc-issuer.ts";
 import type { TestService, TestServiceOptions } from "./service.ts";
 import { sharedService } from "./shared-service.ts";
@@ -209,9 +209,9 @@ export function newFactorUser<T extends MainFactor>(main: T): FactorUser & { rea
 
 /** A challenge to create a backup with a factor of this type. */
 export async function createChallenge(client: ApiClient, type: MainFactor["challengeType"]) {
-  if (type === "keypair") return (await client.createKeypairChallenge()).ok();
+  if (type === "keypair") return (await client.keypairChallenge("create")).ok();
   const body = { name: "ada@example.com", displayName: "Ada", platform: "IOS" };
-  return (await client.createPasskeyChallenge(body)).ok();
+  return (await client.passkeyChallenge("create", body)).ok();
 }
 
 /** The payload of a create; `answer` solves the challenge of the main factor. */

@@ -1,5 +1,4 @@
 /** All the ways in which the proof of a keypair is none. */
-import { createFactorKeypair, type FactorKeypair } from "../../src/client/device-keys.ts";
 import {
   changed,
   der,
@@ -9,6 +8,7 @@ import {
   toUrlAlphabet,
   withStrayBit,
 } from "./ecdsa-spellings.ts";
+import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 
 export interface KeypairProof {
   readonly publicKey: string;

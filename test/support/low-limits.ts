@@ -1,6 +1,6 @@
 /** Services whose limits a test can reach. */
 import { expect } from "bun:test";
-import type { Answer } from "../../src/client/api-client.ts";
+import type { Answer } from "./api-client.ts";
 import type { TestServiceOptions } from "./service.ts";
 
 const HIGH = Object.fromEntries(

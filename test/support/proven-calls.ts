@@ -1,8 +1,8 @@
 /** Every call that a keypair authorises, in one shape: so that what is true of all of them is tested for all. */
 
-import type { Answer, ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import type { FactorKeypair } from "../../src/client/device-keys.ts";
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
+import type { Answer, ApiClient, RequestBody } from "./api-client.ts";
+import type { FactorKeypair } from "./factor-keypair.ts";
 import { createSpellableKeypair } from "./keypair-spoils.ts";
 import {
   createPayload,

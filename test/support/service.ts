@@ -1,13 +1,13 @@
 /** A whole service on a storage of its own, listening on free ports, with a clock that the test moves. */
 import { Writable } from "node:stream";
 import { type AppOptions, createApp } from "../../src/app.ts";
-import { ApiClient } from "../../src/client/api-client.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { type RunningServer, startServer } from "../../src/http/listen.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { createServices, type Overrides, type Services } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
+import { type ApiClient, createApiClient } from "./api-client.ts";
 import { SettableClock } from "./settable-clock.ts";
 
 export interface TestService extends AsyncDisposable {
@@ -75,8 +75,8 @@ export async function startService(driver: Driver, options: TestServiceOptions =
   });
   const server = startServer(services, app, options.idleTimeoutS);
   return {
-    client: new ApiClient({ url: server.url }),
-    clientFrom: (address) => new ApiClient({ url: server.url, headers: { "x-forwarded-for": address } }),
+    client: createApiClient({ url: server.url }),
+    clientFrom: (address) => createApiClient({ url: server.url, headers: { "x-forwarded-for": address } }),
     url: server.url,
     clock,
     services,

@@ -1,13 +1,9 @@
 /** People with backups, and the requests that their devices would send: valid ones, for tests to spoil. */
 
-import type { ApiClient, RequestBody } from "../../src/client/api-client.ts";
-import {
-  type AccountKeypair,
-  createAccountKeypair,
-  createFactorKeypair,
-  type FactorKeypair,
-} from "../../src/client/device-keys.ts";
+import { type AccountKeypair, createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
+import type { ApiClient, RequestBody } from "./api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 
 export interface User {
   readonly account: AccountKeypair;

@@ -1,8 +1,8 @@
 /** Large answers are made in turns, and nobody has more than a share of them. */
 import { describe, expect, test } from "bun:test";
-import type { ApiClient } from "../../../src/client/api-client.ts";
 import type { Stores } from "../../../src/services.ts";
 import { DRIVERS } from "../../drivers.ts";
+import type { ApiClient } from "../../support/api-client.ts";
 import { head, openConnection, type RawConnection } from "../../support/raw-http.ts";
 import { startService, type TestService } from "../../support/service.ts";
 import { replaced } from "../../support/store-wrappers.ts";

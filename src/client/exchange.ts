@@ -1,0 +1,103 @@
+/** One HTTP request to the service, and its answer. */
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { ErrorBody } from "../protocol/error-body.ts";
+import type { WireOperation } from "../protocol/operation.ts";
+
+export interface ExchangeOptions {
+  /** Base URL of the service. */
+  readonly url: string;
+  /** Sent with every request, such as `attestation-token`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sees each exchange; the demo prints them. */
+  readonly onExchange?: (exchange: Exchange) => void;
+}
+
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly request: unknown;
+  readonly status: number;
+  readonly response: unknown;
+}
+
+/** What came back, whatever it is; `ok` insists on success. */
+export interface Answer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The body as JSON, or as text where it is none. */
+  readonly body: unknown;
+  /** The body of a successful answer. @throws AnswerError when it is none or not of the documented shape. */
+  ok(): T;
+  /** The code of an error answer. @throws AnswerError when it is none. */
+  code(): string;
+}
+
+/** An answer is not what the caller insisted on. */
+export class AnswerError extends Error {
+  constructor(request: string, status: number, body: unknown, expected: string) {
+    super(`${request} answered ${status} ${JSON.stringify(body)?.slice(0, 500)}, expected ${expected}`);
+    this.name = "AnswerError";
+  }
+}
+
+/** What has to be known of an operation to call it. */
+export type Callable = Pick<WireOperation, "method" | "path" | "response">;
+
+/** The answer to an operation: the documented body, or `null` for an empty 204. */
+export type AnswerTo<Operation extends Callable> = Answer<
+  Operation["response"] extends TSchema ? Static<Operation["response"]> : null
+>;
+
+/** The body as it goes over the wire, and the headers that describe it. */
+export interface Content {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | FormData;
+}
+
+/** @param shown the body as {@link ExchangeOptions.onExchange} sees it. */
+export function exchange<Operation extends Callable>(
+  options: ExchangeOptions,
+  operation: Operation,
+  content?: Content,
+  shown?: unknown,
+): Promise<AnswerTo<Operation>>;
+export async function exchange(
+  { url, headers, onExchange }: ExchangeOptions,
+  { method, path, response: schema }: Callable,
+  content: Content = {},
+  shown?: unknown,
+): Promise<Answer<unknown>> {
+  const response = await fetch(url + path, {
+    method,
+    ...content,
+    headers: { ...headers, ...content.headers },
+  });
+  const { status } = response;
+  const body = parsed(await response.text());
+  onExchange?.({ method, path, request: shown, status, response: body });
+  const request = `${method} ${path}`;
+  return {
+    status,
+    headers: response.headers,
+    body,
+    ok() {
+      if (schema === null && status === 204 && body === null) return null;
+      if (schema !== null && status === 200 && Value.Check(schema, body)) return body;
+      throw new AnswerError(request, status, body, schema === null ? "204" : "200 of the documented shape");
+    },
+    code() {
+      if (Value.Check(ErrorBody, body)) return body.error.code;
+      throw new AnswerError(request, status, body, "an error");
+    },
+  };
+}
+
+function parsed(text: string): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // shown and compared as it is
+  }
+}
