@@ -27,7 +27,7 @@ const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the fir
 const { services, app, server } = await startOrExit();
 const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
-setInterval(() => void markSeen(), SEEN_EVERY_MS).unref();
+setInterval(() => void services.seen(), SEEN_EVERY_MS).unref();
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
 setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
@@ -92,15 +92,6 @@ function sweepRegularly({ background, ...stores }: Services): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Does not mark stores that belong to different installations, which may be noticed only after an outage. */
-async function markSeen(): Promise<void> {
-  const isOneInstallation = await services.restores().then(
-    () => true,
-    () => false,
-  );
-  if (isOneInstallation) await services.seen();
-}
-
 /** Ends the process if a module cannot be loaded, so that it is restarted: Bun may cache the failure. */
 async function warmUp(): Promise<void> {
   try {
@@ -140,7 +131,7 @@ function beginShutDown(why: { readonly signal: string } | { readonly reason: str
 async function shutDown(): Promise<void> {
   stopSweeping();
   // an older copy of the records that is restored later is recognised by this time
-  await Promise.all([server.stop(GRACE_MS), within(GRACE_MS, markSeen())]);
+  await Promise.all([server.stop(GRACE_MS), within(GRACE_MS, services.seen())]);
   await services[Symbol.asyncDispose]();
   log.info("stopped");
   process.exit();

@@ -12,7 +12,7 @@ import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
-import { InstallationMismatch, joinInstallation, markInService } from "./maintenance/installation.ts";
+import { type JoinedInstallation, joinForService } from "./maintenance/joined-installation.ts";
 import { type AttestationVerifier, createAttestationVerifier } from "./proofs/app-attestation/verifier.ts";
 import { type Authenticator, createAuthenticator } from "./proofs/authenticator.ts";
 import { generatedChallengeTokenKey } from "./proofs/challenge-token-keys.ts";
@@ -23,25 +23,18 @@ import { createTestIssuer, type TestIssuer } from "./proofs/identity/test-issuer
 import { createJwks } from "./proofs/jwks.ts";
 import type { PasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
-import {
-  type Clock,
-  type Instant,
-  instantOf,
-  type Random,
-  systemClock,
-  systemRandom,
-} from "./runtime/clock.ts";
+import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
 import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
 import { memoise } from "./runtime/memoise.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
-import { type BlobStore, type RecordStore, type Restore, StorageUnavailable } from "./storage/contract.ts";
+import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import { openStores } from "./storage/open.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
 
-export interface Services extends AsyncDisposable {
+export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
@@ -64,14 +57,6 @@ export interface Services extends AsyncDisposable {
   readonly diskReserve: DiskReserve;
   readonly answersInFlight: AnswersInFlight;
   readonly readingTurns: ReadingTurns;
-  /**
-   * When the records were restored from an older copy, once records and blobs are known to be of one installation.
-   *
-   * @throws StorageUnavailable when that is not known yet; InstallationMismatch.
-   */
-  restores(): Promise<readonly Restore[]>;
-  /** Remembers in the stores that they are in service. Called at intervals, so that restored records are recognised. */
-  seen(): Promise<void>;
   /**
    * Loads the code that was left for later, before a request has to wait for it. Where that fails, as when no file can be
    * opened, the runtime may keep the failure for as long as the process lives.
@@ -104,7 +89,6 @@ const BACKGROUND_GRACE_MS = 4_000;
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
-  const startedAt = instantOf(clock);
   const metrics = createMetrics();
   const log =
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
@@ -120,23 +104,16 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     },
     { serves: true },
   );
-  // where nothing can be written, as on a full disk, recoveries go on
-  const seen = () => background.run("mark the stores as in service", () => markInService(opened, clock));
-  const restores = memoise(async () => {
-    await joinInstallation(opened, { clock, random });
-    await seen();
-    return opened.records.restores();
-  });
-  await restores().catch(async (error: unknown) => {
-    if (error instanceof StorageUnavailable && !(error instanceof InstallationMismatch)) {
-      log.warn({ err: error }, "whether records and blobs belong together is not known yet");
-      return;
-    }
-    await opened.blobs[Symbol.asyncDispose]();
-    await opened.records[Symbol.asyncDispose]();
+  const installation = await joinForService(opened, {
+    clock,
+    random,
+    background,
+    onUnavailable: (err) => log.warn({ err }, "whether records and blobs belong together is not known yet"),
+  }).catch(async (error: unknown) => {
+    await close(opened);
     throw error;
   });
-  const earliestProofMs = async () => lastRestoreMs(await restores(), startedAt, clock);
+  const { earliestProofMs } = installation;
 
   const { keys: given, generatedKeyDir } = config.challengeTokens;
   const generated = () =>
@@ -183,15 +160,11 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   metrics.watchUploadMemory(() => uploadBudget.heldBytes);
   const freeBytes = () => blobs.freeBytes();
   if ((await freeBytes()) !== null) metrics.watchFreeDisk(freeBytes);
-  const minFreeBytes = config.limits.minFreeDiskBytes;
   const diskReserve = createDiskReserve({
-    minFreeBytes,
+    minFreeBytes: config.limits.minFreeDiskBytes,
     freeBytes,
     clock,
-    onChange: (hasRoom, bytes) =>
-      hasRoom
-        ? log.info({ freeBytes: bytes, minFreeBytes }, "backups are created again")
-        : log.error({ freeBytes: bytes, minFreeBytes }, "the disk is too full: no backup is created"),
+    log,
   });
   const answersInFlight = createAnswersInFlight(config.limits.maxInFlightAnswerBytes, clock);
   metrics.watchAnswerDisk(() => answersInFlight.bytes);
@@ -225,18 +198,21 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     diskReserve,
     answersInFlight,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
-    restores,
-    seen,
+    ...installation,
     async warmUp() {
       await passkeys.load();
       await import("./proofs/turnkey/stamp.ts");
     },
     async [Symbol.asyncDispose]() {
       await background.stop(BACKGROUND_GRACE_MS);
-      await blobs[Symbol.asyncDispose]();
-      await records[Symbol.asyncDispose]();
+      await close({ records, blobs });
     },
   };
+}
+
+async function close({ records, blobs }: Stores): Promise<void> {
+  await blobs[Symbol.asyncDispose]();
+  await records[Symbol.asyncDispose]();
 }
 
 /** Loads the code that checks passkeys when the first one comes. */
@@ -254,14 +230,4 @@ function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load()
     verifyRegistration: async (...ceremony) => (await verifier()).verifyRegistration(...ceremony),
     verifyAssertion: async (...ceremony) => (await verifier()).verifyAssertion(...ceremony),
   };
-}
-
-/**
- * What is older was made before the records were restored, and may have been used then without a trace in them. A restore
- * since the start was found at the start, or by a clock that was ahead. When the process started is asked of the clock as
- * it is now: a clock that was wrong at the restore must neither let used proofs pass nor stop the service.
- */
-function lastRestoreMs(restores: readonly Restore[], startedAt: Instant, clock: Clock): number {
-  const lastMs = Math.max(0, ...restores.map(({ restoredAtMs }) => restoredAtMs));
-  return lastMs < startedAt.nowMs ? lastMs : clock.nowMs() - (clock.elapsedMs() - startedAt.elapsedMs);
 }

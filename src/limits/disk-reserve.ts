@@ -17,25 +17,32 @@ export interface DiskReserveOptions {
   /** `null` where there is always room. */
   readonly freeBytes: () => Promise<number | null>;
   readonly clock: Clock;
-  /** Called when the disk has become too full, and when there is room again. */
-  readonly onChange: (hasRoom: boolean, freeBytes: number) => void;
+  readonly log: DiskLog;
+}
+
+/** Where it is reported that the disk has become too full, and that there is room again. */
+export interface DiskLog {
+  error(figures: DiskFigures, message: string): void;
+  info(figures: DiskFigures, message: string): void;
+}
+
+export interface DiskFigures {
+  readonly freeBytes: number;
+  readonly minFreeBytes: number;
 }
 
 /** How old a measurement may be. What is written meanwhile is far less than a sensible reserve. */
 const MEASURED_EVERY_MS = 200;
 
-export function createDiskReserve({
-  minFreeBytes,
-  freeBytes,
-  clock,
-  onChange,
-}: DiskReserveOptions): DiskReserve {
+export function createDiskReserve({ minFreeBytes, freeBytes, clock, log }: DiskReserveOptions): DiskReserve {
   let hadRoom = true;
   const measure = atMostEvery(MEASURED_EVERY_MS, clock, async () => {
     const free = await freeBytes();
     if (free === null) return true;
     const hasRoom = free >= minFreeBytes;
-    if (hasRoom !== hadRoom) onChange(hasRoom, free);
+    const figures = { freeBytes: free, minFreeBytes };
+    if (hadRoom && !hasRoom) log.error(figures, "the disk is too full: no backup is created");
+    if (hasRoom && !hadRoom) log.info(figures, "backups are created again");
     hadRoom = hasRoom;
     return hasRoom;
   });

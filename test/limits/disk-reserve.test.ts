@@ -16,7 +16,10 @@ function fixture(minFreeBytes: number, free: number | null) {
       disk.measurements += 1;
       return disk.free;
     },
-    onChange: (...change) => changes.push(change),
+    log: {
+      error: ({ freeBytes }) => changes.push([false, freeBytes]),
+      info: ({ freeBytes }) => changes.push([true, freeBytes]),
+    },
   });
   return { disk, reserve };
 }
