@@ -1,13 +1,6 @@
-import type { Clock, Random } from "../runtime/clock.ts";
-import type { BlobStore, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
+import type { ListedRecord, Restore } from "../storage/contract.ts";
 import { concurrently } from "./concurrently.ts";
-import {
-  isNewerThanRecords,
-  originsOf,
-  RecordsSeen,
-  type Suspect,
-  suspectBlobs,
-} from "./unreferenced-blobs.ts";
+import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
 
 export interface SweepResult {
   readonly expiredRows: number;
@@ -21,11 +14,7 @@ export interface SweepResult {
   readonly refusal: string | null;
 }
 
-export interface SweptStores {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface SweptStores extends ScannedStores {
   /** When the records were restored from an older copy. */
   restores(): Promise<readonly Restore[]>;
 }
@@ -54,27 +43,27 @@ export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Pr
 
   return async (stopping) => {
     const expiredRows = await records.sweepExpired();
-    const seen = new RecordsSeen(stores.random);
+    const scan = new UnreferencedBlobs(stores, await stores.restores());
     for await (const record of records.list()) {
       stopping?.throwIfAborted();
-      seen.add(record);
+      scan.add(record);
     }
 
     const before = known;
     known = new Set();
-    const { held, count, newer } = await holdSuspects(stores, seen, before, stopping);
+    const { held, count, newer } = await holdSuspects(scan, before, stopping);
     if (held.size === 0) {
-      const refusal = newer > 0 && seen.count === 0 ? outnumbered(0) : null;
+      const refusal = newer > 0 && scan.records === 0 ? outnumbered(0) : null;
       const refused = refusal === null ? 0 : newer;
       return { ...NOTHING, expiredRows, unreferencedBlobs: refused, leftAlone: newer - refused, refusal };
     }
-    const originOf = await originsOf(records, held, { seen, restores: await stores.restores() });
+    const originOf = await scan.originsOf(held);
     const leftovers = new Set<string>();
     for (const suspect of held.values()) if (originOf(suspect) === "leftover") leftovers.add(suspect.key);
     const leftAlone = newer + held.size - leftovers.size;
     if (leftovers.size === 0) return { ...NOTHING, expiredRows, leftAlone };
 
-    const refusal = await refusalOf(stores, count, seen.count);
+    const refusal = await refusalOf(stores, count, scan.records);
     if (refusal !== null)
       return { ...NOTHING, expiredRows, leftAlone, unreferencedBlobs: leftovers.size, refusal };
     known = leftovers.difference(before);
@@ -93,26 +82,21 @@ const NOTHING = { unreferencedBlobs: 0, suspects: 0, refusal: null };
 
 /** Suspects of the last call are always held, so that each call can delete some. Counts the others. */
 async function holdSuspects(
-  stores: SweptStores,
-  seen: RecordsSeen,
+  scan: UnreferencedBlobs,
   before: ReadonlySet<string>,
   stopping: AbortSignal | undefined,
 ) {
-  const times = { seen, restores: await stores.restores() };
   const held = new Map<string, Suspect>();
   let count = 0;
   let newer = 0;
   let fresh = 0;
-  for await (const suspect of suspectBlobs(stores, seen, () => stopping?.throwIfAborted())) {
-    if (isNewerThanRecords(suspect, times)) {
+  for await (const suspect of scan.suspects(() => stopping?.throwIfAborted())) {
+    if (scan.isNewerThanRecords(suspect)) {
       newer += 1;
       continue;
     }
     count += 1;
-    const isKnown = before.has(suspect.key);
-    if (!isKnown && fresh === MAX_SUSPECTS) continue;
-    if (!isKnown) fresh += 1;
-    held.set(suspect.key, suspect);
+    if (before.has(suspect.key) || ++fresh <= MAX_SUSPECTS) held.set(suspect.key, suspect);
   }
   return { held, count, newer };
 }

@@ -12,35 +12,11 @@ import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, ListedBlob, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
 import { createKeyFilter, type KeyFilter } from "./key-filter.ts";
 
-/** What is remembered of all records. */
-export class RecordsSeen {
-  readonly #referenced: KeyFilter;
-  #count = 0;
-  #youngestChangeMs = Number.NEGATIVE_INFINITY;
-
-  constructor(random: Random) {
-    this.#referenced = createKeyFilter(random);
-  }
-
-  add({ blob, changedAtMs }: ListedRecord): void {
-    this.#count += 1;
-    this.#referenced.add(blob.key);
-    if (changedAtMs !== null) this.#youngestChangeMs = Math.max(this.#youngestChangeMs, changedAtMs);
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  /** `false`: no record that was added refers to the blob. */
-  mayRefer(key: string): boolean {
-    return this.#referenced.mayHave(key);
-  }
-
-  /** When the youngest record changed; `-Infinity` when that is known of none. */
-  get youngestChangeMs(): number {
-    return this.#youngestChangeMs;
-  }
+export interface ScannedStores {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 /**
@@ -50,65 +26,78 @@ export class RecordsSeen {
  */
 export type Origin = "leftover" | "of-unknown-backup" | "newer-than-records";
 
+/** A blob that is old, and that no record referred to when the records were listed. */
 export type Suspect = Pick<ListedBlob, "key" | "backupId" | "storedAtMs">;
 
-/** Blobs that are old, and that no record which was seen refers to. */
-export async function* suspectBlobs(
-  { blobs, clock }: { readonly blobs: BlobStore; readonly clock: Clock },
-  seen: RecordsSeen,
-  onBlob: () => void = () => {},
-): AsyncGenerator<Suspect> {
-  const oldBeforeMs = clock.nowMs() - UNREFERENCED_AFTER_MS;
-  for await (const { key, storedAtMs, backupId } of blobs.list()) {
-    onBlob();
-    if (storedAtMs < oldBeforeMs && !seen.mayRefer(key)) yield { key, storedAtMs, backupId };
+/** One scan: every record is added, then the blobs are listed. */
+export class UnreferencedBlobs {
+  readonly #stores: ScannedStores;
+  readonly #restores: readonly Restore[];
+  readonly #referenced: KeyFilter;
+  #records = 0;
+  #youngestChangeMs = Number.NEGATIVE_INFINITY;
+
+  /** @param restores when the records were restored from an older copy. */
+  constructor(stores: ScannedStores, restores: readonly Restore[]) {
+    this.#stores = stores;
+    this.#restores = restores;
+    this.#referenced = createKeyFilter(stores.random);
   }
-}
 
-/** Removes the suspects that a record refers to now; `onRecord` sees every record. */
-export async function keepUnreferenced(
-  records: RecordStore,
-  suspects: Map<string, Suspect>,
-  onRecord: (record: ListedRecord) => void = () => {},
-): Promise<void> {
-  for await (const record of records.list()) {
-    suspects.delete(record.blob.key);
-    onRecord(record);
+  add({ blob, changedAtMs }: ListedRecord): void {
+    this.#records += 1;
+    this.#referenced.add(blob.key);
+    if (changedAtMs !== null) this.#youngestChangeMs = Math.max(this.#youngestChangeMs, changedAtMs);
   }
-}
 
-/** Of what times records are known to be there, and of which they are not. */
-export interface Times {
-  readonly seen: RecordsSeen;
-  readonly restores: readonly Restore[];
-}
+  /** How many records were added. */
+  get records(): number {
+    return this.#records;
+  }
 
-/** As {@link keepUnreferenced}; says where each suspect that is left comes from. */
-export async function originsOf(
-  records: RecordStore,
-  suspects: Map<string, Suspect>,
-  times: Times,
-): Promise<(suspect: Suspect) => Origin> {
-  const unknown = new Set<string>();
-  for (const { backupId } of suspects.values()) if (backupId !== null) unknown.add(backupId);
-  await keepUnreferenced(records, suspects, ({ backupId }) => unknown.delete(backupId));
-  return (suspect) => {
-    if (suspect.backupId !== null && unknown.has(suspect.backupId)) return "of-unknown-backup";
-    return isNewerThanRecords(suspect, times) ? "newer-than-records" : "leftover";
-  };
-}
+  /** @param onBlob is called for every blob that is listed. */
+  async *suspects(onBlob: () => void = () => {}): AsyncGenerator<Suspect> {
+    const { blobs, clock } = this.#stores;
+    const oldBeforeMs = clock.nowMs() - UNREFERENCED_AFTER_MS;
+    for await (const { key, storedAtMs, backupId } of blobs.list()) {
+      onBlob();
+      if (storedAtMs < oldBeforeMs && !this.#referenced.mayHave(key)) yield { key, storedAtMs, backupId };
+    }
+  }
 
-/**
- * Whether the record that refers to a blob may be missing because it is younger than the records that are there. A blob
- * is stored some time before the commit that refers to it.
- */
-export function isNewerThanRecords(
-  { storedAtMs }: Pick<Suspect, "storedAtMs">,
-  { seen, restores }: Times,
-): boolean {
-  const committedByMs = storedAtMs + UNREFERENCED_AFTER_MS;
-  return (
-    committedByMs > seen.youngestChangeMs ||
-    restores.some(({ copiedAtMs, restoredAtMs }) => committedByMs > copiedAtMs && storedAtMs <= restoredAtMs)
-  );
+  /** Removes the suspects that a record refers to now; `onRecord` sees every record. */
+  async keepUnreferenced(
+    suspects: Map<string, Suspect>,
+    onRecord: (record: ListedRecord) => void = () => {},
+  ): Promise<void> {
+    for await (const record of this.#stores.records.list()) {
+      suspects.delete(record.blob.key);
+      onRecord(record);
+    }
+  }
+
+  /** As {@link keepUnreferenced}; says where each suspect that is left comes from. */
+  async originsOf(suspects: Map<string, Suspect>): Promise<(suspect: Suspect) => Origin> {
+    const unknown = new Set<string>();
+    for (const { backupId } of suspects.values()) if (backupId !== null) unknown.add(backupId);
+    await this.keepUnreferenced(suspects, ({ backupId }) => unknown.delete(backupId));
+    return (suspect) => {
+      if (suspect.backupId !== null && unknown.has(suspect.backupId)) return "of-unknown-backup";
+      return this.isNewerThanRecords(suspect) ? "newer-than-records" : "leftover";
+    };
+  }
+
+  /**
+   * Whether the record that refers to a blob may be missing because it is younger than the records that are there. A blob
+   * is stored some time before the commit that refers to it.
+   */
+  isNewerThanRecords({ storedAtMs }: Suspect): boolean {
+    const committedByMs = storedAtMs + UNREFERENCED_AFTER_MS;
+    return (
+      committedByMs > this.#youngestChangeMs ||
+      this.#restores.some(
+        ({ copiedAtMs, restoredAtMs }) => committedByMs > copiedAtMs && storedAtMs <= restoredAtMs,
+      )
+    );
+  }
 }

@@ -1,13 +1,9 @@
 /** What one examination works with, and what it has counted so far. */
-import type { Clock, Random } from "../../runtime/clock.ts";
-import type { BlobStore, RecordStore, Restore } from "../../storage/contract.ts";
+import type { Restore } from "../../storage/contract.ts";
+import type { ScannedStores } from "../unreferenced-blobs.ts";
 import type { RemovableKind } from "./findings.ts";
 
-export interface ExaminationOptions {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface Examination extends ScannedStores {
   /** Whether to read every current ciphertext and check its hash. */
   readonly drill: boolean;
   /** Whether to repair what can safely be repaired. */
@@ -18,9 +14,6 @@ export interface ExaminationOptions {
   readonly restores: readonly Restore[];
   /** Waits for longer than any request lives. Called before ciphertexts are deleted. */
   rest(): Promise<void>;
-}
-
-export interface Examination extends ExaminationOptions {
   /** Grows while the examination runs. */
   readonly counts: Counts;
 }

@@ -7,7 +7,7 @@
  * needs (maintenance/unreferenced-blobs.ts). What is found is handed out at once and not kept.
  */
 import { concurrently } from "../concurrently.ts";
-import { RecordsSeen } from "../unreferenced-blobs.ts";
+import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import { type Examination, newCounts } from "./examination.ts";
 import type { Finding } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
@@ -28,18 +28,18 @@ const TOO_MANY_ROWS = "most index rows are like this one: the records may be tho
  * @throws StorageUnavailable when a store does not answer.
  */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
-  const { records, random, repair, counts } = examination;
+  const { records, restores, repair, counts } = examination;
 
   if (repair && !(await indexBelongsToRecords(examination)))
     for await (const found of indexRows({ ...examination, repair: false }))
       yield { ...found, remedy: null, detail: TOO_MANY_ROWS };
   else yield* indexRows(examination);
 
-  const seen = new RecordsSeen(random);
+  const scan = new UnreferencedBlobs(examination, restores);
   let blobsAreComplete = true;
   const ofRecords = concurrently(records.list(), WIDTH, (record) => {
     counts.backups += 1;
-    seen.add(record);
+    scan.add(record);
     return examineRecord(examination, record.backupId);
   });
   for await (const found of ofRecords) {
@@ -47,7 +47,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
     yield found;
   }
 
-  yield* unreferencedBlobs(examination, { seen, blobsAreComplete });
+  yield* unreferencedBlobs(examination, { scan, blobsAreComplete });
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
 }
 

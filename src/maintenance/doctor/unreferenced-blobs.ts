@@ -1,11 +1,4 @@
-import {
-  keepUnreferenced,
-  type Origin,
-  originsOf,
-  type RecordsSeen,
-  type Suspect,
-  suspectBlobs,
-} from "../unreferenced-blobs.ts";
+import type { Origin, Suspect, UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, REMEDIES } from "./findings.ts";
 
@@ -33,18 +26,18 @@ const INCOMPLETE =
  */
 export async function* unreferencedBlobs(
   examination: Examination,
-  { seen, blobsAreComplete }: { readonly seen: RecordsSeen; readonly blobsAreComplete: boolean },
+  { scan, blobsAreComplete }: { readonly scan: UnreferencedBlobs; readonly blobsAreComplete: boolean },
 ): AsyncGenerator<Finding> {
-  const { records, blobs, repair, remove, restores, counts, rest } = examination;
+  const { blobs, repair, remove, counts, rest } = examination;
   const countBlob = () => {
     counts.blobs += 1;
   };
   let leftovers = 0;
-  for await (const suspects of batches(suspectBlobs(examination, seen, countBlob))) {
-    const originOf = await originsOf(records, suspects, { seen, restores });
+  for await (const suspects of batches(scan.suspects(countBlob))) {
+    const originOf = await scan.originsOf(suspects);
     if (repair && blobsAreComplete && suspects.size > 0) {
       await rest();
-      await keepUnreferenced(records, suspects);
+      await scan.keepUnreferenced(suspects);
     }
     for (const suspect of suspects.values()) if (originOf(suspect) === "leftover") leftovers += 1;
     for (const suspect of suspects.values()) {
