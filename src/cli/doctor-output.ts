@@ -16,7 +16,7 @@ export interface Summary {
   readonly healthy: boolean;
   readonly left: number;
   readonly repaired: number;
-  readonly drill: boolean;
+  readonly verify: boolean;
   readonly repair: boolean;
   readonly counts: Readonly<Counts>;
 }
@@ -37,7 +37,7 @@ export function jsonReport(write: Write): Report {
   };
 }
 
-/** `complain` is for what went wrong with the examination itself. */
+/** @param complain writes why an examination could not be finished. */
 export function textReport(write: Write, complain: Write): Report {
   return {
     begin() {},
@@ -73,12 +73,12 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
   return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${SENTENCES[kind]}${inBrackets}\n          ${where}\n          ${action}`;
 }
 
-function summaryLines({ healthy, left, repaired, drill, repair, counts }: Summary): string[] {
+function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summary): string[] {
   const examined = `${counts.backups} backups, ${counts.indexRows} index rows, ${counts.blobs} blobs`;
   return [
     `${healthy ? "Healthy" : `${left} findings are left`}: checked ${examined}.`,
-    ...(drill
-      ? [`Read ${counts.drilledBlobs} blobs (${mebibytes(counts.drilledBytes)}) and checked their hashes.`]
+    ...(verify
+      ? [`Read ${counts.verifiedBlobs} blobs (${mebibytes(counts.verifiedBytes)}) and checked their hashes.`]
       : []),
     ...(repair ? [`Repaired ${repaired}.`] : []),
     ...(counts.expiredRows === 0
@@ -88,14 +88,12 @@ function summaryLines({ healthy, left, repaired, drill, repair, counts }: Summar
         ]),
     ...(counts.busyBackups === 0
       ? []
-      : [
-          `${counts.busyBackups} backups changed all the time, and nothing is said about them: run it again.`,
-        ]),
+      : [`${counts.busyBackups} backups changed too often to be checked: run it again.`]),
   ];
 }
 
-/** How far a drill has come. */
-export function progressLine({ drilledBlobs, drilledBytes }: Counts, elapsedMs: number): string {
-  const perSecond = elapsedMs === 0 ? 0 : (drilledBytes * 1000) / elapsedMs;
-  return `read ${drilledBlobs} blobs, ${mebibytes(drilledBytes)}, ${mebibytes(perSecond)}/s`;
+/** How far the reading of blobs has come. */
+export function progressLine({ verifiedBlobs, verifiedBytes }: Counts, elapsedMs: number): string {
+  const perSecond = elapsedMs === 0 ? 0 : (verifiedBytes * 1000) / elapsedMs;
+  return `read ${verifiedBlobs} blobs, ${mebibytes(verifiedBytes)}, ${mebibytes(perSecond)}/s`;
 }

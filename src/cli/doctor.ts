@@ -18,12 +18,12 @@ import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: bun run doctor [--drill] [--repair [--remove KIND]...] [--restored] [--json]
+const USAGE = `Usage: bun run doctor [--verify] [--repair [--remove KIND]...] [--restored] [--json]
 
 Checks every backup, index row and blob. Changes nothing without --repair or --restored.
-  --drill   reads every current blob and checks its hash
-  --repair  deletes blobs that nothing refers to (when it finds any, it takes a minute longer, to look again), releases
-            index rows without factor, adds those that are missing
+  --verify  reads every current blob and checks its hash
+  --repair  deletes blobs that nothing refers to (where it finds any it waits for a minute and checks them again),
+            releases index rows without factor, adds those that are missing
   --remove  with --repair: also deletes the blobs of this kind that no record refers to, which are left to you otherwise:
             blob-of-unknown-backup (there is no record of its backup; it may be another installation's) or
             blob-newer-than-records (of a time of which records are missing; it may be what a backup has lost)
@@ -37,7 +37,7 @@ The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS na
 `;
 
 const OPTIONS = {
-  drill: { type: "boolean", default: false },
+  verify: { type: "boolean", default: false },
   repair: { type: "boolean", default: false },
   remove: { type: "string", multiple: true },
   restored: { type: "boolean", default: false },
@@ -53,7 +53,7 @@ process.exitCode = await main(process.argv.slice(2), process.env);
 async function main(args: readonly string[], env: Environment): Promise<number> {
   const options = optionsOrStatus(USAGE, () => optionsOf(args));
   if (typeof options === "number") return options;
-  const { drill, repair, remove, restored, json } = options;
+  const { verify, repair, remove, restored, json } = options;
   const write = (text: string) => void process.stdout.write(text);
   const report = json ? jsonReport(write) : textReport(write, (text) => void process.stderr.write(text));
   const counts = newCounts();
@@ -65,7 +65,7 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     const sources = { clock: systemClock, random: systemRandom };
     const stores = await openStores(storage, sources, { serves: false });
     const { records, blobs } = stores;
-    const stopProgress = drill ? showProgress(counts) : () => {};
+    const stopProgress = verify ? showProgress(counts) : () => {};
     try {
       await Promise.all([records.ready(), blobs.ready()]);
       if (restored) await declareRestored(stores, sources);
@@ -73,7 +73,7 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
       else await requireOneInstallation(stores);
       const restores = await records.restores();
       const rest = () => after(REST_MS);
-      const examination = { records, blobs, ...sources, drill, repair, remove, restores, counts, rest };
+      const examination = { records, blobs, ...sources, verify, repair, remove, restores, counts, rest };
       for await (const finding of examine(examination)) {
         found[finding.repaired ? "repaired" : "left"] += 1;
         report.found(finding);
@@ -87,7 +87,7 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
     report.failed(explain(error));
     return 2;
   }
-  report.end({ healthy: found.left === 0, ...found, drill, repair, counts });
+  report.end({ healthy: found.left === 0, ...found, verify, repair, counts });
   return found.left === 0 ? 0 : 1;
 }
 

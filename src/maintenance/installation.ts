@@ -120,21 +120,21 @@ function requireSame(ofRecords: string, ofBlobs: string): void {
 async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<boolean> {
   // Records that were in service had blobs with a mark then: an empty place is another one, as a disk that is not mounted.
   if (await isEmpty(blobs)) return (await records.lastSeenMs()) === null;
-  let looked = 0;
+  let compared = 0;
   for await (const { key, backupId } of blobs.list()) {
     if (backupId === null) return await holdsBlobsOf(records, blobs);
     if ((await records.read(backupId))?.blob.key === key) return true;
-    if (++looked === SAMPLE) break;
+    if (++compared === SAMPLE) break;
   }
   return false;
 }
 
 /** Only where blobs do not say whose they are: a service on AWS may read records but not list them. */
 async function holdsBlobsOf(records: RecordStore, blobs: BlobStore): Promise<boolean> {
-  let looked = 0;
+  let compared = 0;
   for await (const { blob } of records.list()) {
     if ((await blobs.sizeOf(blob.key)) !== null) return true;
-    if (++looked === SAMPLE) break;
+    if (++compared === SAMPLE) break;
   }
   return false;
 }

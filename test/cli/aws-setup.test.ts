@@ -134,7 +134,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       ]);
     });
 
-    test("makes a rule that no longer does its work anew, and leaves the number of days to the operator", async () => {
+    test("replaces a rule that no longer does its work, and leaves the number of days to the operator", async () => {
       const env = await newNames();
       await runSetup(env);
       const { s3 } = clientsOf(env);
@@ -154,7 +154,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect((await runSetup(env)).lines).toContain(`ok       lifecycle rules of ${Bucket}`);
 
       const { NoncurrentVersionExpiration: _, ...idle } = versions;
-      for (const spoilt of [
+      for (const changed of [
         idle,
         { ...versions, Status: "Disabled" as const },
         { ...versions, Filter: { Prefix: "elsewhere/" } },
@@ -163,7 +163,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         { ...versions, Transitions: [{ Days: 1, StorageClass: "GLACIER" as const }] },
         { ...versions, NoncurrentVersionExpiration: { NoncurrentDays: 7, NewerNoncurrentVersions: 100 } },
       ]) {
-        await put([uploads, spoilt]);
+        await put([uploads, changed]);
         expect((await runSetup(env)).lines).toContain(`created  lifecycle rules of ${Bucket}`);
         expect(await rules()).toEqual([uploads, versions]);
       }
@@ -233,7 +233,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect(help.lines).toContain("Usage: bun run aws:setup [--check]");
     });
 
-    test("an endpoint that does not answer is told in one line", async () => {
+    test("an endpoint that does not answer is reported in one line", async () => {
       const env = { ...(await newNames()), AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1" };
       const { status, errors } = await runSetup(env, "--check");
       expect(status).toBe(2);

@@ -7,7 +7,7 @@ import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { type CopyOptions, copyData } from "../../src/storage/local/copy/data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS } from "../drivers.ts";
-import { examined, newPatient, storeBackup } from "../maintenance/doctor/patient.ts";
+import { examined, newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
@@ -21,8 +21,8 @@ if (DRIVERS.some((driver) => driver.name === "local"))
     ] as const)
       test(`is sound, ${name}`, async () => {
         const storage = await newLocalStorage();
-        await using patient = await newPatient(async () => storage);
-        for (let index = 0; index < 30; index++) await storeBackup(patient, `b${index}`);
+        await using stores = await newStores(async () => storage);
+        for (let index = 0; index < 30; index++) await storeBackup(stores, `b${index}`);
         const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
         const program = Bun.fileURLToPath(import.meta.resolve("./churn.ts"));
         const churn = Bun.spawn([process.execPath, program, storage.dataDir, `${HOT_BACKUPS}`], {
@@ -51,7 +51,7 @@ async function expectSoundCopy(options: CopyOptions): Promise<void> {
   const dataDir = options.target;
   await using records = await openLocalRecords({ dataDir, clock: systemClock, random: systemRandom });
   await using blobs = await openLocalBlobs({ dataDir, random: systemRandom });
-  const { findings, counts } = await examined({ records, blobs, clock }, { drill: true });
+  const { findings, counts } = await examined({ records, blobs, clock }, { verify: true });
   expect(findings).toEqual([]);
-  expect(counts).toMatchObject({ backups: 30, drilledBlobs: 30, blobs: 30 });
+  expect(counts).toMatchObject({ backups: 30, verifiedBlobs: 30, blobs: 30 });
 }

@@ -9,8 +9,9 @@ import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { migrate } from "../../src/storage/local/migrations.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
+import type { Fixture } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newPatient, type Patient, storeBackup } from "../maintenance/doctor/patient.ts";
+import { newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { startService } from "../support/service.ts";
 import { recovered, userWithBackup } from "../support/users.ts";
@@ -20,7 +21,7 @@ import { runCommand } from "./run-command.ts";
 const local = DRIVERS.find((driver) => driver.name === "local");
 
 interface Site extends AsyncDisposable {
-  readonly patient: Patient;
+  readonly stores: Fixture;
   readonly dataDir: string;
   /** A folder that is not there yet. */
   readonly target: string;
@@ -30,23 +31,23 @@ interface Site extends AsyncDisposable {
 
 async function newSite(): Promise<Site> {
   const storage = await newLocalStorage();
-  const patient = await newPatient(async () => storage);
+  const stores = await newStores(async () => storage);
   const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
   const target = join(parent, "backups", "copy");
   return {
-    patient,
+    stores,
     dataDir: storage.dataDir,
     target,
     backUp: (...args) => runCommand("backup-data", storage.env, ...(args.length === 0 ? [target] : args)),
     async [Symbol.asyncDispose]() {
-      await patient[Symbol.asyncDispose]();
+      await stores[Symbol.asyncDispose]();
       await rm(parent, { recursive: true });
     },
   };
 }
 
-const drill = (dataDir: string) =>
-  runCommand("doctor", { STORAGE_DRIVER: "local", DATA_DIR: dataDir }, "--drill", "--json");
+const verify = (dataDir: string) =>
+  runCommand("doctor", { STORAGE_DRIVER: "local", DATA_DIR: dataDir }, "--verify", "--json");
 
 /** Damages a file as a disk does that loses a bit: its size stays. */
 async function flipBit(path: string): Promise<void> {
@@ -55,7 +56,7 @@ async function flipBit(path: string): Promise<void> {
   await writeFile(path, bytes);
 }
 
-/** Backup ids and their content, as whoever restores finds them. */
+/** Backup ids and their content, as they are after a restore. */
 async function contentOf(dataDir: string): Promise<Record<string, string>> {
   await using records = await openLocalRecords({ dataDir, clock: systemClock, random: systemRandom });
   await using blobs = await openLocalBlobs({ dataDir, random: systemRandom });
@@ -65,7 +66,7 @@ async function contentOf(dataDir: string): Promise<Record<string, string>> {
   return found;
 }
 
-async function replaceBlob({ records, blobs }: Patient, backupId: string): Promise<void> {
+async function replaceBlob({ records, blobs }: Fixture, backupId: string): Promise<void> {
   const stored = await records.read(backupId);
   if (stored === null) throw new Error(`${backupId} is not stored`);
   const blob = await blobs.put(backupId, [randomBytes(500)]);
@@ -78,7 +79,7 @@ if (local !== undefined)
   describe("bun run backup-data", () => {
     test("copies everything, and nobody else can read anything of it", async () => {
       await using site = await newSite();
-      for (let index = 0; index < 30; index++) await storeBackup(site.patient, `b${index}`);
+      for (let index = 0; index < 30; index++) await storeBackup(site.stores, `b${index}`);
       const key = randomBytes(32).toString("base64");
       await writeFile(join(site.dataDir, "challenge-token-key"), key, { mode: 0o600 });
       const { status, output, errors } = await site.backUp();
@@ -90,7 +91,7 @@ if (local !== undefined)
       }
 
       expect(await readFile(join(site.target, "challenge-token-key"), "utf8")).toBe(key);
-      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect(await verify(site.target)).toMatchObject({ status: 0 });
       expect(await contentOf(site.target)).toEqual(await contentOf(site.dataDir));
       const database = new Database(join(site.target, "records.sqlite"), { readonly: true });
       expect(database.query("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
@@ -103,16 +104,16 @@ if (local !== undefined)
 
     test("brings an earlier copy up to date, and copies only what is new", async () => {
       await using site = await newSite();
-      for (const id of ["b1", "b2", "b3"]) await storeBackup(site.patient, id);
+      for (const id of ["b1", "b2", "b3"]) await storeBackup(site.stores, id);
       await site.backUp();
-      expect(await drill(site.target)).toMatchObject({ status: 0 }); // opens it, which must not spoil it
-      await replaceBlob(site.patient, "b2");
-      await storeBackup(site.patient, "b4");
+      expect(await verify(site.target)).toMatchObject({ status: 0 }); // opens it, which must not change it
+      await replaceBlob(site.stores, "b2");
+      await storeBackup(site.stores, "b4");
       const { status, output } = await site.backUp();
       expect(status).toBe(0);
       expect(output).toContain("the database and 2 blobs");
       expect(output).toContain("2 blobs were there already, 1 were no longer needed");
-      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect(await verify(site.target)).toMatchObject({ status: 0 });
       expect(await contentOf(site.target)).toEqual(await contentOf(site.dataDir));
     });
 
@@ -120,7 +121,7 @@ if (local !== undefined)
       await using site = await newSite();
       const keys: string[] = [];
       for (let index = 0; index < 40; index++)
-        keys.push((await storeBackup(site.patient, `b${index}`)).blob.key);
+        keys.push((await storeBackup(site.stores, `b${index}`)).blob.key);
       await site.backUp();
       for (const key of keys) await flipBit(join(site.target, "blobs", key.slice(0, 2), key));
       const reported: string[] = [];
@@ -132,18 +133,18 @@ if (local !== undefined)
         reported.push(...mended.map(([, key = ""]) => key));
       }
       expect(reported.toSorted()).toEqual(keys.toSorted()); // each once
-      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect(await verify(site.target)).toMatchObject({ status: 0 });
     }, 120_000);
 
     test("verifies all of it with --verify, and keeps what the source cannot replace", async () => {
       await using site = await newSite();
-      const damaged = await storeBackup(site.patient, "damaged");
-      const gone = await storeBackup(site.patient, "gone");
-      await storeBackup(site.patient, "sound");
+      const damaged = await storeBackup(site.stores, "damaged");
+      const gone = await storeBackup(site.stores, "gone");
+      await storeBackup(site.stores, "sound");
       await site.backUp();
       for (const { blob } of [damaged, gone])
         await flipBit(join(site.target, "blobs", blob.key.slice(0, 2), blob.key));
-      await site.patient.blobs.delete(gone.blob.key);
+      await site.stores.blobs.delete(gone.blob.key);
       const { status, output, errors } = await site.backUp("--verify", site.target);
       expect(status).toBe(1);
       expect(output).toContain("3 of those that were there were read and their hashes checked");
@@ -155,9 +156,9 @@ if (local !== undefined)
       expect(again).toMatchObject({ status: 1, output: expect.stringContaining("the database and 0 blobs") });
     });
 
-    test("goes on where an interrupted copy ended, and copies anew what has another size", async () => {
+    test("goes on where an interrupted copy ended, and copies again what has another size", async () => {
       await using site = await newSite();
-      const { blob } = await storeBackup(site.patient, "b1");
+      const { blob } = await storeBackup(site.stores, "b1");
       await site.backUp();
       const copied = join(site.target, "blobs", blob.key.slice(0, 2), blob.key);
       await writeFile(copied, "half of it");
@@ -165,7 +166,7 @@ if (local !== undefined)
       await writeFile(join(site.target, "blobs", "tmp", "half"), "half a blob");
       await rm(join(site.target, "records.sqlite"));
       expect(await site.backUp()).toMatchObject({ status: 0 });
-      expect(await drill(site.target)).toMatchObject({ status: 0 });
+      expect(await verify(site.target)).toMatchObject({ status: 0 });
       expect((await readdir(site.target)).sort()).toEqual([".backup-data", "blobs", "records.sqlite"]);
       expect(await readdir(join(site.target, "blobs", "tmp"))).toEqual([]);
     });
@@ -182,7 +183,7 @@ if (local !== undefined)
           if (done === 2) before = load.operations;
           const { status, errors } = await runCommand("backup-data", service.storage.env, target);
           expect({ status, errors }).toEqual({ status: 0, errors: "" });
-          const examination = await drill(target);
+          const examination = await verify(target);
           expect(JSON.parse(examination.output)).toMatchObject({ findings: [] });
           expect(examination.status).toBe(0);
         }
@@ -201,24 +202,24 @@ if (local !== undefined)
 
     test("tells which ciphertexts the source has lost, and copies the rest", async () => {
       await using site = await newSite();
-      await storeBackup(site.patient, "sound");
-      const missing = await storeBackup(site.patient, "missing");
-      const damaged = await storeBackup(site.patient, "damaged");
-      await site.patient.blobs.delete(missing.blob.key);
-      await site.patient.storage.overwriteBlob(damaged.blob.key, randomBytes(1_000));
+      await storeBackup(site.stores, "sound");
+      const missing = await storeBackup(site.stores, "missing");
+      const damaged = await storeBackup(site.stores, "damaged");
+      await site.stores.blobs.delete(missing.blob.key);
+      await site.stores.storage.overwriteBlob(damaged.blob.key, randomBytes(1_000));
       const { status, errors } = await site.backUp();
       expect(status).toBe(1);
       expect(errors.trim().split("\n").sort()).toEqual([
         `backup damaged: the blob ${damaged.blob.key} is damaged and was not copied`,
         `backup missing: the blob ${missing.blob.key} is missing and was not copied`,
       ]);
-      const { findings } = JSON.parse((await drill(site.target)).output);
+      const { findings } = JSON.parse((await verify(site.target)).output);
       expect(findings.map(({ kind }: { kind: string }) => kind)).toEqual(["blob-missing", "blob-missing"]);
     });
 
     test("refuses folders that are no place for a copy, and leaves them as they are", async () => {
       await using site = await newSite();
-      await storeBackup(site.patient, "b1");
+      await storeBackup(site.stores, "b1");
       const parent = join(site.target, "..");
       await mkdir(join(parent, "full"), { recursive: true });
       await writeFile(join(parent, "full", "letter.txt"), "dear …");
@@ -231,7 +232,11 @@ if (local !== undefined)
         [join(parent, "full"), "is not empty, and not an earlier copy"],
       ] as const) {
         const { status, errors } = await site.backUp(folder);
-        expect({ folder, status, told: errors.includes(reason) }).toEqual({ folder, status: 2, told: true });
+        expect({ folder, status, reported: errors.includes(reason) }).toEqual({
+          folder,
+          status: 2,
+          reported: true,
+        });
       }
       expect(await readdir(join(parent, "full"))).toEqual(["letter.txt"]);
       expect((await readdir(site.dataDir)).filter((name) => !name.startsWith("records.sqlite"))).toEqual([
@@ -241,7 +246,7 @@ if (local !== undefined)
 
     test("gives up when a service has started in the folder meanwhile, and leaves its database alone", async () => {
       await using site = await newSite();
-      await storeBackup(site.patient, "b1");
+      await storeBackup(site.stores, "b1");
       const { dataDir: source, target } = site;
       const path = join(target, "records.sqlite");
       const copying = copyData({
@@ -262,14 +267,14 @@ if (local !== undefined)
 
     test("refuses a copy that somebody uses, and keeps it", async () => {
       await using site = await newSite();
-      await storeBackup(site.patient, "b1");
+      await storeBackup(site.stores, "b1");
       await site.backUp();
       const used = await openLocalRecords({
         dataDir: site.target,
         clock: systemClock,
         random: systemRandom,
       });
-      await storeBackup(site.patient, "b2");
+      await storeBackup(site.stores, "b2");
       const { status, errors } = await site.backUp();
       expect(status).toBe(2);
       expect(errors).toContain("is in use");

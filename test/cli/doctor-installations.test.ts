@@ -4,7 +4,7 @@ import { joinInstallation } from "../../src/maintenance/installation.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { collect } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newPatient, storeBackup } from "../maintenance/doctor/patient.ts";
+import { newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { mixedEnvironment } from "../support/mixed-storage.ts";
 import { startService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
@@ -16,10 +16,10 @@ const MINUTE_MS = 60_000;
 for (const driver of DRIVERS)
   describe(`two installations on ${driver.name}`, () => {
     async function installation() {
-      const patient = await newPatient(driver.environment);
-      await storeBackup(patient, "b1");
-      await joinInstallation(patient, { clock: patient.clock, random: systemRandom });
-      return patient;
+      const stores = await newStores(driver.environment);
+      await storeBackup(stores, "b1");
+      await joinInstallation(stores, { clock: stores.clock, random: systemRandom });
+      return stores;
     }
 
     test("are not mixed: the doctor refuses to examine the records of one with the blobs of the other", async () => {
@@ -57,7 +57,7 @@ for (const driver of DRIVERS)
 
     test("are not mixed where the records are new: the blobs of the other one stay", async () => {
       await using theirs = await installation();
-      await using fresh = await newPatient(driver.environment);
+      await using fresh = await newStores(driver.environment);
       const env = await mixedEnvironment(driver, { recordsOf: fresh.storage, blobsOf: theirs.storage });
       const { status, errors } = await runCommand("doctor", env, "--repair");
       expect(status).toBe(2);

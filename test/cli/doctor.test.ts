@@ -7,7 +7,7 @@ import { progressLine } from "../../src/cli/doctor-output.ts";
 import { newCounts } from "../../src/maintenance/doctor/examination.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
-import { examined, metadataOf, newPatient, storeBackup } from "../maintenance/doctor/patient.ts";
+import { examined, metadataOf, newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { startService } from "../support/service.ts";
 import { recovered, userWithBackup } from "../support/users.ts";
 import { underLoad } from "./load.ts";
@@ -18,34 +18,34 @@ const doctor = (storage: TestStorage, ...args: string[]) => runCommand("doctor",
 for (const driver of DRIVERS)
   describe(`bun run doctor on ${driver.name}`, () => {
     test("ends with 0 when all is well, with 1 while findings are left, and with 0 after their repair", async () => {
-      await using patient = await newPatient(driver.environment);
-      await storeBackup(patient, "b1");
-      const sound = await doctor(patient.storage, "--drill");
+      await using stores = await newStores(driver.environment);
+      await storeBackup(stores, "b1");
+      const sound = await doctor(stores.storage, "--verify");
       expect(sound).toMatchObject({ status: 0, errors: "" });
       expect(sound.output).toBe(
         "Healthy: checked 1 backups, 2 index rows, 1 blobs.\nRead 1 blobs (0.0 MiB) and checked their hashes.\n",
       );
 
-      await storeBackup(patient, "b2", { claim: [] });
-      const broken = await doctor(patient.storage);
+      await storeBackup(stores, "b2", { claim: [] });
+      const broken = await doctor(stores.storage);
       expect(broken).toMatchObject({ status: 1, errors: "" });
       expect(broken.output).toContain("FOUND     factor-without-row: a listed factor is not in the index");
       expect(broken.output).toContain("backup b2, MAIN factor EC_KEYPAIR ");
       expect(broken.output).toContain("--repair would add the index row");
       expect(broken.output).toContain("2 findings are left: checked 2 backups");
 
-      const repaired = await doctor(patient.storage, "--repair");
+      const repaired = await doctor(stores.storage, "--repair");
       expect(repaired).toMatchObject({ status: 0, errors: "" });
       expect(repaired.output).toContain("done: add the index row");
       expect(repaired.output).toContain("Repaired 2.");
-      expect(await doctor(patient.storage)).toMatchObject({ status: 0 });
+      expect(await doctor(stores.storage)).toMatchObject({ status: 0 });
     });
 
     test("--json prints one document", async () => {
-      await using patient = await newPatient(driver.environment);
-      const { blob } = await storeBackup(patient, "b1", { metadata: metadataOf("b2", {}), claim: [] });
-      await patient.storage.overwriteBlob(blob.key, randomBytes(blob.size));
-      const { status, output, errors } = await doctor(patient.storage, "--json", "--drill", "--repair");
+      await using stores = await newStores(driver.environment);
+      const { blob } = await storeBackup(stores, "b1", { metadata: metadataOf("b2", {}), claim: [] });
+      await stores.storage.overwriteBlob(blob.key, randomBytes(blob.size));
+      const { status, output, errors } = await doctor(stores.storage, "--json", "--verify", "--repair");
       expect({ status, errors }).toEqual({ status: 1, errors: "" });
       const nothing = { factor: null, remedy: null, repaired: false };
       expect(JSON.parse(output)).toEqual({
@@ -69,14 +69,14 @@ for (const driver of DRIVERS)
           healthy: false,
           left: 2,
           repaired: 0,
-          drill: true,
+          verify: true,
           repair: true,
           counts: {
             indexRows: 0,
             backups: 1,
             blobs: 1,
-            drilledBlobs: 0,
-            drilledBytes: expect.any(Number),
+            verifiedBlobs: 0,
+            verifiedBytes: expect.any(Number),
             busyBackups: 0,
             expiredRows: 0,
           },
@@ -103,12 +103,12 @@ for (const driver of DRIVERS)
       await using service = await startService(driver);
       service.clock.set(Date.now()); // as the command has it, which would take other times for expired
       const users = await Promise.all(Array.from({ length: 5 }, () => userWithBackup(service.client)));
-      await using stores = await service.storage.open({ clock: service.clock, random: systemRandom });
-      const patient = { ...stores, clock: service.clock };
+      await using opened = await service.storage.open({ clock: service.clock, random: systemRandom });
+      const stores = { ...opened, clock: service.clock };
       await underLoad(service, 4, async (load) => {
-        const command = doctor(service.storage, "--json", "--drill");
+        const command = doctor(service.storage, "--json", "--verify");
         while (load.operations < 60) {
-          const { findings } = await examined(patient, { drill: true, repair: true });
+          const { findings } = await examined(stores, { verify: true, repair: true });
           expect(findings).toEqual([]);
         }
         const { output, status } = await command;
@@ -119,14 +119,14 @@ for (const driver of DRIVERS)
         expect((await recovered(service.client, user)).backup).toBe(
           Buffer.from(user.backup).toString("base64"),
         );
-      expect((await examined(patient, { drill: true })).findings).toEqual([]);
+      expect((await examined(stores, { verify: true })).findings).toEqual([]);
     });
   });
 
 test("bun run doctor ends with 2 and says what is wrong with its arguments and variables", async () => {
   const wrong = await runCommand("doctor", {}, "--dril");
   expect(wrong).toMatchObject({ status: 2, output: "" });
-  expect(wrong.errors).toContain("Usage: bun run doctor [--drill] [--repair");
+  expect(wrong.errors).toContain("Usage: bun run doctor [--verify] [--repair");
   const unset = await runCommand("doctor", {});
   expect(unset).toMatchObject({ status: 2, output: "" });
   expect(unset.errors).toContain("For the data of bun run dev: STORAGE_DRIVER=local");
@@ -138,8 +138,8 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
   expect(help).toMatchObject({ status: 0, errors: "", output: expect.stringContaining("Usage:") });
 });
 
-test("the progress of a drill has count, bytes and rate", () => {
-  const counts = { ...newCounts(), drilledBlobs: 3, drilledBytes: 3 * 2 ** 20 };
+test("the progress of a verify has count, bytes and rate", () => {
+  const counts = { ...newCounts(), verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 };
   expect(progressLine(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
   expect(progressLine(newCounts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
 });

@@ -1,4 +1,4 @@
-/** A service at work: devices that create, update, extend and delete backups until they are told to stop. */
+/** A service at work: devices that create, update, extend and delete backups until they are stopped. */
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import type { TestService } from "../support/service.ts";
 import {

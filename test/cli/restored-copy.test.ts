@@ -261,7 +261,7 @@ if (local !== undefined) {
       await using first = await start({ storage: site.original, clock: site.clock });
       await userWithBackup(first.client);
       await site.backUp();
-      for (const args of [["--drill"], ["--repair"], []])
+      for (const args of [["--verify"], ["--repair"], []])
         expect(await site.doctor(...args)).toMatchObject({ status: 0 });
       expect(await readdir(site.target)).toContain(MARK);
       await userWithBackup(first.client);
@@ -282,7 +282,7 @@ if (local !== undefined) {
         status: 2,
         errors: expect.stringContaining("is a copy of another installation"),
       });
-      expect((await site.doctor("--drill")).output).toContain("Healthy: checked 1 backups");
+      expect((await site.doctor("--verify")).output).toContain("Healthy: checked 1 backups");
 
       const blobs = join(site.original.dataDir, "blobs", "installation");
       await copyFile(join(other.original.dataDir, "blobs", "installation"), blobs);

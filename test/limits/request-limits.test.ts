@@ -163,7 +163,7 @@ for (const driver of DRIVERS)
       (await there.deleteBackup(await solved(there, "delete-backup", user.sync))).ok();
     });
 
-    test("on destructive operations count the deletion of a whole backup, also when it is made anew", async () => {
+    test("on destructive operations count the deletion of a whole backup, also when it is created again", async () => {
       const low = limits({ RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR: "1" });
       await using service = await startService(driver, low);
       const here = service.clientFrom("198.51.100.7");

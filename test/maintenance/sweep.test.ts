@@ -194,7 +194,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([newer.key]);
     });
 
-    test("is not misled by a sync that replaces a blob between the listing and the look at it", async () => {
+    test("is not misled by a sync that replaces a blob between the listing and the check", async () => {
       await using stores = await fixture(driver);
       const [first, second, abandoned] = [await stores.put(), await stores.put(), await stores.put()];
       await stores.refer("b", first);

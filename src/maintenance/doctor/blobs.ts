@@ -2,9 +2,9 @@ import { BlobDamaged, type BlobRef } from "../../storage/contract.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding } from "./findings.ts";
 
-/** Checks that the ciphertext that a record refers to is there with its size; in a drill also with its hash. */
+/** Checks that the ciphertext that a record refers to is there with its size, and, if the examination verifies, with its hash. */
 export async function examineBlob(
-  { blobs, drill, counts }: Examination,
+  { blobs, verify, counts }: Examination,
   backupId: string,
   ref: BlobRef,
 ): Promise<Finding[]> {
@@ -13,12 +13,12 @@ export async function examineBlob(
   if (size === null) return [finding("blob-missing", about)];
   if (size !== ref.size)
     return [finding("blob-damaged", { ...about, detail: `${size} bytes, not ${ref.size}` })];
-  if (!drill) return [];
+  if (!verify) return [];
   try {
     const content = await blobs.get(ref);
     if (content === null) return [finding("blob-missing", about)];
-    for await (const piece of content) counts.drilledBytes += piece.length;
-    counts.drilledBlobs += 1;
+    for await (const piece of content) counts.verifiedBytes += piece.length;
+    counts.verifiedBlobs += 1;
     return [];
   } catch (error) {
     if (!(error instanceof BlobDamaged)) throw error;

@@ -5,7 +5,7 @@ import type { RemovableKind } from "./findings.ts";
 
 export interface Examination extends ScannedStores {
   /** Whether to read every current ciphertext and check its hash. */
-  readonly drill: boolean;
+  readonly verify: boolean;
   /** Whether to repair what can safely be repaired. */
   readonly repair: boolean;
   /** Which blobs that are otherwise left to the operator a repair deletes. */
@@ -25,9 +25,9 @@ export interface Counts {
   /** Ciphertexts in the blob store, current or not. */
   blobs: number;
   /** Ciphertexts that were read in full, and their bytes. */
-  drilledBlobs: number;
-  drilledBytes: number;
-  /** Backups that changed too often to be seen standing still; nothing is said about them. */
+  verifiedBlobs: number;
+  verifiedBytes: number;
+  /** Backups that changed too often to be checked. */
   busyBackups: number;
   /** Rows past their expiry. The service collects them from time to time, so that they are no finding. */
   expiredRows: number;
@@ -38,8 +38,8 @@ export function newCounts(): Counts {
     indexRows: 0,
     backups: 0,
     blobs: 0,
-    drilledBlobs: 0,
-    drilledBytes: 0,
+    verifiedBlobs: 0,
+    verifiedBytes: 0,
     busyBackups: 0,
     expiredRows: 0,
   };

@@ -22,7 +22,7 @@ const FEW_ROWS = 10;
 const TOO_MANY_ROWS = "most index rows are like this one: the records may be those of another installation";
 
 /**
- * Looks at everything that is stored. Index rows come first, since a row that is released may be what a backup that
+ * Examines everything that is stored. Index rows come first, since a row that is released may be what a backup that
  * lists the factor waits for.
  *
  * @throws StorageUnavailable when a store does not answer.

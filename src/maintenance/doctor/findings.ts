@@ -66,7 +66,7 @@ export function finding(
   return { kind, ...nothing, ...about, remedy: REMEDIES[kind], repaired: false };
 }
 
-/** @param factor as the store spells it. */
+/** @param factor as it is stored. */
 export function shownFactor({ scope, key }: FactorRef): ShownFactor {
   return { scope, kind: key.split("|", 1)[0] ?? "", keyHash: encodeHex(sha256(key)).slice(0, 16) };
 }

@@ -33,7 +33,7 @@ async function inspectRow(
   };
 }
 
-/** Compares the spellings that the store has: of some keys it has only a hash. */
+/** Compares keys as they are stored: of some the store has only a hash. */
 function listsStored(records: RecordStore, state: RecordState, factor: FactorRef): boolean {
   return (
     state.kind === "sound" &&

@@ -49,7 +49,7 @@ async function rowState(
   return found === backupId ? "right" : "of another backup";
 }
 
-/** The factors that the metadata lists as the store spells them, each once. */
+/** The factors that the metadata lists, as they are stored, each once. */
 function distinctFactors(records: RecordStore, metadata: BackupMetadata): FactorRef[] {
   const named = allFactorRefs(metadata)
     .map((factor) => records.asStored(factor))

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { type FindingKind, REMOVABLE, type RemovableKind } from "../../../src/maintenance/doctor/findings.ts";
 import type { FactorRef, Restore } from "../../../src/storage/contract.ts";
-import { backupOf, collect } from "../../contract/fixture.ts";
+import { backupOf, collect, type Fixture } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
 import {
   dropRecord,
@@ -11,146 +11,145 @@ import {
   letAge,
   mainRef,
   metadataOf,
-  newPatient,
-  type Patient,
+  newStores,
   storeBackup,
   syncRef,
-} from "./patient.ts";
+} from "./examined-stores.ts";
 
-interface Disease {
+interface Damage {
   readonly name: string;
-  readonly infect: (patient: Patient) => Promise<unknown>;
+  readonly cause: (stores: Fixture) => Promise<unknown>;
   readonly found: readonly FindingKind[];
   /** Found only when every ciphertext is read. */
-  readonly inDrill?: true;
+  readonly onlyVerified?: true;
   /** What is left after a repair; all of `found` when nothing is said. */
   readonly left?: readonly FindingKind[];
 }
 
 const LONG_KEY = "k".repeat(5_000);
 
-const DISEASES: readonly Disease[] = [
+const DAMAGES: readonly Damage[] = [
   {
     name: "index rows of a backup that is not stored",
-    async infect(patient) {
-      await storeBackup(patient, "b1");
-      await dropRecord(patient, "b1");
+    async cause(stores) {
+      await storeBackup(stores, "b1");
+      await dropRecord(stores, "b1");
     },
     found: ["row-without-backup", "row-without-backup"],
     left: [],
   },
   {
     name: "an index row that its backup does not list",
-    infect: (patient) =>
-      storeBackup(patient, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), syncRef("extra")] }),
+    cause: (stores) =>
+      storeBackup(stores, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), syncRef("extra")] }),
     found: ["row-without-factor"],
     left: [],
   },
   {
     name: "an index row of which the store has only a hash",
-    infect: (patient) =>
-      storeBackup(patient, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), mainRef(LONG_KEY)] }),
+    cause: (stores) =>
+      storeBackup(stores, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), mainRef(LONG_KEY)] }),
     found: ["row-without-factor"],
     left: [],
   },
   {
     name: "a factor that is listed as a main factor and indexed as a sync factor",
-    infect: (patient) => storeBackup(patient, "b1", { claim: [syncRef("b1 main"), syncRef("b1 sync")] }),
+    cause: (stores) => storeBackup(stores, "b1", { claim: [syncRef("b1 main"), syncRef("b1 sync")] }),
     found: ["factor-without-row", "row-without-factor"],
     left: [],
   },
   {
     name: "listed factors without index rows",
-    infect: (patient) => storeBackup(patient, "b1", { claim: [] }),
+    cause: (stores) => storeBackup(stores, "b1", { claim: [] }),
     found: ["factor-without-row", "factor-without-row"],
     left: [],
   },
   {
     name: "a listed factor that leads to a backup that lists it too",
-    async infect(patient) {
-      await storeBackup(patient, "b1");
+    async cause(stores) {
+      await storeBackup(stores, "b1");
       const metadata = metadataOf("b2", { factors: ["b1 main"] });
-      await storeBackup(patient, "b2", { metadata, claim: [] });
+      await storeBackup(stores, "b2", { metadata, claim: [] });
     },
     found: ["row-of-another-backup"],
   },
   {
     name: "a listed factor that leads to a backup that does not list it",
-    async infect(patient) {
-      await storeBackup(patient, "b1", { metadata: metadataOf("b1", { syncFactors: ["b1 sync"] }) });
+    async cause(stores) {
+      await storeBackup(stores, "b1", { metadata: metadataOf("b1", { syncFactors: ["b1 sync"] }) });
       const metadata = metadataOf("b2", { factors: ["b1 main"] });
-      await storeBackup(patient, "b2", { metadata, claim: [] });
+      await storeBackup(stores, "b2", { metadata, claim: [] });
     },
     found: ["row-of-another-backup", "row-without-factor"],
     left: [],
   },
   {
     name: "a factor that is listed twice",
-    infect: (patient) =>
-      storeBackup(patient, "b1", {
+    cause: (stores) =>
+      storeBackup(stores, "b1", {
         metadata: metadataOf("b1", { factors: ["b1 main", "b1 main"], syncFactors: ["b1 sync"] }),
       }),
     found: ["factor-twice"],
   },
   {
     name: "metadata that does not fit its schema",
-    infect: (patient) => storeBackup(patient, "b1", { metadata: { id: "b1", factors: [] } }),
+    cause: (stores) => storeBackup(stores, "b1", { metadata: { id: "b1", factors: [] } }),
     found: ["metadata-unreadable"],
   },
   {
     name: "metadata of another backup",
-    infect: (patient) => storeBackup(patient, "b1", { metadata: metadataOf("b2", {}) }),
+    cause: (stores) => storeBackup(stores, "b1", { metadata: metadataOf("b2", {}) }),
     found: ["metadata-of-another-backup"],
   },
   {
     name: "a ciphertext that is missing",
-    async infect(patient) {
-      await patient.blobs.delete((await storeBackup(patient, "b1")).blob.key);
+    async cause(stores) {
+      await stores.blobs.delete((await storeBackup(stores, "b1")).blob.key);
     },
     found: ["blob-missing"],
   },
   {
     name: "a ciphertext of another size",
-    async infect(patient) {
-      const { blob } = await storeBackup(patient, "b1");
-      await patient.storage.overwriteBlob(blob.key, randomBytes(blob.size + 1));
+    async cause(stores) {
+      const { blob } = await storeBackup(stores, "b1");
+      await stores.storage.overwriteBlob(blob.key, randomBytes(blob.size + 1));
     },
     found: ["blob-damaged"],
   },
   {
     name: "a ciphertext with another hash",
-    async infect(patient) {
-      const { blob } = await storeBackup(patient, "b1");
-      await patient.storage.overwriteBlob(blob.key, randomBytes(blob.size));
+    async cause(stores) {
+      const { blob } = await storeBackup(stores, "b1");
+      await stores.storage.overwriteBlob(blob.key, randomBytes(blob.size));
     },
     found: ["blob-damaged"],
-    inDrill: true,
+    onlyVerified: true,
   },
   {
     name: "an old ciphertext that no record refers to",
-    async infect(patient) {
-      await storeBackup(patient, "b1");
-      await patient.blobs.put("b1", [randomBytes(10)]);
-      await letAge(patient);
+    async cause(stores) {
+      await storeBackup(stores, "b1");
+      await stores.blobs.put("b1", [randomBytes(10)]);
+      await letAge(stores);
     },
     found: ["blob-unreferenced"],
     left: [],
   },
   {
     name: "more unreferenced ciphertexts than backups",
-    async infect(patient) {
-      for (let count = 0; count < 3; count++) await patient.blobs.put("b1", [randomBytes(10)]);
-      await storeBackup(patient, "b1");
-      await letAge(patient);
+    async cause(stores) {
+      for (let count = 0; count < 3; count++) await stores.blobs.put("b1", [randomBytes(10)]);
+      await storeBackup(stores, "b1");
+      await letAge(stores);
     },
     found: ["blob-unreferenced", "blob-unreferenced", "blob-unreferenced"],
   },
   {
     name: "an unreferenced ciphertext where another one is missing",
-    async infect(patient) {
-      await patient.blobs.delete((await storeBackup(patient, "b1")).blob.key);
-      await patient.blobs.put("b1", [randomBytes(1_000)]);
-      await letAge(patient);
+    async cause(stores) {
+      await stores.blobs.delete((await storeBackup(stores, "b1")).blob.key);
+      await stores.blobs.put("b1", [randomBytes(1_000)]);
+      await letAge(stores);
     },
     found: ["blob-missing", "blob-unreferenced"],
   },
@@ -159,94 +158,94 @@ const DISEASES: readonly Disease[] = [
 for (const { name, environment } of DRIVERS)
   describe(`the doctor on ${name}`, () => {
     test("finds nothing in an empty storage, nor in a sound one", async () => {
-      await using patient = await newPatient(environment);
-      expect(await examined(patient, { drill: true })).toMatchObject({ findings: [] });
-      for (let index = 0; index < 40; index++) await storeBackup(patient, `b${index}`);
-      await letAge(patient);
+      await using stores = await newStores(environment);
+      expect(await examined(stores, { verify: true })).toMatchObject({ findings: [] });
+      for (let index = 0; index < 40; index++) await storeBackup(stores, `b${index}`);
+      await letAge(stores);
       for (const repair of [false, true]) {
-        const { findings, counts } = await examined(patient, { drill: true, repair });
+        const { findings, counts } = await examined(stores, { verify: true, repair });
         expect(findings).toEqual([]);
-        expect(counts).toMatchObject({ backups: 40, indexRows: 80, blobs: 40, drilledBlobs: 40 });
-        expect(counts).toMatchObject({ drilledBytes: 40_000, busyBackups: 0 });
+        expect(counts).toMatchObject({ backups: 40, indexRows: 80, blobs: 40, verifiedBlobs: 40 });
+        expect(counts).toMatchObject({ verifiedBytes: 40_000, busyBackups: 0 });
       }
     });
 
-    for (const { name, infect, found, inDrill, left = found } of DISEASES)
+    for (const { name, cause, found, onlyVerified, left = found } of DAMAGES)
       test(`finds ${name}, and repairs it where that is safe`, async () => {
-        await using patient = await newPatient(environment);
-        await storeBackup(patient, "neighbour");
-        await infect(patient);
-        if (inDrill) expect((await examined(patient)).findings).toEqual([]);
-        const drill = inDrill ?? false;
+        await using stores = await newStores(environment);
+        await storeBackup(stores, "neighbour");
+        await cause(stores);
+        if (onlyVerified) expect((await examined(stores)).findings).toEqual([]);
+        const verify = onlyVerified ?? false;
 
-        const before = await contentOf(patient);
-        const { findings } = await examined(patient, { drill });
+        const before = await contentOf(stores);
+        const { findings } = await examined(stores, { verify });
         expect(kindsOf(findings)).toEqual([...found]);
         expect(findings.every(({ repaired }) => !repaired)).toBe(true);
-        expect(await contentOf(patient)).toEqual(before);
+        expect(await contentOf(stores)).toEqual(before);
 
-        await examined(patient, { drill, repair: true });
-        expect(kindsOf((await examined(patient, { drill })).findings)).toEqual([...left]);
-        const after = await contentOf(patient);
+        await examined(stores, { verify, repair: true });
+        expect(kindsOf((await examined(stores, { verify })).findings)).toEqual([...left]);
+        const after = await contentOf(stores);
         expect(after.records).toEqual(before.records);
         expect(after.blobs).toEqual(expect.arrayContaining(before.referenced));
         if (left.length === found.length) expect(after).toEqual(before);
       });
 
     test("deletes what is newer than every record only when that kind is named", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
-      const { key } = await patient.blobs.put("b1", [randomBytes(10)]);
-      patient.clock.advance(24 * 60 * 60 * 1000);
-      await expectRemovedByName(patient, "blob-newer-than-records", key);
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
+      const { key } = await stores.blobs.put("b1", [randomBytes(10)]);
+      stores.clock.advance(24 * 60 * 60 * 1000);
+      await expectRemovedByName(stores, "blob-newer-than-records", key);
     });
 
     test("deletes what was stored between a copy of the records and its restore only when that kind is named", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
-      const { key } = await patient.blobs.put("b1", [randomBytes(10)]);
-      const nowMs = patient.clock.nowMs();
-      await letAge(patient);
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
+      const { key } = await stores.blobs.put("b1", [randomBytes(10)]);
+      const nowMs = stores.clock.nowMs();
+      await letAge(stores);
       const restores = [{ copiedAtMs: nowMs, restoredAtMs: nowMs + 60_000 }];
-      await expectRemovedByName(patient, "blob-newer-than-records", key, restores);
-      expect((await examined(patient)).findings).toEqual([]);
+      await expectRemovedByName(stores, "blob-newer-than-records", key, restores);
+      expect((await examined(stores)).findings).toEqual([]);
     });
 
     test("does not take the time of its own repairs for that of a change", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1", { claim: [] });
-      const { key } = await patient.blobs.put("b1", [randomBytes(10)]);
-      patient.clock.advance(24 * 60 * 60 * 1000);
-      const repairs = (await examined(patient, { repair: true })).findings;
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1", { claim: [] });
+      const { key } = await stores.blobs.put("b1", [randomBytes(10)]);
+      stores.clock.advance(24 * 60 * 60 * 1000);
+      const repairs = (await examined(stores, { repair: true })).findings;
       expect(repairs.filter(({ repaired }) => repaired)).toHaveLength(2);
-      const { findings } = await examined(patient, { repair: true });
+      const { findings } = await examined(stores, { repair: true });
       expect(kindsOf(findings)).toEqual(["blob-newer-than-records"]);
-      expect((await collect(patient.blobs.list())).map((blob) => blob.key)).toContain(key);
+      expect((await collect(stores.blobs.list())).map((blob) => blob.key)).toContain(key);
     });
 
     if (name === "aws")
       test("deletes blobs of backups without a record, as of another installation, only when that kind is named", async () => {
-        await using patient = await newPatient(environment);
-        await storeBackup(patient, "b1");
-        const { key } = await patient.blobs.put("theirs", [randomBytes(10)]);
-        for (let count = 0; count < 3; count++) await patient.blobs.put("theirs too", [randomBytes(10)]);
-        await letAge(patient);
-        await examined(patient, { repair: true });
-        await expectRemovedByName(patient, "blob-of-unknown-backup", key);
+        await using stores = await newStores(environment);
+        await storeBackup(stores, "b1");
+        const { key } = await stores.blobs.put("theirs", [randomBytes(10)]);
+        for (let count = 0; count < 3; count++) await stores.blobs.put("theirs too", [randomBytes(10)]);
+        await letAge(stores);
+        await examined(stores, { repair: true });
+        await expectRemovedByName(stores, "blob-of-unknown-backup", key);
       });
 
     test("leaves young ciphertexts alone, which an upload may be about to refer to", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
-      await patient.blobs.put("b1", [randomBytes(10)]);
-      expect((await examined(patient, { repair: true })).findings).toEqual([]);
-      expect(await collect(patient.blobs.list())).toHaveLength(2);
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
+      await stores.blobs.put("b1", [randomBytes(10)]);
+      expect((await examined(stores, { repair: true })).findings).toEqual([]);
+      expect(await collect(stores.blobs.list())).toHaveLength(2);
     });
 
     test("says what a repair did, and shows of a factor no more than a hash", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), syncRef("extra")] });
-      const { findings } = await examined(patient, { repair: true });
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), syncRef("extra")] });
+      const { findings } = await examined(stores, { repair: true });
       expect(findings).toEqual([
         {
           kind: "row-without-factor",
@@ -261,67 +260,67 @@ for (const { name, environment } of DRIVERS)
     });
 
     test("adds the rows that it can where another backup holds one", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
       const metadata = metadataOf("b2", { factors: ["b1 main", "free"] });
-      await storeBackup(patient, "b2", { metadata, claim: [] });
-      const { findings } = await examined(patient, { repair: true });
-      const told = findings.map(({ kind, repaired }) => `${kind} ${repaired}`);
-      expect(told.sort()).toEqual(["factor-without-row true", "row-of-another-backup false"]);
+      await storeBackup(stores, "b2", { metadata, claim: [] });
+      const { findings } = await examined(stores, { repair: true });
+      const repairs = findings.map(({ kind, repaired }) => `${kind} ${repaired}`);
+      expect(repairs.sort()).toEqual(["factor-without-row true", "row-of-another-backup false"]);
       const rows: readonly [FactorRef, string][] = [
         [mainRef("b1 main"), "b1"],
         [mainRef("free"), "b2"],
       ];
-      for (const [factor, backupId] of rows) expect(await backupOf(patient.records, factor)).toBe(backupId);
+      for (const [factor, backupId] of rows) expect(await backupOf(stores.records, factor)).toBe(backupId);
     });
 
     test("releases no rows when the records seem to be those of another installation", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
       for (let index = 0; index < 6; index++) {
-        await storeBackup(patient, `gone ${index}`);
-        await dropRecord(patient, `gone ${index}`);
+        await storeBackup(stores, `gone ${index}`);
+        await dropRecord(stores, `gone ${index}`);
       }
-      const { findings } = await examined(patient, { repair: true });
+      const { findings } = await examined(stores, { repair: true });
       expect(findings).toHaveLength(12);
       expect(findings.every(({ repaired, remedy }) => !repaired && remedy === null)).toBe(true);
-      expect(await collect(patient.records.listFactors())).toHaveLength(14);
+      expect(await collect(stores.records.listFactors())).toHaveLength(14);
     });
 
     test("counts rows past their expiry, which are no finding, and collects them in a repair", async () => {
-      await using patient = await newPatient(environment);
-      await patient.records.consume([{ id: "n1", expiresAtMs: patient.clock.nowMs() + 1 }]);
-      patient.clock.advance(1);
-      const { findings, counts } = await examined(patient);
+      await using stores = await newStores(environment);
+      await stores.records.consume([{ id: "n1", expiresAtMs: stores.clock.nowMs() + 1 }]);
+      stores.clock.advance(1);
+      const { findings, counts } = await examined(stores);
       expect(findings).toEqual([]);
       expect(counts.expiredRows).toBe(name === "local" ? 1 : 0);
-      expect((await examined(patient, { repair: true })).counts.expiredRows).toBe(counts.expiredRows);
-      expect((await examined(patient)).counts.expiredRows).toBe(0);
+      expect((await examined(stores, { repair: true })).counts.expiredRows).toBe(counts.expiredRows);
+      expect((await examined(stores)).counts.expiredRows).toBe(0);
     });
   });
 
 /** A blob is found, left alone by a repair, and deleted by one that names its kind. */
 async function expectRemovedByName(
-  patient: Patient,
+  stores: Fixture,
   kind: RemovableKind,
   key: string,
   restores: readonly Restore[] = [],
 ): Promise<void> {
-  const keys = async () => (await collect(patient.blobs.list())).map((blob) => blob.key);
+  const keys = async () => (await collect(stores.blobs.list())).map((blob) => blob.key);
   const [other] = REMOVABLE.filter((removable) => removable !== kind);
   for (const options of [{}, { repair: true }, { repair: true, remove: new Set(other && [other]) }]) {
-    const { findings } = await examined(patient, { ...options, restores });
+    const { findings } = await examined(stores, { ...options, restores });
     const found = findings.filter(({ blobKey }) => blobKey === key);
     expect(found).toMatchObject([{ kind, remedy: null, repaired: false }]);
     expect(await keys()).toContain(key);
   }
-  const { findings } = await examined(patient, { repair: true, remove: new Set([kind]), restores });
+  const { findings } = await examined(stores, { repair: true, remove: new Set([kind]), restores });
   expect(findings.every((found) => found.kind === kind && found.repaired)).toBe(true);
   expect(await keys()).not.toContain(key);
 }
 
 /** Everything that a repair might change; revisions do change with each commit. */
-async function contentOf({ records, blobs }: Patient) {
+async function contentOf({ records, blobs }: Fixture) {
   const rows = (await collect(records.listFactors())).map(
     ({ factor, backupId }) => `${factor.scope} ${factor.key} ${backupId}`,
   );

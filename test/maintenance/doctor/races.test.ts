@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Examination } from "../../../src/maintenance/doctor/examination.ts";
 import type { BlobStore, RecordStore } from "../../../src/storage/contract.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
-import { backupOf, collect } from "../../contract/fixture.ts";
+import { backupOf, collect, type Fixture } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { replaced } from "../../support/store-wrappers.ts";
 import {
@@ -13,27 +13,26 @@ import {
   letAge,
   mainRef,
   metadataOf,
-  newPatient,
-  type Patient,
+  newStores,
   storeBackup,
   syncRef,
-} from "./patient.ts";
+} from "./examined-stores.ts";
 
-/** The same patient; the doctor sees stores with some methods in the test's own way. */
+/** The same storage; the doctor sees stores with some methods in the test's own way. */
 function seenThrough(
-  patient: Patient,
+  stores: Fixture,
   records: Partial<RecordStore>,
   blobs: Partial<BlobStore> = {},
 ): Pick<Examination, "records" | "blobs" | "clock"> {
   return {
-    clock: patient.clock,
-    records: replaced(patient.records, records),
-    blobs: replaced(patient.blobs, blobs),
+    clock: stores.clock,
+    records: replaced(stores.records, records),
+    blobs: replaced(stores.blobs, blobs),
   };
 }
 
 /** Puts a sync factor on a backup, or takes it off, each as the service would, and one at a time. */
-function toggling({ records }: Patient, backupId: string): () => Promise<void> {
+function toggling({ records }: Fixture, backupId: string): () => Promise<void> {
   const factor = syncRef("extra");
   let last = Promise.resolve();
   return () => {
@@ -62,32 +61,32 @@ function toggling({ records }: Patient, backupId: string): () => Promise<void> {
 for (const { name, environment } of DRIVERS)
   describe(`the doctor on ${name}, beside changes`, () => {
     test("is not misled by listings that are out of date", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
-      const { blob } = await storeBackup(patient, "b2");
-      const rows = await collect(patient.records.listFactors());
-      const listed = await collect(patient.records.list());
-      const revision = (await patient.records.read("b2"))?.revision ?? "";
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
+      const { blob } = await storeBackup(stores, "b2");
+      const rows = await collect(stores.records.listFactors());
+      const listed = await collect(stores.records.list());
+      const revision = (await stores.records.read("b2"))?.revision ?? "";
       const release = [mainRef("b2 main"), syncRef("b2 sync")];
-      await patient.records.commit({ backupId: "b2", expect: { revision }, next: null, release });
-      await patient.blobs.delete(blob.key);
+      await stores.records.commit({ backupId: "b2", expect: { revision }, next: null, release });
+      await stores.blobs.delete(blob.key);
 
-      const stale = seenThrough(patient, {
+      const stale = seenThrough(stores, {
         listFactors: () => stream(rows),
         list: () => stream(listed),
       });
-      expect((await examined(stale, { drill: true })).findings).toEqual([]);
+      expect((await examined(stale, { verify: true })).findings).toEqual([]);
     });
 
-    test("does not take a backup for gone that it finds none of twice, as while one is deleted and made anew", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b");
+    test("does not take a backup for gone that it finds none of twice, as while one is deleted and created again", async () => {
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b");
       let reads = 0;
-      const seldom = seenThrough(patient, {
+      const seldom = seenThrough(stores, {
         list: () => stream([]),
         async read(backupId) {
           reads += 1;
-          return reads <= 5 ? null : patient.records.read(backupId);
+          return reads <= 5 ? null : stores.records.read(backupId);
         },
       });
       expect((await examined(seldom, {})).findings).toEqual([]);
@@ -95,66 +94,66 @@ for (const { name, environment } of DRIVERS)
     });
 
     test("does not delete a ciphertext that became current after the records were listed", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
-      const before = await collect(patient.records.list());
-      const { blob } = await storeBackup(patient, "b2");
-      await letAge(patient);
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
+      const before = await collect(stores.records.list());
+      const { blob } = await storeBackup(stores, "b2");
+      await letAge(stores);
       let lists = 0;
-      const stale = seenThrough(patient, {
-        list: () => (lists++ === 0 ? stream(before) : patient.records.list()),
+      const stale = seenThrough(stores, {
+        list: () => (lists++ === 0 ? stream(before) : stores.records.list()),
       });
       expect((await examined(stale, { repair: true })).findings).toEqual([]);
-      expect(await patient.blobs.sizeOf(blob.key)).toBe(blob.size);
+      expect(await stores.blobs.sizeOf(blob.key)).toBe(blob.size);
     });
 
     test("deletes no ciphertext that becomes current while it rests, as where the clocks were wrong", async () => {
-      await using patient = await newPatient(environment);
-      for (const backupId of ["b1", "b2"]) await storeBackup(patient, backupId);
+      await using stores = await newStores(environment);
+      for (const backupId of ["b1", "b2"]) await storeBackup(stores, backupId);
       const [waiting, abandoned] = [
-        await patient.blobs.put("b1", [new Uint8Array(5)]),
-        await patient.blobs.put("b2", [new Uint8Array(5)]),
+        await stores.blobs.put("b1", [new Uint8Array(5)]),
+        await stores.blobs.put("b2", [new Uint8Array(5)]),
       ];
-      await letAge(patient);
+      await letAge(stores);
       const rest = async () => {
-        const { revision = "", metadata = {} } = (await patient.records.read("b1")) ?? {};
-        await patient.records.commit({
+        const { revision = "", metadata = {} } = (await stores.records.read("b1")) ?? {};
+        await stores.records.commit({
           backupId: "b1",
           expect: { revision },
           next: { blob: waiting, metadata },
         });
       };
-      const { findings } = await examined(patient, { repair: true, rest });
+      const { findings } = await examined(stores, { repair: true, rest });
       expect(findings.map(({ blobKey }) => blobKey)).toEqual([abandoned.key]);
-      expect(await patient.blobs.sizeOf(waiting.key)).toBe(5);
-      expect(await patient.blobs.sizeOf(abandoned.key)).toBeNull();
+      expect(await stores.blobs.sizeOf(waiting.key)).toBe(5);
+      expect(await stores.blobs.sizeOf(abandoned.key)).toBeNull();
     });
 
     for (const changes of [1, 2, 3, 4, 5])
       test(`reports nothing of a backup that changes ${changes} times while it looks`, async () => {
-        await using patient = await newPatient(environment);
-        await storeBackup(patient, "b1");
-        const toggle = toggling(patient, "b1");
+        await using stores = await newStores(environment);
+        await storeBackup(stores, "b1");
+        const toggle = toggling(stores, "b1");
         let left = changes;
-        const changing = seenThrough(patient, {
+        const changing = seenThrough(stores, {
           async locate(factor, oneTime) {
             if (left-- > 0) await toggle();
-            return patient.records.locate(factor, oneTime);
+            return stores.records.locate(factor, oneTime);
           },
         });
         const { findings, counts } = await examined(changing, { repair: true });
         expect(findings).toEqual([]);
         expect(counts.busyBackups).toBe(0);
-        expect((await examined(patient)).findings).toEqual([]);
+        expect((await examined(stores)).findings).toEqual([]);
       });
 
     test("counts a backup that never stands still, and says nothing about it", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1");
-      const toggle = toggling(patient, "b1");
-      const changing = seenThrough(patient, {
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1");
+      const toggle = toggling(stores, "b1");
+      const changing = seenThrough(stores, {
         async read(backupId) {
-          const stored = await patient.records.read(backupId);
+          const stored = await stores.records.read(backupId);
           await toggle();
           return stored;
         },
@@ -168,54 +167,54 @@ for (const { name, environment } of DRIVERS)
     });
 
     test("releases no row that a new backup of the same name has claimed meanwhile", async () => {
-      await using patient = await newPatient(environment);
+      await using stores = await newStores(environment);
       const metadata = metadataOf("b1", { factors: ["b1 main"] });
-      await storeBackup(patient, "b1", { metadata, claim: [mainRef("b1 main")] });
-      await dropRecord(patient, "b1");
+      await storeBackup(stores, "b1", { metadata, claim: [mainRef("b1 main")] });
+      await dropRecord(stores, "b1");
       let commits = 0;
-      const late = seenThrough(patient, {
+      const late = seenThrough(stores, {
         async commit(change) {
-          // the row is of a backup that is made anew just before it is to be released
-          if (commits++ === 0) await storeBackup(patient, "b1", { metadata, claim: [] });
-          return patient.records.commit(change);
+          // the row is of a backup that is created again just before it is to be released
+          if (commits++ === 0) await storeBackup(stores, "b1", { metadata, claim: [] });
+          return stores.records.commit(change);
         },
       });
       expect((await examined(late, { repair: true })).findings).toEqual([]);
       expect(commits).toBeGreaterThan(0);
-      expect(await backupOf(patient.records, mainRef("b1 main"))).toBe("b1");
-      expect((await examined(patient)).findings).toEqual([]);
+      expect(await backupOf(stores.records, mainRef("b1 main"))).toBe("b1");
+      expect((await examined(stores)).findings).toEqual([]);
     });
 
     test("reports a missing row as another backup's when that one was faster", async () => {
-      await using patient = await newPatient(environment);
-      await storeBackup(patient, "b1", { claim: [syncRef("b1 sync")] });
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1", { claim: [syncRef("b1 sync")] });
       let commits = 0;
-      const late = seenThrough(patient, {
+      const late = seenThrough(stores, {
         async commit(change) {
           if (commits++ === 0)
-            await storeBackup(patient, "b2", {
+            await storeBackup(stores, "b2", {
               metadata: metadataOf("b2", { factors: ["b1 main"] }),
               claim: [mainRef("b1 main")],
             });
-          return patient.records.commit(change);
+          return stores.records.commit(change);
         },
       });
       expect(kindsOf((await examined(late, { repair: true })).findings)).toEqual(["row-of-another-backup"]);
-      expect(await backupOf(patient.records, mainRef("b1 main"))).toBe("b2");
+      expect(await backupOf(stores.records, mainRef("b1 main"))).toBe("b2");
     });
 
     for (const method of ["read", "locate", "sizeOf"] as const)
       test(`ends when a store does not answer (${method})`, async () => {
-        await using patient = await newPatient(environment);
-        for (let index = 0; index < 40; index++) await storeBackup(patient, `b${index}`);
+        await using stores = await newStores(environment);
+        for (let index = 0; index < 40; index++) await storeBackup(stores, `b${index}`);
         const failing = async () => {
           throw new StorageUnavailable("it does not answer");
         };
-        const stores =
+        const broken =
           method === "sizeOf"
-            ? seenThrough(patient, {}, { sizeOf: failing })
-            : seenThrough(patient, { [method]: failing });
-        await expect(examined(stores)).rejects.toBeInstanceOf(StorageUnavailable);
+            ? seenThrough(stores, {}, { sizeOf: failing })
+            : seenThrough(stores, { [method]: failing });
+        await expect(examined(broken)).rejects.toBeInstanceOf(StorageUnavailable);
       });
   });
 

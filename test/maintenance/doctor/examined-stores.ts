@@ -17,19 +17,17 @@ import { touchAnyRecord } from "../../support/stored.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
-export type Patient = Fixture;
-
 /** An empty storage whose clock is now, as blobs have the time of the machine. */
-export async function newPatient(newStorage: NewStorage): Promise<Patient> {
+export async function newStores(newStorage: NewStorage): Promise<Fixture> {
   const fixture = await openFixture(newStorage);
   fixture.clock.set(Date.now());
   return fixture;
 }
 
 /** Makes everything that was stored so far older than any request, and a record that is there younger than that. */
-export async function letAge(patient: Patient): Promise<void> {
-  patient.clock.set(Date.now() + 2 * HOUR_MS);
-  await touchAnyRecord(patient.records);
+export async function letAge(stores: Fixture): Promise<void> {
+  stores.clock.set(Date.now() + 2 * HOUR_MS);
+  await touchAnyRecord(stores.records);
 }
 
 export const mainRef = (publicKey: string): FactorRef => ({
@@ -62,7 +60,7 @@ export function metadataOf(id: string, { factors = [], syncFactors = [] }: Liste
 
 /** Stores a backup that lists a main and a sync factor named after it. What is wrong with it is in `change`. */
 export async function storeBackup(
-  { records, blobs }: Patient,
+  { records, blobs }: Fixture,
   id: string,
   change: Partial<Change> & { readonly metadata?: JsonObject; readonly blob?: BlobRef } = {},
 ): Promise<BackupRecord> {
@@ -78,7 +76,7 @@ export async function storeBackup(
 }
 
 /** Deletes the record of a backup and nothing that belongs to it. */
-export async function dropRecord({ records }: Patient, backupId: string): Promise<void> {
+export async function dropRecord({ records }: Fixture, backupId: string): Promise<void> {
   const revision = (await records.read(backupId))?.revision ?? "";
   await records.commit({ backupId, expect: { revision }, next: null });
 }
@@ -87,15 +85,15 @@ export async function dropRecord({ records }: Patient, backupId: string): Promis
 export async function examined(
   { records, blobs, clock }: Pick<Examination, "records" | "blobs" | "clock">,
   {
-    drill = false,
+    verify = false,
     repair = false,
     remove = new Set<RemovableKind>(),
     restores = [],
     rest = async () => {},
-  }: Partial<Pick<Examination, "drill" | "repair" | "remove" | "restores" | "rest">> = {},
+  }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "rest">> = {},
 ) {
   const counts = newCounts();
-  const options = { drill, repair, remove, restores, rest };
+  const options = { verify, repair, remove, restores, rest };
   const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
