@@ -3,7 +3,6 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Authorization, IdToken, PublicKey } from "./authorization.ts";
 import { Challenge, ChallengeToken } from "./challenge.ts";
 import { EncryptionKey, TurnkeyProviderId } from "./encryption-key.ts";
-import { examples } from "./examples.ts";
 import { Metadata } from "./metadata.ts";
 import { object, optional } from "./object.ts";
 import { boundedText, KIB } from "./text.ts";
@@ -23,10 +22,7 @@ const NewFactor = Type.Union(
     ),
     object({ kind: Type.Literal("EC_KEYPAIR"), publicKey: PublicKey }, { title: "P-256 keypair" }),
   ],
-  {
-    description: "The factor to add.",
-    example: { kind: "EC_KEYPAIR", publicKey: examples.publicKey },
-  },
+  { description: "The factor to add." },
 );
 /** The factor to add, as the request for challenges describes it. */
 export type NewFactor = Static<typeof NewFactor>;
@@ -75,6 +71,6 @@ export const AddFactorRequest = object({
 export type AddFactorRequest = Static<typeof AddFactorRequest>;
 
 export const AddFactorResponse = Type.Object({
-  factorId: Type.String({ description: "The `id` of the new factor.", example: examples.factorId }),
+  factorId: Type.String({ description: "The `id` of the new factor." }),
   backupMetadata: Metadata,
 });

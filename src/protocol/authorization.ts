@@ -1,22 +1,15 @@
 /** The factor that authorises a request, with its proof. */
 import { type Static, Type } from "@sinclair/typebox";
-import { examples } from "./examples.ts";
 import { object, optional } from "./object.ts";
 import { boundedJson, boundedText, characters, KIB, text } from "./text.ts";
 
-export const PublicKey = text({
-  description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes).",
-  example: examples.publicKey,
-});
+export const PublicKey = text({ description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes)." });
 
 const KeypairSignature = text({
   description: "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes.",
-  example: examples.signature,
 });
 
-export const IdToken = boundedText(8 * KIB, {
-  description: "The id_token (OpenID Connect Core §2).",
-});
+export const IdToken = boundedText(8 * KIB, { description: "The id_token (OpenID Connect Core §2)." });
 
 export const OidcProvider = Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]);
 export type OidcProvider = Static<typeof OidcProvider>;
@@ -68,7 +61,6 @@ export const Authorization = Type.Union(
   [PasskeyAuthorization, OidcAccountAuthorization, EcKeypairAuthorization],
   {
     description: "The factor that authorises the request, and the solved challenge as its proof.",
-    example: examples.authorization,
   },
 );
 export type Authorization = Static<typeof Authorization>;

@@ -1,6 +1,5 @@
 /** The identifiers of a backup and of its content. */
 import { Type } from "@sinclair/typebox";
-import { examples } from "./examples.ts";
 
 /** The id of a backup is this prefix and the 66 hex digits of a SEC 1 compressed point. */
 export const BACKUP_ACCOUNT_ID_PREFIX = "backup_account_";
@@ -9,7 +8,6 @@ export const BACKUP_ACCOUNT_ID_PATTERN = `^${BACKUP_ACCOUNT_ID_PREFIX}[0-9a-fA-F
 export const BackupAccountId = Type.String({
   pattern: BACKUP_ACCOUNT_ID_PATTERN,
   description: "`backup_account_` and the 66 hex digits of a compressed secp256k1 public key (SEC 1).",
-  example: examples.backupId,
 });
 
 /** The response of operations that return only the id of the backup. */
@@ -18,7 +16,6 @@ export const BackupIdResponse = Type.Object({ backupId: BackupAccountId });
 export const ManifestHash = Type.String({
   pattern: "^(?:0x)?[0-9a-fA-F]{64}$",
   description: "32 bytes as hex, with or without `0x`, that identify a version of the content.",
-  example: examples.manifestHash,
 });
 
 /** The canonical form of a manifest hash, in which it is stored and compared. */

@@ -1,17 +1,14 @@
 /** Challenges and their tokens, as the service issues them. */
 import { type Static, Type } from "@sinclair/typebox";
-import { examples } from "./examples.ts";
 import { boundedText, KIB } from "./text.ts";
 import { CreationOptions, RequestOptions } from "./webauthn.ts";
 
 export const ChallengeToken = boundedText(32 * KIB, {
   description: "The token that came with the challenge, unchanged.",
-  example: examples.token,
 });
 
 export const Challenge = Type.String({
   description: "Base64 of 32 random bytes. The signature is over the bytes, not over their base64.",
-  example: examples.challenge,
 });
 
 export const KeypairChallenge = Type.Object({ challenge: Challenge, token: ChallengeToken });
@@ -23,7 +20,6 @@ export const PasskeyChallenge = Type.Object({ challenge: RequestOptions, token: 
 const AccountChallenge = {
   backupAccountChallenge: Type.String({
     description: "Base64 of 32 random bytes for the secp256k1 key of the account id to sign.",
-    example: examples.challenge,
   }),
   backupAccountChallengeToken: ChallengeToken,
 };

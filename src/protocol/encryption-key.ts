@@ -1,12 +1,10 @@
 /** The user's encryption key, encrypted with a key that the service never sees. */
 import { type SchemaOptions, type Static, type TString, type TUnsafe, Type } from "@sinclair/typebox";
-import { examples } from "./examples.ts";
 import { object } from "./object.ts";
 import { KIB, storedText } from "./text.ts";
 
 const ENCRYPTED_KEY = {
   description: "The user's encryption key, encrypted with a key that the service never sees.",
-  example: examples.encryptedKey,
 };
 
 function encryptionKey(bounded: (maxLength: number, options?: SchemaOptions) => TUnsafe<string> | TString) {
@@ -26,7 +24,7 @@ function encryptionKey(bounded: (maxLength: number, options?: SchemaOptions) => 
         { title: "For Google and Apple accounts" },
       ),
     ],
-    { description: "A backup has at most one of each kind.", example: examples.encryptionKey },
+    { description: "A backup has at most one of each kind." },
   );
 }
 

@@ -1,13 +1,9 @@
 /** How a request identifies a factor. */
 import { type Static, Type } from "@sinclair/typebox";
-import { examples } from "./examples.ts";
 import { text } from "./text.ts";
 
 /** Main factors recover and manage a backup, sync factors update it. */
 export const Scope = Type.Union([Type.Literal("MAIN"), Type.Literal("SYNC")]);
 export type Scope = Static<typeof Scope>;
 
-export const FactorId = text({
-  description: "The `id` of a factor in the metadata.",
-  example: examples.factorId,
-});
+export const FactorId = text({ description: "The `id` of a factor in the metadata." });

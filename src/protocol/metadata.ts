@@ -3,7 +3,6 @@ import { type Static, Type } from "@sinclair/typebox";
 import { OidcProvider } from "./authorization.ts";
 import { BackupAccountId } from "./backup.ts";
 import { EncryptionKey } from "./encryption-key.ts";
-import { examples } from "./examples.ts";
 
 const ExportedFactor = Type.Object({
   id: Type.String({ description: "UUID." }),
@@ -34,9 +33,9 @@ export const Metadata = Type.Object(
     keys: Type.Array(EncryptionKey),
     factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
     syncFactors: Type.Array(ExportedFactor, { description: "The sync factors, oldest first." }),
-    manifestHash: Type.String({ description: "32 bytes as lower-case hex.", example: examples.manifestHash }),
+    manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
   },
-  { description: "What the owner of a backup sees of it.", example: examples.metadata },
+  { description: "What the owner of a backup sees of it." },
 );
 /** Has no subject, issuer, full e-mail address or stored credential. */
 export type Metadata = Static<typeof Metadata>;

@@ -11,7 +11,6 @@ import { BackupAccountId, BackupIdResponse, ManifestHash } from "./backup.ts";
 import { ChallengeToken } from "./challenge.ts";
 import { createChallenges, keypairChallenges, passkeyChallenges } from "./challenge-operations.ts";
 import { EncryptionKey, StoredEncryptionKey, TurnkeyProviderId } from "./encryption-key.ts";
-import { examples } from "./examples.ts";
 import { FactorId, Scope } from "./factor.ts";
 import { FactorSummary, Metadata } from "./metadata.ts";
 import { object, optional } from "./object.ts";
@@ -59,11 +58,10 @@ export const operations = {
     path: "/v1/retrieve/from-challenge",
     request: object(proof),
     response: Type.Object({
-      backup: Type.String({ description: "The ciphertext in base64.", example: "3q2+7w==" }),
+      backup: Type.String({ description: "The ciphertext in base64." }),
       metadata: Metadata,
       syncFactorToken: Type.String({
         description: "Lets one new device add its sync factor to the backup, within 15 minutes.",
-        example: examples.syncFactorToken,
       }),
     }),
     authorisedBy: "MAIN",
@@ -100,7 +98,6 @@ export const operations = {
       syncFactor: Authorization,
       syncFactorToken: text({
         description: "The token that the recovery of the backup returned.",
-        example: examples.syncFactorToken,
       }),
     }),
     response: BackupIdResponse,
@@ -155,7 +152,6 @@ export const operations = {
       signature: text({
         description:
           "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes by the account's secp256k1 key, low s.",
-        example: examples.signature,
       }),
       challengeToken: ChallengeToken,
     }),
@@ -167,7 +163,7 @@ export const operations = {
     method: "POST",
     path: "/v1/backup/status",
     request: object({
-      backupId: text({ description: "The id of a backup.", example: examples.backupId }),
+      backupId: text({ description: "The id of a backup." }),
     }),
     response: Type.Object({
       backupId: BackupAccountId,
@@ -182,7 +178,7 @@ export const operations = {
     request: null,
     response: Type.Object({
       status: Type.Literal("ok"),
-      semver: Type.String({ example: examples.semver }),
+      semver: Type.String(),
       rev: Type.Union([Type.String(), Type.Null()], {
         description: "The revision it was built from, if known.",
       }),
@@ -207,7 +203,6 @@ export const operations = {
         minLength: 1,
         maxLength: 200,
         description: "The address of the account. The same address always gives the same account.",
-        example: "ada@example.com",
       }),
     }),
     response: Type.Object({ token: Type.String({ description: "The id_token." }) }),

@@ -10,7 +10,6 @@ export type Platform = Static<typeof Platform>;
 
 export const PasskeyName = characters(256, {
   description: "The name that the user sees for the passkey.",
-  example: "Ada's backup",
 });
 
 export const CreationOptions = Type.Object(

@@ -2,7 +2,7 @@
 export interface DescribedRoute {
   readonly path: string;
   readonly kind: "json" | "multipart";
-  /** Requests that fit: the first one plain, then one for each variant of each member. */
+  /** Requests that fit: the first one is the example, then one for each variant of each member. */
   readonly shapes: readonly Json[];
 }
 
@@ -11,7 +11,6 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** As much of JSON Schema as the description uses. */
 interface Schema {
   readonly const?: Json;
-  readonly example?: Json;
   readonly anyOf?: readonly Schema[];
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -23,7 +22,7 @@ interface Document {
   >;
 }
 
-type Content = Readonly<Record<string, { readonly schema: Schema }>>;
+type Content = Readonly<Record<string, { readonly schema: Schema; readonly example: Json }>>;
 
 /** Every route that takes a body, as `/openapi.json` has it. */
 export async function describedRoutes(url: string): Promise<DescribedRoute[]> {
@@ -31,27 +30,27 @@ export async function describedRoutes(url: string): Promise<DescribedRoute[]> {
   const { paths } = (await response.json()) as Document;
   return Object.entries(paths).flatMap(([path, methods]): DescribedRoute[] => {
     const content = methods.post?.requestBody?.content;
-    const json = content?.["application/json"]?.schema;
-    const payload = content?.["multipart/form-data"]?.schema.properties?.payload;
-    if (json !== undefined) return [{ path, kind: "json", shapes: shapesOf(json) }];
-    return payload === undefined ? [] : [{ path, kind: "multipart", shapes: shapesOf(payload) }];
+    const json = content?.["application/json"];
+    if (json !== undefined) return [{ path, kind: "json", shapes: shapesOf(json.example, json.schema) }];
+    const form = content?.["multipart/form-data"];
+    const schema = form?.schema.properties?.payload;
+    if (schema === undefined || !isObject(form?.example)) return [];
+    return [{ path, kind: "multipart", shapes: shapesOf(form.example.payload ?? null, schema) }];
   });
 }
 
-function shapesOf(schema: Schema): Json[] {
-  const plain = instanceOf(schema);
-  const variants = Object.entries(schema.properties ?? {}).flatMap(([name, { anyOf = [] }]) =>
+function shapesOf(plain: Json, { properties = {} }: Schema): Json[] {
+  const variants = Object.entries(properties).flatMap(([name, { anyOf = [] }]) =>
     anyOf.map((variant) => ({ ...(isObject(plain) ? plain : {}), [name]: instanceOf(variant) })),
   );
   return [plain, ...variants];
 }
 
 /** A value that fits a schema. */
-function instanceOf({ const: constant, example, anyOf, type, properties }: Schema): Json {
+function instanceOf({ const: constant, anyOf, type, properties }: Schema): Json {
   if (constant !== undefined) return constant;
   if (properties !== undefined)
     return Object.fromEntries(Object.entries(properties).map(([name, member]) => [name, instanceOf(member)]));
-  if (example !== undefined) return example;
   if (anyOf?.[0] !== undefined) return instanceOf(anyOf[0]);
   return type === "object" ? {} : "text";
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
+import { addFactor, addFactorChallenge } from "../../src/protocol/examples/add-factor.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { RequestBody } from "../support/api-client.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   additionChallenge,
@@ -30,6 +32,8 @@ const MINUTE_MS = 60_000;
 
 for (const driver of DRIVERS)
   describe(`add-factor (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [addFactorChallenge, addFactor]));
+
     const { service, issuer, factorOf, addition, send, expectNothingAdded } = additionFixture(driver);
 
     describe("adds to a backup of", () => {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { addSyncFactor, addSyncFactorChallenge } from "../../src/protocol/examples/add-sync-factor.ts";
+import { retrieve, retrieveKeypairChallenge } from "../../src/protocol/examples/retrieve.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, addSyncFactorCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -35,6 +38,9 @@ async function situation(client: ApiClient): Promise<Situation> {
 
 for (const driver of DRIVERS)
   describe(`add-sync-factor (${driver.name})`, () => {
+    test("answers as the API reference shows", () =>
+      play(driver, [retrieveKeypairChallenge, retrieve, addSyncFactorChallenge, addSyncFactor]));
+
     const service = sharedService(driver, { env: { MAX_SYNC_FACTORS: "3" } });
 
     test("refuses a token of a backup that was deleted and made anew: its holder is not on that one", async () => {

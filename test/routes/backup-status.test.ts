@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { backupStatus } from "../../src/protocol/examples/backup-status.ts";
 import { DRIVERS } from "../drivers.ts";
+import { play } from "../support/example.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { storedAccount, storedPasskey, storedRecord } from "../support/stored.ts";
 import { newUser, solved, userWithBackup } from "../support/users.ts";
@@ -7,6 +9,8 @@ import { jsonRequestContract, long } from "./requests.ts";
 
 for (const driver of DRIVERS)
   describe(`backup/status (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [backupStatus]));
+
     const service = sharedService(driver);
 
     test("tells the kinds of the main factors and nothing else", async () => {

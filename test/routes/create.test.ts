@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import {
+  create,
+  createKeypairChallenge,
+  createPasskeyChallenge,
+} from "../../src/protocol/examples/create.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { isHighS, otherS, shortestSignature } from "../support/ecdsa-spellings.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { createMainCall, createSyncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -128,6 +134,11 @@ const MUTATIONS: readonly Mutation[] = [
 
 for (const driver of DRIVERS)
   describe(`create (${driver.name})`, () => {
+    test("answers as the API reference shows", () =>
+      play(driver, [createKeypairChallenge, create], { isStored: false }));
+    test("hands out the passkey challenge that the API reference shows", () =>
+      play(driver, [createPasskeyChallenge]));
+
     const service = sharedService(driver);
 
     test("stores content, metadata and an index row for each factor", async () => {

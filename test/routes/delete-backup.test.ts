@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { deleteBackup, deleteBackupChallenge } from "../../src/protocol/examples/delete-backup.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { Answer, ApiClient, RequestBody } from "../support/api-client.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, deleteBackupCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -19,6 +21,8 @@ const validRequest = async (client: ApiClient): Promise<RequestBody> =>
 
 for (const driver of DRIVERS)
   describe(`delete-backup (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [deleteBackupChallenge, deleteBackup]));
+
     const service = sharedService(driver, { wrapStores: interleaving });
 
     test("takes content, metadata and every index row with it", async () => {

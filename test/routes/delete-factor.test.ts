@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { deleteFactor, deleteFactorChallenge } from "../../src/protocol/examples/delete-factor.ts";
 import type { JsonObject, JsonValue } from "../../src/storage/contract.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, deleteFactorCall } from "../support/proven-calls.ts";
 import type { TestService } from "../support/service.ts";
@@ -61,6 +63,8 @@ async function firstMainFactorId(client: ApiClient, user: User): Promise<string>
 
 for (const driver of DRIVERS)
   describe(`delete-factor (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [deleteFactorChallenge, deleteFactor]));
+
     const service = sharedService(driver);
 
     test("removes a sync factor with its index row, and returns what is left", async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { health, ready as readyExample } from "../../src/protocol/examples/health.ts";
 import { version } from "../../src/runtime/version.ts";
 import type { Stores } from "../../src/services.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import { play } from "../support/example.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { replaced, watched } from "../support/store-wrappers.ts";
 
@@ -12,6 +14,8 @@ const broken = () => Promise.reject(new Error("the table is missing"));
 
 for (const driver of DRIVERS)
   describe(`health (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [health, readyExample]));
+
     test("tells version and revision", async () => {
       await using service = await startService(driver, { env: { APP_REVISION: "abc123" } });
       expect((await service.client.health()).body).toEqual({ status: "ok", semver: version, rev: "abc123" });

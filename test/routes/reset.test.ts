@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
+import { reset, resetChallenge } from "../../src/protocol/examples/reset.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import {
@@ -12,6 +13,7 @@ import {
   toUrlAlphabet,
   withStrayBit,
 } from "../support/ecdsa-spellings.ts";
+import { play } from "../support/example.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, indexed, storedRecord } from "../support/stored.ts";
 import { newUser, recovered, resetRequest, solved, type User, userWithBackup } from "../support/users.ts";
@@ -55,6 +57,8 @@ const ID_MUTATIONS: readonly Mutation[] = [
 
 for (const driver of DRIVERS)
   describe(`reset (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [resetChallenge, reset]));
+
     const service = sharedService(driver);
 
     test("deletes everything on behalf of the account key, and the id can be created anew", async () => {

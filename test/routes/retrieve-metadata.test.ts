@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import {
+  retrieveMetadata,
+  retrieveMetadataChallenge,
+} from "../../src/protocol/examples/retrieve-metadata.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { retrieveMetadataCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -16,6 +21,9 @@ const validRequest = async (client: ApiClient): Promise<RequestBody> =>
 
 for (const driver of DRIVERS)
   describe(`retrieve-metadata (${driver.name})`, () => {
+    test("answers as the API reference shows", () =>
+      play(driver, [retrieveMetadataChallenge, retrieveMetadata]));
+
     const service = sharedService(driver);
 
     test("returns the metadata that a recovery returns, and nothing of the content", async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import {
+  retrieve,
+  retrieveKeypairChallenge,
+  retrievePasskeyChallenge,
+} from "../../src/protocol/examples/retrieve.ts";
 import { DRIVERS } from "../drivers.ts";
+import { play } from "../support/example.ts";
 import { retrieveCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
@@ -9,6 +15,10 @@ import { jsonRequestContract } from "./requests.ts";
 
 for (const driver of DRIVERS)
   describe(`retrieve (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [retrieveKeypairChallenge, retrieve]));
+    test("hands out the passkey challenge that the API reference shows", () =>
+      play(driver, [retrievePasskeyChallenge]));
+
     const service = sharedService(driver);
 
     test("returns content, metadata and a token for a sync factor", async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { sync, syncChallenge } from "../../src/protocol/examples/sync.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import { play } from "../support/example.ts";
 import { syncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
@@ -30,6 +32,8 @@ const MUTATIONS: readonly Mutation[] = [
 
 for (const driver of DRIVERS)
   describe(`sync (${driver.name})`, () => {
+    test("answers as the API reference shows", () => play(driver, [syncChallenge, sync]));
+
     const service = sharedService(driver);
 
     test("replaces content and manifest hash, and nothing else", async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
+import { idToken } from "../../src/protocol/examples/id-token.ts";
 import { DRIVERS } from "../drivers.ts";
+import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { createPayloadOf, newAccount, newFactorUser, proven, recoveredBy } from "../support/factors.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
@@ -14,6 +16,9 @@ const DEVELOPMENT = { APP_ENV: "development", LOG_FORMAT: "json" };
 
 for (const driver of DRIVERS)
   describe(`the test issuer (${driver.name})`, () => {
+    test("answers as the API reference shows", () =>
+      play(driver, [idToken], { isStored: false, env: DEVELOPMENT }));
+
     const service = sharedService(driver, { env: DEVELOPMENT });
     const tokenFor = async (provider: string, publicKey: string, email: string) =>
       (await service().client.idToken({ provider, publicKey, email })).ok().token;

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import {
+  verifyFactor,
+  verifyFactorKeypairChallenge,
+  verifyFactorPasskeyChallenge,
+} from "../../src/protocol/examples/verify-factor.ts";
 import { DRIVERS } from "../drivers.ts";
+import { play } from "../support/example.ts";
 import { verifyFactorCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { solved, userWithBackup } from "../support/users.ts";
@@ -9,6 +15,11 @@ import { jsonRequestContract } from "./requests.ts";
 
 for (const driver of DRIVERS)
   describe(`verify-factor (${driver.name})`, () => {
+    test("answers as the API reference shows", () =>
+      play(driver, [verifyFactorKeypairChallenge, verifyFactor]));
+    test("hands out the passkey challenge that the API reference shows", () =>
+      play(driver, [verifyFactorPasskeyChallenge]));
+
     const service = sharedService(driver);
 
     test("tells which backup a main factor is on, and changes nothing", async () => {

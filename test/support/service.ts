@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { type AppOptions, createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { type RunningServer, startServer } from "../../src/http/listen.ts";
-import { systemRandom } from "../../src/runtime/clock.ts";
+import { type Random, systemRandom } from "../../src/runtime/clock.ts";
 import { createServices, type Overrides, type Services } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
@@ -35,6 +35,8 @@ export interface TestServiceOptions {
   /** A storage that others use too; it is not removed with the service. */
   readonly storage?: TestStorage;
   readonly clock?: SettableClock;
+  /** The system's if not given. */
+  readonly random?: Random;
 }
 
 export async function startService(driver: Driver, options: TestServiceOptions = {}): Promise<TestService> {
@@ -63,7 +65,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
   });
   const services = await createServices(config, {
     clock,
-    random: systemRandom,
+    random: options.random ?? systemRandom,
     log: await createLogger({ level: "info", format: "json", destination }),
     ...(options.wrapStores === undefined ? {} : { wrapStores: options.wrapStores }),
   });

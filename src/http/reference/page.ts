@@ -7,6 +7,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../../errors.ts";
 import { memoise } from "../../runtime/memoise.ts";
 import { compressible } from "../response/json-response.ts";
+import { addExamples, type OpenApiDocument } from "./examples.ts";
 import { tags } from "./openapi.ts";
 
 const TITLE = "Backup Service";
@@ -120,7 +121,9 @@ async function openApiDocument(routes: AnyElysia, version: string): Promise<stri
     )
     .use(routes);
   const answer = await described.handle(new Request("http://localhost/openapi.json"));
-  return JSON.stringify(await answer.json(), onlyJsonBodies);
+  const document: OpenApiDocument = JSON.parse(await answer.text());
+  addExamples(document);
+  return JSON.stringify(document, onlyJsonBodies);
 }
 
 /** The generator offers each validated body as JSON, form and text; the routes take JSON. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { allExamples } from "../../../src/protocol/examples/all.ts";
 import { routes } from "../../../src/routes/index.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { apiReferenceOf, documentedCodes, requireDocumented } from "../../support/documented-client.ts";
@@ -10,8 +11,12 @@ interface Operation {
   readonly summary?: string;
   readonly description?: string;
   readonly tags?: readonly string[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
-  readonly responses: Readonly<Record<string, { readonly description?: string }>>;
+  readonly requestBody?: Body;
+  readonly responses: Readonly<Record<string, Body & { readonly description?: string }>>;
+}
+
+interface Body {
+  readonly content?: Readonly<Record<string, { readonly example?: unknown }>>;
 }
 
 const [driver] = DRIVERS;
@@ -69,10 +74,23 @@ describe("the API reference", () => {
     }
   });
 
-  test("has examples that fit their schemas' kinds, and no secret of anybody", async () => {
+  test("shows the example of each operation, request and answer", async () => {
+    for (const [name, { requestBody, responses }] of await operations()) {
+      const example = allExamples.find(({ method, path }) => name === `${method} ${path}`);
+      const { request = null, backup, status = 0, answer = null } = example ?? {};
+      const payload = request === null ? undefined : JSON.parse(request);
+      const sent = backup === undefined ? payload : { payload, backup };
+      const shown = [requestBody, responses[status]].map(
+        (body) => Object.values(body?.content ?? {})[0]?.example,
+      );
+      expect(shown, name).toEqual([sent, answer === null ? undefined : JSON.parse(answer)]);
+    }
+  });
+
+  test("has an example of each error, and nothing that is no JSON", async () => {
     const text = JSON.stringify(await apiReferenceOf(service().url));
-    expect(text).toContain('"example"');
-    expect(text).not.toMatch(/undefined|\[object Object\]/);
+    expect(text.includes('"error":{"code":"invalid_payload"')).toBe(true);
+    expect(/undefined|\[object Object\]/.test(text)).toBe(false);
   });
 
   test("finds fault with what is not documented", async () => {

@@ -1,0 +1,25 @@
+import type { Example } from "./example.ts";
+
+/** The process is alive. */
+export const health: Example = {
+  method: "GET",
+  path: "/health",
+  request: null,
+  status: 200,
+  answer: `{
+  "status": "ok",
+  "semver": "0.1.0",
+  "rev": null
+}`,
+};
+
+/** Every store answers and takes a write. */
+export const ready: Example = {
+  method: "GET",
+  path: "/ready",
+  request: null,
+  status: 200,
+  answer: `{
+  "status": "ok"
+}`,
+};

@@ -1,0 +1,120 @@
+/** Plays the examples of the API reference: sends the request to a service and compares the answer. */
+import { expect } from "bun:test";
+import { compactDecrypt } from "jose";
+import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
+import type { Example } from "../../src/protocol/examples/example.ts";
+import { retrieveMetadata } from "../../src/protocol/examples/retrieve-metadata.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
+import type { Driver } from "../drivers.ts";
+import { EXAMPLE_TOKEN_KEY, exampleBytes } from "./example-bytes.ts";
+import { startService, type TestService } from "./service.ts";
+
+/** The stored backup of the examples: what the example of retrieve-metadata shows. */
+const STORED = retrieveMetadata.answer ?? "";
+const STORED_CIPHERTEXT = "the first ciphertext";
+
+export interface Circumstances {
+  /** Whether the backup that most examples are about is on the service; it is, if not given. */
+  readonly isStored?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Sends the requests of the examples to a fresh service, one after the other; each must be answered as it says. */
+export async function play(
+  driver: Driver,
+  examples: readonly Example[],
+  { isStored = true, env = {} }: Circumstances = {},
+): Promise<void> {
+  await using service = await exampleService(driver, env);
+  if (isStored) await storeBackup(service);
+  for (const example of examples) {
+    const { method, path, status, answer } = example;
+    const response = await fetch(service.url + path, { method, ...bodyOf(example) });
+    const text = await response.text();
+    if (response.status !== status) throw new Error(`${path} answered ${response.status} ${text}`);
+    const expected: unknown = answer === null ? null : JSON.parse(answer);
+    const answered: unknown = text === "" ? null : JSON.parse(text);
+    expect(await withoutWhatIsNew(answered, expected)).toEqual(expected);
+  }
+}
+
+/** An empty service whose clock stands still and whose random bytes are known. */
+function exampleService(driver: Driver, env: Readonly<Record<string, string>>): Promise<TestService> {
+  const drawn = new Map<number, number>();
+  const { kid, secret } = EXAMPLE_TOKEN_KEY;
+  return startService(driver, {
+    env: {
+      CHALLENGE_TOKEN_KEYS: `${kid}:${secret.toString("base64")}`,
+      WEBAUTHN_RP_ID: "example.com",
+      WEBAUTHN_RP_NAME: "Example",
+      WEBAUTHN_ORIGINS: "https://example.com",
+      ...env,
+    },
+    random: {
+      uuid: systemRandom.uuid,
+      bytes(length) {
+        const index = drawn.get(length) ?? 0;
+        drawn.set(length, index + 1);
+        return exampleBytes(length, index);
+      },
+    },
+  });
+}
+
+async function storeBackup({ services: { records, blobs } }: TestService): Promise<void> {
+  const metadata = JSON.parse(STORED);
+  const blob = await blobs.put(metadata.id, [Buffer.from(STORED_CIPHERTEXT)]);
+  const claim = allFactorRefs(readMetadata(metadata));
+  const next = { blob, metadata };
+  expect(await records.commit({ backupId: metadata.id, expect: "absent", next, claim })).toBe("committed");
+}
+
+function bodyOf({ request, backup }: Example): {
+  body?: string | FormData;
+  headers?: Record<string, string>;
+} {
+  if (request === null) return {};
+  if (backup === undefined) return { body: request, headers: { "content-type": "application/json" } };
+  const form = new FormData();
+  form.append("payload", request);
+  form.append("backup", new Blob([backup]));
+  return { body: form };
+}
+
+/** The answer, with the example's own value wherever a value is new in every answer and otherwise means the same. */
+async function withoutWhatIsNew(answered: unknown, expected: unknown): Promise<unknown> {
+  if (typeof answered === "string" && typeof expected === "string")
+    return (await meansTheSame(answered, expected)) ? expected : answered;
+  if (!isContainer(answered) || !isContainer(expected)) return answered;
+  const members = Object.entries(answered).map(async ([name, value]) => [
+    name,
+    await withoutWhatIsNew(value, Reflect.get(expected, name)),
+  ]);
+  const compared = await Promise.all(members);
+  return Array.isArray(answered) ? compared.map(([, value]) => value) : Object.fromEntries(compared);
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+const CHALLENGE_TOKEN = /^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/;
+const ID_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Challenge tokens that hold the same, id_tokens with the same claims, and ids of new factors. */
+async function meansTheSame(answered: string, expected: string): Promise<boolean> {
+  const both = (pattern: RegExp) => pattern.test(answered) && pattern.test(expected);
+  if (both(CHALLENGE_TOKEN)) return (await opened(answered)) === (await opened(expected));
+  if (both(ID_TOKEN)) return withoutSignature(answered) === withoutSignature(expected);
+  return both(UUID) && !STORED.includes(answered);
+}
+
+async function opened(token: string): Promise<string> {
+  const { plaintext } = await compactDecrypt(token, EXAMPLE_TOKEN_KEY.secret);
+  return Buffer.from(plaintext).toString();
+}
+
+function withoutSignature(token: string): string {
+  return token.slice(0, token.lastIndexOf("."));
+}
