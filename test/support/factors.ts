@@ -389,14 +389,15 @@ function optionsOf(challenge: ChallengeValue) {
     : challenge;
 }
 
-function textOf(challenge: ChallengeValue): string {
+/** The bytes to sign, in base64. */
+export function textOf(challenge: ChallengeValue): string {
   return typeof challenge === "string"
     ? challenge
     : Buffer.from(challenge.publicKey.challenge, "base64url").toString("base64");
 }
 
 /** The signature with its last byte changed. */
-function flipped(signature: unknown, encoding: "base64" | "base64url"): string {
+export function flipped(signature: unknown, encoding: "base64" | "base64url"): string {
   const bytes = Buffer.from(String(signature), encoding);
   bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
   return bytes.toString(encoding);
