@@ -1,7 +1,7 @@
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { createMetricsApp } from "../../src/telemetry/metrics-app.ts";
 
-/** Starts a program to compare the service with: on free ports, which it announces as the service does. */
+/** Serves `fetch` and empty metrics on free ports, and announces the URLs in the format of the service. */
 export function announce(fetch: (request: Request) => Response | Promise<Response>): void {
   const listen = (handler: typeof fetch) => Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: handler });
   const api = listen(fetch);

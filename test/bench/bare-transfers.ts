@@ -1,4 +1,4 @@
-/** The least a server can do that takes and sends large bodies, with a probe in its event loop. */
+/** A minimal server that receives and sends large bodies, with a probe in its event loop. */
 import { announce } from "./announce.ts";
 import "./event-loop-probe.ts";
 
@@ -7,11 +7,11 @@ const CHUNK = new Uint8Array(128 * 1024).fill(0x41);
 announce(async (request) => {
   const { pathname } = new URL(request.url);
   if (pathname === "/health") return new Response("ok");
-  if (pathname === "/swallow") {
+  if (pathname === "/receive") {
     for await (const _chunk of request.body ?? []);
     return new Response("{}");
   }
-  let left = Number(pathname.slice("/pour/".length));
+  let left = Number(pathname.slice("/send/".length));
   return new Response(
     new ReadableStream(
       {

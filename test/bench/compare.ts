@@ -1,4 +1,4 @@
-/** What a change did: CPU of each operation beside that of another checkout of this project, in one run. */
+/** Compares the CPU time of each operation with that of another checkout of this project, in one run. */
 import { OPERATIONS, warmUp } from "./cost.ts";
 import type { LoadOperation } from "./load.ts";
 import { median, WIDTH } from "./measure.ts";

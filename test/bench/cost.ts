@@ -10,13 +10,13 @@ export interface Cost {
   readonly cpuMs: number;
   /** The parts, each measured alone, and an empty route with the same bodies. */
   readonly floorMs: number;
-  /** A bare route that does the parts one after the other, under the same load. */
-  readonly sketchMs: number;
-  /** Of a round's CPU to the same round's floor: noise that lasts longer than a round cancels out. */
+  /** A route that only does the parts one after the other, under the same load. */
+  readonly bareRouteMs: number;
+  /** The median of the rounds' ratios, CPU to floor: noise that lasts longer than a round cancels out. */
   readonly ratio: number;
-  /** The ratio to stay below, where there is one. */
+  /** The highest acceptable ratio; `null` if there is none. */
   readonly target: number | null;
-  readonly sketchRatio: number;
+  readonly ratioToBareRoute: number;
   /** CPU milliseconds of what the floor is made of, in order. */
   readonly parts: readonly { readonly name: PartName | typeof EMPTY_ROUTE; readonly ms: number }[];
 }
@@ -27,14 +27,14 @@ export interface Throughput extends Omit<LoadResult, "requestBytes" | "responseB
   readonly server: string;
   readonly operation: LoadOperation;
   readonly concurrency: number;
-  /** Operations a second, to ours in the same round. `null` when either failed: a refusal is soon made. */
+  /** Operations a second, relative to ours in the same round. `null` if requests failed, because refusals are fast. */
   readonly ratioToOurs: number | null;
 }
 
 export const OURS = "this service";
 
 const BYTES = 4096;
-/** Requests of a round, as a fraction of the warm-up: enough for the load generator, a new process, to get fast too. */
+/** Requests of a round, as a fraction of the warm-up: enough to warm up the load generator too, which is a new process. */
 const ROUND_FRACTION = 1 / 4;
 const ROUNDS = 5;
 const THROUGHPUT_COUNT = 300;
@@ -73,7 +73,7 @@ const PARTS: readonly {
 
 export const OPERATIONS = PARTS.map(({ operation }) => operation);
 
-/** A program gets faster for ten thousand requests, while the engine compiles it. */
+/** The engine keeps optimising a program for more than ten thousand requests. */
 const WARM_UP_REQUESTS: Readonly<Record<Exclude<LoadOperation, "transfers">, number>> = {
   floor: 40_000,
   challenge: 40_000,
@@ -84,12 +84,12 @@ const WARM_UP_REQUESTS: Readonly<Record<Exclude<LoadOperation, "transfers">, num
   create: 6_000,
 };
 
-/** Aims as many requests at a service as it takes to be as fast as it gets. */
+/** Sends a service as many requests as it needs to reach its full speed. */
 export async function warmUp(url: string, operation: keyof typeof WARM_UP_REQUESTS): Promise<void> {
   await runLoad({ url, operation, count: WARM_UP_REQUESTS[operation], concurrency: WIDTH, bytes: BYTES });
 }
 
-/** Measures an operation, the parts of its floor and its sketch in turns, all warmed up. */
+/** Measures each operation, the parts of its floor and its bare route alternately, after a warm-up. */
 export async function measureCosts(): Promise<Cost[]> {
   await using parts = await openParts(BYTES);
   await using service = await startBenchService();
@@ -116,22 +116,22 @@ export async function measureCosts(): Promise<Cost[]> {
     const sizes = await runLoad({ ...load, ...service, operation, count });
     for (const route of [[], names]) await routeMs(route, sizes, WARM_UP_REQUESTS[operation]);
 
-    const rounds: { cpu: number; sketch: number; floor: number[] }[] = [];
+    const rounds: { cpu: number; bareRoute: number; floor: number[] }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const { cpuMs: cpu } = await runLoad({ ...load, ...service, operation, count });
-      const sketch = await routeMs(names, sizes, count);
+      const bareRoute = await routeMs(names, sizes, count);
       const floor = [await routeMs([], sizes, count)];
       for (const name of names) floor.push(await alone(name, PART_CALLS));
-      rounds.push({ cpu: cpu ?? Number.NaN, sketch, floor });
+      rounds.push({ cpu: cpu ?? Number.NaN, bareRoute, floor });
     }
     costs.push({
       operation,
       cpuMs: median(rounds.map(({ cpu }) => cpu)),
       floorMs: median(rounds.map(({ floor }) => sum(floor))),
-      sketchMs: median(rounds.map(({ sketch }) => sketch)),
+      bareRouteMs: median(rounds.map(({ bareRoute }) => bareRoute)),
       ratio: median(rounds.map(({ cpu, floor }) => cpu / sum(floor))),
       target,
-      sketchRatio: median(rounds.map(({ cpu, sketch }) => cpu / sketch)),
+      ratioToBareRoute: median(rounds.map(({ cpu, bareRoute }) => cpu / bareRoute)),
       parts: ([EMPTY_ROUTE, ...names] as const).map((name, index) => ({
         name,
         ms: median(rounds.map(({ floor }) => floor[index] ?? Number.NaN)),
@@ -142,7 +142,7 @@ export async function measureCosts(): Promise<Cost[]> {
 }
 
 /**
- * Aims the same load at one server after the other, in several rounds, so that they can be compared.
+ * Sends the same load to one server after the other, in several rounds, so that they can be compared.
  *
  * @param urls servers that speak the same API, measured beside ours.
  */

@@ -1,5 +1,4 @@
-/** What the cryptography of a proof costs where it is not a P-256 signature alone. */
-
+/** The CPU time of the cryptography of each kind of proof. */
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { verifyAccountSignature } from "../../src/proofs/account-key.ts";
 import { createAttestationVerifier } from "../../src/proofs/app-attestation/verifier.ts";

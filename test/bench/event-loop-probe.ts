@@ -1,5 +1,5 @@
-/** Watches the turns of this process's event loop while the process that started this one asks for it. */
-import { startWatching, stopWatching } from "./turns.ts";
+/** Measures the iterations of this process's event loop between two messages of its parent process. */
+import { startWatching, stopWatching } from "./event-loop-iterations.ts";
 
 let isWatching = false;
 

@@ -1,6 +1,6 @@
 /**
- * The least a server of this kind can do: reads a body, does the parts that the path names one after the other, and
- * answers with as many bytes as the path asks for. No schema, no limits, no log, no figures, no errors.
+ * A minimal server: reads a body, does the parts that the path names one after the other, and responds with as many bytes
+ * as the path asks for. No schema, no limits, no log, no metrics, no errors.
  */
 import { Elysia } from "elysia";
 import { announce } from "./announce.ts";

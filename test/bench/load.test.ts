@@ -4,7 +4,7 @@ import type { LoadOperation } from "./load.ts";
 import { runLoad, startBenchService } from "./service.ts";
 
 describe("the load generator", () => {
-  test("is answered 200 whatever it measures, and tells the CPU time", async () => {
+  test("gets only 200 for every operation, and reports the CPU time", async () => {
     await using service = await startBenchService();
     const { url, metricsUrl } = service;
     for (const operation of [...OPERATIONS, "transfers"] satisfies LoadOperation[]) {
@@ -16,7 +16,7 @@ describe("the load generator", () => {
     }
   });
 
-  test("tells no CPU time of a server that has no figures", async () => {
+  test("reports no CPU time of a server without metrics", async () => {
     await using service = await startBenchService();
     const { cpuMs } = await runLoad({
       url: service.url,
@@ -39,7 +39,7 @@ describe("throughput of two servers", () => {
     expect(measured).toMatchObject({ perSecond: 50, ratioToOurs: 0.5, p99: 3, cpuMs: null, failures: {} });
   });
 
-  test("has no ratio where requests failed, and tells how many", () => {
+  test("has no ratio where requests failed, and counts them", () => {
     const failed = rounds([100, 30_000], [100, 30_000], [100, 30_000]).map(([ours, other]) => [
       { ...result, perSecond: ours?.perSecond ?? 0 },
       { ...result, perSecond: other?.perSecond ?? 0, failures: { 404: 500 } },

@@ -1,5 +1,5 @@
 /**
- * The load generator, a process of its own: prepares requests, fires them at a service, and prints one JSON object.
+ * The load generator, a process of its own: prepares requests, sends them to a service, and prints one JSON object.
  *
  *   bun test/bench/load.ts '{"url": "http://…", "operation": "retrieve", "count": 500, "concurrency": 8, "bytes": 4096}'
  */
@@ -17,7 +17,7 @@ import {
 
 export interface LoadOptions {
   readonly url: string;
-  /** Where the service's figures are, for its CPU time; left out when another server is measured. */
+  /** The service's metrics, for its CPU time; absent if another server is measured. */
   readonly metricsUrl?: string | undefined;
   readonly operation: LoadOperation;
   readonly count: number;
@@ -36,9 +36,9 @@ export interface LoadResult {
   readonly p99: number;
   /** Answers other than 200, by status. */
   readonly failures: Readonly<Record<string, number>>;
-  /** CPU time of the service for each request, in milliseconds; `null` when it tells none. */
+  /** CPU time of the service for each request, in milliseconds; `null` if it reports none. */
   readonly cpuMs: number | null;
-  /** Mean sizes, for a floor to imitate. */
+  /** Mean sizes, which the floor imitates. */
   readonly requestBytes: number;
   readonly responseBytes: number;
 }
@@ -55,34 +55,34 @@ export type LoadOperation =
   | "sync";
 
 /** A request that is ready to be sent. */
-export interface Shot {
+export interface PreparedRequest {
   readonly path: string;
   readonly body: string | Uint8Array;
   readonly contentType: string;
 }
 
 const USERS = 20;
-/** Larger ones are recovered two at a time for each backup. */
+/** Of a larger backup, only two responses are sent at a time. */
 const LARGE_BYTES = 256 * 1024;
 const BOUNDARY = "----bench-boundary";
 
-async function fire(options: LoadOptions): Promise<LoadResult> {
-  const shots = await prepareShots(options);
+async function sendAll(options: LoadOptions): Promise<LoadResult> {
+  const requests = await prepareRequests(options);
   const latencies: number[] = [];
   const failures: Record<string, number> = {};
   let responseBytes = 0;
   let next = 0;
 
-  async function shoot(): Promise<void> {
-    for (let shot = shots[next++]; shot !== undefined; shot = shots[next++]) {
+  async function sendNext(): Promise<void> {
+    for (let request = requests[next++]; request !== undefined; request = requests[next++]) {
       const startedMs = performance.now();
-      const response = await fetch(options.url + shot.path, {
+      const response = await fetch(options.url + request.path, {
         method: "POST",
-        body: new Uint8Array(Buffer.from(shot.body)),
+        body: new Uint8Array(Buffer.from(request.body)),
         headers: {
-          "content-type": shot.contentType,
+          "content-type": request.contentType,
           "accept-encoding": "identity",
-          "x-forwarded-for": addressOf(next), // one address may take only a share of what there is
+          "x-forwarded-for": addressOf(next), // one address may take only a share of memory and disk
         },
       });
       responseBytes += (await response.arrayBuffer()).byteLength;
@@ -93,22 +93,22 @@ async function fire(options: LoadOptions): Promise<LoadResult> {
 
   const cpuBefore = await cpuSeconds(options.metricsUrl);
   const startedMs = performance.now();
-  await Promise.all(Array.from({ length: options.concurrency }, shoot));
+  await Promise.all(Array.from({ length: options.concurrency }, sendNext));
   const seconds = (performance.now() - startedMs) / 1000;
   const cpuAfter = await cpuSeconds(options.metricsUrl);
 
   latencies.sort((a, b) => a - b);
   const percentile = (part: number) => latencies[Math.floor((latencies.length - 1) * part)] ?? 0;
-  const sum = (total: number, shot: Shot) => total + shot.body.length;
+  const sum = (total: number, request: PreparedRequest) => total + request.body.length;
   return {
-    perSecond: shots.length / seconds,
+    perSecond: requests.length / seconds,
     p50: percentile(0.5),
     p95: percentile(0.95),
     p99: percentile(0.99),
     failures,
-    cpuMs: cpuBefore === null || cpuAfter === null ? null : ((cpuAfter - cpuBefore) * 1000) / shots.length,
-    requestBytes: Math.round(shots.reduce(sum, 0) / shots.length),
-    responseBytes: Math.round(responseBytes / shots.length),
+    cpuMs: cpuBefore === null || cpuAfter === null ? null : ((cpuAfter - cpuBefore) * 1000) / requests.length,
+    requestBytes: Math.round(requests.reduce(sum, 0) / requests.length),
+    responseBytes: Math.round(responseBytes / requests.length),
   };
 }
 
@@ -117,11 +117,11 @@ function addressOf(client: number): string {
   return `10.0.${Math.floor(client / 250) % 250}.${client % 250}`;
 }
 
-/** Everything a client can do beforehand, so that only the operation itself is measured. */
-export async function prepareShots(options: LoadOptions): Promise<readonly Shot[]> {
+/** Prepares everything that a client can do beforehand, so that only the operation itself is measured. */
+export async function prepareRequests(options: LoadOptions): Promise<readonly PreparedRequest[]> {
   const { url, operation, count, bytes, path = "" } = options;
   const client = createApiClient({ url });
-  const shots: Shot[] = [];
+  const requests: PreparedRequest[] = [];
   if (operation === "floor")
     return Array.from({ length: count }, () => ({
       path,
@@ -130,8 +130,8 @@ export async function prepareShots(options: LoadOptions): Promise<readonly Shot[
     }));
   if (operation === "transfers") {
     const half = { ...options, count: Math.ceil(count / 2) };
-    const uploads = await prepareShots({ ...half, operation: "create" });
-    const downloads = await prepareShots({ ...half, operation: "retrieve" });
+    const uploads = await prepareRequests({ ...half, operation: "create" });
+    const downloads = await prepareRequests({ ...half, operation: "retrieve" });
     return uploads.flatMap((upload, index) => [upload, ...downloads.slice(index, index + 1)]);
   }
   if (operation === "challenge")
@@ -139,19 +139,19 @@ export async function prepareShots(options: LoadOptions): Promise<readonly Shot[
   if (operation === "create") {
     for (let n = 0; n < count; n++) {
       const user = newUser(randomBytes(bytes));
-      shots.push(multipart("/v1/create", await createPayload(client, user), user.backup));
+      requests.push(multipart("/v1/create", await createPayload(client, user), user.backup));
     }
-    return shots;
+    return requests;
   }
   if (operation === "sync") {
     // every backup is updated once: a second update would need the first one's manifest hash
     for (let n = 0; n < count; n++) {
       const user = await userWithBackup(client, newUser(randomBytes(64)));
-      shots.push(
+      requests.push(
         multipart("/v1/sync", await syncPayload(client, user, newManifestHash()), randomBytes(bytes)),
       );
     }
-    return shots;
+    return requests;
   }
   const users: User[] = [];
   const width = bytes > LARGE_BYTES ? Math.ceil(count / 2) : Math.min(USERS, count);
@@ -159,9 +159,9 @@ export async function prepareShots(options: LoadOptions): Promise<readonly Shot[
   for (let n = 0; n < count; n++) {
     const user = users[n % users.length] ?? newUser();
     const key = operation === "retrieve-metadata" ? user.sync : user.main;
-    shots.push(json(PATHS[operation], await solved(client, operation, key)));
+    requests.push(json(PATHS[operation], await solved(client, operation, key)));
   }
-  return shots;
+  return requests;
 }
 
 const PATHS = {
@@ -170,11 +170,11 @@ const PATHS = {
   retrieve: "/v1/retrieve/from-challenge",
 } as const;
 
-function json(path: string, body: unknown): Shot {
+function json(path: string, body: unknown): PreparedRequest {
   return { path, body: JSON.stringify(body), contentType: "application/json" };
 }
 
-function multipart(path: string, payload: unknown, backup: Uint8Array): Shot {
+function multipart(path: string, payload: unknown, backup: Uint8Array): PreparedRequest {
   const part = (name: string) => `--${BOUNDARY}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n`;
   const body = Buffer.concat([
     Buffer.from(`${part("payload")}${JSON.stringify(payload)}\r\n${part("backup")}`),
@@ -192,5 +192,5 @@ async function cpuSeconds(metricsUrl: string | undefined): Promise<number | null
 
 if (import.meta.main) {
   const options: LoadOptions = JSON.parse(process.argv[2] ?? "{}");
-  process.stdout.write(`${JSON.stringify(await fire(options))}\n`);
+  process.stdout.write(`${JSON.stringify(await sendAll(options))}\n`);
 }

@@ -13,12 +13,12 @@ import { DRIVERS, type Driver } from "../drivers.ts";
 import { compareWith } from "./compare.ts";
 import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
+import { measureBlocking } from "./event-loop-blocking.ts";
 import { median } from "./measure.ts";
 import { KEYPAIR_STEP, type PartName } from "./parts.ts";
 import { barChart } from "./plot.ts";
 import { measureRoundTrips, ROUND_TRIP_LIMITS } from "./round-trips.ts";
 import { startBenchService } from "./service.ts";
-import { measureStretches } from "./stretches.ts";
 import { measureTransfers } from "./transfers.ts";
 
 const DELAY_MS = 20;
@@ -31,7 +31,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   "start-up": startUp,
   costs,
   throughput: () => throughput(),
-  stretches,
+  blocking,
   transfers: async () => {
     for (const driver of DRIVERS) await transfers(driver);
   },
@@ -93,15 +93,15 @@ async function costs(): Promise<void> {
   await show(
     "CPU of an operation at 4 KiB beside its floor, the sum of its parts, and beside a bare route that does the same parts",
     "costs",
-    costs.map(({ operation, cpuMs, floorMs, ratio, target, sketchMs, sketchRatio }) => ({
+    costs.map(({ operation, cpuMs, floorMs, ratio, target, bareRouteMs, ratioToBareRoute }) => ({
       operation,
       "CPU ms": rounded(cpuMs),
       "floor ms": rounded(floorMs),
       "to floor": rounded(ratio),
       target: target ?? "–",
       met: target === null ? "–" : ratio <= target ? "yes" : "NO",
-      "bare route ms": rounded(sketchMs),
-      "to bare route": rounded(sketchRatio),
+      "bare route ms": rounded(bareRouteMs),
+      "to bare route": rounded(ratioToBareRoute),
     })),
   );
   await show(
@@ -135,11 +135,11 @@ function partMs(cost: Cost | undefined, name: PartName): number {
   return cost?.parts.find((part) => part.name === name)?.ms ?? Number.NaN;
 }
 
-async function stretches(): Promise<void> {
-  const rows = await measureStretches();
+async function blocking(): Promise<void> {
+  const rows = await measureBlocking();
   await show(
-    "How long the event loop is held up by transfers of 15 MiB, beside a bare server that only takes or sends the bytes, and by the service without a socket",
-    "stretches",
+    "How long transfers of 15 MiB block the event loop, beside a bare server that only receives or sends the bytes, and by the service without a socket",
+    "blocking",
     rows.map(({ operation, concurrency, p99Ms, longestMs, bareP99Ms, bareLongestMs, ownLongestMs }) => ({
       operation,
       concurrency,
@@ -202,7 +202,7 @@ async function throughput(urls: readonly string[] = []): Promise<void> {
 async function transfers(driver: Driver): Promise<void> {
   const rows = await measureTransfers(driver, TRANSFER_WIDTHS);
   await show(
-    `Peak memory with transfers of 15 MiB in flight, ${driver.name} (503: asked to come back)`,
+    `Peak memory with transfers of 15 MiB in flight, ${driver.name} (503: refused)`,
     `transfers-${driver.name}`,
     rows.map(({ operation, inFlight, mibPerSecond, peakRssMib, failures }) => ({
       operation: operation === "transfers" ? "half create, half retrieve" : operation,

@@ -1,7 +1,7 @@
 /**
- * The service's own part in transfers of 15 MiB, without a socket: hands requests to the application in its own
- * process, and prints the long turns of the event loop for each round as JSON. Chunks of the body are always there, so
- * the end of one and the beginning of the next may share a turn.
+ * The service's own share of transfers of 15 MiB: passes requests to the application without a socket, and prints the long
+ * iterations of the event loop for each round as JSON. The next chunk of a body is always available, so that the end of
+ * one and the beginning of the next may share an iteration.
  *
  *   bun test/bench/own-transfers.ts create|sync|retrieve
  */
@@ -13,14 +13,14 @@ import { loadConfig } from "../../src/config/config.ts";
 import { startServer } from "../../src/http/listen.ts";
 import { createServices } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { type LoadOperation, prepareShots, type Shot } from "./load.ts";
-import { startWatching, stopWatching } from "./turns.ts";
+import { startWatching, stopWatching } from "./event-loop-iterations.ts";
+import { type LoadOperation, type PreparedRequest, prepareRequests } from "./load.ts";
 
-/** About as much as the server hands on at a time. */
+/** About the size of the chunks that Bun's server emits. */
 const CHUNK_BYTES = 512 * 1024;
 const BACKUP_BYTES = 15 * 1024 * 1024;
 const ROUNDS = 10;
-/** Of these, to get warm. */
+/** The rounds that only warm up. */
 const UNCOUNTED_ROUNDS = 3;
 const ADDRESS = "127.0.0.1";
 
@@ -32,27 +32,27 @@ const services = await createServices(config, {
   log: await createLogger({ level: "silent", format: "json" }),
 });
 const app = createApp(services);
-const server = startServer(services, app); // only for what comes before the transfers
+const server = startServer(services, app); // only to prepare the transfers
 const rounds: number[][] = [];
 for (let round = 0; round < ROUNDS; round++) {
   const load = { url: server.url, operation, count: 1, concurrency: 1, bytes: BACKUP_BYTES };
-  const requests = (await prepareShots(load)).map(requestOf);
-  Bun.gc(true); // what the preparation left is not the transfer's
+  const requests = (await prepareRequests(load)).map(requestOf);
+  Bun.gc(true); // the garbage of the preparation is not the transfer's
   startWatching();
   const answers = await Promise.all(requests.map((request) => app.fetch(request, ADDRESS)));
-  const turnsMs = stopWatching();
+  const iterationsMs = stopWatching();
   for (const answer of answers) {
     if (answer.status !== 200) throw new Error(`${operation} was answered ${await answer.text()}`);
     await answer.body?.cancel();
   }
-  if (round >= UNCOUNTED_ROUNDS) rounds.push(turnsMs);
+  if (round >= UNCOUNTED_ROUNDS) rounds.push(iterationsMs);
 }
 await server.stop(0);
 await services[Symbol.asyncDispose]();
 await rm(dataDir, { recursive: true });
 process.stdout.write(JSON.stringify(rounds));
 
-function requestOf({ path, body, contentType }: Shot): Request {
+function requestOf({ path, body, contentType }: PreparedRequest): Request {
   const bytes = Buffer.from(body);
   let sent = 0;
   const stream = new ReadableStream<Uint8Array>(

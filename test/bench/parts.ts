@@ -31,14 +31,14 @@ export const PART_NAMES = [
 ] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
-/** How a keypair proves itself; other kinds of factors do something else instead. */
+/** The part that is specific to keypairs; other kinds of factors have another one. */
 export const KEYPAIR_STEP: PartName = "verify P-256";
 
 export interface Parts extends AsyncDisposable {
   perform(part: PartName): Promise<void>;
 }
 
-/** More than are ever written side by side. */
+/** More than are ever updated at the same time. */
 const UPDATABLE_BACKUPS = 64;
 
 const MINUTE_MS = 60_000;

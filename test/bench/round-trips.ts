@@ -18,13 +18,13 @@ import {
 
 export interface RoundTrips {
   readonly operation: string;
-  /** Calls that had to wait for an earlier one to end, as a count of such steps. */
+  /** How many calls were made one after the other; concurrent calls count as one. */
   readonly sequential: number;
   readonly calls: readonly string[];
   readonly elapsedMs: number;
 }
 
-/** The most that each operation may make; the answer does not wait for the clean-up behind it. */
+/** The most that each operation may make. Clean-up after the response does not count. */
 export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
   challenge: 0,
   create: 2,
@@ -39,14 +39,14 @@ export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
   status: 1,
 };
 
-/** What an operation leaves for after its answer. It is held up until then: an operation that waits for it never ends. */
-const BEHIND_THE_ANSWER: Readonly<Record<string, string>> = { sync: "blobs.delete" };
+/** Calls that operations make after their response. They are blocked until then: an operation that waits never ends. */
+const AFTER_THE_RESPONSE: Readonly<Record<string, string>> = { sync: "blobs.delete" };
 
 /** Runs every operation once against stores that delay each call by `delayMs`. */
 export async function measureRoundTrips(driver: Driver, delayMs: number): Promise<RoundTrips[]> {
-  const watch = new CallWatch(delayMs);
+  const recorder = new CallRecorder(delayMs);
   await using service = await startService(driver, {
-    wrapStores: (stores) => interceptedStores(stores, watch.around),
+    wrapStores: (stores) => interceptedStores(stores, recorder.around),
   });
   const { client, services } = service;
   const results: RoundTrips[] = [];
@@ -54,11 +54,11 @@ export async function measureRoundTrips(driver: Driver, delayMs: number): Promis
   for (const [operation, prepare] of Object.entries(operations(client))) {
     const call = await prepare();
     await services.background.settled();
-    const release = watch.start(BEHIND_THE_ANSWER[operation]);
+    const release = recorder.start(AFTER_THE_RESPONSE[operation]);
     const startedMs = performance.now();
     const answer = await call();
     const elapsedMs = performance.now() - startedMs;
-    results.push({ operation, ...watch.result(), elapsedMs });
+    results.push({ operation, ...recorder.result(), elapsedMs });
     release();
     answer.ok();
   }
@@ -118,24 +118,24 @@ function operations(client: ApiClient): Record<string, Prepare> {
   };
 }
 
-/** Delays calls and sees which of them ran one after the other. */
-class CallWatch {
+/** Delays calls and records which of them ran one after the other. */
+class CallRecorder {
   readonly #delayMs: number;
   #calls: { readonly name: string; readonly layer: number; ended: boolean }[] = [];
   #inFlight = 0;
   #layer = 0;
-  #held: { readonly name: string; readonly released: Promise<void> } | null = null;
+  #blocked: { readonly name: string; readonly released: Promise<void> } | null = null;
 
   constructor(delayMs: number) {
     this.#delayMs = delayMs;
   }
 
-  /** @returns what lets calls of the name `held` go on. */
-  start(held?: string): () => void {
+  /** @returns a function that releases the calls named `blocked`. */
+  start(blocked?: string): () => void {
     this.#calls = [];
     this.#layer = 0;
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    this.#held = held === undefined ? null : { name: held, released };
+    this.#blocked = blocked === undefined ? null : { name: blocked, released };
     return release;
   }
 
@@ -145,7 +145,7 @@ class CallWatch {
     this.#calls.push(call);
     try {
       await Bun.sleep(this.#delayMs);
-      if (this.#held?.name === name) await this.#held.released;
+      if (this.#blocked?.name === name) await this.#blocked.released;
       return await run();
     } finally {
       call.ended = true;
@@ -153,7 +153,7 @@ class CallWatch {
     }
   };
 
-  /** Calls that go on behind the answer do not count. */
+  /** Calls that end after the response do not count. */
   result() {
     const waitedFor = this.#calls.filter(({ ended }) => ended);
     return {

@@ -8,16 +8,16 @@ import type { LoadOptions, LoadResult } from "./load.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const [, ENGINE_RAM_BYTES] = /BUN_JSC_forceRAMSize=(\d+)/.exec(scripts.start) ?? [];
-if (ENGINE_RAM_BYTES === undefined) throw new Error("the script `start` tells the engine nothing");
-/** What `bun run start` tells the engine of the machine's memory. */
+if (ENGINE_RAM_BYTES === undefined) throw new Error("the script `start` does not set BUN_JSC_forceRAMSize");
+/** The memory size that `bun run start` sets for the engine. */
 export const ENGINE_ENV = { BUN_JSC_forceRAMSize: ENGINE_RAM_BYTES };
 
 export interface BenchService extends AsyncDisposable {
   readonly url: string;
   readonly metricsUrl: string;
   readonly pid: number;
-  /** Has a program that has `event-loop-probe.ts` tell the long turns of its event loop while `work` is done. */
-  longTurnsMs(work: () => Promise<unknown>): Promise<number[]>;
+  /** The long iterations of the event loop during `work`. The program has to import `event-loop-probe.ts`. */
+  longIterationsMs(work: () => Promise<unknown>): Promise<number[]>;
   /** From the start of the process to the first answer. */
   readonly firstAnswerMs: number;
 }
@@ -40,7 +40,7 @@ export async function startBenchService({
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-bench-"));
   const storage = await driver?.environment();
   const startedMs = performance.now();
-  let tell: (turnsMs: number[]) => void = () => {};
+  let report: (iterationsMs: number[]) => void = () => {};
   const child = Bun.spawn([process.execPath, join(root, program)], {
     cwd: dataDir,
     env: {
@@ -59,7 +59,7 @@ export async function startBenchService({
     },
     stdout: "pipe",
     stderr: "inherit",
-    ipc: (turnsMs) => tell(turnsMs),
+    ipc: (iterationsMs) => report(iterationsMs),
   });
   const { url, metrics } = await announcement(child.stdout);
   await (await fetch(`${url}/health`)).text();
@@ -68,11 +68,11 @@ export async function startBenchService({
     metricsUrl: metrics,
     pid: child.pid,
     firstAnswerMs: performance.now() - startedMs,
-    async longTurnsMs(work) {
+    async longIterationsMs(work) {
       child.send("start");
       await work();
       const { promise, resolve } = Promise.withResolvers<number[]>();
-      tell = resolve;
+      report = resolve;
       child.send("stop");
       return promise;
     },
@@ -109,7 +109,7 @@ function announcement(stdout: ReadableStream<Uint8Array>): Promise<{ url: string
       const [line, more] = text.split("\n", 2);
       if (more !== undefined) resolve(JSON.parse(line ?? ""));
     }
-    reject(new Error(`the program ended, having said: ${text}`));
+    reject(new Error(`the program ended after it wrote: ${text}`));
   };
   read().catch(reject);
   return promise;

@@ -1,6 +1,6 @@
 /**
- * What a sweep takes of the serving process: `bun test/bench/sweep-memory.ts [backups]`, a million by default. The
- * records are real; the blobs are only listed, since their folders are read one at a time.
+ * The memory and the event loop time that a sweep takes of the serving process: `bun test/bench/sweep-memory.ts [backups]`,
+ * a million by default. The records are real; the blobs are only listed, because their folders are read one at a time.
  */
 import { Database } from "bun:sqlite";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { replaced } from "../support/store-wrappers.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
-/** One in so many blobs is one that no record refers to. */
+/** One in so many blobs is unreferenced. */
 const ORPHANS = 50;
 
 const backups = Number(process.argv[2] ?? 1_000_000);
@@ -38,7 +38,7 @@ try {
   let last = process.cpuUsage();
   const timer = setInterval(() => {
     peak = Math.max(peak, process.memoryUsage.rss());
-    const { user, system } = process.cpuUsage(last); // what other processes take of the machine does not count
+    const { user, system } = process.cpuUsage(last); // CPU time, because the time of other processes does not count
     longestMs = Math.max(longestMs, (user + system) / 1000);
     last = process.cpuUsage();
   }, 1);
@@ -51,7 +51,7 @@ try {
   clearInterval(timer);
   const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   process.stdout.write(
-    `memory before ${mebibytes(before)}, at most ${mebibytes(peak)}; the event loop stood still for ${longestMs.toFixed(0)} ms of CPU at most\n`,
+    `memory before ${mebibytes(before)}, at most ${mebibytes(peak)}; the event loop was blocked for ${longestMs.toFixed(0)} ms of CPU at most\n`,
   );
 } finally {
   await rm(dataDir, { recursive: true });
