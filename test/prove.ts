@@ -2,16 +2,16 @@
  * `bun run prove`: everything that goes wrong on purpose, at length. Exits with 1 when anything was lost, torn, stuck,
  * answered out of order or answered in another shape than the one. `SEED` repeats a run.
  */
-import { tryCrashPoints } from "./crash/crash-points.ts";
-import { tryInterleavings } from "./crash/interleavings.ts";
+import { runCrashPoints } from "./crash/crash-points.ts";
+import { runInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
-import { tryPowerLoss } from "./durability/power-loss.ts";
+import { runPowerLoss } from "./durability/power-loss.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
-import { tryKills } from "./kill/kills.ts";
-import { tryBatches } from "./model/batches.ts";
-import { trySequences } from "./model/sequences.ts";
+import { runKills } from "./kill/kills.ts";
+import { runBatches } from "./model/batches.ts";
+import { runSequences } from "./model/sequences.ts";
 import { requireProgram, STRACE } from "./support/system-packages.ts";
 
 interface Campaign {
@@ -29,23 +29,23 @@ const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
 
 const CAMPAIGNS: readonly Campaign[] = [
-  { name: "a fault at each store call", run: (driver) => tryCrashPoints(driver) },
-  { name: "a rival before each store call", run: (driver) => tryInterleavings(driver) },
+  { name: "a fault at each store call", run: (driver) => runCrashPoints(driver) },
+  { name: "a rival before each store call", run: (driver) => runInterleavings(driver) },
   {
     name: "processes killed under load",
-    run: (driver, seed) => (driver.name === "local" ? tryKills(driver, { kills: KILLS, seed }) : null),
+    run: (driver, seed) => (driver.name === "local" ? runKills(driver, { kills: KILLS, seed }) : null),
   },
   {
     name: "what a power failure would leave",
-    run: (driver) => (seesSystemCalls(driver) ? tryPowerLoss({ users: USERS }) : null),
+    run: (driver) => (seesSystemCalls(driver) ? runPowerLoss({ users: USERS }) : null),
   },
   {
     name: "requests against the model",
-    run: (driver, seed) => trySequences(driver, { runs: SEQUENCES[driver.name], seed }),
+    run: (driver, seed) => runSequences(driver, { runs: SEQUENCES[driver.name], seed }),
   },
   {
     name: "batches at once",
-    run: (driver, seed) => tryBatches(driver, { runs: BATCHES[driver.name], seed }),
+    run: (driver, seed) => runBatches(driver, { runs: BATCHES[driver.name], seed }),
   },
   {
     name: "hostile members",

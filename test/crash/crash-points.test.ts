@@ -4,26 +4,26 @@ import { DRIVERS } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
 import { solved } from "../support/users.ts";
-import { tryCrashPoints } from "./crash-points.ts";
+import { runCrashPoints } from "./crash-points.ts";
 import { FAULTS } from "./faults.ts";
-import { tryInterleavings } from "./interleavings.ts";
+import { runInterleavings } from "./interleavings.ts";
 import { OPERATIONS } from "./operations.ts";
-import { ownerWithBackup } from "./trial.ts";
+import { ownerWithBackup } from "./scenario.ts";
 
 const LIMIT_MS = 600_000;
 
-/** A request to a distant store takes longer: there the faults that matter most, the rest is for `bun run prove`. */
+/** Requests to DynamoDB and S3 are slow, so only the most important faults run there; `bun run prove` runs all. */
 const faultsOn = (driver: string) =>
-  driver === "local" ? FAULTS : (["stops after", "loses its answer"] as const);
+  driver === "local" ? FAULTS : (["stops after", "loses its response"] as const);
 const interleavedOn = (driver: string) =>
   driver === "local" ? OPERATIONS : OPERATIONS.filter(({ name }) => name === "sync");
 
 for (const driver of DRIVERS)
-  describe(`whatever goes wrong at a call to the stores (${driver.name})`, () => {
+  describe(`a fault at any call to the stores (${driver.name})`, () => {
     test(
-      "leaves all of a change or nothing of it, and nobody stuck",
+      "leaves a change complete or not made, and every user able to continue",
       async () => {
-        const { cases, failures } = await tryCrashPoints(driver, { faults: faultsOn(driver.name) });
+        const { cases, failures } = await runCrashPoints(driver, { faults: faultsOn(driver.name) });
         expect(failures).toEqual([]);
         expect(cases).toBeGreaterThan(OPERATIONS.length);
       },
@@ -31,16 +31,16 @@ for (const driver of DRIVERS)
     );
 
     test(
-      "and whoever comes in between leaves both changes whole",
+      "a request of a rival before that call leaves both changes complete",
       async () => {
-        const { cases, failures } = await tryInterleavings(driver, interleavedOn(driver.name));
+        const { cases, failures } = await runInterleavings(driver, interleavedOn(driver.name));
         expect(failures).toEqual([]);
         expect(cases).toBeGreaterThan(0);
       },
       LIMIT_MS,
     );
 
-    // The contract has a token spent only by a call that succeeds. These read and spend side by side.
+    // Only a request that succeeds may consume its nonce. These operations read and consume concurrently.
     for (const [operation, call] of [
       ["verify-factor", "records.read"],
       ["retrieve", "blobs.get"],

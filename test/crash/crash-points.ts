@@ -8,27 +8,27 @@ import { startService, type TestService } from "../support/service.ts";
 import { FAULTS, Fault, type FaultKind } from "./faults.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { pooled, type Report } from "./report.ts";
-import type { Trial } from "./trial.ts";
+import type { Scenario } from "./scenario.ts";
 
 export interface CrashOptions {
   readonly faults?: readonly FaultKind[];
   readonly operations?: readonly Operation[];
 }
 
-/** How many operations are tried side by side; each has backups of its own. */
+/** How many operations run concurrently; each has its own backups. */
 const WIDTH = 6;
 
-/** Tries every combination of operation, fault and call on one storage. */
-export async function tryCrashPoints(
+/** Runs every combination of operation, fault and call on one storage. */
+export async function runCrashPoints(
   driver: Driver,
   { faults = FAULTS, operations = OPERATIONS }: CrashOptions = {},
 ): Promise<Report> {
   await using storage = await driver.environment();
   await using healthy = await startService(driver, { storage });
-  const scene: Scene = { driver, storage, healthy };
+  const setup: Setup = { driver, storage, healthy };
   const series = operations.flatMap((operation) => faults.map((kind) => ({ operation, kind })));
-  const results = await pooled(series, WIDTH, ({ operation, kind }) => tryCalls(scene, operation, kind));
-  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `in the end: ${broken}`);
+  const results = await pooled(series, WIDTH, ({ operation, kind }) => runCase(setup, operation, kind));
+  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `at the end: ${broken}`);
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
@@ -36,18 +36,18 @@ export async function tryCrashPoints(
   };
 }
 
-interface Scene {
+interface Setup {
   readonly driver: Driver;
   readonly storage: TestStorage;
-  /** A service that nothing happens to. */
+  /** A service without faults. */
   readonly healthy: TestService;
 }
 
-/** The fault at the first call, at the second, and so on until the operation makes no more. */
-async function tryCalls(scene: Scene, operation: Operation, kind: FaultKind): Promise<Report> {
+/** Injects the fault at the first call, at the second, and so on until the operation makes no more calls. */
+async function runCase(setup: Setup, operation: Operation, kind: FaultKind): Promise<Report> {
   const failures: string[] = [];
   for (let at = 1; ; at++) {
-    const { hit, problems } = await tryOnce(scene, operation, new Fault(kind, at), kind);
+    const { hit, problems } = await runOnce(setup, operation, new Fault(kind, at), kind);
     failures.push(
       ...problems.map((problem) => `${operation.name}, ${kind} call ${at} (${hit ?? "none"}): ${problem}`),
     );
@@ -55,48 +55,53 @@ async function tryCalls(scene: Scene, operation: Operation, kind: FaultKind): Pr
   }
 }
 
-async function tryOnce(
-  { driver, storage, healthy }: Scene,
+async function runOnce(
+  { driver, storage, healthy }: Setup,
   operation: Operation,
   fault: Fault,
   kind: FaultKind,
 ) {
   const { client, services } = healthy;
-  const trial = await operation.prepare(client);
+  const scenario = await operation.prepare(client);
   const problems: string[] = [];
   const expect = (what: string, found: unknown, ...expected: unknown[]) => {
     if (!expected.includes(found)) problems.push(`${what} is ${found}, not ${expected.join(" or ")}`);
   };
 
-  const first = await withFault(driver, storage, fault, trial);
+  const first = await withFault(driver, storage, fault, scenario);
   const { hit } = fault;
 
-  // The process has ended; another one serves the same storage from here on.
-  problems.push(...(await brokenInvariants(services, trial.known)));
-  const done = await wasDone(trial, services).catch((error: unknown) => String(error));
+  // From here on another process serves the same storage.
+  problems.push(...(await brokenInvariants(services, scenario.known)));
+  const done = await wasDone(scenario, services).catch((error: unknown) => String(error));
   expect("the state", done, true, false);
-  if (hit === null || kind === "is delayed") expect("the answer", first, "ok");
-  else expect("the answer", first, "ok", "service_unavailable");
-  if (first === "ok") expect("that the acknowledged change was made", done, true);
-  else if (kind === "is unavailable") expect("that the refused request used something up", done, false);
+  if (hit === null || kind === "is delayed") expect("the response", first, "ok");
+  else expect("the response", first, "ok", "service_unavailable");
+  if (first === "ok") expect("whether the acknowledged change was made", done, true);
+  else if (kind === "is unavailable") expect("whether the refused request took effect", done, false);
 
-  expect("the same request", outcomeOf(await trial.send(client)), done ? "already_used" : "ok");
-  expect("the state after it", await wasDone(trial, services), true);
-  expect("the same request once more", outcomeOf(await trial.send(client)), "already_used");
-  expect("a new request", outcomeOf(await trial.sendFresh(client)), operation.afterwards);
+  expect("the same request", outcomeOf(await scenario.send(client)), done ? "already_used" : "ok");
+  expect("the state after it", await wasDone(scenario, services), true);
+  expect("the same request once more", outcomeOf(await scenario.send(client)), "already_used");
+  expect("a new request", outcomeOf(await scenario.sendFresh(client)), operation.afterwards);
   problems.push(
-    ...(await brokenInvariants(services, trial.known)).map((broken) => `after repetition: ${broken}`),
+    ...(await brokenInvariants(services, scenario.known)).map((broken) => `after repetition: ${broken}`),
   );
   return { hit, problems };
 }
 
-/** Sends the request to a service of which one call goes wrong, and ends that service. */
-async function withFault(driver: Driver, storage: TestStorage, fault: Fault, trial: Trial): Promise<string> {
+/** Sends the request to a service with the fault, and stops this service. */
+async function withFault(
+  driver: Driver,
+  storage: TestStorage,
+  fault: Fault,
+  scenario: Scenario,
+): Promise<string> {
   await using faulty = await startService(driver, {
     storage,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
-  return outcomeOf(await trial.send(faulty.client));
+  return outcomeOf(await scenario.send(faulty.client));
 }
 
 /** `ok` or the code of the error. */
@@ -105,11 +110,11 @@ export function outcomeOf(answer: Answer<unknown>): string {
 }
 
 /**
- * Whether the request had its effect.
+ * Whether the request took effect.
  *
- * @throws Error when it had some of it.
+ * @throws Error if it took effect partially.
  */
-export async function wasDone({ tokens, made }: Trial, services: Services): Promise<boolean> {
+export async function wasDone({ tokens, made }: Scenario, services: Services): Promise<boolean> {
   const { challengeTokens, records } = services;
   const spent = await Promise.all(
     tokens.map(async (token) => {
@@ -119,10 +124,12 @@ export async function wasDone({ tokens, made }: Trial, services: Services): Prom
   );
   const [first = false] = spent;
   if (spent.some((other) => other !== first))
-    throw new Error("some of the tokens are used up, others are not");
+    throw new Error("some of the nonces are consumed, others are not");
   if (made !== null && (await made(services)) !== first)
     throw new Error(
-      first ? "the token is used up for nothing" : "the change is made, the token is not used up",
+      first
+        ? "the nonce is consumed, the change is not made"
+        : "the change is made, the nonce is not consumed",
     );
   return first;
 }

@@ -1,19 +1,19 @@
-/** One thing that goes wrong between the service and its stores, at one call. */
+/** A fault at one call of the service to its stores. */
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import type { Interceptor, StoreCall } from "../support/intercepted-stores.ts";
 
-/** What may happen at a call. After a stop the process is dead: whatever it calls later fails, and it answers nobody. */
+/** The kinds of faults. After a stop the process is dead: its later calls fail, and it sends no response. */
 export const FAULTS = [
   "stops before",
   "stops after",
   "is unavailable",
-  "loses its answer",
+  "loses its response",
   "is delayed",
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
-/** How many turns of the event loop a delayed call waits, so that the calls beside it come first. */
-const DELAY_TURNS = 50;
+/** How many event loop iterations a delayed call waits, so that concurrent calls come first. */
+const DELAY_ITERATIONS = 50;
 
 export class Fault {
   readonly #kind: FaultKind;
@@ -25,15 +25,15 @@ export class Fault {
 
   /**
    * @param at the number of the call, from 1.
-   * @param delay what a delayed call waits for.
+   * @param delay awaited before a delayed call.
    */
-  constructor(kind: FaultKind, at: number, delay: () => Promise<void> = someTurns) {
+  constructor(kind: FaultKind, at: number, delay: () => Promise<void> = someIterations) {
     this.#kind = kind;
     this.#at = at;
     this.#delay = delay;
   }
 
-  /** The call that it happened at; `null` as long as there were fewer calls. */
+  /** The call that had the fault; `null` as long as there were fewer calls. */
   get hit(): StoreCall | null {
     return this.#hit;
   }
@@ -56,9 +56,9 @@ export class Fault {
         throw dead();
       case "is unavailable":
         throw new StorageUnavailable("the test refuses this call");
-      case "loses its answer":
+      case "loses its response":
         await run();
-        throw new StorageUnavailable("the test has lost the answer to this call");
+        throw new StorageUnavailable("the test drops the response to this call");
       case "is delayed":
         await this.#delay();
         return run();
@@ -74,6 +74,7 @@ function dead(): StorageUnavailable {
   return new StorageUnavailable("the process is dead");
 }
 
-async function someTurns(): Promise<void> {
-  for (let turn = 0; turn < DELAY_TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+async function someIterations(): Promise<void> {
+  for (let count = 0; count < DELAY_ITERATIONS; count++)
+    await new Promise<void>((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,4 @@
-/** Every operation, held before each call that it makes to the stores until somebody else's request is answered. */
+/** Every operation, delayed before each of its store calls until a rival's request has its response. */
 import type { Driver } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.ts";
@@ -11,8 +11,8 @@ import { RIVALS, type Rival } from "./rivals.ts";
 
 const WIDTH = 6;
 
-/** Tries every combination of operation, rival and call on one storage. */
-export async function tryInterleavings(driver: Driver, operations = OPERATIONS): Promise<Report> {
+/** Runs every combination of operation, rival and call on one storage. */
+export async function runInterleavings(driver: Driver, operations = OPERATIONS): Promise<Report> {
   await using storage = await driver.environment();
   await using healthy = await startService(driver, { storage });
   const series = operations.flatMap((operation) =>
@@ -24,13 +24,13 @@ export async function tryInterleavings(driver: Driver, operations = OPERATIONS):
   const results = await pooled(series, WIDTH, async ({ operation, rival }) => {
     const failures: string[] = [];
     for (let at = 1; ; at++) {
-      const { hit, problems } = await tryOnce(driver, healthy, operation, rival, at);
-      const where = `${operation.name}, held before call ${at} (${hit}) until ${rival.name}`;
+      const { hit, problems } = await runOnce(driver, healthy, operation, rival, at);
+      const where = `${operation.name}, delayed before call ${at} (${hit}) until ${rival.name}`;
       if (hit === null) return { cases: at - 1, failures };
       failures.push(...problems.map((problem) => `${where}: ${problem}`));
     }
   });
-  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `in the end: ${broken}`);
+  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `at the end: ${broken}`);
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
@@ -38,32 +38,32 @@ export async function tryInterleavings(driver: Driver, operations = OPERATIONS):
   };
 }
 
-async function tryOnce(driver: Driver, healthy: TestService, operation: Operation, rival: Rival, at: number) {
+async function runOnce(driver: Driver, healthy: TestService, operation: Operation, rival: Rival, at: number) {
   const { client, services, storage } = healthy;
-  const trial = await operation.prepare(client);
-  const rivalry = await rival.prepare(client, trial.user);
+  const scenario = await operation.prepare(client);
+  const rivalRequest = await rival.prepare(client, scenario.user);
   let rivalAnswer = "none";
   const fault = new Fault("is delayed", at, async () => {
-    rivalAnswer = outcomeOf(await rivalry.act(client));
+    rivalAnswer = outcomeOf(await rivalRequest.act(client));
   });
-  const held = await startService(driver, {
+  const delayed = await startService(driver, {
     storage,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
-  const answer = outcomeOf(await trial.send(held.client));
-  await held[Symbol.asyncDispose]();
+  const answer = outcomeOf(await scenario.send(delayed.client));
+  await delayed[Symbol.asyncDispose]();
 
-  const problems = await brokenInvariants(services, trial.known);
+  const problems = await brokenInvariants(services, scenario.known);
   if (answer !== "ok" && !rival.refusals(operation.name).includes(answer))
     problems.push(`it was answered ${answer}`);
   if (rival.endsBackup || fault.hit === null) return { hit: fault.hit, problems };
 
-  const done = await wasDone(trial, services).catch((error: unknown) => String(error));
+  const done = await wasDone(scenario, services).catch((error: unknown) => String(error));
   if (done !== (answer === "ok"))
     problems.push(`it was answered ${answer}, and whether it was done: ${done}`);
-  const ended = (await services.records.read(trial.user.account.backupAccountId)) === null;
+  const ended = (await services.records.read(scenario.user.account.backupAccountId)) === null;
   const replaced = operation.name === "sync" && answer === "ok";
-  if (rivalAnswer === "ok" && !ended && !replaced && !(await rivalry.holds(services)))
-    problems.push("what the rival was told to have done is not so");
+  if (rivalAnswer === "ok" && !ended && !replaced && !(await rivalRequest.holds(services)))
+    problems.push("the rival's acknowledged change is not stored");
   return { hit: fault.hit, problems };
 }

@@ -1,5 +1,4 @@
-/** Every operation that changes state, as a request to try and the table of what its repetitions answer. */
-
+/** Every operation with a proof, as a scenario and with the response to later requests. */
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
@@ -23,17 +22,17 @@ import {
   newOwner,
   ownerWithBackup,
   refOf,
-  type Trial,
-} from "./trial.ts";
+  type Scenario,
+} from "./scenario.ts";
 
 export interface Operation {
   readonly name: string;
-  /** What a new request to the same end is answered once the first has had its effect; `ok` for a success. */
+  /** The response to a new request for the same change, once the first took effect; `ok` for a success. */
   readonly afterwards: string;
-  prepare(client: ApiClient): Promise<Trial>;
+  prepare(client: ApiClient): Promise<Scenario>;
 }
 
-/** The very same request is answered `already_used` once it had its effect, and succeeds as long as it had none. */
+/** A retry of the identical request gets `already_used` once the request took effect, and succeeds before that. */
 export const OPERATIONS: readonly Operation[] = [
   {
     name: "create",
@@ -101,7 +100,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "add-sync-factor",
-    afterwards: "already_used", // the sync factor token is
+    afterwards: "already_used", // of the sync factor token
     async prepare(client) {
       const user = await ownerWithBackup(client);
       const { syncFactorToken } = await recovered(client, user);
@@ -116,7 +115,8 @@ export const OPERATIONS: readonly Operation[] = [
         async made(services) {
           const listed = await isListed(services, user, refOf("SYNC", phone));
           const token = await services.records.readToken(syncFactorTokenId(syncFactorToken));
-          if (token?.redeemed !== listed) throw new Error("factor and sync factor token are at odds");
+          if (token?.redeemed !== listed)
+            throw new Error("only one of factor and sync factor token was changed");
           return listed;
         },
       };
@@ -166,7 +166,7 @@ export const OPERATIONS: readonly Operation[] = [
     prepare: async (client) => deletion(client, "SYNC", "further"),
   },
   {
-    name: "delete-factor, the sync factor that asks",
+    name: "delete-factor, the sync factor that signs",
     afterwards: "backup_untraceable",
     prepare: async (client) => deletion(client, "SYNC", "first"),
   },
@@ -214,12 +214,12 @@ export const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** Removal of the factor that the backup was created with, or of a further one; the first sync factor asks. */
+/** Removes the factor that the backup was created with, or another one; the first sync factor signs. */
 async function deletion(
   client: ApiClient,
   scope: "MAIN" | "SYNC",
   which: "first" | "further",
-): Promise<Trial> {
+): Promise<Scenario> {
   const user = await ownerWithBackup(client);
   const further = which === "first" ? null : createFactorKeypair();
   if (further !== null && scope === "SYNC") await addDevice(client, user, further);

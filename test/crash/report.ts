@@ -1,9 +1,9 @@
-/** What a campaign of trials found. */
+/** The result of a campaign. */
 export interface Report {
   readonly cases: number;
-  /** One line for each trial that went wrong, with what it takes to repeat it. */
+  /** One line for each failed case, with what is needed to repeat it. */
   readonly failures: readonly string[];
-  /** What else is worth a column in the table. */
+  /** Further columns of the table. */
   readonly notes?: Readonly<Record<string, string | number>>;
 }
 

@@ -1,4 +1,4 @@
-/** What others may do to a backup while somebody's request is under way. */
+/** Requests of others to a backup while a request is in progress. */
 import type { Services } from "../../src/services.ts";
 import type { Answer, ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
@@ -12,22 +12,22 @@ import {
   syncPayload,
   type User,
 } from "../support/users.ts";
-import { isListed, isStored, newOwner, refOf } from "./trial.ts";
+import { isListed, isStored, newOwner, refOf } from "./scenario.ts";
 
 export interface Rival {
   readonly name: string;
   /** Whether the backup is there before the request, as opposed to being created by it. */
   readonly onBackup: boolean;
-  /** What the request may be answered then, besides success. */
+  /** The error codes that the request may get then. */
   refusals(operation: string): readonly string[];
-  /** Whether the backup may be another one afterwards, so that the request's own effect need not show. */
+  /** Whether the rival deletes or replaces the backup, so that the request's effect may be gone. */
   readonly endsBackup: boolean;
-  prepare(client: ApiClient, user: User): Promise<Rivalry>;
+  prepare(client: ApiClient, user: User): Promise<RivalRequest>;
 }
 
-interface Rivalry {
+interface RivalRequest {
   act(client: ApiClient): Promise<Answer<unknown>>;
-  /** Whether what the rival was told to have done is still so, where nothing else undid it. */
+  /** Whether the rival's acknowledged change is still stored, if no other request undid it. */
   holds(services: Services): Promise<boolean>;
 }
 
@@ -84,7 +84,7 @@ export const RIVALS: readonly Rival[] = [
     },
   },
   {
-    name: "the backup is reset and created anew",
+    name: "the backup is reset and created again",
     onBackup: true,
     endsBackup: true,
     refusals: () => [
@@ -130,7 +130,7 @@ export const RIVALS: readonly Rival[] = [
   },
 ];
 
-async function creation(client: ApiClient, other: User): Promise<Rivalry> {
+async function creation(client: ApiClient, other: User): Promise<RivalRequest> {
   const payload = await createPayload(client, other);
   return {
     act: (to) => to.create(payload, other.backup),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
-import { tryPowerLoss } from "./power-loss.ts";
+import { runPowerLoss } from "./power-loss.ts";
 
 const LIMIT_MS = 600_000; // strace may have to be installed
 
@@ -10,7 +10,7 @@ if (process.platform === "linux")
       test(
         "leaves all that was answered: it was synced before",
         async () => {
-          const { cases, failures } = await tryPowerLoss({ users: 1 });
+          const { cases, failures } = await runPowerLoss({ users: 1 });
           expect(failures).toEqual([]);
           expect(cases).toBeGreaterThan(100);
         },

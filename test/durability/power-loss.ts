@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { MARK } from "../../src/storage/local/copy/mark.ts";
 import type { Report } from "../crash/report.ts";
-import { addFactorRequest } from "../crash/trial.ts";
+import { addFactorRequest } from "../crash/scenario.ts";
 import { startServerProcess } from "../kill/server-process.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
@@ -35,7 +35,7 @@ const STARTS = [
 const SLOW_SYNCS = ["-e", "inject=fsync,fdatasync:delay_enter=5000"];
 
 /** @param users how many people go through the life of a backup, one after the other, for each start and size. */
-export async function tryPowerLoss({ users }: { readonly users: number }): Promise<Report> {
+export async function runPowerLoss({ users }: { readonly users: number }): Promise<Report> {
   const strace = await requireProgram(STRACE);
   const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));
   try {

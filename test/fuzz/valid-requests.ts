@@ -1,5 +1,6 @@
 /** Requests that would succeed if nobody had tampered with them; routes that are not here get what fits their description. */
-import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/trial.ts";
+
+import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/scenario.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {

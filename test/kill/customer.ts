@@ -1,6 +1,6 @@
 /** Somebody with a backup who writes down what the service acknowledged, and compares. */
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
-import { addFactorRequest } from "../crash/trial.ts";
+import { addFactorRequest } from "../crash/scenario.ts";
 import { type Answer, type ApiClient, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";

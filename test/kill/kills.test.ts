@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
-import { tryKills } from "./kills.ts";
+import { runKills } from "./kills.ts";
 
 const LIMIT_MS = 600_000;
 
@@ -9,7 +9,7 @@ for (const driver of DRIVERS.filter(({ name }) => name === "local"))
     test(
       "has kept what it acknowledged, and leaves nobody stuck",
       async () => {
-        const { failures, notes } = await tryKills(driver, { kills: 12, seed: 1 });
+        const { failures, notes } = await runKills(driver, { kills: 12, seed: 1 });
         expect(failures).toEqual([]);
         expect(Number(notes?.acknowledged)).toBeGreaterThan(12);
       },

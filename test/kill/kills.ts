@@ -19,7 +19,7 @@ const MAX_STEPS = 40;
 /** And up to so many turns of our event loop later: in the middle of whatever is under way then. */
 const MAX_TURNS = 400;
 
-export async function tryKills(
+export async function runKills(
   driver: Driver,
   { kills, seed, customers = 12 }: KillOptions,
 ): Promise<Report> {

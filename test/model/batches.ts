@@ -20,7 +20,7 @@ const GONE = ["backup_untraceable", "backup_missing", "unauthorized_factor", "ba
 const MAX_TURNS = 12;
 
 /** Each case is a batch; where its requests interleave is decided by the seed. */
-export async function tryBatches(driver: Driver, options: ModelOptions): Promise<Report> {
+export async function runBatches(driver: Driver, options: ModelOptions): Promise<Report> {
   const turns = pseudoRandom(options.seed);
   await using service = await startService(driver, {
     env: MODEL_ENV,

@@ -4,7 +4,7 @@ import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { FactorRef } from "../../src/storage/contract.ts";
-import { addFactorRequest, refOf } from "../crash/trial.ts";
+import { addFactorRequest, refOf } from "../crash/scenario.ts";
 import type { Answer } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
-import { tryBatches } from "./batches.ts";
-import { trySequences } from "./sequences.ts";
+import { runBatches } from "./batches.ts";
+import { runSequences } from "./sequences.ts";
 
 const SEED = 20260115;
 const LIMIT_MS = 600_000;
@@ -12,7 +12,7 @@ for (const driver of DRIVERS)
     test(
       "get the model's answers, one request after the other",
       async () => {
-        const { failures } = await trySequences(driver, { runs: runsOn(driver.name), seed: SEED });
+        const { failures } = await runSequences(driver, { runs: runsOn(driver.name), seed: SEED });
         expect(failures.join("\n")).toBe("");
       },
       LIMIT_MS,
@@ -21,7 +21,7 @@ for (const driver of DRIVERS)
     test(
       "get answers that some order explains, when they ask at once",
       async () => {
-        const { failures } = await tryBatches(driver, { runs: runsOn(driver.name), seed: SEED });
+        const { failures } = await runBatches(driver, { runs: runsOn(driver.name), seed: SEED });
         expect(failures.join("\n")).toBe("");
       },
       LIMIT_MS,

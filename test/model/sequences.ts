@@ -32,7 +32,7 @@ export const MODEL_ENV = {
 };
 
 /** The report of a property that fails has the shortest sequence that fast-check found. */
-export async function trySequences(driver: Driver, { runs, seed }: ModelOptions): Promise<Report> {
+export async function runSequences(driver: Driver, { runs, seed }: ModelOptions): Promise<Report> {
   await using service = await startService(driver, { env: MODEL_ENV });
   const outcomes = new Map<string, number>();
   let cases = 0;

@@ -1,6 +1,6 @@
 /** What is taken away from a backup while somebody else takes something away too. */
 import { describe, expect, test } from "bun:test";
-import { addFactorRequest } from "../crash/trial.ts";
+import { addFactorRequest } from "../crash/scenario.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { Answer, ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";

@@ -1,4 +1,4 @@
-/** One request that changes state, and how to see from the stored state alone whether it did. */
+/** A request of one operation, and how to verify its effect in the stored state. */
 import type { Services } from "../../src/services.ts";
 import { type FactorRef, type FactorScope, factorKeys } from "../../src/storage/contract.ts";
 import type { Answer, ApiClient } from "../support/api-client.ts";
@@ -14,17 +14,17 @@ import {
   userWithBackup,
 } from "../support/users.ts";
 
-export interface Trial {
+export interface Scenario {
   readonly user: User;
-  /** All that the request and those after it may touch. */
+  /** The backups and factors that the request and later ones may change. */
   readonly known: Known;
   /** The challenge tokens of the request. */
   readonly tokens: readonly string[];
-  /** Sends the request; each time the very same one. */
+  /** Sends the identical request each time. */
   send(client: ApiClient): Promise<Answer<unknown>>;
-  /** Makes a new request to the same end. */
+  /** Sends a new request for the same change. */
   sendFresh(client: ApiClient): Promise<Answer<unknown>>;
-  /** Whether the change was made, by the stored state; `null` for an operation that only uses up its token. */
+  /** Whether the stored state has the change; `null` for an operation that only consumes its nonce. */
   readonly made: ((services: Services) => Promise<boolean>) | null;
 }
 
@@ -64,13 +64,13 @@ export async function isStored({ records }: Services, user: User): Promise<boole
   return (await records.read(user.account.backupAccountId)) !== null;
 }
 
-/** Puts a further sync factor on a user's backup. */
+/** Adds another sync factor to a user's backup. */
 export async function addDevice(client: ApiClient, user: User, keypair: FactorKeypair): Promise<void> {
   const { syncFactorToken } = await recovered(client, user);
   (await client.addSyncFactor(await addSyncFactorRequest(client, keypair, syncFactorToken))).ok();
 }
 
-/** A request by a keypair main factor to put another keypair beside it. */
+/** A request with which a keypair main factor adds another one. */
 export async function addFactorRequest(client: ApiClient, existing: FactorKeypair, added: FactorKeypair) {
   const challenges = await client.addFactorChallenge({
     newFactor: { kind: "EC_KEYPAIR", publicKey: added.publicKey },
