@@ -1,14 +1,14 @@
-/** The routes as the service describes them, each with requests that fit the description. */
+/** The routes of the API description, each with requests that match it. */
 export interface DescribedRoute {
   readonly path: string;
   readonly kind: "json" | "multipart";
-  /** Requests that fit: the first one is the example, then one for each variant of each member. */
+  /** Requests that match: first a plain one, then one for each variant of each member. */
   readonly shapes: readonly Json[];
 }
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-/** As much of JSON Schema as the description uses. */
+/** The part of JSON Schema that the description uses. */
 interface Schema {
   readonly const?: Json;
   readonly anyOf?: readonly Schema[];
@@ -24,7 +24,7 @@ interface Document {
 
 type Content = Readonly<Record<string, { readonly schema: Schema; readonly example: Json }>>;
 
-/** Every route that takes a body, as `/openapi.json` has it. */
+/** Every route with a request body, from `/openapi.json`. */
 export async function describedRoutes(url: string): Promise<DescribedRoute[]> {
   const response = await fetch(`${url}/openapi.json`);
   const { paths } = (await response.json()) as Document;
@@ -46,7 +46,7 @@ function shapesOf(plain: Json, { properties = {} }: Schema): Json[] {
   return [plain, ...variants];
 }
 
-/** A value that fits a schema. */
+/** A value that matches a schema. */
 function instanceOf({ const: constant, anyOf, type, properties }: Schema): Json {
   if (constant !== undefined) return constant;
   if (properties !== undefined)
@@ -55,7 +55,7 @@ function instanceOf({ const: constant, anyOf, type, properties }: Schema): Json 
   return type === "object" ? {} : "text";
 }
 
-/** Every place in a value, from the whole to the leaves. */
+/** The path of every member of a value, from the whole value to the leaves. */
 export function placesIn(value: Json): (readonly string[])[] {
   const members = Array.isArray(value) || isObject(value) ? Object.entries(value) : [];
   return [
@@ -66,7 +66,7 @@ export function placesIn(value: Json): (readonly string[])[] {
 
 const MARK = "@@here@@";
 
-/** The JSON text of a value with a text of one's own in one place. */
+/** The JSON text of a value, with `replacement` at `place`. */
 export function textWith(value: Json, place: readonly string[], replacement: string): string {
   return JSON.stringify(marked(value, place)).replace(JSON.stringify(MARK), () => replacement);
 }

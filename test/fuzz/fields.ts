@@ -18,20 +18,20 @@ import { DEADLINE_MS, problemWith, snapshotOf } from "./verdict.ts";
 
 export interface FuzzOptions {
   readonly seed: number;
-  /** How many requests; all there are, if not given. */
+  /** How many requests to send; all if not given. */
   readonly requests?: number;
 }
 
 interface Case {
   readonly route: DescribedRoute;
-  /** The request before the value is put in: a valid one, or one that fits the description. */
+  /** The request before the replacement: a valid one, or one that matches the description. */
   readonly shape: Json;
   readonly place: readonly string[];
   readonly value: string;
 }
 
 const WIDTH = 8;
-/** As many requests as are sent between two looks at what is stored. */
+/** How many requests are sent between two snapshots of the stored state. */
 const BATCH = 60;
 
 export async function fuzzFields(driver: Driver, { seed, requests }: FuzzOptions): Promise<Report> {
@@ -51,7 +51,7 @@ export async function fuzzFields(driver: Driver, { seed, requests }: FuzzOptions
       const successes = answers.filter(({ success }) => success).length;
       accepted += successes;
       failures.push(...problems);
-      // a value that fits is accepted, and may change what it is to change
+      // a valid value is accepted and may change the stored state
       if (successes === 0 && (await snapshotOf(service.services)) !== before)
         failures.push(`${cases[0]?.route.path}: requests that were refused have changed what is stored`);
     }
@@ -79,7 +79,7 @@ async function casesOf({ client }: TestService, routes: readonly DescribedRoute[
   return cases;
 }
 
-/** The valid request with one member after the other as the description's other variants have it. */
+/** The valid request, once for each variant of each member in the description. */
 function variantsOf(valid: Json, { shapes }: DescribedRoute): Json[] {
   const [plain] = shapes;
   if (!isObject(valid) || !isObject(plain)) return [];

@@ -3,7 +3,7 @@ import { DRIVERS } from "../drivers.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
 import { fuzzFields } from "./fields.ts";
-import { UNSPEAKABLE } from "./hostile-values.ts";
+import { WITHOUT_STRING_CONVERSION } from "./hostile-values.ts";
 import { fuzzRaw } from "./raw.ts";
 
 const SEED = 1;
@@ -12,7 +12,7 @@ const LIMIT_MS = 600_000;
 for (const driver of DRIVERS)
   describe(`hostile input (${driver.name})`, () => {
     test(
-      "in any member of any request is refused in the one shape and changes nothing",
+      "in any member of any request is refused with an error body and changes nothing",
       async () => {
         const { failures, cases } = await fuzzFields(driver, {
           seed: SEED,
@@ -26,7 +26,7 @@ for (const driver of DRIVERS)
 
     if (driver.name === "local")
       test(
-        "as broken HTTP is refused or cut off and changes nothing",
+        "as broken HTTP is refused or disconnected and changes nothing",
         async () => {
           const { failures } = await fuzzRaw(driver, { seed: SEED, rounds: 8 });
           expect(failures).toEqual([]);
@@ -34,17 +34,17 @@ for (const driver of DRIVERS)
         LIMIT_MS,
       );
 
-    test("that no text can be made of is refused where a text belongs", async () => {
+    test("that cannot be converted to a string is refused where a string is expected", async () => {
       await using service = await startService(driver);
       const response = await fetch(`${service.url}/v1/backup/status`, {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: `{"backupId":${UNSPEAKABLE}}`,
+        body: `{"backupId":${WITHOUT_STRING_CONVERSION}}`,
       });
       expect(response.status).toBe(422);
     });
 
-    test("that names a host of less than four letters reaches the route all the same", async () => {
+    test("with a host of less than four letters reaches the route", async () => {
       await using service = await startService(driver);
       using connection = await openConnection(service.url);
       await connection.write(head("GET", "/health", { host: "a" }));

@@ -1,9 +1,9 @@
-/** Values that no client means well with, as JSON text: some have no other spelling. */
+/** Hostile values, as text because some are not JSON. */
 const KIB = 1024;
 const repeated = (text: string, count: number) => JSON.stringify(text.repeat(count));
 const nested = (open: string, close: string, depth: number) => open.repeat(depth) + close.repeat(depth);
 
-/** Strings that mean something to somebody down the line. */
+/** Strings with a meaning to some parser or interpreter. */
 const STRINGS = [
   "",
   " ",
@@ -55,8 +55,8 @@ const STRINGS = [
   Buffer.from("30820000", "hex").toString("base64"),
 ];
 
-/** An object that no string can be made of. */
-export const UNSPEAKABLE = '{"toString":null,"valueOf":null}';
+/** An object that cannot be converted to a string. */
+export const WITHOUT_STRING_CONVERSION = '{"toString":null,"valueOf":null}';
 
 export const HOSTILE_VALUES: readonly string[] = [
   ...STRINGS.map((text) => JSON.stringify(text)),
@@ -100,7 +100,7 @@ export const HOSTILE_VALUES: readonly string[] = [
   nested("[", "]", 31),
   nested("[", "]", 2_000),
   nested('{"credential":', "}", 200).replace("}", "0}"),
-  // no JSON at all
+  // not JSON
   "undefined",
   "NaN",
   "Infinity",

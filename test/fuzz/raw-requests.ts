@@ -1,4 +1,4 @@
-/** Requests as bytes: valid ones, and what a seed makes of them. */
+/** Requests as bytes, broken in ways that a seed chooses. */
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { chunk, head, LAST_CHUNK } from "../support/raw-http.ts";
 
@@ -13,7 +13,7 @@ const JSON_PATH = "/v1/retrieve/challenge/keypair";
 const UPLOAD_PATH = "/v1/sync";
 const MUTATIONS = 12;
 
-/** One request of each kind, with particulars from the seed. */
+/** One request of each kind, with details from the seed. */
 export function rawRequests(random: Random): RawRequest[] {
   return Object.entries(KINDS).map(([name, make]) => ({ name, bytes: joined(make(random)) }));
 }
@@ -186,7 +186,7 @@ const KINDS: Readonly<Record<string, (random: Random) => Pieces>> = {
   ],
 };
 
-/** The same bytes with some changed, left out, repeated or put in. */
+/** The same bytes with some changed, removed, repeated or inserted. */
 function changed(random: Random, bytes: Uint8Array): Uint8Array {
   const result = [...bytes];
   for (let times = 1 + upTo(random, MUTATIONS); times > 0; times--) {

@@ -1,4 +1,4 @@
-/** Broken HTTP on a socket: the service answers in its one shape, closes the connection or both, and goes on. */
+/** Broken HTTP over a socket: the service responds with its error body, closes the connection, or both, and goes on. */
 import { connect } from "node:net";
 import { pooled, type Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
@@ -10,16 +10,16 @@ import { DEADLINE_MS, problemWith, snapshotOf } from "./verdict.ts";
 
 export interface RawOptions {
   readonly seed: number;
-  /** How often each kind of request is made, each time otherwise. */
+  /** How many different requests of each kind are sent. */
   readonly rounds: number;
 }
 
 const WIDTH = 8;
-/** The service gives up on a body that does not come after this long; so a whole head is always answered. */
+/** The time limit of the service: after it, a request with a complete head gets a response, whatever its body. */
 const TIMEOUT_MS = 200;
-/** A client that has had no answer by then hears none: its request has no end of a head. */
-const PATIENCE_MS = 3 * TIMEOUT_MS;
-/** What the HTTP parser of the runtime answers by itself, without a body, before it closes the connection. */
+/** When a client without a response ends its side of the connection: the head of its request is incomplete. */
+const CLIENT_TIMEOUT_MS = 3 * TIMEOUT_MS;
+/** The statuses of responses by Bun's HTTP parser, which have no body and close the connection. */
 const PARSER_STATUSES = [400, 413, 431, 505];
 
 export async function fuzzRaw(driver: Driver, { seed, rounds }: RawOptions): Promise<Report> {
@@ -58,7 +58,7 @@ interface Tally {
 async function problemsOf(url: string, { name, bytes }: RawRequest, tally: Tally): Promise<string[]> {
   const received = await exchange(url, bytes);
   if (received === null) return [`${name}: no end after ${DEADLINE_MS} ms`];
-  return answersIn(received).flatMap(({ status, headers, body }) => {
+  return responsesIn(received).flatMap(({ status, headers, body }) => {
     tally.answered++;
     const ours = headers.has("x-request-id");
     if (!ours && PARSER_STATUSES.includes(status) && body === "") {
@@ -66,36 +66,36 @@ async function problemsOf(url: string, { name, bytes }: RawRequest, tally: Tally
       return [];
     }
     const problem = problemWith(status, headers.get("content-type") ?? null, body);
-    return problem === null || isHeadAnswer(bytes, body) ? [] : [`${name}: ${problem}`];
+    return problem === null || isHeadResponse(bytes, body) ? [] : [`${name}: ${problem}`];
   });
 }
 
-function isHeadAnswer(request: Uint8Array, body: string): boolean {
+function isHeadResponse(request: Uint8Array, body: string): boolean {
   return body === "" && Buffer.from(request.subarray(0, 5)).toString() === "HEAD ";
 }
 
 /**
- * Sends bytes, and no more once something was answered or the client's patience is at its end. Returns all that comes
- * until the connection ends; `null` when it does not.
+ * Sends bytes, and ends its side of the connection at the first response or after CLIENT_TIMEOUT_MS. Returns everything
+ * received until the connection ends; `null` if it does not end.
  */
 function exchange(url: string, bytes: Uint8Array): Promise<string | null> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname);
     let received = "";
-    const patience = setTimeout(() => socket.end(), PATIENCE_MS);
+    const clientTimeout = setTimeout(() => socket.end(), CLIENT_TIMEOUT_MS);
     const deadline = setTimeout(() => {
       resolve(null);
       socket.destroy();
     }, DEADLINE_MS);
     socket.setEncoding("utf8");
     socket.on("data", (text) => {
-      if (received === "") setImmediate(() => socket.end()); // with what follows at once
+      if (received === "") setImmediate(() => socket.end()); // after the data that arrives with it
       received += text;
     });
     socket.on("error", () => {}); // "close" follows: it may close while we still write
     socket.on("close", () => {
-      clearTimeout(patience);
+      clearTimeout(clientTimeout);
       clearTimeout(deadline);
       resolve(received);
     });
@@ -103,14 +103,14 @@ function exchange(url: string, bytes: Uint8Array): Promise<string | null> {
   });
 }
 
-interface ParsedAnswer {
+interface ParsedResponse {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-/** The answers on a connection, one after the other. */
-function answersIn(received: string): ParsedAnswer[] {
+/** The responses on a connection, one after the other. */
+function responsesIn(received: string): ParsedResponse[] {
   return received
     .split(/(?=HTTP\/1\.1 \d{3})/)
     .filter((text) => text !== "")

@@ -1,5 +1,4 @@
-/** Requests that would succeed if nobody had tampered with them; routes that are not here get what fits their description. */
-
+/** Valid requests by route. Other routes get requests that match their description. */
 import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/scenario.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
@@ -36,7 +35,7 @@ const VALID: Readonly<Record<string, Valid>> = {
   },
 };
 
-/** A fresh valid request to a route, by a user of its own; `null` for routes nobody has written one for. */
+/** A fresh valid request to a route, by a user of its own; `null` for a route that has none here. */
 export async function validRequest(client: ApiClient, path: string): Promise<RequestBody | null> {
   const valid = VALID[path];
   return valid === undefined ? null : valid(client, await ownerWithBackup(client));

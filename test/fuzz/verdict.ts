@@ -1,11 +1,11 @@
-/** What every answer must be, whatever was asked, and what must not have changed. */
+/** What every response must be, and the snapshot of what must not have changed. */
 import type { Services } from "../../src/services.ts";
 import { isObject } from "./described-routes.ts";
 
-/** Far beyond what any refusal takes, far below the service's own limit. */
+/** Far longer than a refusal takes, and shorter than the service's own limit. */
 export const DEADLINE_MS = 25_000;
 
-/** What is wrong with an answer of the service; `null` when nothing is. */
+/** What is wrong with a response of the service; `null` if nothing is. */
 export function problemWith(status: number, contentType: string | null, body: string): string | null {
   if (status >= 500) return `status ${status}: ${body.slice(0, 200)}`;
   if (status < 400) return null;
@@ -24,7 +24,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // which is no envelope
+    return null; // no error body
   }
 }
 
