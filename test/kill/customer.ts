@@ -1,4 +1,4 @@
-/** Somebody with a backup who writes down what the service acknowledged, and compares. */
+/** A client with a backup, which records what the service acknowledged and compares it with what is stored. */
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { addFactorRequest } from "../crash/scenario.ts";
 import { type Answer, type ApiClient, createApiClient } from "../support/api-client.ts";
@@ -13,22 +13,22 @@ import {
   syncPayload,
 } from "../support/users.ts";
 
-/** What the customer believes to be stored. The first main and the first sync factor stay as long as the backup does. */
-interface Belief {
+/** The expected state of a backup. The first main and the first sync factor are never removed. */
+interface ExpectedState {
   readonly content: Uint8Array;
   readonly mains: readonly [FactorKeypair, ...FactorKeypair[]];
   readonly syncs: readonly [FactorKeypair, ...FactorKeypair[]];
 }
 
-/** A change that was made ready: the request, which can be repeated, and what is so once it is acknowledged. */
-interface Intent {
+/** A prepared change: the request, which can be retried, and the expected state once it is acknowledged. */
+interface Change {
   readonly name: string;
-  readonly after: Belief | null;
+  readonly after: ExpectedState | null;
   send(client: ApiClient): Promise<Answer<unknown>>;
 }
 
-/** Thrown for what must never happen. */
-export class BrokenPromise extends Error {}
+/** The service broke a guarantee. */
+export class BrokenGuarantee extends Error {}
 
 const MAX_CONTENT_BYTES = 300_000;
 const MAX_FACTORS = 4;
@@ -36,98 +36,98 @@ const MAX_FACTORS = 4;
 export class Customer {
   readonly #random: () => number;
   readonly #account = createAccountKeypair();
-  #belief: Belief | null = null;
-  /** A request whose answer did not arrive. */
-  #unanswered: Intent | null = null;
+  #expected: ExpectedState | null = null;
+  /** A request whose response did not arrive. */
+  #unanswered: Change | null = null;
   #acknowledged = 0;
-  #doubts = 0;
+  #unansweredCount = 0;
 
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** How many changes were acknowledged, and how many requests were left without an answer. */
-  get record(): { readonly acknowledged: number; readonly doubts: number } {
-    return { acknowledged: this.#acknowledged, doubts: this.#doubts };
+  /** How many changes were acknowledged, and how many requests were left without a response. */
+  get record(): { readonly acknowledged: number; readonly unanswered: number } {
+    return { acknowledged: this.#acknowledged, unanswered: this.#unansweredCount };
   }
 
   /**
-   * Does the next thing: clears up what became of an unanswered request, looks whether all is as acknowledged, or
-   * changes something. Rejects with what `fetch` rejects with when the service goes away.
+   * Resolves an unanswered request, compares the stored with the expected state, and makes the next change. Rejects with
+   * the error of `fetch` when the service ends.
    *
-   * @throws BrokenPromise
+   * @throws BrokenGuarantee
    */
   async step(url: string): Promise<void> {
     const client = customerClient(url);
-    if (this.#unanswered !== null) await this.#clearUp(client, this.#unanswered);
+    if (this.#unanswered !== null) await this.#resolve(client, this.#unanswered);
     await this.check(client);
-    const intent = await this.#intend(client);
-    this.#unanswered = intent;
-    this.#doubts++;
-    const answer = await intent.send(client);
-    this.#doubts--;
-    if (answer.status >= 300) throw new BrokenPromise(`${intent.name} was answered ${answer.code()}`);
-    this.#acknowledge(intent);
+    const change = await this.#nextChange(client);
+    this.#unanswered = change;
+    this.#unansweredCount++;
+    const answer = await change.send(client);
+    this.#unansweredCount--;
+    if (answer.status >= 300) throw new BrokenGuarantee(`${change.name} was answered ${answer.code()}`);
+    this.#acknowledge(change);
   }
 
-  /** Compares what is stored with what was acknowledged. @throws BrokenPromise */
+  /** Compares what is stored with what was acknowledged. @throws BrokenGuarantee */
   async check(client: ApiClient): Promise<void> {
-    if (this.#unanswered !== null) await this.#clearUp(client, this.#unanswered);
-    const found = await this.#found(client, this.#belief);
-    if (found !== spelling(this.#belief))
-      throw new BrokenPromise(`found ${found}, not ${spelling(this.#belief)}`);
+    if (this.#unanswered !== null) await this.#resolve(client, this.#unanswered);
+    const found = await this.#found(client, this.#expected);
+    if (found !== described(this.#expected))
+      throw new BrokenGuarantee(`found ${found}, not ${described(this.#expected)}`);
   }
 
-  #acknowledge({ after }: Intent): void {
-    this.#belief = after;
+  #acknowledge({ after }: Change): void {
+    this.#expected = after;
     this.#unanswered = null;
     this.#acknowledged++;
   }
 
-  /** Half of the time the same request is sent again; in any case the backup is as before the request or as after it. */
-  async #clearUp(client: ApiClient, intent: Intent): Promise<void> {
+  /** Half of the time retries the request; otherwise the backup must be as before the request or as after it. */
+  async #resolve(client: ApiClient, change: Change): Promise<void> {
     if (this.#random() % 2 === 0) {
-      const answer = await intent.send(client);
+      const answer = await change.send(client);
       if (answer.status >= 300 && answer.code() !== "already_used")
-        throw new BrokenPromise(`${intent.name}, repeated, was answered ${answer.code()}`);
-      return this.#acknowledge(intent);
+        throw new BrokenGuarantee(`${change.name}, repeated, was answered ${answer.code()}`);
+      return this.#acknowledge(change);
     }
-    const found = await this.#found(client, intent.after ?? this.#belief);
-    const [before, after] = [spelling(this.#belief), spelling(intent.after)];
+    const found = await this.#found(client, change.after ?? this.#expected);
+    const [before, after] = [described(this.#expected), described(change.after)];
     if (found !== before && found !== after)
-      throw new BrokenPromise(`${intent.name} left ${found}, neither ${before} nor ${after}`);
-    if (found === after) this.#belief = intent.after;
+      throw new BrokenGuarantee(`${change.name} left ${found}, neither ${before} nor ${after}`);
+    if (found === after) this.#expected = change.after;
     this.#unanswered = null;
   }
 
   /** The backup as the service shows it to the first main factor. */
-  async #found(client: ApiClient, belief: Belief | null): Promise<string> {
+  async #found(client: ApiClient, expected: ExpectedState | null): Promise<string> {
     const status = await client.backupStatus({ backupId: this.#account.backupAccountId });
-    if (status.status === 404) return spelling(null);
-    if (belief === null) return "a backup that should be gone";
+    if (status.status === 404) return described(null);
+    if (expected === null) return "a backup that should be gone";
     const { backup, metadata } = (
-      await client.retrieve(await solved(client, "retrieve", belief.mains[0]))
+      await client.retrieve(await solved(client, "retrieve", expected.mains[0]))
     ).ok();
     const content = Buffer.from(backup, "base64");
     if (manifestHashOf(content) !== metadata.manifestHash)
       return "a content with the manifest hash of another";
     const keys = (factors: typeof metadata.factors) =>
       factors.map(({ kind }) => (kind.kind === "EC_KEYPAIR" ? kind.publicKey : kind.kind));
-    return spelt(content, keys(metadata.factors), keys(metadata.syncFactors));
+    return describedAs(content, keys(metadata.factors), keys(metadata.syncFactors));
   }
 
-  async #intend(client: ApiClient): Promise<Intent> {
-    const belief = this.#belief;
-    if (belief === null) return this.#creation(client);
-    const { mains, syncs } = belief;
+  async #nextChange(client: ApiClient): Promise<Change> {
+    const expected = this.#expected;
+    if (expected === null) return this.#creation(client);
+    const { mains, syncs } = expected;
     const [main] = mains;
     const [sync] = syncs;
     const user = {
       account: this.#account,
       main,
       sync,
-      backup: belief.content,
-      manifestHash: manifestHashOf(belief.content),
+      backup: expected.content,
+      manifestHash: manifestHashOf(expected.content),
     };
     switch (this.#random() % 10) {
       case 0: {
@@ -140,19 +140,19 @@ export class Customer {
       }
       case 2:
       case 3: {
-        if (syncs.length >= MAX_FACTORS) return this.#deletion(client, belief, "SYNC");
+        if (syncs.length >= MAX_FACTORS) return this.#deletion(client, expected, "SYNC");
         const device = createFactorKeypair();
         const { syncFactorToken } = (await client.retrieve(await solved(client, "retrieve", main))).ok();
         const request = await addSyncFactorRequest(client, device, syncFactorToken);
-        const after = { ...belief, syncs: [...syncs, device] as const };
+        const after = { ...expected, syncs: [...syncs, device] as const };
         return { name: "add-sync-factor", after, send: (to) => to.addSyncFactor(request) };
       }
       case 4:
       case 5: {
-        if (mains.length >= MAX_FACTORS) return this.#deletion(client, belief, "MAIN");
+        if (mains.length >= MAX_FACTORS) return this.#deletion(client, expected, "MAIN");
         const added = createFactorKeypair();
         const request = await addFactorRequest(client, main, added);
-        const after = { ...belief, mains: [...mains, added] as const };
+        const after = { ...expected, mains: [...mains, added] as const };
         return {
           name: "add-factor",
           after,
@@ -162,12 +162,12 @@ export class Customer {
       default: {
         const content = this.#newContent();
         const payload = await syncPayload(client, user, manifestHashOf(content));
-        return { name: "sync", after: { ...belief, content }, send: (to) => to.sync(payload, content) };
+        return { name: "sync", after: { ...expected, content }, send: (to) => to.sync(payload, content) };
       }
     }
   }
 
-  async #creation(client: ApiClient): Promise<Intent> {
+  async #creation(client: ApiClient): Promise<Change> {
     const [main, sync, content] = [createFactorKeypair(), createFactorKeypair(), this.#newContent()];
     const user = {
       account: this.#account,
@@ -182,16 +182,16 @@ export class Customer {
   }
 
   /** Removes the last factor of a scope. */
-  async #deletion(client: ApiClient, belief: Belief, scope: "MAIN" | "SYNC"): Promise<Intent> {
-    const { mains, syncs } = belief;
+  async #deletion(client: ApiClient, expected: ExpectedState, scope: "MAIN" | "SYNC"): Promise<Change> {
+    const { mains, syncs } = expected;
     const proof = await solved(client, "retrieve-metadata", syncs[0]);
     const metadata = (await client.retrieveMetadata(proof)).ok();
     const factorId = (scope === "MAIN" ? metadata.factors : metadata.syncFactors).at(-1)?.id ?? "";
     const request = { ...(await solved(client, "delete-factor", syncs[0], { factorId })), factorId, scope };
     const after =
       scope === "MAIN"
-        ? { ...belief, mains: [mains[0], ...mains.slice(1, -1)] as const }
-        : { ...belief, syncs: [syncs[0], ...syncs.slice(1, -1)] as const };
+        ? { ...expected, mains: [mains[0], ...mains.slice(1, -1)] as const }
+        : { ...expected, syncs: [syncs[0], ...syncs.slice(1, -1)] as const };
     return { name: `delete-factor ${scope}`, after, send: (to) => to.deleteFactor(request) };
   }
 
@@ -200,18 +200,18 @@ export class Customer {
   }
 }
 
-/** Each request on a connection of its own: one that is kept might be to a dead process whose port another one has. */
+/** Uses a new connection for each request: a kept one might belong to a dead process whose port was reused. */
 export function customerClient(url: string): ApiClient {
   return createApiClient({ url, headers: { connection: "close" } });
 }
 
-function spelling(belief: Belief | null): string {
-  if (belief === null) return "no backup";
+function described(expected: ExpectedState | null): string {
+  if (expected === null) return "no backup";
   const keys = (keypairs: readonly FactorKeypair[]) => keypairs.map(({ publicKey }) => publicKey);
-  return spelt(belief.content, keys(belief.mains), keys(belief.syncs));
+  return describedAs(expected.content, keys(expected.mains), keys(expected.syncs));
 }
 
-function spelt(content: Uint8Array, mains: readonly string[], syncs: readonly string[]): string {
+function describedAs(content: Uint8Array, mains: readonly string[], syncs: readonly string[]): string {
   const short = (keys: readonly string[]) => keys.map((key) => key.slice(4, 12)).join(" ");
   return `${content.length} bytes ${manifestHashOf(content).slice(0, 12)}, main ${short(mains)}, sync ${short(syncs)}`;
 }

@@ -7,7 +7,7 @@ const LIMIT_MS = 600_000;
 for (const driver of DRIVERS.filter(({ name }) => name === "local"))
   describe(`a process that is killed under load (${driver.name})`, () => {
     test(
-      "has kept what it acknowledged, and leaves nobody stuck",
+      "has kept what it acknowledged, and every client can continue",
       async () => {
         const { failures, notes } = await runKills(driver, { kills: 12, seed: 1 });
         expect(failures).toEqual([]);

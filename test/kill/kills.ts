@@ -1,11 +1,10 @@
-/** The real process, killed at random moments under load, again and again on the same data. */
-
+/** The real process, killed at random moments under load, repeatedly on the same data. */
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { pseudoRandom } from "../model/batches.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
-import { BrokenPromise, Customer, customerClient } from "./customer.ts";
+import { BrokenGuarantee, Customer, customerClient } from "./customer.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 export interface KillOptions {
@@ -14,10 +13,10 @@ export interface KillOptions {
   readonly customers?: number;
 }
 
-/** A process dies within so many steps of its customers. */
+/** The most steps of the customers before a kill. */
 const MAX_STEPS = 40;
-/** And up to so many turns of our event loop later: in the middle of whatever is under way then. */
-const MAX_TURNS = 400;
+/** The most event loop iterations between the last step and the kill, which interrupts the requests in progress. */
+const MAX_ITERATIONS = 400;
 
 export async function runKills(
   driver: Driver,
@@ -34,12 +33,12 @@ export async function runKills(
 
   for (; done < kills && failures.length === 0; done++) {
     const server = await startServerProcess(storage);
-    const shift = new Shift(server, 1 + (random() % MAX_STEPS), random() % MAX_TURNS);
-    const results = await Promise.all(clients.map((client) => shift.serve(client)));
+    const processRun = new ProcessRun(server, 1 + (random() % MAX_STEPS), random() % MAX_ITERATIONS);
+    const results = await Promise.all(clients.map((client) => processRun.serve(client)));
     failures.push(
       ...results.flatMap((found) => (found === null ? [] : [`seed ${seed}, kill ${done + 1}: ${found}`])),
     );
-    await server.kill(); // where nobody has, because of a failure
+    await server.kill(); // still running after a failure
   }
 
   const server = await startServerProcess(storage);
@@ -59,34 +58,34 @@ export async function runKills(
     failures,
     notes: {
       acknowledged: records.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
-      "left without an answer": records.reduce((sum, { doubts }) => sum + doubts, 0),
+      "left without an answer": records.reduce((sum, { unanswered }) => sum + unanswered, 0),
       "blobs for the sweep": blobs.filter(({ key }) => !referenced.has(key)).length,
     },
   };
 }
 
-/** The life of one process: all customers take steps until it is killed. */
-class Shift {
+/** The run of one process: all customers take steps until it is killed. */
+class ProcessRun {
   readonly #server: ServerProcess;
-  readonly #turns: number;
+  readonly #iterations: number;
   #stepsLeft: number;
   #ended = false;
 
-  constructor(server: ServerProcess, steps: number, turns: number) {
+  constructor(server: ServerProcess, steps: number, iterations: number) {
     this.#server = server;
     this.#stepsLeft = steps;
-    this.#turns = turns;
+    this.#iterations = iterations;
   }
 
-  /** @returns what was wrong, `null` when the process ended and nothing was. */
+  /** @returns what was wrong; `null` if nothing was until the process ended. */
   async serve(customer: Customer): Promise<string | null> {
     while (!this.#ended) {
       try {
         await customer.step(this.#server.url);
       } catch (error) {
-        if (!this.#ended || error instanceof BrokenPromise || !isBrokenConnection(error)) {
+        if (!this.#ended || error instanceof BrokenGuarantee || !isBrokenConnection(error)) {
           this.#ended = true;
-          return `${error} (${await this.#server.fate()})`;
+          return `${error} (${await this.#server.state()})`;
         }
       }
       if (--this.#stepsLeft === 0) await this.#kill();
@@ -95,14 +94,14 @@ class Shift {
   }
 
   async #kill(): Promise<void> {
-    for (let turn = 0; turn < this.#turns; turn++)
+    for (let count = 0; count < this.#iterations; count++)
       await new Promise<void>((resolve) => setImmediate(resolve));
     this.#ended = true;
     await this.#server.kill();
   }
 }
 
-/** What `fetch` throws when nobody answers any more; everything else is a finding. */
+/** Whether `fetch` failed because the process has ended. Every other error is a finding. */
 function isBrokenConnection(error: unknown): boolean {
   return (
     error instanceof Error &&

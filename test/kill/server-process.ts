@@ -1,4 +1,4 @@
-/** The real process, as an operator starts it, on a storage that outlives it. */
+/** The real process, as an operator starts it, on a storage that persists. */
 import { join } from "node:path";
 import type { TestStorage } from "../drivers.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
@@ -9,8 +9,8 @@ export interface ServerProcess {
   readonly url: string;
   /** Ends the process at once, whatever it is doing. */
   kill(): Promise<void>;
-  /** What became of the process as far as one can tell now, to report beside a failure. */
-  fate(): Promise<string>;
+  /** Whether the process still runs, to report with a failure. */
+  state(): Promise<string>;
   /** Ends the process as an operator does. @returns its exit code. */
   terminate(): Promise<number>;
 }
@@ -48,19 +48,19 @@ export async function startServerProcess(
   });
   const lines = linesOf(child.stdout);
   const errors = new Response(child.stderr).text();
-  // not a loop over the lines: leaving one would close the pipe
+  // no `for await`: leaving the loop would close the pipe
   for (let line = await lines.next(); !line.done; line = await lines.next()) {
     const url = urlIn(line.value);
     if (url === null) continue;
-    void drain(lines); // it must never wait for somebody to read its log
+    void drain(lines); // the process must never wait for a reader of its log
     return {
       url,
       async kill() {
         child.kill("SIGKILL");
         await child.exited;
       },
-      async fate() {
-        await new Promise<void>((resolve) => setImmediate(resolve)); // an end at this moment is told in the next turn
+      async state() {
+        await new Promise<void>((resolve) => setImmediate(resolve)); // an exit is reported in the next event loop iteration
         const { exitCode, signalCode } = child;
         if (exitCode === null && signalCode === null) return "the process runs";
         return `the process ended by itself with ${signalCode ?? exitCode}: ${await errors}`;
