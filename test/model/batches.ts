@@ -1,11 +1,11 @@
-/** Requests sent at once: some order of them must explain every answer and what is stored afterwards. */
+/** Concurrent requests: the responses and the stored state must match the model in some order of the requests. */
 import fc from "fast-check";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { batches, type Command, meaningOf } from "./commands.ts";
+import { batches, type Command, operationFor } from "./commands.ts";
 import { createDevices } from "./devices.ts";
 import { expectedOf, failuresOf, MODEL_ENV, type ModelOptions, modelled, type Sent } from "./sequences.ts";
 import { emptyWorld, type Outcome, type World } from "./world.ts";
@@ -15,34 +15,34 @@ interface Batch {
   readonly atOnce: readonly Exclude<Command, { op: "wait" }>[];
 }
 
-/** Which of a factor's ways out it meets depends on how far it had come when the backup went. */
+/** The errors of a request whose backup is deleted meanwhile: which one depends on how far the request has come. */
 const GONE = ["backup_untraceable", "backup_missing", "unauthorized_factor", "backup_does_not_exist"];
-const MAX_TURNS = 12;
+const MAX_ITERATIONS = 12;
 
-/** Each case is a batch; where its requests interleave is decided by the seed. */
+/** Each case is a batch; the seed decides how its requests interleave. */
 export async function runBatches(driver: Driver, options: ModelOptions): Promise<Report> {
-  const turns = pseudoRandom(options.seed);
+  const iterations = pseudoRandom(options.seed);
   await using service = await startService(driver, {
     env: MODEL_ENV,
-    wrapStores: (stores) => interceptedStores(stores, interleaving(turns)),
+    wrapStores: (stores) => interceptedStores(stores, interleaving(iterations)),
   });
   let cases = 0;
-  let overtaken = 0;
+  let reordered = 0;
   const property = fc.asyncProperty(batches, async (batch) => {
     cases++;
-    if (await playBatch(service, batch)) overtaken++;
+    if (await runBatch(service, batch)) reordered++;
   });
   const failures = await failuresOf(property, options);
-  return { cases, failures, notes: { "not in the order sent": overtaken } };
+  return { cases, failures, notes: { "not in the order sent": reordered } };
 }
 
 /**
- * Plays a batch.
+ * Sends the requests of a batch.
  *
- * @returns whether it takes another order than that of sending to explain what happened.
- * @throws Error when no order does.
+ * @returns whether only an order other than that of sending matches the model.
+ * @throws Error if no order does.
  */
-async function playBatch(service: TestService, { before, atOnce }: Batch): Promise<boolean> {
+async function runBatch(service: TestService, { before, atOnce }: Batch): Promise<boolean> {
   const devices = createDevices(service);
   const history: Sent[] = [];
   let world = emptyWorld(service.clock.nowMs());
@@ -63,10 +63,10 @@ async function playBatch(service: TestService, { before, atOnce }: Batch): Promi
   await service.services.background.settled();
   const stored = comparable(await devices.stored());
 
-  const found = explained(started, batch, outcomes, stored);
+  const found = findOrder(started, batch, outcomes, stored);
   if (found === null)
     throw new Error(
-      `no order explains ${fc.stringify(batch.map(({ request }, index) => [request.op, outcomes[index]]))} ` +
+      `no order matches ${fc.stringify(batch.map(({ request }, index) => [request.op, outcomes[index]]))} ` +
         `from ${fc.stringify(modelled(started))} to ${fc.stringify(stored)}`,
     );
   const broken = await brokenInvariants(service.services, devices.known);
@@ -74,14 +74,14 @@ async function playBatch(service: TestService, { before, atOnce }: Batch): Promi
   return found.some((place, index) => place !== index);
 
   async function prepared(command: Batch["before"][number], now: World): Promise<Sent> {
-    const sent = { request: await devices.prepare(meaningOf(now, command), now), succeeded: false };
+    const sent = { request: await devices.prepare(operationFor(now, command), now), succeeded: false };
     history.push(sent);
     return sent;
   }
 }
 
-/** Searches an order of the batch in which the model answers the same and ends in the same state. */
-function explained(
+/** Searches for an order of the batch in which the model gives the same responses and ends in the same state. */
+function findOrder(
   world: World,
   batch: readonly Sent[],
   outcomes: readonly Outcome[],
@@ -112,30 +112,30 @@ function explained(
   return search(world, [], new Set());
 }
 
-/** The state after a request that was answered like this; `null` when the model answers otherwise. */
+/** The state after a request with this outcome; `null` if the model has another outcome. */
 function nextWorld(now: World, expected: { world: World; outcome: Outcome }, outcome: Outcome): World | null {
   if (Bun.deepEquals(outcome, expected.outcome)) return expected.world;
   if ("ok" in outcome) return null;
-  if (outcome.code === "conflicting_lock") return now; // it lost while it committed, and changed nothing
+  if (outcome.code === "conflicting_lock") return now; // its commit lost the race and changed nothing
   if (!("code" in expected.outcome)) return null;
   return GONE.includes(outcome.code) && GONE.includes(expected.outcome.code) ? now : null;
 }
 
-/** Tokens come in the order of the answers, which need not be that in which they were issued. */
+/** Tokens come in the order of the responses, which may differ from the order in which they were issued. */
 function comparable<T extends { readonly usable: readonly boolean[] }>(state: T) {
   return { ...state, usable: state.usable.toSorted() };
 }
 
-/** Lets each call take some turns of the event loop before and after it. */
+/** Delays each call by some event loop iterations before and after it. */
 function interleaving(next: () => number): Interceptor {
-  const someTurns = async () => {
-    for (let turn = next() % MAX_TURNS; turn > 0; turn--)
+  const someIterations = async () => {
+    for (let count = next() % MAX_ITERATIONS; count > 0; count--)
       await new Promise<void>((resolve) => setImmediate(resolve));
   };
   return async (_call, run) => {
-    await someTurns();
+    await someIterations();
     const result = await run();
-    await someTurns();
+    await someIterations();
     return result;
   };
 }

@@ -1,4 +1,4 @@
-/** Random commands, and what they mean in the state they meet. */
+/** Random commands, and the operation that a command stands for in a state. */
 import fc from "fast-check";
 import { accountOf, type KeyKind, type Op, type Scope, type World } from "./world.ts";
 
@@ -6,7 +6,7 @@ export const ACCOUNTS = 2;
 export const KEYPAIRS = 5;
 export const CONTENTS = 4;
 
-/** An operation whose particulars depend on the state; `replay` sends an earlier request again, `wait` moves the clock. */
+/** An operation whose details depend on the state; `replay` sends an earlier request again, `wait` moves the clock. */
 export type Command =
   | Extract<
       Op,
@@ -92,8 +92,8 @@ export const batches = fc.record({
   atOnce: fc.array(fc.oneof(...operations, replay), { minLength: 2, maxLength: 5, size: "max" }),
 });
 
-/** What a command means now. */
-export function meaningOf(world: World, command: Exclude<Command, { op: "replay" | "wait" }>): Op {
+/** The operation that a command stands for in this state. */
+export function operationFor(world: World, command: Exclude<Command, { op: "replay" | "wait" }>): Op {
   switch (command.op) {
     case "sync": {
       const { op, by, next } = command;

@@ -1,5 +1,4 @@
-/** The devices of a run: they make the requests that the model's operations stand for, and read the answers. */
-
+/** The devices of a run: they send the requests for the model's operations, and read the responses. */
 import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
@@ -16,7 +15,7 @@ import type { KeyKind, Op, Outcome, Scope, World } from "./world.ts";
 /** A request that is ready to be sent, any number of times. */
 export interface Prepared {
   readonly op: Op;
-  /** Since when its challenges count; `null` when it has none. */
+  /** When its challenges were issued; `null` if it has none. */
   readonly challengedAtMs: number | null;
   send(): Promise<Outcome>;
 }
@@ -24,13 +23,13 @@ export interface Prepared {
 const ENCRYPTED_KEYS = { ICLOUD: "RU5DUllQVEVE", PRF: "UFJG" } as const satisfies Record<KeyKind, string>;
 const NO_FACTOR = "00000000-0000-4000-8000-000000000000";
 
-/** Devices with keys and contents of their own, so that many runs can share a service. */
+/** Creates devices with their own keys and contents, so that many runs can share a service. */
 export function createDevices({ client, clock, services }: TestService) {
   const accounts = Array.from({ length: ACCOUNTS }, createAccountKeypair);
   const keypairs = Array.from({ length: KEYPAIRS }, createFactorKeypair);
   const contents = Array.from({ length: CONTENTS }, () => randomBytes(40));
   const hashes = contents.map(manifestHashOf);
-  /** The sync factor tokens in the order in which they came. */
+  /** The sync factor tokens in the order of the responses. */
   const tokens: string[] = [];
   const neverIssued = Buffer.from(randomBytes(32)).toString("base64url");
 

@@ -10,7 +10,7 @@ const runsOn = (driver: string) => (driver === "local" ? 80 : 8);
 for (const driver of DRIVERS)
   describe(`several devices on two accounts (${driver.name})`, () => {
     test(
-      "get the model's answers, one request after the other",
+      "get the model's responses to sequential requests",
       async () => {
         const { failures } = await runSequences(driver, { runs: runsOn(driver.name), seed: SEED });
         expect(failures.join("\n")).toBe("");
@@ -19,7 +19,7 @@ for (const driver of DRIVERS)
     );
 
     test(
-      "get answers that some order explains, when they ask at once",
+      "get the model's responses, in some order, to concurrent requests",
       async () => {
         const { failures } = await runBatches(driver, { runs: runsOn(driver.name), seed: SEED });
         expect(failures.join("\n")).toBe("");

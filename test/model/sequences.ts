@@ -1,10 +1,10 @@
-/** Random sequences of requests, each answer and each state held against the model. */
+/** Random sequences of requests, with each response and each state compared with the model. */
 import fc from "fast-check";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { type Command, KEYPAIRS, meaningOf, sequences } from "./commands.ts";
+import { type Command, KEYPAIRS, operationFor, sequences } from "./commands.ts";
 import { createDevices, type Prepared } from "./devices.ts";
 import {
   accountOf,
@@ -25,7 +25,7 @@ export interface ModelOptions {
 const CHALLENGE_LIFETIME_MS = 15 * 60 * 1000;
 const MINUTE_MS = 60_000;
 
-/** Few factors, so that the limits are met. */
+/** Few factors, so that sequences reach the limits. */
 export const MODEL_ENV = {
   MAX_MAIN_FACTORS: `${MAX_MAIN_FACTORS}`,
   MAX_SYNC_FACTORS: `${MAX_SYNC_FACTORS}`,
@@ -38,11 +38,11 @@ export async function runSequences(driver: Driver, { runs, seed }: ModelOptions)
   let cases = 0;
   const property = fc.asyncProperty(sequences, async (commands) => {
     cases += commands.length;
-    for (const name of await playSequence(service, commands))
+    for (const name of await runSequence(service, commands))
       outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
   });
   const failures = await failuresOf(property, { runs, seed });
-  return { cases, failures, notes: { runs, "kinds of answers": outcomes.size } };
+  return { cases, failures, notes: { runs, "kinds of responses": outcomes.size } };
 }
 
 /** Checks a property; a counterexample becomes one line. */
@@ -59,20 +59,20 @@ export async function failuresOf<T>(
 
 export interface Sent {
   readonly request: Prepared;
-  /** It had its success: from here on its challenges are used up. */
+  /** Whether the request has succeeded, which consumes its nonces. */
   succeeded: boolean;
 }
 
 /**
- * Plays commands one after the other.
+ * Runs commands one after the other.
  *
  * @returns the operations with their outcomes.
- * @throws Error at the first answer or state that is not the model's.
+ * @throws Error at the first response or state that differs from the model.
  */
-async function playSequence(service: TestService, commands: readonly Command[]): Promise<string[]> {
+async function runSequence(service: TestService, commands: readonly Command[]): Promise<string[]> {
   const devices = createDevices(service);
   const history: Sent[] = [];
-  const played: string[] = [];
+  const outcomes: string[] = [];
   let world = emptyWorld(service.clock.nowMs());
 
   for (const command of commands) {
@@ -85,28 +85,28 @@ async function playSequence(service: TestService, commands: readonly Command[]):
     if (sent === undefined) continue;
     const expected = expectedOf(world, sent);
     const outcome = await sent.request.send();
-    requireSame(`the answer to ${fc.stringify(sent.request.op)}`, outcome, expected.outcome);
+    requireSame(`the response to ${fc.stringify(sent.request.op)}`, outcome, expected.outcome);
     world = expected.world;
     sent.succeeded ||= "ok" in outcome;
     requireSame("the state", await devices.stored(), modelled(world));
-    played.push(`${sent.request.op.op}: ${"ok" in outcome ? "ok" : outcome.code}`);
+    outcomes.push(`${sent.request.op.op}: ${"ok" in outcome ? "ok" : outcome.code}`);
   }
   requireSame("what is broken", await brokenInvariants(service.services, devices.known), []);
-  return played;
+  return outcomes;
 
   async function prepared(command: Exclude<Command, { op: "replay" | "wait" }>): Promise<Sent> {
-    const sent = { request: await devices.prepare(meaningOf(world, command), world), succeeded: false };
+    const sent = { request: await devices.prepare(operationFor(world, command), world), succeeded: false };
     history.push(sent);
     return sent;
   }
 }
 
-/** What a request is answered now, be it new or sent before. */
+/** The model's outcome of a request, which may be new or a retry. */
 export function expectedOf(world: World, { request, succeeded }: Sent): { world: World; outcome: Outcome } {
   const { op, challengedAtMs } = request;
   const refuse = (code: string) => ({ world, outcome: { code } });
   if (op.op === "delete-factor" && op.scope === "SYNC" && op.key !== null)
-    return refuse("encryption_key_not_allowed"); // looked at before the proof
+    return refuse("encryption_key_not_allowed"); // checked before the proof
   if (challengedAtMs !== null && world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS)
     return refuse("jwt_error");
   if (succeeded && challengedAtMs !== null) return refuse("already_used");

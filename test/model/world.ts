@@ -1,4 +1,4 @@
-/** The service as a small value: what each operation answers and what becomes of the state, one after the other. */
+/** The model of the service: the outcome and the next state of each operation, one after the other. */
 
 /** Accounts, keypairs and contents by number. A keypair may serve in both scopes. */
 export type Op =
@@ -9,14 +9,14 @@ export type Op =
       readonly sync: number;
       readonly content: number;
     }
-  /** `current: null` is a manifest hash that never was. */
+  /** `current: null` is a manifest hash that was never stored. */
   | { readonly op: "sync"; readonly by: number; readonly current: number | null; readonly next: number }
   | { readonly op: "retrieve" | "verify-factor" | "delete-backup"; readonly by: number }
   | { readonly op: "retrieve-metadata"; readonly by: number; readonly expecting: number | null }
-  /** `token`: the place among all that were issued; `null` is one that never was. */
+  /** `token`: the index among all tokens that were issued; `null` is one that was never issued. */
   | { readonly op: "add-sync-factor"; readonly token: number | null; readonly factor: number }
   | { readonly op: "add-factor"; readonly by: number; readonly factor: number; readonly key: KeyKind | null }
-  /** `target`: the serial number of a factor; `null` is one that never was. */
+  /** `target`: the serial number of a factor; `null` is one that never existed. */
   | {
       readonly op: "delete-factor";
       readonly by: number;
@@ -39,14 +39,14 @@ export interface BackupModel {
   readonly keys: readonly KeyKind[];
   readonly mains: readonly FactorModel[];
   readonly syncs: readonly FactorModel[];
-  /** When a main factor was removed last; 0 while none was. */
+  /** The time of the latest removal of a main factor; 0 if none was removed. */
   readonly mainRemovedAtMs: number;
 }
 
 export interface World {
   readonly nowMs: number;
   readonly backups: ReadonlyMap<number, BackupModel>;
-  /** `holder`: the factor that recovered; without it the token is worth nothing. */
+  /** `holder`: the factor that recovered; the token is invalid once this factor is removed. */
   readonly tokens: readonly {
     readonly account: number;
     readonly holder: number;
@@ -89,7 +89,7 @@ interface Step {
 }
 
 /**
- * Answers an operation whose proof is good and was not used before.
+ * Applies an operation with a valid proof that was not used before.
  *
  * @param challengedAtMs when its challenge was issued.
  */
