@@ -5,8 +5,8 @@ const WAL = "/data/records.sqlite-wal";
 const UNFINISHED = "/data/blobs/tmp/ab12";
 const BLOB = "/data/blobs/ab/ab12";
 
-/** A service that makes its folder, stores a ciphertext, commits and answers; then deletes what was there before. */
-const LIFE = {
+/** A service that makes its folder, stores a ciphertext, commits and responds; then deletes the earlier ciphertext. */
+const STEPS = {
   makeFolder: ['7 mkdir("/data", 0700) = 0', "8 fsync(3</>) = 0"],
   makeBlobs: ['7 mkdir("/data/blobs", 0700) = 0', '7 mkdir("/data/blobs/tmp", 0700) = 0'],
   makeLog: [`7 openat(AT_FDCWD</>, "${WAL}", O_RDWR|O_CREAT, 0600) = 4<${WAL}>`],
@@ -20,17 +20,17 @@ const LIFE = {
   commit: [`7 pwrite64(4<${WAL}>, "\\0\\0"..., 4096, 56) = 4096`],
   syncLog: [`7 fdatasync(4<${WAL}>) = 0`],
   answer: ['7 sendto(10<socket:[23]>, "HTTP/1.1 200 OK\\r"..., 945, MSG_NOSIGNAL, NULL, 0) = 945'],
-  clean: ['7 unlink("/data/blobs/cd/cd34") = 0'],
+  deleteOld: ['7 unlink("/data/blobs/cd/cd34") = 0'],
 } as const;
-type Step = keyof typeof LIFE;
+type Step = keyof typeof STEPS;
 
 function read(steps: readonly Step[]): DiskTrace {
   const trace = new DiskTrace("/data");
-  for (const step of steps) for (const line of LIFE[step]) trace.read(line);
+  for (const step of steps) for (const line of STEPS[step]) trace.read(line);
   return trace;
 }
 
-const ALL = Object.keys(LIFE) as Step[];
+const ALL = Object.keys(STEPS) as Step[];
 
 describe("the trace of what is on the disk", () => {
   test("finds nothing lost where all is synced in time", () => {
@@ -54,7 +54,7 @@ describe("the trace of what is on the disk", () => {
     [["syncLog"], [`${WAL}, changed in line 17, is not durable when a request is answered`]],
     [["syncLog", "answer"], ["/data/blobs/cd/cd34 is deleted before the commit that replaces it is durable"]],
     [["syncFolders"], ["/data, changed in line 5, is not durable when a request is answered"]],
-  ])("without %p tells what would be lost", (missing, lost) => {
+  ])("without %p reports what would be lost", (missing, lost) => {
     const { losses } = read(ALL.filter((step) => !missing.includes(step)));
     expect(losses.map((loss) => loss.replace(/^line \d+: /, ""))).toEqual([...lost]);
   });
@@ -65,59 +65,59 @@ describe("the trace of what is on the disk", () => {
       `8 fsync(9<${UNFINISHED}> <unfinished ...>`,
       `7 write(9<${UNFINISHED}>, "\\3"..., 1) = 1`,
       "8 <... fsync resumed>)     = 0",
-      ...LIFE.rename,
+      ...STEPS.rename,
     ])
       trace.read(line);
     expect(trace.losses).toHaveLength(1);
   });
 
-  test("takes the mark of a copy for there until its folder is synced", () => {
+  test("counts the mark of a copy as present until its folder is synced", () => {
     for (const isSynced of [true, false]) {
       const trace = new DiskTrace("/data");
       trace.read('7 unlink("/data/.backup-data") = 0');
       if (isSynced) trace.read("8 fsync(5</data>) = 0");
-      trace.read(LIFE.answer[0]);
+      trace.read(STEPS.answer[0]);
       expect(trace.losses).toHaveLength(isSynced ? 0 : 1);
     }
   });
 
   test("does not count a sync that failed", () => {
     const trace = read(ALL.slice(0, ALL.indexOf("sync")));
-    for (const line of [`8 fsync(9<${UNFINISHED}>) = -1 EIO (Input/output error)`, ...LIFE.rename])
+    for (const line of [`8 fsync(9<${UNFINISHED}>) = -1 EIO (Input/output error)`, ...STEPS.rename])
       trace.read(line);
     expect(trace.losses).toHaveLength(1);
   });
 
-  test("sees what is done only after the answer", () => {
+  test("reports what is done only after the response", () => {
     const trace = read(ALL);
     trace.read('7 recvfrom(10<socket:[23]>, "", 524288, MSG_DONTWAIT, NULL, NULL) = 0');
     for (const step of ["open", "write", "sync", "rename", "syncShard", "commit", "syncLog"] as const)
-      for (const line of LIFE[step]) trace.read(line);
+      for (const line of STEPS[step]) trace.read(line);
     expect(trace.losses).toEqual([
-      `line 27: ${BLOB} gets its name when all is answered`,
-      "line 29: a commit is made when all is answered",
+      `line 27: ${BLOB} gets its name after the response`,
+      "line 29: a commit is made after the response",
     ]);
   });
 
-  test("does not take the next request, nor the next process, for the one that was answered", () => {
+  test("does not report writes of the next request or of the next process", () => {
     const trace = read(ALL);
     trace.read('7 recvfrom(10<socket:[23]>, "POST /v1/sync HT"..., 524288, MSG_DONTWAIT, NULL, NULL) = 300');
-    for (const line of [...LIFE.commit, ...LIFE.syncLog, ...LIFE.answer]) trace.read(line);
+    for (const line of [...STEPS.commit, ...STEPS.syncLog, ...STEPS.answer]) trace.read(line);
     trace.startProcess();
-    for (const line of [...LIFE.commit, ...LIFE.syncLog]) trace.read(line);
+    for (const line of [...STEPS.commit, ...STEPS.syncLog]) trace.read(line);
     expect(trace.losses).toEqual([]);
   });
 
-  test("does not take what the process writes when it is told to end for the request that was answered", () => {
+  test("does not report what the process writes after SIGTERM", () => {
     const trace = read(ALL);
     trace.read("7 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=6, si_uid=0} ---");
-    for (const line of [...LIFE.commit, ...LIFE.syncLog]) trace.read(line);
+    for (const line of [...STEPS.commit, ...STEPS.syncLog]) trace.read(line);
     expect(trace.losses).toEqual([]);
   });
 
-  test("sees a log that was removed and made anew", () => {
+  test("reports a log that was removed and created again", () => {
     const trace = read(ALL);
-    for (const line of [`7 unlink("${WAL}") = 0`, ...LIFE.makeLog, ...LIFE.answer]) trace.read(line);
+    for (const line of [`7 unlink("${WAL}") = 0`, ...STEPS.makeLog, ...STEPS.answer]) trace.read(line);
     expect(trace.losses).toEqual([
       "line 23: /data, changed in line 22, is not durable when a request is answered",
     ]);

@@ -1,9 +1,9 @@
 /**
- * What a power failure would leave of what was answered, judged from the system calls of the process (strace(1) with
- * `-f -y`, fsync(2)): written bytes count as kept when their file was synced afterwards, and the name of a file or
- * folder when the folder that it is in was.
+ * Whether acknowledged changes would survive a power failure, from the system calls of the process (strace(1) with
+ * `-f -y`, fsync(2)): written bytes count as durable once their file was synced afterwards, and the name of a file or
+ * folder once its parent folder was synced.
  *
- * For one request at a time: what belongs to another would look like something that the answer did not wait for.
+ * For one request at a time: a concurrent write would be reported as one that the response did not wait for.
  */
 import { dirname, join, sep } from "node:path";
 import { MARK } from "../../src/storage/local/copy/mark.ts";
@@ -18,7 +18,7 @@ export const TRACED_CALLS = [
 /** `12 write(3</a>, "x"..., 9) = 9`, or one half of it when another thread came in between. */
 const WHOLE = /^\d+ +(\w+)\((.*)\) += (.+)$/;
 const BEGINNING = /^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$/;
-const TOLD_TO_END = /^\d+ +--- SIGTERM /;
+const SIGTERM_RECEIVED = /^\d+ +--- SIGTERM /;
 const REST = /^(\d+) +<\.\.\. \w+ resumed>(.*)\) += (.+)$/;
 
 interface Call {
@@ -29,11 +29,11 @@ interface Call {
 }
 
 export class DiskTrace {
-  /** What would be lost, one line for each way. */
+  /** One line for each possible loss. */
   readonly losses: string[] = [];
-  /** Answers that said yes. */
+  /** The number of successful responses. */
   answers = 0;
-  /** How often what counts was made durable. */
+  /** The number of syncs, by what they made durable. */
   readonly syncs = { database: 0, ciphertext: 0, folder: 0 };
   readonly #dataDir: string;
   readonly #blobs: string;
@@ -41,7 +41,7 @@ export class DiskTrace {
   readonly #database: string;
   readonly #writeAheadLog: string;
   readonly #mark: string;
-  /** What is not durable, with the line that last changed it. */
+  /** The files and folders that are not durable, with the line that last changed them. */
   readonly #changed = new Map<string, number>();
   readonly #names = new Set<string>();
   readonly #begun = new Map<string, Call>();
@@ -58,7 +58,7 @@ export class DiskTrace {
     this.#mark = join(dataDir, MARK);
   }
 
-  /** What follows is of another process, which has its own way of beginning. */
+  /** The following lines are of another process. Its writes before the first request are not late. */
   startProcess(): void {
     this.#isIdle = false;
     this.#begun.clear();
@@ -73,7 +73,7 @@ export class DiskTrace {
       this.#ends(call, result);
       return;
     }
-    if (TOLD_TO_END.test(text)) this.#isIdle = false; // it notes when it was last in service, of its own accord
+    if (SIGTERM_RECEIVED.test(text)) this.#isIdle = false; // on SIGTERM the process records when it was last in service
     const [, beginner = "", begun = "", known = ""] = BEGINNING.exec(text) ?? [];
     if (begun !== "") {
       const call = { name: begun, parameters: known, line: this.#line };
@@ -88,7 +88,7 @@ export class DiskTrace {
     this.#ends({ ...call, parameters: call.parameters + more }, outcome);
   }
 
-  /** What has to be durable by now, and what may take effect from now on. */
+  /** Checks what has to be durable before the call takes effect. */
   #begins({ name, parameters }: Call): void {
     const [from = "", to = ""] = namesIn(parameters);
     if (isWrite(name)) {
@@ -97,11 +97,11 @@ export class DiskTrace {
       if (/^\d+<socket/.test(parameters) && parameters.includes('"HTTP/1.1 2')) this.#answered();
     }
     if (name.startsWith("rename")) {
-      if (this.#changed.has(from)) this.#loses(`${from} gets its name before its content is durable`);
-      if (this.#isIdle && this.#isBlob(to)) this.#loses(`${to} gets its name when all is answered`);
+      if (this.#changed.has(from)) this.#reportLoss(`${from} gets its name before its content is durable`);
+      if (this.#isIdle && this.#isBlob(to)) this.#reportLoss(`${to} gets its name after the response`);
     }
     if (name.startsWith("unlink") && this.#isBlob(from) && this.#changed.has(this.#writeAheadLog))
-      this.#loses(`${from} is deleted before the commit that replaces it is durable`);
+      this.#reportLoss(`${from} is deleted before the commit that replaces it is durable`);
   }
 
   #ends({ name, parameters, line }: Call, result: string): void {
@@ -118,7 +118,7 @@ export class DiskTrace {
       this.#changed.delete(path);
       this.#names.delete(path);
     }
-    // what comes back with it lets the next copy delete what was answered
+    // if the mark comes back, the next copy may delete acknowledged changes
     if (name.startsWith("unlink") && path === this.#mark) this.#changed.set(this.#dataDir, this.#line);
   }
 
@@ -127,15 +127,15 @@ export class DiskTrace {
     if (file !== null && this.#counts(file)) this.#changed.set(file, this.#line);
   }
 
-  /** What a commit refers to has to be there whenever the commit is. */
+  /** A blob has to be durable before a commit that refers to it. */
   #commits(): void {
     for (const [path, line] of this.#changed)
       if (path.startsWith(this.#blobs))
-        this.#loses(`${path}, changed in line ${line}, is not durable before a commit may be`);
-    if (this.#isIdle) this.#loses("a commit is made when all is answered");
+        this.#reportLoss(`${path}, changed in line ${line}, is not durable before a commit may be`);
+    if (this.#isIdle) this.#reportLoss("a commit is made after the response");
   }
 
-  /** A name may be new in its folder. */
+  /** Marks a folder as changed if the name is new in it. */
   #named(path: string): void {
     const folder = dirname(path);
     const isOnTheWay = path.startsWith(sep) && `${this.#dataDir}${sep}`.startsWith(path + sep);
@@ -155,8 +155,8 @@ export class DiskTrace {
   #answered(): void {
     this.answers++;
     for (const [path, line] of this.#changed)
-      this.#loses(`${path}, changed in line ${line}, is not durable when a request is answered`);
-    this.#changed.clear(); // told once
+      this.#reportLoss(`${path}, changed in line ${line}, is not durable when a request is answered`);
+    this.#changed.clear(); // each loss is reported once
     this.#isIdle = true;
   }
 
@@ -165,7 +165,7 @@ export class DiskTrace {
   }
 
   /**
-   * Ciphertexts with their folders, and the database with its write-ahead log. Not what nobody misses: the names of
+   * Ciphertexts with their folders, and the database with its write-ahead log. Not what may be lost: the names of
    * unfinished files, the database's shared memory and its rollback journal.
    */
   #counts(path: string): boolean {
@@ -174,7 +174,7 @@ export class DiskTrace {
     return path === this.#dataDir || isOfDatabase || (path + sep).startsWith(this.#blobs + sep);
   }
 
-  #loses(what: string): void {
+  #reportLoss(what: string): void {
     this.losses.push(`line ${this.#line}: ${what}`);
   }
 }

@@ -8,7 +8,7 @@ if (process.platform === "linux")
   for (const driver of DRIVERS.filter(({ name }) => name === "local"))
     describe(`a power failure (${driver.name})`, () => {
       test(
-        "leaves all that was answered: it was synced before",
+        "keeps every acknowledged change, which was synced before its response",
         async () => {
           const { cases, failures } = await runPowerLoss({ users: 1 });
           expect(failures).toEqual([]);

@@ -1,4 +1,4 @@
-/** Whether what is answered would outlive a power failure, by the system calls of the real process. Needs Linux. */
+/** Whether acknowledged changes would survive a power failure, from the system calls of the real process. Needs Linux. */
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,25 +22,25 @@ import {
 } from "../support/users.ts";
 import { DiskTrace, TRACED_CALLS } from "./disk-trace.ts";
 
-/** What is written at once, and in pieces. */
+/** A backup that is written at once, and one that is written in chunks. */
 const SIZES = [100, 1024 * 1024];
-/** A new installation, one that was shut down before, its copy, and a developer's, which makes its own key first. */
+/** A new installation, the same after a shutdown, its copy, and one in development, which first generates its key. */
 const STARTS = [
   { folder: "new", env: {} },
   { folder: "new", env: {} },
   { folder: "restored", env: {}, copyOf: "new" },
   { folder: "development", env: { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: "", LOG_FORMAT: "json" } },
 ];
-/** Syncs take longer than anything else, so that whatever does not wait for them comes first. */
+/** Delays syncs, so that an operation that does not wait for its sync ends before it. */
 const SLOW_SYNCS = ["-e", "inject=fsync,fdatasync:delay_enter=5000"];
 
-/** @param users how many people go through the life of a backup, one after the other, for each start and size. */
+/** @param users how many users change a backup in every way, one after the other, for each start and size. */
 export async function runPowerLoss({ users }: { readonly users: number }): Promise<Report> {
   const strace = await requireProgram(STRACE);
   const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));
   try {
-    // strace writes the bytes of other names as escapes
-    if (!/^[\w./-]+$/.test(root)) throw new Error(`a folder with a plainer name is needed than ${root}`);
+    // strace escapes other characters
+    if (!/^[\w./-]+$/.test(root)) throw new Error(`the name of the temporary folder needs escapes: ${root}`);
     const trace = join(root, "trace");
     const calls = TRACED_CALLS.map((call) => `?${call}`).join(",");
     // -D: the process that we end is the service, not strace
@@ -56,7 +56,8 @@ export async function runPowerLoss({ users }: { readonly users: number }): Promi
       const server = await startServerProcess(storage, under);
       try {
         const client = createApiClient({ url: server.url, onExchange: () => requests++ });
-        for (let user = 0; user < users; user++) for (const bytes of SIZES) await live(client, bytes);
+        for (let user = 0; user < users; user++)
+          for (const bytes of SIZES) await changeEverything(client, bytes);
       } catch (error) {
         await server.kill();
         throw error;
@@ -84,8 +85,8 @@ export async function runPowerLoss({ users }: { readonly users: number }): Promi
   }
 }
 
-/** Everything that changes a backup, one request after the other. */
-async function live(client: ApiClient, bytes: number): Promise<void> {
+/** Sends every kind of request that changes a backup, one after the other. */
+async function changeEverything(client: ApiClient, bytes: number): Promise<void> {
   const user = await userWithBackup(client, newUser(randomBytes(bytes)));
   const { syncFactorToken } = await recovered(client, user);
   const device = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
