@@ -1,6 +1,6 @@
 /**
- * `bun run prove`: everything that goes wrong on purpose, at length. Exits with 1 when anything was lost, torn, stuck,
- * answered out of order or answered in another shape than the one. `SEED` repeats a run.
+ * `bun run prove`: the fault, model, fuzz and durability campaigns at full size. Exits with 1 on any failure. `SEED`
+ * repeats a run.
  */
 import { runCrashPoints } from "./crash/crash-points.ts";
 import { runInterleavings } from "./crash/interleavings.ts";
@@ -16,7 +16,7 @@ import { requireProgram, STRACE } from "./support/system-packages.ts";
 
 interface Campaign {
   readonly name: string;
-  /** `null` where it is not about the driver, or cannot be seen on this system. */
+  /** `null` if the campaign does not apply to the driver or to this system. */
   run(driver: Driver, seed: number): Promise<Report> | null;
 }
 
@@ -36,7 +36,7 @@ const CAMPAIGNS: readonly Campaign[] = [
     run: (driver, seed) => (driver.name === "local" ? runKills(driver, { kills: KILLS, seed }) : null),
   },
   {
-    name: "what a power failure would leave",
+    name: "power failures, from system calls",
     run: (driver) => (seesSystemCalls(driver) ? runPowerLoss({ users: USERS }) : null),
   },
   {

@@ -88,7 +88,7 @@ async function listeningAt(output: ReadableStream<Uint8Array>): Promise<string> 
   }
 }
 
-/** Reads on, so that the browser is never held up by what it prints. */
+/** Reads the rest, so that the browser never waits for a reader of its output. */
 async function drain(reader: { read(): Promise<{ readonly done: boolean }> }): Promise<void> {
   while (!(await reader.read()).done);
 }

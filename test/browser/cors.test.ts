@@ -8,7 +8,7 @@ if (driver === undefined) throw new Error("there is no driver");
 
 const CHALLENGE = "/v1/retrieve/challenge/keypair";
 
-/** An app that is served elsewhere than the service. */
+/** The page of an app on another origin than the service. */
 const PAGE = `<!doctype html><title>An app</title><script>
   const app = {
     async post({ url, body }) {

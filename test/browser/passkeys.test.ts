@@ -41,7 +41,7 @@ function startSite() {
   });
   return {
     origin: `http://localhost:${server.port}`,
-    lead: (url: string) => {
+    forwardTo: (url: string) => {
       upstream = url;
     },
     stop: () => server.stop(true),
@@ -61,7 +61,7 @@ describe("a browser", () => {
       startService(driver, { env: { WEBAUTHN_ORIGINS: site.origin, WEBAUTHN_RP_ID: "localhost" } }),
       startChromium(),
     ]);
-    site.lead(service.url);
+    site.forwardTo(service.url);
     old = await browser.newProfile();
     await old.open(site.origin);
   });
@@ -116,7 +116,7 @@ describe("a browser", () => {
     return { ...passkey, send };
   }
 
-  test("makes a passkey from the options, never tells its secret, and recovers in another profile", async () => {
+  test("makes a passkey from the options, never sends its secret, and recovers in another profile", async () => {
     const { user, passkey, create } = await createdIn(old, "ANDROID");
     const refused = await create(passkey.unstripped);
     expect([refused.status, refused.body.error]).toEqual([
@@ -157,7 +157,7 @@ describe("a browser", () => {
     expect((await create(passkey.credential)).status).toBe(200);
   });
 
-  test("agrees to a keypair with its passkey, and the keypair to a new passkey", async () => {
+  test("adds a keypair with its passkey, and a new passkey with the keypair", async () => {
     const profile = await browser.newProfile();
     await profile.open(site.origin);
     const { user, passkey, create } = await createdIn(profile, "ANDROID");
@@ -213,7 +213,7 @@ describe("a browser", () => {
     ).toHaveLength(3);
   });
 
-  test("agrees to a keypair by stamping a Turnkey activity", async () => {
+  test("adds a keypair by stamping a Turnkey activity", async () => {
     const profile = await browser.newProfile();
     await profile.open(site.origin);
     const { passkey, create } = await createdIn(profile, "ANDROID");
@@ -238,7 +238,7 @@ describe("a browser", () => {
 
   test("of another origin is refused, though the browser lets it have a passkey", async () => {
     const other = startSite();
-    other.lead(service.url);
+    other.forwardTo(service.url);
     try {
       const profile = await browser.newProfile();
       await profile.open(other.origin);

@@ -1,7 +1,7 @@
 /**
- * A client that shares nothing with the service: Node's standard library only, requests put together by hand. It lives
- * a whole life against the URL in its first argument, and exits with 1 where the service answers anything unexpected.
- * Runs with `node` and with `bun`.
+ * A client that shares no code with the service: Node's standard library only, requests written by hand. It calls the
+ * operations of a backup at the URL in its first argument, and exits with 1 on any unexpected response. Runs with `node`
+ * and with `bun`.
  */
 import assert from "node:assert/strict";
 import { createHash, createSign, generateKeyPairSync, randomBytes } from "node:crypto";
@@ -88,7 +88,7 @@ function der(values) {
   return Buffer.concat([Buffer.from([0x30, whole.length]), whole]);
 }
 
-/** secp256k1 (SEC 2 §2.4.1), by the book: not every standard library has the curve. */
+/** secp256k1 (SEC 2 §2.4.1), implemented here because not every standard library has the curve. */
 const P = 2n ** 256n - 2n ** 32n - 977n;
 const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const G = [
@@ -118,7 +118,7 @@ function times(scalar, point) {
 }
 const randomScalar = () => (BigInt(`0x${randomBytes(32).toString("hex")}`) % (N - 1n)) + 1n;
 
-/** The account's key; the signature has the half of s that is asked for. */
+/** The account's key, which signs with a low or a high s. */
 function accountKey() {
   const secret = randomScalar();
   const [x, y] = times(secret, G);
@@ -137,7 +137,7 @@ function accountKey() {
   };
 }
 
-/** A P-256 key that signs with whichever s is asked for. */
+/** A P-256 key, which signs with a low or a high s. */
 function keypair() {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const { x, y } = publicKey.export({ format: "jwk" });
@@ -246,4 +246,4 @@ for (const half of ["low", "high"])
     const gone = await json("/v1/backup/status", { backupId: backupAccountId }, 404);
     assert.equal(gone.error.code, "not_found");
   }
-process.stdout.write("4 lives lived\n");
+process.stdout.write("4 runs passed\n");

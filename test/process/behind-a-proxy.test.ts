@@ -45,7 +45,7 @@ describe("behind nginx as the README configures it", () => {
     await service?.[Symbol.asyncDispose]();
   });
 
-  test("a whole life works with backups of the largest size", async () => {
+  test("create, retrieve, add-sync-factor, sync and delete-backup work with the largest backups", async () => {
     const user = await userWithBackup(client, newUser(randomBytes(MAX_BACKUP_BYTES)));
     const first = await recovered(client, user);
     expect(Buffer.from(first.backup, "base64").equals(Buffer.from(user.backup))).toBe(true);
@@ -119,7 +119,7 @@ describe("behind nginx as the README configures it", () => {
     expect((await direct("203.0.113.1")).status).toBe(200);
   });
 
-  test("while the service is away the proxy says so in the shape of every error", async () => {
+  test("while the service is unreachable the proxy responds with an error body", async () => {
     await using away = await startNginx("http://127.0.0.1:9");
     const answer = await createApiClient({ url: away.url }).keypairChallenge("sync");
     expect([answer.status, answer.body]).toMatchObject([

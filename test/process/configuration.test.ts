@@ -31,7 +31,7 @@ describe("a process with a bad configuration", () => {
     expect(stdout).toBe("");
   });
 
-  test("does not start without any", async () => {
+  test("does not start without any variables", async () => {
     const { exitCode, stderr } = await runProcess({});
     expect(exitCode).toBe(1);
     expect(stderr).toContain("APP_ENV is required");
@@ -41,7 +41,7 @@ describe("a process with a bad configuration", () => {
     expect(stderr).toContain("openssl rand -base64 32"); // makes CHALLENGE_TOKEN_KEYS
   });
 
-  test("says in one line that a port is in use or the data folder cannot be, and names the variable", async () => {
+  test("reports in one line a port in use or an unusable data folder, and names the variable", async () => {
     await using storage = await newLocalStorage();
     const env = { APP_ENV: "development", ...storage.env };
     await using running = await startProcess(env);

@@ -1,4 +1,4 @@
-/** `bun run dev` and `bun run start`, as somebody types them in a clone. */
+/** `bun run dev` and `bun run start` in a clone. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
@@ -42,7 +42,7 @@ describe("bun run dev", () => {
     ["APP_ENV=production", {}, { APP_ENV: "production" }, "the environment has APP_ENV=production"],
   ];
   for (const [name, files, env, reason] of refused)
-    test(`opens no data beside ${name}, and says so`, async () => {
+    test(`opens no data with ${name}, and reports the reason`, async () => {
       await using copy = await copyRepository({ files });
       const { status, errors } = await copy.run(["run", "dev"], { ...FREE_PORTS, ...env });
       expect(status).toBe(1);
@@ -53,7 +53,7 @@ describe("bun run dev", () => {
     });
 });
 
-test("bun run start tells the engine of 256 MiB in Bun's shell too", async () => {
+test("bun run start sets the engine's memory to 256 MiB, also in Bun's shell", async () => {
   await using copy = await copyRepository({
     files: { "src/main.ts": "process.stdout.write(String(process.env.BUN_JSC_forceRAMSize));" },
   });

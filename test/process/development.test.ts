@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 
-test("a process in development says where it listens, for people to read", async () => {
+test("a process in development logs its URL in readable form", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-development-"));
   const child = Bun.spawn(["bun", "src/main.ts"], {
     cwd: join(import.meta.dir, "../.."),

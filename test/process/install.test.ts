@@ -1,4 +1,4 @@
-/** What an install brings and runs. */
+/** What an install contains and runs. */
 import { describe, expect, test } from "bun:test";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-/** Bun runs the script of this one unless a project says otherwise, and that reports installs to its maker. */
+/** By default Bun runs the install script of this package, which reports installs to its publisher. */
 const TRUSTED_BY_DEFAULT = "@scarf/scarf";
 
 describe("an install", () => {
@@ -37,7 +37,7 @@ describe("a production install", () => {
       expect(names).not.toContain(name);
   });
 
-  test("is all that the service needs in production", async () => {
+  test("has everything that the service needs in production", async () => {
     await using copy = await copyRepository({ packages: productionPackages() });
     await using service = await startProcess({ ...environment(copy.folder), APP_ENV: "production" }, copy);
     expect((await fetch(`${service.url}/health`)).status).toBe(200);
@@ -46,7 +46,7 @@ describe("a production install", () => {
   });
 
   for (const name of ["staging", "development"])
-    test(`starts in ${name}, and says where the API reference is missing what to do`, async () => {
+    test(`starts in ${name}, and reports at the missing API reference how to install it`, async () => {
       await using copy = await copyRepository({ packages: productionPackages() });
       await using service = await startProcess({ ...environment(copy.folder), APP_ENV: name }, copy);
       expect(service.lines.filter((line) => line.includes('"level":"warn"'))).toEqual([

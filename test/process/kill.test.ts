@@ -24,7 +24,7 @@ interface State {
   readonly content: Uint8Array;
 }
 
-/** What a device knows: what was acknowledged last, and what it was sending when the service died. */
+/** The state of a device: the last acknowledged content, and the content that was sent when the process was killed. */
 interface Device {
   readonly user: User;
   acknowledged: State | null;
@@ -32,7 +32,7 @@ interface Device {
 }
 
 for (const driver of DRIVERS)
-  test(`killed in the middle of writes, the service has every acknowledged one and none by halves (${driver.name})`, async () => {
+  test(`killed in the middle of writes, the service has every acknowledged write and no partial one (${driver.name})`, async () => {
     await using storage = await driver.environment();
     const env = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS, ...storage.env };
     const devices: Device[] = [];
@@ -44,7 +44,7 @@ for (const driver of DRIVERS)
       const enough = acknowledged + MIN_ACKNOWLEDGED;
       await Promise.all(
         Array.from({ length: DEVICES }, () =>
-          useUntilDeath(client, devices, () => {
+          useUntilKilled(client, devices, () => {
             if (++acknowledged === enough) service.signal("SIGKILL");
           }),
         ),
@@ -83,8 +83,8 @@ for (const driver of DRIVERS)
     await stores[Symbol.asyncDispose]();
   });
 
-/** Creates a backup and syncs it some times, then another one, until the service answers no longer. */
-async function useUntilDeath(
+/** Creates a backup and syncs it some times, then another one, until the process is killed. */
+async function useUntilKilled(
   client: ApiClient,
   devices: Device[],
   onAcknowledged: () => void,

@@ -1,4 +1,4 @@
-/** What somebody reads who has an old Bun, no network or no dependencies. */
+/** The messages for an old Bun, a missing network and missing dependencies. */
 import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,9 +30,9 @@ describe("a Bun", () => {
     });
 
   for (const good of ["1.4.5", "1.4.10", "1.10.0", "2.0.0", "1.4.5-canary.1+abc"])
-    test(`${good} will do`, () => expect(bunProblem(good, engines)).toBeNull());
+    test(`${good} is new enough`, () => expect(bunProblem(good, engines)).toBeNull());
 
-  test("that is too old is named by every command, instead of an error in the middle", async () => {
+  test("that is too old is reported by every command before it does anything", async () => {
     await using copy = await copyRepository({ bun: ">=99.0.0" });
     for (const args of COMMANDS) {
       const { status, errors } = await copy.run(args);
@@ -73,7 +73,7 @@ describe("dependencies", () => {
     }
   });
 
-  test("that are missing are named with the command by what does not install them itself", async () => {
+  test("that are missing are reported by commands that do not install them, with the install command", async () => {
     await using copy = await copyRepository({ packages: [] });
     for (const args of COMMANDS.filter(([, name = ""]) => !INSTALLS.includes(name))) {
       const { status, errors } = await copy.run(args);
@@ -82,7 +82,7 @@ describe("dependencies", () => {
     }
   });
 
-  test("of the tests alone are missed by `bun test` in a production install", async () => {
+  test("of the tests are reported as missing by `bun test` in a production install", async () => {
     await using copy = await copyRepository({ packages: Object.keys(packageJson.dependencies) });
     const { status, errors } = await copy.run(["test", "test/runtime/memoise.test.ts"]);
     expect(status).toBe(1);
@@ -91,7 +91,7 @@ describe("dependencies", () => {
   });
 
   for (const name of INSTALLS)
-    test(`that cannot be downloaded are why \`bun run ${name}\` fails, and it says so`, async () => {
+    test(`that cannot be downloaded make \`bun run ${name}\` fail, and it reports that`, async () => {
       await using copy = await copyRepository({ packages: [] });
       const { status, errors } = await copy.run(["run", name], {
         BUN_CONFIG_REGISTRY: "http://127.0.0.1:9", // nobody listens there

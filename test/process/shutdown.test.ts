@@ -16,13 +16,13 @@ import {
 } from "../support/users.ts";
 
 for (const driver of DRIVERS)
-  describe(`a process that is told to end (${driver.name})`, () => {
+  describe(`a process that gets a signal to end (${driver.name})`, () => {
     for (const [name, signal, byScript] of [
       ["by SIGTERM", "SIGTERM", false],
       ["by SIGINT", "SIGINT", false],
-      ["by a SIGTERM to it and to `bun run start`, which passes it on", "SIGTERM", true],
+      ["by a SIGTERM to it and to `bun run start`, which forwards it", "SIGTERM", true],
     ] as const)
-      test(`${name} finishes the request that runs, and ends with 0`, async () => {
+      test(`${name} finishes the running request, and exits with 0`, async () => {
         await using storage = await driver.environment();
         const env = { ...ENV, ...storage.env };
         const user = newUser(randomBytes(100_000));
@@ -30,7 +30,7 @@ for (const driver of DRIVERS)
           await using service = await startProcess(env, { byScript });
           using upload = await beginUpload(service.url, user);
           service.signal(signal);
-          const line = await told(service);
+          const line = await shutdownLine(service);
           expect(line).toMatch(
             /waiting for 1 to finish; a second signal \(Ctrl-C\) .* ends the process at once/,
           );
@@ -44,7 +44,7 @@ for (const driver of DRIVERS)
         expect(Buffer.from(backup, "base64").equals(user.backup)).toBe(true);
       });
 
-    test("serves as before for the configured time, but is not ready, and then finishes what runs", async () => {
+    test("serves as before for the configured time, but is not ready", async () => {
       await using storage = await driver.environment();
       const env = { ...ENV, SHUTDOWN_DRAIN_SECONDS: "600", ...storage.env };
       const client = (service: ServiceProcess) => createApiClient({ url: service.url });
@@ -55,14 +55,14 @@ for (const driver of DRIVERS)
       expect(before.status).toBe(200);
       expect(before.headers.get("connection")).not.toBe("close");
       service.signal("SIGTERM");
-      await told(service);
+      await shutdownLine(service);
       expect(await status(service, "/ready")).toBe(503);
       const user = await userWithBackup(client(service));
       expect((await recovered(client(service), user)).metadata.id).toBe(user.account.backupAccountId);
       const health = await fetch(`${service.url}/health`);
       expect([health.status, health.headers.get("connection")]).toEqual([200, "close"]);
       expect(await status(service, "/ready")).toBe(503);
-      await Bun.sleep(1_500); // for the second signal to be one of its own
+      await Bun.sleep(1_500); // so that the second signal counts as another one
       service.signal("SIGTERM");
       expect(await service.exited).toBe(1);
     });
@@ -77,13 +77,13 @@ for (const driver of DRIVERS)
       expect(service.lines.at(-1)).toContain("stopped");
     });
 
-    test("a second time, and that is not the same signal once more, ends at once", async () => {
+    test("ends at once on a second signal, unless both come together", async () => {
       await using storage = await driver.environment();
       await using service = await startProcess({ ...ENV, ...storage.env });
       using _upload = await beginUpload(service.url, newUser(randomBytes(100_000)));
       service.signal("SIGTERM");
       service.signal("SIGTERM"); // however busy the machine is, the process gets both at once
-      await told(service);
+      await shutdownLine(service);
       expect(await Promise.race([service.exited, Bun.sleep(1_500).then(() => "it goes on")])).toBe(
         "it goes on",
       );
@@ -91,7 +91,7 @@ for (const driver of DRIVERS)
       expect(await service.exited).toBe(1);
     });
 
-    test("remembers that it was in service until then, so that records from before are recognised", async () => {
+    test("records that it was in service until then, so that older records are recognised", async () => {
       await using storage = await driver.environment();
       await using service = await startProcess({ ...ENV, ...storage.env });
       const sentMs = Date.now();
@@ -102,14 +102,14 @@ for (const driver of DRIVERS)
         expect(await store.lastSeenMs()).toBeGreaterThanOrEqual(sentMs);
     });
 
-    test("while nothing runs ends at once", async () => {
+    test("without a running request ends at once", async () => {
       await using storage = await driver.environment();
       await using service = await startProcess({ ...ENV, ...storage.env });
       const startedMs = performance.now();
       service.signal("SIGTERM");
       expect(await service.exited).toBe(0);
       expect(performance.now() - startedMs).toBeLessThan(30_000); // how long it would wait
-      expect(await told(service)).not.toContain("waiting");
+      expect(await shutdownLine(service)).not.toContain("waiting");
     });
   });
 
@@ -133,8 +133,8 @@ async function beginUpload(url: string, user: User) {
   };
 }
 
-/** Resolves with its log line when the process knows that it is to end. */
-async function told({ lines }: ServiceProcess): Promise<string> {
+/** Resolves with the log line of the shutdown. */
+async function shutdownLine({ lines }: ServiceProcess): Promise<string> {
   for (;;) {
     const line = lines.find((each) => each.includes("shutting down"));
     if (line !== undefined) return line;

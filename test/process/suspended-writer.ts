@@ -1,6 +1,6 @@
 /**
- * A process that writes a ciphertext, prints `written`, and commits to it after a line on its standard input. Its clock is
- * ahead by the milliseconds that the file named by its argument holds.
+ * A process that writes a ciphertext, prints `written`, and commits after a line on its standard input. The file in its
+ * argument has the milliseconds that its clock is ahead.
  */
 import { readFileSync } from "node:fs";
 import { withNewBlob } from "../../src/backups/new-content.ts";

@@ -1,4 +1,4 @@
-/** A process that the system refuses something for a while. */
+/** A process that has no more files, disk space or log. */
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { createApiClient } from "../support/api-client.ts";
@@ -12,12 +12,12 @@ import { startProcess } from "../support/service-process.ts";
 import { createPayload, newUser, userWithBackup } from "../support/users.ts";
 
 const MAX_OPEN_FILES = 128;
-/** What a process has open besides connections is fewer than the rest. */
+/** Responses to wait for: the process needs fewer files for itself than the rest. */
 const MIN_ANSWERED = 64;
 const HELD_WARM_UP = ["--preload", "./test/support/held-warm-up.ts"];
 const ENV = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS };
 
-/** Begins the creation of a backup with a passkey that is none; its end is told how that is answered. */
+/** Starts to create a backup with an invalid passkey; `end` returns the status and code of the response. */
 async function beginCreation(url: string) {
   const client = createApiClient({ url });
   const names = { name: "a", displayName: "a", platform: "IOS" };
@@ -42,8 +42,8 @@ async function beginCreation(url: string) {
   };
 }
 
-/** Opens as many connections as the process may have files, so that it can open no other. It answers most of them. */
-async function useUp(url: string): Promise<DisposableStack> {
+/** Opens as many connections as the process may open files. Resolves once it has answered most of them. */
+async function exhaustFiles(url: string): Promise<DisposableStack> {
   const stack = new DisposableStack();
   const answered = Promise.withResolvers<void>();
   let answers = 0;
@@ -61,25 +61,25 @@ async function useUp(url: string): Promise<DisposableStack> {
 
 for (const driver of DRIVERS)
   describe(`a process that can open no more files (${driver.name})`, () => {
-    test("checks passkeys, though it has checked none before", async () => {
+    test("verifies its first passkey", async () => {
       await using storage = await driver.environment();
       const env = { ...ENV, LOG_LEVEL: "debug", ...storage.env };
       await using service = await startProcess(env, { maxOpenFiles: MAX_OPEN_FILES });
       using creation = await beginCreation(service.url);
       while (!service.lines.some((line) => line.includes("everything is loaded"))) await Bun.sleep(5);
-      using _connections = await useUp(service.url);
+      using _connections = await exhaustFiles(service.url);
       expect(await creation.end()).toEqual([400, "webauthn_invalid_payload"]);
     });
 
-    test("before it has loaded all of itself says so, finishes what runs and ends with 1", async () => {
+    test("logs that a module cannot be loaded, finishes running requests and exits with 1", async () => {
       await using storage = await driver.environment();
       const options = { maxOpenFiles: MAX_OPEN_FILES, bunOptions: HELD_WARM_UP };
       await using service = await startProcess({ ...ENV, ...storage.env }, options);
       {
         using creation = await beginCreation(service.url);
-        using _connections = await useUp(service.url);
+        using _connections = await exhaustFiles(service.url);
         while (!service.lines.some((line) => line.includes("cannot be loaded"))) await Bun.sleep(5);
-        // by then it may be able to load the rest after all
+        // by then the module may be loaded
         expect(["service_unavailable", "webauthn_invalid_payload"]).toContain((await creation.end())[1]);
       }
       expect(await service.exited).toBe(1);
@@ -88,7 +88,7 @@ for (const driver of DRIVERS)
   });
 
 if (DRIVERS.some(({ name }) => name === "local"))
-  test("a process whose database can no longer be written is not ready, and names that in its log", async () => {
+  test("a process whose database can no longer be written is not ready, and logs the store", async () => {
     await using storage = await newLocalStorage();
     await using service = await startProcess({ ...ENV, ...storage.env }, { maxFileBlocks: 512 });
     const client = createApiClient({ url: service.url });
@@ -99,14 +99,14 @@ if (DRIVERS.some(({ name }) => name === "local"))
       status = (await client.create(await createPayload(client, user), user.backup)).status;
       expect([200, 503]).toContain(status);
     }
-    while ((await ready()) !== 503) await Bun.sleep(50); // an answer is good for a second
+    while ((await ready()) !== 503) await Bun.sleep(50); // a result is reused for a second
     const parts = service.lines.map((line): { part?: string } => JSON.parse(line));
     expect(parts.flatMap(({ part }) => part ?? [])[0]).toBe("records");
     expect((await fetch(`${service.url}/health`)).status).toBe(200);
   });
 
 for (const driver of DRIVERS)
-  test(`a process whose log cannot be written goes on, and says so in its figures (${driver.name})`, async () => {
+  test(`a process whose log cannot be written goes on, and counts that in its metrics (${driver.name})`, async () => {
     await using storage = await driver.environment();
     // the ports are logged nowhere
     const [port, metricsPort] = freePorts(2);
