@@ -3,11 +3,9 @@
  * Ends with status 0 when all is there, 1 when `--check` finds something missing, 2 when it could not run.
  */
 import { parseArgs } from "node:util";
-import type { Environment } from "../config/environment.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { type Finding, setUp } from "../storage/aws/setup.ts";
-import { explain } from "./explain.ts";
-import { HELP, optionsOrStatus } from "./options.ts";
+import { command, HELP } from "./command.ts";
 
 const USAGE = `Usage: bun run aws:setup [--check]
 
@@ -23,26 +21,22 @@ const MARKS: Readonly<Record<Finding["state"], string>> = {
   unsupported: "warning  ",
 };
 
-process.exitCode = await main(process.argv.slice(2), process.env);
+const OPTIONS = { check: { type: "boolean", default: false }, ...HELP } as const;
 
-async function main(args: readonly string[], env: Environment): Promise<number> {
-  const options = optionsOrStatus(USAGE, () => {
-    const accepted = { check: { type: "boolean", default: false }, ...HELP } as const;
-    return parseArgs({ args: [...args], options: accepted }).values;
-  });
-  if (typeof options === "number") return options;
-  try {
-    const storage = loadStorageConfig({ ...env, STORAGE_DRIVER: "aws" });
-    if (storage.driver !== "aws") throw new Error("the storage driver is not aws");
-    let missing = 0;
-    for await (const { what, state } of setUp(storage, { checkOnly: options.check })) {
-      if (state === "missing") missing += 1;
-      const note = state === "unsupported" ? " is not supported by this endpoint" : "";
-      process.stdout.write(`${MARKS[state]}${what}${note}\n`);
-    }
-    return missing > 0 ? 1 : 0;
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n`);
-    return 2;
+await command(USAGE, optionsOf, setUpStorage);
+
+function optionsOf(args: string[]) {
+  return parseArgs({ args, options: OPTIONS }).values;
+}
+
+async function setUpStorage({ check }: { readonly check: boolean }): Promise<number> {
+  const storage = loadStorageConfig({ ...process.env, STORAGE_DRIVER: "aws" });
+  if (storage.driver !== "aws") throw new Error("the storage driver is not aws");
+  let missing = 0;
+  for await (const { what, state } of setUp(storage, { checkOnly: check })) {
+    if (state === "missing") missing += 1;
+    const note = state === "unsupported" ? " is not supported by this endpoint" : "";
+    process.stdout.write(`${MARKS[state]}${what}${note}\n`);
   }
+  return missing > 0 ? 1 : 0;
 }

@@ -4,11 +4,9 @@
  * Ends with status 0 when all was copied, 1 when the source lacks ciphertexts, 2 when there is no new copy.
  */
 import { parseArgs } from "node:util";
-import type { Environment } from "../config/environment.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy/data.ts";
-import { explain } from "./explain.ts";
-import { HELP, optionsOrStatus } from "./options.ts";
+import { command, HELP } from "./command.ts";
 import { createProgressLine, mebibytes } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
@@ -24,42 +22,42 @@ A folder that a service was started on is refused: it has what came since, and a
 
 const OPTIONS = { verify: { type: "boolean", default: false }, ...HELP } as const;
 
-process.exitCode = await main(process.argv.slice(2), process.env);
+interface Target {
+  readonly folder: string;
+  readonly verify: boolean;
+}
 
-async function main(args: readonly string[], env: Environment): Promise<number> {
-  const target = optionsOrStatus(USAGE, () => targetOf(args));
-  if (typeof target === "number") return target;
+await command(USAGE, targetOf, copyTo);
+
+async function copyTo(target: Target): Promise<number> {
+  const result = await copied(target).catch((cause: unknown) => {
+    throw new Error("There is no new copy", { cause });
+  });
+  process.stdout.write(summary(result, target.folder));
+  for (const key of result.mended)
+    process.stderr.write(`the blob ${key} was damaged in the copy and was copied again\n`);
+  for (const { backupId, blob, reason } of result.lost)
+    process.stderr.write(`backup ${backupId}: the blob ${blob.key} is ${reason} and was not copied\n`);
+  return result.lost.length === 0 ? 0 : 1;
+}
+
+async function copied({ folder, verify }: Target): Promise<CopyResult> {
+  const storage = loadStorageConfig(process.env);
+  if (storage.driver !== "local")
+    throw new Error("only the local driver has a data folder; AWS keeps backups of bucket and tables itself");
+  const source = storage.dataDir;
+  await requireDatabase(source);
   const progress = createProgressLine();
   try {
-    const storage = loadStorageConfig(env);
-    if (storage.driver !== "local")
-      throw new Error(
-        "only the local driver has a data folder; AWS keeps backups of bucket and tables itself",
-      );
-    const source = storage.dataDir;
-    await requireDatabase(source);
-    const result = await copyData({
-      source,
-      target: target.folder,
-      verifyAll: target.verify,
-      onProgress: (copied) => progress.show(() => progressText(copied)),
-    });
+    const onProgress = (progressed: CopyProgress) => progress.show(() => progressText(progressed));
+    return await copyData({ source, target: folder, verifyAll: verify, onProgress });
+  } finally {
     progress.end();
-    process.stdout.write(summary(result, target.folder));
-    for (const key of result.mended)
-      process.stderr.write(`the blob ${key} was damaged in the copy and was copied again\n`);
-    for (const { backupId, blob, reason } of result.lost)
-      process.stderr.write(`backup ${backupId}: the blob ${blob.key} is ${reason} and was not copied\n`);
-    return result.lost.length === 0 ? 0 : 1;
-  } catch (error) {
-    progress.end();
-    process.stderr.write(`There is no new copy: ${explain(error)}\n`);
-    return 2;
   }
 }
 
-function targetOf(args: readonly string[]) {
-  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+function targetOf(args: string[]) {
+  const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const [folder = "", ...others] = positionals;
   if (!values.help && (folder === "" || others.length > 0)) throw new Error("name one target folder");
   return { ...values, folder };

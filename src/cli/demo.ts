@@ -1,13 +1,13 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs } from "node:util";
 import { createApiClient } from "../client/api-client.ts";
-import { AnswerError, type Exchange } from "../client/exchange.ts";
+import { AnswerError } from "../client/exchange.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
+import { command, HELP } from "./command.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
 import { exchangeAsText, heading } from "./demo-output.ts";
 import { explain } from "./explain.ts";
-import { HELP, optionsOrStatus } from "./options.ts";
 
 const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
        [--origin ORIGIN] [--quiet]
@@ -21,63 +21,58 @@ with a passkey and, where the service signs in made-up accounts, with a Google a
   --quiet              shows only the steps, not the requests and answers
 `;
 
-const options = optionsOrExit();
-const { "attestation-token": attestation } = options;
-const client = createApiClient({
-  url: options.url.replace(/\/+$/, ""),
-  headers: attestation === undefined ? {} : { "attestation-token": attestation },
-  onExchange: options.quiet ? () => {} : show,
-});
+const OPTIONS = {
+  url: { type: "string", default: `http://localhost:${process.env.PORT?.trim() || 8000}` },
+  "attestation-token": { type: "string" },
+  origin: { type: "string" },
+  quiet: { type: "boolean", default: false },
+  ...HELP,
+} as const;
 
-try {
+await command(USAGE, optionsOf, play);
+
+async function play(options: ReturnType<typeof optionsOf>): Promise<number> {
+  const { url, origin, quiet, "attestation-token": attestation } = options;
+  const client = createApiClient({
+    url: url.replace(/\/+$/, ""),
+    headers: attestation === undefined ? {} : { "attestation-token": attestation },
+    onExchange: quiet ? () => {} : (exchange) => write(exchangeAsText(exchange)),
+  });
   const announce = (step: string) => write(heading(step));
-  await playKeypairLife(client, announce);
-  await playFactorsLife(client, options.origin, announce);
-  write("\nThe whole life of a backup went as it should.");
-} catch (error) {
-  process.stderr.write(`\nThe demo failed: ${explain(error)}\n${hintFor(error)}\n`);
-  process.exitCode = 1;
+  try {
+    await playKeypairLife(client, announce);
+    await playFactorsLife(client, origin, announce);
+    write("\nThe whole life of a backup went as it should.");
+    return 0;
+  } catch (error) {
+    process.stderr.write(`\nThe demo failed: ${explain(error)}\n${hintFor(error, options)}\n`);
+    return 1;
+  }
 }
 
-function hintFor(error: unknown): string {
+function hintFor(error: unknown, { url, origin }: { readonly url: string; readonly origin: string }): string {
   if (!(error instanceof AnswerError))
     return (
-      `Is the service running at ${options.url}? Start it with: bun run dev\n` +
+      `Is the service running at ${url}? Start it with: bun run dev\n` +
       "Where it runs at another port or on another machine, name it with --url, or its port with PORT."
     );
   if (error.message.includes("webauthn_error"))
-    return `Is ${options.origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;
+    return `Is ${origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;
   if (error.message.includes("invalid_attestation_token"))
     return "The service wants an attestation: send its bypass token with --attestation-token.";
   return "Its log tells more, under the x-request-id of the answer.";
 }
 
-function optionsOrExit() {
-  const read = optionsOrStatus(USAGE, () => {
-    const { values } = parseArgs({
-      options: {
-        url: { type: "string", default: `http://localhost:${process.env.PORT?.trim() || 8000}` },
-        "attestation-token": { type: "string" },
-        origin: { type: "string" },
-        quiet: { type: "boolean", default: false },
-        ...HELP,
-      },
-    });
-    const url = URL.parse(values.url);
-    if (url === null) throw new Error(`--url, or the one that PORT makes, is not a URL: ${values.url}`);
-    return { ...values, origin: values.origin ?? originOf(url) };
-  });
-  if (typeof read === "number") process.exit(read);
-  return read;
+function optionsOf(args: string[]) {
+  const { values } = parseArgs({ args, options: OPTIONS });
+  const url = URL.parse(values.url);
+  if (url === null) throw new Error(`--url, or the one that PORT makes, is not a URL: ${values.url}`);
+  return { ...values, origin: values.origin ?? originOf(url) };
 }
 
 /** Passkeys are not used at addresses: this machine is `localhost` to them. */
 function originOf({ origin, protocol, hostname, port }: URL): string {
   return isLoopbackHost(hostname) ? `${protocol}//localhost${port === "" ? "" : `:${port}`}` : origin;
-}
-
-function show(exchange: Exchange): void {
-  write(exchangeAsText(exchange));
 }
 
 function write(text: string): void {

@@ -4,7 +4,6 @@
  */
 import { setTimeout as after } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { Environment } from "../config/environment.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { type Counts, newCounts } from "../maintenance/doctor/examination.ts";
 import { examine } from "../maintenance/doctor/examine.ts";
@@ -12,9 +11,9 @@ import { REMOVABLE } from "../maintenance/doctor/findings.ts";
 import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { openStores } from "../storage/open.ts";
+import { command, HELP } from "./command.ts";
 import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";
-import { HELP, optionsOrStatus } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
@@ -48,11 +47,9 @@ const PROGRESS_EVERY_MS = 250;
 /** Twice as long as a request may take. */
 const REST_MS = 60_000;
 
-process.exitCode = await main(process.argv.slice(2), process.env);
+await command(USAGE, optionsOf, examineStorage);
 
-async function main(args: readonly string[], env: Environment): Promise<number> {
-  const options = optionsOrStatus(USAGE, () => optionsOf(args));
-  if (typeof options === "number") return options;
+async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<number> {
   const { verify, repair, remove, restored, json } = options;
   const write = (text: string) => void process.stdout.write(text);
   const report = json ? jsonReport(write) : textReport(write, (text) => void process.stderr.write(text));
@@ -60,7 +57,7 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
   const found = { left: 0, repaired: 0 };
   report.begin();
   try {
-    const storage = loadStorageConfig(env);
+    const storage = loadStorageConfig(process.env);
     if (storage.driver === "local") await requireDatabase(storage.dataDir);
     const sources = { clock: systemClock, random: systemRandom };
     const stores = await openStores(storage, sources, { serves: false });
@@ -91,8 +88,8 @@ async function main(args: readonly string[], env: Environment): Promise<number> 
   return found.left === 0 ? 0 : 1;
 }
 
-function optionsOf(args: readonly string[]) {
-  const { remove = [], ...values } = parseArgs({ args: [...args], options: OPTIONS }).values;
+function optionsOf(args: string[]) {
+  const { remove = [], ...values } = parseArgs({ args, options: OPTIONS }).values;
   const kinds = remove.map((name) => REMOVABLE.find((kind) => kind === name) ?? unknownKind(name));
   if (kinds.length > 0 && !values.repair) throw new Error("--remove is for --repair");
   return { ...values, remove: new Set(kinds) };

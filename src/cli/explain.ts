@@ -1,16 +1,18 @@
 import { ConfigError } from "../config/config-error.ts";
 
-/** An error for an operator to read: each problem of a configuration, or the message with what caused it. */
+/** An error for an operator to read: its message with what caused it; of a configuration each problem. */
 export function explain(error: unknown): string {
+  const chain = new Set<unknown>();
+  for (let current = error; current !== undefined && !chain.has(current); current = causeOf(current))
+    chain.add(current);
+  return [...chain].map(messageOf).join(": ");
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}
+
+function messageOf(error: unknown): string {
   if (error instanceof ConfigError) return error.problems.join("\n");
-  const seen = new Set<unknown>();
-  for (
-    let current = error;
-    current !== undefined && !seen.has(current);
-    current = current instanceof Error ? current.cause : undefined
-  )
-    seen.add(current);
-  return [...seen]
-    .map((each) => (each instanceof Error ? each.message || each.name : String(each)))
-    .join(": ");
+  return error instanceof Error ? error.message || error.name : String(error);
 }

@@ -1,0 +1,25 @@
+import { explain } from "./explain.ts";
+
+/** What every command takes besides, for `parseArgs`. */
+export const HELP = { help: { type: "boolean", short: "h", default: false } } as const;
+
+/**
+ * Runs a command. The process will end with the status that `act` returns; with 0 when `usage` was asked for; with 2 when
+ * `read` refuses the arguments or `act` throws, and the reason is written.
+ */
+export async function command<T extends { readonly help: boolean }>(
+  usage: string,
+  read: (args: string[]) => T,
+  act: (options: T) => Promise<number>,
+): Promise<void> {
+  let help = usage;
+  try {
+    const options = read(process.argv.slice(2));
+    help = "";
+    if (options.help) process.stdout.write(usage);
+    else process.exitCode = await act(options);
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n${help && `\n${help}`}`);
+    process.exitCode = 2;
+  }
+}
