@@ -1,6 +1,6 @@
 import { ServiceError } from "../errors.ts";
 import { atMostEvery } from "../runtime/at-most-every.ts";
-import { chunksOf } from "../runtime/chunks.ts";
+import { tapped } from "../runtime/chunks.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** Keeps some of the disk free of new backups, so that the owners of those that are there can go on. */
@@ -54,15 +54,6 @@ export function createDiskReserve({ minFreeBytes, freeBytes, clock, log }: DiskR
 
   return {
     requireRoom,
-    whileRoom(content) {
-      if (minFreeBytes === 0) return content;
-      const chunks = content[Symbol.asyncIterator]();
-      const next = async () => {
-        await requireRoom();
-        const { value, done } = await chunks.next();
-        return done === true ? null : value;
-      };
-      return chunksOf(next, async () => chunks.return?.());
-    },
+    whileRoom: (content) => (minFreeBytes === 0 ? content : tapped(content, requireRoom)),
   };
 }

@@ -6,7 +6,7 @@
 import type { RateLimitConfig } from "../config/limits.ts";
 import { type ErrorCode, isFailedProof } from "../errors.ts";
 import { countedAs } from "../protocol/operations.ts";
-import { type Chunks, chunksOf } from "../runtime/chunks.ts";
+import { tapped } from "../runtime/chunks.ts";
 import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 
 export interface RequestLimits {
@@ -138,7 +138,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       using createdBytes = limiter.reserve(address.createdBytes, from, maxBytes);
       let bytes = 0;
       const result = await act(
-        observed(content, (chunk) => {
+        tapped(content, (chunk) => {
           bytes += chunk.length;
         }),
       );
@@ -151,25 +151,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       // an address that has used up its own limit counts for no more backups: it could name any number of them
       const refusal = countFailure(address.failures, from);
       if (refusal !== null || backupId === null) return refusal;
-      return countFailure(backup.failures, both(backupId, from));
+      return countFailure(backup.failures, `${backupId}|${from}`);
     },
   };
-}
-
-function both(backupId: string, from: string): string {
-  return `${backupId}|${from}`;
-}
-
-/** The same bytes; `see` gets each piece before it is passed on. */
-function observed(content: AsyncIterable<Uint8Array>, see: (chunk: Uint8Array) => void): Chunks {
-  const chunks = content[Symbol.asyncIterator]();
-  return chunksOf(
-    async () => {
-      const next = await chunks.next();
-      if (next.done === true) return null;
-      see(next.value);
-      return next.value;
-    },
-    async () => chunks.return?.(),
-  );
 }

@@ -44,3 +44,20 @@ export function chunksOf(next: () => Promise<Uint8Array | null>, end: () => Prom
     },
   };
 }
+
+/** The same pieces; `see` gets each one before it is passed on, and ends them when it throws. */
+export function tapped(
+  content: AsyncIterable<Uint8Array>,
+  see: (chunk: Uint8Array) => void | Promise<void>,
+): Chunks {
+  const chunks = content[Symbol.asyncIterator]();
+  return chunksOf(
+    async () => {
+      const { value, done } = await chunks.next();
+      if (done === true) return null;
+      await see(value);
+      return value;
+    },
+    async () => chunks.return?.(),
+  );
+}

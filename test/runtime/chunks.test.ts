@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chunksOf } from "../../src/runtime/chunks.ts";
+import { chunksOf, tapped } from "../../src/runtime/chunks.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -42,5 +42,26 @@ describe("chunks", () => {
     for await (const _chunk of chunks) break;
     expect(log.ends).toBe(1);
     expect((await chunks.next()).done).toBe(true);
+  });
+
+  test("that are tapped are the same, and each is seen before it is passed on", async () => {
+    const { chunks, log } = source([bytes(1), bytes(2)]);
+    const seen: Uint8Array[] = [];
+    const taken = tapped(chunks, (chunk) => void seen.push(chunk));
+    expect(await taken.next()).toEqual({ done: false, value: bytes(1) });
+    expect(seen).toEqual([bytes(1)]);
+    await taken.return();
+    expect(log.ends).toBe(1);
+  });
+
+  test("that are tapped end where a piece is refused", async () => {
+    const { chunks, log } = source([bytes(1), bytes(2)]);
+    const taken = tapped(chunks, async ([first]) => {
+      if (first === 2) throw new Error("refused");
+    });
+    await taken.next();
+    await expect(taken.next()).rejects.toThrow("refused");
+    expect(await taken.next()).toEqual({ done: true, value: undefined });
+    expect(log.ends).toBe(1);
   });
 });
