@@ -13,36 +13,53 @@ import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { created, newAccount } from "../support/factors.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
-import { startService, type TestServiceOptions } from "../support/service.ts";
+import { startService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import {
-  addSyncFactorRequest,
-  newUser,
-  recovered,
-  solved,
-  syncPayload,
-  userWithBackup,
-} from "../support/users.ts";
+import { addSyncFactorRequest, recovered, solved, syncPayload, userWithBackup } from "../support/users.ts";
 import { runCommand } from "./run-command.ts";
 
 const local = DRIVERS.find((driver) => driver.name === "local");
 const MINUTE_MS = 60_000;
 const MARK = ".backup-data";
 
-/** A data folder, a folder for its copy, and a clock for the services on both. */
-async function newSite() {
+interface SiteOptions {
+  readonly clock?: SettableClock;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A service with one backup on a data folder, a copy of that folder, and one clock for the services on both. */
+async function newSite({ clock = new SettableClock(Date.now()), env = {} }: SiteOptions = {}) {
+  if (local === undefined) throw new Error("the local driver is not tested");
   const original = await newLocalStorage();
   const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
   const target = join(parent, "copy");
   const copy: TestStorage = { ...original, env: { ...original.env, DATA_DIR: target } };
+  const backUp = () => runCommand("backup-data", original.env, target);
+  const startOn = (storage: TestStorage) => startService(local, { storage, clock, env });
+  const first = await startOn(original);
+  const user = await userWithBackup(first.client);
+  expect(await backUp()).toMatchObject({ status: 0 });
+  let isRunning = true;
+  const stopFirst = async () => {
+    if (isRunning) await first[Symbol.asyncDispose]();
+    isRunning = false;
+  };
   return {
-    original,
-    copy,
+    dataDir: original.dataDir,
+    env: original.env,
     target,
-    clock: new SettableClock(Date.now()),
-    backUp: (...args: string[]) => runCommand("backup-data", original.env, ...args, target),
+    clock,
+    /** The service on the original, and the user whose backup is on it. */
+    first,
+    user,
+    stopFirst,
+    startOriginal: () => startOn(original),
+    startCopy: () => startOn(copy),
+    /** Brings the copy up to date. */
+    backUp,
     doctor: (...args: string[]) => runCommand("doctor", copy.env, ...args),
     async [Symbol.asyncDispose]() {
+      await stopFirst();
       await original[Symbol.asyncDispose]();
       await rm(parent, { recursive: true });
     },
@@ -50,16 +67,12 @@ async function newSite() {
 }
 
 if (local !== undefined) {
-  const start = (options: TestServiceOptions) => startService(local, options);
-
   describe("a service on a restored copy", () => {
     test("refuses every proof that may have been used since the copy, in every process on the folder", async () => {
-      await using site = await newSite();
-      const { clock, original, copy } = site;
+      const clock = new SettableClock(Date.now());
       await using issuer = new OidcIssuer(clock);
-      const env = issuer.env;
-      const first = await start({ storage: original, clock, env });
-      const user = await userWithBackup(first.client);
+      await using site = await newSite({ clock, env: issuer.env });
+      const { first, user } = site;
       const account = newAccount("GOOGLE", issuer);
       await created(first.client, account);
       const { syncFactorToken } = await recovered(first.client, user);
@@ -84,12 +97,12 @@ if (local !== undefined) {
       (await first.client.retrieve(proof)).ok();
       (await joining(first)).ok();
       expect((await first.client.retrieve(proof)).code()).toBe("already_used");
-      await first[Symbol.asyncDispose]();
+      await site.stopFirst();
 
       clock.advance(MINUTE_MS);
-      await using second = await start({ storage: copy, clock, env });
+      await using second = await site.startCopy();
       clock.advance(MINUTE_MS);
-      await using third = await start({ storage: copy, clock, env });
+      await using third = await site.startCopy();
       for (const service of [second, third]) {
         expect((await service.client.retrieve(proof)).code()).toBe("jwt_error");
         expect((await byAccount(service)).code()).toBe("oidc_token_verification_error");
@@ -102,36 +115,30 @@ if (local !== undefined) {
 
     test("goes on accepting what it has issued itself, after a restart too", async () => {
       await using site = await newSite();
-      const { clock, original, copy } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
-      await first[Symbol.asyncDispose]();
+      const { clock, user } = site;
+      await site.stopFirst();
       clock.advance(MINUTE_MS);
-      const second = await start({ storage: copy, clock });
+      const second = await site.startCopy();
       const proof = await solved(second.client, "retrieve", user.main);
       await second[Symbol.asyncDispose]();
       clock.advance(MINUTE_MS);
-      await using third = await start({ storage: copy, clock });
+      await using third = await site.startCopy();
       (await third.client.retrieve(proof)).ok();
       expect(await third.services.restores()).toHaveLength(1);
     });
 
     test("does so where only the database was restored, and keeps the blobs that came since", async () => {
       await using site = await newSite();
-      const { clock, original, target } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
+      const { clock, first, user, target } = site;
       const proof = await solved(first.client, "retrieve", user.main);
-      await site.backUp();
       const lost = await userWithBackup(first.client);
-      await first[Symbol.asyncDispose]();
+      await site.stopFirst();
       for (const suffix of ["", "-wal", "-shm"])
-        await rm(join(original.dataDir, `records.sqlite${suffix}`), { force: true });
-      await copyFile(join(target, "records.sqlite"), join(original.dataDir, "records.sqlite"));
+        await rm(join(site.dataDir, `records.sqlite${suffix}`), { force: true });
+      await copyFile(join(target, "records.sqlite"), join(site.dataDir, "records.sqlite"));
 
       clock.advance(MINUTE_MS);
-      await using second = await start({ storage: original, clock });
+      await using second = await site.startOriginal();
       expect((await second.client.retrieve(proof)).code()).toBe("jwt_error");
       expect((await second.client.backupStatus({ backupId: lost.account.backupAccountId })).code()).toBe(
         "not_found",
@@ -147,26 +154,24 @@ if (local !== undefined) {
 
     test("does so where the database was restored from any copy that is older than the last start", async () => {
       await using site = await newSite();
-      const { clock, original: storage } = site;
-      const database = join(storage.dataDir, "records.sqlite");
-      const first = await start({ storage, clock });
-      const user = await userWithBackup(first.client);
+      const { clock, user, dataDir } = site;
+      const database = join(dataDir, "records.sqlite");
       const source = new Database(database);
-      source.query("VACUUM INTO ?").run(join(storage.dataDir, "saved"));
+      source.query("VACUUM INTO ?").run(join(dataDir, "saved"));
       source.close();
-      await first[Symbol.asyncDispose]();
+      await site.stopFirst();
 
       clock.advance(MINUTE_MS);
-      const second = await start({ storage, clock });
+      const second = await site.startOriginal();
       const lost = await userWithBackup(second.client);
       const proof = await solved(second.client, "retrieve", user.main);
       (await second.client.retrieve(proof)).ok();
       await second[Symbol.asyncDispose]();
       for (const suffix of ["", "-wal", "-shm"]) await rm(`${database}${suffix}`, { force: true });
-      await copyFile(join(storage.dataDir, "saved"), database);
+      await copyFile(join(dataDir, "saved"), database);
 
       clock.advance(MINUTE_MS);
-      await using third = await start({ storage, clock });
+      await using third = await site.startOriginal();
       expect((await third.client.retrieve(proof)).code()).toBe("jwt_error");
       expect((await third.client.backupStatus({ backupId: lost.account.backupAccountId })).code()).toBe(
         "not_found",
@@ -180,16 +185,13 @@ if (local !== undefined) {
 
     test("does not stop for a clock that was ahead when the copy was restored", async () => {
       await using site = await newSite();
-      const { clock, original, copy } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
-      await first[Symbol.asyncDispose]();
+      const { clock, user } = site;
+      await site.stopFirst();
       const nowMs = clock.nowMs();
       clock.set(nowMs + 365 * 24 * 60 * MINUTE_MS);
-      await (await start({ storage: copy, clock }))[Symbol.asyncDispose]();
+      await (await site.startCopy())[Symbol.asyncDispose]();
       clock.set(nowMs + MINUTE_MS);
-      await using second = await start({ storage: copy, clock });
+      await using second = await site.startCopy();
       expect((await recovered(second.client, user)).metadata.id).toBe(user.account.backupAccountId);
     });
   });
@@ -197,14 +199,11 @@ if (local !== undefined) {
   describe("a service that found itself on a copy while its clock was wrong, and the clock is set", () => {
     test("goes on serving when it was ahead", async () => {
       await using site = await newSite();
-      const { clock, original, copy } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
-      await first[Symbol.asyncDispose]();
+      const { clock, user } = site;
+      await site.stopFirst();
       const nowMs = clock.nowMs();
       clock.set(nowMs + 365 * 24 * 60 * MINUTE_MS);
-      await using second = await start({ storage: copy, clock });
+      await using second = await site.startCopy();
       clock.set(nowMs);
       clock.advance(MINUTE_MS);
       expect((await recovered(second.client, user)).metadata.id).toBe(user.account.backupAccountId);
@@ -212,17 +211,14 @@ if (local !== undefined) {
 
     test("refuses the proofs from before the restore when it was behind", async () => {
       await using site = await newSite();
-      const { clock, original, copy } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
+      const { clock, first, user } = site;
       const proof = await solved(first.client, "retrieve", user.main);
       (await first.client.retrieve(proof)).ok();
-      await first[Symbol.asyncDispose]();
+      await site.stopFirst();
       clock.advance(MINUTE_MS);
       const nowMs = clock.nowMs();
       clock.set(nowMs - 60 * MINUTE_MS);
-      await using second = await start({ storage: copy, clock });
+      await using second = await site.startCopy();
       clock.set(nowMs);
       clock.advance(1_000);
       expect((await second.client.retrieve(proof)).code()).toBe("jwt_error");
@@ -233,12 +229,9 @@ if (local !== undefined) {
   describe("backup-data and a restored folder", () => {
     test("refuses it once a service was started there, and leaves everything as it is", async () => {
       await using site = await newSite();
-      const { clock, original, copy, target } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      expect(await site.backUp()).toMatchObject({ status: 0 });
+      const { user, target } = site;
       expect(await readdir(target)).toContain(MARK);
-      const restored = await start({ storage: copy, clock });
+      const restored = await site.startCopy();
       expect(await readdir(target)).not.toContain(MARK);
       const late = await userWithBackup(restored.client);
       (await restored.client.sync(await syncPayload(restored.client, user), Buffer.from("newer"))).ok();
@@ -250,21 +243,18 @@ if (local !== undefined) {
       await writeFile(join(target, MARK), ""); // as after a power failure that brought the mark back
       expect((await site.backUp()).errors).toContain("is not a copy any more");
 
-      await using again = await start({ storage: copy, clock });
+      await using again = await site.startCopy();
       for (const each of [user, late]) await recovered(again.client, each);
       expect(Buffer.from((await recovered(again.client, user)).backup, "base64").toString()).toBe("newer");
-      await first[Symbol.asyncDispose]();
+      await site.stopFirst();
     });
 
     test("brings a copy up to date that only the doctor has opened", async () => {
       await using site = await newSite();
-      await using first = await start({ storage: site.original, clock: site.clock });
-      await userWithBackup(first.client);
-      await site.backUp();
       for (const args of [["--verify"], ["--repair"], []])
         expect(await site.doctor(...args)).toMatchObject({ status: 0 });
       expect(await readdir(site.target)).toContain(MARK);
-      await userWithBackup(first.client);
+      await userWithBackup(site.first.client);
       expect(await site.backUp()).toMatchObject({ status: 0, output: expect.stringContaining("1 blobs") });
       expect((await site.doctor()).output).toContain("2 backups");
     });
@@ -272,48 +262,37 @@ if (local !== undefined) {
     test("refuses the copy of another installation, and leaves it as it is", async () => {
       await using site = await newSite();
       await using other = await newSite();
-      await using ours = await start({ storage: site.original, clock: site.clock });
-      await using theirs = await start({ storage: other.original, clock: other.clock });
-      await userWithBackup(ours.client);
-      await userWithBackup(theirs.client);
-      await site.backUp();
-      const { status, errors } = await runCommand("backup-data", other.original.env, site.target);
+      const { status, errors } = await runCommand("backup-data", other.env, site.target);
       expect({ status, errors }).toEqual({
         status: 2,
         errors: expect.stringContaining("is a copy of another installation"),
       });
       expect((await site.doctor("--verify")).output).toContain("Healthy: checked 1 backups");
 
-      const blobs = join(site.original.dataDir, "blobs", "installation");
-      await copyFile(join(other.original.dataDir, "blobs", "installation"), blobs);
+      const blobs = join(site.dataDir, "blobs", "installation");
+      await copyFile(join(other.dataDir, "blobs", "installation"), blobs);
       expect((await site.backUp()).errors).toContain("are of two installations");
     });
 
     test("refuses a source whose blobs are not there, and leaves the copy as it is", async () => {
       await using site = await newSite();
-      const { clock, original, copy } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      expect(await site.backUp()).toMatchObject({ status: 0 });
+      const { clock, first, user } = site;
       (await first.client.sync(await syncPayload(first.client, user), Buffer.from("newer"))).ok();
-      await first[Symbol.asyncDispose]();
-      await rm(join(original.dataDir, "blobs"), { recursive: true });
-      await mkdir(join(original.dataDir, "blobs")); // what a disk that is not mounted leaves
+      await site.stopFirst();
+      await rm(join(site.dataDir, "blobs"), { recursive: true });
+      await mkdir(join(site.dataDir, "blobs")); // what a disk that is not mounted leaves
 
       const refused = await site.backUp();
       expect(refused).toMatchObject({ status: 2, output: "" });
       expect(refused.errors).toContain("are not there: is a disk not mounted?");
-      await using second = await start({ storage: copy, clock });
+      await using second = await site.startCopy();
       clock.advance(1_000);
       expect((await recovered(second.client, user)).backup).toBe(Buffer.from(user.backup).toString("base64"));
     });
 
     test("takes over a copy that an earlier version made, which has the mark in its folder only", async () => {
       await using site = await newSite();
-      const { clock, original, copy, target } = site;
-      const first = await start({ storage: original, clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
+      const { clock, first, user, target } = site;
       const forget = () => {
         const database = new Database(join(target, "records.sqlite"));
         database.run("DROP TABLE marks");
@@ -328,10 +307,10 @@ if (local !== undefined) {
       expect(await site.backUp()).toMatchObject({ status: 0 });
       forget();
       const proof = await solved(first.client, "retrieve", user.main);
-      await first[Symbol.asyncDispose]();
+      await site.stopFirst();
       clock.advance(MINUTE_MS);
       await rm(join(target, "blobs", "installation"));
-      await using second = await start({ storage: copy, clock });
+      await using second = await site.startCopy();
       expect((await second.client.retrieve(proof)).code()).toBe("jwt_error");
       expect((await site.backUp()).status).toBe(2);
     });
@@ -340,26 +319,21 @@ if (local !== undefined) {
   describe("a service on a copy that is not whole", () => {
     test("does not start on one that was interrupted before it was complete, and changes nothing", async () => {
       await using site = await newSite();
-      await using first = await start({ storage: site.original, clock: site.clock });
-      await userWithBackup(first.client);
-      await site.backUp();
       await rm(join(site.target, "records.sqlite"));
       const before = (await readdir(site.target)).sort();
-      const starting = start({ storage: site.copy, clock: site.clock });
+      const starting = site.startCopy();
       await expect(starting).rejects.toThrow("was interrupted before it was complete");
       expect((await readdir(site.target)).sort()).toEqual(before);
       expect(await site.backUp()).toMatchObject({ status: 0 }); // goes on where it ended
-      await (await start({ storage: site.copy, clock: site.clock }))[Symbol.asyncDispose]();
+      await (await site.startCopy())[Symbol.asyncDispose]();
     });
 
     test("starts on one whose update was interrupted: it has the earlier state", async () => {
       await using site = await newSite();
-      await using first = await start({ storage: site.original, clock: site.clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
+      const { user } = site;
       const half = `records.sqlite.${crypto.randomUUID()}`;
       await writeFile(join(site.target, half), "half a database");
-      await using second = await start({ storage: site.copy, clock: site.clock });
+      await using second = await site.startCopy();
       site.clock.advance(1_000);
       await recovered(second.client, user);
       expect(await readdir(site.target)).not.toContain(half);
@@ -367,46 +341,36 @@ if (local !== undefined) {
 
     test("starts on one without marks whose update was interrupted when the source had them", async () => {
       await using site = await newSite();
-      await using first = await start({ storage: site.original, clock: site.clock });
-      const user = await userWithBackup(first.client);
-      await site.backUp();
+      const { first, user } = site;
       const database = new Database(join(site.target, "records.sqlite"));
       database.run("DELETE FROM marks WHERE name = 'installation-id'");
       database.close();
       await rm(join(site.target, "blobs", "installation"));
       await userWithBackup(first.client);
       const interrupted = copyData({
-        source: site.original.dataDir,
+        source: site.dataDir,
         target: site.target,
         onProgress: () => {
           throw new Error("interrupted");
         },
       });
       await expect(interrupted).rejects.toThrow("interrupted");
-      await using second = await start({ storage: site.copy, clock: site.clock });
+      await using second = await site.startCopy();
       site.clock.advance(1_000);
       await recovered(second.client, user);
     });
 
     test("does not start while a copy is being made there", async () => {
       await using site = await newSite();
-      await using first = await start({ storage: site.original, clock: site.clock });
-      await userWithBackup(first.client);
-      await site.backUp();
       const copying = new Database(join(site.target, MARK));
       copying.run("BEGIN EXCLUSIVE");
-      await expect(start({ storage: site.copy, clock: site.clock })).rejects.toThrow(
-        "a copy is being made in",
-      );
+      await expect(site.startCopy()).rejects.toThrow("a copy is being made in");
       copying.close();
       expect(await readdir(site.target)).toContain(MARK);
     });
 
     test("starts when several do at once, and one of them takes the mark away", async () => {
       await using site = await newSite();
-      await using first = await start({ storage: site.original, clock: site.clock });
-      await userWithBackup(first.client, newUser());
-      await site.backUp();
       const { target: dataDir, clock } = site;
       const opened = await Promise.all(
         Array.from({ length: 4 }, () =>
