@@ -18,7 +18,14 @@ import {
   userWithBackup,
 } from "../support/users.ts";
 import { proofContract } from "./proofs.ts";
-import { authorizationMutations, jsonRequestContract, long, tokenMutations } from "./requests.ts";
+import {
+  authorizationMutations,
+  type Change,
+  changed,
+  jsonRequestContract,
+  long,
+  tokenMutations,
+} from "./requests.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -144,13 +151,9 @@ for (const driver of DRIVERS)
       [
         ...authorizationMutations("syncFactor"),
         ...tokenMutations("challengeToken"),
-        ["without syncFactorToken", ({ syncFactorToken: _, ...rest }) => rest, "/syncFactorToken"],
-        ["with syncFactorToken null", (body) => ({ ...body, syncFactorToken: null }), "/syncFactorToken"],
-        [
-          "with syncFactorToken over 4 KiB",
-          (body) => ({ ...body, syncFactorToken: long(4097) }),
-          "/syncFactorToken",
-        ],
+        ["without syncFactorToken", { syncFactorToken: undefined }, "/syncFactorToken"],
+        ["with syncFactorToken null", { syncFactorToken: null }, "/syncFactorToken"],
+        ["with syncFactorToken over 4 KiB", { syncFactorToken: long(4097) }, "/syncFactorToken"],
       ],
     );
 
@@ -163,32 +166,20 @@ for (const driver of DRIVERS)
         signature: "",
       };
       type Request = Awaited<ReturnType<typeof addSyncFactorRequest>>;
-      type Case = readonly [
-        name: string,
-        mutate: (request: Request, situation: Situation) => unknown,
-        code: string,
-      ];
+      type Case = readonly [name: string, change: Change<Request, [situation: Situation]>, code: string];
       const by = async (keypair: FactorKeypair, { client, syncFactorToken }: Situation) =>
         addSyncFactorRequest(client, keypair, syncFactorToken);
       const cases: readonly Case[] = [
-        ["a passkey", (request) => ({ ...request, syncFactor: passkey }), "invalid_sync_factor_type"],
-        ["an account", (request) => ({ ...request, syncFactor: account }), "invalid_sync_factor_type"],
+        ["a passkey", { syncFactor: passkey }, "invalid_sync_factor_type"],
+        ["an account", { syncFactor: account }, "invalid_sync_factor_type"],
         [
           "a passkey before its token",
-          (request) => ({ ...request, syncFactor: passkey, challengeToken: "x" }),
+          { syncFactor: passkey, challengeToken: "x" },
           "invalid_sync_factor_type",
         ],
-        ["an empty sync factor token", (request) => ({ ...request, syncFactorToken: "" }), "token_not_found"],
-        [
-          "a sync factor token of the longest length",
-          (request) => ({ ...request, syncFactorToken: long(4096) }),
-          "token_not_found",
-        ],
-        [
-          "a sync factor token that is no Unicode",
-          (request) => ({ ...request, syncFactorToken: "\ud800" }),
-          "token_not_found",
-        ],
+        ["an empty sync factor token", { syncFactorToken: "" }, "token_not_found"],
+        ["a sync factor token of the longest length", { syncFactorToken: long(4096) }, "token_not_found"],
+        ["a sync factor token that is no Unicode", { syncFactorToken: "\ud800" }, "token_not_found"],
         [
           "a sync factor token with white space",
           (request) => ({ ...request, syncFactorToken: `${request.syncFactorToken} ` }),
@@ -201,7 +192,7 @@ for (const driver of DRIVERS)
         ],
         [
           "a bad challenge before a bad sync factor token",
-          (request) => ({ ...request, challengeToken: "x", syncFactorToken: "x" }),
+          { challengeToken: "x", syncFactorToken: "x" },
           "jwt_error",
         ],
         ["the backup's own sync factor", (_, given) => by(given.user.sync, given), "factor_already_exists"],
@@ -243,12 +234,12 @@ for (const driver of DRIVERS)
           "already_used",
         ],
       ];
-      for (const [name, mutate, code] of cases)
+      for (const [name, change, code] of cases)
         test(`${name}, and adds nothing`, async () => {
           const { client, services } = service();
           const given = await situation(client);
           const request = await addSyncFactorRequest(client, given.phone, given.syncFactorToken);
-          const answer = await client.addSyncFactor((await mutate(request, given)) as Request);
+          const answer = await client.addSyncFactor(await changed(request, change, given));
           expect([answer.status, answer.code()]).toEqual([400, code]);
           expect(await indexed(services, "SYNC", given.phone)).toBeNull();
         });

@@ -23,7 +23,16 @@ import {
   userWithBackup,
 } from "../support/users.ts";
 import { proofContract } from "./proofs.ts";
-import { authorizationMutations, long, type Mutation, payloadContract, tokenMutations } from "./requests.ts";
+import {
+  authorizationMutations,
+  type Change,
+  changed,
+  long,
+  type Mutation,
+  payloadContract,
+  type Refusal,
+  tokenMutations,
+} from "./requests.ts";
 
 const KIB = 1024;
 const key = (value: RequestBody) => (body: RequestBody) => ({ ...body, initialEncryptionKey: value });
@@ -33,53 +42,29 @@ const MUTATIONS: readonly Mutation[] = [
   ...tokenMutations("challengeToken"),
   ...authorizationMutations("initialSyncFactor"),
   ...tokenMutations("initialSyncChallengeToken"),
-  ["without manifest hash", ({ manifestHash: _, ...rest }) => rest, "/manifestHash"],
-  ["with 31 bytes of manifest hash", (body) => ({ ...body, manifestHash: "a".repeat(62) }), "/manifestHash"],
-  ["with 33 bytes of manifest hash", (body) => ({ ...body, manifestHash: "a".repeat(66) }), "/manifestHash"],
-  [
-    "with an odd digit of manifest hash",
-    (body) => ({ ...body, manifestHash: "a".repeat(63) }),
-    "/manifestHash",
-  ],
-  [
-    "with a manifest hash that is no hex",
-    (body) => ({ ...body, manifestHash: "g".repeat(64) }),
-    "/manifestHash",
-  ],
-  [
-    "with a manifest hash after 0X",
-    (body) => ({ ...body, manifestHash: `0X${"a".repeat(64)}` }),
-    "/manifestHash",
-  ],
-  [
-    "with a manifest hash after 0x twice",
-    (body) => ({ ...body, manifestHash: `0x0x${"a".repeat(64)}` }),
-    "/manifestHash",
-  ],
-  [
-    "with a line break after the manifest hash",
-    (body) => ({ ...body, manifestHash: `${"a".repeat(64)}\n` }),
-    "/manifestHash",
-  ],
-  ["without account id", ({ backupAccountId: _, ...rest }) => rest, "/backupAccountId"],
-  [
-    "with an account id without prefix",
-    (body) => ({ ...body, backupAccountId: "02".repeat(33) }),
-    "/backupAccountId",
-  ],
+  ["without manifest hash", { manifestHash: undefined }, "/manifestHash"],
+  ["with 31 bytes of manifest hash", { manifestHash: "a".repeat(62) }, "/manifestHash"],
+  ["with 33 bytes of manifest hash", { manifestHash: "a".repeat(66) }, "/manifestHash"],
+  ["with an odd digit of manifest hash", { manifestHash: "a".repeat(63) }, "/manifestHash"],
+  ["with a manifest hash that is no hex", { manifestHash: "g".repeat(64) }, "/manifestHash"],
+  ["with a manifest hash after 0X", { manifestHash: `0X${"a".repeat(64)}` }, "/manifestHash"],
+  ["with a manifest hash after 0x twice", { manifestHash: `0x0x${"a".repeat(64)}` }, "/manifestHash"],
+  ["with a line break after the manifest hash", { manifestHash: `${"a".repeat(64)}\n` }, "/manifestHash"],
+  ["without account id", { backupAccountId: undefined }, "/backupAccountId"],
+  ["with an account id without prefix", { backupAccountId: "02".repeat(33) }, "/backupAccountId"],
   [
     "with an account id of 64 digits",
-    (body) => ({ ...body, backupAccountId: `backup_account_${"a".repeat(64)}` }),
+    { backupAccountId: `backup_account_${"a".repeat(64)}` },
     "/backupAccountId",
   ],
   [
     "with an account id of 68 digits",
-    (body) => ({ ...body, backupAccountId: `backup_account_${"a".repeat(68)}` }),
+    { backupAccountId: `backup_account_${"a".repeat(68)}` },
     "/backupAccountId",
   ],
   [
     "with an account id that is no hex",
-    (body) => ({ ...body, backupAccountId: `backup_account_${"z".repeat(66)}` }),
+    { backupAccountId: `backup_account_${"z".repeat(66)}` },
     "/backupAccountId",
   ],
   [
@@ -92,7 +77,7 @@ const MUTATIONS: readonly Mutation[] = [
     (body) => ({ ...body, backupAccountId: `../${body.backupAccountId}` }),
     "/backupAccountId",
   ],
-  ["without encryption key", ({ initialEncryptionKey: _, ...rest }) => rest, "/initialEncryptionKey"],
+  ["without encryption key", { initialEncryptionKey: undefined }, "/initialEncryptionKey"],
   [
     "with an encryption key of an unknown kind",
     key({ kind: "PIN", encryptedKey: "x" }),
@@ -120,16 +105,8 @@ const MUTATIONS: readonly Mutation[] = [
     }),
     "/initialEncryptionKey/turnkeyAccountId",
   ],
-  [
-    "with a Turnkey provider that is a number",
-    (body) => ({ ...body, turnkeyProviderId: 1 }),
-    "/turnkeyProviderId",
-  ],
-  [
-    "with a Turnkey provider over 4 KiB",
-    (body) => ({ ...body, turnkeyProviderId: long(4 * KIB + 1) }),
-    "/turnkeyProviderId",
-  ],
+  ["with a Turnkey provider that is a number", { turnkeyProviderId: 1 }, "/turnkeyProviderId"],
+  ["with a Turnkey provider over 4 KiB", { turnkeyProviderId: long(4 * KIB + 1) }, "/turnkeyProviderId"],
 ];
 
 for (const driver of DRIVERS)
@@ -172,7 +149,7 @@ for (const driver of DRIVERS)
 
     const accepted: readonly (readonly [
       name: string,
-      mutate: (payload: RequestBody) => RequestBody,
+      change: Change<RequestBody>,
       stored: (metadata: {
         readonly keys: unknown;
         readonly manifestHash: string;
@@ -182,25 +159,25 @@ for (const driver of DRIVERS)
     ])[] = [
       [
         "a manifest hash after 0x",
-        (body) => ({ ...body, manifestHash: `0x${"ab".repeat(32)}` }),
+        { manifestHash: `0x${"ab".repeat(32)}` },
         ({ manifestHash }) => manifestHash,
         "ab".repeat(32),
       ],
       [
         "a manifest hash in capitals",
-        (body) => ({ ...body, manifestHash: "AB".repeat(32) }),
+        { manifestHash: "AB".repeat(32) },
         ({ manifestHash }) => manifestHash,
         "ab".repeat(32),
       ],
       [
         "a manifest hash in capitals after 0x",
-        (body) => ({ ...body, manifestHash: `0x${"Ab".repeat(32)}` }),
+        { manifestHash: `0x${"Ab".repeat(32)}` },
         ({ manifestHash }) => manifestHash,
         "ab".repeat(32),
       ],
       [
         "an account id that is no point of a curve",
-        (body) => ({ ...body, backupAccountId: `backup_account_${"f".repeat(66)}` }),
+        { backupAccountId: `backup_account_${"f".repeat(66)}` },
         ({ id }) => id,
         `backup_account_${"f".repeat(66)}`,
       ],
@@ -239,22 +216,25 @@ for (const driver of DRIVERS)
       ],
       [
         "a Turnkey provider of null",
-        (body) => ({ ...body, turnkeyProviderId: null }),
+        { turnkeyProviderId: null },
         ({ keys }) => keys,
         [{ kind: "ICLOUD", encryptedKey: "RU5DUllQVEVE" }],
       ],
       [
         "a Turnkey provider that a keypair does not need",
-        (body) => ({ ...body, turnkeyProviderId: long(4 * KIB) }),
+        { turnkeyProviderId: long(4 * KIB) },
         ({ keys }) => keys,
         [{ kind: "ICLOUD", encryptedKey: "RU5DUllQVEVE" }],
       ],
     ];
-    for (const [name, mutate, stored, expected] of accepted)
+    for (const [name, change, stored, expected] of accepted)
       test(`takes ${name}`, async () => {
         const { client } = service();
         const user = newUser();
-        const answer = await client.create(mutate(await createPayload(client, user)), user.backup);
+        const answer = await client.create(
+          await changed(await createPayload(client, user), change),
+          user.backup,
+        );
         expect(stored(answer.ok().backupMetadata)).toEqual(expected);
         expect((await recovered(client, user)).metadata).toEqual(answer.ok().backupMetadata);
       });
@@ -348,15 +328,7 @@ for (const driver of DRIVERS)
         publicKey: "",
         signature: "",
       };
-      type Case = readonly [
-        name: string,
-        mutate: (
-          payload: RequestBody,
-          context: { client: ApiClient; taken: User },
-        ) => RequestBody | Promise<RequestBody>,
-        status: number,
-        code: string,
-      ];
+      type Case = Refusal<RequestBody, [context: { readonly client: ApiClient; readonly taken: User }]>;
       const stranger = async (client: ApiClient) => {
         const { authorization, challengeToken } = await solved(client, "create", createFactorKeypair());
         return { authorization, challengeToken };
@@ -393,39 +365,29 @@ for (const driver of DRIVERS)
           409,
           "backup_account_id_already_exists",
         ],
-        [
-          "a passkey as sync factor",
-          (body) => ({ ...body, initialSyncFactor: passkey }),
-          400,
-          "invalid_sync_factor_type",
-        ],
-        [
-          "an account as sync factor",
-          (body) => ({ ...body, initialSyncFactor: account }),
-          400,
-          "invalid_sync_factor_type",
-        ],
+        ["a passkey as sync factor", { initialSyncFactor: passkey }, 400, "invalid_sync_factor_type"],
+        ["an account as sync factor", { initialSyncFactor: account }, 400, "invalid_sync_factor_type"],
         [
           "an account as main factor without Turnkey provider",
-          (body) => ({ ...body, authorization: account }),
+          { authorization: account },
           400,
           "missing_turnkey_provider_id",
         ],
         [
           "an account as main factor with a Turnkey provider of null",
-          (body) => ({ ...body, authorization: account, turnkeyProviderId: null }),
+          { authorization: account, turnkeyProviderId: null },
           400,
           "missing_turnkey_provider_id",
         ],
         [
           "a bad main factor before a passkey as sync factor",
-          (body) => ({ ...body, challengeToken: "x", initialSyncFactor: passkey }),
+          { challengeToken: "x", initialSyncFactor: passkey },
           400,
           "jwt_error",
         ],
         [
           "a passkey as sync factor before its token",
-          (body) => ({ ...body, initialSyncFactor: passkey, initialSyncChallengeToken: "x" }),
+          { initialSyncFactor: passkey, initialSyncChallengeToken: "x" },
           400,
           "invalid_sync_factor_type",
         ],
@@ -496,12 +458,12 @@ for (const driver of DRIVERS)
           "signature_verification_error",
         ],
       ];
-      for (const [name, mutate, status, code] of cases)
+      for (const [name, change, status, code] of cases)
         test(`${name}, and stores nothing`, async () => {
           const { client, services } = service();
           const taken = await userWithBackup(client);
           const user = newUser();
-          const payload = await mutate(await createPayload(client, user), { client, taken });
+          const payload = await changed(await createPayload(client, user), change, { client, taken });
           const answer = await client.create(payload, user.backup);
           expect([answer.status, answer.code()]).toEqual([status, code]);
           expect(await services.records.read(user.account.backupAccountId)).toBeNull();

@@ -12,7 +12,7 @@ import { blobKeys } from "../support/stored.ts";
 import { metadataOf, newUser, recovered, resetRequest, solved, userWithBackup } from "../support/users.ts";
 import { existingFactorContract } from "./existing-factors.ts";
 import { proofContract } from "./proofs.ts";
-import { jsonRequestContract } from "./requests.ts";
+import { changed, jsonRequestContract, type Refusal } from "./requests.ts";
 
 const LIFETIME_MS = 15 * 60 * 1000;
 
@@ -127,32 +127,22 @@ for (const driver of DRIVERS)
     jsonRequestContract(service, "/v1/delete-backup", validRequest);
 
     describe("refuses", () => {
-      const cases: readonly (readonly [
-        name: string,
-        mutate: (request: RequestBody) => RequestBody,
-        status: number,
-        code: string,
-      ])[] = [
+      const cases: readonly Refusal[] = [
         [
           "a passkey",
-          (request) => ({ ...request, authorization: { kind: "PASSKEY", credential: {} } }),
+          { authorization: { kind: "PASSKEY", credential: {} } },
           400,
           "invalid_authorization_type",
         ],
-        ["an empty token", (request) => ({ ...request, challengeToken: "" }), 400, "jwt_error"],
-        [
-          "a token of the longest length",
-          (request) => ({ ...request, challengeToken: "x".repeat(32_768) }),
-          400,
-          "jwt_error",
-        ],
+        ["an empty token", { challengeToken: "" }, 400, "jwt_error"],
+        ["a token of the longest length", { challengeToken: "x".repeat(32_768) }, 400, "jwt_error"],
       ];
-      for (const [name, mutate, status, code] of cases)
+      for (const [name, change, status, code] of cases)
         test(`${name}, and deletes nothing`, async () => {
           const { client } = service();
           const user = await userWithBackup(client);
           const request = await solved(client, "delete-backup", user.sync);
-          const answer = await client.deleteBackup(mutate(request));
+          const answer = await client.deleteBackup(await changed(request, change));
           expect([answer.status, answer.code()]).toEqual([status, code]);
           expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(200);
         });

@@ -4,12 +4,37 @@ import type { Answer, ApiClient, RequestBody } from "../support/api-client.ts";
 import type { TestService } from "../support/service.ts";
 
 const KIB = 1024;
-export type Mutation = readonly [name: string, mutate: (body: RequestBody) => unknown, pointer: string];
 
-const inside = (name: string, change: (value: RequestBody) => unknown) => (body: RequestBody) => ({
-  ...body,
-  [name]: change(body[name] as RequestBody),
-});
+/** What is wrong with a request: members in the place of its own (`undefined` leaves one out), or a function of it. */
+export type Change<
+  Request,
+  Rest extends readonly unknown[] = [],
+  Result = RequestBody | Promise<RequestBody>,
+> = { readonly [member: string]: unknown } | ((request: Request, ...rest: Rest) => Result);
+
+/** A request that does not fit, and the place that the answer names. */
+export type Mutation = readonly [name: string, change: Change<RequestBody, [], unknown>, pointer: string];
+
+/** A request that is refused, and its answer. */
+export type Refusal<Request = RequestBody, Rest extends readonly unknown[] = []> = readonly [
+  name: string,
+  change: Change<Request, Rest>,
+  status: number,
+  code: string,
+];
+
+/** The request with a change. */
+export function changed<Request extends RequestBody, Rest extends readonly unknown[], Result>(
+  request: Request,
+  change: Change<Request, Rest, Result>,
+  ...rest: Rest
+): Result | RequestBody {
+  return typeof change === "function" ? change(request, ...rest) : { ...request, ...change };
+}
+
+const inside =
+  (name: string, change: Mutation[1]): Mutation[1] =>
+  (body) => ({ ...body, [name]: changed(body[name] as RequestBody, change) });
 
 /** A label of this many UTF-16 units. */
 export const long = (length: number): string => "x".repeat(length);
@@ -19,41 +44,25 @@ export function authorizationMutations(member: string): readonly Mutation[] {
   const at = `/${member}`;
   const google = { kind: "GOOGLE", token: "t" };
   return [
-    [`without ${member}`, ({ [member]: _, ...rest }) => rest, at],
-    [`with ${member} null`, (body) => ({ ...body, [member]: null }), at],
-    [`with ${member} a text`, (body) => ({ ...body, [member]: "EC_KEYPAIR" }), at],
-    [`with ${member} a list`, (body) => ({ ...body, [member]: [] }), at],
-    [`with ${member} of no kind`, inside(member, ({ kind: _, ...rest }) => rest), at],
-    [`with ${member} of an unknown kind`, inside(member, (value) => ({ ...value, kind: "PASSWORD" })), at],
-    [
-      `with ${member} of a kind in lower case`,
-      inside(member, (value) => ({ ...value, kind: "ec_keypair" })),
-      at,
-    ],
-    [`without the key of ${member}`, inside(member, ({ publicKey: _, ...rest }) => rest), `${at}/publicKey`],
-    [
-      `with the key of ${member} null`,
-      inside(member, (value) => ({ ...value, publicKey: null })),
-      `${at}/publicKey`,
-    ],
-    [
-      `without the signature of ${member}`,
-      inside(member, ({ signature: _, ...rest }) => rest),
-      `${at}/signature`,
-    ],
-    [
-      `with the signature of ${member} a number`,
-      inside(member, (value) => ({ ...value, signature: 1 })),
-      `${at}/signature`,
-    ],
+    [`without ${member}`, { [member]: undefined }, at],
+    [`with ${member} null`, { [member]: null }, at],
+    [`with ${member} a text`, { [member]: "EC_KEYPAIR" }, at],
+    [`with ${member} a list`, { [member]: [] }, at],
+    [`with ${member} of no kind`, inside(member, { kind: undefined }), at],
+    [`with ${member} of an unknown kind`, inside(member, { kind: "PASSWORD" }), at],
+    [`with ${member} of a kind in lower case`, inside(member, { kind: "ec_keypair" }), at],
+    [`without the key of ${member}`, inside(member, { publicKey: undefined }), `${at}/publicKey`],
+    [`with the key of ${member} null`, inside(member, { publicKey: null }), `${at}/publicKey`],
+    [`without the signature of ${member}`, inside(member, { signature: undefined }), `${at}/signature`],
+    [`with the signature of ${member} a number`, inside(member, { signature: 1 }), `${at}/signature`],
     [
       `with the key of ${member} over 4 KiB`,
-      inside(member, (value) => ({ ...value, publicKey: long(4 * KIB + 1) })),
+      inside(member, { publicKey: long(4 * KIB + 1) }),
       `${at}/publicKey`,
     ],
     [
       `with the signature of ${member} over 4 KiB`,
-      inside(member, (value) => ({ ...value, signature: long(4 * KIB + 1) })),
+      inside(member, { signature: long(4 * KIB + 1) }),
       `${at}/signature`,
     ],
     [
@@ -73,16 +82,12 @@ export function authorizationMutations(member: string): readonly Mutation[] {
     ],
     [
       `with ${member} an account whose id_token is over 8 KiB`,
-      inside(member, (value) => ({
-        ...value,
-        kind: "OIDC_ACCOUNT",
-        oidcToken: { ...google, token: long(8 * KIB + 1) },
-      })),
+      inside(member, { kind: "OIDC_ACCOUNT", oidcToken: { ...google, token: long(8 * KIB + 1) } }),
       `${at}/oidcToken/token`,
     ],
     [
       `with ${member} an account of an unknown provider`,
-      inside(member, (value) => ({ ...value, kind: "OIDC_ACCOUNT", oidcToken: { ...google, kind: "META" } })),
+      inside(member, { kind: "OIDC_ACCOUNT", oidcToken: { ...google, kind: "META" } }),
       `${at}/oidcToken`,
     ],
     [
@@ -113,10 +118,10 @@ const LONGEST: readonly (readonly [name: string, authorization: RequestBody])[] 
 /** Ways to spoil the token that a member holds. */
 export function tokenMutations(member: string): readonly Mutation[] {
   return [
-    [`without ${member}`, ({ [member]: _, ...rest }) => rest, `/${member}`],
-    [`with ${member} null`, (body) => ({ ...body, [member]: null }), `/${member}`],
-    [`with ${member} an object`, (body) => ({ ...body, [member]: {} }), `/${member}`],
-    [`with ${member} over 32 KiB`, (body) => ({ ...body, [member]: long(32 * KIB + 1) }), `/${member}`],
+    [`without ${member}`, { [member]: undefined }, `/${member}`],
+    [`with ${member} null`, { [member]: null }, `/${member}`],
+    [`with ${member} an object`, { [member]: {} }, `/${member}`],
+    [`with ${member} over 32 KiB`, { [member]: long(32 * KIB + 1) }, `/${member}`],
   ];
 }
 
@@ -191,11 +196,11 @@ function requestContract(
 ): void {
   describe(name, () => {
     let shared: RequestBody | null = null; // one request for all: no refusal uses it up
-    for (const [what, mutate, pointer] of mutations)
+    for (const [what, change, pointer] of mutations)
       test(`${what} is refused with the place named`, async () => {
         const { client } = service();
         shared ??= await valid(client);
-        const answer = await send(client, mutate(shared));
+        const answer = await send(client, changed(shared, change));
         const { error } = answer.body as { error: { code: string; message: string } };
         expect([answer.status, error.code]).toEqual([status, "invalid_payload"]);
         expect(error.message).toStartWith(`${prefix}${pointer}: `);

@@ -18,7 +18,14 @@ import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, indexed, storedRecord } from "../support/stored.ts";
 import { newUser, recovered, resetRequest, solved, type User, userWithBackup } from "../support/users.ts";
 import { OPERATIONS } from "./proofs.ts";
-import { jsonRequestContract, long, type Mutation, tokenMutations } from "./requests.ts";
+import {
+  jsonRequestContract,
+  long,
+  type Mutation,
+  type Refusal,
+  tokenMutations,
+  changed as withChange,
+} from "./requests.ts";
 
 const MINUTE_MS = 60_000;
 const NO_POINT = `backup_account_02${"f".repeat(64)}`;
@@ -26,31 +33,27 @@ const NO_POINT = `backup_account_02${"f".repeat(64)}`;
 type ResetRequest = Awaited<ReturnType<typeof resetRequest>>;
 
 const ID_MUTATIONS: readonly Mutation[] = [
-  ["without account id", ({ backupAccountId: _, ...rest }) => rest, "/backupAccountId"],
-  ["with account id null", (body) => ({ ...body, backupAccountId: null }), "/backupAccountId"],
-  [
-    "with an account id without prefix",
-    (body) => ({ ...body, backupAccountId: "02".repeat(33) }),
-    "/backupAccountId",
-  ],
+  ["without account id", { backupAccountId: undefined }, "/backupAccountId"],
+  ["with account id null", { backupAccountId: null }, "/backupAccountId"],
+  ["with an account id without prefix", { backupAccountId: "02".repeat(33) }, "/backupAccountId"],
   [
     "with an account id of another prefix",
-    (body) => ({ ...body, backupAccountId: `Backup_account_${"02".repeat(33)}` }),
+    { backupAccountId: `Backup_account_${"02".repeat(33)}` },
     "/backupAccountId",
   ],
   [
     "with an account id of 65 digits",
-    (body) => ({ ...body, backupAccountId: `backup_account_${"2".repeat(65)}` }),
+    { backupAccountId: `backup_account_${"2".repeat(65)}` },
     "/backupAccountId",
   ],
   [
     "with an account id of 67 digits",
-    (body) => ({ ...body, backupAccountId: `backup_account_${"2".repeat(67)}` }),
+    { backupAccountId: `backup_account_${"2".repeat(67)}` },
     "/backupAccountId",
   ],
   [
     "with an account id that is no hex",
-    (body) => ({ ...body, backupAccountId: `backup_account_${"g".repeat(66)}` }),
+    { backupAccountId: `backup_account_${"g".repeat(66)}` },
     "/backupAccountId",
   ],
 ];
@@ -112,16 +115,17 @@ for (const driver of DRIVERS)
       [
         ...tokenMutations("challengeToken"),
         ...ID_MUTATIONS,
-        ["without signature", ({ signature: _, ...rest }) => rest, "/signature"],
-        ["with signature null", (body) => ({ ...body, signature: null }), "/signature"],
-        ["with signature over 4 KiB", (body) => ({ ...body, signature: long(4097) }), "/signature"],
+        ["without signature", { signature: undefined }, "/signature"],
+        ["with signature null", { signature: null }, "/signature"],
+        ["with signature over 4 KiB", { signature: long(4097) }, "/signature"],
       ],
     );
     describe("its challenge", () => {
-      for (const [name, mutate, pointer] of ID_MUTATIONS)
+      for (const [name, change, pointer] of ID_MUTATIONS)
         test(`${name} is refused`, async () => {
           const { client } = service();
-          const body = mutate({ backupAccountId: newUser().account.backupAccountId }) as RequestBody;
+          const { backupAccountId } = newUser().account;
+          const body = withChange({ backupAccountId }, change) as RequestBody;
           const answer = await client.keypairChallenge("reset", body);
           expect([answer.status, answer.code()]).toEqual([422, "invalid_payload"]);
           expect(JSON.stringify(answer.body)).toContain(`"${pointer}: `);
@@ -129,12 +133,7 @@ for (const driver of DRIVERS)
     });
 
     describe("refuses", () => {
-      type Case = readonly [
-        name: string,
-        mutate: (request: ResetRequest, client: ApiClient, user: User) => RequestBody | Promise<RequestBody>,
-        status: number,
-        code: string,
-      ];
+      type Case = Refusal<ResetRequest, [client: ApiClient, user: User]>;
       const signature =
         (change: (signature: string) => string): Case[1] =>
         (request) => ({
@@ -224,10 +223,10 @@ for (const driver of DRIVERS)
           400,
           "invalid_challenge_context",
         ],
-        ["garbage as token", (request) => ({ ...request, challengeToken: "x" }), 400, "jwt_error"],
+        ["garbage as token", { challengeToken: "x" }, 400, "jwt_error"],
         [
           "garbage as token before all else",
-          (request) => ({ ...request, challengeToken: "x", signature: "", backupAccountId: NO_POINT }),
+          { challengeToken: "x", signature: "", backupAccountId: NO_POINT },
           400,
           "jwt_error",
         ],
@@ -276,11 +275,11 @@ for (const driver of DRIVERS)
           "not_found",
         ],
       ];
-      for (const [name, mutate, status, code] of cases)
+      for (const [name, change, status, code] of cases)
         test(`${name}, and deletes nothing`, async () => {
           const { client } = service();
           const user = await spellableSignature(client);
-          const answer = await client.reset(await mutate(user.request, client, user));
+          const answer = await client.reset(await withChange(user.request, change, client, user));
           expect([answer.status, answer.code()]).toEqual([status, code]);
           expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(200);
           expect((await client.reset(user.request)).status).toBe(204); // the token is still good

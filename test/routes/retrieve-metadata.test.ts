@@ -14,7 +14,14 @@ import { storedAccount, storedPasskey } from "../support/stored.ts";
 import { newUser, recovered, solved, type User, userWithBackup } from "../support/users.ts";
 import { existingFactorContract } from "./existing-factors.ts";
 import { proofContract } from "./proofs.ts";
-import { authorizationMutations, jsonRequestContract, long, tokenMutations } from "./requests.ts";
+import {
+  authorizationMutations,
+  changed,
+  jsonRequestContract,
+  long,
+  type Refusal,
+  tokenMutations,
+} from "./requests.ts";
 
 const validRequest = async (client: ApiClient): Promise<RequestBody> =>
   solved(client, "retrieve-metadata", (await userWithBackup(client)).sync);
@@ -99,17 +106,12 @@ for (const driver of DRIVERS)
     jsonRequestContract(service, "/v1/retrieve-metadata", validRequest, [
       ...authorizationMutations("authorization"),
       ...tokenMutations("challengeToken"),
-      ["with backupId a number", (body) => ({ ...body, backupId: 1 }), "/backupId"],
-      ["with backupId over 4 KiB", (body) => ({ ...body, backupId: long(4097) }), "/backupId"],
+      ["with backupId a number", { backupId: 1 }, "/backupId"],
+      ["with backupId over 4 KiB", { backupId: long(4097) }, "/backupId"],
     ]);
 
     describe("refuses", () => {
-      const cases: readonly (readonly [
-        name: string,
-        mutate: (request: RequestBody, other: User) => RequestBody,
-        status: number,
-        code: string,
-      ])[] = [
+      const cases: readonly Refusal<RequestBody, [other: User]>[] = [
         [
           "a backup id of somebody else",
           (request, other) => ({ ...request, backupId: other.account.backupAccountId }),
@@ -118,52 +120,42 @@ for (const driver of DRIVERS)
         ],
         [
           "a backup id that nobody has",
-          (request) => ({ ...request, backupId: newUser().account.backupAccountId }),
+          { backupId: newUser().account.backupAccountId },
           400,
           "backup_id_mismatch",
         ],
-        [
-          "a backup id of the longest length",
-          (request) => ({ ...request, backupId: long(4096) }),
-          400,
-          "backup_id_mismatch",
-        ],
+        ["a backup id of the longest length", { backupId: long(4096) }, 400, "backup_id_mismatch"],
         [
           "a passkey",
-          (request) => ({ ...request, authorization: { kind: "PASSKEY", credential: {} } }),
+          { authorization: { kind: "PASSKEY", credential: {} } },
           400,
           "invalid_authorization_type",
         ],
         [
           "an account",
-          (request) => ({
-            ...request,
+          {
             authorization: {
               kind: "OIDC_ACCOUNT",
               oidcToken: { kind: "APPLE", token: "x", aud: null },
               publicKey: "",
               signature: "",
             },
-          }),
+          },
           400,
           "invalid_authorization_type",
         ],
         [
           "a passkey before it looks at the token",
-          (request) => ({
-            ...request,
-            authorization: { kind: "PASSKEY", credential: {}, label: null },
-            challengeToken: "x",
-          }),
+          { authorization: { kind: "PASSKEY", credential: {}, label: null }, challengeToken: "x" },
           400,
           "invalid_authorization_type",
         ],
       ];
-      for (const [name, mutate, status, code] of cases)
+      for (const [name, change, status, code] of cases)
         test(name, async () => {
           const { client } = service();
           const answer = await client.retrieveMetadata(
-            mutate(await validRequest(client), await userWithBackup(client)),
+            await changed(await validRequest(client), change, await userWithBackup(client)),
           );
           expect([answer.status, answer.code()]).toEqual([status, code]);
         });

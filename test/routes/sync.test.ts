@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { sync, syncChallenge } from "../../src/protocol/examples/sync.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { ApiClient, RequestBody } from "../support/api-client.ts";
+import type { ApiClient } from "../support/api-client.ts";
 import { play } from "../support/example.ts";
 import { syncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -16,17 +16,24 @@ import {
 } from "../support/users.ts";
 import { existingFactorContract } from "./existing-factors.ts";
 import { proofContract } from "./proofs.ts";
-import { authorizationMutations, type Mutation, payloadContract, tokenMutations } from "./requests.ts";
+import {
+  authorizationMutations,
+  changed,
+  type Mutation,
+  payloadContract,
+  type Refusal,
+  tokenMutations,
+} from "./requests.ts";
 
 const MUTATIONS: readonly Mutation[] = [
   ...authorizationMutations("authorization"),
   ...tokenMutations("challengeToken"),
   ...["currentManifestHash", "newManifestHash"].flatMap((name): Mutation[] => [
-    [`without ${name}`, ({ [name]: _, ...rest }) => rest, `/${name}`],
-    [`with ${name} null`, (body) => ({ ...body, [name]: null }), `/${name}`],
-    [`with ${name} of 31 bytes`, (body) => ({ ...body, [name]: "a".repeat(62) }), `/${name}`],
-    [`with ${name} that is no hex`, (body) => ({ ...body, [name]: "x".repeat(64) }), `/${name}`],
-    [`with ${name} after 0X`, (body) => ({ ...body, [name]: `0X${"a".repeat(64)}` }), `/${name}`],
+    [`without ${name}`, { [name]: undefined }, `/${name}`],
+    [`with ${name} null`, { [name]: null }, `/${name}`],
+    [`with ${name} of 31 bytes`, { [name]: "a".repeat(62) }, `/${name}`],
+    [`with ${name} that is no hex`, { [name]: "x".repeat(64) }, `/${name}`],
+    [`with ${name} after 0X`, { [name]: `0X${"a".repeat(64)}` }, `/${name}`],
   ]),
 ];
 
@@ -132,34 +139,24 @@ for (const driver of DRIVERS)
 
     describe("refuses", () => {
       const passkey = { kind: "PASSKEY", credential: {} };
-      const cases: readonly (readonly [
-        name: string,
-        mutate: (payload: RequestBody) => RequestBody,
-        status: number,
-        code: string,
-      ])[] = [
-        [
-          "another manifest hash",
-          (body) => ({ ...body, currentManifestHash: newManifestHash() }),
-          412,
-          "manifest_hash_mismatch",
-        ],
+      const cases: readonly Refusal[] = [
+        ["another manifest hash", { currentManifestHash: newManifestHash() }, 412, "manifest_hash_mismatch"],
         [
           "the new manifest hash as the current one",
           (body) => ({ ...body, currentManifestHash: body.newManifestHash }),
           412,
           "manifest_hash_mismatch",
         ],
-        ["a passkey", (body) => ({ ...body, authorization: passkey }), 400, "invalid_authorization_type"],
+        ["a passkey", { authorization: passkey }, 400, "invalid_authorization_type"],
         [
           "a passkey before its token",
-          (body) => ({ ...body, authorization: passkey, challengeToken: "x" }),
+          { authorization: passkey, challengeToken: "x" },
           400,
           "invalid_authorization_type",
         ],
         [
           "a bad token before another manifest hash",
-          (body) => ({ ...body, challengeToken: "x", currentManifestHash: newManifestHash() }),
+          { challengeToken: "x", currentManifestHash: newManifestHash() },
           400,
           "jwt_error",
         ],
@@ -169,11 +166,14 @@ for (const driver of DRIVERS)
         expect(metadata.manifestHash).toBe(user.manifestHash);
         expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(user.backup));
       };
-      for (const [name, mutate, status, code] of cases)
+      for (const [name, change, status, code] of cases)
         test(`${name}, and changes nothing`, async () => {
           const { client } = service();
           const user = await userWithBackup(client);
-          const answer = await client.sync(mutate(await syncPayload(client, user)), randomBytes(10));
+          const answer = await client.sync(
+            await changed(await syncPayload(client, user), change),
+            randomBytes(10),
+          );
           expect([answer.status, answer.code()]).toEqual([status, code]);
           await unchanged(client, user);
         });
