@@ -8,13 +8,12 @@ import {
   createPayloadOf,
   type FactorUser,
   factorService,
-  indexedAs,
   newAccount,
   newFactorUser,
   newKeypair,
   newPasskey,
 } from "../support/factors.ts";
-import { blobKeys } from "../support/stored.ts";
+import { blobKeys, indexedAs } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
 import { long } from "./requests.ts";
 
@@ -213,7 +212,7 @@ for (const driver of DRIVERS)
           const authorization = { ...(given.payload.authorization as RequestBody), signature: "" };
           const answer = await send(given, { authorization, ...spoilt });
           expect([answer.status, answer.code()]).toEqual([400, code]);
-          expect(await indexedAs(service(), given.user.main.ref)).toBeNull();
+          expect(await indexedAs(service().services, given.user.main.ref)).toBeNull();
           expect(await blobKeys(services)).toEqual(before);
         });
 

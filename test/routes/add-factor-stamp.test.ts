@@ -17,7 +17,7 @@ import {
   stamped,
   TURNKEY,
 } from "../support/factors.ts";
-import { storedRecord } from "../support/stored.ts";
+import { rewriteMetadata, storedRecord } from "../support/stored.ts";
 import { turnkeyActivity } from "../support/turnkey-activity.ts";
 import { additionFixture } from "./additions.ts";
 
@@ -40,9 +40,7 @@ for (const driver of DRIVERS)
         const { client, clock, services } = service();
         const user = await created(client, main);
         const backupId = user.account.backupAccountId;
-        const stored = await storedRecord(services, backupId);
-        const metadata = { ...stored.metadata, keys };
-        await services.records.commit({ backupId, expect: stored, next: { ...stored, metadata } });
+        await rewriteMetadata(services, backupId, (metadata) => ({ ...metadata, keys }));
         const given = addition(main, newKeypair(), "PASSKEY");
         const { challenges, ceremony } = await additionChallenge(client, given);
         const challenge = Buffer.from(String(challenges.existingFactorChallenge), "base64");

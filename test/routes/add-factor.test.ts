@@ -13,7 +13,6 @@ import {
   EXISTING_KINDS,
   existingHalf,
   ICLOUD,
-  indexedAs,
   newAccount,
   newHalf,
   newKeypair,
@@ -26,6 +25,7 @@ import {
   TURNKEY,
   TURNKEY_PROVIDER_ID,
 } from "../support/factors.ts";
+import { indexedAs } from "../support/stored.ts";
 import { additionFixture, NEW_KINDS } from "./additions.ts";
 
 const MINUTE_MS = 60_000;
@@ -65,7 +65,7 @@ for (const driver of DRIVERS)
             const { backup, metadata } = await recoveredBy(client, added);
             expect(backup).toBe(encodeBase64(user.backup));
             expect(metadata).toEqual(backupMetadata);
-            expect(await indexedAs(service(), added.ref)).toBe(user.account.backupAccountId);
+            expect(await indexedAs(service().services, added.ref)).toBe(user.account.backupAccountId);
             expect(
               (await client.backupStatus({ backupId: user.account.backupAccountId })).ok().factors[1]?.kind,
             ).toBe(newKind);
@@ -113,7 +113,7 @@ for (const driver of DRIVERS)
           const request = await additionRequest(client, addition(user.main, added));
           const refused = await client.addFactor(request);
           expect([refused.status, refused.code()]).toEqual([409, "too_many_factors"]);
-          expect(await indexedAs(service(), added.ref)).toBeNull();
+          expect(await indexedAs(service().services, added.ref)).toBeNull();
           if (kind !== "EC_KEYPAIR") continue;
           (await removeFactor(client, user.sync, second.factorId)).ok();
           (await client.addFactor(request)).ok();
@@ -226,7 +226,7 @@ for (const driver of DRIVERS)
           const { factorId } = (await client.addFactor(request)).ok();
           (await removeFactor(client, user.sync, factorId)).ok();
           expect((await client.addFactor(request)).code()).toBe("already_used");
-          expect(await indexedAs(service(), added.ref)).toBeNull();
+          expect(await indexedAs(service().services, added.ref)).toBeNull();
         }
       });
 

@@ -1,4 +1,5 @@
 /** What the tests of add-factor share. */
+
 import { expect } from "bun:test";
 import type { Driver } from "../drivers.ts";
 import type { RequestBody } from "../support/api-client.ts";
@@ -9,13 +10,13 @@ import {
   existingKindOf,
   type FactorUser,
   factorService,
-  indexedAs,
   type MainFactor,
   newAccount,
   newKeypair,
   newPasskey,
   recoveredBy,
 } from "../support/factors.ts";
+import { indexedAs } from "../support/stored.ts";
 
 export const NEW_KINDS = ["PASSKEY", "OIDC_ACCOUNT", "EC_KEYPAIR"] as const;
 export type NewKind = (typeof NEW_KINDS)[number];
@@ -42,7 +43,7 @@ export function additionFixture(driver: Driver) {
   const expectNothingAdded = async (user: FactorUser, added: MainFactor) => {
     const { factors, keys } = (await recoveredBy(service().client, user.main)).metadata;
     expect([factors.length, keys.length]).toEqual([1, 1]);
-    expect(await indexedAs(service(), added.ref)).toBeNull();
+    expect(await indexedAs(service().services, added.ref)).toBeNull();
   };
   return { service, issuer, factorOf, addition, send, expectNothingAdded };
 }

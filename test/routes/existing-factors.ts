@@ -1,9 +1,11 @@
 /** What every call by a factor that should be on a backup promises about who that factor is. */
+
 import { describe, expect, test } from "bun:test";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, type Caller, type FactorCall, proofOf } from "../support/proven-calls.ts";
 import type { TestService } from "../support/service.ts";
+import { addIndexRow, loseRecord } from "../support/stored.ts";
 import { newUser, solved, type User, userWithBackup } from "../support/users.ts";
 
 export function existingFactorContract(service: () => TestService, call: FactorCall): void {
@@ -44,11 +46,7 @@ export function existingFactorContract(service: () => TestService, call: FactorC
 
     test("that leads to a backup which is gone is told so", async () => {
       const caller = await prepared();
-      const { backupAccountId } = caller.user.account;
-      const { records } = service().services;
-      const stored = await records.read(backupAccountId);
-      if (stored === null) throw new Error("the backup is not stored");
-      await records.commit({ backupId: backupAccountId, expect: stored, next: null });
+      await loseRecord(service().services, caller.user.account.backupAccountId);
       expect((await send(caller)).code()).toBe("backup_missing");
     });
 
@@ -87,10 +85,10 @@ export function existingFactorContract(service: () => TestService, call: FactorC
       [
         "after the record was lost",
         async ({ user }) => {
-          const { records } = service().services;
-          const stored = await records.read(user.account.backupAccountId);
-          if (stored !== null)
-            await records.commit({ backupId: user.account.backupAccountId, expect: stored, next: null });
+          const { backupAccountId } = user.account;
+          const { services } = service();
+          if ((await services.records.read(backupAccountId)) !== null)
+            await loseRecord(services, backupAccountId);
         },
       ],
     ];
@@ -125,13 +123,8 @@ export function existingFactorContract(service: () => TestService, call: FactorC
       });
   });
 
-  async function claim(backupId: string, keypair: FactorKeypair): Promise<void> {
-    const { records } = service().services;
-    const stored = await records.read(backupId);
-    if (stored === null) throw new Error("the backup is not stored");
-    const factor = { scope, key: factorKeys.ecKeypair(keypair.publicKey) };
-    const change = { backupId, expect: stored, next: stored, claim: [factor] };
-    expect(await records.commit(change)).toBe("committed");
+  function claim(backupId: string, { publicKey }: FactorKeypair): Promise<void> {
+    return addIndexRow(service().services, backupId, { scope, key: factorKeys.ecKeypair(publicKey) });
   }
 
   async function deleted(user: User): Promise<void> {

@@ -10,7 +10,7 @@ import {
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { blobKeys } from "../support/stored.ts";
+import { blobKeys, storedRecord } from "../support/stored.ts";
 import { createPayload, newUser, recovered, syncPayload, userWithBackup } from "../support/users.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -45,9 +45,7 @@ const FAILURES: readonly (readonly [name: string, error: Error, status: number])
 
 /** Gives a record a new time of change. */
 async function touch({ records }: { readonly records: RecordStore }, backupId: string): Promise<void> {
-  const stored = await records.read(backupId);
-  if (stored === null) throw new Error("there is no such record");
-  const { revision, blob, metadata } = stored;
+  const { revision, blob, metadata } = await storedRecord({ records }, backupId);
   await records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
 }
 

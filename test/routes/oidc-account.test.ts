@@ -12,7 +12,6 @@ import {
   createPayloadOf,
   factorService,
   ICLOUD,
-  indexedAs,
   type MainOperation,
   newAccount,
   newFactorUser,
@@ -23,7 +22,7 @@ import {
   TURNKEY,
   TURNKEY_PROVIDER_ID,
 } from "../support/factors.ts";
-import { blobKeys, storedRecord } from "../support/stored.ts";
+import { blobKeys, indexedAs, storedRecord } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
 
 const PROVIDERS = ["GOOGLE", "APPLE"] as const;
@@ -405,7 +404,7 @@ for (const driver of DRIVERS)
       const { user, answer } = await sendCreate(account, { claims: { aud: "another" } });
       expect(answer.code()).toBe("oidc_token_verification_error");
       expect(await services.records.read(user.account.backupAccountId)).toBeNull();
-      expect(await indexedAs(service(), account.ref)).toBeNull();
+      expect(await indexedAs(service().services, account.ref)).toBeNull();
       expect(await blobKeys(services)).toEqual(before);
     });
 

@@ -21,7 +21,7 @@ import {
 } from "../support/factors.ts";
 import type { Tweaks } from "../support/software-authenticator.ts";
 import { interleaving } from "../support/store-wrappers.ts";
-import { storedRecord } from "../support/stored.ts";
+import { rewriteMetadata, storedRecord } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
 import { MAIN_OPERATIONS as OPERATIONS, sendPasskeyProof, sendProven } from "./main-proofs.ts";
 
@@ -138,8 +138,8 @@ for (const driver of DRIVERS)
       const { main, account } = await created(client, newPasskey({ counter: 1 }));
       const backupId = account.backupAccountId;
       const before = await storedRecord(services, backupId);
-      const metadata = { ...before.metadata, later: { a: [1, null] } };
-      await services.records.commit({ backupId, expect: before, next: { ...before, metadata } });
+      const later = { a: [1, null] };
+      const metadata = await rewriteMetadata(services, backupId, (stored) => ({ ...stored, later }));
       (await sendProof("retrieve", main)).ok();
       const after = await storedRecord(services, backupId);
       expect(after.blob).toEqual(before.blob);

@@ -12,7 +12,6 @@ import {
   existingHalf,
   factorService,
   ICLOUD,
-  indexedAs,
   type MainOperation,
   newAccount,
   newFactorUser,
@@ -27,7 +26,7 @@ import {
 } from "../support/factors.ts";
 import type { BinaryEncoding, RegistrationTweaks, Tweaks } from "../support/software-authenticator.ts";
 import { interleaving } from "../support/store-wrappers.ts";
-import { blobKeys, storedRecord } from "../support/stored.ts";
+import { blobKeys, indexedAs, storedRecord } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
 import { MAIN_OPERATIONS as OPERATIONS, sendPasskeyProof, sendProven } from "./main-proofs.ts";
 import { long } from "./requests.ts";
@@ -151,7 +150,7 @@ for (const driver of DRIVERS)
         };
         const credentialId = passkey.authenticator.credentialId.toString("base64url");
         expect(metadata.factors[0]).toMatchObject({ kind: { credentialId } });
-        expect(await indexedAs(service(), passkey.ref)).not.toBeNull();
+        expect(await indexedAs(service().services, passkey.ref)).not.toBeNull();
         const { backupMetadata } = await addFactor(service(), passkey, newKeypair(), ICLOUD);
         expect(backupMetadata.factors).toHaveLength(2);
       });
@@ -217,7 +216,7 @@ for (const driver of DRIVERS)
           const { user, answer } = await sendCreate(passkey, change, tweaks);
           expect([answer.status, answer.code()]).toEqual([400, code]);
           expect(await services.records.read(user.account.backupAccountId)).toBeNull();
-          expect(await indexedAs(service(), passkey.ref)).toBeNull();
+          expect(await indexedAs(service().services, passkey.ref)).toBeNull();
           expect(await blobKeys(services)).toEqual(before);
         });
 
@@ -345,7 +344,7 @@ for (const driver of DRIVERS)
           const { user, answer } = await sendCreate(passkey, whole, { clientExtensionResults });
           expectRefused(answer);
           expect(await services.records.read(user.account.backupAccountId)).toBeNull();
-          expect(await indexedAs(service(), passkey.ref)).toBeNull();
+          expect(await indexedAs(service().services, passkey.ref)).toBeNull();
           expect(await blobKeys(services)).toEqual(before);
           await expectNoTrace(user.account.backupAccountId);
         },
@@ -386,7 +385,7 @@ for (const driver of DRIVERS)
           const registration = added.registerWith(challenges.newFactorChallenge, { clientExtensionResults });
           const half = { ...newHalf(given, ceremony, challenges), newFactorAuthorization: registration };
           expectRefused(await client.addFactor({ ...existingHalf(given, challenges), ...half }));
-          expect(await indexedAs(service(), added.ref)).toBeNull();
+          expect(await indexedAs(service().services, added.ref)).toBeNull();
           expect((await recoveredBy(client, main)).metadata.factors).toHaveLength(1);
           await expectNoTrace(account.backupAccountId);
         },

@@ -10,7 +10,7 @@ import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { retrieveMetadataCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { storedAccount, storedPasskey } from "../support/stored.ts";
+import { addIndexRow, rewriteMetadata, storedAccount, storedPasskey } from "../support/stored.ts";
 import { newUser, recovered, solved, type User, userWithBackup } from "../support/users.ts";
 import { existingFactorContract } from "./existing-factors.ts";
 import { proofContract } from "./proofs.ts";
@@ -69,20 +69,17 @@ for (const driver of DRIVERS)
       const { client, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;
-      const stored = await services.records.read(backupAccountId);
-      if (stored === null) throw new Error("the backup is not stored");
       const { credential: _, ...passkey } = storedPasskey("Y3JlZA");
       const oidc = { ...storedAccount("APPLE", "subject"), later: "secret" };
       const factors = [
         { id: "1", createdAt: 1, kind: { ...storedPasskey("Y3JlZA"), later: "secret" } },
         { id: "2", createdAt: 2, kind: oidc, more: "secret" },
       ];
-      const metadata = { ...stored.metadata, factors, note: "secret" };
-      await services.records.commit({
-        backupId: backupAccountId,
-        expect: stored,
-        next: { ...stored, metadata },
-      });
+      await rewriteMetadata(services, backupAccountId, (metadata) => ({
+        ...metadata,
+        factors,
+        note: "secret",
+      }));
 
       const proof = await solved(client, "retrieve-metadata", user.sync);
       const answer = (await client.retrieveMetadata(proof)).ok();
@@ -192,15 +189,8 @@ for (const driver of DRIVERS)
         const user = await userWithBackup(client);
         const stranger = createFactorKeypair();
         const { backupAccountId } = user.account;
-        const stored = await services.records.read(backupAccountId);
-        if (stored === null) throw new Error("the backup is not stored");
         const factor = { scope: "SYNC", key: factorKeys.ecKeypair(stranger.publicKey) } as const;
-        await services.records.commit({
-          backupId: backupAccountId,
-          expect: stored,
-          next: stored,
-          claim: [factor],
-        });
+        await addIndexRow(services, backupAccountId, factor);
         const proof = await solved(client, "retrieve-metadata", stranger);
         const answer = await client.retrieveMetadata({ ...proof, backupId: backupAccountId });
         expect(answer.code()).toBe("unauthorized_factor");

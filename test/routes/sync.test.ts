@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { sync, syncChallenge } from "../../src/protocol/examples/sync.ts";
+import type { JsonObject, JsonValue } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { play } from "../support/example.ts";
 import { syncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { blobKeys, storedRecord } from "../support/stored.ts";
+import { blobKeys, rewriteMetadata, storedRecord } from "../support/stored.ts";
 import {
   newManifestHash,
   randomBytes,
@@ -66,21 +67,16 @@ for (const driver of DRIVERS)
       const { client, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;
-      const stored = await storedRecord(services, backupAccountId);
       const more = { since: "later", list: [1, null, { deep: true }] };
-      const known = stored.metadata as { keys: object[]; factors: object[]; syncFactors: object[] };
-      const metadata = {
-        ...stored.metadata,
+      const withMore = (list: JsonValue | undefined) =>
+        (list as JsonObject[]).map((member) => ({ ...member, more }));
+      const metadata = await rewriteMetadata(services, backupAccountId, (stored) => ({
+        ...stored,
         more,
-        keys: known.keys.map((key) => ({ ...key, more })),
-        factors: known.factors.map((factor) => ({ ...factor, more })),
-        syncFactors: known.syncFactors.map((factor) => ({ ...factor, more })),
-      };
-      await services.records.commit({
-        backupId: backupAccountId,
-        expect: stored,
-        next: { ...stored, metadata },
-      });
+        keys: withMore(stored.keys),
+        factors: withMore(stored.factors),
+        syncFactors: withMore(stored.syncFactors),
+      }));
 
       const hash = newManifestHash();
       (await client.sync(await syncPayload(client, user, hash), randomBytes(10))).ok();

@@ -369,11 +369,6 @@ export function factorService(driver: Driver, options: TestServiceOptions = {}) 
   return { service, issuer };
 }
 
-/** Which backup the index row of a factor names. */
-export async function indexedAs({ services }: TestService, ref: FactorRef): Promise<string | null> {
-  return (await services.records.locate(ref, [])).backupId;
-}
-
 export function passkeyOf(factor: MainFactor): Passkey {
   if (!isPasskey(factor)) throw new Error(`${factor.name} is no passkey`);
   return factor;

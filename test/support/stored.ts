@@ -1,7 +1,16 @@
-/** A look past the API at what is stored. */
+/** What is stored, read and changed past the API. */
+import { expect } from "bun:test";
 import type { Services } from "../../src/services.ts";
-import type { FactorScope, RecordStore, StoredRecord } from "../../src/storage/contract.ts";
-import { factorKeys } from "../../src/storage/contract.ts";
+import {
+  type FactorRef,
+  type FactorScope,
+  factorKeys,
+  type JsonObject,
+  type RecordStore,
+  type StoredRecord,
+} from "../../src/storage/contract.ts";
+
+type Records = Pick<Services, "records">;
 
 /** The names of all ciphertexts, once background work has ended. */
 export async function blobKeys({
@@ -13,10 +22,7 @@ export async function blobKeys({
 }
 
 /** The record of a backup, which must be there. */
-export async function storedRecord(
-  { records }: Pick<Services, "records">,
-  backupId: string,
-): Promise<StoredRecord> {
+export async function storedRecord({ records }: Records, backupId: string): Promise<StoredRecord> {
   const stored = await records.read(backupId);
   if (stored === null) throw new Error("the backup is not stored");
   return stored;
@@ -34,13 +40,43 @@ export async function touchAnyRecord(records: RecordStore): Promise<void> {
   }
 }
 
-/** Which backup the index row of a keypair names. */
-export async function indexed(
-  { records }: Pick<Services, "records">,
+/** Stores other metadata, and index rows besides, and returns the metadata. */
+export async function rewriteMetadata(
+  { records }: Records,
+  backupId: string,
+  change: (metadata: JsonObject) => JsonObject,
+  claim: readonly FactorRef[] = [],
+): Promise<JsonObject> {
+  const stored = await storedRecord({ records }, backupId);
+  const metadata = change(stored.metadata);
+  const next = { ...stored, metadata };
+  expect(await records.commit({ backupId, expect: stored, next, claim })).toBe("committed");
+  return metadata;
+}
+
+/** Has the index lead a factor to a backup that does not list it. */
+export async function addIndexRow(services: Records, backupId: string, factor: FactorRef): Promise<void> {
+  await rewriteMetadata(services, backupId, (metadata) => metadata, [factor]);
+}
+
+/** Removes a record and leaves its index rows. */
+export async function loseRecord({ records }: Records, backupId: string): Promise<void> {
+  const stored = await storedRecord({ records }, backupId);
+  expect(await records.commit({ backupId, expect: stored, next: null })).toBe("committed");
+}
+
+/** Which backup the index leads a factor to. */
+export async function indexedAs({ records }: Records, factor: FactorRef): Promise<string | null> {
+  return (await records.locate(factor, [])).backupId;
+}
+
+/** As {@link indexedAs}, for a keypair. */
+export function indexed(
+  services: Records,
   scope: FactorScope,
   { publicKey }: { readonly publicKey: string },
 ): Promise<string | null> {
-  return (await records.locate({ scope, key: factorKeys.ecKeypair(publicKey) }, [])).backupId;
+  return indexedAs(services, { scope, key: factorKeys.ecKeypair(publicKey) });
 }
 
 /** A passkey as it is stored. */
