@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
+import { long } from "../routes/requests.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import {
   addFactor,
@@ -29,7 +30,6 @@ import { interleaving } from "../support/store-wrappers.ts";
 import { blobKeys, indexedAs, storedRecord } from "../support/stored.ts";
 import { solved } from "../support/users.ts";
 import { MAIN_OPERATIONS as OPERATIONS, sendPasskeyProof, sendProven } from "./main-proofs.ts";
-import { long } from "./requests.ts";
 
 const ENCODINGS: readonly BinaryEncoding[] = [
   "base64url",

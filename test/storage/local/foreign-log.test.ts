@@ -4,9 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { copyFile, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock as clock, systemRandom as random } from "../../src/runtime/clock.ts";
-import { copyData } from "../../src/storage/local/copy/data.ts";
-import { openLocalRecords } from "../../src/storage/local/records.ts";
+import { systemClock as clock, systemRandom as random } from "../../../src/runtime/clock.ts";
+import { copyData } from "../../../src/storage/local/copy/data.ts";
+import { openLocalRecords } from "../../../src/storage/local/records.ts";
 
 const LOG_FILES = ["records.sqlite-wal", "records.sqlite-shm"];
 

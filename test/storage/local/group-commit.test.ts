@@ -1,9 +1,9 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
-import { GroupCommit } from "../../src/storage/local/group-commit.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
+import { isUnchanged, StorageUnavailable } from "../../../src/storage/contract.ts";
+import { GroupCommit } from "../../../src/storage/local/group-commit.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 function fixture() {
   const database = new Database(":memory:", { strict: true });
