@@ -7,7 +7,7 @@ import { createSweep } from "./maintenance/sweep.ts";
 import { StartError } from "./runtime/start-error.ts";
 import { version } from "./runtime/version.ts";
 import { within } from "./runtime/within.ts";
-import { createServices, type Services } from "./services.ts";
+import { createServices, type ProcessServices } from "./services.ts";
 
 /**
  * How long running requests may take once the port is closed. A longer upload is aborted, which loses nothing: the client
@@ -33,7 +33,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => on
 setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
 announce(); // last: a process that waits for this line may send a signal at once
 
-async function startOrExit(): Promise<{ services: Services; app: App; server: RunningServer }> {
+async function startOrExit(): Promise<{ services: ProcessServices; app: App; server: RunningServer }> {
   try {
     const services = await createServices(loadConfig(process.env));
     const app = createApp(services);
@@ -72,9 +72,9 @@ function announce(): void {
  * Sweeps with the embedded driver only; other processes may sweep the same folder. On AWS the processes share one large
  * bucket, which each of them would list, and DynamoDB deletes expired rows itself.
  */
-function sweepRegularly({ background, ...stores }: Services): () => void {
+function sweepRegularly({ background, stores, clock, random, restores }: ProcessServices): () => void {
   if (config.storage.driver !== "local") return () => {};
-  const sweep = createSweep(stores);
+  const sweep = createSweep({ ...stores, clock, random, restores });
   let timer: Timer;
   const run = async () => {
     let nextMs = SWEEP_EVERY_MS;

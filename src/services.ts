@@ -28,6 +28,7 @@ import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
 import { memoise } from "./runtime/memoise.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
+import type { InspectableStores } from "./storage/inspection.ts";
 import { openStores } from "./storage/open.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
@@ -64,6 +65,12 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   warmUp(): Promise<void>;
 }
 
+/** What the process needs besides: routes see {@link Services} only. */
+export interface ProcessServices extends Services {
+  /** The stores as they were opened, for maintenance. */
+  readonly stores: InspectableStores;
+}
+
 /** What tests put in the place of the real thing. */
 export interface Overrides {
   readonly clock?: Clock;
@@ -86,7 +93,7 @@ const MAX_READING_TURN_MS = 1_000;
 const BACKGROUND_GRACE_MS = 4_000;
 
 /** Builds the services. Disposing of them waits for background work and closes the stores. */
-export async function createServices(config: Config, overrides: Overrides = {}): Promise<Services> {
+export async function createServices(config: Config, overrides: Overrides = {}): Promise<ProcessServices> {
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
   const metrics = createMetrics();
@@ -120,9 +127,9 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     usingDataDir(generatedKeyDir, () => generatedChallengeTokenKey(generatedKeyDir, random));
   const keys = given.length > 0 ? given : [await generated()];
   const challengeTokens = await createChallengeTokens(keys, clock, earliestProofMs);
-  const stores = overrides.wrapStores?.(opened) ?? opened;
-  const records = measuredRecords(stores.records, metrics);
-  const blobs = measuredBlobs(stores.blobs, metrics);
+  const wrapped = overrides.wrapStores?.(opened) ?? opened;
+  const records = measuredRecords(wrapped.records, metrics);
+  const blobs = measuredBlobs(wrapped.blobs, metrics);
   const requestLimits = createRequestLimits(
     config.rateLimits,
     createRateLimiter({ clock, background, counters: records }),
@@ -179,6 +186,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     lifecycle: createLifecycle(),
     records,
     blobs,
+    stores: opened,
     challengeTokens,
     authenticator,
     factorAddition: createFactorAddition({

@@ -6,7 +6,7 @@
  * that `TEST_S3_ENDPOINT` and `TEST_DYNAMODB_ENDPOINT` name.
  */
 import type { Clock, Random } from "../src/runtime/clock.ts";
-import type { BlobStore, MarkedRecords, MarkedStore, RecordStore } from "../src/storage/contract.ts";
+import type { InspectableStores } from "../src/storage/inspection.ts";
 import { newAwsStorage } from "./support/aws-storage.ts";
 import { newLocalStorage } from "./support/local-storage.ts";
 
@@ -16,10 +16,7 @@ export interface StoreOptions {
 }
 
 /** A pair of stores; disposing of it closes both, and removes the storage where the pair is its only user. */
-export interface Stores extends AsyncDisposable {
-  readonly records: RecordStore & MarkedRecords;
-  readonly blobs: BlobStore & MarkedStore;
-}
+export interface Stores extends InspectableStores, AsyncDisposable {}
 
 /** A place where backups are kept: empty at first, nobody else's, removed when disposed of. */
 export interface TestStorage extends AsyncDisposable {

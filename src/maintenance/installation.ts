@@ -3,12 +3,8 @@
  * that no record refers to are another installation's backups, and must not be deleted.
  */
 import type { Clock, Random } from "../runtime/clock.ts";
-import {
-  type BlobStore,
-  type MarkedStores,
-  type RecordStore,
-  StorageUnavailable,
-} from "../storage/contract.ts";
+import { StorageUnavailable } from "../storage/contract.ts";
+import type { BlobInspection, InspectableStores, RecordInspection } from "../storage/inspection.ts";
 
 /** Records and blobs of different installations; the message says what to do. */
 export class InstallationMismatch extends StorageUnavailable {
@@ -35,7 +31,7 @@ const SAMPLE = 20;
  * @throws InstallationMismatch; StorageUnavailable.
  */
 export async function joinInstallation(
-  stores: MarkedStores,
+  stores: InspectableStores,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
   await join(stores, random);
@@ -43,14 +39,14 @@ export async function joinInstallation(
 }
 
 /** Remembers that the installation is in service now, so that records are recognised that are of an earlier time. */
-export async function markInService({ records, blobs }: MarkedStores, clock: Clock): Promise<void> {
+export async function markInService({ records, blobs }: InspectableStores, clock: Clock): Promise<void> {
   const nowMs = clock.nowMs();
   await records.markSeen(nowMs);
   await blobs.markSeen(nowMs); // last: it must not be later than the records' time
 }
 
 /** The records were restored from a copy, whatever made it, if they were last in service before the blobs were. */
-async function noteOlderRecords({ records, blobs }: MarkedStores, clock: Clock): Promise<void> {
+async function noteOlderRecords({ records, blobs }: InspectableStores, clock: Clock): Promise<void> {
   const ofBlobs = (await blobs.lastSeenMs()) ?? 0;
   const ofRecords = (await records.lastSeenMs()) ?? 0;
   if (ofRecords >= ofBlobs) return;
@@ -59,7 +55,7 @@ async function noteOlderRecords({ records, blobs }: MarkedStores, clock: Clock):
     await records.noteRestore({ copiedAtMs: ofRecords, restoredAtMs: Math.max(clock.nowMs(), ofBlobs) });
 }
 
-async function join(stores: MarkedStores, random: Random): Promise<void> {
+async function join(stores: InspectableStores, random: Random): Promise<void> {
   const { records, blobs } = stores;
   // The records are marked first: where the blobs have a mark, the records have the mark that goes with it by now.
   const ofBlobs = await blobs.installationId();
@@ -81,7 +77,7 @@ async function join(stores: MarkedStores, random: Random): Promise<void> {
  *
  * @throws InstallationMismatch; StorageUnavailable.
  */
-export async function requireOneInstallation({ records, blobs }: MarkedStores): Promise<void> {
+export async function requireOneInstallation({ records, blobs }: InspectableStores): Promise<void> {
   const [ofRecords, ofBlobs] = await Promise.all([records.installationId(), blobs.installationId()]);
   if (ofRecords !== null && ofBlobs !== null) requireSame(ofRecords, ofBlobs);
 }
@@ -93,7 +89,7 @@ export async function requireOneInstallation({ records, blobs }: MarkedStores): 
  * @throws InstallationMismatch when each has a mark already, and they differ; StorageUnavailable.
  */
 export async function declareRestored(
-  stores: MarkedStores,
+  stores: InspectableStores,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
   const { records, blobs } = stores;
@@ -105,7 +101,7 @@ export async function declareRestored(
   await records.noteRestore({ copiedAtMs, restoredAtMs });
 }
 
-async function markBoth({ records, blobs }: MarkedStores, id: string): Promise<void> {
+async function markBoth({ records, blobs }: InspectableStores, id: string): Promise<void> {
   const ofRecords = await records.markInstallation(id);
   requireSame(ofRecords, await blobs.markInstallation(ofRecords));
 }
@@ -117,7 +113,7 @@ function requireSame(ofRecords: string, ofBlobs: string): void {
     );
 }
 
-async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<boolean> {
+async function mayBelongTogether({ records, blobs }: InspectableStores): Promise<boolean> {
   // Records that were in service had blobs with a mark then: an empty place is another one, as a disk that is not mounted.
   if (await isEmpty(blobs)) return (await records.lastSeenMs()) === null;
   let compared = 0;
@@ -130,7 +126,7 @@ async function mayBelongTogether({ records, blobs }: MarkedStores): Promise<bool
 }
 
 /** Only where blobs do not say whose they are: a service on AWS may read records but not list them. */
-async function holdsBlobsOf(records: RecordStore, blobs: BlobStore): Promise<boolean> {
+async function holdsBlobsOf(records: RecordInspection, blobs: BlobInspection): Promise<boolean> {
   let compared = 0;
   for await (const { blob } of records.list()) {
     if ((await blobs.sizeOf(blob.key)) !== null) return true;
@@ -139,7 +135,7 @@ async function holdsBlobsOf(records: RecordStore, blobs: BlobStore): Promise<boo
   return false;
 }
 
-async function isEmpty(blobs: BlobStore): Promise<boolean> {
+async function isEmpty(blobs: BlobInspection): Promise<boolean> {
   for await (const _blob of blobs.list()) return false;
   return true;
 }

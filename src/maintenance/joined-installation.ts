@@ -1,7 +1,8 @@
 import type { Background } from "../runtime/background.ts";
 import { type Clock, type Instant, instantOf, type Random } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
-import { type MarkedStores, type Restore, StorageUnavailable } from "../storage/contract.ts";
+import { StorageUnavailable } from "../storage/contract.ts";
+import type { InspectableStores, Restore } from "../storage/inspection.ts";
 import { InstallationMismatch, joinInstallation, markInService } from "./installation.ts";
 
 /** The installation that the stores of a service belong to. */
@@ -39,7 +40,7 @@ export interface JoiningOptions {
  * @throws InstallationMismatch.
  */
 export async function joinForService(
-  stores: MarkedStores,
+  stores: InspectableStores,
   { clock, random, background, onUnavailable }: JoiningOptions,
 ): Promise<JoinedInstallation> {
   const startedAt = instantOf(clock);

@@ -1,4 +1,4 @@
-import type { ListedRecord, Restore } from "../storage/contract.ts";
+import type { ListedRecord, Restore } from "../storage/inspection.ts";
 import { concurrently } from "./concurrently.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
 

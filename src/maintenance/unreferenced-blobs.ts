@@ -9,12 +9,19 @@
  */
 import { UNREFERENCED_AFTER_MS } from "../backups/blob-age.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
-import type { BlobStore, ListedBlob, ListedRecord, RecordStore, Restore } from "../storage/contract.ts";
+import type { BlobStore, RecordStore } from "../storage/contract.ts";
+import type {
+  BlobInspection,
+  ListedBlob,
+  ListedRecord,
+  RecordInspection,
+  Restore,
+} from "../storage/inspection.ts";
 import { createKeyFilter, type KeyFilter } from "./key-filter.ts";
 
 export interface ScannedStores {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
+  readonly records: RecordStore & RecordInspection;
+  readonly blobs: BlobStore & BlobInspection;
   readonly clock: Clock;
   readonly random: Random;
 }

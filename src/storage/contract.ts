@@ -1,5 +1,5 @@
 /**
- * What the domain asks of storage, and what every driver promises.
+ * What requests ask of storage, and what every driver promises. What operators ask besides is in inspection.ts.
  *
  * Two stores. {@link BlobStore} keeps ciphertexts: immutable, under fresh random names, durable before `put`
  * returns. {@link RecordStore} keeps everything that changes, and changes it only by {@link RecordStore.commit}:
@@ -110,12 +110,6 @@ export interface Change {
  */
 export type Conflict = "consumed" | "exists" | "revision" | "factor-claimed";
 
-export interface ListedRecord {
-  readonly backupId: string;
-  readonly blob: BlobRef;
-  readonly changedAtMs: number | null;
-}
-
 /** A successful {@link RecordStore.consume}. */
 export interface Consumption {
   /**
@@ -173,26 +167,6 @@ export interface RecordStore extends AsyncDisposable {
    */
   addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
 
-  /**
-   * Every backup, its current blob and its time of change (see {@link StoredRecord}), in no order. Records that change
-   * meanwhile may show either state. A commit that is missing in the list compared its {@link Change.newBlobSince} after
-   * the call began, or at most 15 minutes before. However many there are, memory holds a page of them, and the event loop
-   * goes on between pages.
-   */
-  list(): AsyncIterable<ListedRecord>;
-
-  /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
-  listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
-
-  /** The same factor as {@link listFactors} names it, whether or not it is in the index. */
-  asStored(factor: FactorRef): FactorRef;
-
-  /** Collects rows that expired; returns how many. Stores that expire rows by themselves return 0. */
-  sweepExpired(): Promise<number>;
-
-  /** How many rows {@link sweepExpired} would collect. */
-  countExpired(): Promise<number>;
-
   /** Resolves when the store answers and is set up; otherwise throws what is wrong. Changes nothing. */
   ready(): Promise<void>;
 
@@ -202,14 +176,6 @@ export interface RecordStore extends AsyncDisposable {
 
 /** A ciphertext in pieces of any size. */
 export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-
-export interface ListedBlob {
-  readonly key: string;
-  readonly size: number;
-  readonly storedAtMs: number;
-  /** The backup that it was stored for; `null` where the names of the store do not say it. */
-  readonly backupId: string | null;
-}
 
 /** The ciphertexts: immutable, under fresh names. See the head of this file for what all methods promise. */
 export interface BlobStore extends AsyncDisposable {
@@ -229,54 +195,17 @@ export interface BlobStore extends AsyncDisposable {
    */
   get(ref: BlobRef, client?: string): Promise<ReadableStream<Uint8Array> | null>;
 
-  /** How many bytes are stored under a name, whatever their content; `null` when there is none of that name. */
-  sizeOf(key: string): Promise<number | null>;
-
   /** Deletes a ciphertext; one that is already gone is no error. */
   delete(key: string): Promise<void>;
 
   /** How many bytes there is room for besides what is stored; `null` where there always is. */
   freeBytes(): Promise<number | null>;
 
-  /** Every stored ciphertext, in no order. Memory and event loop as for {@link RecordStore.list}. */
-  list(): AsyncIterable<ListedBlob>;
-
   /** As {@link RecordStore.ready}. */
   ready(): Promise<void>;
 
   /** As {@link RecordStore.writable}. */
   writable(): Promise<void>;
-}
-
-/** The state of `copiedAtMs` was restored at `restoredAtMs`: what was stored in between is not in the records. */
-export interface Restore {
-  readonly copiedAtMs: number;
-  readonly restoredAtMs: number;
-}
-
-/** A store that belongs to one installation. The mark never expires and is in no listing. */
-export interface MarkedStore {
-  /** The id of the installation; `null` when the store has no mark. Strongly consistent. */
-  installationId(): Promise<string | null>;
-  /** Marks the store, durably, unless it has a mark; returns the id that it has then. */
-  markInstallation(id: string): Promise<string>;
-  /** When the installation was last seen in service; `null` when it never was. Strongly consistent. */
-  lastSeenMs(): Promise<number | null>;
-  /** Sets {@link lastSeenMs}, durably. The record store never sets it back. The store must have its mark. */
-  markSeen(nowMs: number): Promise<void>;
-}
-
-/** The record store also remembers that it is an older state. */
-export interface MarkedRecords extends MarkedStore {
-  restores(): Promise<readonly Restore[]>;
-  /** Adds to {@link restores}, durably. */
-  noteRestore(restore: Restore): Promise<void>;
-}
-
-/** Records and blobs of one installation. */
-export interface MarkedStores {
-  readonly records: RecordStore & MarkedRecords;
-  readonly blobs: BlobStore & MarkedStore;
 }
 
 /** The store could not be reached, or the outcome is unknown. The answer asks the client to try again. */

@@ -2,7 +2,7 @@
 import type { StorageConfig } from "../config/storage.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import { usingDataDir } from "../runtime/start-error.ts";
-import type { MarkedStores } from "./contract.ts";
+import type { InspectableStores } from "./inspection.ts";
 
 /**
  * Opens the stores that the configuration names. A driver's code is loaded only when it is used.
@@ -18,7 +18,7 @@ export async function openStores(
     readonly onClockSkew?: (message: string) => void;
   },
   { serves }: { readonly serves: boolean },
-): Promise<MarkedStores> {
+): Promise<InspectableStores> {
   switch (storage.driver) {
     case "local": {
       const { openLocalRecords } = await import("./local/records.ts");

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSweep } from "../../src/maintenance/sweep.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
-import type { ListedBlob } from "../../src/storage/contract.ts";
+import type { ListedBlob } from "../../src/storage/inspection.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { replaced } from "../support/store-wrappers.ts";

@@ -19,7 +19,7 @@ for (const driver of DRIVERS)
       for (const path of ["/v1/create", "/v1/sync", "/v1/add-factor", "/v1/reset", "/dev/id-token"])
         expect(output).toContain(`POST ${path}`);
       expect(output).toContain("went as it should");
-      expect(await Array.fromAsync(service.services.records.list())).toEqual([]);
+      expect(await Array.fromAsync(service.services.stores.records.list())).toEqual([]);
     });
 
     test("leaves the accounts out where nobody issues id_tokens for made-up ones", async () => {

@@ -145,10 +145,10 @@ if (local !== undefined) {
       );
       clock.advance(48 * 60 * MINUTE_MS);
       const later = await userWithBackup(second.client);
-      const sweep = createSweep(second.services);
+      const sweep = createSweep({ ...second.services, ...second.services.stores });
       await sweep();
       expect(await sweep()).toMatchObject({ unreferencedBlobs: 0, leftAlone: 1 });
-      expect(await Array.fromAsync(second.services.blobs.list())).toHaveLength(3);
+      expect(await Array.fromAsync(second.services.stores.blobs.list())).toHaveLength(3);
       expect(later.account.backupAccountId).not.toBe(lost.account.backupAccountId);
     });
 
@@ -178,7 +178,7 @@ if (local !== undefined) {
       );
       clock.advance(48 * 60 * MINUTE_MS);
       await userWithBackup(third.client);
-      const sweep = createSweep(third.services);
+      const sweep = createSweep({ ...third.services, ...third.services.stores });
       await sweep();
       expect(await sweep()).toMatchObject({ unreferencedBlobs: 0, leftAlone: 1 });
     });

@@ -1,6 +1,7 @@
 /** Each method of the stores: what it does, what it answers, and what the state is before and after. */
 import { randomBytes } from "node:crypto";
-import type { BlobStore, Change, RecordStore } from "../../src/storage/contract.ts";
+import type { Change } from "../../src/storage/contract.ts";
+import type { InspectableBlobs, InspectableRecords } from "../../src/storage/inspection.ts";
 import type { SettableClock } from "../support/settable-clock.ts";
 import { contentOf } from "./blobs.ts";
 import { backupOf, collect, create, isSpent, labelOf, main, once, record, sync, token } from "./fixture.ts";
@@ -29,7 +30,7 @@ function reading<Store>(run: (store: Store) => Promise<unknown>, answer: unknown
 
 /** Everything that a commit of `id` may write. */
 function recordState(id: string, clock: SettableClock) {
-  return async (records: RecordStore) => ({
+  return async (records: InspectableRecords) => ({
     label: await labelOf(records, id),
     factor: await backupOf(records, main(`${id} old`)),
     claimed: [await backupOf(records, main(`${id} new`)), await backupOf(records, sync(`${id} new`))],
@@ -40,7 +41,7 @@ function recordState(id: string, clock: SettableClock) {
 
 const NOTHING = { label: null, factor: null, claimed: [null, null], spent: false, token: null };
 
-export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
+export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
   {
     name: "creating",
     writes: true,
@@ -208,7 +209,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     writes: false,
     async prepare(records, id, clock) {
       await create(records, id);
-      const run = async (store: RecordStore) =>
+      const run = async (store: InspectableRecords) =>
         (await collect(store.list())).filter(({ backupId }) => backupId === id);
       return reading(run, [{ backupId: id, blob: record(id).blob, changedAtMs: clock.nowMs() }]);
     },
@@ -218,7 +219,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
     writes: false,
     async prepare(records, id) {
       await create(records, id, { claim: [main(id)] });
-      const run = async (store: RecordStore) =>
+      const run = async (store: InspectableRecords) =>
         (await collect(store.listFactors())).filter(({ backupId }) => backupId === id);
       return reading(run, [{ factor: { ...main(id), stored: true }, backupId: id }]);
     },
@@ -231,7 +232,7 @@ export const RECORD_CASES: readonly FaultCase<RecordStore>[] = [
   },
 ];
 
-export const BLOB_CASES: readonly FaultCase<BlobStore>[] = [
+export const BLOB_CASES: readonly FaultCase<InspectableBlobs>[] = [
   putting("putting nothing", 0),
   putting("putting a small ciphertext", 1_000),
   putting("putting a large ciphertext", 2_000_000),
@@ -286,7 +287,7 @@ export const BLOB_CASES: readonly FaultCase<BlobStore>[] = [
   },
 ];
 
-function putting(name: string, size: number): FaultCase<BlobStore> {
+function putting(name: string, size: number): FaultCase<InspectableBlobs> {
   const content = randomBytes(size);
   return {
     name,
@@ -304,7 +305,7 @@ function putting(name: string, size: number): FaultCase<BlobStore> {
   };
 }
 
-function getting(name: string, size: number, mayBreakMidway: boolean): FaultCase<BlobStore> {
+function getting(name: string, size: number, mayBreakMidway: boolean): FaultCase<InspectableBlobs> {
   return {
     name,
     writes: false,
@@ -318,7 +319,7 @@ function getting(name: string, size: number, mayBreakMidway: boolean): FaultCase
 }
 
 /** The sizes of the ciphertexts stored for `id`. */
-function sizesOf(id: string): (blobs: BlobStore) => Promise<unknown> {
+function sizesOf(id: string): (blobs: InspectableBlobs) => Promise<unknown> {
   return async (blobs) =>
     (await collect(blobs.list())).filter(({ key }) => key.startsWith(`${id}/`)).map(({ size }) => size);
 }

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
-import { type BlobStore, type RecordStore, StorageUnavailable } from "../../src/storage/contract.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import type { InspectableBlobs, InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { DYNAMODB_FAULTS, TRANSACTION_FAULTS } from "../support/dynamodb-proxy.ts";
@@ -24,9 +25,9 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("records on an unreliable DynamoDB", () => {
     let storage: AwsStorage;
     let proxy: FaultProxy;
-    let patient: RecordStore;
-    let impatient: RecordStore;
-    let healthy: RecordStore;
+    let patient: InspectableRecords;
+    let impatient: InspectableRecords;
+    let healthy: InspectableRecords;
     const clock = new SettableClock();
 
     beforeAll(async () => {
@@ -54,9 +55,9 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("blobs on an unreliable S3", () => {
     let storage: AwsStorage;
     let proxy: FaultProxy;
-    let patient: BlobStore;
-    let impatient: BlobStore;
-    let healthy: BlobStore;
+    let patient: InspectableBlobs;
+    let impatient: InspectableBlobs;
+    let healthy: InspectableBlobs;
     const clock = new SettableClock();
 
     beforeAll(async () => {

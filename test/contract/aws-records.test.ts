@@ -3,13 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
-import {
-  type Change,
-  factorKeys,
-  type MarkedRecords,
-  type RecordStore,
-  StorageUnavailable,
-} from "../../src/storage/contract.ts";
+import { type Change, factorKeys, StorageUnavailable } from "../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { cancelledTransaction, dynamoDbAnswer, dynamoDbError } from "../support/dynamodb-proxy.ts";
@@ -21,7 +16,7 @@ const RETRY = { budgetMs: 2_000, attemptMs: 1_000, firstPauseMs: 2, maxPauseMs: 
 
 interface Fixture extends AsyncDisposable {
   readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
-  readonly records: RecordStore & MarkedRecords;
+  readonly records: InspectableRecords;
   readonly proxy: FaultProxy;
   readonly clock: SettableClock;
 }
@@ -229,12 +224,13 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   });
 
   describe("an answer that lacks what DynamoDB always says", () => {
-    const calls: Readonly<Record<string, (records: RecordStore, clock: SettableClock) => Promise<unknown>>> =
-      {
-        "is no factor that leads nowhere": (records) => backupOf(records, main("f1")),
-        "is no end of a list": (records) => collect(records.list()),
-        "is no count": (records, clock) => records.addToCounter("c1", 1, clock.nowMs() + 60_000),
-      };
+    const calls: Readonly<
+      Record<string, (records: InspectableRecords, clock: SettableClock) => Promise<unknown>>
+    > = {
+      "is no factor that leads nowhere": (records) => backupOf(records, main("f1")),
+      "is no end of a list": (records) => collect(records.list()),
+      "is no count": (records, clock) => records.addToCounter("c1", 1, clock.nowMs() + 60_000),
+    };
     for (const [name, call] of Object.entries(calls))
       test(`${name}: it is asked again`, async () => {
         await using store = await openFixture();

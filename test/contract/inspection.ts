@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { type FactorRef, factorKeys, type RecordStore } from "../../src/storage/contract.ts";
+import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import {
   backupOf,
   collect,
@@ -144,13 +145,13 @@ export function inspectionContract(newStorage: NewStorage): void {
   });
 }
 
-async function index(records: RecordStore): Promise<string[][]> {
+async function index(records: InspectableRecords): Promise<string[][]> {
   const rows = await collect(records.listFactors());
   return rows.map(({ factor, backupId }) => [factor.scope, factor.key, backupId]).sort();
 }
 
 async function change(
-  records: RecordStore,
+  records: InspectableRecords,
   backupId: string,
   rows: { readonly claim?: readonly FactorRef[]; readonly release?: readonly FactorRef[] },
 ): Promise<void> {

@@ -28,7 +28,9 @@ export async function runCrashPoints(
   const setup: Setup = { driver, storage, healthy };
   const series = operations.flatMap((operation) => faults.map((kind) => ({ operation, kind })));
   const results = await pooled(series, WIDTH, ({ operation, kind }) => runCase(setup, operation, kind));
-  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `at the end: ${broken}`);
+  const left = (await brokenInvariantsOfAll(healthy.services.stores)).map(
+    (broken) => `at the end: ${broken}`,
+  );
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
@@ -72,7 +74,7 @@ async function runOnce(
   const { hit } = fault;
 
   // From here on another process serves the same storage.
-  problems.push(...(await brokenInvariants(services, scenario.known)));
+  problems.push(...(await brokenInvariants(services.stores, scenario.known)));
   const done = await wasDone(scenario, services).catch((error: unknown) => String(error));
   expect("the state", done, true, false);
   if (hit === null || kind === "is delayed") expect("the response", first, "ok");
@@ -85,7 +87,9 @@ async function runOnce(
   expect("the same request once more", outcomeOf(await scenario.send(client)), "already_used");
   expect("a new request", outcomeOf(await scenario.sendFresh(client)), operation.afterwards);
   problems.push(
-    ...(await brokenInvariants(services, scenario.known)).map((broken) => `after repetition: ${broken}`),
+    ...(await brokenInvariants(services.stores, scenario.known)).map(
+      (broken) => `after repetition: ${broken}`,
+    ),
   );
   return { hit, problems };
 }

@@ -30,7 +30,9 @@ export async function runInterleavings(driver: Driver, operations = OPERATIONS):
       failures.push(...problems.map((problem) => `${where}: ${problem}`));
     }
   });
-  const left = (await brokenInvariantsOfAll(healthy.services)).map((broken) => `at the end: ${broken}`);
+  const left = (await brokenInvariantsOfAll(healthy.services.stores)).map(
+    (broken) => `at the end: ${broken}`,
+  );
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
@@ -53,7 +55,7 @@ async function runOnce(driver: Driver, healthy: TestService, operation: Operatio
   const answer = outcomeOf(await scenario.send(delayed.client));
   await delayed[Symbol.asyncDispose]();
 
-  const problems = await brokenInvariants(services, scenario.known);
+  const problems = await brokenInvariants(services.stores, scenario.known);
   if (answer !== "ok" && !rival.refusals(operation.name).includes(answer))
     problems.push(`it was answered ${answer}`);
   if (rival.endsBackup || fault.hit === null) return { hit: fault.hit, problems };

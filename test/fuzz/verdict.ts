@@ -1,5 +1,5 @@
-/** What every response must be, and the snapshot of what must not have changed. */
-import type { Services } from "../../src/services.ts";
+/** What every answer must be, whatever was asked, and what must not have changed. */
+import type { ProcessServices } from "../../src/services.ts";
 import { isObject } from "./described-routes.ts";
 
 /** Far longer than a refusal takes, and shorter than the service's own limit. */
@@ -29,8 +29,9 @@ function parsed(text: string): unknown {
 }
 
 /** Everything that is stored but one-time values, as one text. */
-export async function snapshotOf({ records, blobs, background }: Services): Promise<string> {
+export async function snapshotOf({ stores, background }: ProcessServices): Promise<string> {
   await background.settled();
+  const { records, blobs } = stores;
   const backups = await Array.fromAsync(records.list());
   const revisions = await Promise.all(
     backups.map(async ({ backupId, blob }) => [backupId, blob.key, (await records.read(backupId))?.revision]),

@@ -7,14 +7,15 @@ import {
   requireOneInstallation,
 } from "../../src/maintenance/installation.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
-import type { MarkedStores } from "../../src/storage/contract.ts";
+import type { InspectableStores } from "../../src/storage/inspection.ts";
 import { collect, create, openFixture } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { replaced } from "../support/store-wrappers.ts";
 
-const join = (stores: MarkedStores) => joinInstallation(stores, { clock: systemClock, random: systemRandom });
-const marksOf = async ({ records, blobs }: MarkedStores) => [
+const join = (stores: InspectableStores) =>
+  joinInstallation(stores, { clock: systemClock, random: systemRandom });
+const marksOf = async ({ records, blobs }: InspectableStores) => [
   await records.installationId(),
   await blobs.installationId(),
 ];

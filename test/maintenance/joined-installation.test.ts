@@ -3,7 +3,8 @@ import { InstallationMismatch } from "../../src/maintenance/installation.ts";
 import { joinForService } from "../../src/maintenance/joined-installation.ts";
 import { createBackground } from "../../src/runtime/background.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import { type MarkedStores, StorageUnavailable } from "../../src/storage/contract.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
+import type { InspectableStores } from "../../src/storage/inspection.ts";
 import { openFixture } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { SettableClock } from "../support/settable-clock.ts";
@@ -11,7 +12,7 @@ import { replaced } from "../support/store-wrappers.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
-async function join(stores: MarkedStores, clock: SettableClock) {
+async function join(stores: InspectableStores, clock: SettableClock) {
   const failures: unknown[] = [];
   const background = createBackground({ error: ({ err }) => failures.push(err) });
   const onUnavailable = (error: unknown) => failures.push(error);

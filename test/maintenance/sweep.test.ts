@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createSweep, type SweptStores } from "../../src/maintenance/sweep.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import type { BlobRef, Restore } from "../../src/storage/contract.ts";
+import type { BlobRef } from "../../src/storage/contract.ts";
+import type { Restore } from "../../src/storage/inspection.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { replaced } from "../support/store-wrappers.ts";

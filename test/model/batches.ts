@@ -69,7 +69,7 @@ async function runBatch(service: TestService, { before, atOnce }: Batch): Promis
       `no order matches ${fc.stringify(batch.map(({ request }, index) => [request.op, outcomes[index]]))} ` +
         `from ${fc.stringify(modelled(started))} to ${fc.stringify(stored)}`,
     );
-  const broken = await brokenInvariants(service.services, devices.known);
+  const broken = await brokenInvariants(service.services.stores, devices.known);
   if (broken.length > 0) throw new Error(broken.join("; "));
   return found.some((place, index) => place !== index);
 

@@ -91,7 +91,7 @@ async function runSequence(service: TestService, commands: readonly Command[]): 
     requireSame("the state", await devices.stored(), modelled(world));
     outcomes.push(`${sent.request.op.op}: ${"ok" in outcome ? "ok" : outcome.code}`);
   }
-  requireSame("what is broken", await brokenInvariants(service.services, devices.known), []);
+  requireSame("what is broken", await brokenInvariants(service.services.stores, devices.known), []);
   return outcomes;
 
   async function prepared(command: Exclude<Command, { op: "replay" | "wait" }>): Promise<Sent> {

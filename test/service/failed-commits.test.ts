@@ -111,7 +111,7 @@ for (const driver of DRIVERS)
             calls.around = (_call, run) => run();
             clock.advance(2 * HOUR_MS);
             await touch(services, other.account.backupAccountId); // nor where no record is as young as they are
-            const sweep = createSweep(services); // by another process
+            const sweep = createSweep({ ...services, ...services.stores }); // by another process
             await sweep();
             // of a backup without any record only the doctor removes what is there, where the store tells of which it is
             const unreferencedBlobs = driver.name === "aws" && !upload.isThere ? 0 : 1;

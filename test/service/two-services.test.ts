@@ -58,7 +58,7 @@ for (const driver of DRIVERS)
         client.create(payloads[index] ?? {}, users[index]?.backup ?? new Uint8Array()),
       );
       expect({ winners, codes }).toEqual({ winners: 1, codes: ["backup_account_id_already_exists"] });
-      expect(await Array.fromAsync(pair.first.services.blobs.list())).toHaveLength(1);
+      expect(await Array.fromAsync(pair.first.services.stores.blobs.list())).toHaveLength(1);
     });
 
     test("let one of fifty syncs from a state win", async () => {

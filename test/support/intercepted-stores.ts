@@ -3,14 +3,14 @@ import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 
 /** Names a call to a store, such as `records.commit`. */
 export type StoreCall =
-  | `records.${Exclude<keyof RecordStore & string, "list" | "listFactors" | "asStored">}`
+  | `records.${keyof RecordStore & string}`
   | "records.release"
-  | `blobs.${Exclude<keyof BlobStore & string, "list" | "freeBytes">}`;
+  | `blobs.${Exclude<keyof BlobStore & string, "freeBytes">}`;
 
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
 export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise<T>;
 
-/** The same stores with every call (but listings and `freeBytes`) going through `around`. */
+/** The same stores with every call (but `freeBytes`) going through `around`. */
 export function interceptedStores({ records, blobs }: Stores, around: Interceptor): Stores {
   return {
     records: {
@@ -25,11 +25,6 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       readToken: (id) => around("records.readToken", () => records.readToken(id)),
       addToCounter: (id, amount, expiresAtMs) =>
         around("records.addToCounter", () => records.addToCounter(id, amount, expiresAtMs)),
-      list: () => records.list(),
-      listFactors: () => records.listFactors(),
-      asStored: (factor) => records.asStored(factor),
-      sweepExpired: () => around("records.sweepExpired", () => records.sweepExpired()),
-      countExpired: () => around("records.countExpired", () => records.countExpired()),
       ready: () => around("records.ready", () => records.ready()),
       writable: () => around("records.writable", () => records.writable()),
       [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
@@ -38,9 +33,7 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       put: (backupId, content, client) => around("blobs.put", () => blobs.put(backupId, content, client)),
       get: (ref, client) => around("blobs.get", () => blobs.get(ref, client)),
       freeBytes: () => blobs.freeBytes(),
-      sizeOf: (key) => around("blobs.sizeOf", () => blobs.sizeOf(key)),
       delete: (key) => around("blobs.delete", () => blobs.delete(key)),
-      list: () => blobs.list(),
       ready: () => around("blobs.ready", () => blobs.ready()),
       writable: () => around("blobs.writable", () => blobs.writable()),
       [Symbol.asyncDispose]: () => blobs[Symbol.asyncDispose](),

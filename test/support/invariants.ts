@@ -1,10 +1,8 @@
 /** What must hold of everything that is stored, whatever happened before. */
 import { createHash } from "node:crypto";
 import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
-import type { Services } from "../../src/services.ts";
-import type { FactorRef, RecordStore } from "../../src/storage/contract.ts";
-
-type Stored = Pick<Services, "records" | "blobs">;
+import type { FactorRef } from "../../src/storage/contract.ts";
+import type { InspectableRecords, InspectableStores } from "../../src/storage/inspection.ts";
 
 /** What to look at besides what the listings show. */
 export interface Known {
@@ -22,14 +20,14 @@ export function manifestHashOf(content: Uint8Array): string {
  * the factor, a listed factor without its row, a current ciphertext that is missing, damaged or of another manifest
  * hash. Manifest hashes must have been made by {@link manifestHashOf}.
  */
-export async function brokenInvariants(stored: Stored, known: Known): Promise<string[]> {
+export async function brokenInvariants(stored: InspectableStores, known: Known): Promise<string[]> {
   const ofBackups = await Promise.all(known.backupIds.map((backupId) => brokenBackup(stored, backupId)));
   const ofRows = await Promise.all(known.factors.map((factor) => brokenRow(stored, factor)));
   return [...ofBackups, ...ofRows].flat();
 }
 
 /** As {@link brokenInvariants}, of everything that is stored. */
-export async function brokenInvariantsOfAll(stored: Stored): Promise<string[]> {
+export async function brokenInvariantsOfAll(stored: InspectableStores): Promise<string[]> {
   const { records } = stored;
   const backupIds = (await Array.fromAsync(records.list())).map(({ backupId }) => backupId);
   const rows = await Array.fromAsync(records.listFactors());
@@ -37,7 +35,7 @@ export async function brokenInvariantsOfAll(stored: Stored): Promise<string[]> {
   return [...(await brokenInvariants(stored, { backupIds, factors: [] })), ...ofRows.flat()];
 }
 
-async function brokenBackup({ records, blobs }: Stored, backupId: string): Promise<string[]> {
+async function brokenBackup({ records, blobs }: InspectableStores, backupId: string): Promise<string[]> {
   const record = await records.read(backupId);
   if (record === null) return [];
   const metadata = readMetadata(record.metadata);
@@ -60,13 +58,17 @@ async function brokenBackup({ records, blobs }: Stored, backupId: string): Promi
   return broken;
 }
 
-async function brokenRow({ records }: Stored, factor: FactorRef): Promise<string[]> {
+async function brokenRow({ records }: InspectableStores, factor: FactorRef): Promise<string[]> {
   const { backupId } = await records.locate(factor, []);
   return backupId === null ? [] : brokenLead(records, factor, backupId);
 }
 
 /** What is wrong about a factor leading to a backup. */
-async function brokenLead(records: RecordStore, factor: FactorRef, backupId: string): Promise<string[]> {
+async function brokenLead(
+  records: InspectableRecords,
+  factor: FactorRef,
+  backupId: string,
+): Promise<string[]> {
   const record = await records.read(backupId);
   if (record === null) return [`the row of ${nameOf(factor)} names ${backupId}, which is not stored`];
   const { scope, key } = records.asStored(factor);

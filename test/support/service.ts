@@ -4,7 +4,7 @@ import { type AppOptions, createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { type RunningServer, startServer } from "../../src/http/listen.ts";
 import { type Random, systemRandom } from "../../src/runtime/clock.ts";
-import { createServices, type Overrides, type Services } from "../../src/services.ts";
+import { createServices, type Overrides, type ProcessServices } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
 import { type ApiClient, createApiClient } from "./api-client.ts";
@@ -16,7 +16,7 @@ export interface TestService extends AsyncDisposable {
   clientFrom(address: string): ApiClient;
   readonly url: string;
   readonly clock: SettableClock;
-  readonly services: Services;
+  readonly services: ProcessServices;
   readonly server: RunningServer;
   readonly storage: TestStorage;
   /** The lines logged so far. */

@@ -1,24 +1,24 @@
 /** What is stored, read and changed past the API. */
 import { expect } from "bun:test";
-import type { Services } from "../../src/services.ts";
+import type { ProcessServices, Services } from "../../src/services.ts";
 import {
   type FactorRef,
   type FactorScope,
   factorKeys,
   type JsonObject,
-  type RecordStore,
   type StoredRecord,
 } from "../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../src/storage/inspection.ts";
 
 type Records = Pick<Services, "records">;
 
 /** The names of all ciphertexts, once background work has ended. */
 export async function blobKeys({
   background,
-  blobs,
-}: Pick<Services, "background" | "blobs">): Promise<string[]> {
+  stores,
+}: Pick<ProcessServices, "background" | "stores">): Promise<string[]> {
   await background.settled();
-  return (await Array.fromAsync(blobs.list())).map(({ key }) => key);
+  return (await Array.fromAsync(stores.blobs.list())).map(({ key }) => key);
 }
 
 /** The record of a backup, which must be there. */
@@ -29,7 +29,7 @@ export async function storedRecord({ records }: Records, backupId: string): Prom
 }
 
 /** Stores one of the records again as it is, as a change that came just now; all others keep their age. */
-export async function touchAnyRecord(records: RecordStore): Promise<void> {
+export async function touchAnyRecord(records: InspectableRecords): Promise<void> {
   for await (const { backupId } of records.list()) {
     const stored = await records.read(backupId);
     if (stored === null) continue;

@@ -1,5 +1,5 @@
 /** What one examination works with, and what it has counted so far. */
-import type { Restore } from "../../storage/contract.ts";
+import type { Restore } from "../../storage/inspection.ts";
 import type { ScannedStores } from "../unreferenced-blobs.ts";
 import type { RemovableKind } from "./findings.ts";
 

@@ -1,5 +1,6 @@
 import { allFactorRefs } from "../../backups/model.ts";
 import type { FactorRef, RecordStore } from "../../storage/contract.ts";
+import type { RecordInspection } from "../../storage/inspection.ts";
 import { type Diagnosis, diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
@@ -15,7 +16,7 @@ export function examineIndexRow(
 }
 
 async function inspectRow(
-  records: RecordStore,
+  records: RecordStore & RecordInspection,
   factor: FactorRef,
   backupId: string,
   state: RecordState,
@@ -34,7 +35,7 @@ async function inspectRow(
 }
 
 /** Compares keys as they are stored: of some the store has only a hash. */
-function listsStored(records: RecordStore, state: RecordState, factor: FactorRef): boolean {
+function listsStored(records: RecordInspection, state: RecordState, factor: FactorRef): boolean {
   return (
     state.kind === "sound" &&
     allFactorRefs(state.metadata).some((listed) => {

@@ -1,5 +1,6 @@
 import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
 import type { FactorRef, RecordStore } from "../../storage/contract.ts";
+import type { RecordInspection } from "../../storage/inspection.ts";
 import { examineBlob } from "./blobs.ts";
 import { type Diagnosis, diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
@@ -50,14 +51,14 @@ async function rowState(
 }
 
 /** The factors that the metadata lists, as they are stored, each once. */
-function distinctFactors(records: RecordStore, metadata: BackupMetadata): FactorRef[] {
+function distinctFactors(records: RecordInspection, metadata: BackupMetadata): FactorRef[] {
   const named = allFactorRefs(metadata)
     .map((factor) => records.asStored(factor))
     .map((factor) => [`${factor.scope} ${factor.key}`, factor] as const);
   return [...new Map(named).values()];
 }
 
-function factorsTwice(records: RecordStore, backupId: string, metadata: BackupMetadata): Finding[] {
+function factorsTwice(records: RecordInspection, backupId: string, metadata: BackupMetadata): Finding[] {
   const seen = new Set<string>();
   const ids = [
     ...metadata.factors.map(({ id }) => `MAIN ${id}`),

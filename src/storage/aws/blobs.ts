@@ -14,14 +14,8 @@ import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { requireIntact } from "../content-file.ts";
-import {
-  BlobDamaged,
-  type BlobRef,
-  type BlobStore,
-  type Content,
-  type MarkedStore,
-  StorageUnavailable,
-} from "../contract.ts";
+import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
+import type { InspectableBlobs } from "../inspection.ts";
 import { createS3Client } from "./clients.ts";
 import {
   type PutTarget,
@@ -68,11 +62,11 @@ export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
 export async function openAwsBlobs(
   config: AwsStorageConfig,
   options: AwsBlobsOptions,
-): Promise<BlobStore & MarkedStore> {
+): Promise<InspectableBlobs> {
   return new AwsBlobs(createS3Client(config), config, options);
 }
 
-class AwsBlobs implements BlobStore, MarkedStore {
+class AwsBlobs implements InspectableBlobs {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #target: PutTarget;

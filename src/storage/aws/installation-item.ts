@@ -8,7 +8,8 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { type Restore, StorageUnavailable } from "../contract.ts";
+import { StorageUnavailable } from "../contract.ts";
+import type { Restore } from "../inspection.ts";
 import { backupKey, type Item } from "./tables.ts";
 
 /** No backup has such an id. */

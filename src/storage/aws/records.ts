@@ -17,14 +17,12 @@ import {
   type Conflict,
   type Consumption,
   type FactorRef,
-  type MarkedRecords,
   type Nonce,
-  type RecordStore,
-  type Restore,
   StorageUnavailable,
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
+import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";
 import { createDynamoDbClient, requireCredentials } from "./clients.ts";
@@ -68,7 +66,7 @@ export interface AwsStoreOptions {
 export async function openAwsRecords(
   config: AwsStorageConfig,
   options: AwsStoreOptions,
-): Promise<RecordStore & MarkedRecords> {
+): Promise<InspectableRecords> {
   const client = createDynamoDbClient(config);
   await requireCredentials(client);
   return new AwsRecords(client, config.tables, options);
@@ -80,7 +78,7 @@ const PROBE_KEPT_MS = 60_000;
 /** The order of {@link Conflict}: the first that applies is returned. */
 const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "factor-claimed"];
 
-class AwsRecords implements RecordStore, MarkedRecords {
+class AwsRecords implements InspectableRecords {
   readonly #client: DynamoDBClient;
   readonly #tables: AwsStorageConfig["tables"];
   readonly #clock: Clock;

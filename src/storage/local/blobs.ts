@@ -14,13 +14,8 @@ import {
   streamOf,
   writeContent,
 } from "../content-file.ts";
-import {
-  type BlobRef,
-  type BlobStore,
-  type Content,
-  type MarkedStore,
-  StorageUnavailable,
-} from "../contract.ts";
+import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
+import type { InspectableBlobs } from "../inspection.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
 import { installationIdAt, lastSeenMsAt, writeInstallationId, writeLastSeen } from "./installation-file.ts";
 import { BLOBS } from "./layout.ts";
@@ -51,7 +46,7 @@ export async function openLocalBlobs({
   dataDir,
   random,
   disk,
-}: LocalBlobsOptions): Promise<BlobStore & MarkedStore> {
+}: LocalBlobsOptions): Promise<InspectableBlobs> {
   const root = join(dataDir, BLOBS);
   const temporary = join(root, "tmp");
   await makeFolder(temporary);
@@ -62,7 +57,7 @@ export async function openLocalBlobs({
   return new LocalBlobs(root, temporary, random, { syncDirectory, freeBytes, ...disk });
 }
 
-class LocalBlobs implements BlobStore, MarkedStore {
+class LocalBlobs implements InspectableBlobs {
   readonly #root: string;
   readonly #temporary: string;
   readonly #random: Random;

@@ -1,7 +1,8 @@
 /** Queries that only look over everything, beside those of the requests in records.ts. */
 import { count, gt, lte, type SQL, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
-import type { FactorRef, ListedRecord } from "../contract.ts";
+import type { FactorRef } from "../contract.ts";
+import type { ListedRecord } from "../inspection.ts";
 import { backups, counters, factorIndex, oneTime } from "./schema.ts";
 
 export interface IndexEntry {

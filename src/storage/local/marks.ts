@@ -3,7 +3,7 @@
  * restored.
  */
 import type { Database } from "bun:sqlite";
-import type { Restore } from "../contract.ts";
+import type { Restore } from "../inspection.ts";
 
 const INSTALLATION = "installation-id";
 const LAST_SEEN_MS = "last-seen-ms";

@@ -12,13 +12,11 @@ import type {
   Conflict,
   Consumption,
   FactorRef,
-  MarkedRecords,
   Nonce,
-  RecordStore,
-  Restore,
   StoredRecord,
   SyncFactorToken,
 } from "../contract.ts";
+import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
 import { holdCopyMark, MARK } from "./copy/mark.ts";
@@ -57,7 +55,7 @@ export async function openLocalRecords({
   random,
   busyTimeoutMs = BUSY_TIMEOUT_MS,
   serves = false,
-}: LocalRecordsOptions): Promise<RecordStore & MarkedRecords> {
+}: LocalRecordsOptions): Promise<InspectableRecords> {
   await makeFolder(dataDir);
   await using mark = serves ? await holdCopyMark(dataDir, busyTimeoutMs) : null;
   const path = join(dataDir, DATABASE);
@@ -79,7 +77,7 @@ export async function openLocalRecords({
   return new LocalRecords(database, clock, random, busyTimeoutMs);
 }
 
-class LocalRecords implements RecordStore, MarkedRecords {
+class LocalRecords implements InspectableRecords {
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;

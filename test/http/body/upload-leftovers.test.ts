@@ -21,7 +21,7 @@ async function leftovers({ services, storage }: TestService, folder: { readonly 
     open: (await openFilesIn(folder, "backup-service-")).length,
     named: await readdir(folder.path),
     temporary: isLocal ? await readdir(temporary) : [],
-    blobs: (await Array.fromAsync(services.blobs.list())).length,
+    blobs: (await Array.fromAsync(services.stores.blobs.list())).length,
   };
 }
 

@@ -55,7 +55,7 @@ for (const driver of DRIVERS)
       const response = await answer;
       expect(await response.json()).toMatchObject({ error: { code: "multipart_error" } });
       await service.services.background.settled();
-      expect(await Array.fromAsync(service.services.blobs.list())).toEqual([]);
+      expect(await Array.fromAsync(service.services.stores.blobs.list())).toEqual([]);
       expect((await service.client.create(JSON.parse(payload), user.backup)).status).toBe(200);
     });
 
@@ -106,7 +106,7 @@ for (const driver of DRIVERS)
       release();
       expect((await answer).status).toBe(200);
       expect((await fetch(`${service.url}/v1/create`, { method: "POST", body, headers })).status).toBe(200);
-      expect(await Array.fromAsync(services.blobs.list())).toHaveLength(2);
+      expect(await Array.fromAsync(services.stores.blobs.list())).toHaveLength(2);
     });
 
     test("is not the only one that takes memory: large JSON bodies share it", async () => {

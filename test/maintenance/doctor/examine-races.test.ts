@@ -1,8 +1,8 @@
 /** The doctor beside a service: what changes while it looks is not taken for broken, and a late repair does no harm. */
 import { describe, expect, test } from "bun:test";
 import type { Examination } from "../../../src/maintenance/doctor/examination.ts";
-import type { BlobStore, RecordStore } from "../../../src/storage/contract.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
+import type { InspectableBlobs, InspectableRecords } from "../../../src/storage/inspection.ts";
 import { backupOf, collect, type Fixture } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { replaced } from "../../support/store-wrappers.ts";
@@ -21,8 +21,8 @@ import {
 /** The same storage; the doctor sees stores with some methods in the test's own way. */
 function seenThrough(
   stores: Fixture,
-  records: Partial<RecordStore>,
-  blobs: Partial<BlobStore> = {},
+  records: Partial<InspectableRecords>,
+  blobs: Partial<InspectableBlobs> = {},
 ): Pick<Examination, "records" | "blobs" | "clock"> {
   return {
     clock: stores.clock,

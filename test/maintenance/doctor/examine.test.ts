@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { type FindingKind, REMOVABLE, type RemovableKind } from "../../../src/maintenance/doctor/findings.ts";
-import type { FactorRef, Restore } from "../../../src/storage/contract.ts";
+import type { FactorRef } from "../../../src/storage/contract.ts";
+import type { Restore } from "../../../src/storage/inspection.ts";
 import { backupOf, collect, type Fixture } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
 import {

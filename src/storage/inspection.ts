@@ -1,0 +1,91 @@
+/**
+ * What operators need of the stores besides what requests need: sweep, doctor, copies, and the marks of the installation.
+ * Every driver implements both. The rules at the head of contract.ts hold here too.
+ */
+import type { BlobRef, BlobStore, FactorRef, RecordStore } from "./contract.ts";
+
+export interface ListedRecord {
+  readonly backupId: string;
+  readonly blob: BlobRef;
+  /** As in {@link StoredRecord}. */
+  readonly changedAtMs: number | null;
+}
+
+export interface RecordInspection {
+  /**
+   * Every backup, its current blob and its time of change, in no order. Records that change meanwhile may show either
+   * state. A commit that is missing in the list compared its {@link Change.newBlobSince} after the call began, or at most
+   * 15 minutes before. However many there are, memory holds a page of them, and the event loop goes on between pages.
+   */
+  list(): AsyncIterable<ListedRecord>;
+
+  /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
+  listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
+
+  /** The same factor as {@link listFactors} names it, whether or not it is in the index. */
+  asStored(factor: FactorRef): FactorRef;
+
+  /** Deletes rows that expired; returns how many. Stores that expire rows by themselves return 0. */
+  sweepExpired(): Promise<number>;
+
+  /** How many rows {@link sweepExpired} would delete. */
+  countExpired(): Promise<number>;
+}
+
+export interface ListedBlob {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly storedAtMs: number;
+  /** The backup that it was stored for; `null` where the names of the store do not say it. */
+  readonly backupId: string | null;
+}
+
+export interface BlobInspection {
+  /** Every stored ciphertext, in no order. Memory and event loop as for {@link RecordInspection.list}. */
+  list(): AsyncIterable<ListedBlob>;
+
+  /** How many bytes are stored under a name, whatever their content; `null` when there is none of that name. */
+  sizeOf(key: string): Promise<number | null>;
+}
+
+/** Which installation a store belongs to. The mark never expires and is in no listing. */
+export interface InstallationMark {
+  /** The id of the installation; `null` when the store has no mark. Strongly consistent. */
+  installationId(): Promise<string | null>;
+
+  /** Marks the store, durably, unless it has a mark; returns the id that it has then. */
+  markInstallation(id: string): Promise<string>;
+
+  /** When the installation was last seen in service; `null` when it never was. Strongly consistent. */
+  lastSeenMs(): Promise<number | null>;
+
+  /** Sets {@link lastSeenMs}, durably. The record store never sets it back. The store must have its mark. */
+  markSeen(nowMs: number): Promise<void>;
+}
+
+/** The state of `copiedAtMs` was restored at `restoredAtMs`: what was stored in between is not in the records. */
+export interface Restore {
+  readonly copiedAtMs: number;
+  readonly restoredAtMs: number;
+}
+
+/** When the records were restored from an older copy. */
+export interface RestoreLog {
+  restores(): Promise<readonly Restore[]>;
+
+  /** Adds to {@link restores}, durably. */
+  noteRestore(restore: Restore): Promise<void>;
+}
+
+/** A record store with all that a driver offers. */
+export interface InspectableRecords extends RecordStore, RecordInspection, InstallationMark, RestoreLog {}
+
+/** A blob store with all that a driver offers. */
+export interface InspectableBlobs extends BlobStore, BlobInspection, InstallationMark {}
+
+/** Records and blobs, opened by the same configuration. */
+export interface InspectableStores {
+  readonly records: InspectableRecords;
+  readonly blobs: InspectableBlobs;
+}
