@@ -54,6 +54,7 @@ const SENTENCES: Readonly<Record<FindingKind, string>> = {
   "row-of-another-backup": "a listed factor leads to another backup",
   "factor-twice": "a factor is listed twice",
   "metadata-unreadable": "the metadata cannot be read",
+  "metadata-of-newer-version": "the metadata is of a newer version of the service",
   "metadata-of-another-backup": "the metadata is that of another backup",
   "blob-missing": "the ciphertext is missing",
   "blob-damaged": "the ciphertext is damaged",

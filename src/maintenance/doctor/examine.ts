@@ -9,7 +9,7 @@
 import { concurrently } from "../concurrently.ts";
 import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import { type Examination, newCounts } from "./examination.ts";
-import type { Finding } from "./findings.ts";
+import type { Finding, FindingKind } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
 import { examineRecord } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
@@ -36,18 +36,18 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   else yield* indexRows(examination);
 
   const scan = new UnreferencedBlobs(examination, restores);
-  let blobsAreComplete = true;
+  const foundInRecords = new Set<FindingKind>();
   const ofRecords = concurrently(records.list(), WIDTH, (record) => {
     counts.backups += 1;
     scan.add(record);
     return examineRecord(examination, record.backupId);
   });
   for await (const found of ofRecords) {
-    if (found.kind === "blob-missing") blobsAreComplete = false;
+    foundInRecords.add(found.kind);
     yield found;
   }
 
-  yield* unreferencedBlobs(examination, { scan, blobsAreComplete });
+  yield* unreferencedBlobs(examination, { scan, foundInRecords });
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
 }
 

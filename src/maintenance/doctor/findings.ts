@@ -16,6 +16,8 @@ export const REMEDIES = {
   "factor-twice": null,
   /** Metadata is no JSON or does not fit its schema. Its factors and index rows are not judged. */
   "metadata-unreadable": null,
+  /** A newer version of the service stored the metadata. Its factors and index rows are not judged. */
+  "metadata-of-newer-version": null,
   /** Metadata is that of another backup. Its factors and index rows are not judged. */
   "metadata-of-another-backup": null,
   /** The current ciphertext of a backup is not stored. */

@@ -1,5 +1,6 @@
 /** The record of a backup as far as it can be relied upon. */
 import { type BackupMetadata, readMetadata } from "../../backups/model.ts";
+import { NewerSchema } from "../../backups/schema-version.ts";
 import type { RecordStore, StoredRecord } from "../../storage/contract.ts";
 import { type Finding, finding } from "./findings.ts";
 
@@ -40,7 +41,8 @@ export async function readState(records: RecordStore, backupId: string): Promise
     return doubtful(record, finding("metadata-of-another-backup", { backupId, detail }));
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    return doubtful(record, finding("metadata-unreadable", { backupId, detail }));
+    const kind = error instanceof NewerSchema ? "metadata-of-newer-version" : "metadata-unreadable";
+    return doubtful(record, finding(kind, { backupId, detail }));
   }
 }
 

@@ -14,6 +14,7 @@ const KINDS = {
 const TOO_MANY = "there are more of them than backups: the records may be those of another installation";
 const INCOMPLETE =
   "other blobs are missing: records and blobs may be of different times, and this one be needed";
+const NEWER = "a newer version of the service has stored records, and this blob may belong to one of them";
 
 /**
  * Finds blobs that no record refers to, and deletes them if the examination repairs: those of operations that did not
@@ -22,20 +23,25 @@ const INCOMPLETE =
  * How old a blob is depends on two clocks, of the store and of this machine. So nothing is deleted that has not been seen
  * unreferenced again after a rest.
  *
- * None is deleted where records and blobs do not seem to belong together. They are what could still be rescued then.
+ * None is deleted where records and blobs do not seem to belong together, or records are of a newer version of the
+ * service. They are what could still be rescued then.
  */
 export async function* unreferencedBlobs(
   examination: Examination,
-  { scan, blobsAreComplete }: { readonly scan: UnreferencedBlobs; readonly blobsAreComplete: boolean },
+  {
+    scan,
+    foundInRecords,
+  }: { readonly scan: UnreferencedBlobs; readonly foundInRecords: ReadonlySet<FindingKind> },
 ): AsyncGenerator<Finding> {
   const { blobs, repair, remove, counts, rest } = examination;
   const countBlob = () => {
     counts.blobs += 1;
   };
+  const doubt = doubtAbout(foundInRecords);
   let leftovers = 0;
   for await (const suspects of batches(scan.suspects(countBlob))) {
     const originOf = await scan.originsOf(suspects);
-    if (repair && blobsAreComplete && suspects.size > 0) {
+    if (repair && doubt === null && suspects.size > 0) {
       await rest();
       await scan.keepUnreferenced(suspects);
     }
@@ -44,8 +50,8 @@ export async function* unreferencedBlobs(
       const kind = KINDS[originOf(suspect)];
       const isNamed = kind !== "blob-unreferenced" && remove.has(kind);
       const remedy = isNamed ? REMEDIES["blob-unreferenced"] : REMEDIES[kind];
-      const objection =
-        remedy === null ? null : objectionTo(kind, leftovers, counts.backups, blobsAreComplete);
+      const areTooMany = kind === "blob-unreferenced" && leftovers > counts.backups;
+      const objection = remedy === null ? null : areTooMany ? TOO_MANY : doubt;
       const about = { backupId: suspect.backupId, blobKey: suspect.key, detail: objection };
       const repaired = repair && remedy !== null && objection === null;
       if (repaired) await blobs.delete(suspect.key);
@@ -54,14 +60,10 @@ export async function* unreferencedBlobs(
   }
 }
 
-function objectionTo(
-  kind: FindingKind,
-  leftovers: number,
-  backups: number,
-  blobsAreComplete: boolean,
-): string | null {
-  if (kind === "blob-unreferenced" && leftovers > backups) return TOO_MANY;
-  return blobsAreComplete ? null : INCOMPLETE;
+/** Why no blob is deleted, if so. */
+function doubtAbout(foundInRecords: ReadonlySet<FindingKind>): string | null {
+  if (foundInRecords.has("blob-missing")) return INCOMPLETE;
+  return foundInRecords.has("metadata-of-newer-version") ? NEWER : null;
 }
 
 async function* batches(suspects: AsyncIterable<Suspect>): AsyncGenerator<Map<string, Suspect>> {

@@ -98,6 +98,15 @@ const DAMAGES: readonly Damage[] = [
     found: ["metadata-unreadable"],
   },
   {
+    name: "metadata of a newer version of the service, whose factors and blobs it cannot know",
+    async cause(stores) {
+      await storeBackup(stores, "b1", { metadata: { schemaVersion: 99 }, claim: [syncRef("b1 sync")] });
+      await stores.blobs.put("b1", [randomBytes(10)]);
+      await letAge(stores);
+    },
+    found: ["blob-unreferenced", "metadata-of-newer-version"],
+  },
+  {
     name: "metadata of another backup",
     cause: (stores) => storeBackup(stores, "b1", { metadata: metadataOf("b2", {}) }),
     found: ["metadata-of-another-backup"],
@@ -256,6 +265,22 @@ for (const { name, environment } of DRIVERS)
           detail: null,
           remedy: "release the index row",
           repaired: true,
+        },
+      ]);
+    });
+
+    test("says of metadata of a newer version which one it is, and that nothing can be done about it", async () => {
+      await using stores = await newStores(environment);
+      await storeBackup(stores, "b1", { metadata: { ...metadataOf("b1", {}), schemaVersion: 2 } });
+      expect((await examined(stores, { repair: true })).findings).toEqual([
+        {
+          kind: "metadata-of-newer-version",
+          backupId: "b1",
+          factor: null,
+          blobKey: null,
+          detail: expect.stringContaining("schema version 2, this version of the service knows 1"),
+          remedy: null,
+          repaired: false,
         },
       ]);
     });
