@@ -1,53 +1,101 @@
-/** Queries that only look over everything, beside those of the requests in records.ts. */
-import { count, gt, lte, type SQL, sql } from "drizzle-orm";
+/** Queries over all rows, for operators. Those of requests are in statements.ts. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { count, gt, inArray, lte, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { FactorRef } from "../contract.ts";
 import type { ListedRecord } from "../inspection.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import { query } from "./outage.ts";
 import { backups, counters, factorIndex, oneTime } from "./schema.ts";
 
-export interface IndexEntry {
+const LIST_PAGE = 500;
+const SWEEP_BATCH = 1_000;
+
+interface IndexEntry {
   readonly factor: FactorRef;
   readonly backupId: string;
 }
 
-/** The records that come after the one of the backup `after`, at most `limit`. */
-export function recordPage(db: BunSQLiteDatabase, after: string, limit: number): ListedRecord[] {
+/** Every record, in the order of the backup ids. */
+export function listRecords(db: BunSQLiteDatabase): AsyncIterable<ListedRecord> {
   const { backupId, blobKey, blobSize, blobSha256, updatedAtMs } = backups;
-  return db
-    .select({ backupId, blobKey, blobSize, blobSha256, updatedAtMs }) // metadata is most of a row
-    .from(backups)
-    .where(gt(backupId, after))
-    .orderBy(backupId)
-    .limit(limit)
-    .all()
-    .map((row) => ({
-      backupId: row.backupId,
-      blob: { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 },
-      changedAtMs: row.updatedAtMs,
-    }));
+  return paged((last: ListedRecord | null) =>
+    db
+      .select({ backupId, blobKey, blobSize, blobSha256, updatedAtMs }) // metadata is most of a row
+      .from(backups)
+      .where(last === null ? undefined : gt(backupId, last.backupId))
+      .orderBy(backupId)
+      .limit(LIST_PAGE)
+      .all()
+      .map((row) => ({
+        backupId: row.backupId,
+        blob: { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 },
+        changedAtMs: row.updatedAtMs,
+      })),
+  );
 }
 
-/** The index rows that come after `after`, at most `limit`. */
-export function indexPage(db: BunSQLiteDatabase, after: FactorRef | null, limit: number): IndexEntry[] {
+/** Every index row, in the order of the factors. */
+export function listIndex(db: BunSQLiteDatabase): AsyncIterable<IndexEntry> {
   const { scope, factorKey } = factorIndex;
-  const beyond: SQL | undefined =
-    after === null ? undefined : sql`(${scope}, ${factorKey}) > (${after.scope}, ${after.key})`;
-  return db
-    .select()
-    .from(factorIndex)
-    .where(beyond)
-    .orderBy(scope, factorKey)
-    .limit(limit)
-    .all()
-    .map((row) => ({
-      factor: { scope: row.scope, key: row.factorKey, stored: true },
-      backupId: row.backupId,
-    }));
+  return paged((last: IndexEntry | null) =>
+    db
+      .select()
+      .from(factorIndex)
+      .where(
+        last === null
+          ? undefined
+          : sql`(${scope}, ${factorKey}) > (${last.factor.scope}, ${last.factor.key})`,
+      )
+      .orderBy(scope, factorKey)
+      .limit(LIST_PAGE)
+      .all()
+      .map((row) => ({
+        factor: { scope: row.scope, key: row.factorKey, stored: true },
+        backupId: row.backupId,
+      })),
+  );
+}
+
+/** Rows page by page: memory holds one page, and requests are served in between, since queries are synchronous. */
+async function* paged<Row>(pageAfter: (last: Row | null) => readonly Row[]): AsyncGenerator<Row> {
+  for (let last: Row | null = null; ; ) {
+    const page: readonly Row[] = query(() => pageAfter(last));
+    yield* page;
+    last = page.at(-1) ?? null;
+    if (last === null) return;
+    await nextTurn();
+  }
 }
 
 /** How many rows have expired. */
 export function countExpired(db: BunSQLiteDatabase, nowMs: number): number {
   const expired = (table: typeof oneTime | typeof counters) =>
     db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0;
-  return expired(oneTime) + expired(counters);
+  return query(() => expired(oneTime) + expired(counters));
+}
+
+/** Deletes expired rows, a batch at a time, so that no other write waits for long; returns how many. */
+export async function sweepExpired(
+  db: BunSQLiteDatabase,
+  writes: GroupCommit,
+  nowMs: () => number,
+): Promise<number> {
+  return (await sweepTable(oneTime)) + (await sweepTable(counters));
+
+  async function sweepTable(table: typeof oneTime | typeof counters): Promise<number> {
+    for (let swept = 0; ; ) {
+      const expired = db
+        .select({ id: table.id })
+        .from(table)
+        .where(lte(table.expiresAtMs, nowMs()))
+        .limit(SWEEP_BATCH);
+      const batch = await writes.add(() =>
+        db.delete(table).where(inArray(table.id, expired)).returning({ id: table.id }).all(),
+      );
+      swept += batch.length;
+      if (batch.length < SWEEP_BATCH) return swept;
+      await nextTurn();
+    }
+  }
 }

@@ -21,10 +21,19 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** The error as the callers of a store know it. */
-export function asOutage(error: unknown): unknown {
+function asOutage(error: unknown): unknown {
   return isOutage(error)
     ? new StorageUnavailable("the database cannot be used now", { cause: error })
     : error;
+}
+
+/** Runs a query. @throws StorageUnavailable when the file system or another process stood in the way. */
+export function query<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw asOutage(error);
+  }
 }
 
 /** The error as the callers of a write know it. */

@@ -1,12 +1,8 @@
 /** The record store of the embedded driver: one SQLite file in WAL mode, durable at every commit. */
-import { Database } from "bun:sqlite";
-import { closeSync, existsSync, openSync } from "node:fs";
-import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { eq, inArray, lte, sql } from "drizzle-orm";
+import type { Database } from "bun:sqlite";
+import { eq, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../runtime/clock.ts";
-import { makeFolder } from "../../runtime/folders.ts";
 import type {
   Change,
   Conflict,
@@ -19,20 +15,15 @@ import type {
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
-import { holdCopyMark, MARK } from "./copy/mark.ts";
-import { requireOwnLog } from "./foreign-log.ts";
-import { BUSY_PAUSE_MS, GroupCommit } from "./group-commit.ts";
-import { countExpired, type IndexEntry, indexPage, recordPage } from "./inspection.ts";
-import { DATABASE } from "./layout.ts";
+import { closeDatabase, openDatabase } from "./database.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { countExpired, listIndex, listRecords, sweepExpired } from "./inspection.ts";
 import * as marks from "./marks.ts";
-import { migrate } from "./migrations.ts";
-import { asOutage, isOutage } from "./outage.ts";
-import { type backups, counters, oneTime } from "./schema.ts";
+import { query } from "./outage.ts";
+import { type backups, counters } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
-const LIST_PAGE = 500;
-const SWEEP_BATCH = 1_000;
 
 export interface LocalRecordsOptions {
   readonly dataDir: string;
@@ -40,15 +31,11 @@ export interface LocalRecordsOptions {
   readonly random: Random;
   /** How long a write waits for another process's write before the store counts as unavailable. 5000 by default. */
   readonly busyTimeoutMs?: number;
-  /** Whether a service opens it. Then a copy becomes the folder of a service: see copy-mark.ts. Not by default. */
+  /** Whether a service opens it. Then a copy becomes the folder of a service: see copy/mark.ts. Not by default. */
   readonly serves?: boolean;
 }
 
-/**
- * Opens (and creates or migrates) `records.sqlite` in `dataDir`. The folder is made with mode 0700, the file with 0600.
- *
- * @throws CopyUnusable when a service is to open a copy that is not complete; ForeignLog.
- */
+/** Opens the records of a data folder; errors as {@link openDatabase}. */
 export async function openLocalRecords({
   dataDir,
   clock,
@@ -56,24 +43,7 @@ export async function openLocalRecords({
   busyTimeoutMs = BUSY_TIMEOUT_MS,
   serves = false,
 }: LocalRecordsOptions): Promise<InspectableRecords> {
-  await makeFolder(dataDir);
-  await using mark = serves ? await holdCopyMark(dataDir, busyTimeoutMs) : null;
-  const path = join(dataDir, DATABASE);
-  await requireOwnLog(dataDir);
-  closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
-  const database = new Database(path, { readwrite: true, strict: true });
-  try {
-    database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-    database.run("PRAGMA journal_mode = WAL");
-    database.run("PRAGMA synchronous = FULL"); // in WAL mode NORMAL may lose the last commits at power loss
-    migrate(database, existsSync(join(dataDir, MARK)));
-    if (serves) marks.takeIntoService(database, clock.nowMs());
-    await mark?.remove(); // after the commit: until then a copy has both marks
-    database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`); // from here on GroupCommit waits, and the event loop goes on
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  const database = await openDatabase({ dataDir, busyTimeoutMs, serves, clock });
   return new LocalRecords(database, clock, random, busyTimeoutMs);
 }
 
@@ -95,18 +65,18 @@ class LocalRecords implements InspectableRecords {
   }
 
   async locate(factor: FactorRef, nonces: readonly Nonce[]) {
-    return this.#answer(() => ({
+    return query(() => ({
       backupId: this.#backupOf(factor),
       consumed: this.#anyConsumed(nonces),
     }));
   }
 
   async isConsumed(nonces: readonly Nonce[]): Promise<boolean> {
-    return this.#answer(() => this.#anyConsumed(nonces));
+    return query(() => this.#anyConsumed(nonces));
   }
 
   async read(backupId: string): Promise<StoredRecord | null> {
-    return this.#answer(() => {
+    return query(() => {
       const row = this.#statements.read().get({ backupId });
       if (row === undefined) return null;
       const { revision, updatedAtMs: changedAtMs } = row;
@@ -145,7 +115,7 @@ class LocalRecords implements InspectableRecords {
   }
 
   async readToken(id: string) {
-    return this.#answer(() => {
+    return query(() => {
       const row = this.#liveOneTime(id);
       if (row === undefined || row.backupId === null || row.holder === null) return null;
       return { backupId: row.backupId, holder: row.holder, redeemed: row.spent };
@@ -156,14 +126,7 @@ class LocalRecords implements InspectableRecords {
     // Takes the write lock once. A process that was suspended while it held it has ended its transaction by then, and one
     // that takes it later finds out by itself that it comes too late.
     await this.#writes.add(() => {});
-    for (let after = ""; ; ) {
-      const page = this.#answer(() => recordPage(this.#db, after, LIST_PAGE));
-      yield* page;
-      const last = page.at(-1);
-      if (last === undefined) return;
-      after = last.backupId;
-      await nextTurn(); // the queries are synchronous, and requests wait
-    }
+    yield* listRecords(this.#db);
   }
 
   async addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number> {
@@ -181,15 +144,8 @@ class LocalRecords implements InspectableRecords {
     );
   }
 
-  async *listFactors() {
-    for (let after: FactorRef | null = null; ; ) {
-      const page: IndexEntry[] = this.#answer(() => indexPage(this.#db, after, LIST_PAGE));
-      yield* page;
-      const last = page.at(-1);
-      if (last === undefined) return;
-      after = last.factor;
-      await nextTurn();
-    }
+  listFactors() {
+    return listIndex(this.#db);
   }
 
   asStored({ scope, key, stored }: FactorRef): FactorRef {
@@ -197,15 +153,15 @@ class LocalRecords implements InspectableRecords {
   }
 
   async countExpired(): Promise<number> {
-    return this.#answer(() => countExpired(this.#db, this.#clock.nowMs()));
+    return countExpired(this.#db, this.#clock.nowMs());
   }
 
   async sweepExpired(): Promise<number> {
-    return (await this.#sweep(oneTime)) + (await this.#sweep(counters));
+    return sweepExpired(this.#db, this.#writes, () => this.#clock.nowMs());
   }
 
   async installationId(): Promise<string | null> {
-    return this.#answer(() => marks.installationIdOf(this.#database));
+    return query(() => marks.installationIdOf(this.#database));
   }
 
   async markInstallation(id: string): Promise<string> {
@@ -213,7 +169,7 @@ class LocalRecords implements InspectableRecords {
   }
 
   async lastSeenMs(): Promise<number | null> {
-    return this.#answer(() => marks.lastSeenMsOf(this.#database));
+    return query(() => marks.lastSeenMsOf(this.#database));
   }
 
   async markSeen(nowMs: number): Promise<void> {
@@ -221,7 +177,7 @@ class LocalRecords implements InspectableRecords {
   }
 
   async restores(): Promise<readonly Restore[]> {
-    return this.#answer(() => marks.restoresOf(this.#database));
+    return query(() => marks.restoresOf(this.#database));
   }
 
   async noteRestore(restore: Restore): Promise<void> {
@@ -229,7 +185,7 @@ class LocalRecords implements InspectableRecords {
   }
 
   async ready(): Promise<void> {
-    this.#answer(() => this.#statements.read().get({ backupId: "" }));
+    query(() => this.#statements.read().get({ backupId: "" }));
   }
 
   /** A row that comes and goes in one transaction is written to the log like any other. */
@@ -243,8 +199,7 @@ class LocalRecords implements InspectableRecords {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#writes.flush();
-    leaveCopyWithoutLog(this.#database);
-    this.#database.close();
+    closeDatabase(this.#database);
   }
 
   #conflictOf(change: Change): Conflict | null {
@@ -320,43 +275,6 @@ class LocalRecords implements InspectableRecords {
     if (this.#liveOneTime(id) !== undefined)
       throw new Error("a sync factor token of this id was already issued");
     this.#statements.putOneTime().run({ id: storedKey(id), expiresAtMs, spent: false, backupId, holder });
-  }
-
-  /** Deletes expired rows a batch at a time, so that no write waits for long. */
-  async #sweep(table: typeof oneTime | typeof counters): Promise<number> {
-    let swept = 0;
-    for (;;) {
-      const expired = this.#db
-        .select({ id: table.id })
-        .from(table)
-        .where(lte(table.expiresAtMs, this.#clock.nowMs()))
-        .limit(SWEEP_BATCH);
-      const batch = await this.#writes.add(() =>
-        this.#db.delete(table).where(inArray(table.id, expired)).returning({ id: table.id }).all(),
-      );
-      swept += batch.length;
-      if (batch.length < SWEEP_BATCH) return swept;
-      await nextTurn();
-    }
-  }
-
-  /** Runs a query; what the file system or another process does to it becomes {@link StorageUnavailable}. */
-  #answer<T>(run: () => T): T {
-    try {
-      return run();
-    } catch (error) {
-      throw asOutage(error);
-    }
-  }
-}
-
-/** A copy stays as it was made, so that a log beside it is known to be another database's: see foreign-log.ts. */
-function leaveCopyWithoutLog(database: Database): void {
-  if (marks.copiedAtMsOf(database) === null) return;
-  try {
-    database.run("PRAGMA journal_mode = DELETE");
-  } catch (error) {
-    if (!isOutage(error)) throw error; // as where another process has it open, which does this later
   }
 }
 
