@@ -1,26 +1,20 @@
 /** The record store on DynamoDB. Every change is one transaction: all of it or nothing. */
 import {
-  BatchGetItemCommand,
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  DescribeTableCommand,
   type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  ScanCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
-import {
-  type Change,
-  type Conflict,
-  type Consumption,
-  type FactorRef,
-  type Nonce,
-  StorageUnavailable,
-  type StoredRecord,
-  type SyncFactorToken,
+import type {
+  Change,
+  Conflict,
+  Consumption,
+  FactorRef,
+  Nonce,
+  StoredRecord,
+  SyncFactorToken,
 } from "../contract.ts";
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
@@ -37,7 +31,9 @@ import {
   restoresOf,
 } from "./installation-item.ts";
 import { probeId } from "./probe.ts";
-import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
+import { createTableReads, lacking, type TableReads } from "./reads.ts";
+import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
+import { requireActive, requireWritable } from "./table-health.ts";
 import {
   asStored,
   backupIdOf,
@@ -49,7 +45,6 @@ import {
   factorOf,
   type Item,
   isLive,
-  nonceItem,
   oneTimeKey,
   recordOf,
   tokenOf,
@@ -72,9 +67,6 @@ export async function openAwsRecords(
   return new AwsRecords(client, config.tables, options);
 }
 
-/** How long an item stays that shows that the table takes a write. */
-const PROBE_KEPT_MS = 60_000;
-
 /** The order of {@link Conflict}: the first that applies is returned. */
 const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "factor-claimed"];
 
@@ -84,6 +76,8 @@ class AwsRecords implements InspectableRecords {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retry: RetryPolicy;
+  readonly #attempt: Attempt;
+  readonly #reads: TableReads;
 
   constructor(
     client: DynamoDBClient,
@@ -95,11 +89,16 @@ class AwsRecords implements InspectableRecords {
     this.#clock = clock;
     this.#random = random;
     this.#retry = { ...DEFAULT_RETRY, ...(onClockSkew && { onClockSkew }), ...retry };
+    this.#attempt = (purpose, attempt) => withRetries(purpose, this.#retry, random, attempt);
+    this.#reads = createTableReads(client, this.#attempt);
   }
 
   async locate(factor: FactorRef, nonces: readonly Nonce[]) {
     const { factorLookup, oneTime } = this.#tables;
-    const found = await this.#batchGet({ [factorLookup]: [factorKey(factor)], [oneTime]: nonceKeys(nonces) });
+    const found = await this.#reads.items({
+      [factorLookup]: [factorKey(factor)],
+      [oneTime]: nonceKeys(nonces),
+    });
     const index = found.get(factorLookup)?.[0];
     return {
       backupId: index === undefined ? null : backupIdOf(index),
@@ -109,12 +108,12 @@ class AwsRecords implements InspectableRecords {
 
   async isConsumed(nonces: readonly Nonce[]): Promise<boolean> {
     const { oneTime } = this.#tables;
-    const found = await this.#batchGet({ [oneTime]: nonceKeys(nonces) });
+    const found = await this.#reads.items({ [oneTime]: nonceKeys(nonces) });
     return this.#anyLive(found.get(oneTime));
   }
 
   async read(backupId: string): Promise<StoredRecord | null> {
-    const item = await this.#get(this.#tables.backups, backupKey(backupId));
+    const item = await this.#reads.item(this.#tables.backups, backupKey(backupId));
     return item === null ? null : recordOf(item);
   }
 
@@ -168,7 +167,7 @@ class AwsRecords implements InspectableRecords {
   }
 
   async readToken(id: string) {
-    const item = await this.#get(this.#tables.oneTime, oneTimeKey(id));
+    const item = await this.#reads.item(this.#tables.oneTime, oneTimeKey(id));
     return item !== null && isLive(item, this.#clock.nowMs()) ? tokenOf(item) : null;
   }
 
@@ -185,14 +184,18 @@ class AwsRecords implements InspectableRecords {
 
   async *list() {
     const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, ChangedAtMs";
-    for await (const item of this.#scan("the backups could not be listed", this.#tables.backups, attributes))
+    for await (const item of this.#reads.scan(
+      "the backups could not be listed",
+      this.#tables.backups,
+      attributes,
+    ))
       if (!isInstallationItem(item))
         yield { backupId: backupIdOf(item), blob: blobOf(item), changedAtMs: changedAtMsOf(item) };
   }
 
   async *listFactors() {
     const { factorLookup } = this.#tables;
-    for await (const item of this.#scan("the index could not be listed", factorLookup, "PK, BackupId"))
+    for await (const item of this.#reads.scan("the index could not be listed", factorLookup, "PK, BackupId"))
       yield { factor: factorOf(item), backupId: backupIdOf(item) };
   }
 
@@ -210,7 +213,7 @@ class AwsRecords implements InspectableRecords {
   }
 
   async installationId(): Promise<string | null> {
-    const item = await this.#get(this.#tables.backups, INSTALLATION_KEY);
+    const item = await this.#reads.item(this.#tables.backups, INSTALLATION_KEY);
     return item && installationIdOf(item);
   }
 
@@ -222,7 +225,7 @@ class AwsRecords implements InspectableRecords {
   }
 
   async lastSeenMs(): Promise<number | null> {
-    const item = await this.#get(this.#tables.backups, INSTALLATION_KEY);
+    const item = await this.#reads.item(this.#tables.backups, INSTALLATION_KEY);
     return item && lastSeenMsOf(item);
   }
 
@@ -233,7 +236,7 @@ class AwsRecords implements InspectableRecords {
   }
 
   async restores(): Promise<readonly Restore[]> {
-    const item = await this.#get(this.#tables.backups, INSTALLATION_KEY);
+    const item = await this.#reads.item(this.#tables.backups, INSTALLATION_KEY);
     return item === null ? [] : restoresOf(item);
   }
 
@@ -243,37 +246,13 @@ class AwsRecords implements InspectableRecords {
     );
   }
 
-  async ready(): Promise<void> {
-    await Promise.all(
-      Object.values(this.#tables).map(async (name) => {
-        const purpose = `the DynamoDB table ${name} cannot be used`;
-        const { Table } = await this.#attempt(purpose, (abortSignal) =>
-          this.#client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
-        );
-        // a table is in use as before while its settings are changed
-        if (Table?.TableStatus !== "ACTIVE" && Table?.TableStatus !== "UPDATING")
-          throw new StorageUnavailable(`${purpose}: it is ${Table?.TableStatus ?? "in no known state"}`);
-      }),
-    );
+  ready(): Promise<void> {
+    return requireActive(this.#client, this.#tables, this.#attempt);
   }
 
-  /** Puts an item where items expire; elsewhere it removes one that is never there, which is a write as well. */
-  async writable(): Promise<void> {
-    const { factorLookup, backups, oneTime } = this.#tables;
-    const id = probeId(this.#random);
-    const item = nonceItem({ id, expiresAtMs: this.#clock.nowMs() + PROBE_KEPT_MS }, null);
-    const put = new PutItemCommand({ TableName: oneTime, Item: item });
-    const remove = (table: string, key: Item) => new DeleteItemCommand({ TableName: table, Key: key });
-    await Promise.all([
-      this.#attempt(`the DynamoDB table ${oneTime} takes no write`, (abortSignal) =>
-        this.#client.send(put, { abortSignal }),
-      ),
-      ...[remove(factorLookup, { PK: { S: id } }), remove(backups, backupKey(id))].map((command) =>
-        this.#attempt(`the DynamoDB table ${command.input.TableName} takes no write`, (abortSignal) =>
-          this.#client.send(command, { abortSignal }),
-        ),
-      ),
-    ]);
+  writable(): Promise<void> {
+    const probe = { id: probeId(this.#random), nowMs: this.#clock.nowMs() };
+    return requireWritable(this.#client, this.#tables, probe, this.#attempt);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -290,67 +269,10 @@ class AwsRecords implements InspectableRecords {
     const nowMs = this.#clock.nowMs();
     return items.some((item) => isLive(item, nowMs));
   }
-
-  async #get(table: string, key: Item): Promise<Item | null> {
-    const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
-    const { Item } = await this.#attempt("the record could not be read", (abortSignal) =>
-      this.#client.send(command, { abortSignal }),
-    );
-    return Item ?? null;
-  }
-
-  /** Every item of a table, page by page. */
-  async *#scan(purpose: string, table: string, attributes: string): AsyncGenerator<Item> {
-    let next: Item | undefined;
-    do {
-      const start = next === undefined ? {} : { ExclusiveStartKey: next };
-      const command = new ScanCommand({
-        TableName: table,
-        ConsistentRead: true, // an item that was there before the list began must not be missed
-        ProjectionExpression: attributes,
-        ...start,
-      });
-      const { items, last } = await this.#attempt(purpose, async (abortSignal) => {
-        const page = await this.#client.send(command, { abortSignal });
-        return { items: page.Items ?? lacking("the items"), last: page.LastEvaluatedKey };
-      });
-      yield* items;
-      next = last;
-    } while (next !== undefined);
-  }
-
-  /** Reads items of several tables in one call, strongly consistent. Those that are not there are left out. */
-  async #batchGet(wanted: Record<string, readonly Item[]>): Promise<ReadonlyMap<string, readonly Item[]>> {
-    const found = new Map<string, Item[]>();
-    let missing: Record<string, { Keys: Item[]; ConsistentRead: true }> = {};
-    for (const [table, keys] of Object.entries(wanted))
-      if (keys.length > 0) missing[table] = { Keys: [...keys], ConsistentRead: true };
-    if (Object.keys(missing).length === 0) return found;
-    await this.#attempt("the index could not be read", async (abortSignal) => {
-      const command = new BatchGetItemCommand({ RequestItems: missing });
-      const { Responses, UnprocessedKeys } = await this.#client.send(command, { abortSignal });
-      for (const [table, items] of Object.entries(Responses ?? lacking("the items")))
-        found.set(table, [...(found.get(table) ?? []), ...items]);
-      missing = {};
-      for (const [table, { Keys }] of Object.entries(UnprocessedKeys ?? {}))
-        if (Keys !== undefined && Keys.length > 0) missing[table] = { Keys, ConsistentRead: true };
-      if (Object.keys(missing).length > 0) throw new TryAgain("DynamoDB left keys unprocessed");
-    });
-    return found;
-  }
-
-  #attempt<T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return withRetries(purpose, this.#retry, this.#random, attempt);
-  }
 }
 
 function nonceKeys(nonces: readonly Nonce[]): readonly Item[] {
   return [...new Set(nonces.map(({ id }) => id))].map(oneTimeKey);
-}
-
-/** A member that every answer of DynamoDB has is missing: that does not mean that there is none. */
-function lacking(what: string): never {
-  throw new TryAgain(`an answer of DynamoDB lacks ${what}`);
 }
 
 function issuedBefore(): Error {

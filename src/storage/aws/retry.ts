@@ -26,6 +26,9 @@ export const DEFAULT_RETRY: RetryPolicy = {
   maxPauseMs: 1_000,
 };
 
+/** {@link withRetries}, with all but the call and its purpose given. */
+export type Attempt = <T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
 /** Thrown by an attempt that got an answer which says no more than "try again". */
 export class TryAgain extends Error {}
 

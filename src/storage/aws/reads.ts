@@ -1,0 +1,78 @@
+/** Reads of the tables: strongly consistent, and repeated when they fail. */
+import {
+  BatchGetItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  ScanCommand,
+} from "@aws-sdk/client-dynamodb";
+import { type Attempt, TryAgain } from "./retry.ts";
+import type { Item } from "./tables.ts";
+
+export interface TableReads {
+  /** An item; `null` when there is none. */
+  item(table: string, key: Item): Promise<Item | null>;
+  /** Items of several tables, by the name of the table, in one call. Those that are not there are left out. */
+  items(wanted: Readonly<Record<string, readonly Item[]>>): Promise<ReadonlyMap<string, readonly Item[]>>;
+  /** Every item of a table with these attributes, page by page. */
+  scan(purpose: string, table: string, attributes: string): AsyncIterable<Item>;
+}
+
+export function createTableReads(client: DynamoDBClient, attempt: Attempt): TableReads {
+  return {
+    async item(table, key) {
+      const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
+      const { Item } = await attempt("the record could not be read", (abortSignal) =>
+        client.send(command, { abortSignal }),
+      );
+      return Item ?? null;
+    },
+
+    async items(wanted) {
+      const found = new Map<string, Item[]>();
+      let missing = requestFor(Object.entries(wanted));
+      if (Object.keys(missing).length === 0) return found;
+      await attempt("the index could not be read", async (abortSignal) => {
+        const command = new BatchGetItemCommand({ RequestItems: missing });
+        const { Responses, UnprocessedKeys } = await client.send(command, { abortSignal });
+        for (const [table, items] of Object.entries(Responses ?? lacking("the items")))
+          found.set(table, [...(found.get(table) ?? []), ...items]);
+        missing = requestFor(
+          Object.entries(UnprocessedKeys ?? {}).map(([table, { Keys = [] }]) => [table, Keys] as const),
+        );
+        if (Object.keys(missing).length > 0) throw new TryAgain("DynamoDB left keys unprocessed");
+      });
+      return found;
+    },
+
+    async *scan(purpose, table, attributes) {
+      let next: Item | undefined;
+      do {
+        const start = next === undefined ? {} : { ExclusiveStartKey: next };
+        const command = new ScanCommand({
+          TableName: table,
+          ConsistentRead: true, // an item that was there before the list began must not be missed
+          ProjectionExpression: attributes,
+          ...start,
+        });
+        const { items, last } = await attempt(purpose, async (abortSignal) => {
+          const page = await client.send(command, { abortSignal });
+          return { items: page.Items ?? lacking("the items"), last: page.LastEvaluatedKey };
+        });
+        yield* items;
+        next = last;
+      } while (next !== undefined);
+    },
+  };
+}
+
+function requestFor(keys: readonly (readonly [table: string, keys: readonly Item[]])[]) {
+  const wanted = keys.filter(([, ofTable]) => ofTable.length > 0);
+  return Object.fromEntries(
+    wanted.map(([table, ofTable]) => [table, { Keys: [...ofTable], ConsistentRead: true }]),
+  );
+}
+
+/** An answer without a member that DynamoDB always sends says nothing: it is no empty one. */
+export function lacking(what: string): never {
+  throw new TryAgain(`an answer of DynamoDB lacks ${what}`);
+}

@@ -1,0 +1,59 @@
+/** Whether the tables can be used. */
+import {
+  DeleteItemCommand,
+  DescribeTableCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import type { AwsStorageConfig } from "../../config/storage.ts";
+import { StorageUnavailable } from "../contract.ts";
+import type { Attempt } from "./retry.ts";
+import { backupKey, type Item, nonceItem } from "./tables.ts";
+
+type Tables = AwsStorageConfig["tables"];
+
+/** How long an item stays that shows that the table takes a write. */
+const PROBE_KEPT_MS = 60_000;
+
+/** @throws StorageUnavailable when a table is not there or not in use. */
+export async function requireActive(client: DynamoDBClient, tables: Tables, attempt: Attempt): Promise<void> {
+  await Promise.all(
+    Object.values(tables).map(async (name) => {
+      const purpose = `the DynamoDB table ${name} cannot be used`;
+      const { Table } = await attempt(purpose, (abortSignal) =>
+        client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
+      );
+      // a table is in use as before while its settings are changed
+      if (Table?.TableStatus !== "ACTIVE" && Table?.TableStatus !== "UPDATING")
+        throw new StorageUnavailable(`${purpose}: it is ${Table?.TableStatus ?? "in no known state"}`);
+    }),
+  );
+}
+
+/**
+ * Puts an item where items expire. Deletes one that never exists from the other tables, which is a write as well.
+ *
+ * @param id names no backup, factor or nonce.
+ * @throws StorageUnavailable when a table takes no write.
+ */
+export async function requireWritable(
+  client: DynamoDBClient,
+  { factorLookup, backups, oneTime }: Tables,
+  { id, nowMs }: { readonly id: string; readonly nowMs: number },
+  attempt: Attempt,
+): Promise<void> {
+  const item = nonceItem({ id, expiresAtMs: nowMs + PROBE_KEPT_MS }, null);
+  const written = <T>(table: string, send: (abortSignal: AbortSignal) => Promise<T>) =>
+    attempt(`the DynamoDB table ${table} takes no write`, send);
+  const deleted = (table: string, key: Item) =>
+    written(table, (abortSignal) =>
+      client.send(new DeleteItemCommand({ TableName: table, Key: key }), { abortSignal }),
+    );
+  await Promise.all([
+    written(oneTime, (abortSignal) =>
+      client.send(new PutItemCommand({ TableName: oneTime, Item: item }), { abortSignal }),
+    ),
+    deleted(factorLookup, { PK: { S: id } }),
+    deleted(backups, backupKey(id)),
+  ]);
+}
