@@ -1,15 +1,15 @@
 /**
- * What requests ask of storage, and what every driver promises. What operators ask besides is in inspection.ts.
+ * The storage that requests use, as every driver implements it. What only operators use is in inspection.ts.
  *
- * Two stores. {@link BlobStore} keeps ciphertexts: immutable, under fresh random names, durable before `put`
- * returns. {@link RecordStore} keeps everything that changes, and changes it only by {@link RecordStore.commit}:
- * one atomic step that compares the record's revision, writes the next record, claims and releases index rows and
- * consumes nonces. A blob is written before the commit that refers to it and deleted after the commit that
- * drops it, so a crash at any instant leaves the old state or the new one, and at worst an unreferenced blob.
+ * {@link BlobStore} stores ciphertexts: immutable, under fresh random names, durable before `put` returns.
+ * {@link RecordStore} stores everything that changes. {@link RecordStore.commit} is one atomic step: it compares the
+ * record's revision, writes the next record, claims and releases index rows and consumes nonces. A blob is written
+ * before the commit that refers to it and deleted after the commit that replaces it. So a crash at any instant leaves
+ * the old state or the new one, and at worst an unreferenced blob.
  *
- * Rules for all methods: what is missing is `null`; a conflict is a value; a store that cannot answer throws
- * {@link StorageUnavailable} and never answers `null` or `false` instead. A row past its expiry reads as absent,
- * collected or not. All times are milliseconds since the epoch, compared with the clock the driver was given.
+ * All methods: what is missing is `null`; a conflict is a value; a store that cannot answer throws
+ * {@link StorageUnavailable}, and never returns `null` or `false` instead. An expired row reads as absent, deleted or
+ * not. Times are milliseconds since the epoch, compared with the clock that the driver was given.
  */
 
 import { ServiceError } from "../errors.ts";
@@ -22,7 +22,7 @@ export type FactorScope = "MAIN" | "SYNC";
 export interface FactorRef {
   readonly scope: FactorScope;
   readonly key: string;
-  /** Set where `key` has the form of the store, which keeps only a hash of long or odd keys. */
+  /** Set where `key` is as the store has it: of some keys a store has only a hash (stored-key.ts). */
   readonly stored?: true;
 }
 
@@ -62,23 +62,25 @@ export interface JsonObject {
   readonly [member: string]: JsonValue;
 }
 
-/** The state of one backup. `metadata` is opaque to drivers and comes back with every member it was stored with. */
+/** The state of one backup. `metadata` is opaque to drivers and is returned with every member that was stored. */
 export interface BackupRecord {
   readonly blob: BlobRef;
   readonly metadata: JsonObject;
 }
 
-/** `revision` is a fresh random value at every commit, so a deleted and recreated backup never repeats one. */
+/** `revision` is a new random value at every commit: a backup that is deleted and created again never repeats one. */
 export interface StoredRecord extends BackupRecord {
   readonly revision: string;
-  /** When the service last changed it; `null` for a record of a version that did not keep the time. */
+  /** When the service last changed it; `null` where an early version of the service stored it without the time. */
   readonly changedAtMs: number | null;
 }
 
-/** A record to store. A repair sets `changedAtMs`, so that the record keeps its time of change; without, it is now. */
+/**
+ * A record to store. `changedAtMs` is now by default; a repair sets it, so that the record keeps its time of change.
+ */
 export type NextRecord = BackupRecord & Partial<Pick<StoredRecord, "changedAtMs">>;
 
-/** One atomic change of one backup. A row or value that a list names twice counts once. */
+/** One atomic change of one backup. A row or nonce that a list names twice counts once. */
 export interface Change {
   readonly backupId: string;
   /** What must be stored for the change to happen: nothing, or the record at this revision. */
@@ -86,46 +88,49 @@ export interface Change {
   /** The record afterwards; `null` deletes it. */
   readonly next: NextRecord | null;
   /**
-   * When the writing of the blob of `next` began, where no record refers to it yet. Long after, the change is refused.
+   * When the writing of the blob of `next` began, if no record refers to that blob yet. A commit long after is
+   * refused.
    */
   readonly newBlobSince?: Instant;
-  /** Index rows to take. Each must be free. */
+  /** Index rows to add. None may exist. */
   readonly claim?: readonly FactorRef[];
-  /** Index rows to give up. Those that belong to another backup or to none are left alone. */
+  /** Index rows to delete. Rows of other backups, and rows that do not exist, are left alone. */
   readonly release?: readonly FactorRef[];
-  /** The nonces that the change uses. None may be consumed yet. */
+  /** Nonces to consume. None may be consumed yet. */
   readonly consume?: readonly Nonce[];
-  /** Nonces that are consumed from the change to their expiry, whether or not they were consumed before. */
+  /** Nonces that count as consumed after the change, whether or not they were consumed before. */
   readonly mark?: readonly Nonce[];
-  /** The id of the sync factor token that the change uses. It must be issued, unexpired, not redeemed, and of this backup. */
+  /** The id of a sync factor token to redeem. It must be issued, not expired, not redeemed, and of this backup. */
   readonly redeem?: string;
   /** A sync factor token to issue. Its id must be new. */
   readonly issue?: SyncFactorToken;
 }
 
 /**
- * Why a commit changed nothing. `consumed`: a nonce or the sync factor token was not usable. `exists`: the record was to
- * be absent. `revision`: the record has another revision or is gone. `factor-claimed`: an index row
- * to claim is taken. Where several apply, the first of this order is returned.
+ * Why a commit changed nothing. `consumed`: a nonce was consumed before, or the sync factor token cannot be redeemed.
+ * `exists`: there is a record, and none was expected. `revision`: the record has another revision or does not exist.
+ * `factor-claimed`: an index row to add exists. Where several apply, the first in this order is returned.
  */
 export type Conflict = "consumed" | "exists" | "revision" | "factor-claimed";
 
-/** A successful {@link RecordStore.consume}. */
+/** What one call of {@link RecordStore.consume} has consumed. */
 export interface Consumption {
   /**
-   * Releases what this one call consumed, and the sync factor token that it issued unless that was redeemed: for an
-   * operation that then could not be carried out. What was consumed by another call is left alone, also when it is the
-   * same nonce. A repeated call has no further effect. Nothing else releases nonces: a success must not be repeatable.
+   * Releases the nonces of this one call, and its sync factor token unless that was redeemed, because the operation
+   * could not be carried out. A nonce that another call has consumed since stays consumed. Further calls have no
+   * effect. Nothing else releases nonces: an operation that succeeded must not be repeatable.
    */
   release(): Promise<void>;
 }
 
-/** Everything that changes: records, index rows, nonces. The head of this file says what all methods promise. */
+/**
+ * Records, index rows, nonces, sync factor tokens and counters. The head of this file says what all methods promise.
+ */
 export interface RecordStore extends AsyncDisposable {
   /**
-   * Finds the backup that a factor leads to, and whether one of the nonces was consumed before, in one round trip. Each
-   * answer is strongly consistent, but the two may be of different instants: a commit that consumes a nonce and releases
-   * the factor can fall between.
+   * Finds the backup that a factor leads to, and whether one of the nonces was consumed before, in one round trip. Both
+   * are strongly consistent, but may be of different instants: a commit that consumes a nonce and releases the factor
+   * can come between.
    */
   locate(
     factor: FactorRef,
@@ -139,19 +144,20 @@ export interface RecordStore extends AsyncDisposable {
   read(backupId: string): Promise<StoredRecord | null>;
 
   /**
-   * Applies a change, all of it or nothing, and durably. An outcome is never guessed: if it cannot be learnt, the call
-   * throws.
+   * Makes a change, all of it or nothing, durably. Throws where the outcome is not known.
    *
-   * @throws NotCommitted when the change certainly was not made, as with a full disk, or when it comes too late: long
-   *   after {@link Change.newBlobSince}, or after the expiry of a nonce to consume. {@link ChangeRefused} when no
-   *   repetition helps.
+   * @throws NotCommitted when the change was certainly not made, as with a full disk, or is too late: long after
+   *   {@link Change.newBlobSince}, or after the expiry of a nonce to consume. {@link ChangeRefused} when it would fail
+   *   again.
    */
   commit(change: Change): Promise<"committed" | Conflict>;
 
   /**
-   * Consumes nonces for an operation that changes nothing else, and may issue a sync factor token in the same atomic
-   * write. `null`: one of them was consumed before, and nothing was written. Throws when a token of that id is there
-   * already, and {@link NotCommitted} when a nonce has expired.
+   * Consumes nonces, and may issue a sync factor token in the same atomic write, for an operation that changes nothing
+   * else.
+   *
+   * @returns `null` when one of the nonces was consumed before; then nothing was written.
+   * @throws NotCommitted when a nonce has expired; Error when there is a token of that id.
    */
   consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null>;
 
@@ -161,44 +167,48 @@ export interface RecordStore extends AsyncDisposable {
   ): Promise<{ readonly backupId: string; readonly holder: string; readonly redeemed: boolean } | null>;
 
   /**
-   * Adds to a counter and returns its sum afterwards; one that is not there counts from 0. It is kept until
-   * `expiresAtMs`, and an id is never used with another expiry. Atomic, but an addition whose answer was lost may be
-   * counted twice.
+   * Adds to a counter and returns the sum. A counter that does not exist is 0. It exists until `expiresAtMs`, and every
+   * call for an id names the same expiry. Atomic; but an addition whose answer was lost may be counted twice.
    */
   addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
 
-  /** Resolves when the store answers and is set up; otherwise throws what is wrong. Changes nothing. */
+  /** Resolves when the store answers and is set up. Writes nothing. @throws StorageUnavailable */
   ready(): Promise<void>;
 
-  /** Resolves when the store takes a write: it makes one, durably, that no other method shows. Otherwise throws. */
+  /**
+   * Resolves when the store takes a write: makes one, durably, that no other method shows.
+   *
+   * @throws StorageUnavailable
+   */
   writable(): Promise<void>;
 }
 
 /** A ciphertext in pieces of any size. */
 export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
-/** The ciphertexts: immutable, under fresh names. See the head of this file for what all methods promise. */
+/** Ciphertexts: immutable, under fresh names. The head of this file says what all methods promise. */
 export interface BlobStore extends AsyncDisposable {
   /**
-   * Stores a ciphertext under a fresh name, durably. When `content` fails, nothing is left behind. However large it is,
-   * only a few pieces of it are in memory at a time.
+   * Stores a ciphertext under a fresh name, durably, with a few pieces of it in memory at a time. Where `content`
+   * throws, nothing is stored.
    *
-   * @param client the address it is for: where large transfers wait for each other, clients are served in turn.
+   * @param client the address it is for: where large transfers wait for each other, it takes one client after another.
    */
   put(backupId: string, content: Content, client?: string): Promise<BlobRef>;
 
   /**
-   * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: either this throws
-   * {@link BlobDamaged} and serves nothing, or the whole is sound. The stream must be read or cancelled.
+   * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: a damaged ciphertext is not
+   * served, not even in part. The stream must be read or cancelled.
    *
    * @param client as for {@link put}.
+   * @throws BlobDamaged
    */
   get(ref: BlobRef, client?: string): Promise<ReadableStream<Uint8Array> | null>;
 
-  /** Deletes a ciphertext; one that is already gone is no error. */
+  /** Deletes a ciphertext, if it exists. */
   delete(key: string): Promise<void>;
 
-  /** How many bytes there is room for besides what is stored; `null` where there always is. */
+  /** For how many more bytes there is room; `null` where there is no limit. */
   freeBytes(): Promise<number | null>;
 
   /** As {@link RecordStore.ready}. */
@@ -208,7 +218,7 @@ export interface BlobStore extends AsyncDisposable {
   writable(): Promise<void>;
 }
 
-/** The store could not be reached, or the outcome is unknown. The answer asks the client to try again. */
+/** The store did not answer, or the outcome is not known. The client may repeat the request. */
 export class StorageUnavailable extends ServiceError {
   constructor(message: string, options?: { cause?: unknown }) {
     super("service_unavailable", message, options);
@@ -216,7 +226,7 @@ export class StorageUnavailable extends ServiceError {
   }
 }
 
-/** Nothing was changed, and will not be by this call. The same change may succeed later. */
+/** Nothing was changed, and this call will not change anything later. The same change may succeed then. */
 export class NotCommitted extends StorageUnavailable {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -224,7 +234,7 @@ export class NotCommitted extends StorageUnavailable {
   }
 }
 
-/** Nothing was changed, and the same change never will be: the store does not take what is in it. */
+/** Nothing was changed, and the same change would fail again: the store does not accept what is in it. */
 export class ChangeRefused extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -232,12 +242,12 @@ export class ChangeRefused extends Error {
   }
 }
 
-/** Whether a commit that threw this certainly changed nothing. Where that is not known its blob may be in use. */
+/** Whether a commit that threw this certainly changed nothing. Otherwise its blob may be in use. */
 export function isUnchanged(error: unknown): boolean {
   return error instanceof NotCommitted || error instanceof ChangeRefused;
 }
 
-/** A stored ciphertext is not what was put: wrong size or wrong hash. */
+/** A stored ciphertext has another size or hash than when it was stored. */
 export class BlobDamaged extends Error {
   constructor(key: string, found: string) {
     super(`blob ${key} is damaged: ${found}`);

@@ -1,6 +1,6 @@
 /**
- * What operators need of the stores besides what requests need: sweep, doctor, copies, and the marks of the installation.
- * Every driver implements both. The rules at the head of contract.ts hold here too.
+ * What operators need of the stores besides what requests need: sweep, doctor, copies, and the marks of the
+ * installation. Every driver implements both. The rules at the head of contract.ts hold here too.
  */
 import type { BlobRef, BlobStore, FactorRef, RecordStore } from "./contract.ts";
 
@@ -14,8 +14,9 @@ export interface ListedRecord {
 export interface RecordInspection {
   /**
    * Every backup, its current blob and its time of change, in no order. Records that change meanwhile may show either
-   * state. A commit that is missing in the list compared its {@link Change.newBlobSince} after the call began, or at most
-   * 15 minutes before. However many there are, memory holds a page of them, and the event loop goes on between pages.
+   * state. A commit that is missing in the list compared its {@link Change.newBlobSince} after the call began, or at
+   * most 15 minutes before. However many there are, memory holds a page of them, and the event loop goes on between
+   * pages.
    */
   list(): AsyncIterable<ListedRecord>;
 

@@ -1,16 +1,16 @@
-/** Changes that come too late, because the process was suspended before it made them. For drivers. */
+/** For drivers: refuses commits that come too late because the process was suspended before them. */
 import { type Clock, msSince } from "../runtime/clock.ts";
 import { type Change, NotCommitted } from "./contract.ts";
 
 /**
- * How long after the writing of its blob began a commit is refused. A blob without a record is deleted after an hour. A
- * long upload (5 minutes), a slow store and repetitions fit in.
+ * A commit is refused so long after the writing of its blob began. An unreferenced blob is deleted after an hour; an
+ * upload takes 5 minutes at most, and a slow store and retries need time.
  */
 export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;
 
 /**
- * Refuses a change that comes too late: for its blob, or for a nonce to consume that has expired, which would be forgotten
- * at once and could be used again. A driver calls this where it can bound what comes between the call and the commit.
+ * Refuses a change whose blob may have been deleted as unreferenced, or whose nonce has expired and could be used
+ * again. A driver calls this where the time from the call to the commit is bounded.
  *
  * @throws NotCommitted
  */

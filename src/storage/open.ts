@@ -1,4 +1,4 @@
-/** Opens the stores that a configuration names. The only file outside the drivers' folders that names a driver. */
+/** The only file outside the drivers' folders that names a driver. */
 import type { StorageConfig } from "../config/storage.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import { usingDataDir } from "../runtime/start-error.ts";
@@ -14,7 +14,7 @@ export async function openStores(
   options: {
     readonly clock: Clock;
     readonly random: Random;
-    /** Called with what is wrong when a store has refused a request because of this machine's clock. */
+    /** Called with a message for the operator when a store has refused a request because of this machine's clock. */
     readonly onClockSkew?: (message: string) => void;
   },
   { serves }: { readonly serves: boolean },

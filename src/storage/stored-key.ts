@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 
-const FOLDED = "SHA-256|";
+const HASHED = "SHA-256|";
 
 /**
- * The spelling under which a driver stores a key that may be any text: the text itself, or a hash of it where the
- * store could not hold it or would take it for another one, because it is longer than `maxBytes` in UTF-8 or is not
- * well-formed Unicode. Different keys never have the same spelling.
+ * The form in which a driver stores a key, which may be any text: the text itself; or a hash of it where it is longer
+ * than `maxBytes` in UTF-8, is not well-formed Unicode, or looks like such a hash. Different keys have different forms.
  */
 export function storedKey(key: string, maxBytes = Number.POSITIVE_INFINITY): string {
-  if (key.isWellFormed() && !key.startsWith(FOLDED) && Buffer.byteLength(key) <= maxBytes) return key;
-  // UTF-16, because UTF-8 spells every unpaired surrogate alike
-  return FOLDED + createHash("sha256").update(key, "utf16le").digest("hex");
+  if (key.isWellFormed() && !key.startsWith(HASHED) && Buffer.byteLength(key) <= maxBytes) return key;
+  // UTF-16, since all unpaired surrogates are the same in UTF-8
+  return HASHED + createHash("sha256").update(key, "utf16le").digest("hex");
 }

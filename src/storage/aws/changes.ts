@@ -27,13 +27,16 @@ import {
 
 type Tables = AwsStorageConfig["tables"];
 
-/** One write and what it means when its condition does not hold. */
+/** One write, and what the commit returns when its condition fails. */
 export interface Step {
   readonly write: TransactWriteItem;
   readonly otherwise: Conflict | "not-ours" | "issued";
 }
 
-/** Every step of a change, each item named once. `nowMs` decides which one-time items have expired. */
+/**
+ * The steps of a change. Each item is named once, as DynamoDB requires. `nowMs` decides which one-time items have
+ * expired.
+ */
 export function changeSteps(
   tables: Tables,
   change: Change,
@@ -43,7 +46,7 @@ export function changeSteps(
   const { backupId } = change;
   const claims = distinctFactors(change.claim ?? []);
   const claimed = new Set(claims.map(factorKeyText));
-  // A row to claim must be free, so that there is nothing to release of it.
+  // a row to claim must not exist, so it need not be released
   const releases = distinctFactors(change.release ?? []).filter(
     (factor) => !claimed.has(factorKeyText(factor)),
   );
@@ -57,7 +60,7 @@ export function changeSteps(
   ];
 }
 
-/** Consumes nonces, in the name of `consumer` if that matters later, and issues a token. */
+/** Consumes nonces and issues a token. @param consumer as for {@link nonceItem}. */
 export function consumeSteps(
   tables: Tables,
   nonces: readonly Nonce[],
@@ -71,7 +74,7 @@ export function consumeSteps(
       Put: {
         TableName: tables.oneTime,
         Item: item,
-        // an item that has expired is as good as none, also while DynamoDB has not collected it
+        // DynamoDB deletes expired items late
         ConditionExpression: "attribute_not_exists(PK) OR ExpiresAtMs <= :now",
         ExpressionAttributeValues: { ":now": { N: `${nowMs}` } },
       },
@@ -82,7 +85,7 @@ export function consumeSteps(
   return issue === undefined ? steps : [...steps, put(tokenItem(issue), "issued")];
 }
 
-/** Deletes exactly what one call consumed, and the token that it issued unless that was redeemed. */
+/** Deletes the nonces that one call consumed, and the token that it issued unless that was redeemed. */
 export function releaseDeletions(
   table: string,
   nonces: readonly Nonce[],
@@ -98,7 +101,7 @@ export function releaseDeletions(
   return issued === undefined ? deletions : [...deletions, tokenDeletion(table, issued)];
 }
 
-/** A later token of the same id has another expiry, since this one must have expired before. */
+/** A later token of the same id has another expiry: this one has expired by then. */
 function tokenDeletion(table: string, token: SyncFactorToken): DeleteItemCommandInput {
   return {
     TableName: table,
@@ -112,13 +115,13 @@ function tokenDeletion(table: string, token: SyncFactorToken): DeleteItemCommand
   };
 }
 
-/** No item may be named twice in a transaction: a nonce that the change consumes is marked by that. */
+/** A nonce that the change consumes is left out: no item may be named twice in a transaction. */
 function markSteps(table: string, { mark = [], consume = [] }: Change): readonly Step[] {
   const consumed = new Set(consume.map(({ id }) => id));
   const marks = new Map(mark.filter(({ id }) => !consumed.has(id)).map((nonce) => [nonce.id, nonce]));
   return [...marks.values()].map((nonce) => ({
     write: { Put: { TableName: table, Item: nonceItem(nonce, null) } },
-    otherwise: "consumed", // it has no condition that could fail
+    otherwise: "consumed", // never: the write has no condition
   }));
 }
 
@@ -196,16 +199,16 @@ function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
   return [...new Map(factors.map((factor) => [factorKeyText(factor), factor])).values()];
 }
 
-/** The steps that a cancelled transaction failed at; throws when it was cancelled for another reason too. */
+/** The steps whose condition failed in a cancelled transaction. Rethrows where another reason may have hidden some. */
 export function failedSteps(steps: readonly Step[], error: TransactionCanceledException): readonly Step[] {
   const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? "None");
   const failed = steps.filter((_, index) => codes[index] === "ConditionalCheckFailed");
-  // nothing that the other reasons hide could come before "consumed"
+  // "consumed" comes first in the order of conflicts, whatever the other reasons hide
   if (failed.some((step) => step.otherwise === "consumed")) return failed;
   const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
   if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
     throw new ChangeRefused(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
-  // a step beside a conflict or a throttled one was perhaps not checked: the whole is repeated
+  // DynamoDB may not have checked the steps beside a throttled or conflicting one: the transaction is retried
   if (others.length > 0 || failed.length === 0) throw error;
   return failed;
 }

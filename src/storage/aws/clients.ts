@@ -1,15 +1,15 @@
-/** The SDK's clients, set up for this service. Credentials come from the SDK's usual chain. */
+/** The SDK's clients for this service. Credentials come from the SDK's default chain. */
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { S3Client } from "@aws-sdk/client-s3";
 import { ConfigError } from "../../config/config-error.ts";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 
 const CONNECTION_TIMEOUT_MS = 1_500;
-/** One request at a time travels over a connection; more than these wait for one. */
+/** A connection carries one request at a time; further requests wait. */
 const MAX_DYNAMODB_CONNECTIONS = 256;
 const MAX_S3_CONNECTIONS = 128;
 
-/** With the default of one attempt, retry.ts repeats: two layers would multiply, and the SDK's has no time budget. */
+/** One attempt by default: retry.ts retries, with a time budget, which the SDK does not have. */
 export function createDynamoDbClient(config: AwsStorageConfig, maxAttempts = 1): DynamoDBClient {
   return new DynamoDBClient({
     region: config.region,
@@ -49,7 +49,7 @@ export function createS3Client(config: AwsStorageConfig, maxAttempts = 1): S3Cli
 }
 
 /**
- * Asks the SDK's usual chain for credentials, so that the start reports their absence, and not the first request.
+ * Requires that the SDK's default chain finds credentials, so that the start fails without them, not the first request.
  *
  * @throws ConfigError when there are none.
  */
@@ -64,7 +64,7 @@ export async function requireCredentials(client: DynamoDBClient): Promise<void> 
   }
 }
 
-/** Failures reach the log as errors of this service; without this the SDK also writes some to the console. */
+/** The service logs failures itself; by default the SDK also writes some to the console. */
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 function connections(maxSockets: number) {

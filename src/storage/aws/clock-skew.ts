@@ -1,19 +1,19 @@
 /**
- * Requests that AWS refuses because this machine's clock differs from its own. The SDK takes the right time from the
- * refusal and signs with it from then on, so the same request may be repeated at once.
+ * Requests that AWS refuses because this machine's clock differs from AWS's. The SDK takes the time from the answer and
+ * signs with it from then on, so the request can be retried at once.
  */
 import { statusOf, textAt } from "./sdk-error.ts";
 
-/** What the SDK takes for a clock that is wrong; AWS tolerates 5 minutes at least. */
+/** From this difference on the SDK corrects the clock. AWS tolerates at least 5 minutes. */
 const MIN_SKEW_MS = 4 * 60 * 1000;
 const REFUSED = new Set([400, 401, 403]);
 const CLOCK_ERRORS = new Set(["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]);
-/** How DynamoDB words the same, under the name that a wrong secret key has too. */
+/** DynamoDB's message for the same; its error has the name of a wrong secret key. */
 const CLOCK_MESSAGE = /Signature (expired|not yet current)/;
 
 /**
- * How much this machine's clock is ahead of the one that refused a request, in milliseconds; negative when it is behind.
- * `null` when the error is no refusal, has no time in it, or the clocks agree.
+ * By how many milliseconds this machine's clock is ahead of the server's; negative when it is behind. `null` when the
+ * request was not refused, the answer has no time, or the clocks agree.
  */
 export function clockSkewMs(error: unknown): number | null {
   if (!(error instanceof Error) || !REFUSED.has(statusOf(error) ?? 0)) return null;
@@ -24,7 +24,7 @@ export function clockSkewMs(error: unknown): number | null {
   return Math.abs(skewMs) >= MIN_SKEW_MS ? skewMs : null;
 }
 
-/** Whether a request was refused for its time, whatever else may be wrong with it. */
+/** Whether a request was refused because of its time. */
 export function isClockError(error: Error): boolean {
   return CLOCK_ERRORS.has(error.name) || CLOCK_MESSAGE.test(error.message);
 }

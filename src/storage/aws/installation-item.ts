@@ -1,6 +1,6 @@
 /**
- * The item in the table of backups that says to which installation they belong, when it was last in service, and when
- * they were restored.
+ * The item of the table of backups with the installation's id, when it was last in service, and when its records were
+ * restored.
  */
 import {
   ConditionalCheckFailedException,
@@ -33,7 +33,7 @@ export function restoresOf(item: Item): Restore[] {
   });
 }
 
-/** Writes the item unless it is there. */
+/** Writes the item unless it exists. */
 export async function putInstallation(
   client: DynamoDBClient,
   table: string,
@@ -60,7 +60,7 @@ export function lastSeenMsOf(item: Item): number | null {
   return item.LastSeenMs?.N === undefined ? null : Number(item.LastSeenMs.N);
 }
 
-/** Sets the time unless a later one is there. */
+/** Sets the time unless it is later already. */
 export async function putLastSeen(
   client: DynamoDBClient,
   table: string,
@@ -78,7 +78,7 @@ export async function putLastSeen(
   await unlessConditionFails(() => client.send(command, { abortSignal }));
 }
 
-/** Adds to the list of restores. Where an answer is lost it may be added twice, which says the same. */
+/** Adds to the list of restores. Added twice where an answer was lost, which changes nothing. */
 export async function addRestore(
   client: DynamoDBClient,
   table: string,

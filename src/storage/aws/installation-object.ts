@@ -1,4 +1,4 @@
-/** The objects in a bucket that say to which installation it belongs, and when that one was last in service. */
+/** The objects of a bucket with the installation's id and when it was last in service. */
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { statusOf } from "./sdk-error.ts";
 
@@ -42,11 +42,11 @@ export async function putInstallationId(
   try {
     await client.send(command, { abortSignal });
   } catch (error) {
-    if (statusOf(error) !== 412) throw error; // another process was first, or an attempt whose answer was lost
+    if (statusOf(error) !== 412) throw error; // written by another process, or by an attempt whose answer was lost
   }
 }
 
-/** @returns `null` where no service has been seen, or the object says nothing. */
+/** @returns `null` where there is no such object, or no time in it. */
 export async function readLastSeenMs(
   client: S3Client,
   bucket: string,
@@ -72,7 +72,7 @@ export async function putLastSeen(
   await client.send(command, { abortSignal });
 }
 
-/** The text of a mark; `null` when it is not there, empty when it is too long for one. */
+/** The text of a mark; `null` when there is none, empty when it is too long. */
 async function readMark(
   client: S3Client,
   bucket: string,

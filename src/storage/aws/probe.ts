@@ -1,8 +1,8 @@
 import type { Random } from "../../runtime/clock.ts";
 
 /**
- * The name of what is written to show that a store takes a write; nothing else has one like it. There are 256, since S3
- * slows down on a name with millions of versions.
+ * The name under which a test write is made; nothing else has such a name. One of 256, since S3 slows down on a name
+ * with millions of versions.
  */
 export function probeId(random: Random): string {
   return `writable/${Buffer.from(random.bytes(1)).toString("hex")}`;

@@ -1,4 +1,4 @@
-/** Reads of the tables: strongly consistent, and repeated when they fail. */
+/** Strongly consistent reads of the tables, with retries. */
 import {
   BatchGetItemCommand,
   type DynamoDBClient,
@@ -50,7 +50,7 @@ export function createTableReads(client: DynamoDBClient, attempt: Attempt): Tabl
         const start = next === undefined ? {} : { ExclusiveStartKey: next };
         const command = new ScanCommand({
           TableName: table,
-          ConsistentRead: true, // an item that was there before the list began must not be missed
+          ConsistentRead: true, // an item that existed before the scan began must not be missed
           ProjectionExpression: attributes,
           ...start,
         });
@@ -72,7 +72,7 @@ function requestFor(keys: readonly (readonly [table: string, keys: readonly Item
   );
 }
 
-/** An answer without a member that DynamoDB always sends says nothing: it is no empty one. */
+/** Retries where an answer lacks a member that DynamoDB always sends: that does not mean that there is none. */
 export function lacking(what: string): never {
   throw new TryAgain(`an answer of DynamoDB lacks ${what}`);
 }

@@ -67,7 +67,7 @@ export async function openAwsRecords(
   return new AwsRecords(client, config.tables, options);
 }
 
-/** The order of {@link Conflict}: the first that applies is returned. */
+/** In the order of {@link Conflict}. */
 const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "factor-claimed"];
 
 class AwsRecords implements InspectableRecords {
@@ -118,7 +118,7 @@ class AwsRecords implements InspectableRecords {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
-    // no item of a transaction may be named twice, and nothing is a nonce and a token
+    // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();
     const nowMs = this.#clock.nowMs();
@@ -131,8 +131,8 @@ class AwsRecords implements InspectableRecords {
       const conflict = CONFLICTS.find((name) => failed.some((step) => step.otherwise === name));
       if (conflict !== undefined) return conflict;
       if (failed.some((step) => step.otherwise === "issued")) throw issuedBefore();
-      // All that stood in the way were rows to release that another backup has. They stay out from here on: such a
-      // row can become ours only by a commit of this backup, which the check of the revision would notice.
+      // Only rows to release failed, because other backups have them. They are left out of the next attempt: such a row
+      // can become ours only by a commit of this backup, and then the revision differs.
       for (const step of failed) notOurs.add(step);
     }
   }
@@ -146,7 +146,7 @@ class AwsRecords implements InspectableRecords {
     return { release: () => this.#release(nonces, issue, consumer) };
   }
 
-  /** The conditions hold where the request is delivered late, and another call has consumed the same nonce meanwhile. */
+  /** Conditional, since a request may arrive after another call has consumed the same nonce. */
   async #release(
     nonces: readonly Nonce[],
     issued: SyncFactorToken | undefined,
@@ -203,7 +203,7 @@ class AwsRecords implements InspectableRecords {
     return asStored(factor);
   }
 
-  /** DynamoDB collects expired items by itself. */
+  /** DynamoDB deletes expired items by itself. */
   async sweepExpired(): Promise<number> {
     return 0;
   }

@@ -1,4 +1,4 @@
-/** Repeats what may be repeated, within a time budget; the only place of this driver that retries. */
+/** Retries within a time budget. Nothing else of this driver retries. */
 
 import { ServiceError } from "../../errors.ts";
 import type { Random } from "../../runtime/clock.ts";
@@ -26,18 +26,18 @@ export const DEFAULT_RETRY: RetryPolicy = {
   maxPauseMs: 1_000,
 };
 
-/** {@link withRetries}, with all but the call and its purpose given. */
+/** {@link withRetries} with the policy of a store. */
 export type Attempt = <T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 
-/** Thrown by an attempt that got an answer which says no more than "try again". */
+/** Thrown by an attempt whose answer has to be asked for again. */
 export class TryAgain extends Error {}
 
 /**
- * Runs `attempt` until it succeeds or fails for good. The pause between attempts is random between nothing and its
- * limit ("full jitter"), so that requests that collided do not collide again.
+ * Runs `attempt` until it succeeds or cannot succeed. The pause between attempts is random between 0 and its limit
+ * ("full jitter"), so that requests that collided do not collide again.
  *
  * @param purpose says what could not be done, as in "the backup could not be read".
- * @param onDoubt is called after each attempt that failed and may have been carried out all the same.
+ * @param onDoubt called after each failed attempt that may have been carried out.
  * @throws StorageUnavailable when the store did not answer within the budget, or refuses to serve at all.
  */
 export async function withRetries<T>(
@@ -61,7 +61,7 @@ export async function withRetries<T>(
       if (verdict === "pass on") throw error;
       const skewMs = clockSkewMs(error);
       if (skewMs !== null && !isClockCorrected) {
-        isClockCorrected = true; // by the SDK; if the request is refused once more, its time is not the reason
+        isClockCorrected = true; // by the SDK: if it is refused again, the clock is not the reason
         policy.onClockSkew?.(clockMessage(skewMs));
         continue;
       }
@@ -75,7 +75,7 @@ export async function withRetries<T>(
   }
 }
 
-/** Status 4xx, and yet the same request may succeed the next time. */
+/** Answered with 4xx, but a retry may succeed. */
 const TEMPORARY = new Set([
   "ConditionalRequestConflict",
   "LimitExceededException",
@@ -92,14 +92,14 @@ const TEMPORARY = new Set([
   "TransactionInProgressException",
 ]);
 
-/** The request itself is wrong, and would be tomorrow. */
+/** The request is wrong: a retry would fail. */
 const WRONG = new Set([
   "ValidationException",
   "SerializationException",
   "IdempotentParameterMismatchException",
 ]);
 
-/** What to do about a failed attempt: repeat it, give up because the store refuses, or pass on what is no outage. */
+/** `again`: retry. `refused`: the store refuses, so that a retry would fail. `pass on`: the error is no outage. */
 function verdictOn(error: unknown): "again" | "refused" | "pass on" {
   if (error instanceof TryAgain) return "again";
   if (!(error instanceof Error) || error instanceof ServiceError) return "pass on";
@@ -110,15 +110,15 @@ function verdictOn(error: unknown): "again" | "refused" | "pass on" {
     const status = statusOf(error) ?? 0;
     return status >= 500 || status === 429 ? "again" : "refused";
   }
-  // No answer, or one that could not be read: what became of the request is unknown.
+  // no answer, or one that could not be read: the outcome is not known
   const unanswered = error.name === "TimeoutError" || error.name === "AbortError" || "$metadata" in error;
   return unanswered || ("code" in error && typeof error.code === "string") ? "again" : "pass on";
 }
 
-/** The network's errors that come before a request is sent. */
+/** Errors of the network before a request is sent. */
 const NOT_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
-/** Whether the store said that it has not done what an attempt asked for, or was never asked. */
+/** Whether an attempt was certainly not carried out. */
 function wasNotCarriedOut(error: unknown): boolean {
   if (!(error instanceof Error) || error.name === "TransactionInProgressException") return false;
   if (TEMPORARY.has(error.name) || error.name === "CredentialsProviderError") return true;
@@ -126,7 +126,7 @@ function wasNotCarriedOut(error: unknown): boolean {
   return status === null ? NOT_SENT.has(errorCode(error) ?? "") : status >= 400 && status < 500;
 }
 
-/** Names what an operator can do about it; the SDK's error is kept as the cause. */
+/** An error that says what an operator can do, caused by the SDK's. */
 function explained(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error.name === "ResourceNotFoundException")
@@ -151,7 +151,7 @@ async function withDeadline<T>(limitMs: number, run: (signal: AbortSignal) => Pr
   try {
     return await run(controller.signal);
   } catch (error) {
-    controller.abort(); // what is left of the attempt would keep its connection for ever
+    controller.abort(); // otherwise the rest of the attempt keeps its connection
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** The bucket: versioned, closed to the public, and rid of what nobody needs any more. */
+/** The bucket: versioned, without public access, and with lifecycle rules that delete old versions. */
 import {
   type BucketLocationConstraint,
   CreateBucketCommand,
@@ -18,10 +18,10 @@ import type { AwsStorageConfig } from "../../config/storage.ts";
 import { statusOf } from "./sdk-error.ts";
 import type { Requirement } from "./setup.ts";
 
-/** How long a deleted or replaced object can still be brought back. Each sync leaves one, so every day costs storage. */
+/** For how long a deleted or replaced object can be restored. Each sync leaves one, so every day costs storage. */
 const NONCURRENT_DAYS = 7;
 
-/** A lifecycle configuration is replaced as a whole, so that rules of others are kept and ours known by their id. */
+/** S3 replaces a lifecycle configuration as a whole: ours are known by their id, and others are kept. */
 const RULES: readonly LifecycleRule[] = [
   {
     ID: "backup-service-incomplete-uploads",
@@ -60,9 +60,9 @@ export function bucketRequirement(s3: S3Client, config: AwsStorageConfig): Requi
   };
 }
 
-/** Makes the bucket; one that is ours already is no error. */
+/** Creates the bucket, unless we own it already. */
 export async function createBucket(s3: S3Client, { bucket, region }: AwsStorageConfig): Promise<void> {
-  // us-east-1 is the place of buckets without one, and not accepted by name; the SDK may not know the newest regions
+  // S3 does not accept us-east-1, its default, by name; the SDK's type may lack the newest regions
   const LocationConstraint = region as BucketLocationConstraint;
   const placed = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
   try {
@@ -142,7 +142,7 @@ function lifecycle(s3: S3Client, bucket: string): Requirement {
   };
 }
 
-/** Whether a rule is the wanted one and does that and nothing else. After how many days is for the operator to choose. */
+/** Whether a rule does the same as ours. The operator may choose other numbers of days. */
 function doesTheSame(rule: LifecycleRule, wanted: LifecycleRule): boolean {
   return Bun.deepEquals(withoutDays(rule), withoutDays(wanted));
 }
@@ -183,7 +183,7 @@ function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requiremen
   };
 }
 
-/** `null` where S3 answers with the error that says a setting was never made. */
+/** `null` where the answer is the error of a setting that was never made. */
 async function unlessUnset<T>(errorName: string, ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask();

@@ -1,4 +1,4 @@
-/** The tables: on demand, recoverable to any second, and the one-time table rid of what has expired. */
+/** The tables: paid per request, with point-in-time recovery, and with expiry for the one-time table. */
 import {
   CreateTableCommand,
   DescribeContinuousBackupsCommand,
@@ -16,7 +16,7 @@ import type { Requirement } from "./setup.ts";
 import { PARTITION_KEYS, TTL_ATTRIBUTE } from "./tables.ts";
 
 const CREATION_LIMIT_SECONDS = 180;
-/** A table's backups are made ready in the minute after it was created; until then they cannot be configured. */
+/** Point-in-time recovery can be configured about a minute after a table was created. */
 const BACKUPS_LIMIT_MS = 120_000;
 const BACKUPS_PAUSE_MS = 3_000;
 
@@ -34,7 +34,7 @@ export function tableRequirements(dynamoDb: DynamoDBClient, { tables }: AwsStora
   ];
 }
 
-/** Makes all three tables at once and waits for them. */
+/** Creates the three tables in parallel and waits for them. */
 export async function createTables(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Promise<void> {
   await Promise.all([
     createTable(dynamoDb, tables.factorLookup, PARTITION_KEYS.factorLookup),
@@ -43,7 +43,7 @@ export async function createTables(dynamoDb: DynamoDBClient, { tables }: AwsStor
   ]);
 }
 
-/** Makes a table and waits until it can be used; one that is there already is no error. */
+/** Creates a table, if it does not exist, and waits until it can be used. */
 async function createTable(dynamoDb: DynamoDBClient, name: string, partitionKey: string): Promise<void> {
   try {
     const { TableDescription } = await dynamoDb.send(
@@ -112,8 +112,8 @@ function pointInTimeRecovery(dynamoDb: DynamoDBClient, table: string): Requireme
           await dynamoDb.send(command);
           return;
         } catch (error) {
-          const early = error instanceof Error && error.name === "ContinuousBackupsUnavailableException";
-          if (!early || performance.now() - startedMs > BACKUPS_LIMIT_MS) throw error;
+          const isTooEarly = error instanceof Error && error.name === "ContinuousBackupsUnavailableException";
+          if (!isTooEarly || performance.now() - startedMs > BACKUPS_LIMIT_MS) throw error;
           await new Promise((resolve) => setTimeout(resolve, BACKUPS_PAUSE_MS));
         }
       }

@@ -1,33 +1,32 @@
-/** What the aws driver needs to find, and how to make it: a bucket and three tables, with their settings. */
+/** Creates and checks what the aws driver needs: a bucket and three tables, with their settings. */
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import { createDynamoDbClient, createS3Client } from "./clients.ts";
 import { statusOf } from "./sdk-error.ts";
 import { bucketRequirement } from "./setup-bucket.ts";
 import { tableRequirements } from "./setup-tables.ts";
 
-/** Something that has to be there. */
+/** A resource or setting that the driver needs. */
 export interface Requirement {
   /** As in "the table x". */
   readonly what: string;
   isMet(): Promise<boolean>;
-  /** Makes it; does no harm when somebody else makes it at the same time. */
+  /** Creates it. Safe when another process does so at the same time. */
   meet(): Promise<void>;
-  /** What can only be there once this is. */
+  /** What can exist only once this does. */
   readonly within?: readonly Requirement[];
 }
 
-/** `unsupported`: the endpoint does not implement it, as endpoints other than AWS's may. */
+/** `unsupported`: the endpoint does not implement it. Only endpoints other than AWS's do that. */
 export interface Finding {
   readonly what: string;
   readonly state: "present" | "created" | "missing" | "unsupported";
 }
 
-/** Setting up is rare and each step may be repeated, so that the SDK's own retries do. */
+/** Of the SDK: every step is idempotent, and none has a time budget. */
 const MAX_ATTEMPTS = 5;
 
 /**
- * Looks for everything the driver needs and makes what is missing, or with `checkOnly` only reports it. Running it again
- * changes nothing.
+ * Checks everything that the driver needs, and creates what is missing unless `checkOnly`. Idempotent.
  *
  * @throws Error of the SDK when AWS refuses, for instance for lack of a permission.
  */
@@ -39,19 +38,19 @@ export async function* setUp(
   const dynamoDb = createDynamoDbClient(config, MAX_ATTEMPTS);
   try {
     for (const requirement of [bucketRequirement(s3, config), ...tableRequirements(dynamoDb, config)])
-      yield* see(requirement, checkOnly);
+      yield* checked(requirement, checkOnly);
   } finally {
     s3.destroy();
     dynamoDb.destroy();
   }
 }
 
-async function* see(requirement: Requirement, checkOnly: boolean): AsyncGenerator<Finding> {
+async function* checked(requirement: Requirement, checkOnly: boolean): AsyncGenerator<Finding> {
   const state = await stateOf(requirement, checkOnly);
   yield { what: requirement.what, state };
   for (const inner of requirement.within ?? [])
     if (state === "missing") yield { what: inner.what, state };
-    else yield* see(inner, checkOnly);
+    else yield* checked(inner, checkOnly);
 }
 
 async function stateOf(requirement: Requirement, checkOnly: boolean): Promise<Finding["state"]> {
@@ -69,7 +68,7 @@ async function stateOf(requirement: Requirement, checkOnly: boolean): Promise<Fi
   }
 }
 
-/** How endpoints say that they do not know an operation. */
+/** The errors of endpoints that do not know an operation. */
 const NOT_IMPLEMENTED = new Set([
   "MethodNotAllowed",
   "NotImplemented",

@@ -1,4 +1,4 @@
-/** Whether the tables can be used. */
+/** Checks that the tables exist and take writes. */
 import {
   DeleteItemCommand,
   DescribeTableCommand,
@@ -12,10 +12,10 @@ import { backupKey, type Item, nonceItem } from "./tables.ts";
 
 type Tables = AwsStorageConfig["tables"];
 
-/** How long an item stays that shows that the table takes a write. */
+/** For how long the item of a test write exists. */
 const PROBE_KEPT_MS = 60_000;
 
-/** @throws StorageUnavailable when a table is not there or not in use. */
+/** @throws StorageUnavailable when a table does not exist or is not active. */
 export async function requireActive(client: DynamoDBClient, tables: Tables, attempt: Attempt): Promise<void> {
   await Promise.all(
     Object.values(tables).map(async (name) => {
@@ -23,7 +23,7 @@ export async function requireActive(client: DynamoDBClient, tables: Tables, atte
       const { Table } = await attempt(purpose, (abortSignal) =>
         client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
       );
-      // a table is in use as before while its settings are changed
+      // a table serves requests while its settings change
       if (Table?.TableStatus !== "ACTIVE" && Table?.TableStatus !== "UPDATING")
         throw new StorageUnavailable(`${purpose}: it is ${Table?.TableStatus ?? "in no known state"}`);
     }),
@@ -31,7 +31,8 @@ export async function requireActive(client: DynamoDBClient, tables: Tables, atte
 }
 
 /**
- * Puts an item where items expire. Deletes one that never exists from the other tables, which is a write as well.
+ * Puts an item into the table whose items expire. In the others deletes an item that does not exist, which is a write
+ * too.
  *
  * @param id names no backup, factor or nonce.
  * @throws StorageUnavailable when a table takes no write.

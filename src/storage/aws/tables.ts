@@ -1,4 +1,4 @@
-/** The tables: their keys, and how factors, records and nonces are written as items. */
+/** The keys of the tables, and the items that factors, records, nonces and sync factor tokens are stored as. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import {
   type BlobRef,
@@ -20,7 +20,7 @@ export const PARTITION_KEYS = { factorLookup: "PK", backups: "BackupId", oneTime
 /** The attribute of the one-time table by which DynamoDB expires items: seconds since the epoch. */
 export const TTL_ATTRIBUTE = "ExpiresAt";
 
-/** DynamoDB may collect an item this long after its expiry at the earliest, so that differing clocks do no harm. */
+/** DynamoDB deletes an item no earlier than this after its expiry, since its clock may differ from ours. */
 const TTL_MARGIN_SECONDS = 3_600;
 
 /** Partition keys have at most 2048 bytes of UTF-8; the rest is for the scope. */
@@ -30,7 +30,7 @@ export function factorKey(factor: FactorRef): Item {
   return { PK: { S: factorKeyText(factor) } };
 }
 
-/** The key of an index row, the same for every way to name its factor. */
+/** The key of the index row of a factor, whether or not the factor is named as the store has it. */
 export function factorKeyText(factor: FactorRef): string {
   const { scope, key } = asStored(factor);
   return `${scope}#${key}`;
@@ -52,7 +52,7 @@ export function factorItem(factor: FactorRef, backupId: string, nowMs: number): 
   return { ...factorKey(factor), BackupId: { S: backupId }, CreatedAt: { N: `${nowMs}` } };
 }
 
-/** Metadata travels as one JSON text: DynamoDB's own maps would not keep the order of members, nor every name. */
+/** Metadata is stored as one JSON text: DynamoDB's maps keep neither the order of members nor every name. */
 export function recordItem(
   backupId: string,
   { blob, metadata, changedAtMs }: NextRecord,
@@ -71,7 +71,7 @@ export function recordItem(
   };
 }
 
-/** @param consumer names the call that consumes the nonce, if that matters later. */
+/** @param consumer the id of the call that consumes the nonce, if that call may release it. */
 export function nonceItem({ id, expiresAtMs }: Nonce, consumer: string | null): Item {
   return {
     ...oneTimeKey(id),
@@ -91,7 +91,7 @@ export function tokenItem({ id, expiresAtMs, backupId, holder }: SyncFactorToken
   };
 }
 
-/** Adds to a counter, which is an item among the nonces because it expires like them. */
+/** Adds to a counter. It is an item of the one-time table, whose items expire. */
 export function counterUpdate(table: string, id: string, amount: number, expiresAtMs: number) {
   return {
     TableName: table,
@@ -125,7 +125,7 @@ export function recordOf(item: Item): StoredRecord {
   };
 }
 
-/** `null` for items of versions that did not keep it. */
+/** `null` for items that an early version of the service stored. */
 export function changedAtMsOf(item: Item): number | null {
   return item.ChangedAtMs === undefined ? null : number(item, "ChangedAtMs");
 }
@@ -150,12 +150,12 @@ export function backupIdOf(item: Item): string {
   return text(item, "BackupId");
 }
 
-/** A one-time item that has not expired; DynamoDB collects late, so an item that is there may have. */
+/** Whether a one-time item has not expired. DynamoDB deletes expired items late. */
 export function isLive(item: Item, nowMs: number): boolean {
   return number(item, "ExpiresAtMs") > nowMs;
 }
 
-/** What a one-time item says as a sync factor token; `null` when it is a nonce. */
+/** The sync factor token of a one-time item; `null` when the item is a nonce. */
 export function tokenOf(item: Item): { backupId: string; holder: string; redeemed: boolean } | null {
   return item.BackupId === undefined
     ? null

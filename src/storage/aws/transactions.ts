@@ -1,8 +1,8 @@
 /**
  * Transactions of DynamoDB: all of their steps or none.
  *
- * Each has a token. When it is not known whether one took place (no answer, or one that cannot be read) it is sent again
- * with the same token, and DynamoDB answers for the first one if that took place.
+ * Each has an idempotency token. Where the outcome is not known (no answer, or one that cannot be read) the transaction
+ * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome.
  */
 import {
   type DynamoDBClient,
@@ -14,7 +14,7 @@ import { ChangeRefused, NotCommitted, StorageUnavailable } from "../contract.ts"
 import { failedSteps, type Step } from "./changes.ts";
 import { type RetryPolicy, withRetries } from "./retry.ts";
 
-/** DynamoDB remembers a token for 10 minutes. Later the same transaction is a new one, and conflicts with itself. */
+/** DynamoDB remembers a token for 10 minutes. After that a retry is a new transaction, and conflicts with the first. */
 const TOKEN_KNOWN_MS = 9 * 60 * 1000;
 const PURPOSE = "the change could not be stored";
 
@@ -25,11 +25,11 @@ export interface TransactOptions {
 }
 
 /**
- * Takes steps, all or none; returns those whose condition did not hold, none when they were taken.
+ * Makes the writes of all steps or of none. Returns the steps whose condition failed: none when the writes were made.
  *
  * @param mayBeSent throws when it is too late for the steps.
- * @throws NotCommitted when they certainly were not and will not be taken; ChangeRefused when they never will be;
- *   StorageUnavailable when that is not known.
+ * @throws NotCommitted when nothing was written and nothing will be; ChangeRefused when a retry would fail;
+ *   StorageUnavailable when the outcome is not known.
  */
 export async function transact(
   client: DynamoDBClient,
@@ -72,9 +72,9 @@ export async function transact(
 }
 
 /**
- * Runs a check on each request of a command after it was signed, as the last thing before it is sent. A request that is
- * held up later than that, because the process is suspended, arrives with a signature that is too old: DynamoDB refuses
- * what was signed more than 15 minutes ago. So no change takes place later than that after `check` let it pass.
+ * Calls `check` before each request of a command is sent, after it was signed. DynamoDB refuses a signature that is
+ * older than 15 minutes. So where the process is suspended after the check, the change is made within 15 minutes or
+ * never.
  */
 function beforeSending({ middlewareStack }: TransactWriteItemsCommand, check: () => void): void {
   middlewareStack.add(

@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../runtime/clock.ts";
 import { makeFolder } from "../../runtime/folders.ts";
-import { holdCopyMark, MARK } from "./copy/mark.ts";
+import { lockCopyMark, MARK } from "./copy/mark.ts";
 import { requireOwnLog } from "./foreign-log.ts";
 import { BUSY_PAUSE_MS } from "./group-commit.ts";
 import { DATABASE } from "./layout.ts";
@@ -32,19 +32,19 @@ export async function openDatabase({
   clock,
 }: DatabaseOptions): Promise<Database> {
   await makeFolder(dataDir);
-  await using mark = serves ? await holdCopyMark(dataDir, busyTimeoutMs) : null;
+  await using mark = serves ? await lockCopyMark(dataDir, busyTimeoutMs) : null;
   const path = join(dataDir, DATABASE);
   await requireOwnLog(dataDir);
-  closeSync(openSync(path, "a", 0o600)); // SQLite gives its -wal and -shm files the mode of this one
+  closeSync(openSync(path, "a", 0o600)); // the -wal and -shm files get the same mode
   const database = new Database(path, { readwrite: true, strict: true });
   try {
     database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     database.run("PRAGMA journal_mode = WAL");
-    database.run("PRAGMA synchronous = FULL"); // in WAL mode NORMAL may lose the last commits at power loss
+    database.run("PRAGMA synchronous = FULL"); // NORMAL may lose the last commits at power loss
     migrate(database, existsSync(join(dataDir, MARK)));
     if (serves) marks.takeIntoService(database, clock.nowMs());
     await mark?.remove(); // after the commit: until then a copy has both marks
-    database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`); // from here on GroupCommit waits, and the event loop goes on
+    database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`); // from here on GroupCommit waits
   } catch (error) {
     database.close();
     throw error;
@@ -52,7 +52,10 @@ export async function openDatabase({
   return database;
 }
 
-/** Closes a database. A copy has no log afterwards, so that a log beside it is known to be foreign: see foreign-log.ts. */
+/**
+ * Closes a database. A copy has no log afterwards, so that a log beside it is known to be foreign: see
+ * foreign-log.ts.
+ */
 export function closeDatabase(database: Database): void {
   if (marks.copiedAtMsOf(database) !== null) removeLog(database);
   database.close();

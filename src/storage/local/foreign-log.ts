@@ -1,7 +1,6 @@
 /**
- * SQLite applies the log `records.sqlite-wal` that it finds beside a database, whichever database that log is of. A killed
- * service leaves its log; where the database of a copy is then put in the place of the service's own, SQLite would mix the
- * two, and at best nothing would say afterwards that the database is a copy.
+ * SQLite applies the log `records.sqlite-wal` beside a database, whichever database it was written for. A killed
+ * service leaves its log. Where the database is then replaced by that of a copy, SQLite would mix the two.
  */
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +11,7 @@ import { DATABASE } from "./layout.ts";
 const VERSIONS_AT = 18;
 const WITHOUT_LOG = 1;
 
-/** A database beside the log of another one; the message says what to do. */
+/** A database beside another one's log; the message says what to do. */
 class ForeignLog extends Error {
   readonly code = "FOREIGN_LOG";
 
@@ -27,14 +26,15 @@ class ForeignLog extends Error {
 }
 
 /**
- * Requires that a log beside the database is its own. SQLite writes into a database that it has a log before it makes the
- * log, and removes the log before it writes that there is none; a copy is made without a log.
+ * Requires that a log beside the database is its own. SQLite marks a database as one with a log before it creates the
+ * log, and deletes the log before it removes that mark. A copy has neither.
  *
  * @throws ForeignLog
  */
 export async function requireOwnLog(dataDir: string): Promise<void> {
-  const foreign =
-    (await hasLog(dataDir)) && (await isWithoutLog(join(dataDir, DATABASE))) && (await hasLog(dataDir)); // another process may have removed it, and written so, since the first look
+  const path = join(dataDir, DATABASE);
+  // the log is checked twice: another process may remove it and then write that there is none
+  const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));
   if (foreign) throw new ForeignLog(dataDir);
 }
 

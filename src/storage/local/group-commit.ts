@@ -1,11 +1,11 @@
 import type { Database } from "bun:sqlite";
 import { asFailedWrite, isBusy, isOutage } from "./outage.ts";
 
-/** How long a write rests before it is tried again. */
+/** The pause before a write is retried while another process writes. */
 export const BUSY_PAUSE_MS = 5;
 
-/** For how many turns of the event loop the first write of a group waits for others, and after what time none begins. */
-const LINGER_TURNS = 6;
+/** For how many iterations of the event loop, and how long, the first write of a group waits for others. */
+const MAX_LINGER_ITERATIONS = 6;
 const LINGER_MS = 1;
 
 interface Waiting {
@@ -15,9 +15,8 @@ interface Waiting {
 }
 
 /**
- * Makes the writes that wait at the same time in one transaction, so that they share one sync of the disk, which is
- * most of what a write costs. Each write is all or nothing by itself, sees those before it, and is answered when
- * all of them are durable.
+ * Makes concurrent writes in one transaction, so that they share one sync of the disk, which is most of what a write
+ * costs. Each write is atomic by itself, reads what those before it have written, and is answered when all are durable.
  */
 export class GroupCommit {
   readonly #write: (group: readonly Waiting[]) => readonly (() => void)[];
@@ -28,14 +27,14 @@ export class GroupCommit {
   #waiting: Waiting[] = [];
 
   /**
-   * @param busyTimeoutMs how long a write waits for another process's before the store counts as unavailable.
-   * @param lingerMs after what time the first write of a group waits no further turn for others.
+   * @param busyTimeoutMs how long a write waits for another process's write before it fails.
+   * @param lingerMs how long the first write of a group waits for others.
    */
   constructor(database: Database, busyTimeoutMs: number, lingerMs = LINGER_MS) {
     this.#database = database;
     this.#busyTimeoutMs = busyTimeoutMs;
     this.#lingerMs = lingerMs;
-    // The write lock is held from the first check to the last write, so nothing can change in between.
+    // IMMEDIATE takes the write lock before the first read, so nothing changes between the reads and the writes.
     this.#write = database.transaction((group: readonly Waiting[]) =>
       group.map(({ attempt }) => attempt()),
     ).immediate;
@@ -43,7 +42,7 @@ export class GroupCommit {
   }
 
   /**
-   * Adds a write. Reads inside `run` see the state it writes to.
+   * Adds a write. What `run` reads does not change before it is written.
    *
    * @throws NotCommitted when the database cannot be written now; StorageUnavailable when the outcome is unknown; what
    *   `run` throws: then only this write is undone.
@@ -59,24 +58,26 @@ export class GroupCommit {
         const value = result;
         return () => value && resolve(value.value);
       } catch (error) {
-        // Then nothing of the group can be relied on: SQLite may have undone all of it by itself.
+        // SQLite may have rolled back the whole group.
         if (isOutage(error) || !this.#database.inTransaction) throw error;
         return () => reject(error);
       }
     };
-    if (this.#waiting.push({ attempt, fail: reject }) === 1) this.#linger(LINGER_TURNS, performance.now());
+    if (this.#waiting.push({ attempt, fail: reject }) === 1)
+      this.#linger(MAX_LINGER_ITERATIONS, performance.now());
     return promise;
   }
 
-  /** Gives others the time to join: turns of the event loop, which take none when there is nothing else to do. */
-  #linger(turns: number, sinceMs: number): void {
+  /** Waits some iterations of the event loop for more writes. They take no time when nothing else runs. */
+  #linger(iterations: number, sinceMs: number): void {
     setImmediate(() => {
-      if (turns > 1 && performance.now() - sinceMs < this.#lingerMs) this.#linger(turns - 1, sinceMs);
+      if (iterations > 1 && performance.now() - sinceMs < this.#lingerMs)
+        this.#linger(iterations - 1, sinceMs);
       else this.flush();
     });
   }
 
-  /** Makes the writes that wait, now. */
+  /** Makes the waiting writes now. */
   flush(): void {
     const group = this.#waiting;
     this.#waiting = [];
@@ -87,7 +88,7 @@ export class GroupCommit {
     try {
       for (const answer of this.#write(group)) answer();
     } catch (error) {
-      // The event loop goes on while another process writes; SQLite itself would wait on it.
+      // A timer, since SQLite's own busy timeout would block the event loop.
       if (isBusy(error) && performance.now() - sinceMs < this.#busyTimeoutMs) {
         setTimeout(() => this.#make(group, sinceMs), BUSY_PAUSE_MS);
         return;

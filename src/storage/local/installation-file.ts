@@ -1,4 +1,4 @@
-/** The files beside the ciphertexts that say to which installation they belong, and when it was last in service. */
+/** The files beside the ciphertexts with the installation's id and when it was last in service. */
 import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../../runtime/folders.ts";
@@ -13,11 +13,11 @@ export async function installationIdAt(root: string): Promise<string | null> {
 }
 
 /**
- * Marks the folder, durably, unless it has a mark. Linking a complete file to the name fails when another process was
- * first; then that one's id counts.
+ * Marks the folder, durably, unless it has a mark. A complete file is linked to the name, which fails where another
+ * process was first.
  *
  * @param temporary a new name in the same file system.
- * @returns the id that the folder has then.
+ * @returns the id in the folder's mark.
  */
 export async function writeInstallationId(root: string, id: string, temporary: string): Promise<string> {
   await writeFile(temporary, `${id}\n`, { flag: "wx", mode: 0o600, flush: true });
@@ -32,7 +32,7 @@ export async function writeInstallationId(root: string, id: string, temporary: s
   return (await installationIdAt(root)) ?? id;
 }
 
-/** @returns `null` where no service has been seen, or the file says nothing. */
+/** @returns `null` where there is no such file, or no time in it. */
 export async function lastSeenMsAt(root: string): Promise<number | null> {
   const text = await orNullIfMissing(readFile(join(root, LAST_SEEN), "utf8"));
   const nowMs = Number(text ?? Number.NaN);

@@ -1,3 +1,3 @@
-/** What lies where in a data folder. */
+/** The names in a data folder. */
 export const DATABASE = "records.sqlite";
 export const BLOBS = "blobs";

@@ -1,13 +1,12 @@
 /**
- * What a database of the embedded driver says about itself: whose it is, whether it is a copy, and when it was
- * restored.
+ * The marks in a database of the embedded driver: its installation, whether it is a copy, and when it was restored.
  */
 import type { Database } from "bun:sqlite";
 import type { Restore } from "../inspection.ts";
 
 const INSTALLATION = "installation-id";
 const LAST_SEEN_MS = "last-seen-ms";
-/** Only in a copy that no service has opened since: the moment whose state it is. */
+/** Only in a copy that no service has opened since: the time of its snapshot. */
 const COPIED_AT_MS = "copied-at-ms";
 /** Only in a copy: which share of its ciphertexts the next update verifies. */
 const NEXT_SHARE = "next-share";
@@ -16,7 +15,7 @@ export function installationIdOf(database: Database): string | null {
   return markOf(database, INSTALLATION);
 }
 
-/** @returns the id that the database has then. */
+/** Marks the database unless it has a mark; returns its mark. */
 export function markInstallation(database: Database, id: string): string {
   database.query("INSERT OR IGNORE INTO marks VALUES (?, ?)").run(INSTALLATION, id);
   return installationIdOf(database) ?? id;
@@ -39,15 +38,15 @@ export function restoresOf(database: Database): Restore[] {
 }
 
 /**
- * Sync factor tokens go: one that was used after the copy was made would be usable again. Challenge tokens and id_tokens
- * are refused by their age.
+ * Sync factor tokens go: one that was used after the copy was made would be usable again. Challenge tokens and
+ * id_tokens are refused by their age.
  */
 export function noteRestore(database: Database, { copiedAtMs, restoredAtMs }: Restore): void {
   database.run("DELETE FROM one_time WHERE backup_id IS NOT NULL");
   database.query("INSERT INTO restores VALUES (?, ?)").run(copiedAtMs, restoredAtMs);
 }
 
-/** The moment whose state a copy has; `null` when the database is not one, or a service has opened it. */
+/** The time of a copy's snapshot; `null` when the database is no copy, or a service has opened it since. */
 export function copiedAtMsOf(database: Database): number | null {
   const value = markOf(database, COPIED_AT_MS);
   return value === null ? null : Number(value);
@@ -57,13 +56,13 @@ export function nextShareOf(database: Database): number {
   return Number(markOf(database, NEXT_SHARE) ?? 0);
 }
 
-/** Marks a database as a copy. The copy of a copy has the state of the first one. */
+/** Marks a database as a copy. A copy of a copy keeps the time of the first one. */
 export function markAsCopy(database: Database, copiedAtMs: number, nextShare: number): void {
   database.query("INSERT OR IGNORE INTO marks VALUES (?, ?)").run(COPIED_AT_MS, `${copiedAtMs}`);
   database.query("INSERT OR REPLACE INTO marks VALUES (?, ?)").run(NEXT_SHARE, `${nextShare}`);
 }
 
-/** Turns a copy, if it is one, into the database of a service, in one transaction. */
+/** Makes a copy the database of a service, and notes the restore. Does nothing to other databases. */
 export function takeIntoService(database: Database, nowMs: number): void {
   if (copiedAtMsOf(database) === null) return;
   database

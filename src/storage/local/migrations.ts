@@ -2,8 +2,8 @@ import type { Database } from "bun:sqlite";
 import { markAsCopy } from "./marks.ts";
 
 /**
- * The steps from an empty file to the current schema, oldest first. A step that has been released is never edited;
- * a change is a new step. `PRAGMA user_version` counts the steps a file has had.
+ * The steps from an empty file to the current schema, oldest first. A released step is never edited: a change is a new
+ * step. `PRAGMA user_version` is the number of steps that were applied to a file.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -54,14 +54,13 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** Databases of earlier schemas cannot say that they are copies. */
+/** Databases of earlier schemas have no marks. */
 export const FIRST_MARKED_SCHEMA = 2;
 
 /**
- * Brings a database file to the current schema. Safe when several processes open the file at once: each step is
- * decided and done inside one write transaction.
+ * Brings a database to the current schema, in one write transaction, so that several processes may do so at once.
  *
- * @param isInCopy whether its folder is marked as a copy, which only the folder says of those of early versions.
+ * @param isInCopy whether its folder is marked as a copy. Copies of early versions have no mark in the database.
  * @throws Error when the file was written by a newer version of the service.
  */
 export function migrate(database: Database, isInCopy = false): void {
@@ -79,7 +78,7 @@ export function migrate(database: Database, isInCopy = false): void {
   if (schemaVersion(database) !== MIGRATIONS.length) run.immediate();
 }
 
-/** How many of the steps a database has had. */
+/** How many steps were applied to a database. */
 export function schemaVersion(database: Database): number {
   return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
 }

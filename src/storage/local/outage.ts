@@ -1,16 +1,16 @@
 import { errorCode } from "../../runtime/system-errors.ts";
 import { NotCommitted, StorageUnavailable } from "../contract.ts";
 
-/** What SQLite reports when the file cannot be read or written now, as opposed to a wrong statement. */
+/** SQLite's codes when the file cannot be read or written now. Others are of a wrong statement. */
 const OUTAGE_CODES = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY|NOMEM|PROTOCOL)/;
 
 /**
- * Those with which a transaction has certainly left nothing. After an I/O error at its end SQLite may still find it in
- * the log when it opens the database again.
+ * The codes after which a transaction has certainly changed nothing. After an I/O error at its end, SQLite may find it
+ * in the log when it opens the database again.
  */
 const UNCHANGED_CODES = /^SQLITE_(BUSY|LOCKED|FULL|CANTOPEN|READONLY)/;
 
-/** Whether the file system or another process is what stood in the way. */
+/** Whether the file system or another process is the reason. */
 export function isOutage(error: unknown): boolean {
   return OUTAGE_CODES.test(sqliteCode(error));
 }
@@ -20,14 +20,14 @@ export function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error));
 }
 
-/** The error as the callers of a store know it. */
+/** The error that the contract has for a failed read. */
 function asOutage(error: unknown): unknown {
   return isOutage(error)
     ? new StorageUnavailable("the database cannot be used now", { cause: error })
     : error;
 }
 
-/** Runs a query. @throws StorageUnavailable when the file system or another process stood in the way. */
+/** Runs a query. @throws StorageUnavailable when the file system or another process is the reason. */
 export function query<T>(run: () => T): T {
   try {
     return run();
@@ -36,7 +36,7 @@ export function query<T>(run: () => T): T {
   }
 }
 
-/** The error as the callers of a write know it. */
+/** The error that the contract has for a failed write. */
 export function asFailedWrite(error: unknown): unknown {
   return UNCHANGED_CODES.test(sqliteCode(error))
     ? new NotCommitted("the database cannot be written now", { cause: error })

@@ -29,13 +29,13 @@ export interface LocalRecordsOptions {
   readonly dataDir: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** How long a write waits for another process's write before the store counts as unavailable. 5000 by default. */
+  /** How long a write waits for another process's write before it fails. 5000 by default. */
   readonly busyTimeoutMs?: number;
   /** Whether a service opens it. Then a copy becomes the folder of a service: see copy/mark.ts. Not by default. */
   readonly serves?: boolean;
 }
 
-/** Opens the records of a data folder; errors as {@link openDatabase}. */
+/** Opens the records of a data folder. @throws as {@link openDatabase} */
 export async function openLocalRecords({
   dataDir,
   clock,
@@ -88,7 +88,7 @@ class LocalRecords implements InspectableRecords {
     return this.#writes.add(() => {
       const conflict = this.#conflictOf(change);
       if (conflict !== null) return conflict;
-      requireInTime(change, this.#clock); // holds until the commit: `list` waits for the write lock
+      requireInTime(change, this.#clock); // true until the commit: `list` waits for the write lock
       return this.#apply(change);
     });
   }
@@ -104,7 +104,7 @@ class LocalRecords implements InspectableRecords {
     });
   }
 
-  /** To be called once: another call may consume the same nonce afterwards, and rows do not show by which call. */
+  /** Called once a consumption: a row does not show which call has consumed its nonce. */
   #release(nonces: readonly Nonce[], issued: SyncFactorToken | undefined): Promise<void> {
     return this.#writes.add(() => {
       const remove = ({ id, expiresAtMs }: Nonce, spent: boolean) =>
@@ -123,8 +123,8 @@ class LocalRecords implements InspectableRecords {
   }
 
   async *list() {
-    // Takes the write lock once. A process that was suspended while it held it has ended its transaction by then, and one
-    // that takes it later finds out by itself that it comes too late.
+    // Takes the write lock once: a transaction of a suspended process ends before that, and a later one is checked for
+    // being too late.
     await this.#writes.add(() => {});
     yield* listRecords(this.#db);
   }
@@ -188,7 +188,7 @@ class LocalRecords implements InspectableRecords {
     query(() => this.#statements.read().get({ backupId: "" }));
   }
 
-  /** A row that comes and goes in one transaction is written to the log like any other. */
+  /** A row that is inserted and deleted in one transaction is written to the log like any other. */
   async writable(): Promise<void> {
     const id = `writable|${this.#random.uuid()}`;
     await this.#writes.add(() => {

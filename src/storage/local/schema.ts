@@ -1,8 +1,8 @@
-/** The tables of the local driver as the query builder sees them. The DDL is in migrations.ts. */
+/** The tables of the embedded driver, for the query builder. Their DDL is in migrations.ts. */
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { FactorScope } from "../contract.ts";
 
-/** One row per backup: its metadata and which blob is current. */
+/** One row per backup: its metadata and its current blob. */
 export const backups = sqliteTable("backups", {
   backupId: text("backup_id").primaryKey(),
   revision: text("revision").notNull(),
@@ -14,7 +14,7 @@ export const backups = sqliteTable("backups", {
   updatedAtMs: integer("updated_at_ms").notNull(),
 });
 
-/** One row per factor: which backup it leads to. */
+/** One row per factor: the backup it leads to. */
 export const factorIndex = sqliteTable(
   "factor_index",
   {
@@ -26,14 +26,14 @@ export const factorIndex = sqliteTable(
   (table) => [primaryKey({ columns: [table.scope, table.factorKey] })],
 );
 
-/** One row per consumed nonce, and per sync factor token, from issue to expiry. */
+/** One row per consumed nonce and per sync factor token, until its expiry. */
 export const oneTime = sqliteTable("one_time", {
   id: text("id").primaryKey(),
   expiresAtMs: integer("expires_at_ms").notNull(),
   spent: integer("spent", { mode: "boolean" }).notNull(),
-  /** The backup a sync factor token is for; null for other values. */
+  /** The backup of a sync factor token; null for a nonce. */
   backupId: text("backup_id"),
-  /** The main factor a sync factor token was issued to; null for other values. */
+  /** The main factor that a sync factor token was issued to; null for a nonce. */
   holder: text("holder"),
 });
 

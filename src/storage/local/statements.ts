@@ -6,7 +6,7 @@ import { backups, factorIndex, oneTime } from "./schema.ts";
 
 export type Statements = ReturnType<typeof prepareStatements>;
 
-/** The statements of requests, each compiled at its first use and kept: compiling one takes longer than running it. */
+/** The prepared statements of requests. Memoised: to compile a statement takes longer than to run it. */
 export function prepareStatements(db: BunSQLiteDatabase) {
   const backupId = sql.placeholder("backupId");
   const id = sql.placeholder("id");
@@ -39,7 +39,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
           backupId,
           createdAtMs: sql.placeholder("nowMs"),
         })
-        .onConflictDoNothing() // what is there was claimed by the same change, which names the row twice
+        .onConflictDoNothing() // an existing row was added by the same change, which names it twice
         .prepare(),
     ),
     release: memoise(() =>
@@ -48,7 +48,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         .where(and(factor, eq(factorIndex.backupId, backupId)))
         .prepare(),
     ),
-    /** What is there has expired, is the same or is to be replaced: elsewhere a live row was a conflict. */
+    /** An existing row has expired, or is to be replaced: all other live rows were a conflict. */
     putOneTime: memoise(() =>
       db
         .insert(oneTime)
@@ -71,7 +71,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
         .prepare(),
     ),
     redeem: memoise(() => db.update(oneTime).set({ spent: true }).where(eq(oneTime.id, id)).prepare()),
-    /** What has another expiry, or is a redeemed token, was put there later. */
+    /** Leaves alone a row with another expiry, which is of a later call, and a redeemed token. */
     deleteOneTime: memoise(() =>
       db
         .delete(oneTime)
@@ -113,7 +113,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
   };
 }
 
-/** What the insert that met a row already there would have put into the column. */
+/** The value that a conflicting insert has for the column. */
 function excluded({ name }: SQLiteColumn) {
   return sql`excluded.${sql.identifier(name)}`;
 }

@@ -25,7 +25,9 @@ export interface CopiedBlob {
 export interface BlobCopier {
   /** Opens a ciphertext of the source: as long as it is open it can be read, also when it is deleted meanwhile. */
   open(ref: BlobRef): Promise<FileHandle | null>;
-  /** Copies a ciphertext unless one of its size is there, and of its hash if it is to be verified. `opened` is closed. */
+  /**
+   * Copies a ciphertext unless one of its size is there, and of its hash if it is to be verified. `opened` is closed.
+   */
   copy(ref: BlobRef, opened?: FileHandle): Promise<CopiedBlob>;
   /** Makes the names of what was copied durable. */
   sync(): Promise<void>;

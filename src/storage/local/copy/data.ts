@@ -1,16 +1,14 @@
 /**
- * Copies a data folder while a service works on it: to a state that it had at one moment, with every ciphertext that
- * this state needs.
+ * Copies a data folder while a service uses it: a snapshot of the database, and every ciphertext that it refers to.
  *
- * Ciphertexts never change, but each is deleted soon after the commit that replaces it. Copied first, they lack what
- * the database refers to a moment later; copied last, some of those it referred to are gone. So most are copied first,
- * which takes long. Then, in a snapshot of the database, the few that came since are opened: an open file can be read
- * after it was deleted. If all could be opened, the snapshot is written down; if one was gone already, the next
- * snapshot is tried, and after some attempts the service's writes wait for the milliseconds in which the files are
- * opened. Then none can be deleted, so that the copy comes to an end under any load.
+ * Ciphertexts never change, but are deleted soon after the commit that replaces them. So most are copied first, which
+ * takes long. Then a snapshot of the database is opened, and the few ciphertexts that are new in it are opened as
+ * files, which can be read after they were deleted. If all could be opened, the snapshot is copied. If one was deleted
+ * already, a new snapshot is tried. After some attempts the service's writes are blocked for the milliseconds in which
+ * the files are opened: then none is deleted, so that the copy ends under any load.
  *
- * In the copy, too, ciphertexts come before the database that refers to them and go after it, so that an interrupted
- * copy leaves the earlier one whole.
+ * In the target, ciphertexts are written before the database that refers to them and deleted after it is replaced. So
+ * an interrupted copy leaves the earlier one complete.
  */
 import { Database } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
@@ -43,7 +41,7 @@ export interface CopyOptions {
   readonly onProgress?: (progress: CopyProgress) => void;
   /** Whether to verify every ciphertext that an earlier copy brought. Otherwise each run verifies one of 16 shares. */
   readonly verifyAll?: boolean;
-  /** How many snapshots are tried before the service's writes are held up. 5 by default. */
+  /** How many snapshots are tried before the service's writes are blocked. 5 by default. */
   readonly freeAttempts?: number;
 }
 
@@ -108,10 +106,10 @@ async function copyState(
   async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
     const { key, size } = need.blob;
     const { outcome, wasVerified, wasDamaged } = await blobs.copy(need.blob, opened);
-    if (outcome === "damaged") records.giveUp(key, "damaged");
-    // It is deleted after its backup ceased to need it, or it is lost.
-    if (outcome === "vanished" && records.isNeeded(need)) records.giveUp(key, "missing");
-    if (outcome === "present" || outcome === "copied") records.settle(key);
+    if (outcome === "damaged") records.addLost(key, "damaged");
+    // either it was replaced, or it is lost
+    if (outcome === "vanished" && records.isNeeded(need)) records.addLost(key, "missing");
+    if (outcome === "present" || outcome === "copied") records.addCopied(key);
     if (outcome === "present") progress.presentBlobs += 1;
     if (wasVerified) progress.verifiedBlobs += 1;
     if (wasDamaged && outcome === "copied") mended.push(key);
@@ -142,27 +140,27 @@ async function copyState(
   return { ...progress, mended, lost: records.lost(), takenAtMs: records.takenAtMs };
 }
 
-/** Writes a snapshot down if every ciphertext that it needs can be had; `opened` is `null` if not. */
+/** Copies a snapshot if every ciphertext that it needs can be opened; `opened` is `null` if not. */
 async function takeIfComplete(
   records: RecordsCopier,
   snapshot: Snapshot,
   blobs: BlobCopier,
-  holdingWrites: boolean,
+  blocksWrites: boolean,
 ): Promise<{ readonly needs: readonly Need[]; readonly opened: readonly FileHandle[] | null }> {
-  const held = holdingWrites ? records.holdWrites() : null;
+  const block = blocksWrites ? records.blockWrites() : null;
   let needs: readonly Need[];
   let opened: readonly FileHandle[] | null;
   try {
-    needs = snapshot.unsettled(MAX_OPEN);
+    needs = snapshot.missing(MAX_OPEN);
     opened = needs.length > MAX_OPEN ? null : await openAll(needs, blobs);
   } finally {
-    held?.[Symbol.dispose]();
+    block?.[Symbol.dispose]();
   }
   if (opened !== null) snapshot.take();
   return { needs, opened };
 }
 
-/** `null`, and nothing stays open, when one is gone. */
+/** `null` when one was deleted; then none stays open. */
 async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<readonly FileHandle[] | null> {
   const files = await Promise.all(needs.map(({ blob }) => blobs.open(blob)));
   const opened = files.filter((file) => file !== null);
@@ -171,7 +169,7 @@ async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<reado
   return null;
 }
 
-/** The share of a ciphertext: keys are random, so that shares are about equal. */
+/** The share that a ciphertext is in. Keys are random, so the shares are about equal. */
 function shareOf(key: string): number {
   return Number.parseInt(key.slice(0, 1), SHARES);
 }
@@ -181,7 +179,7 @@ async function copyInstallationId(from: string, to: string): Promise<void> {
   if (id !== null) await writeInstallationId(to, id, join(to, "tmp", randomUUID()));
 }
 
-/** Marks a new copy as one. The service may be of an earlier version than this, and not know the marks. */
+/** Marks a new copy as one. Migrates it before, since an earlier version of the service has no marks. */
 function mark(path: string, takenAtMs: number, nextShare: number): void {
   const database = new Database(path, { readwrite: true });
   try {
@@ -193,11 +191,11 @@ function mark(path: string, takenAtMs: number, nextShare: number): void {
   }
 }
 
-/** Whatever else the service keeps in its folder, such as a generated challenge token key. */
+/** Copies what else the service has in its folder, such as a generated challenge token key. */
 async function copyOtherFiles(source: string, target: string): Promise<void> {
   for (const entry of await readdir(source, { withFileTypes: true })) {
     if (!entry.isFile() || entry.name.startsWith(DATABASE) || entry.name === MARK) continue;
-    const partial = join(target, `${DATABASE}.${randomUUID()}`); // a name that the next copy cleans up
+    const partial = join(target, `${DATABASE}.${randomUUID()}`); // the next copy deletes files of such a name
     await copyFile(join(source, entry.name), partial);
     await chmod(partial, 0o600);
     await sync(partial);

@@ -1,10 +1,10 @@
 /**
- * The file that marks a folder as a copy of a data folder, from before its first blob on. Only a folder with the mark is
- * brought up to date by `backup-data`, which deletes what the source does not have. A service takes the mark away before
- * it serves, so that what it stores is not deleted by the next copy.
+ * The file that marks a folder as a copy of a data folder, from before its first blob on. Only a folder with the mark
+ * is brought up to date by `backup-data`, which deletes what the source does not have. A service takes the mark away
+ * before it serves, so that what it stores is not deleted by the next copy.
  *
- * The database of a copy has a mark of its own (marks.ts): it says of which moment the copy is, and is there too when
- * only the database is restored.
+ * The database of a copy has a mark of its own (marks.ts) with the time of the copy, which is there also when only the
+ * database is restored.
  */
 import { Database } from "bun:sqlite";
 import { readdir, stat, unlink } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { isBusy } from "../outage.ts";
 
 export const MARK = ".backup-data";
 
-/** What `backup-data` leaves when it is interrupted while it writes a file under another name first. */
+/** The name under which `backup-data` writes a file first. An interrupted one leaves it. */
 const PARTIAL = /^records\.sqlite\.[0-9a-f-]{36}$/;
 const BUSY_PAUSE_MS = 20;
 
@@ -31,18 +31,19 @@ class CopyUnusable extends Error {
   }
 }
 
-export interface HeldMark extends AsyncDisposable {
+export interface LockedMark extends AsyncDisposable {
   /** Removes the mark, durably. */
   remove(): Promise<void>;
 }
 
 /**
- * Keeps `backup-data` from a folder that is marked as a copy, until the result is disposed of; `null` when it is none.
+ * Locks a folder that is marked as a copy against `backup-data`, until the result is disposed of; `null` when it is no
+ * copy.
  *
- * @param waitMs for how long to wait for another process, which may be one of the same service that starts too.
+ * @param waitMs how long to wait for another process, which may be of the same service and start at the same time.
  * @throws CopyUnusable while a copy is being made there, and when the first one was never completed.
  */
-export async function holdCopyMark(dataDir: string, waitMs: number): Promise<HeldMark | null> {
+export async function lockCopyMark(dataDir: string, waitMs: number): Promise<LockedMark | null> {
   const path = join(dataDir, MARK);
   const startedMs = performance.now();
   let lock = await lockMark(path);
@@ -74,8 +75,8 @@ export async function holdCopyMark(dataDir: string, waitMs: number): Promise<Hel
 }
 
 /**
- * Locks the mark with SQLite's lock on an empty database: unlike a file that is made and removed it ends with its
- * process. `busy` when another process has it; `missing` when there is no mark, unless it is to be created.
+ * Locks the mark, which is an empty SQLite database: the lock ends with its process. `busy` when another process has
+ * it; `missing` when there is no mark and none is to be created.
  */
 export async function lockMark(path: string, create = false): Promise<Database | "busy" | "missing"> {
   if (!create && !(await isThere(path))) return "missing";

@@ -1,4 +1,4 @@
-/** Copies the database of a live data folder, together with a hold on the ciphertexts that the copied state needs. */
+/** Copies the database of a data folder in use, and knows which ciphertexts the copied state needs. */
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
 import type { BlobRef } from "../../contract.ts";
@@ -12,10 +12,10 @@ export interface Need {
   readonly blob: BlobRef;
 }
 
-/** The state of the source at one moment, for as long as it is open. */
+/** A read transaction on the source. */
 export interface Snapshot {
-  /** What backups need and is neither settled nor given up: at most `limit`, and one more if there are more. */
-  unsettled(limit: number): Need[];
+  /** What backups need and is neither copied nor lost: at most `limit`, and one more if there are more. */
+  missing(limit: number): Need[];
   /** Writes this state to the copy. */
   take(): void;
 }
@@ -32,7 +32,7 @@ const COLUMNS = "backup_id AS backupId, blob_key AS key, blob_size AS size, blob
 export class RecordsCopier implements Disposable {
   readonly #copy: Database;
   readonly #source: string;
-  /** When the snapshot was taken that is in the copy. */
+  /** When the copied snapshot was taken. */
   takenAtMs = 0;
 
   /** @param source the database file of the service; @param copy a new file. */
@@ -41,15 +41,15 @@ export class RecordsCopier implements Disposable {
     closeSync(openSync(copy, "wx", 0o600));
     this.#copy = new Database(copy, { readwrite: true, strict: true });
     this.#copy.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    // The file counts only after it was synced and renamed, so that nothing has to be synced before.
+    // the file is synced as a whole before it is renamed into place
     this.#copy.run("PRAGMA journal_mode = MEMORY");
     this.#copy.run("PRAGMA synchronous = OFF");
     this.#copy.query("ATTACH DATABASE ? AS live").run(source);
-    this.#copy.run("CREATE TEMP TABLE settled (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
+    this.#copy.run("CREATE TEMP TABLE copied (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
     this.#copy.run("CREATE TEMP TABLE lost (key TEXT NOT NULL PRIMARY KEY, reason TEXT) WITHOUT ROWID");
   }
 
-  /** What all backups need, page by page; those that change meanwhile may be in it with either state. */
+  /** What all backups need, page by page. Backups that change meanwhile may be in it in either state. */
   *needs(): Generator<Need[]> {
     const query = this.#copy.query<Row, [string]>(
       `SELECT ${COLUMNS} FROM live.backups WHERE backup_id > ? ORDER BY backup_id LIMIT ${PAGE}`,
@@ -64,12 +64,12 @@ export class RecordsCopier implements Disposable {
   }
 
   /** Remembers that a ciphertext is in the copy. */
-  settle(key: string): void {
-    this.#copy.query("INSERT OR IGNORE INTO temp.settled VALUES (?)").run(key);
+  addCopied(key: string): void {
+    this.#copy.query("INSERT OR IGNORE INTO temp.copied VALUES (?)").run(key);
   }
 
-  /** Remembers that a ciphertext cannot be had. */
-  giveUp(key: string, reason: string): void {
+  /** Remembers that a ciphertext is missing or damaged in the source. */
+  addLost(key: string, reason: string): void {
     this.#copy.query("INSERT OR IGNORE INTO temp.lost VALUES (?, ?)").run(key, reason);
   }
 
@@ -79,16 +79,16 @@ export class RecordsCopier implements Disposable {
     return query.get(backupId, blob.key) !== null;
   }
 
-  /** Opens a snapshot for `use`; reads of it never make the service wait. It ends with `use`. */
+  /** Opens a snapshot until `use` ends. Reads of it never block the service. */
   async snapshot<T>(use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
     this.#copy.run("BEGIN");
     try {
       const result = await use({
-        unsettled: (limit) =>
+        missing: (limit) =>
           this.#copy
             .query<Row, [number]>(
               `SELECT ${COLUMNS} FROM live.backups
-               WHERE blob_key NOT IN (SELECT key FROM temp.settled)
+               WHERE blob_key NOT IN (SELECT key FROM temp.copied)
                AND blob_key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
             )
             .all(limit + 1)
@@ -103,15 +103,15 @@ export class RecordsCopier implements Disposable {
     }
   }
 
-  /** Keeps the service from committing until the result is disposed of. Its writes wait meanwhile, for 5 s at most. */
-  holdWrites(): Disposable {
-    const holder = new Database(this.#source, { readwrite: true });
-    holder.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    holder.run("BEGIN IMMEDIATE");
-    return { [Symbol.dispose]: () => holder.close() };
+  /** Blocks the service's writes until the result is disposed of. They fail after 5 s. */
+  blockWrites(): Disposable {
+    const blocker = new Database(this.#source, { readwrite: true });
+    blocker.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    blocker.run("BEGIN IMMEDIATE");
+    return { [Symbol.dispose]: () => blocker.close() };
   }
 
-  /** What the copied backups need and could not be had. */
+  /** What the copied backups need and the source has lost. */
   lost(): (Need & { readonly reason: string })[] {
     return this.#copy
       .query<Row & { readonly reason: string }, []>(
@@ -125,7 +125,7 @@ export class RecordsCopier implements Disposable {
     this.#copy.close();
   }
 
-  /** Table by table instead of VACUUM INTO, which does not take a snapshot to copy. */
+  /** Table by table, since VACUUM INTO cannot copy an open snapshot. */
   #take(): void {
     const schema = this.#copy
       .query<{ type: string; name: string; sql: string }, []>(

@@ -1,4 +1,4 @@
-/** The folder that a data folder is copied to: what may be one, and that only one copy is made there at a time. */
+/** Checks and locks the folder that a data folder is copied to. */
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { chmod, lstat, readdir, realpath } from "node:fs/promises";
@@ -22,14 +22,14 @@ class CopyRefused extends Error {
 
 /** A folder to copy to. It is locked until it is disposed of. */
 export interface CopyTarget extends AsyncDisposable {
-  /** Which share of the ciphertexts that are there this copy verifies. */
+  /** Which share of the ciphertexts that earlier copies brought this copy verifies. */
   readonly nextShare: number;
   /** @throws CopyRefused when a service has been started on the folder since. */
   requireUntouched(): void;
 }
 
 /**
- * Makes the folder, or checks that it is an earlier copy of the same installation that nobody has used.
+ * Creates the folder, or requires that it is an earlier copy of the same installation that no service has used.
  *
  * @throws CopyRefused
  */
@@ -69,7 +69,7 @@ export async function prepareTarget(source: string, target: string): Promise<Cop
   }
 }
 
-/** @throws CopyRefused when records and blobs of the folder are not of one installation, or the blobs are not there. */
+/** @throws CopyRefused when records and blobs are of different installations, or the blobs are missing. */
 async function installationOf(source: string): Promise<string | null> {
   const database = new Database(join(source, DATABASE), { readonly: true });
   try {
@@ -99,9 +99,9 @@ interface TargetState {
 }
 
 /**
- * Reads the marks of an earlier copy, if there is one. A copy may have been opened since, by the doctor or as the data
- * folder of a service. SQLite refuses to leave WAL mode while another process has the file open. Leaving it also
- * applies the rest of the log, which would otherwise be applied to the next copy.
+ * Reads the marks of an earlier copy, if there is one, and leaves WAL mode. SQLite refuses that while another process,
+ * as a doctor or a service, has the file open. It also applies the rest of the log, which would otherwise be applied to
+ * the next copy.
  *
  * @throws CopyRefused
  */
@@ -128,7 +128,7 @@ function examine(path: string, target: string): TargetState {
   }
 }
 
-/** The real path of a folder that may not be there yet. */
+/** The real path of a folder that may not exist yet. */
 async function resolved(path: string): Promise<string> {
   const absolute = resolve(path);
   const found = await orNullIfMissing(lstat(absolute));
@@ -136,6 +136,6 @@ async function resolved(path: string): Promise<string> {
 }
 
 function isWithin(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === "" || !(way === ".." || way.startsWith("../"));
+  const between = relative(folder, path);
+  return between === "" || !(between === ".." || between.startsWith("../"));
 }
