@@ -4,7 +4,7 @@ import type { Change } from "../../src/storage/contract.ts";
 import type { InspectableBlobs, InspectableRecords } from "../../src/storage/inspection.ts";
 import type { SettableClock } from "../support/settable-clock.ts";
 import { contentOf } from "./blobs.ts";
-import { backupOf, collect, create, isSpent, labelOf, main, once, record, sync, token } from "./fixture.ts";
+import { backupOf, collect, create, labelOf, main, once, record, sync, token } from "./fixture.ts";
 
 export interface Prepared<Store> {
   run(store: Store): Promise<unknown>;
@@ -18,7 +18,7 @@ export interface Prepared<Store> {
 export interface FaultCase<Store> {
   readonly name: string;
   readonly writes: boolean;
-  /** Whether it may have handed out something before it met the fault, so that it cannot begin anew. */
+  /** Whether it may have returned something before the fault, so that it cannot be retried. */
   readonly mayBreakMidway?: boolean;
   /** Makes what the case needs; nothing of it is shared with another `id`. */
   prepare(store: Store, id: string, clock: SettableClock): Promise<Prepared<Store>>;
@@ -34,12 +34,12 @@ function recordState(id: string, clock: SettableClock) {
     label: await labelOf(records, id),
     factor: await backupOf(records, main(`${id} old`)),
     claimed: [await backupOf(records, main(`${id} new`)), await backupOf(records, sync(`${id} new`))],
-    spent: await isSpent(records, once(`${id} nonce`, clock)),
+    consumed: await records.isConsumed([once(`${id} nonce`, clock)]),
     token: await records.readToken(`${id} token`),
   });
 }
 
-const NOTHING = { label: null, factor: null, claimed: [null, null], spent: false, token: null };
+const NOTHING = { label: null, factor: null, claimed: [null, null], consumed: false, token: null };
 
 export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
   {
@@ -58,7 +58,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
         answer: "committed",
         state: recordState(id, clock),
         before: NOTHING,
-        after: { ...NOTHING, label: "new", claimed: [id, id], spent: true },
+        after: { ...NOTHING, label: "new", claimed: [id, id], consumed: true },
       };
     },
   },
@@ -114,7 +114,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
         answer: "committed",
         state: recordState(id, clock),
         before: { ...NOTHING, label: "old", factor: id },
-        after: { ...NOTHING, spent: true },
+        after: { ...NOTHING, consumed: true },
       };
     },
   },
@@ -137,7 +137,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
     },
   },
   {
-    name: "spending and issuing",
+    name: "consuming and issuing",
     writes: true,
     prepare: async (_records, id, clock) => ({
       run: async (store) =>
@@ -145,7 +145,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       answer: true,
       state: recordState(id, clock),
       before: NOTHING,
-      after: { ...NOTHING, spent: true, token: { backupId: id, holder: "holder", redeemed: false } },
+      after: { ...NOTHING, consumed: true, token: { backupId: id, holder: "holder", redeemed: false } },
     }),
   },
   {
@@ -153,7 +153,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
     writes: true,
     async prepare(records, id, clock) {
       await records.consume([once(`${id} nonce`, clock)]);
-      const before = { ...NOTHING, spent: true };
+      const before = { ...NOTHING, consumed: true };
       return {
         run: async (store) =>
           (await store.consume([once(`${id} nonce`, clock)], token(`${id} token`, id, clock))) !== null,

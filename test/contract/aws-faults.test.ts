@@ -14,9 +14,9 @@ import { SettableClock } from "../support/settable-clock.ts";
 import { BLOB_CASES, type FaultCase, RECORD_CASES } from "./aws-fault-cases.ts";
 
 /** Attempts shorter than the longest delay, and time for many of them. */
-const PATIENT = { budgetMs: 5_000, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
+const LONG_BUDGET = { budgetMs: 5_000, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
 /** Where nothing but giving up is expected. */
-const IMPATIENT = { ...PATIENT, budgetMs: 250 };
+const SHORT_BUDGET = { ...LONG_BUDGET, budgetMs: 250 };
 const STALL_MS = 100;
 
 type AwsStorage = Awaited<ReturnType<typeof newAwsStorage>>;
@@ -25,8 +25,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("records on an unreliable DynamoDB", () => {
     let storage: AwsStorage;
     let proxy: FaultProxy;
-    let patient: InspectableRecords;
-    let impatient: InspectableRecords;
+    let retrying: InspectableRecords;
+    let givingUp: InspectableRecords;
     let healthy: InspectableRecords;
     const clock = new SettableClock();
 
@@ -35,18 +35,18 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
       const options = { clock, random: systemRandom };
       const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-      patient = await openAwsRecords(config, { ...options, retry: PATIENT });
-      impatient = await openAwsRecords(config, { ...options, retry: IMPATIENT });
+      retrying = await openAwsRecords(config, { ...options, retry: LONG_BUDGET });
+      givingUp = await openAwsRecords(config, { ...options, retry: SHORT_BUDGET });
       healthy = await openAwsRecords(storage.config, options);
     });
     afterAll(async () => {
-      for (const resource of [patient, impatient, healthy, proxy, storage])
+      for (const resource of [retrying, givingUp, healthy, proxy, storage])
         await resource[Symbol.asyncDispose]();
     });
 
     const reads = RECORD_CASES.filter((each) => !each.writes);
     const writes = RECORD_CASES.filter((each) => each.writes);
-    const context = () => ({ proxy, patient, impatient, healthy, clock });
+    const context = () => ({ proxy, retrying, givingUp, healthy, clock });
     for (const [name, fault] of Object.entries(DYNAMODB_FAULTS))
       faultTests(name, fault, [...reads, ...writes], context);
     for (const [name, fault] of Object.entries(TRANSACTION_FAULTS)) faultTests(name, fault, writes, context);
@@ -55,8 +55,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("blobs on an unreliable S3", () => {
     let storage: AwsStorage;
     let proxy: FaultProxy;
-    let patient: InspectableBlobs;
-    let impatient: InspectableBlobs;
+    let retrying: InspectableBlobs;
+    let givingUp: InspectableBlobs;
     let healthy: InspectableBlobs;
     const clock = new SettableClock();
 
@@ -65,17 +65,17 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       proxy = await startFaultProxy(storage.config.s3Endpoint ?? "");
       const options = { random: systemRandom, stallMs: STALL_MS };
       const config = { ...storage.config, s3Endpoint: proxy.url };
-      patient = await openAwsBlobs(config, { ...options, retry: PATIENT });
-      impatient = await openAwsBlobs(config, { ...options, retry: IMPATIENT });
+      retrying = await openAwsBlobs(config, { ...options, retry: LONG_BUDGET });
+      givingUp = await openAwsBlobs(config, { ...options, retry: SHORT_BUDGET });
       healthy = await openAwsBlobs(storage.config, options);
     });
     afterAll(async () => {
-      for (const resource of [patient, impatient, healthy, proxy, storage])
+      for (const resource of [retrying, givingUp, healthy, proxy, storage])
         await resource[Symbol.asyncDispose]();
     });
 
     const uploads = BLOB_CASES.filter((each) => each.name.startsWith("putting"));
-    const context = () => ({ proxy, patient, impatient, healthy, clock });
+    const context = () => ({ proxy, retrying, givingUp, healthy, clock });
     for (const [name, fault] of Object.entries(S3_FAULTS)) faultTests(name, fault, BLOB_CASES, context);
     for (const [name, fault] of Object.entries(UPLOAD_FAULTS)) faultTests(name, fault, uploads, context);
   });
@@ -83,8 +83,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
 interface Context<Store> {
   readonly proxy: FaultProxy;
-  readonly patient: Store;
-  readonly impatient: Store;
+  readonly retrying: Store;
+  readonly givingUp: Store;
   readonly healthy: Store;
   readonly clock: SettableClock;
 }
@@ -97,11 +97,11 @@ function faultTests<Store>(
 ): void {
   for (const each of cases)
     test(`${each.name}, after ${name}: the right answer`, async () => {
-      const { proxy, patient, healthy, clock } = context();
+      const { proxy, retrying, healthy, clock } = context();
       const prepared = await each.prepare(healthy, crypto.randomUUID(), clock);
       proxy.clear();
       proxy.inject(fault);
-      const outcome = await outcomeOf(() => prepared.run(patient));
+      const outcome = await outcomeOf(() => prepared.run(retrying));
       proxy.clear();
       await proxy.settled();
       if (outcome === UNAVAILABLE) expect(each.mayBreakMidway).toBe(true);
@@ -111,11 +111,11 @@ function faultTests<Store>(
 
   // all at once, since each takes as long as the budget allows
   test(`with no end of ${name} no method answers wrongly, and nothing is done by halves`, async () => {
-    const { proxy, impatient, healthy, clock } = context();
+    const { proxy, givingUp, healthy, clock } = context();
     proxy.clear();
     const all = await Promise.all(cases.map((each) => each.prepare(healthy, crypto.randomUUID(), clock)));
     proxy.inject(fault, Number.POSITIVE_INFINITY);
-    const outcomes = await Promise.all(all.map((prepared) => outcomeOf(() => prepared.run(impatient))));
+    const outcomes = await Promise.all(all.map((prepared) => outcomeOf(() => prepared.run(givingUp))));
     proxy.clear();
     await proxy.settled();
     for (const [index, prepared] of all.entries()) {

@@ -16,7 +16,7 @@ import { freePort } from "../support/free-port.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { record } from "./fixture.ts";
 
-const IMPATIENT = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
+const SHORT_BUDGET = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
 const ENDLESS = Number.POSITIVE_INFINITY;
 
 const refused = (...codes: string[]): Fault => ({ kind: "refuse", answer: cancelledTransaction(...codes) });
@@ -48,7 +48,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     let proxy: FaultProxy;
     let records: RecordStore;
     const clock = new SettableClock();
-    const options = { clock, random: systemRandom, retry: IMPATIENT };
+    const options = { clock, random: systemRandom, retry: SHORT_BUDGET };
 
     beforeAll(async () => {
       storage = await newAwsStorage();

@@ -71,7 +71,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       });
     });
 
-    test("a one-time row is kept by DynamoDB beyond its expiry, and counted in seconds", async () => {
+    test("DynamoDB keeps nonces and tokens beyond their expiry, which it has in seconds", async () => {
       await using store = await openFixture();
       const value = { id: "n1", expiresAtMs: 1_750_000_000_001 };
       store.clock.set(1_750_000_000_000);
@@ -204,12 +204,25 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await store.records.commit(change)).toBe("committed");
     });
 
-    test("a spent value is told even beside a conflict with another transaction", async () => {
+    test("a consumed nonce is reported even beside a conflict with another transaction", async () => {
       await using store = await openFixture();
       const answer = cancelledTransaction("ConditionalCheckFailed", "TransactionConflict");
       store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);
       const values = [once("n1", store.clock), once("n2", store.clock)];
       expect(await store.records.consume(values, token("t1", "b1", store.clock))).toBeNull();
+    });
+
+    test("a release whose answers are lost is made, and nothing else is deleted", async () => {
+      await using store = await openFixture();
+      const [nonce, other] = [once("n1", store.clock), once("n2", store.clock)];
+      const consumption = await store.records.consume([nonce, nonce], token("t1", "b1", store.clock));
+      await store.records.consume([other]);
+      store.proxy.inject({ kind: "drop answer" }, 3);
+      await consumption?.release();
+      expect(store.proxy.seen.filter((line) => line.endsWith("DeleteItem"))).toHaveLength(2 + 3);
+      expect(await store.records.isConsumed([nonce])).toBe(false);
+      expect(await store.records.readToken("t1")).toBeNull();
+      expect(await store.records.isConsumed([other])).toBe(true);
     });
 
     test("a commit whose answers are lost is made once, and is no conflict with itself", async () => {

@@ -1,4 +1,4 @@
-/** What the contract suites share: an empty storage with stores and a clock, and short spellings of changes. */
+/** What the contract suites share: an empty storage with stores and a clock, and short ways to make changes. */
 import { createHash } from "node:crypto";
 import { type Random, systemRandom } from "../../src/runtime/clock.ts";
 import type {
@@ -45,18 +45,18 @@ export const MINUTE_MS = 60_000;
 export const main = (key: string): FactorRef => ({ scope: "MAIN", key });
 export const sync = (key: string): FactorRef => ({ scope: "SYNC", key });
 
-/** A record that can be told from others by its label. */
+/** A record that its label identifies. */
 export function record(label: string, metadata: JsonObject = {}): BackupRecord {
   const sha256 = createHash("sha256").update(label).digest("hex");
   return { blob: { key: `blob of ${label}`, size: label.length, sha256 }, metadata: { label, ...metadata } };
 }
 
-/** A one-time value that is remembered for a minute. */
+/** A nonce whose use is remembered for a minute. */
 export function once(id: string, clock: SettableClock): Nonce {
   return { id, expiresAtMs: clock.nowMs() + MINUTE_MS };
 }
 
-/** A sync factor token that is good for a minute. */
+/** A sync factor token that expires after a minute. */
 export function token(id: string, backupId: string, clock: SettableClock): SyncFactorToken {
   return { ...once(id, clock), backupId, holder: "holder" };
 }
@@ -86,10 +86,6 @@ export async function labelOf(records: RecordStore, backupId: string): Promise<u
 /** Which backup a factor leads to. */
 export async function backupOf(records: RecordStore, factor: FactorRef): Promise<string | null> {
   return (await records.locate(factor, [])).backupId;
-}
-
-export async function isSpent(records: RecordStore, value: Nonce): Promise<boolean> {
-  return await records.isConsumed([value]);
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

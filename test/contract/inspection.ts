@@ -32,7 +32,7 @@ const ODD_KEYS = [
 
 /** What somebody sees who looks over everything that is stored, and how it is named to the store again. */
 export function inspectionContract(newStorage: NewStorage): void {
-  test("the index has a row for each factor of each backup, as the store spells it", async () => {
+  test("the index has a row for each factor of each backup, as the store has it", async () => {
     await using store = await openFixture(newStorage);
     expect(await collect(store.records.listFactors())).toEqual([]);
     await create(store.records, "b1", { claim: [main("f1"), sync("f1")] });
@@ -96,8 +96,8 @@ export function inspectionContract(newStorage: NewStorage): void {
     await create(records, "b1", { claim: [main("f2")] });
     expect(await records.commit(orphan)).toBe("exists");
     expect(await backupOf(records, main("f1"))).toBe("b1");
-    const anew = await revisionOf(records, "b1");
-    await records.commit({ backupId: "b1", expect: { revision: anew }, next: null, release: [main("f2")] });
+    const again = await revisionOf(records, "b1");
+    await records.commit({ backupId: "b1", expect: { revision: again }, next: null, release: [main("f2")] });
     expect(await records.commit(orphan)).toBe("committed");
     expect(await collect(records.listFactors())).toEqual([]);
   });
@@ -130,7 +130,7 @@ export function inspectionContract(newStorage: NewStorage): void {
     expect(await store.records.countExpired()).toBe(0);
   });
 
-  test("the size of a ciphertext is told, whatever its content", async () => {
+  test("the size of a ciphertext is returned, whatever its content", async () => {
     await using store = await openFixture(newStorage);
     for (const size of [0, 1, 300_000]) {
       const { key } = await store.blobs.put("b1", [Buffer.alloc(size)]);

@@ -76,7 +76,7 @@ export function contentContract(newStorage: NewStorage): void {
     }
   });
 
-  test("long and odd one-time ids are told apart", async () => {
+  test("long and odd ids of nonces are distinguished", async () => {
     await using store = await openFixture(newStorage);
     const ids = ODD_KEYS.filter((id) => id !== "");
     const values = ids.map((id) => ({ id, expiresAtMs: store.clock.nowMs() + 1 }));

@@ -3,7 +3,7 @@ import { instantOf } from "../../src/runtime/clock.ts";
 import { type Change, isUnchanged, NotCommitted } from "../../src/storage/contract.ts";
 import { NEW_BLOB_MAX_AGE_MS } from "../../src/storage/late-changes.ts";
 import type { SettableClock } from "../support/settable-clock.ts";
-import { isSpent, labelOf, main, type NewStorage, once, openFixture, record } from "./fixture.ts";
+import { labelOf, main, type NewStorage, once, openFixture, record } from "./fixture.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -63,7 +63,7 @@ export function lateContract(newStorage: NewStorage): void {
     expect(outcome === "exists" || isUnchanged(outcome)).toBe(true);
   });
 
-  test("a value that has expired before it is spent is not spent, since it would be forgotten at once", async () => {
+  test("a nonce that has expired before it is consumed is not consumed, since its use would not be remembered", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;
     const value = once("n1", clock);
@@ -74,7 +74,7 @@ export function lateContract(newStorage: NewStorage): void {
     ];
     for (const call of late)
       expect(await call().catch((error: unknown) => error)).toBeInstanceOf(NotCommitted);
-    expect(await isSpent(records, value)).toBe(false);
+    expect(await records.isConsumed([value])).toBe(false);
     expect(await labelOf(records, "b1")).toBeNull();
   });
 }

@@ -5,7 +5,6 @@ import {
   backupOf,
   collect,
   create,
-  isSpent,
   labelOf,
   MINUTE_MS,
   main,
@@ -72,7 +71,7 @@ export function commitContract(newStorage: NewStorage): void {
     expect(new Set(seen).size).toBe(3);
   });
 
-  test("a deleted backup is gone, and its revision is of no use after it is made anew", async () => {
+  test("a deleted backup is gone, and its revision is of no use after it was created again", async () => {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1", { claim: [main("f1")] });
     const change: Change = { backupId: "b1", expect: { revision }, next: null, release: [main("f1")] };
@@ -184,7 +183,7 @@ export function commitContract(newStorage: NewStorage): void {
     revision: { expect: { revision: "outdated" } },
     "factor-claimed": { claim: [main("taken")] },
   } as const;
-  const told = [
+  const reported = [
     { conflict: "consumed", of: ["consumed", "exists", "factor-claimed"] },
     { conflict: "consumed", of: ["token redeemed", "revision", "factor-claimed"] },
     { conflict: "consumed", of: ["consumed", "token redeemed"] },
@@ -195,8 +194,8 @@ export function commitContract(newStorage: NewStorage): void {
     { conflict: "exists", of: ["exists"] },
     { conflict: "revision", of: ["revision"] },
   ] as const;
-  for (const { conflict, of } of told)
-    test(`of ${of.join(" + ")} "${conflict}" is told, and nothing is changed`, async () => {
+  for (const { conflict, of } of reported)
+    test(`of ${of.join(" + ")} "${conflict}" is reported, and nothing is changed`, async () => {
       await using store = await openFixture(newStorage);
       const { records, clock } = store;
       await create(records, "other", { claim: [main("taken")] });
@@ -227,7 +226,7 @@ export function commitContract(newStorage: NewStorage): void {
       expect(await backupOf(records, sync("new 2"))).toBeNull();
       expect(await backupOf(records, main("ours"))).toBe("b1");
       expect(await backupOf(records, main("taken"))).toBe("other");
-      expect(await isSpent(records, fresh)).toBe(false);
+      expect(await records.isConsumed([fresh])).toBe(false);
       expect(await records.readToken("good token")).toEqual({
         backupId: "b1",
         holder: "holder",
@@ -250,7 +249,7 @@ export function commitContract(newStorage: NewStorage): void {
     );
   });
 
-  test("what was committed is there after the store is opened anew", async () => {
+  test("what was committed is there after the store is opened again", async () => {
     await using store = await openFixture(newStorage);
     const value = once("n1", store.clock);
     {

@@ -69,7 +69,7 @@ describe("the database of a copy beside the log of a killed service", () => {
       expect(backupsIn(killed)).toEqual({ backups: 1 });
     });
 
-  test("is told from a log of its own, which a crash leaves", async () => {
+  test("is distinguished from a log of its own, which a crash leaves", async () => {
     await using folders = await newFolders();
     const { live, killed } = folders;
     await using records = await open(live);

@@ -48,7 +48,7 @@ describe("a group of writes", () => {
     expect(notes()).toEqual(["a", "c"]);
   });
 
-  test("is lost as a whole when the disk cannot be written, and every caller is told", async () => {
+  test("is lost as a whole when the disk cannot be written, and every caller gets the error", async () => {
     const { notes, insert, writes } = fixture();
     const results = await Promise.allSettled([
       writes.add(() => insert("a")),

@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import type { Change } from "../../src/storage/contract.ts";
 import {
   create,
-  isSpent,
   labelOf,
   MINUTE_MS,
   type NewStorage,
@@ -13,42 +12,42 @@ import {
   token,
 } from "./fixture.ts";
 
-/** Values that may be used once, and sync factor tokens. */
-export function oneTimeContract(newStorage: NewStorage): void {
-  test("a value that a commit spent is spent for every other use", async () => {
+/** Nonces, and sync factor tokens. */
+export function noncesContract(newStorage: NewStorage): void {
+  test("a nonce that a commit consumed is consumed for every other use", async () => {
     await using store = await openFixture(newStorage);
-    const value = once("n1", store.clock);
-    await create(store.records, "b1", { consume: [value] });
-    expect(await isSpent(store.records, value)).toBe(true);
-    expect(await store.records.consume([value])).toBeNull();
+    const nonce = once("n1", store.clock);
+    await create(store.records, "b1", { consume: [nonce] });
+    expect(await store.records.isConsumed([nonce])).toBe(true);
+    expect(await store.records.consume([nonce])).toBeNull();
     expect(
-      await store.records.commit({ backupId: "b2", expect: "absent", next: record("b2"), consume: [value] }),
+      await store.records.commit({ backupId: "b2", expect: "absent", next: record("b2"), consume: [nonce] }),
     ).toBe("consumed");
     expect(await store.records.read("b2")).toBeNull();
   });
 
-  test("a value can be spent by itself, once", async () => {
+  test("a nonce can be consumed by itself, once", async () => {
     await using store = await openFixture(newStorage);
-    const value = once("n1", store.clock);
-    expect(await isSpent(store.records, value)).toBe(false);
-    expect(await store.records.consume([value])).not.toBeNull();
-    expect(await isSpent(store.records, value)).toBe(true);
-    expect(await store.records.consume([value])).toBeNull();
+    const nonce = once("n1", store.clock);
+    expect(await store.records.isConsumed([nonce])).toBe(false);
+    expect(await store.records.consume([nonce])).not.toBeNull();
+    expect(await store.records.isConsumed([nonce])).toBe(true);
+    expect(await store.records.consume([nonce])).toBeNull();
   });
 
-  test("nothing to spend is no conflict", async () => {
+  test("nothing to consume is no conflict", async () => {
     await using store = await openFixture(newStorage);
     expect(await store.records.consume([])).not.toBeNull();
     expect(await store.records.consume([])).not.toBeNull();
   });
 
-  test("of several values one that was used refuses all, and leaves the others unused", async () => {
+  test("of several nonces one that was consumed refuses all, and the others stay as they were", async () => {
     await using store = await openFixture(newStorage);
     const [a, b, c] = [once("a", store.clock), once("b", store.clock), once("c", store.clock)];
     expect(await store.records.consume([b])).not.toBeNull();
     expect(await store.records.consume([a, b, c], token("t1", "b1", store.clock))).toBeNull();
-    expect(await isSpent(store.records, a)).toBe(false);
-    expect(await isSpent(store.records, c)).toBe(false);
+    expect(await store.records.isConsumed([a])).toBe(false);
+    expect(await store.records.isConsumed([c])).toBe(false);
     expect(await store.records.readToken("t1")).toBeNull();
     expect(await store.records.isConsumed([a, b, c])).toBe(true);
     expect(await store.records.consume([a, c], token("t1", "b1", store.clock))).not.toBeNull();
@@ -59,17 +58,17 @@ export function oneTimeContract(newStorage: NewStorage): void {
     });
   });
 
-  test("a value is forgotten exactly at its expiry, collected or not", async () => {
+  test("a nonce is remembered until exactly its expiry, deleted or not", async () => {
     await using store = await openFixture(newStorage);
-    const value = once("n1", store.clock);
-    expect(await store.records.consume([value])).not.toBeNull();
-    store.clock.set(value.expiresAtMs - 1);
-    expect(await isSpent(store.records, value)).toBe(true);
-    expect(await store.records.consume([value])).toBeNull();
-    store.clock.set(value.expiresAtMs);
-    expect(await isSpent(store.records, value)).toBe(false);
+    const nonce = once("n1", store.clock);
+    expect(await store.records.consume([nonce])).not.toBeNull();
+    store.clock.set(nonce.expiresAtMs - 1);
+    expect(await store.records.isConsumed([nonce])).toBe(true);
+    expect(await store.records.consume([nonce])).toBeNull();
+    store.clock.set(nonce.expiresAtMs);
+    expect(await store.records.isConsumed([nonce])).toBe(false);
     await create(store.records, "b1", { consume: [once("n1", store.clock)] });
-    expect(await isSpent(store.records, value)).toBe(true);
+    expect(await store.records.isConsumed([nonce])).toBe(true);
     store.clock.advance(MINUTE_MS);
     expect(await store.records.consume([once("n1", store.clock)])).not.toBeNull();
   });
@@ -83,7 +82,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     store.clock.advance(MINUTE_MS / 2);
     expect([0, 2]).toContain(await store.records.sweepExpired());
     expect(await store.records.sweepExpired()).toBe(0);
-    expect(await isSpent(store.records, late)).toBe(true);
+    expect(await store.records.isConsumed([late])).toBe(true);
     expect(await store.records.readToken("t1")).toEqual({
       backupId: "b1",
       holder: "holder",
@@ -91,7 +90,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     });
   });
 
-  test("a sync factor token is read until its expiry, and a plain value is not a token", async () => {
+  test("a sync factor token is read until its expiry, and a nonce is not a token", async () => {
     await using store = await openFixture(newStorage);
     const issued = token("t1", "b1", store.clock);
     expect(await store.records.consume([once("n1", store.clock)], issued)).not.toBeNull();
@@ -122,8 +121,8 @@ export function oneTimeContract(newStorage: NewStorage): void {
     ["was never issued", "unknown", 0],
     ["has expired", "good", MINUTE_MS],
     ["is of another backup", "other", 0],
-    ["is a plain value", "plain", 0],
-  ])("a token that %s counts as spent", async (_name, redeem, passedMs) => {
+    ["is a nonce", "plain", 0],
+  ])("a token that %s cannot be redeemed", async (_name, redeem, passedMs) => {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1", { consume: [once("plain", store.clock)] });
     await store.records.consume([], token("good", "b1", store.clock));
@@ -151,7 +150,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
     ).toBe("committed");
   });
 
-  test("a value cannot be a token and a plain value in one change", async () => {
+  test("an id cannot be a token and a nonce in one change", async () => {
     await using store = await openFixture(newStorage);
     await store.records.consume([], token("t1", "b1", store.clock));
     for (const id of ["t1", "unknown"])
@@ -175,8 +174,8 @@ export function oneTimeContract(newStorage: NewStorage): void {
   test("a token is never issued over one that is still good, only over an expired one", async () => {
     await using store = await openFixture(newStorage);
     await store.records.consume([], token("t1", "b1", store.clock));
-    const value = once("n1", store.clock);
-    await expect(store.records.consume([value], token("t1", "b2", store.clock))).rejects.toThrow(
+    const nonce = once("n1", store.clock);
+    await expect(store.records.consume([nonce], token("t1", "b2", store.clock))).rejects.toThrow(
       /already issued/,
     );
     expect(await store.records.readToken("t1")).toEqual({
@@ -184,7 +183,7 @@ export function oneTimeContract(newStorage: NewStorage): void {
       holder: "holder",
       redeemed: false,
     });
-    expect(await isSpent(store.records, value)).toBe(false);
+    expect(await store.records.isConsumed([nonce])).toBe(false);
     store.clock.advance(MINUTE_MS);
     const later = once("n1", store.clock);
     expect(await store.records.consume([later], token("t1", "b2", store.clock))).not.toBeNull();
@@ -195,30 +194,30 @@ export function oneTimeContract(newStorage: NewStorage): void {
     });
   });
 
-  test("a marked value counts as used until its latest expiry, whether or not it was before", async () => {
+  test("a marked nonce counts as consumed until its latest expiry, whether or not it was before", async () => {
     await using store = await openFixture(newStorage);
     const [mark, nonce] = [once("mark", store.clock), once("nonce", store.clock)];
     await create(store.records, "b1", { mark: [mark, mark], consume: [nonce] });
-    expect(await isSpent(store.records, mark)).toBe(true);
+    expect(await store.records.isConsumed([mark])).toBe(true);
     expect(await store.records.consume([mark])).toBeNull();
 
     store.clock.advance(MINUTE_MS / 2);
     const later = once("mark", store.clock);
     await create(store.records, "b2", { mark: [later] });
     store.clock.set(mark.expiresAtMs);
-    expect(await isSpent(store.records, later)).toBe(true);
+    expect(await store.records.isConsumed([later])).toBe(true);
     store.clock.set(later.expiresAtMs);
-    expect(await isSpent(store.records, later)).toBe(false);
+    expect(await store.records.isConsumed([later])).toBe(false);
   });
 
-  test("a change that does not happen marks nothing, and one value may be spent and marked by a change", async () => {
+  test("a change that is not made marks nothing, and a change may consume and mark the same nonce", async () => {
     await using store = await openFixture(newStorage);
     const [mark, nonce] = [once("mark", store.clock), once("nonce", store.clock)];
     await create(store.records, "b1", { consume: [nonce] });
     const change: Change = { backupId: "b2", expect: "absent", next: record("b2"), mark: [mark] };
     expect(await store.records.commit({ ...change, consume: [nonce] })).toBe("consumed");
     expect(await store.records.commit({ ...change, expect: { revision: "none" } })).toBe("revision");
-    expect(await isSpent(store.records, mark)).toBe(false);
+    expect(await store.records.isConsumed([mark])).toBe(false);
     expect(await store.records.commit({ ...change, consume: [mark] })).toBe("committed");
     expect(await store.records.commit({ ...change, backupId: "b3", consume: [mark] })).toBe("consumed");
     expect(await store.records.read("b3")).toBeNull();
