@@ -4,7 +4,12 @@ import { encodeBase64 } from "../crypto/encoding.ts";
 import { CHALLENGE_BYTES, type Operation } from "../proofs/challenge-tokens.ts";
 import { creationOptions, requestOptions } from "../proofs/passkey/webauthn-options.ts";
 import type { KeypairChallenge } from "../protocol/challenge.ts";
-import { createChallenges, keypairChallenges, passkeyChallenges } from "../protocol/challenge-operations.ts";
+import {
+  type BoundMembers,
+  createChallenges,
+  keypairChallenges,
+  passkeyChallenges,
+} from "../protocol/challenge-operations.ts";
 import type { Services } from "../services.ts";
 import { jsonBody, optionalJsonBody } from "./body/body.ts";
 import { describeOperation } from "./reference/openapi.ts";
@@ -21,7 +26,8 @@ export function keypairChallengeRoute(
   { operation, purpose }: { readonly operation: keyof typeof keypairChallenges; readonly purpose: string },
 ) {
   const wire = keypairChallenges[operation];
-  const bound = Object.keys(wire.request.properties);
+  const request: BoundMembers = wire.request;
+  const bound = Object.keys(request.properties);
   return new Elysia({ name: `challenge/${operation}` }).post(
     wire.path,
     async ({ body }): Reply<typeof wire> =>
@@ -31,7 +37,7 @@ export function keypairChallengeRoute(
         Object.fromEntries(bound.map((member) => [member, body[member] ?? ""])),
       ),
     {
-      ...jsonBody(wire.request),
+      ...jsonBody(request),
       detail: describeOperation(wire, {
         tag: "Challenges",
         summary: `A challenge to ${purpose}`,

@@ -38,19 +38,19 @@ function challenge<const Path extends string, Request extends TObject, Response 
   };
 }
 
-function keypair<const Name extends string>(name: Name, request: BoundMembers = object({})) {
+function keypair<const Name extends string, Request extends BoundMembers>(name: Name, request: Request) {
   return challenge(`/v1/${name}/challenge/keypair`, request, KeypairChallenge);
 }
 
 /** Challenges for a P-256 keypair (of `reset`: for the account key), by the operation that they are for. */
 export const keypairChallenges = {
-  retrieve: keypair("retrieve"),
-  "verify-factor": keypair("verify-factor"),
-  "add-sync-factor": keypair("add-sync-factor"),
-  sync: keypair("sync"),
-  "retrieve-metadata": keypair("retrieve-metadata"),
+  retrieve: keypair("retrieve", object({})),
+  "verify-factor": keypair("verify-factor", object({})),
+  "add-sync-factor": keypair("add-sync-factor", object({})),
+  sync: keypair("sync", object({})),
+  "retrieve-metadata": keypair("retrieve-metadata", object({})),
   "delete-factor": keypair("delete-factor", object({ factorId: FactorId })),
-  "delete-backup": keypair("delete-backup"),
+  "delete-backup": keypair("delete-backup", object({})),
   reset: keypair("reset", object({ backupAccountId: BackupAccountId })),
 } as const;
 

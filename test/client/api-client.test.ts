@@ -71,6 +71,22 @@ describe("the client", () => {
     ]);
   });
 
+  test("is typed: the compiler refuses what the protocol does not describe", async () => {
+    await using server = startServer(() => refusal(422, "invalid_payload"));
+    const client = createApiClient({ url: server.url });
+    const answers = [
+      // @ts-expect-error: the challenge is bound to a factor
+      await client.keypairChallenge("delete-factor"),
+      // @ts-expect-error: to one that is named
+      await client.keypairChallenge("delete-factor", { factorID: "f" }),
+      // @ts-expect-error: an upload has a ciphertext
+      await client.sync({ a: 1 }),
+      // @ts-expect-error: a status is that of a backup
+      await client.backupStatus({}),
+    ];
+    for (const answer of answers) expect(answer.code()).toBe("invalid_payload");
+  });
+
   test("sends its headers with every request, and shows every exchange", async () => {
     await using server = startServer(() => refusal(404, "not_found"));
     const exchanges: Exchange[] = [];
