@@ -39,14 +39,14 @@ export interface RateLimiter {
   /** Counts what was used, one use if not given. */
   count(limit: RateLimit, subject: string, amount?: number): void;
   /**
-   * Keeps `amount` of the limit for something that may fail, so that several of them at once cannot pass the limit.
+   * Reserves `amount` of the limit for work that may fail, so that concurrent work cannot exceed the limit together.
    *
    * @throws TooManyRequests as {@link check}.
    */
   reserve(limit: RateLimit, subject: string, amount: number): Reservation;
 }
 
-/** What was reserved is given back when the reservation is disposed of. */
+/** Disposing of it releases what was reserved. */
 export interface Reservation extends Disposable {
   /** Counts `amount`, in the window that is running now. */
   count(amount: number): void;
@@ -65,7 +65,7 @@ interface Window {
   shared: number;
   /** What we have counted since. */
   own: number;
-  /** What may be counted soon, or given back. */
+  /** The sum of the reservations. */
   reserved: number;
   isSharing: boolean;
 }
@@ -74,9 +74,9 @@ interface Window {
 const SHARED_PART = 10;
 /** Above this many subjects, the oldest that have used little are evicted. */
 const MAX_SUBJECTS = 100_000;
-/** How many windows that are worth keeping are skipped to find one that is not. */
+/** How many windows in use are skipped, at most, to find one to evict. */
 const MAX_SKIPPED = 8;
-/** While only reservations are in the way: they end with the requests that made them. */
+/** Where only reservations exceed the limit: they are released when the requests that made them end. */
 const RESERVED_RETRY_S = 5;
 
 export function createRateLimiter({ clock, background, counters }: RateLimiterOptions): RateLimiter {

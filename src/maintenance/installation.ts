@@ -23,10 +23,10 @@ const IF_RESTORED =
 const SAMPLE = 20;
 
 /**
- * Marks records and blobs as one installation, or requires that they are. Stores without a mark, as earlier versions
- * left them, are marked when both are without. Where only one has a mark the other is marked if it holds nothing and was
- * never in service, or what shows that the two belong together, as after a crash between the two marks. Notes a restore
- * where the records are of an earlier time than the blobs. Safe when several processes start at once.
+ * Marks records and blobs as one installation, or requires that they are one. Where neither has a mark, as in stores of
+ * earlier versions, both are marked. Where only one has a mark, as after a crash between the two, the other is marked if
+ * it is empty and was never in service, or if blobs and records refer to each other. Notes a restore where the records
+ * are of an earlier time than the blobs. Safe when several processes start at once.
  *
  * @throws InstallationMismatch; StorageUnavailable.
  */

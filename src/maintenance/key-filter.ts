@@ -12,8 +12,8 @@ const BITS = 2 ** 28;
 const BITS_PER_KEY = 8;
 
 /**
- * A Bloom filter of 32 MiB. Of ten million keys it takes about one in fifty thousand others for one of them; the salt
- * makes that other keys each time.
+ * A Bloom filter of 32 MiB. With ten million keys added it has about one in fifty thousand others by mistake. Which ones
+ * depends on a random salt, so that no key is mistaken by every filter.
  */
 export function createKeyFilter(random: Random): KeyFilter {
   const bits = new Uint8Array(BITS / 8);

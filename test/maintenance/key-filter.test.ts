@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { randomUUID } from "node:crypto";
-import { concurrently } from "../../src/maintenance/concurrently.ts";
 import { createKeyFilter } from "../../src/maintenance/key-filter.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 
@@ -12,35 +11,3 @@ test("a filter has every key that was added, and hardly any other", () => {
   const others = Array.from({ length: 20_000 }, () => randomUUID());
   expect(others.filter((key) => filter.mayHave(key))).toEqual([]);
 });
-
-test("checks run side by side, no more than allowed, and every result is handed out", async () => {
-  let running = 0;
-  let most = 0;
-  const check = async (item: number) => {
-    most = Math.max(most, ++running);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    running -= 1;
-    return item % 3 === 0 ? [] : [item, -item];
-  };
-  const results = await Array.fromAsync(concurrently(numbers(100), 7, check));
-  const expected = [...Array(100).keys()].filter((item) => item % 3 !== 0);
-  expect(results.filter((result) => result > 0).sort((a, b) => a - b)).toEqual(expected);
-  expect(results).toHaveLength(expected.length * 2);
-  expect(most).toBe(7);
-});
-
-test("the first check that fails ends it, after those that run", async () => {
-  let ended = 0;
-  const check = async (item: number) => {
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    ended += 1;
-    if (item >= 5) throw new Error(`item ${item}`);
-    return [item];
-  };
-  await expect(Array.fromAsync(concurrently(numbers(100), 4, check))).rejects.toThrow("item 5");
-  expect(ended).toBeLessThan(12);
-});
-
-async function* numbers(count: number): AsyncGenerator<number> {
-  for (let number = 0; number < count; number++) yield number;
-}
