@@ -1,23 +1,16 @@
 /** Who may do what: every authenticated operation × every kind of factor × every way in which a proof can be wrong. */
-import type { Operation } from "../../src/proofs/challenge-tokens.ts";
+import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
 import type { FactorScope } from "../../src/storage/contract.ts";
+import { KEYPAIR_OPERATIONS } from "../support/proven-calls.ts";
 
 /** What challenges are issued for. A proof made for one is tried on all others. */
-export const CONTEXTS = [
-  "create",
-  "retrieve",
-  "verify-factor",
-  "add-sync-factor",
-  "sync",
-  "retrieve-metadata",
-  "delete-factor",
-  "delete-backup",
-  "reset",
+export const CONTEXTS: readonly Context[] = [
+  ...KEYPAIR_OPERATIONS,
   "add-factor",
   "add-factor-new",
   "backup-account",
-] as const satisfies readonly Operation[];
-export type Context = (typeof CONTEXTS)[number];
+];
+export type Context = KeypairSolvable | "add-factor" | "add-factor-new" | "backup-account";
 
 /** The factor that tries. `KEYPAIR` is in the operation's scope, `OTHER_KEYPAIR` in the other one only. */
 export const FACTORS = [

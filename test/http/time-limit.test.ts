@@ -30,7 +30,7 @@ for (const driver of DRIVERS)
       expect(answer.headers.has("x-request-id")).toBe(true);
     });
 
-    test("for an upload that dribbles is 408, and its bytes are let go of", async () => {
+    test("for an upload that dribbles is 408, and its bytes are released", async () => {
       const requestClock = new SettableClock();
       await using service = await startService(driver, { requestClock });
       const { services, url } = service;
@@ -52,7 +52,7 @@ for (const driver of DRIVERS)
       expect(await blobKeys(services)).toEqual([]);
     });
 
-    test("is 408, and what its late answer would have held is let go of", async () => {
+    test("is 408, and what its late answer would have held is released", async () => {
       await using folder = await temporaryFolder();
       const { promise: mayOpen, resolve: open } = Promise.withResolvers<void>();
       const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
@@ -129,7 +129,7 @@ for (const driver of DRIVERS)
         await connection.write(body.subarray(0, 500));
         await tooLong(service, requestClock);
         expect(codeOf(await connection.answer())).toEqual([408, "request_timeout"]);
-        await connection.write(body.subarray(500)); // too late: the client was told that it failed
+        await connection.write(body.subarray(500)); // too late: the client was answered that it failed
         await timeToAct(service);
         expect((await client.backupStatus({ backupId: user.account.backupAccountId })).code()).toBe(
           "not_found",

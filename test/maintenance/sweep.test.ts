@@ -233,7 +233,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual(kept.toSorted());
     });
 
-    test("collects expired rows, and a value that is not expired stays spent", async () => {
+    test("collects expired rows, and a value that is not expired stays consumed", async () => {
       await using stores = await fixture(driver);
       const { records, clock } = stores;
       const short = { id: "short", expiresAtMs: clock.nowMs() + 1_000 };

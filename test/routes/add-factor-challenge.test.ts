@@ -19,7 +19,7 @@ for (const driver of DRIVERS)
       const challenge = (client: ApiClient, body: RequestBody) => client.addFactorChallenge(body);
       const keypair = { kind: "EC_KEYPAIR", publicKey: createFactorKeypair().publicKey };
 
-      test("are base64 of 32 bytes each, for whoever signs bytes", async () => {
+      test("are base64 of 32 bytes each, for a key that signs bytes", async () => {
         const { client } = service();
         const answers = [
           { newFactor: { kind: "OIDC_ACCOUNT", oidcToken: "any text" } },

@@ -116,11 +116,11 @@ for (const driver of DRIVERS)
         expect(answer.code()).toBe("turnkey_activity_error");
       });
 
-      describe("is refused, and of several faults the first in this order is told:", () => {
+      describe("is refused, and of several faults the first in this order is reported:", () => {
         type Fault = readonly [
           name: string,
           code: string,
-          spoil: (attempt: Attempt) => Attempt | Promise<Attempt>,
+          change: (attempt: Attempt) => Attempt | Promise<Attempt>,
         ];
         interface Attempt {
           readonly stamp: Stamp;
@@ -234,30 +234,30 @@ for (const driver of DRIVERS)
           token: stamp.challenges.existingFactorToken,
         });
 
-        test.each(FAULTS)("%s: %s", async (_, code, spoil) => {
+        test.each(FAULTS)("%s: %s", async (_, code, change) => {
           const stamp = await prepared();
-          const answer = await sendAttempt(await spoil(flawless(stamp)));
+          const answer = await sendAttempt(await change(flawless(stamp)));
           expect([answer.status, answer.code()]).toEqual([400, code]);
           expect((await sendAttempt(flawless(stamp))).status).toBe(200);
         });
 
         test("each before those behind it", async () => {
           const stamp = await prepared();
-          const told: string[] = [];
+          const reported: string[] = [];
           let attempt = flawless(stamp);
-          for (const [, , spoil] of FAULTS.toReversed()) {
-            attempt = await spoil(attempt);
-            told.push((await sendAttempt(attempt)).code());
+          for (const [, , change] of FAULTS.toReversed()) {
+            attempt = await change(attempt);
+            reported.push((await sendAttempt(attempt)).code());
           }
-          expect(told.reverse()).toEqual(FAULTS.map(([, code]) => code));
+          expect(reported.reverse()).toEqual(FAULTS.map(([, code]) => code));
         });
 
         test("each kind of a Turnkey error with words of its own", async () => {
           const stamp = await prepared();
           const messages = new Set<string>();
           const faults = FAULTS.filter(([, code]) => code === error);
-          for (const [, , spoil] of faults) {
-            const { body } = await sendAttempt(await spoil(flawless(stamp)));
+          for (const [, , change] of faults) {
+            const { body } = await sendAttempt(await change(flawless(stamp)));
             messages.add((body as { error: { message: string } }).error.message);
           }
           expect(messages.size).toBe(faults.length - 1); // a missing timestamp is as wrong as one that is a number

@@ -216,7 +216,7 @@ for (const driver of DRIVERS)
       });
     });
 
-    describe("both tokens are spent", () => {
+    describe("both tokens are consumed", () => {
       test("with the change, so that neither half works again after the factor was removed", async () => {
         const { client } = service();
         for (const kind of NEW_KINDS) {
@@ -256,7 +256,7 @@ for (const driver of DRIVERS)
           }
       });
 
-      test("and one of them alone is enough to be told so", async () => {
+      test("and a request with one of them is refused as used", async () => {
         const { client, services } = service();
         for (const half of ["existingFactorToken", "newFactorToken"] as const) {
           const user = await created(client, newKeypair());

@@ -50,7 +50,7 @@ for (const driver of DRIVERS)
 
     const service = sharedService(driver, { env: { MAX_SYNC_FACTORS: "3" } });
 
-    test("refuses a token of a backup that was deleted and made anew: its holder is not on that one", async () => {
+    test("refuses a token of a backup that was deleted and created again: its holder is not on that one", async () => {
       const { client } = service();
       const { user, phone, syncFactorToken } = await situation(client);
       (await client.reset(await resetRequest(client, user))).ok();

@@ -78,7 +78,7 @@ for (const driver of DRIVERS)
         }
       });
 
-      test("is spent with the factors, by a create that succeeds only", async () => {
+      test("is consumed with the factors, and only by a create that succeeds", async () => {
         const given = await situation();
         const { user, proof } = given;
         const wrongFactor = { ...(given.payload.authorization as RequestBody), signature: "" };
@@ -108,7 +108,7 @@ for (const driver of DRIVERS)
         type Case = readonly [
           name: string,
           code: string,
-          spoil: (given: Situation) => RequestBody | Promise<RequestBody>,
+          change: (given: Situation) => RequestBody | Promise<RequestBody>,
         ];
         const signature =
           (change: (value: string, given: Situation) => string): Case[2] =>
@@ -204,13 +204,13 @@ for (const driver of DRIVERS)
             ({ proof }) => ({ ...proof, backupAccountId: `backup_account_02${"f".repeat(64)}` }),
           ],
         ];
-        test.each(cases)("%s: %s", async (_, code, spoil) => {
+        test.each(cases)("%s: %s", async (_, code, change) => {
           const { services } = service();
           const before = await blobKeys(services);
           const given = await situation();
-          const spoilt = await spoil(given);
+          const wrong = await change(given);
           const authorization = { ...(given.payload.authorization as RequestBody), signature: "" };
-          const answer = await send(given, { authorization, ...spoilt });
+          const answer = await send(given, { authorization, ...wrong });
           expect([answer.status, answer.code()]).toEqual([400, code]);
           expect(await indexedAs(service().services, given.user.main.ref)).toBeNull();
           expect(await blobKeys(services)).toEqual(before);

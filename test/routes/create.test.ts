@@ -299,14 +299,14 @@ for (const driver of DRIVERS)
       const taken = await userWithBackup(client);
       const before = await blobKeys(services);
       const user = newUser();
-      for (const spoilt of [
+      for (const wrong of [
         { ...user, account: taken.account },
         { ...user, main: taken.main },
         { ...user, sync: taken.sync },
       ])
-        expect(
-          (await client.create(await createPayload(client, spoilt), user.backup)).status,
-        ).toBeGreaterThan(399);
+        expect((await client.create(await createPayload(client, wrong), user.backup)).status).toBeGreaterThan(
+          399,
+        );
 
       expect((await blobKeys(services)).toSorted()).toEqual(before.toSorted());
       expect(await services.records.read(user.account.backupAccountId)).toBeNull();

@@ -49,7 +49,7 @@ for (const driver of DRIVERS)
         ).toBeNull();
     });
 
-    test("lets id and factors be used anew at once", async () => {
+    test("lets id and factors be used again at once", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
       (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();

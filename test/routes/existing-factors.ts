@@ -44,7 +44,7 @@ export function existingFactorContract(service: () => TestService, call: FactorC
       expect((await send(caller, keypair)).code()).toBe("unauthorized_factor");
     });
 
-    test("that leads to a backup which is gone is told so", async () => {
+    test("that leads to a backup which is gone is refused", async () => {
       const caller = await prepared();
       await loseRecord(service().services, caller.user.account.backupAccountId);
       expect((await send(caller)).code()).toBe("backup_missing");
@@ -59,7 +59,7 @@ export function existingFactorContract(service: () => TestService, call: FactorC
   });
 
   describe(`a replay of ${call.name}`, () => {
-    const spent = async () => {
+    const used = async () => {
       const caller = await prepared();
       const proof = await proofOf(service().client, call, caller);
       expect((await caller.send(proof)).status).toBeLessThan(300);
@@ -69,7 +69,7 @@ export function existingFactorContract(service: () => TestService, call: FactorC
       ["at once", async () => {}],
       ["after the backup was deleted", async ({ user }) => void (await deleted(user))],
       [
-        "after the backup was created anew with the same factors",
+        "after the backup was created again with the same factors",
         async ({ user }) => {
           await deleted(user);
           await userWithBackup(service().client, user);
@@ -93,22 +93,22 @@ export function existingFactorContract(service: () => TestService, call: FactorC
       ],
     ];
     for (const [name, change] of changes)
-      test(`${name} is told so`, async () => {
-        const { caller, proof } = await spent();
+      test(`${name} is refused as used`, async () => {
+        const { caller, proof } = await used();
         await change(caller);
         expect((await caller.send(proof)).code()).toBe("already_used");
       });
 
-    test("with other members in the request is told so", async () => {
-      const { caller, proof } = await spent();
+    test("with other members in the request is refused as used", async () => {
+      const { caller, proof } = await used();
       const authorization = { ...(proof.authorization as object), more: 1 };
       expect((await caller.send({ ...proof, authorization })).code()).toBe("already_used");
     });
 
     if (scope === "SYNC" && call.name !== "delete-backup")
-      test("after the factor was revoked is told so", async () => {
+      test("after the factor was revoked is refused as used", async () => {
         const { client } = service();
-        const { caller, proof } = await spent();
+        const { caller, proof } = await used();
         const phone = createFactorKeypair();
         await addedSyncFactor(client, caller.user, phone);
         const { syncFactors } = (

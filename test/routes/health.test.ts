@@ -36,7 +36,7 @@ for (const driver of DRIVERS)
       expect(calls).toEqual([]);
     });
 
-    test("asks the stores at most once a second, whoever wants to know whether it is ready", async () => {
+    test("asks the stores at most once a second, however many ask whether it is ready", async () => {
       const calls: string[] = [];
       let isDown = true;
       await using service = await startService(driver, {

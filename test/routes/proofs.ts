@@ -1,33 +1,24 @@
-/** What every call that a keypair authorises promises about the proof, whoever the factor is. */
+/** What every call that a keypair authorises promises about the proof, whatever the factor is. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import {
-  type ChallengeContext,
-  createChallengeTokens,
-  type Operation,
-} from "../../src/proofs/challenge-tokens.ts";
+import { type ChallengeContext, createChallengeTokens } from "../../src/proofs/challenge-tokens.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
-import { KEYPAIR_SPOILS } from "../support/keypair-spoils.ts";
-import { type Caller, type Proof, type ProvenCall, proofOf, proofUnder } from "../support/proven-calls.ts";
+import {
+  type Caller,
+  KEYPAIR_OPERATIONS,
+  type Proof,
+  type ProvenCall,
+  proofOf,
+  proofUnder,
+} from "../support/proven-calls.ts";
 import type { TestService } from "../support/service.ts";
 import { signed } from "../support/users.ts";
-
-export const OPERATIONS = [
-  "create",
-  "retrieve",
-  "verify-factor",
-  "add-sync-factor",
-  "sync",
-  "retrieve-metadata",
-  "delete-factor",
-  "delete-backup",
-  "reset",
-] as const satisfies readonly Operation[];
+import { WRONG_KEYPAIR_PROOFS } from "../support/wrong-keypair-proofs.ts";
 
 const MINUTE_MS = 60_000;
 const HEADER = Buffer.from('{"alg":"none"}').toString("base64url");
 const CLAIMS = Buffer.from('{"type":"keypair"}').toString("base64url");
 
-/** No failure of these uses the token up: the same proof without the spoil is accepted in the end. */
+/** No failure of these uses the token up: the same proof without the fault is accepted in the end. */
 export function proofContract(service: () => TestService, call: ProvenCall): void {
   describe(`the proof of ${call.name}`, () => {
     let prepared: Caller | null = null;
@@ -53,17 +44,17 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
       expect([answer.status, answer.code()]).toEqual([400, code]);
     };
 
-    for (const [name, spoil] of KEYPAIR_SPOILS)
+    for (const [name, change] of WRONG_KEYPAIR_PROOFS)
       test(`with ${name} is refused`, async () => {
         const { challenge, challengeToken } = await fresh();
         const proof = signed(caller().keypair, challenge);
-        const spoilt = spoil(proof, challenge);
-        expect(spoilt).not.toEqual({ publicKey: proof.publicKey, signature: proof.signature });
-        const authorization = { ...proof, ...spoilt };
+        const wrong = change(proof, challenge);
+        expect(wrong).not.toEqual({ publicKey: proof.publicKey, signature: proof.signature });
+        const authorization = { ...proof, ...wrong };
         await expectCode({ authorization, challengeToken }, "signature_verification_error");
       });
 
-    const tokens: readonly (readonly [name: string, spoil: (token: string) => string])[] = [
+    const tokens: readonly (readonly [name: string, change: (token: string) => string])[] = [
       ["empty", () => ""],
       ["a word", () => "token"],
       ["a backup id", () => caller().user.account.backupAccountId],
@@ -94,11 +85,11 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
       ],
       ["of text that is no base64", () => "ä.ö.ü.\u0000.\ud800"],
     ];
-    for (const [name, spoil] of tokens)
+    for (const [name, change] of tokens)
       test(`under a token that is ${name} is refused`, async () => {
         const { challenge, challengeToken } = await fresh();
         const authorization = signed(caller().keypair, challenge);
-        await expectCode({ authorization, challengeToken: spoil(challengeToken) }, "jwt_error");
+        await expectCode({ authorization, challengeToken: change(challengeToken) }, "jwt_error");
       });
 
     test("under a token of another service is refused", async () => {
@@ -132,7 +123,7 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
       await expectCode(await proofUnder(issue("passkey"), caller()), "unexpected_challenge_type");
     });
 
-    for (const operation of OPERATIONS.filter((other) => other !== call.operation))
+    for (const operation of KEYPAIR_OPERATIONS.filter((other) => other !== call.operation))
       test(`for ${operation} is refused`, async () => {
         const { client } = service();
         const { bound, keypair, user } = caller();
@@ -163,9 +154,9 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
         await expectCode(proof, "invalid_challenge_context");
       });
 
-    describe("of several faults the first in order is told", () => {
+    describe("of several faults the first in order is reported", () => {
       const elsewhere = (): ChallengeContext => ({
-        operation: OPERATIONS.find((operation) => operation !== call.operation) ?? "reset",
+        operation: KEYPAIR_OPERATIONS.find((operation) => operation !== call.operation) ?? "reset",
       });
       const cases: readonly (readonly [name: string, proof: () => Promise<Proof>, code: string])[] = [
         [

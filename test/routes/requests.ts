@@ -39,7 +39,7 @@ const inside =
 /** A label of this many UTF-16 units. */
 export const long = (length: number): string => "x".repeat(length);
 
-/** Ways to spoil the authorization that a member holds, with the place that the answer names. */
+/** Wrong values of a member that holds an authorization, with the place that the answer names. */
 export function authorizationMutations(member: string): readonly Mutation[] {
   const at = `/${member}`;
   const google = { kind: "GOOGLE", token: "t" };
@@ -115,7 +115,7 @@ const LONGEST: readonly (readonly [name: string, authorization: RequestBody])[] 
   ],
 ];
 
-/** Ways to spoil the token that a member holds. */
+/** Wrong values of a member that holds a token. */
 export function tokenMutations(member: string): readonly Mutation[] {
   return [
     [`without ${member}`, { [member]: undefined }, `/${member}`],

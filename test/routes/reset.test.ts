@@ -14,10 +14,10 @@ import {
   withStrayBit,
 } from "../support/ecdsa-spellings.ts";
 import { play } from "../support/example.ts";
+import { KEYPAIR_OPERATIONS } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, indexed, storedRecord } from "../support/stored.ts";
 import { newUser, recovered, resetRequest, solved, type User, userWithBackup } from "../support/users.ts";
-import { OPERATIONS } from "./proofs.ts";
 import {
   jsonRequestContract,
   long,
@@ -64,7 +64,7 @@ for (const driver of DRIVERS)
 
     const service = sharedService(driver);
 
-    test("deletes everything on behalf of the account key, and the id can be created anew", async () => {
+    test("deletes everything on behalf of the account key, and the id can be created again", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;
@@ -77,8 +77,8 @@ for (const driver of DRIVERS)
       expect(await indexed(services, "SYNC", user.sync)).toBeNull();
       expect(await blobKeys(services)).not.toContain(blob.key);
 
-      const anew = await userWithBackup(client, { ...newUser(), account: user.account });
-      expect((await recovered(client, anew)).metadata.id).toBe(backupAccountId);
+      const again = await userWithBackup(client, { ...newUser(), account: user.account });
+      expect((await recovered(client, again)).metadata.id).toBe(backupAccountId);
     });
 
     test("does not use its challenge up when there is no backup", async () => {
@@ -285,7 +285,7 @@ for (const driver of DRIVERS)
           expect((await client.reset(user.request)).status).toBe(204); // the token is still good
         });
 
-      for (const operation of OPERATIONS.filter((other) => other !== "reset"))
+      for (const operation of KEYPAIR_OPERATIONS.filter((other) => other !== "reset"))
         test(`a challenge for ${operation}`, async () => {
           const { client } = service();
           const user = newUser();

@@ -65,7 +65,7 @@ for (const driver of DRIVERS)
       expect((await client.retrieveMetadata(proof)).status).toBe(200);
     });
 
-    test("shows whoever is on a backup by passkey or account, without what identifies them elsewhere", async () => {
+    test("shows passkeys and accounts on a backup, without what identifies their owner elsewhere", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;

@@ -86,7 +86,7 @@ for (const driver of DRIVERS)
       });
     });
 
-    for (const [name, spell] of [
+    for (const [name, written] of [
       ["after 0x", (hash: string) => `0x${hash}`],
       ["in capitals", (hash: string) => hash.toUpperCase()],
       ["in capitals after 0x", (hash: string) => `0x${hash.toUpperCase()}`],
@@ -95,9 +95,9 @@ for (const driver of DRIVERS)
         const { client } = service();
         const user = await userWithBackup(client);
         const hash = newManifestHash();
-        const payload = await syncPayload(client, user, spell(hash));
-        const spelt = { ...payload, currentManifestHash: spell(payload.currentManifestHash) };
-        (await client.sync(spelt, randomBytes(10))).ok();
+        const payload = await syncPayload(client, user, written(hash));
+        const sent = { ...payload, currentManifestHash: written(payload.currentManifestHash) };
+        (await client.sync(sent, randomBytes(10))).ok();
         expect((await recovered(client, user)).metadata.manifestHash).toBe(hash);
       });
 

@@ -3,7 +3,7 @@ import { chunksOf, tapped } from "../../src/runtime/chunks.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
-/** These chunks, and how often they were let go of. */
+/** These chunks, and how often they were released. */
 function source(all: readonly (Uint8Array | Error)[]) {
   const left = [...all];
   const log = { ends: 0 };
@@ -21,7 +21,7 @@ function source(all: readonly (Uint8Array | Error)[]) {
 }
 
 describe("chunks", () => {
-  test("are what the source gives, empty ones too, and it is let go of once", async () => {
+  test("are what the source gives, empty ones too, and it is released once", async () => {
     const { chunks, log } = source([bytes(1), bytes(), bytes(2, 3)]);
     expect(await Array.fromAsync(chunks)).toEqual([bytes(1), bytes(), bytes(2, 3)]);
     expect(await chunks.next()).toEqual({ done: true, value: undefined });
@@ -29,7 +29,7 @@ describe("chunks", () => {
     expect(log.ends).toBe(1);
   });
 
-  test("end with the source's failure, which is told once", async () => {
+  test("end with the source's failure, which is reported once", async () => {
     const { chunks, log } = source([bytes(1), new Error("gone"), bytes(2)]);
     await chunks.next();
     expect(await chunks.next().catch((error) => error.message)).toBe("gone");
@@ -37,7 +37,7 @@ describe("chunks", () => {
     expect(log.ends).toBe(1);
   });
 
-  test("are let go of by a loop that breaks off", async () => {
+  test("are released by a loop that breaks off", async () => {
     const { chunks, log } = source([bytes(1), bytes(2)]);
     for await (const _chunk of chunks) break;
     expect(log.ends).toBe(1);

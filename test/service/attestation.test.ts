@@ -210,7 +210,7 @@ for (const driver of DRIVERS) {
       });
     });
 
-    test("takes bodies of 1 MiB and no more, whoever attests them", async () => {
+    test("takes bodies of 1 MiB and no more, whatever attests them", async () => {
       const { client } = service();
       for (const [path, valid] of ROUTES) {
         const text = JSON.stringify(await valid(client));

@@ -184,8 +184,8 @@ for (const driver of DRIVERS)
       });
     });
 
-    describe("are refused, and of several faults the first in this order is told:", () => {
-      type Fault = readonly [name: string, code: string, spoil: (options: AccountOptions) => AccountOptions];
+    describe("are refused, and of several faults the first in this order is reported:", () => {
+      type Fault = readonly [name: string, code: string, change: (options: AccountOptions) => AccountOptions];
       const claims = (more: RequestBody) => (options: AccountOptions) => ({
         ...options,
         claims: { ...options.claims, ...more },
@@ -210,15 +210,15 @@ for (const driver of DRIVERS)
         test(`by ${operation}, each alone and before those behind it`, async () => {
           const account = newAccount("APPLE", issuer);
           if (operation !== "create") (await sendCreate(account)).answer.ok();
-          const told: string[] = [];
+          const reported: string[] = [];
           let options: AccountOptions = {};
-          for (const [, code, spoil] of FAULTS.toReversed()) {
-            const alone = await send(operation, account, spoil({}));
+          for (const [, code, change] of FAULTS.toReversed()) {
+            const alone = await send(operation, account, change({}));
             expect([alone.status, alone.code()]).toEqual([400, code]);
-            options = spoil(options);
-            told.push((await send(operation, account, options)).code());
+            options = change(options);
+            reported.push((await send(operation, account, options)).code());
           }
-          expect(told.reverse()).toEqual(FAULTS.map(([, code]) => code));
+          expect(reported.reverse()).toEqual(FAULTS.map(([, code]) => code));
           expect((await send(operation, account, {})).status).toBe(200);
         });
 
@@ -324,7 +324,7 @@ for (const driver of DRIVERS)
           (await sendCreate(newAccount(provider, issuer), { keypair })).answer.ok();
       });
 
-      test("is told before a wrong signature, and is not spent by one", async () => {
+      test("is reported before a wrong signature, which does not consume it", async () => {
         const account = newAccount("APPLE", issuer);
         (await sendCreate(account)).answer.ok();
         const keypair = createFactorKeypair();
@@ -338,7 +338,7 @@ for (const driver of DRIVERS)
           expect((await sendProof(operation, account, { keypair, signer })).code()).toBe("already_used");
       });
 
-      test("is told before a missing address, and before what is wrong with the sync factor", async () => {
+      test("is reported before a missing address, and before what is wrong with the sync factor", async () => {
         const account = newAccount("GOOGLE", issuer);
         const keypair = createFactorKeypair();
         (await sendCreate(account, { keypair })).answer.ok();
@@ -354,7 +354,7 @@ for (const driver of DRIVERS)
         expect(answer.code()).toBe("already_used");
       });
 
-      test("is not spent by any call that fails", async () => {
+      test("is not consumed by a call that fails", async () => {
         const { client } = service();
         const account = newAccount("GOOGLE", issuer);
         const keypair = createFactorKeypair();
@@ -370,7 +370,7 @@ for (const driver of DRIVERS)
         expect((await recoveredBy(client, account)).metadata.id).toBe(user.account.backupAccountId);
       });
 
-      test("is spent once when many use it at once, with challenges of their own", async () => {
+      test("is consumed once when many use it at once, with challenges of their own", async () => {
         const { client } = service();
         const account = newAccount("GOOGLE", issuer);
         (await sendCreate(account)).answer.ok();
@@ -384,7 +384,7 @@ for (const driver of DRIVERS)
         expect(losers).toEqual(Array.from({ length: 7 }, () => "already_used"));
       });
 
-      test("and challenge are told as used when a request comes again", async () => {
+      test("and challenge are reported as used when a request comes again", async () => {
         const { client } = service();
         const account = newAccount("GOOGLE", issuer);
         const user = newFactorUser(account);

@@ -42,7 +42,7 @@ for (const driver of DRIVERS)
       });
     }
 
-    test("a counted proof that was used meanwhile is told as such, also when its backup is gone since", async () => {
+    test("a counted proof that was used meanwhile is reported as such, also when its backup is gone since", async () => {
       const { client } = service();
       const user = await created(client, newPasskey({ counter: 5 }));
       const proof = await proven(client, "retrieve", user.main);
@@ -60,7 +60,7 @@ for (const driver of DRIVERS)
       expect([failed.status, failed.code()]).toEqual([400, "already_used"]);
     });
 
-    test("a proof that was used meanwhile is told as such, not what failed", async () => {
+    test("a proof that was used meanwhile is reported as such, not what failed", async () => {
       const { client } = service();
       const user = await created(client, newKeypair());
       const proof = await proven(client, "retrieve", user.main);

@@ -48,7 +48,7 @@ for (const driver of DRIVERS)
       sendPasskeyProof(service().client, operation, passkey, tweaks);
 
     for (const operation of OPERATIONS)
-      test(`is kept by ${operation}, must grow, and a replay is told as such`, async () => {
+      test(`is kept by ${operation}, must grow, and a replay is reported as such`, async () => {
         const { client } = service();
         const { main, account } = await created(client, newPasskey({ counter: 7, deviceBound: true }));
         const { backupAccountId } = account;

@@ -282,7 +282,7 @@ for (const driver of DRIVERS)
           expect((await sendProof(operation, newPasskey())).code()).toBe("backup_untraceable");
         });
 
-        test("of a passkey that was removed, and a replay of one is still told as such", async () => {
+        test("of a passkey that was removed, and a replay of one is still reported as such", async () => {
           const { client } = service();
           const user = await created(client, newPasskey({ counter: 1, deviceBound: true }));
           await addFactor(service(), user.main, newKeypair(), ICLOUD);

@@ -137,7 +137,7 @@ for (const driver of DRIVERS)
       expect(await blobKeys(services)).toHaveLength(before.length);
     });
 
-    test("a loser of such a sync is told 423 while it commits and 412 when it comes later", async () => {
+    test("a loser of such a sync is answered 423 while it commits and 412 when it comes later", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
       const late = await syncPayload(client, user);
@@ -154,7 +154,7 @@ for (const driver of DRIVERS)
       expect((await client.sync(late, randomBytes(10))).status).toBe(412);
     });
 
-    const spends: readonly ProvenCall[] = [
+    const consumers: readonly ProvenCall[] = [
       verifyFactorCall,
       retrieveCall,
       retrieveMetadataCall,
@@ -163,8 +163,8 @@ for (const driver of DRIVERS)
       deleteFactorCall,
       addSyncFactorCall,
     ];
-    for (const call of spends)
-      test(`use one proof for ${call.name}: one does, and the others are told that it is used`, async () => {
+    for (const call of consumers)
+      test(`use one proof for ${call.name}: one does, and the others are refused as used`, async () => {
         const { client } = service();
         const caller = await call.prepare(client);
         const proof = await proofOf(client, call, caller);
@@ -175,7 +175,7 @@ for (const driver of DRIVERS)
         expectOneWinner(answers, ["already_used"]);
       });
 
-    test("use one proof for a reset: one does, and the others are told that it is used", async () => {
+    test("use one proof for a reset: one does, and the others are refused as used", async () => {
       const { client } = service();
       const request = await resetRequest(client, await userWithBackup(client));
       const answers = await race(

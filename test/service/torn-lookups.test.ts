@@ -45,14 +45,14 @@ for (const driver of DRIVERS)
       return async () => client.deleteBackup(await proof);
     };
 
-    test("is told as used when it deleted the backup itself", async () => {
+    test("is reported as used when it deleted the backup itself", async () => {
       const { service, client, sendTorn } = await startTorn();
       await using _ = service;
       const user = await userWithBackup(client);
       expect((await sendTorn(deleting(client, user), null)).code()).toBe("already_used");
     });
 
-    test("is told as used when the backup was deleted afterwards", async () => {
+    test("is reported as used when the backup was deleted afterwards", async () => {
       const { service, client, sendTorn } = await startTorn();
       await using _ = service;
       const user = await userWithBackup(client);
@@ -61,7 +61,7 @@ for (const driver of DRIVERS)
       expect(answer.code()).toBe("already_used");
     });
 
-    test("is told as used when it was a passkey's and the backup was deleted afterwards", async () => {
+    test("is reported as used when it was a passkey's and the backup was deleted afterwards", async () => {
       const { service, client, sendTorn } = await startTorn();
       await using _ = service;
       const user = await created(client, newPasskey());

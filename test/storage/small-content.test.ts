@@ -4,7 +4,7 @@ import { takeBySize } from "../../src/storage/small-content.ts";
 const MAX_BYTES = 10;
 const failure = new Error("the disk refuses");
 
-/** Pieces of 4 bytes, and whether their source was let go of. */
+/** Pieces of 4 bytes, and whether their source was released. */
 function source(pieces: number) {
   const state = { given: 0, isClosed: false };
   async function* content() {
@@ -58,7 +58,7 @@ test("no more is taken from its source than it takes to know that it is large", 
 });
 
 for (const pieces of [1, 5])
-  test(`the source of content of ${pieces * 4} bytes that cannot be stored is let go of`, async () => {
+  test(`the source of content of ${pieces * 4} bytes that cannot be stored is released`, async () => {
     const { content, state } = source(pieces);
     const refuse = () => Promise.reject(failure);
     await expect(takeBySize(content, MAX_BYTES, refuse, refuse)).rejects.toBe(failure);

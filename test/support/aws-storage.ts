@@ -22,7 +22,7 @@ import { startS3Endpoint } from "./s3-endpoint.ts";
 /** Small pages, so that a list needs several. */
 const PAGE_KEYS = 50;
 /** An emulator on a busy machine may take longer than AWS does. */
-const PATIENT = { attemptMs: 20_000, budgetMs: 40_000 };
+const LONG_RETRIES = { attemptMs: 20_000, budgetMs: 40_000 };
 
 /** Started when the first storage is made, and shared by all of this process. */
 let dynamoDb: Promise<string> | undefined;
@@ -87,8 +87,8 @@ export async function newAwsStorage(): Promise<TestStorage & { readonly config: 
     },
 
     async open(options: StoreOptions) {
-      const records = await openAwsRecords(config, { ...options, retry: PATIENT });
-      const blobs = await openAwsBlobs(config, { ...options, retry: PATIENT });
+      const records = await openAwsRecords(config, { ...options, retry: LONG_RETRIES });
+      const blobs = await openAwsBlobs(config, { ...options, retry: LONG_RETRIES });
       return {
         records,
         blobs,

@@ -1,4 +1,4 @@
-/** Signatures and keys spelt in ways that a lenient reader takes and a strict one does not. */
+/** Signatures and keys encoded in ways that a lenient reader takes and a strict one does not. */
 import { p256 } from "@noble/curves/nist.js";
 
 const { Point } = p256;

@@ -1,4 +1,4 @@
-/** Main factors of every kind as a device has them, and the requests they make: valid ones, for tests to spoil. */
+/** Main factors of every kind as a device has them, and the requests they make: valid ones, for tests to change. */
 import { afterAll } from "bun:test";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";

@@ -1,9 +1,8 @@
 /** Every call that a keypair authorises, in one shape: so that what is true of all of them is tested for all. */
 
-import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
+import { type KeypairSolvable, keypairChallenges } from "../../src/protocol/challenge-operations.ts";
 import type { Answer, ApiClient, RequestBody } from "./api-client.ts";
 import type { FactorKeypair } from "./factor-keypair.ts";
-import { createSpellableKeypair } from "./keypair-spoils.ts";
 import {
   createPayload,
   newManifestHash,
@@ -15,6 +14,14 @@ import {
   type User,
   userWithBackup,
 } from "./users.ts";
+import { createSpellableKeypair } from "./wrong-keypair-proofs.ts";
+
+/** Every operation whose challenge a keypair can solve, the account key of reset included. */
+export const KEYPAIR_OPERATIONS: readonly KeypairSolvable[] = ["create", ...namesOf(keypairChallenges)];
+
+function namesOf<T extends object>(value: T): (keyof T)[] {
+  return Object.keys(value) as (keyof T)[];
+}
 
 /** `authorization` and `challengeToken`, under whatever names the call gives them. */
 export interface Proof {

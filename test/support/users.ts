@@ -1,4 +1,4 @@
-/** People with backups, and the requests that their devices would send: valid ones, for tests to spoil. */
+/** People with backups, and the requests that their devices would send: valid ones, for tests to change. */
 
 import { type AccountKeypair, createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";

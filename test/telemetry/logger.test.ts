@@ -1,4 +1,4 @@
-/** The log of a process as whoever reads its standard output gets it. */
+/** The log of a process as it appears on standard output. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 

@@ -32,13 +32,13 @@ function spellable(sign: () => string): string {
   }
 }
 
-type Spoil = (proof: KeypairProof, challenge: string) => KeypairProof;
+type Change = (proof: KeypairProof, challenge: string) => KeypairProof;
 
 const key =
-  (change: (publicKey: string) => string): Spoil =>
+  (change: (publicKey: string) => string): Change =>
   (proof) => ({ ...proof, publicKey: change(proof.publicKey) });
 const signature =
-  (change: (signature: string) => string): Spoil =>
+  (change: (signature: string) => string): Change =>
   (proof) => ({ ...proof, signature: change(proof.signature) });
 const keyBytes = (change: (bytes: Buffer) => Uint8Array) => key((value) => changed(value, change));
 const signatureBytes = (change: (bytes: Buffer) => Uint8Array) =>
@@ -51,7 +51,7 @@ const SECP256K1_BASE =
   "0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
 /** Every one of them is `signature_verification_error`. */
-export const KEYPAIR_SPOILS: readonly (readonly [name: string, spoil: Spoil])[] = [
+export const WRONG_KEYPAIR_PROOFS: readonly (readonly [name: string, change: Change])[] = [
   ["an empty key", key(() => "")],
   ["a key that is not base64", key(() => "!".repeat(88))],
   ["a key without its padding", key((value) => value.replace(/=+$/, ""))],
