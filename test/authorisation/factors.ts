@@ -1,10 +1,11 @@
 /** The factors that try: the user's own, new ones, and those in the states that the conditions are about. */
+
 import { expect } from "bun:test";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { FactorScope } from "../../src/storage/contract.ts";
+import { addFactor } from "../support/additions.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
-  addFactor,
   created,
   type FactorUser,
   type MainFactor,

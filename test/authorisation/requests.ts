@@ -1,18 +1,15 @@
 /** The request of each operation, valid in all but what the case changes. */
+
+import { type Addition, additionChallenge, existingHalf, newHalf, stamped } from "../support/additions.ts";
 import type { Answer } from "../support/api-client.ts";
 import {
-  type Addition,
   type AuthorizationBody,
-  additionChallenge,
   type ChallengeValue,
   createPayloadOf,
-  existingHalf,
   type MainFactor,
   newFactorUser,
-  newHalf,
   newKeypair,
   recoveredBy,
-  stamped,
   TURNKEY,
   TURNKEY_PROVIDER_ID,
   textOf,

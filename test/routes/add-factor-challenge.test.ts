@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { addFactorChallenge } from "../../src/protocol/examples/add-factor.ts";
 import { DRIVERS } from "../drivers.ts";
+import { additionFixture, additionRequest } from "../support/additions.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { discoverablePasskeyOptions } from "../support/creation-options.ts";
 import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
-import { additionRequest, created, newKeypair } from "../support/factors.ts";
-import { additionFixture } from "./additions.ts";
+import { created, newKeypair } from "../support/factors.ts";
 import { jsonRequestContract, long } from "./requests.ts";
 
 for (const driver of DRIVERS)

@@ -2,16 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import {
   additionChallenge,
+  additionFixture,
   additionRequest,
-  created,
   EXISTING_KINDS,
   existingHalf,
-  newAccount,
+  NEW_KINDS,
+  type NewKind,
   newHalf,
-  newKeypair,
-  newPasskey,
-} from "../support/factors.ts";
-import { additionFixture, NEW_KINDS, type NewKind } from "./additions.ts";
+} from "../support/additions.ts";
+import { created, newAccount, newKeypair, newPasskey } from "../support/factors.ts";
 
 for (const driver of DRIVERS)
   describe(`add-factor (${driver.name})`, () => {

@@ -1,25 +1,27 @@
 import { describe, expect, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { RequestBody } from "../support/api-client.ts";
 import {
   type Addition,
   additionChallenge,
-  type Ceremony,
+  additionFixture,
   type Challenges,
+  newHalf,
+  stamped,
+} from "../support/additions.ts";
+import type { RequestBody } from "../support/api-client.ts";
+import {
+  type Ceremony,
   created,
   type FactorUser,
   type MainFactor,
-  newHalf,
   newKeypair,
   newPasskey,
   PRF,
-  stamped,
   TURNKEY,
 } from "../support/factors.ts";
 import { rewriteMetadata, storedRecord } from "../support/stored.ts";
 import { turnkeyActivity } from "../support/turnkey-activity.ts";
-import { additionFixture } from "./additions.ts";
 
 const MINUTE_MS = 60_000;
 

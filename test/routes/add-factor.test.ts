@@ -2,19 +2,23 @@ import { describe, expect, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { addFactor, addFactorChallenge } from "../../src/protocol/examples/add-factor.ts";
 import { DRIVERS } from "../drivers.ts";
+import {
+  additionChallenge,
+  additionFixture,
+  additionRequest,
+  EXISTING_KINDS,
+  existingHalf,
+  NEW_KINDS,
+  newHalf,
+} from "../support/additions.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
-  additionChallenge,
-  additionRequest,
   type Ceremony,
   created,
-  EXISTING_KINDS,
-  existingHalf,
   ICLOUD,
   newAccount,
-  newHalf,
   newKeypair,
   newPasskey,
   PRF,
@@ -26,7 +30,6 @@ import {
   TURNKEY_PROVIDER_ID,
 } from "../support/factors.ts";
 import { indexedAs } from "../support/stored.ts";
-import { additionFixture, NEW_KINDS } from "./additions.ts";
 
 const MINUTE_MS = 60_000;
 

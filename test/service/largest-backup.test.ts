@@ -1,18 +1,18 @@
 /** The largest backup that the limits allow works on every driver: all factors, all fields at their largest. */
+
 import { describe, expect, test } from "bun:test";
 import { MAX_METADATA_BYTES } from "../../src/backups/rules.ts";
 import { encodeCbor } from "../../src/proofs/passkey/cbor.ts";
 import { DRIVERS } from "../drivers.ts";
+import { additionRequest, existingKindOf } from "../support/additions.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import {
   type Account,
   type AuthorizationBody,
-  additionRequest,
   type ChallengeValue,
   createPayloadOf,
   type EncryptionKeyBody,
-  existingKindOf,
   factorService,
   type MainFactor,
   newAccount,

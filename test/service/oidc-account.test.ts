@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
+import { addFactor } from "../support/additions.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   type Account,
   type AccountOptions,
-  addFactor,
   type ChallengeValue,
   created,
   createPayloadOf,

@@ -2,17 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { encodeHex, sha256 } from "../../src/crypto/encoding.ts";
 import type { Services } from "../../src/services.ts";
 import { DRIVERS } from "../drivers.ts";
+import { addFactor, additionChallenge, existingHalf, newHalf } from "../support/additions.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import {
-  addFactor,
-  additionChallenge,
   type ChallengeValue,
   created,
-  existingHalf,
   factorService,
   ICLOUD,
   type MainOperation,
-  newHalf,
   newKeypair,
   newPasskey,
   type Passkey,

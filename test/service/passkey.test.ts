@@ -2,21 +2,23 @@ import { describe, expect, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { DRIVERS } from "../drivers.ts";
 import { long } from "../routes/requests.ts";
-import type { RequestBody } from "../support/api-client.ts";
 import {
   addFactor,
   additionChallenge,
   additionRequest,
+  existingHalf,
+  newHalf,
+} from "../support/additions.ts";
+import type { RequestBody } from "../support/api-client.ts";
+import {
   createChallenge,
   created,
   createPayloadOf,
-  existingHalf,
   factorService,
   ICLOUD,
   type MainOperation,
   newAccount,
   newFactorUser,
-  newHalf,
   newKeypair,
   newPasskey,
   type Passkey,

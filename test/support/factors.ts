@@ -5,7 +5,7 @@ import type { Driver } from "../drivers.ts";
 import type { Answer, ApiClient, RequestBody } from "./api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 import { type IdTokenOptions, OidcIssuer } from "./oidc-issuer.ts";
-import type { TestService, TestServiceOptions } from "./service.ts";
+import type { TestServiceOptions } from "./service.ts";
 import { sharedService } from "./shared-service.ts";
 import {
   type AuthenticatorOptions,
@@ -13,7 +13,6 @@ import {
   SoftwareAuthenticator,
   type Tweaks,
 } from "./software-authenticator.ts";
-import { turnkeyActivity } from "./turnkey-activity.ts";
 import { newUser, signed, solved, type User } from "./users.ts";
 
 /** What a challenge endpoint hands out: base64 of bytes to sign, or WebAuthn options. */
@@ -269,85 +268,6 @@ export async function proven(
 /** Recovers a backup. */
 export async function recoveredBy(client: ApiClient, main: MainFactor) {
   return (await client.retrieve(await proven(client, "retrieve", main))).ok();
-}
-
-/** How an existing factor agrees to a new one. */
-export const EXISTING_KINDS = ["PASSKEY", "PASSKEY_ASSERTION", "OIDC_ACCOUNT", "EC_KEYPAIR"] as const;
-export type ExistingKind = (typeof EXISTING_KINDS)[number];
-
-/** The kind that a factor has, where a passkey proves itself without Turnkey. */
-export function existingKindOf({ kind }: MainFactor): ExistingKind {
-  return kind === "PASSKEY" ? "PASSKEY_ASSERTION" : kind;
-}
-
-export interface Addition {
-  readonly existing: MainFactor;
-  readonly existingKind: ExistingKind;
-  readonly added: MainFactor;
-  /** The organisation that a Turnkey activity names. */
-  readonly organizationId?: string;
-  readonly nowMs: number;
-  /** Instead of the factor's own registration. */
-  readonly ceremony?: Ceremony;
-}
-
-/** The two challenges of an addition, and who has to solve them. */
-export async function additionChallenge(client: ApiClient, addition: Addition) {
-  const ceremony = addition.ceremony ?? addition.added.register();
-  const body = { newFactor: ceremony.newFactor, existingFactorKind: addition.existingKind };
-  return { ceremony, challenges: (await client.addFactorChallenge(body)).ok() };
-}
-
-export type Challenges = Awaited<ReturnType<typeof additionChallenge>>["challenges"];
-
-/** The half of the existing factor. */
-export function existingHalf(addition: Addition, challenges: Challenges) {
-  const { existing, existingKind, organizationId = TURNKEY.turnkeyAccountId, nowMs } = addition;
-  const { existingFactorChallenge: challenge, existingFactorToken } = challenges;
-  if (existingKind !== "PASSKEY")
-    return {
-      existingFactorAuthorization: existing.prove(challenge),
-      existingFactorChallengeToken: existingFactorToken,
-    };
-  const bytes = Buffer.from(textOf(challenge), "base64");
-  const activity = turnkeyActivity({ challenge: bytes, organizationId, nowMs });
-  return {
-    existingFactorAuthorization: stamped(existing, activity),
-    existingFactorTurnkeyActivity: activity,
-    existingFactorChallengeToken: existingFactorToken,
-  };
-}
-
-/** The authorization of a passkey that stamps an activity. */
-export function stamped(factor: MainFactor, activity: string, tweaks: Tweaks = {}): AuthorizationBody {
-  return { kind: "PASSKEY", credential: passkeyOf(factor).authenticator.stamp(activity, tweaks) };
-}
-
-/** The half of the new factor. */
-export function newHalf({ added }: Addition, ceremony: Ceremony, challenges: Challenges) {
-  return {
-    newFactorAuthorization: ceremony.answer(challenges.newFactorChallenge),
-    newFactorChallengeToken: challenges.newFactorToken,
-    ...(added.kind === "OIDC_ACCOUNT" ? { turnkeyProviderId: TURNKEY_PROVIDER_ID } : {}),
-  };
-}
-
-/** A request that adds a factor, valid in all. */
-export async function additionRequest(client: ApiClient, addition: Addition) {
-  const { ceremony, challenges } = await additionChallenge(client, addition);
-  return { ...existingHalf(addition, challenges), ...newHalf(addition, ceremony, challenges) };
-}
-
-/** Adds a factor to the backup of another, whatever their kinds. */
-export async function addFactor(
-  { client, clock }: Pick<TestService, "client" | "clock">,
-  existing: MainFactor,
-  added: MainFactor,
-  encryptedBackupKey: EncryptionKeyBody | null = null,
-) {
-  const existingKind = existingKindOf(existing);
-  const request = await additionRequest(client, { existing, existingKind, added, nowMs: clock.nowMs() });
-  return (await client.addFactor({ ...request, encryptedBackupKey })).ok();
 }
 
 /** Removes a factor on behalf of a sync factor. */
