@@ -7,7 +7,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { StoredCredential } from "../proofs/passkey/stored-credential.ts";
 import { memoise } from "../runtime/memoise.ts";
 import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
-import { migrated, withSchemaVersion } from "./schema-version.ts";
+import { MIGRATIONS, migrated, withSchemaVersion } from "./schema-version.ts";
 
 /** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
 const EncryptionKeySchema = Type.Union([
@@ -86,18 +86,19 @@ const compiled = memoise(() => TypeCompiler.Compile(BackupMetadataSchema));
 /**
  * Reads stored metadata of any version.
  *
+ * @param migrations others than the service's, for tests.
  * @throws NewerSchema; Error when it does not fit the schema: better no answer than a wrong one about who may get in.
  */
-export function readMetadata(stored: JsonObject): BackupMetadata {
-  const metadata = migrated(stored);
+export function readMetadata(stored: JsonObject, migrations = MIGRATIONS): BackupMetadata {
+  const metadata = migrated(stored, migrations);
   if (compiled().Check(metadata)) return metadata;
   const [first] = compiled().Errors(metadata);
   throw new Error(`stored metadata does not fit its schema at ${first?.path || "/"}: ${first?.message}`);
 }
 
-/** The metadata as it is stored. */
-export function storedMetadata(metadata: BackupMetadata): JsonObject {
-  return withSchemaVersion(metadata as BackupMetadata & JsonObject);
+/** The metadata as it is stored. @param migrations as for {@link readMetadata}. */
+export function storedMetadata(metadata: BackupMetadata, migrations = MIGRATIONS): JsonObject {
+  return withSchemaVersion(metadata as BackupMetadata & JsonObject, migrations);
 }
 
 /** The public key and counter of a passkey that the metadata lists. */

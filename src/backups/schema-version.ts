@@ -12,7 +12,7 @@ import type { JsonObject } from "../storage/contract.ts";
 export type Migration = (metadata: JsonObject) => JsonObject;
 
 /** The first leads from version 1 to 2. One that was released is never edited: a change is a new one. */
-const MIGRATIONS: readonly Migration[] = [];
+export const MIGRATIONS: readonly Migration[] = [];
 
 /** The metadata was stored by a newer release. It is neither missing nor damaged, so the request may be repeated later. */
 export class NewerSchema extends ServiceError {
@@ -30,7 +30,7 @@ export class NewerSchema extends ServiceError {
  *
  * @throws NewerSchema; Error when the version is no positive integer.
  */
-export function migrated(stored: JsonObject, migrations = MIGRATIONS): JsonObject {
+export function migrated(stored: JsonObject, migrations: readonly Migration[]): JsonObject {
   const version = versionOf(stored);
   const current = migrations.length + 1;
   if (version > current) throw new NewerSchema(version, current);
@@ -38,7 +38,7 @@ export function migrated(stored: JsonObject, migrations = MIGRATIONS): JsonObjec
 }
 
 /** Metadata of the current version, as it is stored. */
-export function withSchemaVersion(metadata: JsonObject, migrations = MIGRATIONS): JsonObject {
+export function withSchemaVersion(metadata: JsonObject, migrations: readonly Migration[]): JsonObject {
   const current = migrations.length + 1;
   return current === 1 ? metadata : { ...metadata, schemaVersion: current };
 }

@@ -81,6 +81,14 @@ describe("the metadata of this version", () => {
     expect(storedMetadata(readMetadata(named))).toEqual(named);
   });
 
+  test("of an earlier version is migrated when it is read, and stored with its new version", () => {
+    const { manifestHash, ...others } = METADATA;
+    const migrations: Migration[] = [({ hash = null, ...rest }) => ({ ...rest, manifestHash: hash })];
+    const read = readMetadata({ ...others, hash: manifestHash }, migrations);
+    expect(read).toEqual(METADATA);
+    expect(storedMetadata(read, migrations)).toEqual({ ...METADATA, schemaVersion: 2 });
+  });
+
   test("does not pass for a newer one, whatever its members", () => {
     expect(() => readMetadata({ ...METADATA, schemaVersion: 2 })).toThrow(NewerSchema);
     expect(() => readMetadata({ schemaVersion: 2 })).toThrow(NewerSchema);
