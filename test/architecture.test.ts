@@ -115,6 +115,11 @@ describe("the architecture", () => {
     expect(offences).toEqual([]);
   });
 
+  test("requests see no more of the stores than the contract: the process alone has them as they were opened", () => {
+    const users = sources.filter(({ text }) => /\bProcessServices\b/.test(text)).map(({ file }) => file);
+    expect(users.toSorted()).toEqual(["main.ts", "services.ts"]);
+  });
+
   test("each library is used where it belongs", () => {
     const offences = sources.flatMap(({ file, packages }) =>
       packages
