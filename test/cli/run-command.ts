@@ -1,17 +1,6 @@
-import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
+import { runBun } from "../support/run-bun.ts";
 
 /** Runs an operator command in a process of its own, with these variables and no others. */
-export async function runCommand(name: string, env: Readonly<Record<string, string>>, ...args: string[]) {
-  const child = Bun.spawn([process.execPath, `src/cli/${name}.ts`, ...args], {
-    cwd: `${import.meta.dir}/../..`,
-    env: { ...CLEAN_ENVIRONMENT, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [output, errors, status] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { status, output, errors };
+export function runCommand(name: string, env: Readonly<Record<string, string>>, ...args: string[]) {
+  return runBun([`src/cli/${name}.ts`, ...args], { env });
 }

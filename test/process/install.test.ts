@@ -4,9 +4,9 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { productionPackages } from "../support/production-packages.ts";
 import { copyRepository } from "../support/repository-copy.ts";
+import { runBun } from "../support/run-bun.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
 
@@ -107,18 +107,9 @@ async function runsScripts(bunfig: string): Promise<boolean> {
     await writeFile(join(project, "package.json"), JSON.stringify(dependent));
     await writeFile(join(project, "bunfig.toml"), bunfig);
     await cp(join(ROOT, "src"), join(project, "src"), { recursive: true }); // bunfig.toml preloads a file of it
-    const install = Bun.spawn([process.execPath, "install"], {
-      cwd: project,
-      env: {
-        ...CLEAN_ENVIRONMENT,
-        BUN_CONFIG_REGISTRY: registry.url.href,
-        BUN_INSTALL_CACHE_DIR: join(folder, "cache"),
-      },
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const errors = await new Response(install.stderr).text();
-    if ((await install.exited) !== 0) throw new Error(`bun install failed: ${errors}`);
+    const env = { BUN_CONFIG_REGISTRY: registry.url.href, BUN_INSTALL_CACHE_DIR: join(folder, "cache") };
+    const { status, errors } = await runBun(["install"], { cwd: project, env });
+    if (status !== 0) throw new Error(`bun install failed: ${errors}`);
     const installed = join(project, "node_modules", name);
     expect(await Bun.file(join(installed, "package.json")).exists()).toBe(true);
     return await Bun.file(join(installed, "ran")).exists();

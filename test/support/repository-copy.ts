@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { CLEAN_ENVIRONMENT } from "./clean-environment.ts";
+import { type Ended, runBun } from "./run-bun.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const COPIED = ["src", "test", "package.json", "bun.lock", "bunfig.toml", "tsconfig.json", ".env.example"];
@@ -11,13 +11,7 @@ const COPIED = ["src", "test", "package.json", "bun.lock", "bunfig.toml", "tscon
 export interface RepositoryCopy extends AsyncDisposable {
   readonly folder: string;
   /** Runs Bun in it with these arguments, to the end. Its `.env` is read, as by somebody who types the command. */
-  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished>;
-}
-
-export interface Finished {
-  readonly status: number;
-  readonly output: string;
-  readonly errors: string;
+  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended>;
 }
 
 export interface RepositoryCopyOptions {
@@ -50,20 +44,7 @@ export async function copyRepository({
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
   return {
     folder,
-    async run(args, env = {}) {
-      const child = Bun.spawn([process.execPath, ...args], {
-        cwd: folder,
-        env: { ...CLEAN_ENVIRONMENT, BUN_OPTIONS: "", ...env },
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [output, errors, status] = await Promise.all([
-        new Response(child.stdout).text(),
-        new Response(child.stderr).text(),
-        child.exited,
-      ]);
-      return { status, output, errors };
-    },
+    run: (args, env = {}) => runBun(args, { cwd: folder, env: { BUN_OPTIONS: "", ...env } }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }
