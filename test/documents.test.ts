@@ -29,13 +29,15 @@ describe.each(DOCUMENTS)("%s", (document) => {
   });
 });
 
-describe(".github/CONTRIBUTING.md", () => {
+describe.each(["README.md", ".github/CONTRIBUTING.md"])("%s", (document) => {
   test("names only files and folders that exist", async () => {
-    const paths = named(/`((?:src|test)\/[\w./-]*)`/g, await read(".github/CONTRIBUTING.md"));
+    const paths = named(/`((?:src|test)\/[\w./-]*)`/g, await read(document));
     expect(paths.length).toBeGreaterThan(15);
     expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
+});
 
+describe(".github/CONTRIBUTING.md", () => {
   test("says to install the version of Bun that package.json asks for", async () => {
     const [version] = named(/--global bun@(\S+)/g, await read(".github/CONTRIBUTING.md"));
     expect(`>=${version}`).toBe(packageJson.engines.bun);
