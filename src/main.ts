@@ -18,8 +18,6 @@ const SWEEP_EVERY_MS = 60 * 60 * 1000;
 const SEEN_EVERY_MS = 60 * 60 * 1000;
 /** The delay until the next sweep if this one found blobs to check again: longer than a request takes. */
 const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
-/** The requests that waited for the start are answered first. */
-const WARM_UP_AFTER_MS = 1_000;
 /** A signal to a process group arrives several times: `bun run` forwards it to a child that has received it too. */
 const SAME_SIGNAL_MS = 1_000;
 const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the first ends the process at once";
@@ -30,7 +28,6 @@ const stopSweeping = sweepRegularly(services);
 setInterval(() => void services.seen(), SEEN_EVERY_MS).unref();
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
-setTimeout(() => void warmUp(), WARM_UP_AFTER_MS).unref();
 announce(); // last: a process that waits for this line may send a signal at once
 
 async function startOrExit(): Promise<{ services: ProcessServices; app: App; server: RunningServer }> {
@@ -92,38 +89,26 @@ function sweepRegularly({ background, stores, clock, random, restores }: Process
   return () => clearTimeout(timer);
 }
 
-/** Ends the process if a module cannot be loaded, so that it is restarted: Bun may cache the failure. */
-async function warmUp(): Promise<void> {
-  try {
-    await services.warmUp();
-    log.debug("everything is loaded");
-  } catch (error) {
-    log.fatal({ err: error }, "a part of the service cannot be loaded");
-    process.exitCode = 1;
-    beginShutDown({ reason: "a part of the service cannot be loaded" });
-  }
-}
-
 function onSignal(signal: string): void {
-  if (shuttingDownSinceMs === null) beginShutDown({ signal });
+  if (shuttingDownSinceMs === null) beginShutDown(signal);
   else if (performance.now() - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1);
 }
 
-function beginShutDown(why: { readonly signal: string } | { readonly reason: string }): void {
+function beginShutDown(signal: string): void {
   if (shuttingDownSinceMs !== null) return;
   shuttingDownSinceMs = performance.now();
   services.lifecycle.end();
   const { shutdownDrainSeconds: drainSeconds } = config.server;
   if (drainSeconds > 0)
     log.info(
-      { ...why, drainSeconds },
+      { signal, drainSeconds },
       `shutting down: not ready, serving until the drain ends; ${ENDS_AT_ONCE}`,
     );
   setTimeout(() => {
     const { runningRequests } = server;
     const waiting =
       runningRequests === 0 ? "" : `, waiting for ${runningRequests} to finish; ${ENDS_AT_ONCE}`;
-    log.info({ ...why, runningRequests }, `shutting down: finishing running requests${waiting}`);
+    log.info({ signal, runningRequests }, `shutting down: finishing running requests${waiting}`);
     void shutDown();
   }, drainSeconds * 1000);
 }

@@ -3,8 +3,6 @@
 import type { Entry } from "./backups/access.ts";
 import { type Backups, createBackups } from "./backups/backups.ts";
 import type { Config } from "./config/config.ts";
-import type { WebAuthnConfig } from "./config/webauthn.ts";
-import { ServiceError } from "./errors.ts";
 import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in-flight.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
@@ -21,11 +19,10 @@ import { createFactorAddition, type FactorAddition } from "./proofs/factor-addit
 import { createOidcVerifier } from "./proofs/identity/oidc.ts";
 import { createTestIssuer, type TestIssuer } from "./proofs/identity/test-issuer.ts";
 import { createJwks } from "./proofs/jwks.ts";
-import type { PasskeyVerifier } from "./proofs/passkey/passkey.ts";
+import { createPasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
 import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
-import { memoise } from "./runtime/memoise.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
@@ -58,11 +55,6 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly diskReserve: DiskReserve;
   readonly answersInFlight: AnswersInFlight;
   readonly readingTurns: ReadingTurns;
-  /**
-   * Loads the code that was left for later, before a request has to wait for it. Where that fails, as when no file can be
-   * opened, the runtime may keep the failure for as long as the process lives.
-   */
-  warmUp(): Promise<void>;
 }
 
 /** What the process needs besides: routes see {@link Services} only. */
@@ -147,7 +139,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 
   const { webauthn } = config;
   const { findPasskey } = backups;
-  const passkeys = lazyPasskeyVerifier(webauthn);
+  const passkeys = createPasskeyVerifier(webauthn);
   const jwksAt = (url: string) => createJwks({ url, clock, background });
   const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
   const authenticator = createAuthenticator({
@@ -207,10 +199,6 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     answersInFlight,
     readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
     ...installation,
-    async warmUp() {
-      await passkeys.load();
-      await import("./proofs/turnkey/stamp.ts");
-    },
     async [Symbol.asyncDispose]() {
       await background.stop(BACKGROUND_GRACE_MS);
       await close({ records, blobs });
@@ -221,21 +209,4 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 async function close({ records, blobs }: Stores): Promise<void> {
   await blobs[Symbol.asyncDispose]();
   await records[Symbol.asyncDispose]();
-}
-
-/** Loads the code that checks passkeys when the first one comes. */
-function lazyPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier & { load(): Promise<unknown> } {
-  const verifier = memoise(async () => {
-    try {
-      const { createPasskeyVerifier } = await import("./proofs/passkey/passkey.ts");
-      return createPasskeyVerifier(config);
-    } catch (error) {
-      throw new ServiceError("service_unavailable", "Passkeys cannot be checked now", { cause: error });
-    }
-  });
-  return {
-    load: verifier,
-    verifyRegistration: async (...ceremony) => (await verifier()).verifyRegistration(...ceremony),
-    verifyAssertion: async (...ceremony) => (await verifier()).verifyAssertion(...ceremony),
-  };
 }

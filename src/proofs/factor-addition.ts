@@ -30,6 +30,7 @@ import {
   type SolvableChallenge,
 } from "./challenge-tokens.ts";
 import { creationOptions, requestOptions } from "./passkey/webauthn-options.ts";
+import { readTurnkeyStamp, verifyTurnkeyStamp } from "./turnkey/stamp.ts";
 
 /** The two halves of adding a main factor: handing out the challenges, and checking the proofs. */
 export interface FactorAddition<Entry> {
@@ -156,7 +157,6 @@ export function createFactorAddition<Entry>(options: FactorAdditionOptions<Entry
     { existingFactorTurnkeyActivity, existingFactorChallengeToken }: AddFactorRequest,
     { credential }: PasskeyAuthorization,
   ): Promise<ProvenExisting<Entry>> {
-    const { readTurnkeyStamp, verifyTurnkeyStamp } = await import("./turnkey/stamp.ts");
     const stamp = readTurnkeyStamp(credential, existingFactorTurnkeyActivity ?? null);
     const { challenge, oneTime, issuedAtMs, context } = await challengeTokens.read(
       existingFactorChallengeToken,

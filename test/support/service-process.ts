@@ -21,8 +21,6 @@ export interface StartOptions {
   readonly maxFileBlocks?: number;
   /** Starts it by `bun run start`, and sends signals to all processes that this makes, as service managers do. */
   readonly byScript?: boolean;
-  /** Options of Bun itself, for a service that is not started by script. */
-  readonly bunOptions?: readonly string[];
   /** The repository that it is started in; this one if not given. */
   readonly folder?: string;
 }
@@ -30,7 +28,7 @@ export interface StartOptions {
 /** Starts the service on free ports and resolves when it listens. */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { maxOpenFiles, maxFileBlocks, byScript = false, bunOptions = [], folder = ROOT }: StartOptions = {},
+  { maxOpenFiles, maxFileBlocks, byScript = false, folder = ROOT }: StartOptions = {},
 ): Promise<ServiceProcess> {
   const limits = [
     ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
@@ -38,7 +36,7 @@ export async function startProcess(
     ...(maxFileBlocks === undefined ? [] : ["trap '' XFSZ", `ulimit -f ${maxFileBlocks}`]),
   ];
   const limit = limits.length === 0 ? [] : ["sh", "-c", [...limits, 'exec "$@"'].join("; "), "sh"];
-  const command = [...limit, "bun", ...(byScript ? ["run", "start"] : [...bunOptions, "src/main.ts"])];
+  const command = [...limit, "bun", ...(byScript ? ["run", "start"] : ["src/main.ts"])];
   const all = { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env };
   const child = spawn(all, command, byScript, folder);
   const kill = (signal: NodeJS.Signals) =>

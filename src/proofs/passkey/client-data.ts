@@ -1,18 +1,21 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { memoise } from "../../runtime/memoise.ts";
 
 /**
  * What the client says about a ceremony (WebAuthn L3 §5.8.1), as far as it matters here. `tokenBinding` of older clients
  * does not: browsers no longer implement token binding.
  */
-const ClientData = TypeCompiler.Compile(
-  Type.Object({
-    type: Type.String(),
-    challenge: Type.String(),
-    origin: Type.String(),
-    crossOrigin: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
-    topOrigin: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  }),
+const clientData = memoise(() =>
+  TypeCompiler.Compile(
+    Type.Object({
+      type: Type.String(),
+      challenge: Type.String(),
+      origin: Type.String(),
+      crossOrigin: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+      topOrigin: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    }),
+  ),
 );
 
 export interface ClientData {
@@ -29,7 +32,7 @@ export interface ClientData {
  */
 export function readClientData(clientDataJson: Uint8Array): ClientData {
   const data: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(clientDataJson));
-  if (!ClientData.Check(data)) throw new Error("not the client data of a WebAuthn ceremony");
+  if (!clientData().Check(data)) throw new Error("not the client data of a WebAuthn ceremony");
   if (data.crossOrigin === true || data.topOrigin != null)
     throw new Error("the ceremony ran inside a frame of another origin");
   return data;

@@ -3,19 +3,22 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { encodeBase64 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { memoise } from "../../runtime/memoise.ts";
 
 const ACTIVITY_TYPE = "ACTIVITY_TYPE_CREATE_API_KEYS_V2";
 const MAX_AGE_MS = 5 * 60 * 1000;
 
-const Activity = TypeCompiler.Compile(
-  Type.Object({
-    type: Type.Optional(Type.Unknown()),
-    organizationId: Type.Optional(Type.Unknown()),
-    timestampMs: Type.Optional(Type.Unknown()),
-    metadata: Type.Optional(Type.Unknown()),
-  }),
+const activityShape = memoise(() =>
+  TypeCompiler.Compile(
+    Type.Object({
+      type: Type.Optional(Type.Unknown()),
+      organizationId: Type.Optional(Type.Unknown()),
+      timestampMs: Type.Optional(Type.Unknown()),
+      metadata: Type.Optional(Type.Unknown()),
+    }),
+  ),
 );
-const ActivityMetadata = TypeCompiler.Compile(Type.Object({ challenge: Type.String() }));
+const activityMetadata = memoise(() => TypeCompiler.Compile(Type.Object({ challenge: Type.String() })));
 
 /** What an activity must say to count as the solution of one of our challenges. */
 export interface ExpectedActivity {
@@ -38,7 +41,7 @@ export function requireActivity(activity: string, expected: ExpectedActivity, cl
     throw turnkeyError("it is of another organisation than the backup's Turnkey key");
   if (type !== ACTIVITY_TYPE) throw turnkeyError(`its type is not ${ACTIVITY_TYPE}`);
   requireRecent(timestampMs, clock.nowMs());
-  if (!ActivityMetadata.Check(metadata))
+  if (!activityMetadata().Check(metadata))
     throw new ServiceError("invalid_turnkey_activity", "The Turnkey activity has no metadata.challenge");
   if (metadata.challenge !== encodeBase64(challenge))
     throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");
@@ -58,7 +61,7 @@ function parsedActivity(activity: string) {
   } catch (error) {
     throw turnkeyError("it is not JSON", error);
   }
-  if (!Activity.Check(parsed)) throw turnkeyError("it is not an object");
+  if (!activityShape().Check(parsed)) throw turnkeyError("it is not an object");
   return parsed;
 }
 
