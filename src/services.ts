@@ -1,6 +1,5 @@
 /** The composition root: from a configuration to everything a request needs. */
 
-import type { Entry } from "./backups/access.ts";
 import { type Backups, createBackups } from "./backups/backups.ts";
 import type { Config } from "./config/config.ts";
 import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in-flight.ts";
@@ -12,14 +11,12 @@ import { createRequestLimits, type RequestLimits } from "./limits/request-limits
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
 import { type JoinedInstallation, joinForService } from "./maintenance/joined-installation.ts";
 import { type AttestationVerifier, createAttestationVerifier } from "./proofs/app-attestation/verifier.ts";
-import { type Authenticator, createAuthenticator } from "./proofs/authenticator.ts";
 import { generatedChallengeTokenKey } from "./proofs/challenge-token-keys.ts";
 import { type ChallengeTokens, createChallengeTokens } from "./proofs/challenge-tokens.ts";
-import { createFactorAddition, type FactorAddition } from "./proofs/factor-addition.ts";
-import { createOidcVerifier } from "./proofs/identity/oidc.ts";
+import { createOidcVerifier, type OidcVerifier } from "./proofs/identity/oidc.ts";
 import { createTestIssuer, type TestIssuer } from "./proofs/identity/test-issuer.ts";
 import { createJwks } from "./proofs/jwks.ts";
-import { createPasskeyVerifier } from "./proofs/passkey/passkey.ts";
+import { createPasskeyVerifier, type PasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
 import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
@@ -43,8 +40,8 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly challengeTokens: ChallengeTokens;
-  readonly authenticator: Authenticator<Entry>;
-  readonly factorAddition: FactorAddition<Entry>;
+  readonly idTokens: OidcVerifier;
+  readonly passkeys: PasskeyVerifier;
   readonly attestation: AttestationVerifier;
   /** In development, while no provider of accounts is configured. */
   readonly testIssuer: TestIssuer | null;
@@ -137,23 +134,14 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     alerts: createSecurityAlerts(log, metrics),
   });
 
-  const { webauthn } = config;
-  const { findPasskey } = backups;
-  const passkeys = createPasskeyVerifier(webauthn);
   const jwksAt = (url: string) => createJwks({ url, clock, background });
   const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
-  const authenticator = createAuthenticator({
-    challengeTokens,
-    passkeys,
-    oidc: createOidcVerifier(
-      config.oidc,
-      testIssuer === null ? jwksAt : () => testIssuer.jwks,
-      clock,
-      earliestProofMs,
-    ),
-    records,
-    findPasskey,
-  });
+  const idTokens = createOidcVerifier(
+    config.oidc,
+    testIssuer === null ? jwksAt : () => testIssuer.jwks,
+    clock,
+    earliestProofMs,
+  );
 
   const uploadBudget = createUploadBudget(config.limits.maxInFlightUploadBytes);
   metrics.watchUploadMemory(() => uploadBudget.heldBytes);
@@ -180,15 +168,8 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     blobs,
     stores: opened,
     challengeTokens,
-    authenticator,
-    factorAddition: createFactorAddition({
-      challengeTokens,
-      authenticator,
-      findPasskey,
-      webauthn,
-      clock,
-      random,
-    }),
+    idTokens,
+    passkeys: createPasskeyVerifier(config.webauthn),
     attestation: createAttestationVerifier(config.attestation, jwksAt, clock),
     testIssuer,
     requestLimits,

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
   config: ["crypto"],
   storage: ["config"],
-  proofs: ["protocol", "crypto", "config", "storage/contract.ts"],
+  proofs: ["protocol", "crypto", "config"],
   backups: ["protocol", "crypto", "proofs", "storage/contract.ts"],
   limits: ["protocol", "config", "storage/contract.ts"],
   maintenance: ["backups", "crypto", "storage/contract.ts", "storage/inspection.ts"],

@@ -10,24 +10,14 @@ import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 /** What a store is asked for: a text of another form names no backup, and may be more than a store takes as a key. */
 const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
 
-/**
- * A factor that proved itself, and the one-time values of its proof. The proofs that auth makes have this shape; the
- * domain does not import auth.
- */
+/** A factor that proved itself, and the nonces of its proof. */
 export interface Proven {
   readonly factor: FactorRef;
-  readonly oneTime: readonly Nonce[];
+  readonly nonces: readonly Nonce[];
   /** When the challenge was issued, by the clock of the process that did. */
   readonly challengedAtMs: number;
   /** For a passkey: where its public key was found, and the signature counter to keep. */
   readonly passkey?: { readonly entry: Entry; readonly shown: ShownCounter };
-}
-
-/** A factor that proved itself in order to be put on a backup, and what is kept of it. */
-export interface ProvenNew<Kind> {
-  readonly factor: FactorRef;
-  readonly oneTime: readonly Nonce[];
-  readonly kind: Kind;
 }
 
 /** A backup that a factor leads to and that lists the factor. */
@@ -49,8 +39,8 @@ export function createAccess(records: RecordStore) {
    *
    * @throws ServiceError `already_used`, which costs nothing to find out here.
    */
-  async function locate({ factor, oneTime }: Pick<Proven, "factor" | "oneTime">): Promise<string | null> {
-    const { backupId, consumed } = await records.locate(factor, oneTime);
+  async function locate({ factor, nonces }: Pick<Proven, "factor" | "nonces">): Promise<string | null> {
+    const { backupId, consumed } = await records.locate(factor, nonces);
     if (consumed) throw alreadyUsed();
     return backupId;
   }

@@ -105,11 +105,11 @@ export function createCommits({ records, blobs, clock, random, background, acces
    * commit, which cannot be released.
    */
   async function spendProof(entry: Entry, by: Proven, issue?: SyncFactorToken): Promise<Consumption | null> {
-    const { factor, oneTime } = by;
-    if (!isCounting(by)) return spendPlainly(oneTime, issue);
+    const { factor, nonces } = by;
+    if (!isCounting(by)) return spendPlainly(nonces, issue);
     const { before } = await change(
       entry,
-      oneTime,
+      nonces,
       () => access.open(entry.backupId, factor),
       ({ metadata }) => ({
         next: keepCounter(metadata, by),
@@ -128,8 +128,8 @@ export function createCommits({ records, blobs, clock, random, background, acces
   }
 
   /** Uses up one-time values by themselves. @throws ServiceError `already_used` */
-  async function spendPlainly(oneTime: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption> {
-    return (await records.consume(oneTime, issue)) ?? fail(alreadyUsed());
+  async function spendPlainly(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption> {
+    return (await records.consume(nonces, issue)) ?? fail(alreadyUsed());
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The operations on the content of a backup, from its creation to its end. */
 
 import { encodeBase64Url } from "../crypto/encoding.ts";
+import type { NewFactorProof } from "../proofs/new-factor.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { FactorSummary, Metadata } from "../protocol/metadata.ts";
 import type { ResponseOf } from "../protocol/operations.ts";
@@ -14,12 +15,13 @@ import {
   type Nonce,
   type RecordStore,
 } from "../storage/contract.ts";
-import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
+import type { Access, Entry, Proven } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, MAX_ATTEMPTS } from "./commits.ts";
 import { deletionMark } from "./deletion-mark.ts";
 import {
   type BackupMetadata,
   type EcKeypair,
+  factorRef,
   isSameBackup,
   listedFactor,
   lists,
@@ -98,15 +100,15 @@ export function contentOperations({
       readonly manifestHash: string;
       readonly encryptionKey: EncryptionKey;
       /** What the proof of the account id used up, if there was one. */
-      readonly oneTime: readonly Nonce[];
-      readonly mainFactor: ProvenNew<MainFactor["kind"]>;
-      readonly syncFactor: ProvenNew<EcKeypair>;
+      readonly nonces: readonly Nonce[];
+      readonly mainFactor: NewFactorProof<MainFactor["kind"]>;
+      readonly syncFactor: NewFactorProof<EcKeypair>;
       readonly content: Content;
       /** The address it comes from. */
       readonly client: string;
     }): Promise<Metadata> {
       const { backupId, manifestHash, encryptionKey, mainFactor, syncFactor } = request;
-      const spend = distinct([...request.oneTime, ...mainFactor.oneTime, ...syncFactor.oneTime]);
+      const spend = distinct([...request.nonces, ...mainFactor.nonces, ...syncFactor.nonces]);
 
       const metadata: BackupMetadata = {
         id: backupId,
@@ -120,7 +122,7 @@ export function contentOperations({
           backupId,
           expect: "absent",
           next: { blob, metadata: storedMetadata(metadata) },
-          claim: [mainFactor.factor, syncFactor.factor],
+          claim: [factorRef("MAIN", mainFactor), factorRef("SYNC", syncFactor)],
           consume: spend,
         }),
       );
@@ -188,7 +190,7 @@ export function contentOperations({
       } catch (error) {
         const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));
         if (!isRepetition) throw error;
-        await spendPlainly(by.oneTime);
+        await spendPlainly(by.nonces);
       }
     },
 
@@ -197,9 +199,9 @@ export function contentOperations({
      *
      * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.
      */
-    async reset(backupId: string, oneTime: readonly Nonce[]): Promise<void> {
+    async reset(backupId: string, nonces: readonly Nonce[]): Promise<void> {
       const load = async () => (await read(backupId)) ?? fail(notFound());
-      await deleteAll(await load(), oneTime, load);
+      await deleteAll(await load(), nonces, load);
     },
 
     /**
@@ -218,7 +220,7 @@ export function contentOperations({
     const entry = await enter(by);
     destructions.admitDestruction(entry.backupId);
     const mark = [deletionMark(by.factor, clock.nowMs())];
-    await deleteAll(entry, by.oneTime, () => open(entry.backupId, by.factor), mark);
+    await deleteAll(entry, by.nonces, () => open(entry.backupId, by.factor), mark);
     destructions.countDestruction(entry.backupId);
   }
 
@@ -243,7 +245,7 @@ export function contentOperations({
           backupId,
           expect: { revision: current.revision },
           next: { blob, metadata: storedMetadata(metadata) },
-          consume: by.oneTime,
+          consume: by.nonces,
         });
         if (last !== "revision") break;
         current = await read(backupId);

@@ -1,15 +1,17 @@
 /** The operations on the factors of a backup. */
 
 import { ServiceError } from "../errors.ts";
+import type { NewFactorProof } from "../proofs/new-factor.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { Metadata } from "../protocol/metadata.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { FactorRef, Nonce, RecordStore } from "../storage/contract.ts";
-import type { Access, Entry, Proven, ProvenNew } from "./access.ts";
+import type { Access, Entry, Proven } from "./access.ts";
 import { type Commits, type DestructionLimit, distinct, keepCounter } from "./commits.ts";
 import {
   allFactorRefs,
   type EcKeypair,
+  factorRef,
   type MainFactor,
   passkeyCredential,
   type StoredCredential,
@@ -28,9 +30,8 @@ import { exportMetadata } from "./view.ts";
 
 /** A passkey that is on a backup. */
 export interface PasskeyOnBackup {
+  readonly factor: FactorRef;
   readonly entry: Entry;
-  /** Whether the challenge that it should have solved was used before. */
-  readonly spent: boolean;
   readonly credential: StoredCredential;
   /** The Turnkey organisation of the backup, if it has a TURNKEY key. */
   readonly turnkeyAccountId: string | null;
@@ -81,16 +82,18 @@ export function factorOperations({ records, clock, access, commits, limits, dest
     /**
      * Finds a passkey, so that its proof can be checked with the public key that the metadata has.
      *
-     * @throws ServiceError `already_used` when the challenge was spent and the passkey is gone; otherwise as
+     * @param _nonces of the challenge that it should have solved.
+     * @throws ServiceError `already_used` when the challenge was used and the passkey is gone; otherwise as
      *   {@link Access.enter}.
      */
-    async findPasskey(factor: FactorRef, oneTime: readonly Nonce[]): Promise<PasskeyOnBackup> {
-      const { backupId, consumed: spent } = await records.locate(factor, oneTime);
+    async findPasskey(credentialId: string, _nonces: readonly Nonce[]): Promise<PasskeyOnBackup> {
+      const factor = factorRef("MAIN", { kind: { kind: "PASSKEY", credentialId } });
+      const { backupId } = await records.locate(factor, []);
       const entry = await open(backupId ?? fail(untraceable()), factor);
       const { metadata } = entry;
       return {
+        factor,
         entry,
-        spent,
         credential: passkeyCredential(metadata, factor),
         turnkeyAccountId: metadata.keys.find((key) => key.kind === "TURNKEY")?.turnkeyAccountId ?? null,
       };
@@ -105,10 +108,10 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      */
     async addMainFactor(
       by: Proven,
-      added: ProvenNew<MainFactor["kind"]>,
+      added: NewFactorProof<MainFactor["kind"]>,
       encryptionKey: EncryptionKey | null,
     ): Promise<{ readonly factorId: string; readonly metadata: Metadata }> {
-      const spend = distinct([...by.oneTime, ...added.oneTime]);
+      const spend = distinct([...by.nonces, ...added.nonces]);
       const entry = await enter(by);
       const factor = newFactor(added.kind);
       const { before, after } = await change(
@@ -117,7 +120,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
         () => open(entry.backupId, by.factor),
         ({ metadata }) => ({
           next: keepCounter(withMainFactor(metadata, factor, encryptionKey, limits), by),
-          claim: [added.factor],
+          claim: [factorRef("MAIN", added)],
         }),
       );
       reportCounter(before, by);
@@ -131,10 +134,11 @@ export function factorOperations({ records, clock, access, commits, limits, dest
      * @throws ServiceError `already_used`; `token_not_found`; `backup_not_found`; `factor_already_exists`;
      *   `too_many_factors`; `conflicting_lock`.
      */
-    async addSyncFactor(added: ProvenNew<EcKeypair>, token: string): Promise<string> {
+    async addSyncFactor(added: NewFactorProof<EcKeypair>, token: string): Promise<string> {
       const redeem = syncFactorTokenId(token);
+      const factor = factorRef("SYNC", added);
       const [located, issued] = await Promise.all([
-        records.locate(added.factor, added.oneTime),
+        records.locate(factor, added.nonces),
         records.readToken(redeem),
       ]);
       if (located.consumed || issued?.redeemed) throw alreadyUsed();
@@ -144,7 +148,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
       const { backupId, holder } = issued;
       await change(
         null,
-        added.oneTime,
+        added.nonces,
         async () =>
           (await read(backupId)) ?? fail(new ServiceError("backup_not_found", "The backup is gone")),
         ({ metadata }) => {
@@ -153,7 +157,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
           if (located.backupId !== null) throw factorExists();
           return {
             next: withSyncFactor(metadata, newFactor(added.kind), limits),
-            claim: [added.factor],
+            claim: [factor],
             redeem,
           };
         },
@@ -173,7 +177,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
       destructions.admitDestruction(entry.backupId);
       const { before, after } = await change(
         entry,
-        by.oneTime,
+        by.nonces,
         () => open(entry.backupId, by.factor),
         ({ metadata }) => {
           const nowMs = clock.nowMs();
@@ -200,7 +204,7 @@ export function factorOperations({ records, clock, access, commits, limits, dest
   function openAndSpend(backupId: string, by: Proven): Promise<Entry> {
     return spendBeside(
       by,
-      () => spendPlainly(by.oneTime),
+      () => spendPlainly(by.nonces),
       () => open(backupId, by.factor),
     );
   }

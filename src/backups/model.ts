@@ -5,6 +5,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { StoredCredential } from "../proofs/passkey/stored-credential.ts";
+import type { FactorIdentity } from "../proofs/verify.ts";
 import { memoise } from "../runtime/memoise.ts";
 import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
 import { MIGRATIONS, migrated, withSchemaVersion } from "./schema-version.ts";
@@ -110,8 +111,7 @@ export function passkeyCredential(metadata: BackupMetadata, passkey: FactorRef):
 }
 
 /** The index row of a factor. */
-export function factorRef(scope: FactorScope, factor: Factor): FactorRef {
-  const { kind } = factor;
+export function factorRef(scope: FactorScope, { kind }: { readonly kind: FactorIdentity }): FactorRef {
   switch (kind.kind) {
     case "PASSKEY":
       return { scope, key: factorKeys.passkey(kind.credentialId) };

@@ -1,4 +1,5 @@
 import { ServiceError } from "../errors.ts";
+import { PossibleReplay } from "../proofs/possible-replay.ts";
 import type { Nonce, RecordStore } from "../storage/contract.ts";
 import { alreadyUsed } from "./outcomes.ts";
 
@@ -7,10 +8,10 @@ type NoncesOf<Args extends unknown[]> = (...args: Args) => readonly Nonce[];
 
 export interface ReplayReporting {
   /**
-   * Runs `act`. Where it fails although the same proof has succeeded before, the failure is `already_used`, whatever has
-   * changed since the first use. An outage stays one: nobody knows what became of the call.
+   * Runs `act`. Where it fails although one of `nonces`, or of those of a {@link PossibleReplay}, was consumed before, the
+   * failure is `already_used`, whatever has changed since. An outage stays one: nobody knows what became of the call.
    */
-  run<T>(nonces: readonly Nonce[], act: () => Promise<T>): Promise<T>;
+  run<T>(nonces: readonly Nonce[], act: () => T | Promise<T>): Promise<T>;
   /** The same operation, each call of it as by {@link run}. */
   of<Args extends unknown[], T>(
     operation: (...args: Args) => Promise<T>,
@@ -19,11 +20,11 @@ export interface ReplayReporting {
 }
 
 /**
- * Reports a used proof before any other error. Looked up only where a call has failed: a success learns it from the commit
- * that consumes the proof.
+ * Reports a used nonce before any other error. Looked up only where a call has failed: a success learns it from the commit
+ * that consumes the nonces.
  */
 export function createReplayReporting(records: Pick<RecordStore, "isConsumed">): ReplayReporting {
-  async function run<T>(nonces: readonly Nonce[], act: () => Promise<T>): Promise<T> {
+  async function run<T>(nonces: readonly Nonce[], act: () => T | Promise<T>): Promise<T> {
     try {
       return await act();
     } catch (error) {
@@ -31,7 +32,8 @@ export function createReplayReporting(records: Pick<RecordStore, "isConsumed">):
         error instanceof ServiceError &&
         error.code !== "service_unavailable" &&
         error.code !== "already_used";
-      if (isDecided && (await records.isConsumed(nonces))) throw alreadyUsed();
+      const suspected = error instanceof PossibleReplay ? [...nonces, ...error.nonces] : nonces;
+      if (isDecided && suspected.length > 0 && (await records.isConsumed(suspected))) throw alreadyUsed();
       throw error;
     }
   }

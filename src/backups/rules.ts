@@ -96,7 +96,7 @@ function requireRoom(metadata: BackupMetadata): BackupMetadata {
  * Keeps the signature counter that a passkey has just shown, also where it went back and was let in: the next one is
  * compared with what the device that is used now counts.
  *
- * @throws CounterRegression (`webauthn_error`) when another use of the passkey has shown the same or a higher one
+ * @throws ServiceError `webauthn_error` when another use of the passkey has shown the same or a higher one
  *   meanwhile and {@link requireCounterGrowth} refuses that (WebAuthn L3 §7.2).
  */
 export function withPasskeyCounter(
@@ -107,7 +107,7 @@ export function withPasskeyCounter(
   const factors = metadata.factors.map((factor) => {
     if (factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== passkey.key) return factor;
     const { credential } = factor.kind;
-    requireCounterGrowth("webauthn_error", credential, shown);
+    requireCounterGrowth("webauthn_error", credential, shown, []);
     const { counter } = shown;
     return { ...factor, kind: { ...factor.kind, credential: { ...credential, counter } } };
   });

@@ -1,8 +1,11 @@
 /** The routes that issue challenges. They call no store. */
 import { Elysia } from "elysia";
-import { encodeBase64 } from "../crypto/encoding.ts";
+import { encodeBase64, encodeBase64Url } from "../crypto/encoding.ts";
+import { agreementTo, existingFactorContext, newFactorContext } from "../proofs/agreement.ts";
 import { CHALLENGE_BYTES, type Operation } from "../proofs/challenge-tokens.ts";
 import { creationOptions, requestOptions } from "../proofs/passkey/webauthn-options.ts";
+import { challengeTypeOf } from "../proofs/verify.ts";
+import type { NewFactor } from "../protocol/add-factor.ts";
 import type { KeypairChallenge } from "../protocol/challenge.ts";
 import {
   type BoundMembers,
@@ -10,12 +13,17 @@ import {
   keypairChallenges,
   passkeyChallenges,
 } from "../protocol/challenge-operations.ts";
+import { operations } from "../protocol/operations.ts";
+import type { Random } from "../runtime/clock.ts";
 import type { Services } from "../services.ts";
 import { jsonBody, optionalJsonBody } from "./body/body.ts";
 import { describeOperation } from "./reference/openapi.ts";
 import type { Reply } from "./response/reply.ts";
 
 type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
+type NewPasskey = Extract<NewFactor, { kind: "PASSKEY_REGISTRATION" }>;
+
+const PAIR_BYTES = 16;
 
 const VALIDITY = "Valid for 15 minutes, for this operation only, and once.";
 const KEYPAIR_DESCRIPTION = `Returns 32 random bytes for a P-256 keypair to sign, and a token that goes with the solved challenge. ${VALIDITY}`;
@@ -117,14 +125,64 @@ export function createChallengeRoutes(issuer: Issuer) {
     );
 }
 
+/** `/v1/add-factor/challenge`: one challenge for an existing main factor and one for the new one. */
+export function addFactorChallengeRoute({ challengeTokens, random, config: { webauthn } }: Issuer) {
+  const wire = operations.addFactorChallenge;
+  return new Elysia({ name: "challenge/add-factor" }).post(
+    wire.path,
+    async ({ body: { newFactor, existingFactorKind } }): Reply<typeof wire> => {
+      const existing = existingFactorKind ?? "PASSKEY";
+      const agreed = agreementTo(newFactor, encodeBase64Url(random.bytes(PAIR_BYTES)));
+      const asked =
+        existing === "PASSKEY_ASSERTION" ? requestOptions(webauthn, random) : plainChallenge(random);
+      const offered =
+        newFactor.kind === "PASSKEY_REGISTRATION"
+          ? creationOptions(webauthn, random, addedPasskey(newFactor, webauthn.rpName))
+          : plainChallenge(random);
+      const existingType = existing === "PASSKEY_ASSERTION" ? "passkey" : challengeTypeOf(existing);
+      const [existingFactorToken, newFactorToken] = await Promise.all([
+        challengeTokens.issue(existingType, asked.challenge, existingFactorContext(existing, agreed)),
+        challengeTokens.issue(challengeTypeOf(agreed.kind), offered.challenge, newFactorContext(agreed)),
+      ]);
+      return {
+        existingFactorChallenge: asked.options,
+        existingFactorToken,
+        newFactorChallenge: offered.options,
+        newFactorToken,
+      };
+    },
+    {
+      ...jsonBody(wire.request),
+      detail: describeOperation(wire, {
+        tag: "Challenges",
+        summary: "The two challenges to add a main factor",
+        description:
+          "One for an existing main factor, one for the new one. The existing factor's token commits to the new factor, " +
+          "and the two tokens work only with each other. A passkey's challenge is an options object, other challenges are base64.",
+        errors: ["webauthn_error"],
+      }),
+    },
+  );
+}
+
+/** A passkey added to a backup recovers it on other devices, so it is discoverable whatever the platform. */
+function addedPasskey({ name, displayName }: NewPasskey, rpName: string) {
+  return { platform: "ANDROID", name: name ?? rpName, displayName: displayName ?? name ?? rpName } as const;
+}
+
+function plainChallenge(random: Random) {
+  const challenge = random.bytes(CHALLENGE_BYTES);
+  return { challenge, options: encodeBase64(challenge) };
+}
+
 async function issueKeypairChallenge(
   { challengeTokens, random }: Issuer,
   operation: Operation,
   bindings: Readonly<Record<string, string>>,
 ): Promise<KeypairChallenge> {
-  const challenge = random.bytes(CHALLENGE_BYTES);
+  const { challenge, options } = plainChallenge(random);
   return {
-    challenge: encodeBase64(challenge),
+    challenge: options,
     token: await challengeTokens.issue("keypair", challenge, { operation, bindings }),
   };
 }

@@ -1,8 +1,9 @@
 /**
  * Challenge tokens: what the service has to remember between handing out a challenge and seeing it solved, kept by
  * the client. A token is a compact JWE (RFC 7516) under a key of ours (`alg` dir, `enc` A256GCM), so nobody can read,
- * alter or make one, and no store is needed until the challenge is spent.
+ * alter or make one, and no store is needed until the challenge is consumed.
  */
+import { isDeepStrictEqual } from "node:util";
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { CompactEncrypt, errors, jwtDecrypt } from "jose";
@@ -11,7 +12,7 @@ import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts"
 import { ServiceError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
-import type { Nonce } from "../storage/contract.ts";
+import type { Nonce } from "./nonce.ts";
 
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
 export type ChallengeType = "keypair" | "passkey";
@@ -47,28 +48,28 @@ export interface ChallengeTokens {
   issue(type: ChallengeType, challenge: Uint8Array, context: ChallengeContext): Promise<string>;
 
   /**
-   * Opens a token and returns the challenge with the value to spend once it was solved. What it was issued for is for
+   * Opens a token and returns the challenge with the nonce to consume once it was solved. What it was issued for is for
    * the caller to check.
    *
    * @throws ServiceError `jwt_error` when it is garbage, of another issuer, expired or not yet valid, or was issued
    *   before the records were restored; `unexpected_challenge_type`.
    */
-  read(token: string, type: ChallengeType): Promise<SolvableChallenge>;
+  read(token: string, type: ChallengeType): Promise<OpenedChallenge>;
 
   /**
    * Opens a token that was issued in a known context.
    *
    * @throws ServiceError as {@link read}; `invalid_challenge_context` when issued for anything else than `context`.
    */
-  open(token: string, type: ChallengeType, context: ChallengeContext): Promise<SolvableChallenge>;
+  open(token: string, type: ChallengeType, context: ChallengeContext): Promise<OpenedChallenge>;
 }
 
 /** How long a challenge is: as unpredictable as a key. */
 export const CHALLENGE_BYTES = 32;
 
-export interface SolvableChallenge {
+export interface OpenedChallenge {
   readonly challenge: Uint8Array;
-  readonly oneTime: Nonce;
+  readonly nonce: Nonce;
   /** When the token was issued, by the clock of the process that did. */
   readonly issuedAtMs: number;
   readonly context: Required<ChallengeContext>;
@@ -88,8 +89,8 @@ const issuedPayload = memoise(() =>
 );
 
 const LIFETIME_S = 15 * 60;
-/** A token may be opened just before it expires and spent some time after: until then its use is remembered. */
-const SPENT_MARGIN_MS = 10 * 60 * 1000;
+/** A token may be opened just before it expires and consumed some time after: until then its use is remembered. */
+const CONSUMED_MARGIN_MS = 10 * 60 * 1000;
 /** Several processes hand out and open tokens, and their clocks differ a little. */
 const CLOCK_SKEW_S = 5;
 
@@ -140,7 +141,7 @@ export async function createChallengeTokens(
     },
   };
 
-  async function read(token: string, type: ChallengeType): Promise<SolvableChallenge> {
+  async function read(token: string, type: ChallengeType): Promise<OpenedChallenge> {
     const { payload } = await jwtDecrypt(
       token,
       ({ kid }) => {
@@ -174,7 +175,7 @@ export async function createChallengeTokens(
       );
     return {
       challenge,
-      oneTime: oneTimeOf(challenge, payload.exp),
+      nonce: challengeNonce(challenge, payload.exp),
       issuedAtMs,
       context: { operation, bindings },
     };
@@ -190,23 +191,17 @@ export function invalidContext(): ServiceError {
   return new ServiceError("invalid_challenge_context", "The challenge token was issued for something else");
 }
 
-function requireContext(issued: Required<ChallengeContext>, expected: ChallengeContext): void {
-  if (issued.operation !== expected.operation || !sameBindings(issued.bindings, expected.bindings ?? {}))
-    throw invalidContext();
+function requireContext(
+  issued: Required<ChallengeContext>,
+  { operation, bindings = {} }: ChallengeContext,
+): void {
+  if (!isDeepStrictEqual(issued, { operation, bindings })) throw invalidContext();
 }
 
-/** A challenge is spent by its hash, so that no spelling of its token can be used again. */
-function oneTimeOf(challenge: Uint8Array, expiresAtS: number): Nonce {
+/** The nonce of a challenge is its hash, whatever form its token has. */
+function challengeNonce(challenge: Uint8Array, expiresAtS: number): Nonce {
   return {
     id: `challenge|${encodeBase64Url(sha256(challenge))}`,
-    expiresAtMs: expiresAtS * 1000 + SPENT_MARGIN_MS,
+    expiresAtMs: expiresAtS * 1000 + CONSUMED_MARGIN_MS,
   };
-}
-
-function sameBindings(issued: Bindings, expected: Bindings): boolean {
-  const names = Object.keys(issued);
-  return (
-    names.length === Object.keys(expected).length &&
-    names.every((name) => Object.hasOwn(expected, name) && expected[name] === issued[name])
-  );
 }

@@ -5,21 +5,20 @@ import { describeOperation } from "../http/reference/openapi.ts";
 import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
-import { keypairKind } from "./factor-kinds.ts";
+import { proveNewSync } from "./prove.ts";
 
 const { addSyncFactor: wire } = operations;
 const context = { operation: "add-sync-factor" } as const;
 
 export function addSyncFactor(services: Services) {
-  const { authenticator, backups } = services;
+  const { backups } = services;
   return new Elysia({ name: "add-sync-factor" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "add a sync factor" }))
     .post(
       wire.path,
       async ({ body }): Reply<typeof wire> => {
-        const added = await authenticator.register("SYNC", body.syncFactor, body.challengeToken, context);
-        const factor = { ...added, kind: keypairKind(added.kind) };
-        return { backupId: await backups.addSyncFactor(factor, body.syncFactorToken) };
+        const added = await proveNewSync(services, body.syncFactor, body.challengeToken, context);
+        return { backupId: await backups.addSyncFactor(added, body.syncFactorToken) };
       },
       {
         ...jsonBody(wire.request),

@@ -9,20 +9,21 @@ import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
 import { verifyAccountSignature } from "../proofs/account-key.ts";
+import type { Nonce } from "../proofs/nonce.ts";
 import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations, type RequestOf } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
-import type { Nonce } from "../storage/contract.ts";
 import { REGISTRATION_ERRORS } from "./factor-errors.ts";
-import { keypairKind, mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
+import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
+import { proveNewMain, proveNewSync } from "./prove.ts";
 
 const { create: wire } = operations;
 const context = { operation: "create" } as const;
 const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function create(services: Services) {
-  const { authenticator, backups, challengeTokens, config, diskReserve, requestLimits } = services;
+  const { backups, challengeTokens, config, diskReserve, requestLimits } = services;
   const { uploadBudget: budget, readingTurns } = services;
   const { maxBackupBytes } = config.limits;
   const uploadOptions = { maxBackupBytes, budget, readingTurns };
@@ -36,27 +37,18 @@ export function create(services: Services) {
       return withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
         const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
         const accountProof = await proveAccount(payload);
-        const main = await authenticator.register(
-          "MAIN",
-          payload.authorization,
-          payload.challengeToken,
-          context,
-        );
-        const sync = await backups.reportingReplays(main.oneTime, () =>
-          authenticator.register(
-            "SYNC",
-            payload.initialSyncFactor,
-            payload.initialSyncChallengeToken,
-            context,
-          ),
+        const main = await proveNewMain(services, payload.authorization, payload.challengeToken, context);
+        const { initialSyncFactor, initialSyncChallengeToken } = payload;
+        const syncFactor = await backups.reportingReplays(main.nonces, () =>
+          proveNewSync(services, initialSyncFactor, initialSyncChallengeToken, context),
         );
         const created = {
           backupId: payload.backupAccountId,
           manifestHash: normalizedManifestHash(payload.manifestHash),
           encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
-          oneTime: accountProof,
+          nonces: accountProof,
           mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
-          syncFactor: { ...sync, kind: keypairKind(sync.kind) },
+          syncFactor,
           client: address,
         };
         const stored = diskReserve.whileRoom(content);
@@ -91,8 +83,8 @@ export function create(services: Services) {
   );
 
   /**
-   * The proof that the account id is the client's own, so that nobody can squat another's. What it uses up is spent
-   * with the factors. Older clients send none.
+   * The proof that the account id is the client's own, so that nobody can squat another's. Its nonce is consumed
+   * with those of the factors. Older clients send none.
    */
   async function proveAccount(payload: RequestOf<"create">): Promise<readonly Nonce[]> {
     const {
@@ -106,10 +98,10 @@ export function create(services: Services) {
         "missing_backup_account_proof",
         "Send backupAccountChallengeToken and backupAccountSignature",
       );
-    const { challenge, oneTime } = await challengeTokens.open(token, "keypair", {
+    const { challenge, nonce } = await challengeTokens.open(token, "keypair", {
       operation: "backup-account",
     });
     verifyAccountSignature(backupAccountId, signature, challenge);
-    return [oneTime];
+    return [nonce];
   }
 }

@@ -7,24 +7,20 @@ import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
+import { prove } from "./prove.ts";
 
 const { deleteBackup: wire } = operations;
 const context = { operation: "delete-backup" } as const;
 
 export function deleteBackup(services: Services) {
-  const { authenticator, backups, requestLimits } = services;
+  const { backups, requestLimits } = services;
   return new Elysia({ name: "delete-backup" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "delete a backup" }))
     .post(
       wire.path,
       async ({ body, request }): Reply<typeof wire> => {
-        const proof = await authenticator.authenticate(
-          wire.authorisedBy,
-          body.authorization,
-          body.challengeToken,
-          context,
-        );
-        await requestLimits.limitDestruction(contextOf(request).address, () => backups.delete(proof));
+        const proven = await prove(services, wire.authorisedBy, body, context);
+        await requestLimits.limitDestruction(contextOf(request).address, () => backups.delete(proven));
       },
       {
         ...jsonBody(wire.request),

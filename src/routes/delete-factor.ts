@@ -8,11 +8,12 @@ import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
+import { prove } from "./prove.ts";
 
 const { deleteFactor: wire } = operations;
 
 export function deleteFactor(services: Services) {
-  const { attestation, authenticator, backups, requestLimits } = services;
+  const { attestation, backups, requestLimits } = services;
   return new Elysia({ name: "delete-factor" })
     .use(
       keypairChallengeRoute(services, {
@@ -29,18 +30,11 @@ export function deleteFactor(services: Services) {
             "encryption_key_not_allowed",
             "An encryption key goes with a main factor only",
           );
-        const proof = await authenticator.authenticate(
-          wire.authorisedBy,
-          body.authorization,
-          body.challengeToken,
-          {
-            operation: "delete-factor",
-            bindings: { factorId },
-          },
-        );
+        const context = { operation: "delete-factor", bindings: { factorId } } as const;
+        const proven = await prove(services, wire.authorisedBy, body, context);
         const removal = { factorId, scope, ...(encryptionKey == null ? {} : { encryptionKey }) };
         const backupMetadata = await requestLimits.limitDestruction(contextOf(request).address, () =>
-          backups.deleteFactor(proof, removal),
+          backups.deleteFactor(proven, removal),
         );
         return { backupDeleted: backupMetadata === null, backupMetadata };
       },

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors.ts";
-import type { FactorScope } from "../storage/contract.ts";
+import type { Scope } from "../protocol/factor.ts";
 
 const TOKEN_ERRORS: readonly ErrorCode[] = [
   "jwt_error",
@@ -28,7 +28,7 @@ const ENTRY_ERRORS: readonly ErrorCode[] = [
 ];
 
 /** What every call by a factor that should be on a backup may answer. */
-export const EXISTING_FACTOR_ERRORS: Readonly<Record<FactorScope, readonly ErrorCode[]>> = {
+export const EXISTING_FACTOR_ERRORS: Readonly<Record<Scope, readonly ErrorCode[]>> = {
   MAIN: [...MAIN_FACTOR_ERRORS, ...ENTRY_ERRORS],
   SYNC: ["invalid_authorization_type", ...KEYPAIR_ERRORS, ...ENTRY_ERRORS],
 };

@@ -1,6 +1,6 @@
-import type { EcKeypair, MainFactor } from "../backups/model.ts";
+import type { MainFactor } from "../backups/model.ts";
 import { ServiceError } from "../errors.ts";
-import type { Registration } from "../proofs/authenticator.ts";
+import type { NewFactorKind } from "../proofs/new-factor.ts";
 import type { Authorization } from "../protocol/authorization.ts";
 
 /**
@@ -22,16 +22,6 @@ export function requireTurnkeyProviderId(
 }
 
 /** What a backup keeps of a new main factor. */
-export function mainFactorKind(
-  kind: Registration["kind"],
-  turnkeyProviderId: string | null,
-): MainFactor["kind"] {
+export function mainFactorKind(kind: NewFactorKind, turnkeyProviderId: string | null): MainFactor["kind"] {
   return kind.kind === "OIDC_ACCOUNT" ? { ...kind, turnkeyProviderId: turnkeyProviderId ?? "" } : kind;
-}
-
-/** What a backup keeps of a new sync factor. */
-export function keypairKind(kind: Registration["kind"]): EcKeypair {
-  if (kind.kind !== "EC_KEYPAIR")
-    throw new ServiceError("invalid_sync_factor_type", "A sync factor must be a keypair");
-  return kind;
 }

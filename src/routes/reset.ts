@@ -24,14 +24,12 @@ export function reset(services: Services) {
       async ({ body: { backupAccountId, signature, challengeToken }, request }): Reply<typeof wire> => {
         const context = contextOf(request);
         context.backupId = backupAccountId;
-        const { challenge, oneTime } = await challengeTokens.open(challengeToken, "keypair", {
+        const { challenge, nonce } = await challengeTokens.open(challengeToken, "keypair", {
           operation: "reset",
           bindings: { backupAccountId },
         });
         verifyAccountSignature(backupAccountId, signature, challenge);
-        await requestLimits.limitDestruction(context.address, () =>
-          backups.reset(backupAccountId, [oneTime]),
-        );
+        await requestLimits.limitDestruction(context.address, () => backups.reset(backupAccountId, [nonce]));
       },
       {
         ...jsonBody(wire.request),

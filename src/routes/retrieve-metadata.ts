@@ -6,24 +6,20 @@ import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
+import { prove } from "./prove.ts";
 
 const { retrieveMetadata: wire } = operations;
 const context = { operation: "retrieve-metadata" } as const;
 
 export function retrieveMetadata(services: Services) {
-  const { authenticator, backups } = services;
+  const { backups } = services;
   return new Elysia({ name: "retrieve-metadata" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "read the metadata of a backup" }))
     .post(
       wire.path,
       async ({ body }): Reply<typeof wire> => {
-        const proof = await authenticator.authenticate(
-          wire.authorisedBy,
-          body.authorization,
-          body.challengeToken,
-          context,
-        );
-        return backups.retrieveMetadata(proof, body.backupId ?? null);
+        const proven = await prove(services, wire.authorisedBy, body, context);
+        return backups.retrieveMetadata(proven, body.backupId ?? null);
       },
       {
         ...jsonBody(wire.request),

@@ -7,12 +7,13 @@ import { createBackupDelivery } from "../http/response/backup-delivery.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
+import { prove } from "./prove.ts";
 
 const { retrieve: wire } = operations;
 const context = { operation: "retrieve" } as const;
 
 export function retrieve(services: Services) {
-  const { attestation, authenticator, backups } = services;
+  const { attestation, backups } = services;
   const delivery = createBackupDelivery(services);
   return new Elysia({ name: "retrieve" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "recover a backup with a keypair" }))
@@ -20,14 +21,9 @@ export function retrieve(services: Services) {
     .post(
       wire.path,
       async ({ body, request }) => {
-        const proof = await authenticator.authenticate(
-          wire.authorisedBy,
-          body.authorization,
-          body.challengeToken,
-          context,
-        );
+        const proven = await prove(services, wire.authorisedBy, body, context);
         const { address } = contextOf(request);
-        const answer = await backups.retrieve(proof, address, (backup) => delivery.begin(request, backup));
+        const answer = await backups.retrieve(proven, address, (backup) => delivery.begin(request, backup));
         return answer.send();
       },
       {

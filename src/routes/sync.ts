@@ -10,13 +10,14 @@ import { operations } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
 import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
+import { prove } from "./prove.ts";
 
 const { sync: wire } = operations;
 const context = { operation: "sync" } as const;
 const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function sync(services: Services) {
-  const { authenticator, backups, config, uploadBudget: budget, readingTurns } = services;
+  const { backups, config, uploadBudget: budget, readingTurns } = services;
   const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget, readingTurns };
   return new Elysia({ name: "sync" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
@@ -24,13 +25,8 @@ export function sync(services: Services) {
       wire.path,
       ({ request }): Reply<typeof wire> =>
         withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
-          const proof = await authenticator.authenticate(
-            wire.authorisedBy,
-            payload.authorization,
-            payload.challengeToken,
-            context,
-          );
-          const backupId = await backups.sync(proof, {
+          const proven = await prove(services, wire.authorisedBy, payload, context);
+          const backupId = await backups.sync(proven, {
             currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
             newManifestHash: normalizedManifestHash(payload.newManifestHash),
             content,

@@ -6,25 +6,21 @@ import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { ATTESTATION_ERRORS, EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
+import { prove } from "./prove.ts";
 
 const { verifyFactor: wire } = operations;
 const context = { operation: "verify-factor" } as const;
 
 export function verifyFactor(services: Services) {
-  const { attestation, authenticator, backups } = services;
+  const { attestation, backups } = services;
   return new Elysia({ name: "verify-factor" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "verify a keypair main factor" }))
     .use(passkeyChallengeRoute(services, { ...context, purpose: "verify a main factor" }))
     .post(
       wire.path,
       async ({ body }): Reply<typeof wire> => {
-        const proof = await authenticator.authenticate(
-          wire.authorisedBy,
-          body.authorization,
-          body.challengeToken,
-          context,
-        );
-        return { backupId: await backups.verifyFactor(proof) };
+        const proven = await prove(services, wire.authorisedBy, body, context);
+        return { backupId: await backups.verifyFactor(proven) };
       },
       {
         ...attestedJsonBody(wire.request, attestation),

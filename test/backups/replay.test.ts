@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createReplayReporting } from "../../src/backups/replay.ts";
 import { type ErrorCode, ServiceError } from "../../src/errors.ts";
+import { PossibleReplay } from "../../src/proofs/possible-replay.ts";
 import { type Nonce, StorageUnavailable } from "../../src/storage/contract.ts";
 
 const NONCES = [{ id: "nonce", expiresAtMs: 1 }];
@@ -61,6 +62,27 @@ describe("an operation that a proof authorises", () => {
   test("passes on what is no error of the service", async () => {
     const { replays } = reporting(true);
     await expect(replays.run(NONCES, failing(new Error("a bug")))).rejects.toThrow("a bug");
+  });
+
+  test("looks up the nonces of a failure that may be a replay's, and reports either", async () => {
+    const suspect = { id: "suspect", expiresAtMs: 1 };
+    for (const [spent, code] of [
+      [true, "already_used"],
+      [false, "missing_email"],
+    ] as const) {
+      const { replays, lookedUp } = reporting(spent);
+      const failed = failing(new PossibleReplay("missing_email", "no address", [suspect]));
+      expect(await codeOf(replays.run([], failed))).toBe(code);
+      expect(await codeOf(replays.run(NONCES, failed))).toBe(code);
+      expect(lookedUp).toEqual([[suspect], [...NONCES, suspect]]);
+    }
+  });
+
+  test("costs no lookup where no nonce is known", async () => {
+    const { replays, lookedUp } = reporting(true);
+    const refused = failing(new ServiceError("signature_verification_error", "no"));
+    expect(await codeOf(replays.run([], refused))).toBe("signature_verification_error");
+    expect(lookedUp).toEqual([]);
   });
 
   test("names its nonces from what it is called with", async () => {

@@ -122,8 +122,8 @@ export async function wasDone({ tokens, made }: Scenario, services: Services): P
   const { challengeTokens, records } = services;
   const spent = await Promise.all(
     tokens.map(async (token) => {
-      const { oneTime } = await challengeTokens.read(token, "keypair");
-      return await records.isConsumed([oneTime]);
+      const { nonce } = await challengeTokens.read(token, "keypair");
+      return records.isConsumed([nonce]);
     }),
   );
   const [first = false] = spent;

@@ -29,9 +29,9 @@ describe("challenge tokens", () => {
   test("give back the challenge they were issued for", async () => {
     const tokens = await createChallengeTokens([NEW], new SettableClock());
     const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);
-    const { challenge, oneTime } = await tokens.open(token, "keypair", CONTEXT);
+    const { challenge, nonce } = await tokens.open(token, "keypair", CONTEXT);
     expect(Buffer.from(challenge)).toEqual(Buffer.from(CHALLENGE));
-    expect(oneTime.id).not.toContain(Buffer.from(CHALLENGE).toString("base64url"));
+    expect(nonce.id).not.toContain(Buffer.from(CHALLENGE).toString("base64url"));
   });
 
   test("say to the millisecond when they were issued", async () => {
@@ -80,7 +80,7 @@ describe("challenge tokens", () => {
     ];
     const ids = [];
     for (const token of [first, second, `${first} `])
-      ids.push((await tokens.open(token, "keypair", CONTEXT).catch(() => null))?.oneTime.id);
+      ids.push((await tokens.open(token, "keypair", CONTEXT).catch(() => null))?.nonce.id);
     expect(new Set(ids.filter((id) => id !== undefined)).size).toBe(1);
   });
 
@@ -88,8 +88,8 @@ describe("challenge tokens", () => {
     const clock = new SettableClock();
     const tokens = await createChallengeTokens([NEW], clock);
     const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);
-    const { oneTime } = await tokens.open(token, "keypair", CONTEXT);
-    const expiresAtMs = oneTime.expiresAtMs - 10 * MINUTE_MS;
+    const { nonce } = await tokens.open(token, "keypair", CONTEXT);
+    const expiresAtMs = nonce.expiresAtMs - 10 * MINUTE_MS;
     clock.set(expiresAtMs - 1);
     expect(await outcome(() => tokens.open(token, "keypair", CONTEXT))).toBe("opened");
     clock.set(expiresAtMs);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 import { addFactor, addFactorChallenge } from "../../src/protocol/examples/add-factor.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -247,8 +247,8 @@ for (const driver of DRIVERS)
               [challenges.existingFactorToken, user.main.challengeType],
               [challenges.newFactorToken, added.challengeType],
             ] as const) {
-              const { oneTime } = await services.challengeTokens.read(token, kind);
-              expect(await services.records.isConsumed([oneTime])).toBe(true);
+              const { nonce } = await services.challengeTokens.read(token, kind);
+              expect(await services.records.isConsumed([nonce])).toBe(true);
             }
             if (newKind !== "OIDC_ACCOUNT") continue;
             const again = await proven(client, "retrieve", {
@@ -265,10 +265,40 @@ for (const driver of DRIVERS)
           const user = await created(client, newKeypair());
           const given = addition(user.main, newKeypair());
           const { ceremony, challenges } = await additionChallenge(client, given);
-          const { oneTime } = await services.challengeTokens.read(challenges[half], "keypair");
-          expect(await services.records.consume([oneTime])).not.toBeNull();
+          const { nonce } = await services.challengeTokens.read(challenges[half], "keypair");
+          expect(await services.records.consume([nonce])).not.toBeNull();
           const request = { ...existingHalf(given, challenges), ...newHalf(given, ceremony, challenges) };
           expect((await client.addFactor(request)).code()).toBe("already_used");
+        }
+      });
+
+      test("and a used proof of the existing factor is reported before what is wrong with the new one", async () => {
+        const { client } = service();
+        for (const existingKind of EXISTING_KINDS) {
+          const user = await created(client, factorOf(existingKind));
+          const request = await additionRequest(client, addition(user.main, newKeypair(), existingKind));
+          (await client.addFactor(request)).ok();
+          for (const wrong of [
+            { newFactorChallengeToken: "x" },
+            { newFactorAuthorization: { kind: "PASSKEY", credential: {} } },
+            { newFactorAuthorization: { ...request.newFactorAuthorization, signature: "AAAA" } },
+          ])
+            expect((await client.addFactor({ ...request, ...wrong })).code()).toBe("already_used");
+        }
+      });
+
+      test("and each of them is decrypted once", async () => {
+        const { client } = service();
+        for (const existingKind of EXISTING_KINDS) {
+          const user = await created(client, factorOf(existingKind));
+          const request = await additionRequest(client, addition(user.main, newKeypair(), existingKind));
+          const decrypt = spyOn(crypto.subtle, "decrypt");
+          try {
+            (await client.addFactor(request)).ok();
+            expect(decrypt).toHaveBeenCalledTimes(2);
+          } finally {
+            decrypt.mockRestore();
+          }
         }
       });
 

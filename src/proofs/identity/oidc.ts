@@ -12,9 +12,9 @@ import { ServiceError } from "../../errors.ts";
 import type { OidcProvider, OidcToken } from "../../protocol/authorization.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { memoise } from "../../runtime/memoise.ts";
-import type { Nonce } from "../../storage/contract.ts";
 import type { Jwks } from "../jwks.ts";
 import { verifiedClaims } from "../jws.ts";
+import type { Nonce } from "../nonce.ts";
 
 /** A genuine id_token. Whether its user also holds the key in the nonce is not known yet. */
 export interface VerifiedIdToken {
@@ -22,7 +22,7 @@ export interface VerifiedIdToken {
   readonly issuer: string;
   readonly sub: string;
   readonly email: string | null;
-  /** To spend once everything else is in order: an id_token is for one use. */
+  /** To consume once everything else is in order: an id_token is for one use. */
   readonly nonce: Nonce;
 }
 

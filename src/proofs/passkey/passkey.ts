@@ -2,6 +2,7 @@
 import type { WebAuthnConfig } from "../../config/webauthn.ts";
 import { encodeBase64Url } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
+import type { OpenedChallenge } from "../challenge-tokens.ts";
 import { readAttestationObject, requireAttestation } from "./attestation-object.ts";
 import { requireCeremony, signedMessage } from "./ceremony.ts";
 import { importCosePublicKey, verifyCoseSignature } from "./cose-key.ts";
@@ -24,19 +25,18 @@ export interface PasskeyVerifier {
    *
    * @throws ServiceError what {@link parseRegistration} throws; `webauthn_error` when the ceremony fails.
    */
-  verifyRegistration(credential: unknown, challenge: Uint8Array): Promise<VerifiedRegistration>;
+  verifyRegistration(credential: unknown, challenge: Uint8Array): VerifiedRegistration;
 
   /**
-   * Checks that a passkey signed `challenge`. Returns the counter to keep.
+   * Checks that a passkey signed the challenge. Returns the counter to keep.
    *
-   * @throws ServiceError `webauthn_error` when the ceremony fails; as `CounterRegression` when only the counter is
-   *   wrong, which is also how a replay looks.
+   * @throws ServiceError `webauthn_error` when the ceremony fails; as `PossibleReplay` when only the counter is wrong.
    */
   verifyAssertion(
     assertion: ParsedAssertion,
-    challenge: Uint8Array,
+    opened: Pick<OpenedChallenge, "challenge" | "nonce">,
     credential: StoredCredential,
-  ): Promise<ShownCounter>;
+  ): ShownCounter;
 }
 
 /** WebAuthn L3 §7.1: longer ones should fail the registration. */
@@ -44,7 +44,7 @@ const MAX_CREDENTIAL_ID_BYTES = 1023;
 
 export function createPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
   return {
-    async verifyRegistration(credential, challenge) {
+    verifyRegistration(credential, challenge) {
       const { credentialId, clientDataJson, attestationObject, transports } = parseRegistration(credential);
       return ceremony(() => {
         const attestation = readAttestationObject(attestationObject);
@@ -78,7 +78,7 @@ export function createPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
       });
     },
 
-    async verifyAssertion(assertion, challenge, credential) {
+    verifyAssertion(assertion, { challenge, nonce }, credential) {
       const encoded = storedPublicKey(credential);
       return ceremony(() => {
         const { counter, backupEligible } = requireCeremony(
@@ -90,7 +90,7 @@ export function createPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
         if (!verifyCoseSignature(publicKey, signedMessage(assertion), assertion.signature))
           throw new Error("the signature does not verify");
         const shown = { counter, backupEligible };
-        requireCounterGrowth("webauthn_error", credential, shown);
+        requireCounterGrowth("webauthn_error", credential, shown, [nonce]);
         return shown;
       });
     },

@@ -1,5 +1,7 @@
 /** The rule about signature counters (WebAuthn L3 §6.1.1), for proofs and for the commits that keep a counter. */
-import { type ErrorCode, ServiceError } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { Nonce } from "../nonce.ts";
+import { PossibleReplay } from "../possible-replay.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 
 /** What a passkey has shown with a genuine signature. */
@@ -7,17 +9,6 @@ export interface ShownCounter {
   readonly counter: number;
   /** Whether the passkey may be synchronised to other devices, as it says now (WebAuthn L3 §6.1.3). */
   readonly backupEligible: boolean;
-}
-
-/**
- * A genuine signature whose counter is not above the stored one: a copy of the authenticator, or a replay. Only the
- * record of used challenges distinguishes the two.
- */
-export class CounterRegression extends ServiceError {
-  constructor(code: ErrorCode) {
-    super(code, "The signature counter of the passkey did not grow");
-    this.name = "CounterRegression";
-  }
 }
 
 /** Whether a counter did not grow though it counts. Authenticators that do not count send and keep 0. */
@@ -30,13 +21,16 @@ export function isCounterRegression(stored: Pick<StoredCredential, "counter">, s
  * lower counter is no sign of a copy there, and refusing it would lose the backup. The flag of the assertion itself is
  * enough: a copy that can sign the flag can also sign a higher counter.
  *
- * @throws CounterRegression with `code`.
+ * @param nonces of the solved challenge: only their use distinguishes a replay from a copy of the authenticator.
+ * @throws PossibleReplay with `code`.
  */
 export function requireCounterGrowth(
   code: ErrorCode,
   stored: Pick<StoredCredential, "counter" | "deviceType">,
   shown: ShownCounter,
+  nonces: readonly Nonce[],
 ): void {
   if (stored.deviceType === "multiDevice" || shown.backupEligible) return;
-  if (isCounterRegression(stored, shown)) throw new CounterRegression(code);
+  if (isCounterRegression(stored, shown))
+    throw new PossibleReplay(code, "The signature counter of the passkey did not grow", nonces);
 }

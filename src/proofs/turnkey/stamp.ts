@@ -7,6 +7,7 @@ import type { WebAuthnConfig } from "../../config/webauthn.ts";
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { Nonce } from "../nonce.ts";
 import { CeremonyFailure, requireCeremony, signedMessage } from "../passkey/ceremony.ts";
 import { importCosePublicKey, verifyCoseSignature } from "../passkey/cose-key.ts";
 import { requireCounterGrowth, type ShownCounter } from "../passkey/signature-counter.ts";
@@ -22,6 +23,7 @@ export interface TurnkeyStamp {
 }
 
 export interface ExpectedStamp extends ExpectedActivity {
+  readonly nonce: Nonce;
   readonly credential: StoredCredential;
 }
 
@@ -40,7 +42,7 @@ export function readTurnkeyStamp(credential: unknown, activity: string | null | 
  * The second half: checks that the passkey signed the activity just now, here and for our challenge. Returns the
  * signature counter to keep.
  *
- * @throws ServiceError `turnkey_activity_error` (as `CounterRegression` when only the counter is wrong), and what
+ * @throws ServiceError `turnkey_activity_error` (as `PossibleReplay` when only the counter is wrong), and what
  *   {@link requireActivity} throws.
  */
 export function verifyTurnkeyStamp(
@@ -49,12 +51,12 @@ export function verifyTurnkeyStamp(
   config: WebAuthnConfig,
   clock: Clock,
 ): ShownCounter {
-  const { credential } = expected;
+  const { credential, nonce } = expected;
   const { counter, backupEligible } = requireStamp(assertion, activity, config);
   requireSignature(assertion, credential);
   requireActivity(activity, expected, clock);
   const shown = { counter, backupEligible };
-  requireCounterGrowth("turnkey_activity_error", credential, shown);
+  requireCounterGrowth("turnkey_activity_error", credential, shown, [nonce]);
   return shown;
 }
 

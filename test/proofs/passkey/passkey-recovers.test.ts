@@ -27,6 +27,7 @@ const APP_ORIGIN = "android:apk-key-hash:7d1043473d55bfa90e8530d35801d4e381bc69f
 const config = { rpId: "backup.example", rpName: "Backup", origins: ["https://backup.example", APP_ORIGIN] };
 const verifier = createPasskeyVerifier(config);
 const clock = new SettableClock();
+const NONCE = { id: "challenge", expiresAtMs: 1 };
 
 /** RSA keys take long to make, so few serve all runs. */
 const KEYS = {
@@ -133,17 +134,17 @@ async function register(device: SoftwareAuthenticator, tweaks: RegistrationTweak
   return verifier.verifyRegistration(sent, creation.challenge);
 }
 
-function assert(device: SoftwareAuthenticator, stored: StoredCredential, tweaks: Tweaks) {
+async function assert(device: SoftwareAuthenticator, stored: StoredCredential, tweaks: Tweaks) {
   const { options, challenge } = requestOptions(config, systemRandom);
   const sent = overTheWire(device.assert(options, tweaks));
-  return verifier.verifyAssertion(parseAssertion(sent), challenge, stored);
+  return verifier.verifyAssertion(parseAssertion(sent), { challenge, nonce: NONCE }, stored);
 }
 
 function stamp(device: SoftwareAuthenticator, stored: StoredCredential, tweaks: Tweaks) {
   const challenge = new Uint8Array(32).fill(7);
   const activity = turnkeyActivity({ challenge, organizationId: "o", nowMs: clock.nowMs() });
   const sent = overTheWire(device.stamp(activity, tweaks));
-  const expected = { challenge, credential: stored, turnkeyAccountId: null };
+  const expected = { challenge, nonce: NONCE, credential: stored, turnkeyAccountId: null };
   return verifyTurnkeyStamp(readTurnkeyStamp(sent, activity), expected, config, clock);
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { encodeBase64Url, encodeHex, sha256 } from "../../../src/crypto/encoding.ts";
 import { createPasskeyVerifier } from "../../../src/proofs/passkey/passkey.ts";
-import { CounterRegression } from "../../../src/proofs/passkey/signature-counter.ts";
 import { creationOptions } from "../../../src/proofs/passkey/webauthn-options.ts";
+import { PossibleReplay } from "../../../src/proofs/possible-replay.ts";
 import {
   type ExpectedStamp,
   readTurnkeyStamp,
@@ -21,6 +21,7 @@ import { turnkeyActivity } from "../../support/turnkey-activity.ts";
 const clock = new SettableClock();
 const config = { rpId: "backup.example", rpName: "Backup", origins: ["https://backup.example"] };
 const challenge = new Uint8Array(32).fill(7);
+const nonce = { id: "challenge", expiresAtMs: 1 };
 const ORGANIZATION = "17d89304-c865-4485-ba45-277a5f2076af";
 
 async function passkey(options: ConstructorParameters<typeof SoftwareAuthenticator>[0] = {}) {
@@ -40,7 +41,7 @@ const activityWith = (overrides: Record<string, unknown> = {}) =>
 
 function verify(activity: string, tweaks: Tweaks = {}, changes: Partial<ExpectedStamp> = {}, by = device) {
   const stamp = readTurnkeyStamp(by.stamp(activity, tweaks), activity);
-  const expected = { challenge, credential, turnkeyAccountId: ORGANIZATION, ...changes };
+  const expected = { challenge, nonce, credential, turnkeyAccountId: ORGANIZATION, ...changes };
   return verifyTurnkeyStamp(stamp, expected, config, clock);
 }
 
@@ -109,7 +110,7 @@ describe("a stamp is refused", () => {
     const activity = activityWith();
     for (const changed of [`${activity} `, activity.replace("apiKeys", "apikeys")]) {
       const stamp = readTurnkeyStamp(device.stamp(activity), changed);
-      const expected = { challenge, credential, turnkeyAccountId: ORGANIZATION };
+      const expected = { challenge, nonce, credential, turnkeyAccountId: ORGANIZATION };
       await expectRefusal("challenge", () => verifyTurnkeyStamp(stamp, expected, config, clock));
     }
   });
@@ -154,7 +155,7 @@ describe("a stamp is refused", () => {
   test("when a byte of it was changed, or bytes follow the signature", async () => {
     const activity = activityWith();
     const stamp = readTurnkeyStamp(device.stamp(activity), activity);
-    const expected = { challenge, credential, turnkeyAccountId: ORGANIZATION };
+    const expected = { challenge, nonce, credential, turnkeyAccountId: ORGANIZATION };
     for (const name of ["authenticatorData", "signature", "clientDataJson"] as const) {
       const genuine = stamp.assertion[name];
       const spoilt = [Uint8Array.of(...genuine, 0), genuine.subarray(0, -1), new Uint8Array()];
@@ -244,7 +245,8 @@ describe("the signature counter of a stamp", () => {
     expect(verify(activityWith(), {}, changes, counting.device)).toMatchObject({ counter: 6 });
     for (const counter of [5, 4, 0]) {
       const error = await errorOf(() => verify(activityWith(), { counter }, changes, counting.device));
-      expect(error).toBeInstanceOf(CounterRegression);
+      expect(error).toBeInstanceOf(PossibleReplay);
+      expect(error).toMatchObject({ nonces: [nonce] });
       expect(error.code).toBe("turnkey_activity_error");
     }
   });

@@ -1,0 +1,81 @@
+/**
+ * What an existing main factor agrees to when it adds another one. Its challenge token commits to the new factor, and the
+ * tokens of the two carry the same pair id, so neither can be swapped for another's.
+ */
+import { encodeHex, sha256 } from "../crypto/encoding.ts";
+import { ServiceError } from "../errors.ts";
+import type { ExistingFactorKind, NewFactor } from "../protocol/add-factor.ts";
+import type { Authorization } from "../protocol/authorization.ts";
+import { type ChallengeContext, invalidContext, type OpenedChallenge } from "./challenge-tokens.ts";
+
+export interface Agreement {
+  readonly pair: string;
+  readonly kind: Authorization["kind"];
+  /** Of the id_token or the public key; of a passkey only the ceremony is known, and `pair` names that. */
+  readonly hash: string;
+}
+
+/** The agreement to a factor that a client announces. */
+export function agreementTo(newFactor: NewFactor, pair: string): Agreement {
+  switch (newFactor.kind) {
+    case "OIDC_ACCOUNT":
+      return { pair, kind: "OIDC_ACCOUNT", hash: hashOf(newFactor.oidcToken) };
+    case "EC_KEYPAIR":
+      return { pair, kind: "EC_KEYPAIR", hash: hashOf(newFactor.publicKey) };
+    case "PASSKEY_REGISTRATION":
+      return { pair, kind: "PASSKEY", hash: "" };
+  }
+}
+
+/** What the token of the existing factor is issued for. */
+export function existingFactorContext(existing: ExistingFactorKind, agreed: Agreement): ChallengeContext {
+  return { operation: "add-factor", bindings: { existing, ...agreed } };
+}
+
+/** What the token of the new factor is issued for. */
+export function newFactorContext({ pair }: Agreement): ChallengeContext {
+  return { operation: "add-factor-new", bindings: { pair } };
+}
+
+/**
+ * Reads what the token of the existing factor was issued for.
+ *
+ * @throws ServiceError `invalid_challenge_context`, also when it was issued for another kind of existing factor.
+ */
+export function agreedIn({ context }: OpenedChallenge, expected: ExistingFactorKind): Agreement {
+  const { existing, pair, kind, hash } = context.bindings;
+  if (context.operation !== "add-factor" || existing !== expected) throw invalidContext();
+  if (pair === undefined || hash === undefined || !isKind(kind)) throw invalidContext();
+  return { pair, kind, hash };
+}
+
+/**
+ * Checks that a new factor is the one that was agreed to.
+ *
+ * @throws ServiceError `invalid_new_factor_type`; `invalid_new_factor_authorization_type`; `oidc_token_mismatch`;
+ *   `invalid_challenge_context`.
+ */
+export function requireAgreed(authorization: Authorization, agreed: Agreement): void {
+  if (authorization.kind !== agreed.kind)
+    throw new ServiceError(
+      authorization.kind === "OIDC_ACCOUNT"
+        ? "invalid_new_factor_type"
+        : "invalid_new_factor_authorization_type",
+      "The new factor is of another kind than the existing factor agreed to",
+    );
+  if (authorization.kind === "OIDC_ACCOUNT" && hashOf(authorization.oidcToken.token) !== agreed.hash)
+    throw new ServiceError(
+      "oidc_token_mismatch",
+      "The id_token is not the one the existing factor agreed to",
+    );
+  if (authorization.kind === "EC_KEYPAIR" && hashOf(authorization.publicKey) !== agreed.hash)
+    throw invalidContext();
+}
+
+function isKind(kind: string | undefined): kind is Authorization["kind"] {
+  return kind === "PASSKEY" || kind === "OIDC_ACCOUNT" || kind === "EC_KEYPAIR";
+}
+
+function hashOf(text: string): string {
+  return encodeHex(sha256(text));
+}

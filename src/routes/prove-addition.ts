@@ -1,0 +1,89 @@
+/** The two proofs that add a main factor: one by a factor that is on the backup, then one by the new factor. */
+import type { Proven } from "../backups/access.ts";
+import type { MainFactor } from "../backups/model.ts";
+import { untraceable } from "../backups/outcomes.ts";
+import { ServiceError } from "../errors.ts";
+import { type Agreement, agreedIn, newFactorContext, requireAgreed } from "../proofs/agreement.ts";
+import type { OpenedChallenge } from "../proofs/challenge-tokens.ts";
+import type { NewFactorProof } from "../proofs/new-factor.ts";
+import { readTurnkeyStamp, verifyTurnkeyStamp } from "../proofs/turnkey/stamp.ts";
+import type { AddFactorRequest } from "../protocol/add-factor.ts";
+import type { PasskeyAuthorization } from "../protocol/authorization.ts";
+import type { Services } from "../services.ts";
+import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
+import { proveNewMain, provenPasskey, proveOpened } from "./prove.ts";
+
+interface Existing {
+  readonly by: Proven;
+  readonly agreed: Agreement;
+}
+
+/**
+ * Checks both proofs, and that the new factor is the one that the existing factor agreed to. A used proof of the existing
+ * factor is reported before what is wrong with the new one.
+ *
+ * @throws ServiceError as `prove`; for a Turnkey stamp what {@link readTurnkeyStamp} and {@link verifyTurnkeyStamp} throw;
+ *   what {@link requireAgreed}, {@link proveNewMain} and {@link requireTurnkeyProviderId} throw.
+ */
+export async function proveAddition(
+  services: Services,
+  request: AddFactorRequest,
+): Promise<{ readonly by: Proven; readonly added: NewFactorProof<MainFactor["kind"]> }> {
+  const { backups } = services;
+  const { newFactorAuthorization: authorization, newFactorChallengeToken: token } = request;
+  const { by, agreed } = await backups.reportingReplays([], () => proveExisting(services, request));
+  const added = await backups.reportingReplays(by.nonces, async () => {
+    requireAgreed(authorization, agreed);
+    const proof = await proveNewMain(services, authorization, token, newFactorContext(agreed));
+    const providerId = requireTurnkeyProviderId(authorization, request.turnkeyProviderId);
+    return { ...proof, kind: mainFactorKind(proof.kind, providerId) };
+  });
+  return { by, added };
+}
+
+async function proveExisting(services: Services, request: AddFactorRequest): Promise<Existing> {
+  const { existingFactorAuthorization: authorization, existingFactorChallengeToken: token } = request;
+  const activity = request.existingFactorTurnkeyActivity;
+  if (authorization.kind !== "PASSKEY") {
+    const opened = await services.challengeTokens.read(token, "keypair");
+    const agreed = agreedIn(opened, authorization.kind);
+    return { by: await proveOpened(services, "MAIN", authorization, opened), agreed };
+  }
+  const opened = activity == null ? await openForAssertion(services, token) : null;
+  if (opened === null) return proveByStamp(services, authorization, activity, token);
+  const agreed = agreedIn(opened, "PASSKEY_ASSERTION");
+  return { by: await proveOpened(services, "MAIN", authorization, opened), agreed };
+}
+
+/** Opens a token that was issued to be solved without Turnkey; `null` where the missing activity is the error to report. */
+async function openForAssertion(
+  { challengeTokens }: Services,
+  token: string,
+): Promise<OpenedChallenge | null> {
+  try {
+    const opened = await challengeTokens.read(token, "passkey");
+    return opened.context.bindings.existing === "PASSKEY_ASSERTION" ? opened : null;
+  } catch (error) {
+    if (error instanceof ServiceError) return null;
+    throw error;
+  }
+}
+
+async function proveByStamp(
+  { challengeTokens, backups, config, clock }: Services,
+  { credential: response }: PasskeyAuthorization,
+  activity: string | null | undefined,
+  token: string,
+): Promise<Existing> {
+  const stamp = readTurnkeyStamp(response, activity);
+  const opened = await challengeTokens.read(token, "passkey");
+  const { challenge, nonce } = opened;
+  const found = await backups.findPasskey(stamp.assertion.credentialId, [nonce]).catch((error: unknown) => {
+    const isUnlisted = error instanceof ServiceError && error.code === "unauthorized_factor";
+    throw isUnlisted ? untraceable() : error;
+  });
+  const { credential, turnkeyAccountId } = found;
+  const expected = { challenge, nonce, credential, turnkeyAccountId };
+  const shown = verifyTurnkeyStamp(stamp, expected, config.webauthn, clock);
+  return { by: provenPasskey(found, opened, shown), agreed: agreedIn(opened, "PASSKEY") };
+}

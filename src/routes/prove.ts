@@ -1,0 +1,101 @@
+/** From the proofs in a request to factors that proved themselves. Each failure is that of the first step that fails. */
+import type { Proven } from "../backups/access.ts";
+import type { PasskeyOnBackup } from "../backups/factors.ts";
+import { factorRef } from "../backups/model.ts";
+import type { ChallengeContext, OpenedChallenge } from "../proofs/challenge-tokens.ts";
+import {
+  type NewFactorProof,
+  type NewKeypair,
+  requireKeypair,
+  verifyNewFactor,
+} from "../proofs/new-factor.ts";
+import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
+import { parseAssertion } from "../proofs/passkey/webauthn-credential.ts";
+import { challengeTypeOf, requireActsIn, verifyKeypair, verifyProof } from "../proofs/verify.ts";
+import type { Authorization } from "../protocol/authorization.ts";
+import type { Scope } from "../protocol/factor.ts";
+import type { Services } from "../services.ts";
+
+type Prover = Pick<Services, "challengeTokens" | "idTokens" | "passkeys" | "backups">;
+
+/**
+ * Checks the proof of a factor that should be on a backup.
+ *
+ * @throws ServiceError `invalid_authorization_type`; what `ChallengeTokens.open` throws; as {@link proveOpened}.
+ */
+export function prove(
+  services: Prover,
+  scope: Scope,
+  solved: { readonly authorization: Authorization; readonly challengeToken: string },
+  context: ChallengeContext,
+): Promise<Proven> {
+  const { authorization, challengeToken } = solved;
+  return services.backups.reportingReplays([], async () => {
+    requireActsIn(scope, authorization);
+    const type = challengeTypeOf(authorization.kind);
+    const opened = await services.challengeTokens.open(challengeToken, type, context);
+    return proveOpened(services, scope, authorization, opened);
+  });
+}
+
+/**
+ * Checks a proof whose challenge is open.
+ *
+ * @throws ServiceError the code of the failed cryptographic check; for a passkey what `Backups.findPasskey` throws.
+ */
+export async function proveOpened(
+  { idTokens, passkeys, backups }: Prover,
+  scope: Scope,
+  authorization: Authorization,
+  opened: OpenedChallenge,
+): Promise<Proven> {
+  if (authorization.kind !== "PASSKEY") {
+    const proof = await verifyProof(idTokens, authorization, opened);
+    return { factor: factorRef(scope, proof), nonces: proof.nonces, challengedAtMs: opened.issuedAtMs };
+  }
+  const assertion = parseAssertion(authorization.credential);
+  const found = await backups.findPasskey(assertion.credentialId, [opened.nonce]);
+  return provenPasskey(found, opened, passkeys.verifyAssertion(assertion, opened, found.credential));
+}
+
+/** A passkey that was found and has signed. */
+export function provenPasskey(
+  { factor, entry }: PasskeyOnBackup,
+  { nonce, issuedAtMs }: OpenedChallenge,
+  shown: ShownCounter,
+): Proven {
+  return { factor, nonces: [nonce], challengedAtMs: issuedAtMs, passkey: { entry, shown } };
+}
+
+/**
+ * Checks the proof of a new main factor.
+ *
+ * @throws ServiceError what `ChallengeTokens.open` and {@link verifyNewFactor} throw.
+ */
+export function proveNewMain(
+  services: Prover,
+  authorization: Authorization,
+  challengeToken: string,
+  context: ChallengeContext,
+): Promise<NewFactorProof> {
+  return services.backups.reportingReplays([], async () => {
+    const type = challengeTypeOf(authorization.kind);
+    const opened = await services.challengeTokens.open(challengeToken, type, context);
+    return verifyNewFactor(services, authorization, opened);
+  });
+}
+
+/**
+ * Checks the proof of a new sync factor.
+ *
+ * @throws ServiceError `invalid_sync_factor_type`; what `ChallengeTokens.open` and {@link verifyKeypair} throw.
+ */
+export async function proveNewSync(
+  { challengeTokens }: Pick<Prover, "challengeTokens">,
+  authorization: Authorization,
+  challengeToken: string,
+  context: ChallengeContext,
+): Promise<NewFactorProof<NewKeypair>> {
+  const keypair = requireKeypair(authorization);
+  return verifyKeypair(keypair, await challengeTokens.open(challengeToken, "keypair", context));
+}
