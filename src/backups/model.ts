@@ -6,6 +6,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { StoredCredential } from "../proofs/passkey/stored-credential.ts";
 import type { FactorIdentity } from "../proofs/verify.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
 import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
 import { MIGRATIONS, migrated, withSchemaVersion } from "./schema-version.ts";
@@ -49,9 +50,6 @@ const EcKeypairSchema = Type.Object({
   /** base64 of the SEC 1 uncompressed point, as the client sent it. */
   publicKey: Type.String(),
 });
-
-export type { StoredCredential };
-export type EcKeypair = Static<typeof EcKeypairSchema>;
 
 function factorOf<T extends TSchema>(kind: T) {
   return Type.Object({
@@ -108,6 +106,14 @@ export function passkeyCredential(metadata: BackupMetadata, passkey: FactorRef):
     if (factor.kind.kind === "PASSKEY" && factorRef("MAIN", factor).key === passkey.key)
       return factor.kind.credential;
   throw new Error("the metadata does not list the passkey");
+}
+
+/** A factor as it is listed, made now. */
+export function newFactor<Kind>(
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  kind: Kind,
+) {
+  return { id: random.uuid(), createdAt: Math.floor(clock.nowMs() / 1000), kind };
 }
 
 /** The index row of a factor. */

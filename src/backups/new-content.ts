@@ -9,6 +9,7 @@ import {
   isUnchanged,
   type RecordStore,
 } from "../storage/contract.ts";
+import type { Changes } from "./change.ts";
 
 /** As {@link RecordStore.commit}, for changes that refer to a blob written just before. */
 export type CommitNewBlob = (change: Omit<Change, "newBlobSince">) => Promise<"committed" | Conflict>;
@@ -17,7 +18,7 @@ export interface NewContentOptions {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly clock: Clock;
-  readonly discard: (blob: BlobRef) => Promise<void>;
+  readonly changes: Pick<Changes, "discard">;
 }
 
 /**
@@ -25,7 +26,7 @@ export interface NewContentOptions {
  * content is removed again, whatever `use` returns or throws.
  */
 export async function withNewBlob<T>(
-  { records, blobs, clock, discard }: NewContentOptions,
+  { records, blobs, clock, changes }: NewContentOptions,
   backupId: string,
   { content, client }: { readonly content: Content; readonly client: string },
   use: (blob: BlobRef, commit: CommitNewBlob) => Promise<T>,
@@ -45,6 +46,6 @@ export async function withNewBlob<T>(
       }
     });
   } finally {
-    if (!mayBeReferredTo) await discard(blob);
+    if (!mayBeReferredTo) await changes.discard(blob);
   }
 }

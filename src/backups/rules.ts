@@ -1,7 +1,6 @@
 /** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
 
 import { ServiceError } from "../errors.ts";
-import { requireCounterGrowth, type ShownCounter } from "../proofs/passkey/signature-counter.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { FactorRef, FactorScope } from "../storage/contract.ts";
 import { type BackupMetadata, factorRef, lists, type MainFactor, type SyncFactor } from "./model.ts";
@@ -90,28 +89,6 @@ function requireRoom(metadata: BackupMetadata): BackupMetadata {
   if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
     throw new ServiceError("too_many_factors", "The record of the backup has no room for a further factor");
   return metadata;
-}
-
-/**
- * Keeps the signature counter that a passkey has just shown, also where it went back and was let in: the next one is
- * compared with what the device that is used now counts.
- *
- * @throws ServiceError `webauthn_error` when another use of the passkey has shown the same or a higher one
- *   meanwhile and {@link requireCounterGrowth} refuses that (WebAuthn L3 §7.2).
- */
-export function withPasskeyCounter(
-  metadata: BackupMetadata,
-  passkey: FactorRef,
-  shown: ShownCounter,
-): BackupMetadata {
-  const factors = metadata.factors.map((factor) => {
-    if (factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== passkey.key) return factor;
-    const { credential } = factor.kind;
-    requireCounterGrowth("webauthn_error", credential, shown, []);
-    const { counter } = shown;
-    return { ...factor, kind: { ...factor.kind, credential: { ...credential, counter } } };
-  });
-  return { ...metadata, factors };
 }
 
 export interface FactorRemoval {

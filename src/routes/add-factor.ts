@@ -18,7 +18,7 @@ export function addFactor(services: Services) {
     async ({ body }): Reply<typeof wire> => {
       const { by, added } = await proveAddition(services, body);
       const key = body.encryptedBackupKey == null ? null : encryptionKeyOf(body.encryptedBackupKey);
-      const { factorId, metadata } = await backups.addMainFactor(by, added, key);
+      const { factorId, metadata } = await backups.addFactor(by, added, key);
       return { factorId, backupMetadata: metadata };
     },
     {

@@ -12,7 +12,7 @@ export function backupStatus({ backups }: Services) {
     wire.path,
     async ({ body: { backupId } }): Reply<typeof wire> => ({
       backupId,
-      factors: await backups.status(backupId),
+      factors: await backups.backupStatus(backupId),
     }),
     {
       ...jsonBody(wire.request),

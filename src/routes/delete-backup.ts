@@ -20,7 +20,7 @@ export function deleteBackup(services: Services) {
       wire.path,
       async ({ body, request }): Reply<typeof wire> => {
         const proven = await prove(services, wire.authorisedBy, body, context);
-        await requestLimits.limitDestruction(contextOf(request).address, () => backups.delete(proven));
+        await requestLimits.limitDestruction(contextOf(request).address, () => backups.deleteBackup(proven));
       },
       {
         ...jsonBody(wire.request),

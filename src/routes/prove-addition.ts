@@ -1,5 +1,5 @@
 /** The two proofs that add a main factor: one by a factor that is on the backup, then one by the new factor. */
-import type { Proven } from "../backups/access.ts";
+import type { Proven } from "../backups/authorise.ts";
 import type { MainFactor } from "../backups/model.ts";
 import { untraceable } from "../backups/outcomes.ts";
 import { ServiceError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /** From the proofs in a request to factors that proved themselves. Each failure is that of the first step that fails. */
-import type { Proven } from "../backups/access.ts";
-import type { PasskeyOnBackup } from "../backups/factors.ts";
+import type { Proven } from "../backups/authorise.ts";
+import type { FoundPasskey } from "../backups/backups.ts";
 import { factorRef } from "../backups/model.ts";
 import type { ChallengeContext, OpenedChallenge } from "../proofs/challenge-tokens.ts";
 import {
@@ -60,11 +60,11 @@ export async function proveOpened(
 
 /** A passkey that was found and has signed. */
 export function provenPasskey(
-  { factor, entry }: PasskeyOnBackup,
+  { factor, backup, consumed }: FoundPasskey,
   { nonce, issuedAtMs }: OpenedChallenge,
   shown: ShownCounter,
 ): Proven {
-  return { factor, nonces: [nonce], challengedAtMs: issuedAtMs, passkey: { entry, shown } };
+  return { factor, nonces: [nonce], challengedAtMs: issuedAtMs, passkey: { backup, consumed, shown } };
 }
 
 /**

@@ -18,14 +18,14 @@ const { records, blobs } = await openStores(
   { clock, random: systemRandom },
   { serves: true },
 );
-const discard = ({ key }: { readonly key: string }) => blobs.delete(key);
+const changes = { discard: ({ key }: { readonly key: string }) => blobs.delete(key) };
 
 try {
   const current = await records.read("b");
   if (current === null) throw new Error("there is no record b");
   const { revision, metadata } = current;
   const outcome = await withNewBlob(
-    { records, blobs, clock, discard },
+    { records, blobs, clock, changes },
     "b",
     { content: [Buffer.from("x")], client: "192.0.2.1" },
     async (blob, commit) => {

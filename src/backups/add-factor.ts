@@ -1,0 +1,22 @@
+import type { Backups, BackupsContext } from "./backups.ts";
+import { factorRef, newFactor } from "./model.ts";
+import { withMainFactor } from "./rules.ts";
+import { exportMetadata } from "./view.ts";
+
+export function addFactor(context: BackupsContext): Backups["addFactor"] {
+  const { access, changes, limits } = context;
+  return async (by, added, encryptionKey) => {
+    const backup = await access.authorise(by);
+    const factor = newFactor(context, added.kind);
+    const { after } = await changes.changeBy(
+      by,
+      backup,
+      ({ metadata }) => ({
+        next: withMainFactor(metadata, factor, encryptionKey, limits),
+        claim: [factorRef("MAIN", added)],
+      }),
+      added.nonces,
+    );
+    return { factorId: factor.id, metadata: exportMetadata(after) };
+  };
+}

@@ -1,0 +1,99 @@
+/** The way to a backup: from a factor that proved itself over the index to the metadata, which alone authorises. */
+import { ServiceError } from "../errors.ts";
+import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
+import { BACKUP_ACCOUNT_ID_PATTERN } from "../protocol/backup.ts";
+import type { BlobRef, FactorRef, Nonce, RecordStore } from "../storage/contract.ts";
+import { type BackupMetadata, lists, readMetadata } from "./model.ts";
+import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
+
+/** A factor that proved itself, and the nonces of its proof. */
+export interface Proven {
+  readonly factor: FactorRef;
+  readonly nonces: readonly Nonce[];
+  /** When the challenge was issued, by the clock of the process that did. */
+  readonly challengedAtMs: number;
+  /** For a passkey: where its public key was found, whether a nonce was used by then, and the counter to keep. */
+  readonly passkey?: {
+    readonly backup: StoredBackup;
+    readonly consumed: boolean;
+    readonly shown: ShownCounter;
+  };
+}
+
+/** A backup as it was read. */
+export interface StoredBackup {
+  readonly backupId: string;
+  readonly revision: string;
+  readonly blob: BlobRef;
+  readonly metadata: BackupMetadata;
+}
+
+/** Finds and reads backups; changes nothing. */
+export interface Access {
+  /**
+   * The backup of a factor that proved itself. A passkey's was read already, for its public key.
+   *
+   * @throws ServiceError as {@link find} and {@link open}.
+   */
+  authorise(by: Proven): Promise<StoredBackup>;
+
+  /**
+   * The id of the backup that a factor leads to.
+   *
+   * @throws ServiceError as {@link locate}; `backup_untraceable`.
+   */
+  find(by: Proven): Promise<string>;
+
+  /**
+   * The id of the backup that a factor leads to, if any.
+   *
+   * @throws ServiceError `already_used`, which costs nothing to find out here.
+   */
+  locate(by: Proven): Promise<string | null>;
+
+  /**
+   * The backup, if its metadata lists the factor.
+   *
+   * @throws ServiceError `backup_missing`; `unauthorized_factor`.
+   */
+  open(backupId: string, factor: FactorRef): Promise<StoredBackup>;
+
+  /** The backup, without authorisation; `null` when there is none. A malformed id is not looked up. */
+  read(backupId: string): Promise<StoredBackup | null>;
+}
+
+/** What a store is asked for: a text of another form names no backup, and may be more than a store takes as a key. */
+const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
+
+export function createAccess(records: Pick<RecordStore, "locate" | "read">): Access {
+  return { authorise, find, locate, open, read };
+
+  async function authorise(by: Proven): Promise<StoredBackup> {
+    if (by.passkey === undefined) return open(await find(by), by.factor);
+    if (by.passkey.consumed) throw alreadyUsed();
+    return by.passkey.backup;
+  }
+
+  async function find(by: Proven): Promise<string> {
+    return (await locate(by)) ?? fail(untraceable());
+  }
+
+  async function locate({ factor, nonces }: Proven): Promise<string | null> {
+    const { backupId, consumed } = await records.locate(factor, nonces);
+    if (consumed) throw alreadyUsed();
+    return backupId;
+  }
+
+  async function open(backupId: string, factor: FactorRef): Promise<StoredBackup> {
+    const backup = await read(backupId);
+    if (backup === null) throw new ServiceError("backup_missing", "The backup of this factor is gone");
+    if (!lists(backup.metadata, factor)) throw unauthorized();
+    return backup;
+  }
+
+  async function read(backupId: string): Promise<StoredBackup | null> {
+    if (!BACKUP_ACCOUNT_ID.test(backupId)) return null;
+    const record = await records.read(backupId);
+    return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
+  }
+}

@@ -1,0 +1,141 @@
+/** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
+import type { Background } from "../runtime/background.ts";
+import type { BlobRef, BlobStore, Change, Nonce, RecordStore, SyncFactorToken } from "../storage/contract.ts";
+import type { Access, Proven, StoredBackup } from "./authorise.ts";
+import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
+import { alreadyUsed, errorOf } from "./outcomes.ts";
+import { type CounterAlerts, isCounting, keepCounter, reportCounter } from "./passkey-counter.ts";
+
+/** How often an operation decides again after it lost a race. */
+export const MAX_ATTEMPTS = 5;
+
+/** What becomes of a backup, `null` for its end, and what goes with that. */
+interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "consume"> {
+  readonly next: Next;
+}
+
+type Decide<Next> = (current: StoredBackup) => Decision<Next>;
+
+interface Changed<Next> {
+  readonly before: StoredBackup;
+  readonly after: Next;
+}
+
+/** The ways to change a backup and to consume nonces, for the operations to share. */
+export interface Changes {
+  /**
+   * Changes the metadata on behalf of a factor, consumes its proof and `more`, and keeps the counter of a passkey.
+   *
+   * @throws ServiceError as {@link change} and {@link Access.open}.
+   */
+  changeBy<Next extends BackupMetadata | null>(
+    by: Proven,
+    first: StoredBackup,
+    decide: Decide<Next>,
+    more?: readonly Nonce[],
+  ): Promise<Changed<Next>>;
+
+  /**
+   * Decides what becomes of the metadata and commits it, with the content as it is. As long as somebody else commits
+   * in between, reads and decides again. A backup that was deleted and created again in between is another one, which
+   * the request was not about.
+   *
+   * @param first what was read already.
+   * @throws ServiceError `already_used`; what `reload` and `decide` throw; {@link errorOf} the conflict.
+   */
+  change<Next extends BackupMetadata | null>(
+    nonces: readonly Nonce[],
+    first: StoredBackup,
+    reload: () => Promise<StoredBackup>,
+    decide: Decide<Next>,
+  ): Promise<Changed<Next>>;
+
+  /**
+   * Consumes a proof of an operation that changes nothing else, and may issue a sync factor token in the same commit,
+   * while `act` runs, which saves a round trip. Where `act` fails, the nonces are released. The commit that keeps the
+   * counter of a passkey cannot be undone, so it comes after `act`.
+   *
+   * @throws ServiceError `already_used` before what `act` throws.
+   */
+  consumeBeside<T>(by: Proven, act: () => Promise<T>, issue?: SyncFactorToken): Promise<T>;
+
+  /** Deletes a blob that no record refers to. What was committed stands whether or not this succeeds. */
+  discard(blob: BlobRef): Promise<void>;
+}
+
+export interface ChangeOptions {
+  readonly records: Pick<RecordStore, "commit" | "consume">;
+  readonly blobs: Pick<BlobStore, "delete">;
+  readonly background: Background;
+  readonly access: Access;
+  readonly alerts: CounterAlerts;
+}
+
+export function createChanges({ records, blobs, background, access, alerts }: ChangeOptions): Changes {
+  const change: Changes["change"] = async (consume, first, reload, decide) => {
+    for (let attempt = 1, before = first; ; attempt++) {
+      const { backupId, revision, blob } = before;
+      const { next, ...rest } = decide(before);
+      const outcome = await records.commit({
+        ...rest,
+        backupId,
+        expect: { revision },
+        next: next && { blob, metadata: storedMetadata(next) },
+        consume,
+      });
+      if (outcome === "committed") return { before, after: next };
+      if (outcome !== "revision" || attempt === MAX_ATTEMPTS) throw errorOf(outcome);
+      const again = await reload();
+      if (!isSameBackup(before.metadata, again.metadata)) throw errorOf(outcome);
+      before = again;
+    }
+  };
+
+  const changeBy: Changes["changeBy"] = async (by, first, decide, more = []) => {
+    const reload = () => access.open(first.backupId, by.factor);
+    const changed = await change(distinct([...by.nonces, ...more]), first, reload, (current) =>
+      decide({ ...current, metadata: keepCounter(current.metadata, by) }),
+    );
+    reportCounter(alerts, changed.before, by);
+    return changed;
+  };
+
+  return {
+    change,
+    changeBy,
+    discard: (blob) => background.run("delete unreferenced blob", () => blobs.delete(blob.key)),
+
+    async consumeBeside(by, act, issue) {
+      if (isCounting(by)) {
+        const acted = await act();
+        const alsoIssued = issue === undefined ? {} : { issue };
+        await changeBy(by, by.passkey.backup, ({ metadata }) => ({ next: metadata, ...alsoIssued }));
+        return acted;
+      }
+      const [consumed, acted] = await Promise.allSettled([records.consume(by.nonces, issue), act()]);
+      const consumption = consumed.status === "fulfilled" ? consumed.value : undefined;
+      if (consumption === null) throw alreadyUsed();
+      if (acted.status === "rejected") {
+        if (consumption !== undefined) await background.run("release nonces", () => consumption.release());
+        throw acted.reason;
+      }
+      if (consumed.status === "rejected") throw consumed.reason;
+      return acted.value;
+    },
+  };
+}
+
+/** The end of a backup with everything that belongs to it. */
+export function deletion({ metadata }: StoredBackup): Decision<null> {
+  return { next: null, release: allFactorRefs(metadata) };
+}
+
+/**
+ * The nonces that one commit consumes.
+ *
+ * @throws ServiceError `already_used` when the same one was to serve twice.
+ */
+export function distinct(nonces: readonly Nonce[]): readonly Nonce[] {
+  if (new Set(nonces.map(({ id }) => id)).size < nonces.length) throw alreadyUsed();
+  return nonces;
+}

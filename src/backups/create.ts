@@ -1,0 +1,31 @@
+import type { Backups, BackupsContext } from "./backups.ts";
+import { distinct } from "./change.ts";
+import { type BackupMetadata, factorRef, newFactor, storedMetadata } from "./model.ts";
+import { withNewBlob } from "./new-content.ts";
+import { errorOf } from "./outcomes.ts";
+import { exportMetadata } from "./view.ts";
+
+export function create(context: BackupsContext): Backups["create"] {
+  return async (request) => {
+    const { backupId, manifestHash, encryptionKey, mainFactor, syncFactor } = request;
+    const metadata: BackupMetadata = {
+      id: backupId,
+      manifestHash,
+      keys: [encryptionKey],
+      factors: [newFactor(context, mainFactor.kind)],
+      syncFactors: [newFactor(context, syncFactor.kind)],
+    };
+    const consume = distinct([...request.nonces, ...mainFactor.nonces, ...syncFactor.nonces]);
+    const outcome = await withNewBlob(context, backupId, request, (blob, commit) =>
+      commit({
+        backupId,
+        expect: "absent",
+        next: { blob, metadata: storedMetadata(metadata) },
+        claim: [factorRef("MAIN", mainFactor), factorRef("SYNC", syncFactor)],
+        consume,
+      }),
+    );
+    if (outcome !== "committed") throw errorOf(outcome);
+    return exportMetadata(metadata);
+  };
+}

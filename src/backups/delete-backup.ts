@@ -1,0 +1,46 @@
+import { encodeHex, sha256 } from "../crypto/encoding.ts";
+import type { FactorRef, Nonce } from "../storage/contract.ts";
+import type { Proven } from "./authorise.ts";
+import type { Backups, BackupsContext } from "./backups.ts";
+import { deletion } from "./change.ts";
+import { alreadyUsed, isOnNoBackup } from "./outcomes.ts";
+
+/** For how long the factor that deleted a backup may repeat the deletion, because the first answer may be lost. */
+const REPEATABLE_MS = 15 * 60 * 1000;
+
+export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
+  const { records, clock, access, changes, destructions } = context;
+
+  return async (by) => {
+    try {
+      await deleteOnce(by);
+    } catch (error) {
+      const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));
+      if (!isRepetition) throw error;
+      if ((await records.consume(by.nonces)) === null) throw alreadyUsed();
+    }
+  };
+
+  async function deleteOnce(by: Proven): Promise<void> {
+    const backup = await access.authorise(by);
+    destructions.admitDestruction(backup.backupId);
+    const mark = [deletionMark(by.factor)];
+    const { before } = await changes.changeBy(by, backup, (current) => ({ ...deletion(current), mark }));
+    await changes.discard(before.blob);
+    destructions.countDestruction(backup.backupId);
+  }
+
+  /** Whether the factor has deleted a backup lately and is on none now. */
+  async function hasDeleted(factor: FactorRef): Promise<boolean> {
+    const { backupId, consumed } = await records.locate(factor, [deletionMark(factor)]);
+    return backupId === null && consumed;
+  }
+
+  /** What a deletion leaves in the store, so that a repetition by the same factor succeeds as the first one did. */
+  function deletionMark(factor: FactorRef): Nonce {
+    return {
+      id: `backup-deleted-by|${encodeHex(sha256(`${factor.scope}|${factor.key}`))}`,
+      expiresAtMs: clock.nowMs() + REPEATABLE_MS,
+    };
+  }
+}

@@ -1,0 +1,19 @@
+import type { Backups, BackupsContext } from "./backups.ts";
+import { factorRef, passkeyCredential } from "./model.ts";
+import { fail, untraceable } from "./outcomes.ts";
+
+export function findPasskey({ records, access }: BackupsContext): Backups["findPasskey"] {
+  return async (credentialId, nonces) => {
+    const factor = factorRef("MAIN", { kind: { kind: "PASSKEY", credentialId } });
+    const { backupId, consumed } = await records.locate(factor, nonces);
+    const backup = await access.open(backupId ?? fail(untraceable()), factor);
+    const { metadata } = backup;
+    return {
+      factor,
+      backup,
+      consumed,
+      credential: passkeyCredential(metadata, factor),
+      turnkeyAccountId: metadata.keys.find((key) => key.kind === "TURNKEY")?.turnkeyAccountId ?? null,
+    };
+  };
+}
