@@ -40,11 +40,6 @@ export interface NewFactorProof<Kind = NewFactorKind> {
   readonly nonces: readonly Nonce[];
 }
 
-export interface NewFactorVerifiers {
-  readonly idTokens: OidcVerifier;
-  readonly passkeys: PasskeyVerifier;
-}
-
 /**
  * Checks the proof of a new main factor.
  *
@@ -52,7 +47,7 @@ export interface NewFactorVerifiers {
  *   `PossibleReplay` of the id_token.
  */
 export async function verifyNewFactor(
-  { idTokens, passkeys }: NewFactorVerifiers,
+  { idTokens, passkeys }: { readonly idTokens: OidcVerifier; readonly passkeys: PasskeyVerifier },
   authorization: Authorization,
   opened: OpenedChallenge,
 ): Promise<NewFactorProof> {

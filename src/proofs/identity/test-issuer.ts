@@ -6,6 +6,7 @@ import { generateKeyPair, SignJWT } from "jose";
 import { encodeBase64Url } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
+import { memoise } from "../../runtime/memoise.ts";
 import type { Jwks } from "../jwks.ts";
 import { nonceOf } from "./oidc.ts";
 
@@ -32,11 +33,7 @@ const KEY_ID_BYTES = 8;
 
 export function createTestIssuer(clock: Clock, random: Random): TestIssuer {
   /** Made on first use: it takes a while, and most runs of the service never need it. */
-  let made: ReturnType<typeof generateKeyPair> | null = null;
-  const keys = () => {
-    made ??= generateKeyPair("RS256");
-    return made;
-  };
+  const keys = memoise(() => generateKeyPair("RS256"));
   const kid = `test-${encodeBase64Url(random.bytes(KEY_ID_BYTES))}`;
 
   return {

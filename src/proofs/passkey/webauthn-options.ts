@@ -14,6 +14,34 @@ const USER_ID_BYTES = 16;
 const ES256 = -7;
 const RS256 = -257;
 
+const EXTENSIONS = { uvm: true, credProps: true };
+const BY_PLATFORM: Readonly<
+  Record<Platform, Pick<CreationOptions["publicKey"], "authenticatorSelection" | "hints" | "extensions">>
+> = {
+  IOS: {
+    authenticatorSelection: {
+      residentKey: "discouraged",
+      requireResidentKey: false,
+      userVerification: "required",
+    },
+    extensions: {
+      credentialProtectionPolicy: "userVerificationRequired",
+      enforceCredentialProtectionPolicy: false,
+      ...EXTENSIONS,
+    },
+  },
+  ANDROID: {
+    authenticatorSelection: {
+      authenticatorAttachment: "platform",
+      residentKey: "required",
+      requireResidentKey: true,
+      userVerification: "required",
+    },
+    hints: ["client-device"],
+    extensions: EXTENSIONS,
+  },
+};
+
 /** Options for the device, and the challenge in them for the token that goes along. */
 export interface IssuedOptions<T> {
   readonly options: T;
@@ -41,50 +69,18 @@ export function creationOptions(
   if (name === "" || displayName === "")
     throw new ServiceError("webauthn_error", "A passkey needs a name and a display name");
   const challenge = random.bytes(CHALLENGE_BYTES);
-  const extensions = { uvm: true, credProps: true };
-  const publicKey = {
-    rp: { name: rpName, id: rpId },
-    user: { id: encodeBase64Url(random.bytes(USER_ID_BYTES)), name, displayName },
-    challenge: encodeBase64Url(challenge),
-    pubKeyCredParams: [ES256, RS256].map((alg) => ({ type: "public-key" as const, alg })),
-    timeout: TIMEOUT_MS,
-    attestation: "none" as const,
-  };
-  if (platform === "IOS")
-    return {
-      challenge,
-      options: {
-        publicKey: {
-          ...publicKey,
-          authenticatorSelection: {
-            residentKey: "discouraged",
-            requireResidentKey: false,
-            userVerification: "required",
-          },
-          extensions: {
-            credentialProtectionPolicy: "userVerificationRequired",
-            enforceCredentialProtectionPolicy: false,
-            ...extensions,
-          },
-        },
-      },
-    };
-  return {
-    challenge,
-    options: {
-      publicKey: {
-        ...publicKey,
-        authenticatorSelection: {
-          authenticatorAttachment: "platform",
-          residentKey: "required",
-          requireResidentKey: true,
-          userVerification: "required",
-        },
-        hints: ["client-device"],
-        extensions,
-      },
+  const options: CreationOptions = {
+    publicKey: {
+      rp: { name: rpName, id: rpId },
+      user: { id: encodeBase64Url(random.bytes(USER_ID_BYTES)), name, displayName },
+      challenge: encodeBase64Url(challenge),
+      pubKeyCredParams: [ES256, RS256].map((alg) => ({ type: "public-key", alg })),
+      timeout: TIMEOUT_MS,
+      attestation: "none",
+      ...BY_PLATFORM[platform],
     },
   };
+  return { challenge, options };
 }
 
 /** Options to use any passkey of this relying party that the device can offer. */
