@@ -18,7 +18,7 @@ export class FairSemaphore {
   readonly #maxWaitMs: number;
   readonly #held = new Map<string, number>();
   /** Waiting calls by key, in the order in which keys are served next. No queue is empty. */
-  readonly #queues = new Map<string, Set<() => void>>();
+  readonly #queues = new Map<string, Set<(permit: Disposable) => void>>();
   #free: number;
 
   constructor({
@@ -36,26 +36,36 @@ export class FairSemaphore {
   /**
    * Runs `work` with a permit for `key`.
    *
-   * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`, or too many calls of the key wait.
-   *   Rethrows what `work` throws.
+   * @throws ServiceError as {@link acquire}. Rethrows what `work` throws.
    */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if (this.#canAcquire(key)) this.#acquire(key);
-    else await this.#waitForPermit(key);
-    try {
-      return await work();
-    } finally {
-      this.#release(key);
-    }
+    using _permit = this.#canAcquire(key) ? this.#take(key) : await this.#waitForPermit(key);
+    return await work();
+  }
+
+  /**
+   * Acquires a permit for `key`. Disposing of it releases it, once.
+   *
+   * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`, or too many calls of the key wait.
+   */
+  async acquire(key: string): Promise<Disposable> {
+    return this.#canAcquire(key) ? this.#take(key) : this.#waitForPermit(key);
   }
 
   #canAcquire(key: string): boolean {
     return this.#free > 0 && (this.#held.get(key) ?? 0) < this.#maxPerKey;
   }
 
-  #acquire(key: string): void {
+  #take(key: string): Disposable {
     this.#free--;
     this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#release(key);
+        isHeld = false;
+      },
+    };
   }
 
   #release(key: string): void {
@@ -71,25 +81,24 @@ export class FairSemaphore {
     for (const [key, queue] of this.#queues) {
       const [admit] = queue;
       if (admit === undefined || !this.#canAcquire(key)) continue;
-      this.#acquire(key);
-      admit();
+      admit(this.#take(key));
       if (this.#queues.delete(key) && queue.size > 0) this.#queues.set(key, queue); // behind the other keys
       return;
     }
   }
 
-  /** Resolves once the caller has a permit. */
-  #waitForPermit(key: string): Promise<void> {
+  /** Resolves to a permit that was taken for the caller. */
+  #waitForPermit(key: string): Promise<Disposable> {
     const queue = this.#queues.get(key) ?? new Set();
     if (queue.size >= this.#maxWaitingPerKey) throw tooManyWait();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
     const leave = () => {
       clearTimeout(timer);
       queue.delete(admit);
     };
-    const admit = () => {
+    const admit = (permit: Disposable) => {
       leave();
-      resolve();
+      resolve(permit);
     };
     const timer = setTimeout(() => {
       leave();

@@ -112,3 +112,23 @@ describe("a fair semaphore", () => {
     expect(log).toEqual(["a1", "a2", "b1"]);
   });
 });
+
+describe("a permit", () => {
+  test("that is given back twice counts once", async () => {
+    const semaphore = new FairSemaphore({ permits: 1, maxWaitMs: 0 });
+    const permit = await semaphore.acquire("a");
+    for (let time = 0; time < 2; time++) permit[Symbol.dispose]();
+    using _held = await semaphore.acquire("b");
+    expect(await codeOf(() => semaphore.acquire("c"))).toBe("service_unavailable");
+  });
+
+  test("goes to whoever waits for it, as one that work gives back does", async () => {
+    const semaphore = new FairSemaphore({ permits: 1, maxWaitMs: MINUTE_MS });
+    const permit = await semaphore.acquire("a");
+    const next = semaphore.acquire("b");
+    const work = semaphore.run("c", async () => "done");
+    permit[Symbol.dispose]();
+    (await next)[Symbol.dispose]();
+    expect(await work).toBe("done");
+  });
+});
