@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorCode } from "../runtime/system-errors.ts";
-import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
+import { type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 
 /** A multiple of 3, so that base64 of a piece needs no padding. */
 const PIECE_BYTES = 3 * 32 * 1024;
@@ -50,55 +50,19 @@ export async function digestOf(file: FileHandle): Promise<Digest> {
 }
 
 /**
- * The first `size` bytes of a file, in turns with whatever else is to be done.
+ * A file up to `maxBytes`, in turns with whatever else is to be done.
  *
- * @throws StorageUnavailable when the file system refuses, or the file is shorter.
+ * @throws StorageUnavailable when the file system refuses.
  */
-export async function* readContent(file: FileHandle, size: number): AsyncGenerator<Uint8Array> {
-  for (let position = 0; position < size; ) {
+export async function* readContent(file: FileHandle, maxBytes: number): AsyncGenerator<Uint8Array> {
+  for (let position = 0; position < maxBytes; ) {
     if (position > 0) await nextTurn();
-    const buffer = new Uint8Array(Math.min(PIECE_BYTES, size - position));
+    const buffer = new Uint8Array(Math.min(PIECE_BYTES, maxBytes - position));
     const { bytesRead } = await fileAnswer(() => file.read(buffer, 0, buffer.length, position));
-    if (bytesRead === 0) throw new StorageUnavailable("a blob ended early while it was read");
+    if (bytesRead === 0) return;
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
-}
-
-/** As {@link readContent}; closes the file at the end, at a failure, or when the reader has had enough. */
-export function streamContent(file: FileHandle, size: number): ReadableStream<Uint8Array> {
-  const pieces = readContent(file, size);
-  let left = size;
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { value } = await pieces.next();
-          if (value !== undefined) controller.enqueue(value);
-          left -= value?.length ?? 0;
-          if (left > 0) return;
-          await file.close();
-          controller.close();
-        } catch (error) {
-          await file.close();
-          throw error;
-        }
-      },
-      cancel: () => file.close(),
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** Pieces that are in memory already, as a stream. It is the runtime's own, which costs half of one made here. */
-export function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
-  return new Blob([...pieces]).stream();
-}
-
-/** @throws BlobDamaged when what is stored is not what was put. */
-export function requireIntact(ref: BlobRef, { size, sha256 }: Digest): void {
-  if (size !== ref.size) throw new BlobDamaged(ref.key, `${size} bytes, not ${ref.size}`);
-  if (sha256 !== ref.sha256) throw new BlobDamaged(ref.key, `SHA-256 ${sha256}, not ${ref.sha256}`);
 }
 
 /** Runs a file operation; what the file system refuses becomes {@link StorageUnavailable}. */
@@ -112,7 +76,7 @@ export async function fileAnswer<T>(run: () => Promise<T>): Promise<T> {
 }
 
 /** Cuts large chunks, so that hashing one never holds up the event loop for long. */
-function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {
+export function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {
   for (let start = 0; start < chunk.length; start += PIECE_BYTES)
     yield chunk.subarray(start, start + PIECE_BYTES);
 }

@@ -197,11 +197,11 @@ export interface BlobStore extends AsyncDisposable {
   put(backupId: string, content: Content, client?: string): Promise<BlobRef>;
 
   /**
-   * Opens a ciphertext; `null` when there is none of that name. Size and hash are checked: a damaged ciphertext is not
-   * served, not even in part. The stream must be read or cancelled.
+   * Opens a ciphertext; `null` when there is none of that name. Size and hash are verified while it is read: of a damaged
+   * one this or the stream fails with {@link BlobDamaged} before the last bytes, so a stream that ends was sound. An
+   * outage may also show in the stream. The stream must be read or cancelled.
    *
    * @param client as for {@link put}.
-   * @throws BlobDamaged
    */
   get(ref: BlobRef, client?: string): Promise<ReadableStream<Uint8Array> | null>;
 

@@ -13,11 +13,11 @@ const DAMAGES: readonly [name: string, damage: (content: Buffer) => Uint8Array][
   ["is another one of the same size", (content) => randomBytes(content.length)],
 ];
 
-/** Of a ciphertext that is not what was put nothing is served. */
+/** A ciphertext that is not what was put is never served as a whole: who reads it learns of the damage before its end. */
 export function damageContract(newStorage: NewStorage): void {
   for (const size of [2, 262_144, 262_145, 3_000_000])
     for (const [name, damage] of DAMAGES)
-      test(`of a ciphertext of ${size} bytes that ${name} nothing is served`, async () => {
+      test(`a ciphertext of ${size} bytes that ${name} is never served as a whole`, async () => {
         await using store = await openFixture(newStorage);
         const content = randomBytes(size);
         const ref = await store.blobs.put("b1", [content]);
@@ -44,7 +44,7 @@ async function expectDamaged(blobs: BlobStore, ref: BlobRef): Promise<void> {
     failure = error;
   }
   expect(failure).toBeInstanceOf(BlobDamaged);
-  expect(served).toBe(0);
+  expect(served).toBeLessThan(ref.size);
 }
 
 function flipped(content: Buffer, position: number): Buffer {

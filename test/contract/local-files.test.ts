@@ -1,6 +1,7 @@
 /** What only the local driver does with its folder: modes, temporary files, schema versions. */
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -121,7 +122,10 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await using store = await openStorage();
       const ref = await store.blobs.put("b1", [Buffer.from("x")]);
       await truncate(join(store.dataDir, "blobs", ref.key.slice(0, 2), ref.key), 64 * 2 ** 30);
-      await expect(store.blobs.get(ref)).rejects.toBeInstanceOf(BlobDamaged);
+      await expect(contentOf(store.blobs, ref)).rejects.toBeInstanceOf(BlobDamaged);
+      const large = await store.blobs.put("b1", [randomBytes(100_000)]);
+      await truncate(join(store.dataDir, "blobs", large.key.slice(0, 2), large.key), 64 * 2 ** 30);
+      await expect(contentOf(store.blobs, large)).rejects.toBeInstanceOf(BlobDamaged);
     });
 
     test("may lose the folders in it, which are made again", async () => {

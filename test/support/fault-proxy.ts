@@ -24,15 +24,19 @@ export type Fault =
   /** The store gets the request and does it; then the connection is closed. */
   | { readonly kind: "drop answer" }
   /** Passes on half of the answer's body and closes the connection. */
-  | { readonly kind: "cut answer" }
+  | { readonly kind: "cut answer"; readonly without?: "etag" }
   /** Passes on half of the answer's body and then nothing. */
   | { readonly kind: "stall answer" }
+  /** Passes on a hundredth of the answer's body now and again after each `ms`. */
+  | { readonly kind: "trickle answer"; readonly ms: number }
   /** Tells a time that is `aheadMs` ahead, and answers instead of the store what is signed for another time. */
   | { readonly kind: "clock"; readonly aheadMs: number; readonly refusal: ProxyAnswer }
   /** Leaves out of the answer how long it is (it is in chunks then). */
   | { readonly kind: "no length" }
   /** The same, of half of the answer's body; then the connection is closed. */
   | { readonly kind: "cut answer without length" }
+  /** Asks the store for another range than the client did; for the whole where it is `null`. */
+  | { readonly kind: "other range"; readonly change: (range: string) => string | null }
   /** Hands the request on when the faults are cleared. */
   | { readonly kind: "hold" }
   /** Hands the request on after this time. */
@@ -110,6 +114,12 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     }
     if (fault?.kind === "hold") await released;
     if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms));
+    const { range } = request.headers;
+    if (fault?.kind === "other range" && range !== undefined) {
+      const changed = fault.change(range);
+      if (changed === null) delete request.headers.range;
+      else request.headers.range = changed;
+    }
     const { answer, body } = await forward(request, content);
     if (fault?.kind === "drop answer") {
       request.socket.destroy();
@@ -120,9 +130,19 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       return;
     }
     if (fault?.kind === "clock") delete answer.headers.date; // it has its own
+    if (fault?.kind === "cut answer" && fault.without !== undefined) delete answer.headers[fault.without];
     const { "content-length": _, ...withoutLength } = answer.headers;
     const isSilent = fault?.kind === "no length" || fault?.kind === "cut answer without length";
     response.writeHead(answer.statusCode ?? 502, isSilent ? withoutLength : answer.headers);
+    if (fault?.kind === "trickle answer") {
+      const step = Math.ceil(body.length / 100);
+      for (let sent = 0; sent < body.length && !response.destroyed; sent += step) {
+        response.write(body.subarray(sent, sent + step));
+        await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      }
+      response.end();
+      return;
+    }
     const isCut = fault?.kind === "cut answer" || fault?.kind === "cut answer without length";
     if (!isCut && fault?.kind !== "stall answer") {
       response.end(body);

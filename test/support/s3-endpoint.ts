@@ -114,6 +114,9 @@ function onObject(bucket: Bucket, key: string, request: Request, body: ReceivedB
     case "HEAD": {
       const object = bucket.objects.get(key);
       if (object === undefined) return fail(404, "NoSuchKey");
+      const condition = request.headers.get("if-match");
+      if (condition !== null && condition !== object.headers.etag) return fail(412, "PreconditionFailed");
+      const range = request.headers.get("range");
       const headers: Record<string, string> = {
         ...object.headers,
         "content-length": `${object.content.length}`,
@@ -122,6 +125,7 @@ function onObject(bucket: Bucket, key: string, request: Request, body: ReceivedB
       };
       if (request.headers.get("x-amz-checksum-mode") === "ENABLED")
         headers["x-amz-checksum-sha256"] = object.sha256;
+      if (range !== null && request.method === "GET") return partOf(object.content, range, headers);
       return new Response(request.method === "GET" ? object.content : null, { headers });
     }
     case "DELETE":
@@ -130,6 +134,17 @@ function onObject(bucket: Bucket, key: string, request: Request, body: ReceivedB
     default:
       return fail(405, "MethodNotAllowed");
   }
+}
+
+/** Of the forms of a range, the one that this service asks for: from a position to the end. */
+function partOf(content: Uint8Array, range: string, headers: Record<string, string>): Response {
+  const [, from] = /^bytes=(\d+)-$/.exec(range) ?? [];
+  if (from === undefined) return fail(501, "NotImplemented");
+  const part = content.subarray(Number(from));
+  if (part.length === 0) return fail(416, "InvalidRange");
+  headers["content-length"] = `${part.length}`;
+  headers["content-range"] = `bytes ${from}-${content.length - 1}/${content.length}`;
+  return new Response(new Uint8Array(part), { status: 206, headers });
 }
 
 function put(bucket: Bucket, key: string, headers: Headers, body: ReceivedBody): Response {

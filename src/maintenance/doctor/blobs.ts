@@ -17,7 +17,8 @@ export async function examineBlob(
   try {
     const content = await blobs.get(ref);
     if (content === null) return [finding("blob-missing", about)];
-    for await (const piece of content) counts.verifiedBytes += piece.length;
+    for await (const _piece of content); // it ends only if all of it is sound
+    counts.verifiedBytes += ref.size;
     counts.verifiedBlobs += 1;
     return [];
   } catch (error) {

@@ -1,22 +1,20 @@
 /** The blob store on S3: one object per ciphertext, `<backupId>/blobs/<uuid>`. */
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import {
   DeleteObjectCommand,
-  GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
-  NoSuchKey,
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
-import { requireIntact } from "../content-file.ts";
-import { BlobDamaged, type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
+import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
+import { streamFrom, streamOf, verified } from "../verified-content.ts";
 import { createS3Client } from "./clients.ts";
+import { Download } from "./download.ts";
 import {
   type PutTarget,
   putInstallationId,
@@ -24,12 +22,13 @@ import {
   readInstallationId,
   readLastSeenMs,
 } from "./installation-object.ts";
-import { unlessStalled, upTo, withBody } from "./object-body.ts";
+import { withBody } from "./object-body.ts";
+import { blobsOnPage, listedSize } from "./object-list.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
-import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
+import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { statusOf } from "./sdk-error.ts";
-import { MAX_HELD_BYTES, requireSpool, type Spooled, spool } from "./spool.ts";
+import { MAX_HELD_BYTES, requireSpool, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
@@ -41,20 +40,14 @@ const MAX_WAIT_MS = 12_000;
 const ATTEMPT_MS = 5_000;
 /** The slowest transfer that is waited for, on top of the time of any other attempt. */
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
-/** How long a download may stand still; short enough to try once more. */
-const STALL_MS = 5_000;
+/** Longer than a request may take: a reader that asks for nothing for so long does not keep a turn from others. */
+const MAX_UNREAD_MS = 60_000;
 /** The key of transfers that the service makes by itself. */
 const NO_CLIENT = "";
-const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-interface OpenedObject {
-  readonly body: Readable;
-  /** Whether the answer said of how many bytes it is. */
-  readonly isSizeKnown: boolean;
-}
+const NOT_STORED = "the blob could not be stored";
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
-  readonly stallMs?: number;
+  readonly maxUnreadMs?: number;
   /** How long a large transfer waits for others to end. */
   readonly maxWaitMs?: number;
 }
@@ -72,13 +65,13 @@ class AwsBlobs implements InspectableBlobs {
   readonly #target: PutTarget;
   readonly #random: Random;
   readonly #retry: RetryPolicy;
-  readonly #stallMs: number;
+  readonly #maxUnreadMs: number;
   readonly #largeTransfers: FairSemaphore;
 
   constructor(
     client: S3Client,
     config: AwsStorageConfig,
-    { random, retry, onClockSkew, stallMs = STALL_MS, maxWaitMs = MAX_WAIT_MS }: AwsBlobsOptions,
+    { random, retry, onClockSkew, maxUnreadMs = MAX_UNREAD_MS, maxWaitMs = MAX_WAIT_MS }: AwsBlobsOptions,
   ) {
     this.#client = client;
     this.#bucket = config.bucket;
@@ -93,7 +86,7 @@ class AwsBlobs implements InspectableBlobs {
       ...(onClockSkew && { onClockSkew }),
       ...retry,
     };
-    this.#stallMs = stallMs;
+    this.#maxUnreadMs = maxUnreadMs;
     this.#largeTransfers = new FairSemaphore({
       permits: MAX_LARGE_TRANSFERS,
       maxPerKey: MAX_LARGE_TRANSFERS_PER_CLIENT,
@@ -105,7 +98,7 @@ class AwsBlobs implements InspectableBlobs {
     await using spooled = await spool(content);
     const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
     const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
-    await this.#transfer(client, ref.size, "the blob could not be stored", async (abortSignal) => {
+    const isNew = await this.#upload(client, ref.size, async (abortSignal) => {
       const send = (body: Readable | Uint8Array) => {
         const command = new PutObjectCommand({
           ...this.#target,
@@ -120,26 +113,38 @@ class AwsBlobs implements InspectableBlobs {
       };
       try {
         await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));
+        return true;
       } catch (error) {
-        // The name is new, so an object that is there already comes from an attempt whose answer was lost.
         if (statusOf(error) !== 412) throw error;
-        await this.#confirm(ref, checksum, abortSignal);
+        return false;
       }
     });
+    // The name is new, so an object that was there already comes from an attempt whose answer was lost.
+    if (!isNew) await this.#confirm(ref, checksum, client);
     return ref;
   }
 
   async get(ref: BlobRef, client = NO_CLIENT): Promise<ReadableStream<Uint8Array> | null> {
-    const spooled = await this.#transfer(
-      client,
-      ref.size,
-      "the blob could not be read",
-      async (abortSignal) => {
-        const opened = await this.#open(ref, abortSignal);
-        return opened && this.#receive(ref, opened, abortSignal);
-      },
-    );
-    return spooled?.stream() ?? null;
+    const isLarge = ref.size > MAX_HELD_BYTES;
+    const permit = isLarge ? await this.#largeTransfers.acquire(client) : null;
+    const options = {
+      client: this.#client,
+      bucket: this.#bucket,
+      random: this.#random,
+      retry: { ...this.#retry, budgetMs: this.#retry.budgetMs + transferMs(ref.size) },
+      maxUnreadMs: this.#maxUnreadMs,
+    };
+    const download = new Download(ref, options, () => permit?.[Symbol.dispose]());
+    let isStreamed = false;
+    try {
+      if (!(await download.open())) return null;
+      const pieces = verified(ref, download);
+      if (!isLarge) return streamOf(await Array.fromAsync(pieces));
+      isStreamed = true;
+      return streamFrom(pieces, async () => download.close());
+    } finally {
+      if (!isStreamed) download.close();
+    }
   }
 
   async sizeOf(key: string): Promise<number | null> {
@@ -158,7 +163,10 @@ class AwsBlobs implements InspectableBlobs {
       return null;
     }
     const { ContentLength } = found;
-    return ContentLength ?? this.#attempt(purpose, (abortSignal) => this.#listedSize(key, abortSignal));
+    return (
+      ContentLength ??
+      this.#attempt(purpose, (abortSignal) => listedSize(this.#client, this.#bucket, key, abortSignal))
+    );
   }
 
   async delete(key: string): Promise<void> {
@@ -175,20 +183,11 @@ class AwsBlobs implements InspectableBlobs {
   async *list() {
     let next: string | undefined;
     do {
-      const command: ListObjectsV2Command = new ListObjectsV2Command({
-        Bucket: this.#bucket,
-        ...(next === undefined ? {} : { ContinuationToken: next }),
-      });
       const page = await this.#attempt("the blobs could not be listed", (abortSignal) =>
-        this.#client.send(command, { abortSignal }),
+        blobsOnPage(this.#client, this.#bucket, next, abortSignal),
       );
-      for (const { Key, Size, LastModified } of page.Contents ?? []) {
-        if (Key === undefined || !KEY.test(Key)) continue;
-        if (Size === undefined || LastModified === undefined) throw incompleteList();
-        yield { key: Key, size: Size, storedAtMs: LastModified.getTime(), backupId: backupIdOf(Key) };
-      }
-      next = page.NextContinuationToken;
-      if (page.IsTruncated === true && next === undefined) throw incompleteList();
+      yield* page.blobs;
+      next = page.next;
     } while (next !== undefined);
   }
 
@@ -251,82 +250,31 @@ class AwsBlobs implements InspectableBlobs {
     this.#client.destroy();
   }
 
-  /** The body of an object, of the right size where the answer says which; `null` when there is none of that name. */
-  async #open(ref: BlobRef, abortSignal: AbortSignal): Promise<OpenedObject | null> {
-    try {
-      const command = new GetObjectCommand({ Bucket: this.#bucket, Key: ref.key });
-      const { Body, ContentLength } = await this.#client.send(command, { abortSignal });
-      if (!(Body instanceof Readable)) throw new Error("the SDK's answer has no body that can be read");
-      if (ContentLength === undefined || ContentLength === ref.size)
-        return { body: Body, isSizeKnown: ContentLength !== undefined };
-      Body.destroy();
-      throw new BlobDamaged(ref.key, `${ContentLength} bytes, not ${ref.size}`);
-    } catch (error) {
-      if (error instanceof NoSuchKey) return null;
-      throw error;
-    }
-  }
-
-  /** The size of an object as a list has it, for endpoints that leave it out elsewhere; `null` when there is none. */
-  async #listedSize(key: string, abortSignal: AbortSignal): Promise<number | null> {
-    const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: key, MaxKeys: 1 });
-    const { Contents } = await this.#client.send(command, { abortSignal });
-    const [first] = Contents ?? [];
-    if (first?.Key !== key) return null; // the list is sorted: this name would be its first
-    if (first.Size === undefined) throw incompleteList();
-    return first.Size;
-  }
-
   /** Resolves when the object that is there is the one that `ref` describes. */
-  async #confirm(ref: BlobRef, checksum: string, abortSignal: AbortSignal): Promise<void> {
+  async #confirm(ref: BlobRef, checksum: string, client: string): Promise<void> {
     const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" });
-    const { ContentLength, ChecksumSHA256 } = await this.#client.send(command, { abortSignal });
+    const { ContentLength, ChecksumSHA256 } = await this.#attempt(NOT_STORED, (abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
     const isOther = ContentLength !== undefined && ContentLength !== ref.size;
     if (isOther || (ChecksumSHA256 !== undefined && ChecksumSHA256 !== checksum))
       throw new Error(`another object has the name ${ref.key}`);
     if (ChecksumSHA256 !== undefined) return;
     // an endpoint that keeps no checksums
-    const opened = await this.#open(ref, abortSignal);
-    if (opened === null) throw new Error(`the object ${ref.key} is there and is not`);
-    await using _stored = await this.#receive(ref, opened, abortSignal);
+    const stored = await this.get(ref, client);
+    if (stored === null) throw new Error(`the object ${ref.key} is there and is not`);
+    for await (const _piece of stored); // it ends only if all of it is sound
   }
 
-  /** Takes in the body of an object, all of it before any of it is served. */
-  async #receive(
-    ref: BlobRef,
-    { body, isSizeKnown }: OpenedObject,
-    abortSignal: AbortSignal,
-  ): Promise<Spooled> {
-    const spooled = await spool(upTo(ref.size + 1, unlessStalled(body, this.#stallMs)));
-    try {
-      const { size } = spooled.digest;
-      if (size < ref.size && (isSizeKnown || (await this.#listedSize(ref.key, abortSignal)) === ref.size))
-        throw new TryAgain(`${size} of ${ref.size} bytes arrived`);
-      requireIntact(ref, spooled.digest);
-      return spooled;
-    } catch (error) {
-      await spooled[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  /**
-   * Sends or receives so many bytes. Large transfers take turns among clients, and have more time for an attempt and
-   * for a second one.
-   */
-  #transfer<T>(
-    client: string,
-    bytes: number,
-    purpose: string,
-    attempt: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const moreMs = (bytes / MIN_BYTES_PER_SECOND) * 1000;
+  /** Sends so many bytes. Large uploads take turns among clients, and have more time for an attempt and a second one. */
+  #upload<T>(client: string, bytes: number, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const moreMs = transferMs(bytes);
     const retry = {
       ...this.#retry,
       attemptMs: this.#retry.attemptMs + moreMs,
       budgetMs: this.#retry.budgetMs + moreMs / 2,
     };
-    const run = () => this.#attempt(purpose, attempt, retry);
+    const run = () => this.#attempt(NOT_STORED, attempt, retry);
     return bytes > MAX_HELD_BYTES ? this.#largeTransfers.run(client, run) : run();
   }
 
@@ -339,13 +287,7 @@ class AwsBlobs implements InspectableBlobs {
   }
 }
 
-function incompleteList(): StorageUnavailable {
-  return new StorageUnavailable("the blobs could not be listed", {
-    cause: new Error("a list of S3 lacks sizes, times or its continuation"),
-  });
-}
-
-/** The part of a name before `/blobs/`. */
-function backupIdOf(key: string): string {
-  return key.slice(0, key.lastIndexOf("/blobs/"));
+/** How long the slowest transfer takes that is waited for. */
+function transferMs(bytes: number): number {
+  return (bytes / MIN_BYTES_PER_SECOND) * 1000;
 }

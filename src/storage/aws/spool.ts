@@ -1,5 +1,5 @@
 /**
- * Ciphertexts on their way to or from S3. They wait on disk: S3 wants to know length and hash before the first byte, a
+ * Ciphertexts on their way to S3. They wait on disk: S3 wants to know length and hash before the first byte, a
  * failed attempt has to be sent again, and a phone may take minutes for what S3 sends in a second.
  */
 import { randomUUID } from "node:crypto";
@@ -7,26 +7,17 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROBE } from "../../runtime/folders.ts";
-import {
-  type Digest,
-  fileAnswer,
-  readContent,
-  streamContent,
-  streamOf,
-  writeContent,
-} from "../content-file.ts";
+import { type Digest, fileAnswer, readContent, writeContent } from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
 
 /** Up to this size a ciphertext never leaves memory. */
 export const MAX_HELD_BYTES = 256 * 1024;
 
-/** A ciphertext that can be read any number of times, until it is disposed of or handed out as a stream. */
+/** A ciphertext that can be read any number of times, until it is disposed of. */
 export interface Spooled extends AsyncDisposable {
   readonly digest: Digest;
-  read(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** The last reading: its end disposes of the rest. */
-  stream(): ReadableStream<Uint8Array>;
+  read(): Content;
 }
 
 /**
@@ -56,7 +47,6 @@ function inMemory(pieces: readonly Uint8Array[]): Spooled {
   return {
     digest: digestOfPieces(pieces),
     read: () => pieces,
-    stream: () => streamOf(pieces),
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -68,7 +58,6 @@ async function onDisk(content: Content): Promise<Spooled> {
     return {
       digest,
       read: () => readContent(file, digest.size),
-      stream: () => streamContent(file, digest.size),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (error) {

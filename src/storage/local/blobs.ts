@@ -5,18 +5,11 @@ import { dirname, join } from "node:path";
 import type { Random } from "../../runtime/clock.ts";
 import { makeFolder, requireWritable, syncDirectory } from "../../runtime/folders.ts";
 import { orNullIfMissing } from "../../runtime/system-errors.ts";
-import {
-  type Digest,
-  digestOf,
-  fileAnswer,
-  requireIntact,
-  streamContent,
-  streamOf,
-  writeContent,
-} from "../content-file.ts";
+import { type Digest, fileAnswer, readContent, writeContent } from "../content-file.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
+import { requireIntact, streamFrom, streamOf, verified } from "../verified-content.ts";
 import { installationIdAt, lastSeenMsAt, writeInstallationId, writeLastSeen } from "./installation-file.ts";
 import { BLOBS } from "./layout.ts";
 
@@ -99,14 +92,7 @@ class LocalBlobs implements InspectableBlobs {
       return streamOf([content]);
     }
     const file = await fileAnswer(() => openIfThere(path));
-    if (file === null) return null;
-    try {
-      requireIntact(ref, await digestOf(file)); // the whole, before any of it is served
-      return streamContent(file, ref.size);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
+    return file && streamFrom(verified(ref, readContent(file, ref.size + 1)), () => file.close());
   }
 
   async sizeOf(key: string): Promise<number | null> {

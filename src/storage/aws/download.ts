@@ -1,0 +1,158 @@
+/** An object of S3 as it arrives. Where that breaks off it goes on, with a request for the rest of the same object. */
+import { Readable } from "node:stream";
+import { GetObjectCommand, NoSuchKey, type S3Client } from "@aws-sdk/client-s3";
+import type { Random } from "../../runtime/clock.ts";
+import { BlobDamaged, type BlobRef, StorageUnavailable } from "../contract.ts";
+import { listedSize } from "./object-list.ts";
+import { type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
+
+export interface DownloadOptions {
+  readonly client: S3Client;
+  readonly bucket: string;
+  readonly random: Random;
+  /** `attemptMs` is for how long nothing may arrive, `budgetMs` for how long the whole download may wait for S3. */
+  readonly retry: RetryPolicy;
+  /** How long a reader may ask for nothing before the download is closed. */
+  readonly maxUnreadMs: number;
+}
+
+interface Body {
+  readonly pieces: AsyncIterator<Uint8Array>;
+  /** Bytes at its beginning that have arrived before. */
+  toSkip: number;
+  /** Whether the answer said of how many bytes it is. */
+  readonly isSizeKnown: boolean;
+  end(reason?: Error): void;
+}
+
+const PURPOSE = "the blob could not be read";
+
+/** The bytes of an object that `ref` names, each once. What is in them is for the reader to check. */
+export class Download implements AsyncIterable<Uint8Array> {
+  readonly #ref: BlobRef;
+  readonly #options: DownloadOptions;
+  #body: Body | null = null;
+  #position = 0;
+  #etag: string | undefined;
+  #isClosed = false;
+  #unreadTimer: Timer | undefined;
+  readonly #onClose: () => void;
+  /** For how long S3 was waited for; the time that the reader takes does not count. */
+  #waitedMs = 0;
+
+  /** @param onClose called once: when the reader closes it, or asks for nothing for too long. */
+  constructor(ref: BlobRef, options: DownloadOptions, onClose: () => void) {
+    this.#ref = ref;
+    this.#options = options;
+    this.#onClose = onClose;
+  }
+
+  /**
+   * Asks for the object; `false` when there is none of that name.
+   *
+   * @throws StorageUnavailable; BlobDamaged when the answer says that it has another size.
+   */
+  async open(): Promise<boolean> {
+    return this.#attempt(async (signal) => {
+      try {
+        this.#body = await this.#request(signal);
+        return true;
+      } catch (error) {
+        if (error instanceof NoSuchKey) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** @throws as {@link open}: StorageUnavailable also when the object is replaced or deleted before it was read. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, undefined> {
+    for (;;) {
+      const piece = await this.#attempt((signal) => this.#next(signal));
+      if (piece === null) return;
+      yield piece;
+    }
+  }
+
+  /** Gives the connection back. Nothing can be read afterwards. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#unreadTimer);
+    this.#body?.end();
+    this.#onClose();
+  }
+
+  async #attempt<T>(attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { retry, random, maxUnreadMs } = this.#options;
+    clearTimeout(this.#unreadTimer);
+    const budgetMs = retry.budgetMs - this.#waitedMs;
+    if (budgetMs < 0)
+      throw new StorageUnavailable(PURPOSE, { cause: new Error("it arrived too slowly, all in all") });
+    const startedMs = performance.now();
+    try {
+      return await withRetries(PURPOSE, { ...retry, budgetMs }, random, attempt);
+    } finally {
+      this.#waitedMs += performance.now() - startedMs;
+      if (!this.#isClosed) this.#unreadTimer = setTimeout(() => this.close(), maxUnreadMs).unref();
+    }
+  }
+
+  /** The next piece, which may be empty; `null` at the end. After a failure it is asked for anew. */
+  async #next(signal: AbortSignal): Promise<Uint8Array | null> {
+    if (this.#isClosed) throw new StorageUnavailable(PURPOSE, { cause: new Error("the reading was ended") });
+    this.#body ??= await this.#request(signal);
+    const body = this.#body;
+    const stall = () => body.end(new Error("nothing arrived"));
+    signal.addEventListener("abort", stall);
+    try {
+      const { value, done } = await body.pieces.next();
+      if (done !== true) {
+        const piece = value.subarray(Math.min(body.toSkip, value.length));
+        body.toSkip -= value.length - piece.length;
+        this.#position += piece.length;
+        return piece;
+      }
+    } catch (error) {
+      this.#body = null;
+      throw new TryAgain("the connection broke while a blob was read", { cause: error });
+    } finally {
+      signal.removeEventListener("abort", stall);
+    }
+    if (!(await this.#isCutOff(body, signal))) return null;
+    this.#body = null;
+    throw new TryAgain(`${this.#position} of ${this.#ref.size} bytes arrived`);
+  }
+
+  async #request(abortSignal: AbortSignal): Promise<Body> {
+    const { client, bucket } = this.#options;
+    const { key, size } = this.#ref;
+    const rest = this.#position === 0 ? {} : { Range: `bytes=${this.#position}-`, IfMatch: this.#etag };
+    const command = new GetObjectCommand({ Bucket: bucket, Key: key, ...rest });
+    const { Body: body, ContentLength, ContentRange, ETag } = await client.send(command, { abortSignal });
+    if (!(body instanceof Readable)) throw new Error("the SDK's answer has no body that can be read");
+    const start = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1]);
+    if (this.#isClosed || !(start <= this.#position)) {
+      body.destroy();
+      throw new TryAgain(`of a blob ${ContentRange} arrived where ${this.#position} bytes were there`);
+    }
+    if (ContentLength !== undefined && ContentLength !== size - start) {
+      body.destroy();
+      throw new BlobDamaged(key, `${start + ContentLength} bytes, not ${size}`);
+    }
+    this.#etag = ETag;
+    return {
+      pieces: body[Symbol.asyncIterator](),
+      toSkip: this.#position - start,
+      isSizeKnown: ContentLength !== undefined,
+      end: (reason) => void body.destroy(reason),
+    };
+  }
+
+  /** Whether a body that has ended is too short, and the object is not. */
+  async #isCutOff({ isSizeKnown }: Body, abortSignal: AbortSignal): Promise<boolean> {
+    const { client, bucket } = this.#options;
+    const { key, size } = this.#ref;
+    if (this.#position >= size) return false;
+    return isSizeKnown || (await listedSize(client, bucket, key, abortSignal)) === size;
+  }
+}
