@@ -1,7 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
-
-/** A client that sends less than this while it is waited for makes no progress. */
-const PROGRESS_BYTES = 16 * 1024;
+import { PROGRESS_BYTES } from "../runtime/sizes.ts";
 
 /** How a body arrives: how much has come, and for how long the service has waited for the client to send it. */
 export class Arrival {

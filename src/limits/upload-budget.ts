@@ -1,4 +1,5 @@
 import { ServiceError } from "../errors.ts";
+import { READ_AHEAD_BYTES, SMALL_BYTES, STREAMED_BYTES } from "../runtime/sizes.ts";
 import type { Arrival } from "./arrival.ts";
 
 /** Bounds the memory that the bodies of requests take together, and what one client may take of it. */
@@ -37,16 +38,10 @@ export interface MemoryReservation extends Disposable {
   arrived(bytes: number, waitingBytes: number): void;
 }
 
-const MIB = 1024 * 1024;
-/** What an upload holds that is passed on as it arrives: a few pieces between the socket and the store, as measured. */
-const STREAMED_BYTES = 4 * MIB;
-/** What the runtime reads ahead of a body that nobody reads, as measured. */
-const READ_AHEAD_BYTES = MIB;
 /** The share of the whole that one address may hold: a quarter, but not less than one upload of any kind takes. */
 const SHARES = 4;
-const MIN_SHARE_BYTES = 17 * MIB;
-/** Bodies up to this size have an eighth more, so that uploads cannot keep out all other requests. */
-export const SMALL_BODY_BYTES = 64 * 1024;
+const MIN_SHARE_BYTES = 17 * 1024 * 1024;
+/** Small bodies have an eighth more, so that uploads cannot keep out all other requests. */
 const SMALL_EXTRA = 1 / 8;
 /** A body that stands still for less is not ended. */
 const MIN_STILL_MS = 2_000;
@@ -87,7 +82,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
 
   function requireRoom(holder: Held, bytes: number, unread = { ofAddress: 0, ofAll: 0 }): void {
     const { address } = holder.body;
-    const extra = holder.bytes + bytes <= SMALL_BODY_BYTES ? 1 + SMALL_EXTRA : 1;
+    const extra = holder.bytes + bytes <= SMALL_BYTES ? 1 + SMALL_EXTRA : 1;
     const isFree =
       makeRoom(heldBy(address) + unread.ofAddress + bytes - shareBytes * extra, holder, address) &&
       makeRoom(held + unread.ofAll + bytes - maxBytes * extra, holder, null);

@@ -1,11 +1,9 @@
+import { SHORT_PIECE_BYTES } from "../../runtime/sizes.ts";
 import { CollectedBytes } from "./collected-bytes.ts";
 
-/** Pieces up to this size are put together. */
-const SHORT_BYTES = 16 * 1024;
-
 /**
- * The content of a part as far as it has arrived. Over the limit its bytes are counted and no longer kept. Small pieces
- * are put together, since each of them alone would take much more memory than its bytes.
+ * The content of a part as far as it has arrived. Over the limit its bytes are counted and no longer kept. Short pieces
+ * are put together.
  */
 export class Part {
   /** Bytes that have arrived. */
@@ -14,7 +12,7 @@ export class Part {
   readonly #maxBytes: number;
   readonly #pieces: Uint8Array[] = [];
   /** The last piece, while it is short. */
-  #short = new CollectedBytes(SHORT_BYTES);
+  #short = new CollectedBytes(SHORT_PIECE_BYTES);
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -24,8 +22,8 @@ export class Part {
   add(piece: Uint8Array): void {
     this.size += piece.length;
     if (this.size > this.#maxBytes) return;
-    if (this.#short.length + piece.length > SHORT_BYTES) this.#endShort();
-    if (piece.length > SHORT_BYTES) this.#pieces.push(piece);
+    if (this.#short.length + piece.length > SHORT_PIECE_BYTES) this.#endShort();
+    if (piece.length > SHORT_PIECE_BYTES) this.#pieces.push(piece);
     else this.#short.add(piece);
   }
 
@@ -45,6 +43,6 @@ export class Part {
   #endShort(): void {
     if (this.#short.length === 0) return;
     this.#pieces.push(this.#short.bytes);
-    this.#short = new CollectedBytes(SHORT_BYTES);
+    this.#short = new CollectedBytes(SHORT_PIECE_BYTES);
   }
 }

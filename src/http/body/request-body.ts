@@ -2,8 +2,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "../../errors.ts";
 import { Arrival } from "../../limits/arrival.ts";
-import { type AdmittedBody, SMALL_BODY_BYTES } from "../../limits/upload-budget.ts";
+import type { AdmittedBody } from "../../limits/upload-budget.ts";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
+import { SMALL_BYTES } from "../../runtime/sizes.ts";
 import { declaredLength } from "./declared-length.ts";
 
 /** Turns of the event loop after which a reading that has no result waits for the client. */
@@ -66,13 +67,13 @@ export class RequestBody implements AdmittedBody {
   /** Not of one whose client sends little at a time, or it could keep others out by that. */
   get mayBeUnread(): boolean {
     const isGoing = !this.#isOver && !this.#isStopped;
-    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BODY_BYTES;
+    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BYTES;
   }
 
   /** Whether the declared length is small enough to buffer the body, which costs less than to read it as it arrives. */
   get isSmall(): boolean {
     const declared = declaredLength(this.#request.headers);
-    return declared !== null && declared <= SMALL_BODY_BYTES;
+    return declared !== null && declared <= SMALL_BYTES;
   }
 
   /**

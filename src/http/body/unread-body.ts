@@ -1,4 +1,5 @@
 /** What becomes of the rest of a body when its request is answered before all of it was read. */
+import { MAX_DISCARDED_BYTES } from "../../runtime/sizes.ts";
 import { declaredLength } from "./declared-length.ts";
 import { type RequestBody, requestBodyOf } from "./request-body.ts";
 
@@ -9,8 +10,12 @@ export interface DiscardLimits {
   readonly maxStillMs: number;
 }
 
-/** More than the largest upload takes, and long enough for it on a link of 12 Mbit/s. */
-export const DISCARD_LIMITS: DiscardLimits = { maxBytes: 32 * 1024 * 1024, maxMs: 10_000, maxStillMs: 2_000 };
+/** Long enough for the largest upload on a link of 12 Mbit/s. */
+export const DISCARD_LIMITS: DiscardLimits = {
+  maxBytes: MAX_DISCARDED_BYTES,
+  maxMs: 10_000,
+  maxStillMs: 2_000,
+};
 
 /** The runtime reads some MiB ahead of each body, so only so many are discarded at a time, and so many of one address. */
 const MAX_DISCARDED = 128;

@@ -11,6 +11,7 @@ import { ServiceError } from "../../errors.ts";
 import type { Background } from "../../runtime/background.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { requireWritable } from "../../runtime/folders.ts";
+import { BLOCK_BYTES } from "../../runtime/sizes.ts";
 import { orNullIfMissing } from "../../runtime/system-errors.ts";
 
 /** An answer that is ready. It has to be sent or discarded. */
@@ -46,8 +47,6 @@ export interface AnswerFilesOptions {
 }
 
 const PREFIX = "backup-service-answer-";
-/** What is written at a time: each write costs a change of threads. */
-const BLOCK_BYTES = 256 * 1024;
 /** The server opens a file as soon as it is handed the answer, in the same turn of the event loop. */
 const NAMED_MS = 100;
 /** Longer than an answer may take to be made. */

@@ -5,11 +5,12 @@
 import { ServiceError } from "../../errors.ts";
 import type { AnswerPlace, AnswersInFlight } from "../../limits/answers-in-flight.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
+import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import type { Services } from "../../services.ts";
 import { connectionOf } from "../connection.ts";
 import { contextOf } from "../request-context.ts";
 import { type Answer, createAnswerFiles } from "./answer-files.ts";
-import { IN_MEMORY_BYTES, type RetrievedBackup, retrievedBackupAnswer } from "./retrieved-backup.ts";
+import { type RetrievedBackup, retrievedBackupAnswer } from "./retrieved-backup.ts";
 
 export interface BackupDelivery {
   /**

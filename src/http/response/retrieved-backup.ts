@@ -2,6 +2,7 @@
 import { encodeBase64 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { ResponseOf } from "../../protocol/operations.ts";
+import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import { onTooLate } from "../request-context.ts";
 import type { Answer, AnswerFiles } from "./answer-files.ts";
 
@@ -10,9 +11,6 @@ export interface RetrievedBackup extends Omit<ResponseOf<"retrieve">, "backup"> 
   readonly size: number;
   readonly content: ReadableStream<Uint8Array>;
 }
-
-/** Up to this size of the backup an answer is made in memory. */
-export const IN_MEMORY_BYTES = 256 * 1024;
 
 /**
  * Makes the answer to `request`, which has a known length. It is not compressed: the ciphertext is random already.

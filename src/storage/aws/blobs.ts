@@ -10,6 +10,7 @@ import {
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
+import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
 import { streamFrom, streamOf, verified } from "../verified-content.ts";
@@ -28,7 +29,7 @@ import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { statusOf } from "./sdk-error.ts";
-import { MAX_HELD_BYTES, requireSpool, spool } from "./spool.ts";
+import { requireSpool, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
@@ -125,7 +126,7 @@ class AwsBlobs implements InspectableBlobs {
   }
 
   async get(ref: BlobRef, client = NO_CLIENT): Promise<ReadableStream<Uint8Array> | null> {
-    const isLarge = ref.size > MAX_HELD_BYTES;
+    const isLarge = ref.size > IN_MEMORY_BYTES;
     const permit = isLarge ? await this.#largeTransfers.acquire(client) : null;
     const options = {
       client: this.#client,
@@ -275,7 +276,7 @@ class AwsBlobs implements InspectableBlobs {
       budgetMs: this.#retry.budgetMs + moreMs / 2,
     };
     const run = () => this.#attempt(NOT_STORED, attempt, retry);
-    return bytes > MAX_HELD_BYTES ? this.#largeTransfers.run(client, run) : run();
+    return bytes > IN_MEMORY_BYTES ? this.#largeTransfers.run(client, run) : run();
   }
 
   #attempt<T>(

@@ -7,12 +7,10 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROBE } from "../../runtime/folders.ts";
+import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import { type Digest, fileAnswer, readContent, writeContent } from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
-
-/** Up to this size a ciphertext never leaves memory. */
-export const MAX_HELD_BYTES = 256 * 1024;
 
 /** A ciphertext that can be read any number of times, until it is disposed of. */
 export interface Spooled extends AsyncDisposable {
@@ -26,7 +24,7 @@ export interface Spooled extends AsyncDisposable {
  * @throws StorageUnavailable when the disk refuses; what `content` throws.
  */
 export async function spool(content: Content): Promise<Spooled> {
-  return takeBySize(content, MAX_HELD_BYTES, inMemory, onDisk);
+  return takeBySize(content, IN_MEMORY_BYTES, inMemory, onDisk);
 }
 
 /**

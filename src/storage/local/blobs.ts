@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, stat, statfs, unlink, writeFile } from "n
 import { dirname, join } from "node:path";
 import type { Random } from "../../runtime/clock.ts";
 import { makeFolder, requireWritable, syncDirectory } from "../../runtime/folders.ts";
+import { SMALL_BYTES } from "../../runtime/sizes.ts";
 import { orNullIfMissing } from "../../runtime/system-errors.ts";
 import { type Digest, fileAnswer, readContent, writeContent } from "../content-file.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
@@ -13,10 +14,6 @@ import { requireIntact, streamFrom, streamOf, verified } from "../verified-conte
 import { installationIdAt, lastSeenMsAt, writeInstallationId, writeLastSeen } from "./installation-file.ts";
 import { BLOBS } from "./layout.ts";
 
-/**
- * Up to this size a ciphertext is written in one step of the thread pool, and read without it: a thread hop costs more.
- */
-const SMALL_BYTES = 64 * 1024;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
