@@ -6,7 +6,6 @@ import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
-import { ReadingTurns } from "./limits/reading-turns.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
 import { type JoinedInstallation, joinForService } from "./maintenance/joined-installation.ts";
@@ -51,7 +50,6 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly uploadBudget: UploadBudget;
   readonly diskReserve: DiskReserve;
   readonly answersInFlight: AnswersInFlight;
-  readonly readingTurns: ReadingTurns;
 }
 
 /** What the process needs besides: routes see {@link Services} only. */
@@ -73,10 +71,6 @@ export interface Stores {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
 }
-
-/** How many large uploads are read at a time, and how long one may take to pass on what was read. */
-const MAX_READ = 16;
-const MAX_READING_TURN_MS = 1_000;
 
 /** How long background work gets when the services are disposed of: with the requests before it, less than 35 s. */
 const BACKGROUND_GRACE_MS = 4_000;
@@ -178,7 +172,6 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     uploadBudget,
     diskReserve,
     answersInFlight,
-    readingTurns: new ReadingTurns(MAX_READ, MAX_READING_TURN_MS),
     ...installation,
     async [Symbol.asyncDispose]() {
       await background.stop(BACKGROUND_GRACE_MS);

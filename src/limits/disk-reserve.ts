@@ -1,6 +1,5 @@
 import { ServiceError } from "../errors.ts";
 import { atMostEvery } from "../runtime/at-most-every.ts";
-import { tapped } from "../runtime/chunks.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** Keeps some of the disk free of new backups, so that the owners of those that are there can go on. */
@@ -54,6 +53,11 @@ export function createDiskReserve({ minFreeBytes, freeBytes, clock, log }: DiskR
 
   return {
     requireRoom,
-    whileRoom: (content) => (minFreeBytes === 0 ? content : tapped(content, requireRoom)),
+    async *whileRoom(content) {
+      for await (const chunk of content) {
+        await requireRoom();
+        yield chunk;
+      }
+    },
   };
 }

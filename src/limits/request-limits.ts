@@ -6,7 +6,6 @@
 import type { RateLimitConfig } from "../config/limits.ts";
 import { type ErrorCode, isFailedProof } from "../errors.ts";
 import { countedAs } from "../protocol/operations.ts";
-import { tapped } from "../runtime/chunks.ts";
 import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limiter.ts";
 
 export interface RequestLimits {
@@ -39,13 +38,14 @@ export interface RequestLimits {
    * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then
    * `maxBytes` are reserved, so that concurrent creates cannot exceed the limit together; a failure releases them.
    *
+   * @param arrivedBytes how many bytes the content has, once `act` has succeeded.
    * @throws TooManyRequests as {@link admitCreate}; what `act` throws.
    */
   limitCreate<T>(
     address: string,
     maxBytes: number,
-    content: AsyncIterable<Uint8Array>,
-    act: (content: AsyncIterable<Uint8Array>) => Promise<T>,
+    arrivedBytes: () => number,
+    act: () => Promise<T>,
   ): Promise<T>;
 
   /**
@@ -76,7 +76,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       admitDestruction: () => {},
       countDestruction: () => {},
       admitCreate: () => {},
-      limitCreate: (_address, _maxBytes, content, act) => act(content),
+      limitCreate: (_address, _maxBytes, _arrivedBytes, act) => act(),
       settle: () => null,
     };
 
@@ -133,17 +133,12 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       limiter.check(address.creates, from);
       limiter.check(address.createdBytes, from, maxBytes);
     },
-    async limitCreate(from, maxBytes, content, act) {
+    async limitCreate(from, maxBytes, arrivedBytes, act) {
       using creates = limiter.reserve(address.creates, from, 1);
       using createdBytes = limiter.reserve(address.createdBytes, from, maxBytes);
-      let bytes = 0;
-      const result = await act(
-        tapped(content, (chunk) => {
-          bytes += chunk.length;
-        }),
-      );
+      const result = await act();
       creates.count(1);
-      createdBytes.count(bytes);
+      createdBytes.count(arrivedBytes());
       return result;
     },
     settle({ address: from, backupId, code }) {

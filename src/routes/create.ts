@@ -24,9 +24,9 @@ const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function create(services: Services) {
   const { backups, challengeTokens, config, diskReserve, requestLimits } = services;
-  const { uploadBudget: budget, readingTurns } = services;
+  const { uploadBudget: budget } = services;
   const { maxBackupBytes } = config.limits;
-  const uploadOptions = { maxBackupBytes, budget, readingTurns };
+  const uploadOptions = { maxBackupBytes, budget };
   return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
     wire.path,
     async ({ request }): Reply<typeof wire> => {
@@ -34,7 +34,7 @@ export function create(services: Services) {
       const maxBytes = Math.min(declaredLength(request.headers) ?? Number.POSITIVE_INFINITY, maxBackupBytes);
       requestLimits.admitCreate(address, maxBytes);
       await diskReserve.requireRoom();
-      return withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
+      return withUpload(request, compiledPayload(), uploadOptions, async (payload, content, arrivedBytes) => {
         const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
         const accountProof = await proveAccount(payload);
         const main = await proveNewMain(services, payload.authorization, payload.challengeToken, context);
@@ -52,8 +52,8 @@ export function create(services: Services) {
           client: address,
         };
         const stored = diskReserve.whileRoom(content);
-        const backupMetadata = await requestLimits.limitCreate(address, maxBytes, stored, (counted) =>
-          backups.create({ ...created, content: counted }),
+        const backupMetadata = await requestLimits.limitCreate(address, maxBytes, arrivedBytes, () =>
+          backups.create({ ...created, content: stored }),
         );
         return { backupId: payload.backupAccountId, backupMetadata };
       });

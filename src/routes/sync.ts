@@ -17,8 +17,8 @@ const context = { operation: "sync" } as const;
 const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function sync(services: Services) {
-  const { backups, config, uploadBudget: budget, readingTurns } = services;
-  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget, readingTurns };
+  const { backups, config, uploadBudget: budget } = services;
+  const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget };
   return new Elysia({ name: "sync" })
     .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
     .post(

@@ -2,11 +2,9 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { PIECE_BYTES } from "../runtime/sizes.ts";
 import { errorCode } from "../runtime/system-errors.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
-
-/** A multiple of 3, so that base64 of a piece needs no padding. */
-const PIECE_BYTES = 3 * 32 * 1024;
 
 /** What is learnt of a ciphertext while it is written. */
 export type Digest = Pick<BlobRef, "size" | "sha256">;
@@ -19,16 +17,13 @@ export type Digest = Pick<BlobRef, "size" | "sha256">;
 export async function writeContent(file: FileHandle, content: Content): Promise<Digest> {
   const hash = createHash("sha256");
   let size = 0;
-  async function take(chunk: Uint8Array): Promise<void> {
+  for await (const chunk of content)
     for (const piece of piecesOf(chunk)) {
       if (size > 0) await nextTurn();
       hash.update(piece);
       size += piece.length;
       await fileAnswer(() => writeFully(file, piece));
     }
-  }
-  // What is used in this loop after an await, the engine keeps while the next chunk is waited for.
-  for await (const chunk of content) await take(chunk);
   return { size, sha256: hash.digest("hex") };
 }
 

@@ -1,6 +1,5 @@
 /** Content that is taken in as a whole when it is small, and as it comes when it is not. */
 import { createHash } from "node:crypto";
-import { type Chunks, chunksOf } from "../runtime/chunks.ts";
 import type { Digest } from "./content-file.ts";
 import type { Content } from "./contract.ts";
 
@@ -16,7 +15,7 @@ export async function takeBySize<T>(
   content: Content,
   maxBytes: number,
   takeWhole: (pieces: readonly Uint8Array[]) => T | Promise<T>,
-  takeChunks: (chunks: Chunks) => Promise<T>,
+  takeChunks: (chunks: AsyncGenerator<Uint8Array, undefined>) => Promise<T>,
 ): Promise<T> {
   const chunks = iteratorOf(content);
   try {
@@ -39,10 +38,7 @@ export function digestOfPieces(pieces: readonly Uint8Array[]): Digest {
   return { size, sha256: hash.digest("hex") };
 }
 
-/**
- * Holds pieces until they are all there or too many; returns whether they are all there. A function of its own, because
- * the engine keeps its variables for as long as it runs, and the last piece may be a part of a large chunk.
- */
+/** Holds pieces until they are all there or too many; returns whether they are all there. */
 async function hold(chunks: ChunkIterator, held: Uint8Array[], maxBytes: number): Promise<boolean> {
   for (let size = 0; size <= maxBytes; ) {
     const next = await chunks.next();
@@ -54,11 +50,9 @@ async function hold(chunks: ChunkIterator, held: Uint8Array[], maxBytes: number)
 }
 
 /** The held pieces, then the rest. A piece is released as it is passed on. */
-function thenRest(held: Uint8Array[], rest: ChunkIterator): Chunks {
-  return chunksOf(
-    async () => held.shift() ?? (await rest.next()).value ?? null,
-    async () => {},
-  );
+async function* thenRest(held: Uint8Array[], rest: ChunkIterator): AsyncGenerator<Uint8Array, undefined> {
+  for (let piece = held.shift(); piece !== undefined; piece = held.shift()) yield piece;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
 function iteratorOf(content: Content): ChunkIterator {

@@ -3,14 +3,12 @@ import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../../src/errors.ts";
 import { withUpload } from "../../src/http/body/upload.ts";
-import { ReadingTurns } from "../../src/limits/reading-turns.ts";
 import { createUploadBudget } from "../../src/limits/upload-budget.ts";
 import { BOUNDARY, multipartType, part } from "./multipart-body.ts";
 import { randomBytes } from "./users.ts";
 
 export const schema = TypeCompiler.Compile(Type.Object({ name: Type.String() }));
 export const MAX_BACKUP_BYTES = 1_000;
-const readingTurns = new ReadingTurns(8, 1_000);
 
 export const PAYLOAD = part("payload", '{"name":"ä"}', "", ["content-type: application/json"]);
 /** Looks like the end of a part in as many ways as it can without being one. */
@@ -35,7 +33,7 @@ export async function upload({ body, contentType = multipartType() }: Sent) {
   return withUpload(
     request,
     schema,
-    { maxBackupBytes: MAX_BACKUP_BYTES, budget, readingTurns },
+    { maxBackupBytes: MAX_BACKUP_BYTES, budget },
     async (payload, content) => ({
       payload,
       backup: Buffer.concat(await Array.fromAsync(content)),

@@ -2,8 +2,8 @@ import type { TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../../errors.ts";
 import type { AttestationVerifier } from "../../proofs/app-attestation/verifier.ts";
-import { type Chunks, chunksOf } from "../../runtime/chunks.ts";
 import { memoise } from "../../runtime/memoise.ts";
+import { MAX_JSON_BYTES, MAX_PAYLOAD_BYTES } from "../../runtime/sizes.ts";
 import { contextOf } from "../request-context.ts";
 import { describeMismatch } from "../validation.ts";
 import { CollectedBytes } from "./collected-bytes.ts";
@@ -12,8 +12,6 @@ import { declaredLength } from "./declared-length.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { requestBodyOf } from "./request-body.ts";
 
-const MAX_JSON_BYTES = 2 * 1024 * 1024;
-const MAX_ATTESTED_BYTES = 1024 * 1024;
 /** What clients send is less than half as deep. */
 const MAX_JSON_DEPTH = 32;
 
@@ -70,7 +68,7 @@ async function isEmpty(request: Request): Promise<boolean> {
  */
 export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {
   return bodyOf(schema, async (request) => {
-    const body = await readJson(request, MAX_ATTESTED_BYTES);
+    const body = await readJson(request, MAX_PAYLOAD_BYTES);
     const context = contextOf(request);
     const { failure } = await attestation.verify({
       header: request.headers.get("attestation-token"),
@@ -174,19 +172,18 @@ function decodeUtf8(bytes: Uint8Array, what: string): string {
  * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`;
  *   `invalid_payload` when the client breaks off.
  */
-export function limitedBody(request: Request, maxBytes: number): Chunks {
+export async function* limitedBody(
+  request: Request,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, undefined> {
+  limitedLength(request, maxBytes);
   const body = requestBodyOf(request);
   let received = 0;
-  return chunksOf(
-    async () => {
-      if (received === 0) limitedLength(request, maxBytes);
-      const bytes = await body.read();
-      received += bytes?.length ?? 0;
-      if (received > maxBytes) throw tooLarge(maxBytes);
-      return bytes;
-    },
-    async () => {}, // what is left of it is dealt with when the request is answered
-  );
+  for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
+    received += bytes.length;
+    if (received > maxBytes) throw tooLarge(maxBytes);
+    yield bytes;
+  }
 }
 
 export function tooLarge(maxBytes: number): ServiceError {

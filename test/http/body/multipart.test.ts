@@ -1,8 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { withUpload } from "../../../src/http/body/upload.ts";
-import { ReadingTurns } from "../../../src/limits/reading-turns.ts";
 import { createUploadBudget } from "../../../src/limits/upload-budget.ts";
-import { chunksOf } from "../../../src/runtime/chunks.ts";
 import { BOUNDARY, multipartBody, multipartType, type PartText, part } from "../../support/multipart-body.ts";
 import {
   BACKUP,
@@ -17,7 +15,6 @@ import {
 } from "../../support/read-upload.ts";
 
 const MIB = 1024 * 1024;
-const readingTurns = new ReadingTurns(8, 1_000);
 
 function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   return new ReadableStream({
@@ -437,68 +434,11 @@ test("a body that is slow to search for its boundary lets others have a turn", a
         body: new Uint8Array(body),
       }),
       schema,
-      { maxBackupBytes: content.length, budget: createUploadBudget(64 * MIB), readingTurns },
+      { maxBackupBytes: content.length, budget: createUploadBudget(64 * MIB) },
       async (_payload, backup) => expect(Buffer.concat(await Array.fromAsync(backup))).toEqual(content),
     );
   } finally {
     clearImmediate(timer);
   }
   expect(turns).toBeGreaterThanOrEqual(content.length / (64 * 1024) - 1); // one between every two pieces
-});
-
-describe("the turn to read a large upload", () => {
-  const LARGE = Buffer.alloc(2 * MIB);
-  const request = () =>
-    new Request("http://localhost/", {
-      method: "POST",
-      headers: { "content-type": multipartType() },
-      body: new Uint8Array(multipartBody([PAYLOAD, part("backup", LARGE)])),
-    });
-  const one = () => new ReadingTurns(1, 60_000);
-  /** Resolves when somebody else may read. */
-  const somebodyReads = (turns: ReadingTurns) =>
-    turns
-      .take(
-        chunksOf(
-          async () => null,
-          async () => {},
-        ),
-      )
-      .next();
-
-  test("is given back by an upload that is refused in the middle", async () => {
-    const readingTurns = one();
-    const budget = createUploadBudget(4 * MIB);
-    const other = budget.admit(
-      { address: "192.0.2.1", arrival: { stillMs: 0 }, mayBeUnread: false, end: () => {} },
-      1,
-    );
-    const options = { maxBackupBytes: LARGE.length, budget, readingTurns };
-    const error = await withUpload(request(), schema, options, async (_payload, backup) => {
-      other.arrived(3 * MIB, 0);
-      await Array.fromAsync(backup);
-    }).catch((error) => error);
-    expect(error.code).toBe("service_unavailable");
-    await somebodyReads(readingTurns);
-  });
-
-  test("is given back by an upload that cannot be stored", async () => {
-    const readingTurns = one();
-    const options = { maxBackupBytes: LARGE.length, budget: createUploadBudget(64 * MIB), readingTurns };
-    const error = await withUpload(request(), schema, options, async (_payload, backup) => {
-      for await (const _chunk of backup) throw new Error("the disk is full");
-    }).catch((error) => error);
-    expect(error.message).toBe("the disk is full");
-    await somebodyReads(readingTurns);
-  });
-
-  test("is somebody else's while it is found out who uploads", async () => {
-    const readingTurns = one();
-    const options = { maxBackupBytes: LARGE.length, budget: createUploadBudget(64 * MIB), readingTurns };
-    const size = await withUpload(request(), schema, options, async (_payload, backup) => {
-      await somebodyReads(readingTurns);
-      return Buffer.concat(await Array.fromAsync(backup)).length;
-    });
-    expect(size).toBe(LARGE.length);
-  });
 });
