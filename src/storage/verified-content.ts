@@ -10,10 +10,7 @@ import { BlobDamaged, type BlobRef } from "./contract.ts";
  *
  * @throws BlobDamaged where the pieces are not what `ref` describes; what `pieces` throws.
  */
-export async function* verified(
-  ref: BlobRef,
-  pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, undefined> {
+export async function* verified(ref: BlobRef, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const hash = createHash("sha256");
   let size = 0;
   let last: Uint8Array | null = null;
@@ -42,15 +39,16 @@ export function requireIntact(ref: BlobRef, { size, sha256 }: Digest): void {
  * @param close frees what the pieces are read from: called at the end, at a failure, or when the reader has had enough.
  */
 export function streamFrom(
-  pieces: AsyncIterator<Uint8Array, undefined>,
+  pieces: AsyncIterable<Uint8Array>,
   close: () => Promise<void>,
 ): ReadableStream<Uint8Array> {
+  const iterator = pieces[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          const { value } = await pieces.next();
-          if (value !== undefined) return controller.enqueue(value);
+          const next = await iterator.next();
+          if (next.done !== true) return controller.enqueue(next.value);
         } catch (error) {
           await close();
           throw error;

@@ -65,7 +65,7 @@ export class Download implements AsyncIterable<Uint8Array> {
   }
 
   /** @throws as {@link open}: StorageUnavailable also when the object is replaced or deleted before it was read. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for (;;) {
       const piece = await this.#attempt((signal) => this.#next(signal));
       if (piece === null) return;
