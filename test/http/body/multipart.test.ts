@@ -442,3 +442,51 @@ test("a body that is slow to search for its boundary lets others have a turn", a
   }
   expect(turns).toBeGreaterThanOrEqual(content.length / (64 * 1024) - 1); // one between every two pieces
 });
+
+describe("a large upload", () => {
+  const LARGE = Buffer.alloc(2 * MIB);
+  const request = () =>
+    new Request("http://localhost/", {
+      method: "POST",
+      headers: { "content-type": multipartType() },
+      body: new Uint8Array(multipartBody([PAYLOAD, part("backup", LARGE)])),
+    });
+
+  test("is refused in the middle when its memory has gone to another", async () => {
+    const budget = createUploadBudget(4 * MIB);
+    const other = budget.admit(
+      { address: "192.0.2.1", arrival: { stillMs: 0 }, mayBeUnread: false, end: () => {} },
+      1,
+    );
+    const options = { maxBackupBytes: LARGE.length, budget };
+    const error = await withUpload(request(), schema, options, async (_payload, backup) => {
+      other.arrived(3 * MIB, 0);
+      await Array.fromAsync(backup);
+    }).catch((error) => error);
+    expect(error.code).toBe("service_unavailable");
+    other[Symbol.dispose]();
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("that cannot be stored fails as the store does, and is read no further", async () => {
+    const budget = createUploadBudget(64 * MIB);
+    const options = { maxBackupBytes: LARGE.length, budget };
+    let arrived = () => 0;
+    const error = await withUpload(request(), schema, options, async (_payload, backup, arrivedBytes) => {
+      arrived = arrivedBytes;
+      for await (const _chunk of backup) throw new Error("the disk is full");
+    }).catch((error) => error);
+    expect(error.message).toBe("the disk is full");
+    expect(arrived()).toBeLessThan(LARGE.length);
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("says how much of it has arrived", async () => {
+    const options = { maxBackupBytes: LARGE.length, budget: createUploadBudget(64 * MIB) };
+    const sizes = await withUpload(request(), schema, options, async (_payload, backup, arrivedBytes) => {
+      const size = Buffer.concat(await Array.fromAsync(backup)).length;
+      return [size, arrivedBytes()];
+    });
+    expect(sizes).toEqual([LARGE.length, LARGE.length]);
+  });
+});
