@@ -1,38 +1,50 @@
 /**
- * One spelling for each JSON text (RFC 8259), so that two parties can compare hashes of a document. Works on the text,
- * because a parsed document has lost what must not be lost: the digits of large integers, and that `1.0` is no integer.
+ * The canonical form of a JSON text (RFC 8259), so that two parties can compare hashes of a document. Numbers are taken
+ * from the text: as a double, a large integer loses digits and `1.0` looks like an integer.
  */
 
-/** As deep as the parties that compute the same spelling go. */
+/** As deep as the other parties that compute the canonical form go. */
 const MAX_DEPTH = 127;
 
-/** The text is not JSON, or is nested too deep, or has a number or string that has no value. */
+/** The text is not JSON, is nested too deeply, or has a number or string without a canonical form. */
 export class InvalidJson extends Error {
-  constructor(problem: string, position: number) {
-    super(`${problem} at position ${position}`);
+  constructor(problem: string, cause?: unknown) {
+    super(problem, { cause });
     this.name = "InvalidJson";
   }
 }
 
+/** A value in canonical form. `depth` counts the levels of arrays and objects. */
+interface Canonical {
+  readonly form: string;
+  readonly depth: number;
+}
+
+/** What a reviver of `JSON.parse` gets, when it has made the members of arrays and objects canonical before. */
+type Parsed = string | number | boolean | null | Canonical[] | Readonly<Record<string, Canonical>>;
+
 /**
- * The canonical spelling of a JSON text: no white space; object members sorted by the code points of their keys, the
- * last of equal keys counts, and `null` members are left out; strings with no more escapes than needed; integers by
- * their digits; other numbers as {@link canonicalDouble}.
+ * The canonical form of a JSON text: no white space; object members sorted by the code points of their keys, the last
+ * of equal keys counts, and `null` members are left out; strings with no more escapes than needed; integers by their
+ * digits; other numbers as {@link canonicalDouble}.
  *
  * @throws InvalidJson
  */
 export function canonicalJson(text: string): string {
-  const reader = new Reader(text);
-  const canonical = reader.value(0);
-  reader.end();
-  return canonical;
+  try {
+    const { form }: Canonical = JSON.parse(text, canonical);
+    return form;
+  } catch (error) {
+    if (error instanceof InvalidJson) throw error;
+    throw new InvalidJson("not JSON", error);
+  }
 }
 
 /** An object from members that are in canonical form already. */
-export function canonicalObject(members: ReadonlyMap<string, string>): string {
-  const sorted = [...members].filter(([, value]) => value !== "null");
+export function canonicalObject(members: Iterable<readonly [key: string, form: string]>): string {
+  const sorted = [...members].filter(([, form]) => form !== "null");
   sorted.sort(([a], [b]) => compareCodePoints(a, b));
-  return `{${sorted.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`;
+  return `{${sorted.map(([key, form]) => `${JSON.stringify(key)}:${form}`).join(",")}}`;
 }
 
 /**
@@ -51,6 +63,35 @@ export function canonicalDouble(value: number): string {
   return `${sign}${whole}.${digits.slice(pointAt) || "0"}`;
 }
 
+/** A reviver of `JSON.parse`. `source` is the text of a number, string or literal. */
+function canonical(
+  _key: string,
+  value: Parsed,
+  { source = "" }: { readonly source?: string } = {},
+): Canonical {
+  if (typeof value === "number") return { form: canonicalNumber(source), depth: 0 };
+  if (typeof value === "string") return { form: JSON.stringify(wellFormed(value)), depth: 0 };
+  if (typeof value === "boolean" || value === null) return { form: String(value), depth: 0 };
+  const depth = 1 + Object.values(value).reduce((deepest, member) => Math.max(deepest, member.depth), 0);
+  if (depth > MAX_DEPTH) throw new InvalidJson("nested too deeply");
+  if (Array.isArray(value)) return { form: `[${value.map(({ form }) => form).join(",")}]`, depth };
+  const members = Object.entries(value).map(([key, { form }]) => [wellFormed(key), form] as const);
+  return { form: canonicalObject(members), depth };
+}
+
+function canonicalNumber(source: string): string {
+  if (/^-?[0-9]+$/.test(source) && source !== "-0") return source; // an integer has no minus zero
+  const value = Number.parseFloat(source);
+  if (!Number.isFinite(value)) throw new InvalidJson("a number out of range");
+  return canonicalDouble(value);
+}
+
+/** Half a surrogate pair has no encoding in UTF-8, so its hash would depend on who computes it. */
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) throw new InvalidJson("half a surrogate pair");
+  return text;
+}
+
 /** JavaScript compares UTF-16 units, which puts U+E000 to U+FFFF after the characters beyond. */
 function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -64,129 +105,4 @@ function compareCodePoints(a: string, b: string): number {
 /** Moves surrogates above all other units. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
-}
-
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-class Reader {
-  readonly #text: string;
-  #at = 0;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  /** Reads a value and returns its canonical spelling. */
-  value(depth: number): string {
-    this.#skipSpace();
-    switch (this.#text[this.#at]) {
-      case "{":
-        return this.#object(this.#deeper(depth));
-      case "[":
-        return this.#array(this.#deeper(depth));
-      case '"':
-        return JSON.stringify(this.#string());
-      case "t":
-        return this.#word("true");
-      case "f":
-        return this.#word("false");
-      case "n":
-        return this.#word("null");
-      default:
-        return this.#number();
-    }
-  }
-
-  end(): void {
-    this.#skipSpace();
-    if (this.#at < this.#text.length) throw this.#invalid("more than one value");
-  }
-
-  #object(depth: number): string {
-    const members = new Map<string, string>();
-    if (!this.#takes("}")) {
-      do {
-        this.#skipSpace();
-        if (this.#text[this.#at] !== '"') throw this.#invalid("no key");
-        const key = this.#string();
-        if (!this.#takes(":")) throw this.#invalid("no colon");
-        members.set(key, this.value(depth));
-      } while (this.#takes(","));
-      if (!this.#takes("}")) throw this.#invalid("an object without an end");
-    }
-    return canonicalObject(members);
-  }
-
-  #array(depth: number): string {
-    const elements: string[] = [];
-    if (!this.#takes("]")) {
-      do elements.push(this.value(depth));
-      while (this.#takes(","));
-      if (!this.#takes("]")) throw this.#invalid("an array without an end");
-    }
-    return `[${elements.join(",")}]`;
-  }
-
-  #string(): string {
-    const start = this.#at;
-    let end = start + 1;
-    for (let unit = this.#text.charCodeAt(end); unit !== QUOTE; unit = this.#text.charCodeAt(end)) {
-      if (Number.isNaN(unit)) throw this.#invalid("a string without an end");
-      end += unit === BACKSLASH ? 2 : 1;
-    }
-    this.#at = end + 1;
-    const value = this.#parsedString(start, this.#at);
-    // Half a surrogate pair has no spelling in UTF-8, so a hash over it would depend on who computes it.
-    if (!value.isWellFormed()) throw this.#invalid("half a surrogate pair");
-    return value;
-  }
-
-  #parsedString(start: number, end: number): string {
-    try {
-      return String(JSON.parse(this.#text.slice(start, end)));
-    } catch {
-      throw this.#invalid("an invalid escape or a control character");
-    }
-  }
-
-  #number(): string {
-    NUMBER.lastIndex = this.#at;
-    const [lexeme, fraction, exponent] = NUMBER.exec(this.#text) ?? [];
-    if (lexeme === undefined) throw this.#invalid("no value");
-    this.#at = NUMBER.lastIndex;
-    // An integer has no minus zero, so that one is a double.
-    if (fraction === undefined && exponent === undefined && lexeme !== "-0") return lexeme;
-    const value = Number(lexeme);
-    if (!Number.isFinite(value)) throw this.#invalid("a number out of range");
-    return canonicalDouble(value);
-  }
-
-  #word(word: string): string {
-    if (!this.#text.startsWith(word, this.#at)) throw this.#invalid("no value");
-    this.#at += word.length;
-    return word;
-  }
-
-  #takes(character: string): boolean {
-    this.#skipSpace();
-    if (this.#text[this.#at] !== character) return false;
-    this.#at++;
-    return true;
-  }
-
-  #skipSpace(): void {
-    while (" \t\n\r".includes(this.#text[this.#at] ?? "end")) this.#at++;
-  }
-
-  #deeper(depth: number): number {
-    if (depth === MAX_DEPTH) throw this.#invalid("nested too deep");
-    this.#at++;
-    return depth + 1;
-  }
-
-  #invalid(problem: string): InvalidJson {
-    return new InvalidJson(problem, this.#at);
-  }
 }

@@ -12,16 +12,15 @@ export interface AttestedRequest {
 
 /**
  * Identifies a request by its content: the SHA-256 in lower-case hex of the canonical JSON of
- * `{"body": …, "method": …, "pathUri": …}`. White space, the order of members and members that are `null` do not
- * matter in the body; without a body there is no `body`.
+ * `{"body": …, "method": …, "pathUri": …}`. Without a body there is no `body`.
  *
  * @throws InvalidJson when the body is not JSON.
  */
 export function requestHash({ method, path, body }: AttestedRequest): string {
-  const members = new Map([
+  const canonical = canonicalObject([
     ["method", JSON.stringify(method)],
     ["pathUri", JSON.stringify(path)],
+    ["body", body === null || body === "" ? "null" : canonicalJson(body)],
   ]);
-  if (body !== null && body !== "") members.set("body", canonicalJson(body));
-  return encodeHex(sha256(canonicalObject(members)));
+  return encodeHex(sha256(canonical));
 }

@@ -40,14 +40,15 @@ describe("canonical JSON", () => {
     );
   });
 
-  test("lets the last of equal keys count, however they are spelt", () => {
+  test("lets the last of equal keys count, however they are escaped", () => {
     expect(canonicalJson('{"a":1,"b":2,"a":3}')).toBe('{"a":3,"b":2}');
     expect(canonicalJson('{"a":1,"\\u0061":2}')).toBe('{"a":2}');
     expect(canonicalJson('{"a":1,"a":null}')).toBe("{}");
     expect(canonicalJson('{"a":null,"a":1}')).toBe('{"a":1}');
+    expect(canonicalJson('{"a":[1e400,"\\ud800"],"a":[1]}')).toBe('{"a":[1]}');
   });
 
-  test("treats __proto__ and its like as keys", () => {
+  test("reads __proto__ and its like as keys", () => {
     const text = '{"__proto__":{"x":1},"constructor":2,"toString":3,"hasOwnProperty":4}';
     expect(canonicalJson(text)).toBe('{"__proto__":{"x":1},"constructor":2,"hasOwnProperty":4,"toString":3}');
     expect(Object.hasOwn(Object.prototype, "x")).toBe(false);
@@ -64,7 +65,7 @@ describe("canonical JSON", () => {
     ['"\u007f\u2028\u2029"', '"\u007f\u2028\u2029"'],
     ['"\\u0000"', '"\\u0000"'],
     ['"<&\'>"', '"<&\'>"'],
-  ])("spells the string %s as %s", (text, canonical) => {
+  ])("writes the string %s as %s", (text, canonical) => {
     expect(canonicalJson(text)).toBe(canonical);
     expect(canonicalJson(`{${text}:1}`)).toBe(`{${canonical}:1}`);
   });
@@ -104,7 +105,7 @@ describe("canonical JSON", () => {
     ["0.30000000000000004", "0.30000000000000004"],
     ["0.3000000000000000444", "0.30000000000000004"],
     ["9007199254740993.0", "9007199254740992.0"],
-  ])("spells the number %s as %s", (text, canonical) => {
+  ])("writes the number %s as %s", (text, canonical) => {
     expect(canonicalJson(text)).toBe(canonical);
     expect(canonicalJson(`[${text}]`)).toBe(`[${canonical}]`);
   });

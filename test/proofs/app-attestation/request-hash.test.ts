@@ -32,13 +32,13 @@ describe("the hash of a request", () => {
     );
   });
 
-  test("is the same for all spellings of one request", () => {
-    const spellings = [
+  test("is the same for all encodings of one request", () => {
+    const encodings = [
       '{"a":"é","n":1e1}',
       ' {"n":10.0,\n"a":"\\u00e9","z":null}',
       '{"n":1,"a":"é","n":1.0E+1}',
     ];
-    expect(new Set(spellings.map(post)).size).toBe(1);
+    expect(new Set(encodings.map(post)).size).toBe(1);
   });
 
   test("differs with the method, the path and every value", () => {

@@ -53,9 +53,9 @@ describe("an attestation", () => {
     }
   });
 
-  test("of the same request spelt differently is accepted", async () => {
-    const spelt = { ...request, body: '{\n "extra": null, "challengeToken": "\\u0074" }' };
-    expect(await verifier.verify({ ...spelt, header: gateway.token(request) })).toEqual({ failure: null });
+  test("of the same request encoded differently is accepted", async () => {
+    const encoded = { ...request, body: '{\n "extra": null, "challengeToken": "\\u0074" }' };
+    expect(await verifier.verify({ ...encoded, header: gateway.token(request) })).toEqual({ failure: null });
   });
 
   test.each([null, "", "täken", "a\nb", "\u0000", "a\u007f"])("that is %p is no header", async (header) => {
