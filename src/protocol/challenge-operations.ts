@@ -23,14 +23,25 @@ interface ChallengeOperation<Path extends string, Request extends TObject, Respo
   readonly response: Response;
 }
 
+const SIGN = "Returns 32 random bytes for a keypair to sign, and a token to send with the signature.";
+const USE_PASSKEY =
+  "Returns options for a passkey that the device can offer, and a token to send with its response. The body may be left out.";
+const MAKE_PASSKEY = "Returns options to make a passkey, and a token to send with the registration.";
+
+/** @param purpose completes "A challenge to …". */
 function challenge<const Path extends string, Request extends TObject, Response extends TSchema>(
   path: Path,
+  purpose: string,
+  description: string,
   request: Request,
   response: Response,
 ): ChallengeOperation<Path, Request, Response> {
   return {
     method: "POST",
     path,
+    tag: "Challenges",
+    summary: `A challenge to ${purpose}`,
+    description: `${description} Valid for 15 minutes, for this operation only, and once.`,
     request,
     response,
     authorisedBy: null,
@@ -38,33 +49,60 @@ function challenge<const Path extends string, Request extends TObject, Response 
   };
 }
 
-function keypair<const Name extends string, Request extends BoundMembers>(name: Name, request: Request) {
-  return challenge(`/v1/${name}/challenge/keypair`, request, KeypairChallenge);
+function keypair<const Name extends string, Request extends BoundMembers>(
+  name: Name,
+  purpose: string,
+  request: Request,
+) {
+  const bound = Object.keys(request.properties).map((member) => ` The token is bound to \`${member}\`.`);
+  return challenge(
+    `/v1/${name}/challenge/keypair`,
+    purpose,
+    SIGN + bound.join(""),
+    request,
+    KeypairChallenge,
+  );
+}
+
+function passkey<const Name extends string>(name: Name, purpose: string) {
+  return challenge(`/v1/${name}/challenge/passkey`, purpose, USE_PASSKEY, object({}), PasskeyChallenge);
 }
 
 /** Challenges for a P-256 keypair (of `reset`: for the account key), by the operation that they are for. */
 export const keypairChallenges = {
-  retrieve: keypair("retrieve", object({})),
-  "verify-factor": keypair("verify-factor", object({})),
-  "add-sync-factor": keypair("add-sync-factor", object({})),
-  sync: keypair("sync", object({})),
-  "retrieve-metadata": keypair("retrieve-metadata", object({})),
-  "delete-factor": keypair("delete-factor", object({ factorId: FactorId })),
-  "delete-backup": keypair("delete-backup", object({})),
-  reset: keypair("reset", object({ backupAccountId: BackupAccountId })),
+  retrieve: keypair("retrieve", "recover a backup with a keypair", object({})),
+  "verify-factor": keypair("verify-factor", "verify a keypair main factor", object({})),
+  "add-sync-factor": keypair("add-sync-factor", "add a sync factor", object({})),
+  sync: keypair("sync", "update a backup", object({})),
+  "retrieve-metadata": keypair("retrieve-metadata", "read the metadata of a backup", object({})),
+  "delete-factor": keypair("delete-factor", "remove a factor", object({ factorId: FactorId })),
+  "delete-backup": keypair("delete-backup", "delete a backup", object({})),
+  reset: keypair(
+    "reset",
+    "reset a backup with its account key",
+    object({ backupAccountId: BackupAccountId }),
+  ),
 } as const;
 
 /** Challenges for an existing passkey, which the client need not name. The body is optional. */
 export const passkeyChallenges = {
-  retrieve: challenge("/v1/retrieve/challenge/passkey", object({}), PasskeyChallenge),
-  "verify-factor": challenge("/v1/verify-factor/challenge/passkey", object({}), PasskeyChallenge),
+  retrieve: passkey("retrieve", "recover a backup with a passkey"),
+  "verify-factor": passkey("verify-factor", "verify a passkey main factor"),
 } as const;
 
 /** Challenges for the main factor of a new backup, each with a challenge for the account key. */
 export const createChallenges = {
-  keypair: challenge("/v1/create/challenge/keypair", object({}), KeypairCreateChallenge),
+  keypair: challenge(
+    "/v1/create/challenge/keypair",
+    "create a backup with a keypair",
+    SIGN,
+    object({}),
+    KeypairCreateChallenge,
+  ),
   passkey: challenge(
     "/v1/create/challenge/passkey",
+    "create a backup with a passkey",
+    MAKE_PASSKEY,
     object({ name: PasskeyName, displayName: PasskeyName, platform: Platform }),
     PasskeyCreateChallenge,
   ),

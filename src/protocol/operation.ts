@@ -1,10 +1,22 @@
 import type { TSchema } from "@sinclair/typebox";
 import type { Scope } from "./factor.ts";
 
+/** The chapters of the API reference. */
+export const tags = [
+  { name: "Backups", description: "Create, recover, update and delete a backup." },
+  { name: "Factors", description: "Who may do what to a backup." },
+  { name: "Challenges", description: "What a factor has to solve in order to prove itself." },
+  { name: "Service", description: "For operators and load balancers." },
+  { name: "Development", description: "In development only." },
+] as const;
+
 /** The wire contract of one operation. */
 export interface WireOperation {
   readonly method: "GET" | "POST";
   readonly path: string;
+  readonly tag: (typeof tags)[number]["name"];
+  readonly summary: string;
+  readonly description: string;
   /** The JSON body, or the part `payload` of an upload; `null` where there is no body. */
   readonly request: TSchema | null;
   /** The request is a multipart form with the ciphertext as a second part: see `upload.ts`. */

@@ -1,4 +1,4 @@
-/** Every operation of the service: path, request, response, authorisation and rate limit. */
+/** Every operation of the service: path, documentation, request, response, authorisation and rate limit. */
 import { type Static, Type } from "@sinclair/typebox";
 import {
   AddFactorChallengeRequest,
@@ -24,6 +24,12 @@ export const operations = {
   create: {
     method: "POST",
     path: "/v1/create",
+    tag: "Backups",
+    summary: "Create a backup",
+    description:
+      "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this " +
+      "operation. Of several requests for one account id or one factor exactly one succeeds; the " +
+      "others leave nothing behind. A service whose disk is nearly full answers `service_unavailable`.",
     isUpload: true,
     request: object({
       ...proof,
@@ -48,6 +54,11 @@ export const operations = {
   sync: {
     method: "POST",
     path: "/v1/sync",
+    tag: "Backups",
+    summary: "Update a backup",
+    description:
+      "Replaces the ciphertext and the manifest hash together. If `currentManifestHash` is not " +
+      "current, nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
     isUpload: true,
     request: object({ ...proof, currentManifestHash: ManifestHash, newManifestHash: ManifestHash }),
     response: BackupIdResponse,
@@ -56,6 +67,11 @@ export const operations = {
   retrieve: {
     method: "POST",
     path: "/v1/retrieve/from-challenge",
+    tag: "Backups",
+    summary: "Recover a backup",
+    description:
+      "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new " +
+      "device adds its own sync factor. Needs a main factor.",
     request: object(proof),
     response: Type.Object({
       backup: Type.String({ description: "The ciphertext in base64." }),
@@ -70,6 +86,9 @@ export const operations = {
   verifyFactor: {
     method: "POST",
     path: "/v1/verify-factor",
+    tag: "Factors",
+    summary: "Verify a main factor",
+    description: "Returns the id of the backup that a main factor can recover, without fetching the backup.",
     request: object(proof),
     response: BackupIdResponse,
     authorisedBy: "MAIN",
@@ -78,6 +97,12 @@ export const operations = {
   addFactorChallenge: {
     method: "POST",
     path: "/v1/add-factor/challenge",
+    tag: "Challenges",
+    summary: "The two challenges to add a main factor",
+    description:
+      "One for an existing main factor, one for the new one. The existing factor's token commits to " +
+      "the new factor, and the two tokens work only with each other. A passkey's challenge is an " +
+      "options object, other challenges are base64.",
     request: AddFactorChallengeRequest,
     response: AddFactorChallengeResponse,
     authorisedBy: null,
@@ -86,6 +111,11 @@ export const operations = {
   addFactor: {
     method: "POST",
     path: "/v1/add-factor",
+    tag: "Factors",
+    summary: "Add a main factor",
+    description:
+      "Adds a main factor to a backup, with the encryption key that it needs. An existing main factor " +
+      "agrees to this very factor, and the new one proves itself; both tokens are used up together.",
     request: AddFactorRequest,
     response: AddFactorResponse,
     authorisedBy: "MAIN",
@@ -93,6 +123,11 @@ export const operations = {
   addSyncFactor: {
     method: "POST",
     path: "/v1/add-sync-factor",
+    tag: "Factors",
+    summary: "Add a sync factor",
+    description:
+      "Adds the keypair of another device to a backup that was just recovered. The sync factor token " +
+      "is used up only when the factor was added.",
     request: object({
       challengeToken: ChallengeToken,
       syncFactor: Authorization,
@@ -106,6 +141,12 @@ export const operations = {
   retrieveMetadata: {
     method: "POST",
     path: "/v1/retrieve-metadata",
+    tag: "Backups",
+    summary: "Read the metadata of a backup",
+    description:
+      "Returns keys, factors and manifest hash, not the content. With `backupId`, the error for a " +
+      "factor that is on no backup distinguishes a removed factor (`unauthorized_factor`) from a " +
+      "deleted backup (`backup_does_not_exist`). Needs a sync factor.",
     request: object({
       ...proof,
       backupId: optional(
@@ -118,6 +159,13 @@ export const operations = {
   deleteFactor: {
     method: "POST",
     path: "/v1/delete-factor",
+    tag: "Factors",
+    summary: "Remove a factor",
+    description:
+      "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a " +
+      "sync factor. Removing the last main factor deletes the whole backup, unless another device " +
+      "removed the previous one at the same time: then the answer is `conflicting_lock`. Needs a sync " +
+      "factor.",
     request: object({
       ...proof,
       factorId: FactorId,
@@ -139,6 +187,12 @@ export const operations = {
   deleteBackup: {
     method: "POST",
     path: "/v1/delete-backup",
+    tag: "Backups",
+    summary: "Delete a backup",
+    description:
+      "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup " +
+      "may repeat the request with a fresh challenge: for 15 minutes the answer is the same, unless " +
+      "the key is on another backup.",
     request: object(proof),
     response: null,
     authorisedBy: "SYNC",
@@ -147,6 +201,11 @@ export const operations = {
   reset: {
     method: "POST",
     path: "/v1/reset",
+    tag: "Backups",
+    summary: "Reset a backup",
+    description:
+      "Deletes a backup with the account key that its id contains, for users who lost every factor but " +
+      "not their data. Afterwards the id can be created again.",
     request: object({
       backupAccountId: BackupAccountId,
       signature: text({
@@ -162,6 +221,9 @@ export const operations = {
   backupStatus: {
     method: "POST",
     path: "/v1/backup/status",
+    tag: "Backups",
+    summary: "Whether a backup exists",
+    description: "Returns the kinds of main factors that can recover a backup. Public.",
     request: object({
       backupId: text({ description: "The id of a backup." }),
     }),
@@ -175,6 +237,9 @@ export const operations = {
   health: {
     method: "GET",
     path: "/health",
+    tag: "Service",
+    summary: "Whether the process is alive",
+    description: "Calls no store.",
     request: null,
     response: Type.Object({
       status: Type.Literal("ok"),
@@ -188,14 +253,23 @@ export const operations = {
   ready: {
     method: "GET",
     path: "/ready",
+    tag: "Service",
+    summary: "Whether requests can be served",
+    description:
+      "Checks that every store answers, is set up and accepts a write, and that large responses can be " +
+      "prepared; at most once a second. Answers 503 while the service is shutting down.",
     request: null,
     response: Type.Object({ status: Type.Literal("ok") }),
     authorisedBy: null,
   },
-  /** Development only: an id_token for an invented account. */
   idToken: {
     method: "POST",
     path: "/dev/id-token",
+    tag: "Development",
+    summary: "An id_token for an invented account",
+    description:
+      "Stands in for the sign-in with Google or Apple, so that the account flows can be tried without " +
+      "an account. It exists in development only, while no provider is configured.",
     request: object({
       provider: OidcProvider,
       publicKey: PublicKey,

@@ -1,19 +1,18 @@
 import { Elysia } from "elysia";
 import { encryptionKeyOf } from "../backups/view.ts";
 import { jsonBody } from "../http/body/body.ts";
-import { addFactorChallengeRoute } from "../http/challenge-route.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
+import { REGISTRATION_ERRORS } from "../http/reference/proof-errors.ts";
 import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS, REGISTRATION_ERRORS } from "./factor-errors.ts";
 import { proveAddition } from "./prove-addition.ts";
 
 const { addFactor: wire } = operations;
 
 export function addFactor(services: Services) {
   const { backups } = services;
-  return new Elysia({ name: "add-factor" }).use(addFactorChallengeRoute(services)).post(
+  return new Elysia({ name: "add-factor" }).post(
     wire.path,
     async ({ body }): Reply<typeof wire> => {
       const { by, added } = await proveAddition(services, body);
@@ -23,29 +22,20 @@ export function addFactor(services: Services) {
     },
     {
       ...jsonBody(wire.request),
-      detail: describeOperation(wire, {
-        tag: "Factors",
-        summary: "Add a main factor",
-        description:
-          "Puts a further main factor on a backup, with the encryption key that it needs. An existing main factor agrees " +
-          "to this very factor, and the new one proves itself; both tokens are used up together.",
-        errors: [
-          "missing_turnkey_activity",
-          "turnkey_activity_error",
-          "invalid_turnkey_activity",
-          "invalid_challenge",
-          ...EXISTING_FACTOR_ERRORS.MAIN,
-          "invalid_new_factor_type",
-          "invalid_new_factor_authorization_type",
-          "oidc_token_mismatch",
-          "missing_turnkey_provider_id",
-          ...REGISTRATION_ERRORS,
-          "factor_already_exists",
-          "only_one_encryption_key_per_type_allowed",
-          "too_many_factors",
-          "conflicting_lock",
-        ],
-      }),
+      detail: describeOperation(wire, [
+        "missing_turnkey_activity",
+        "turnkey_activity_error",
+        "invalid_turnkey_activity",
+        "invalid_challenge",
+        "invalid_new_factor_type",
+        "invalid_new_factor_authorization_type",
+        "oidc_token_mismatch",
+        ...REGISTRATION_ERRORS,
+        "factor_already_exists",
+        "only_one_encryption_key_per_type_allowed",
+        "too_many_factors",
+        "conflicting_lock",
+      ]),
     },
   );
 }

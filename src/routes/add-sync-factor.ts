@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
 import { jsonBody } from "../http/body/body.ts";
-import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
+import { KEYPAIR_ERRORS } from "../http/reference/proof-errors.ts";
 import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
@@ -12,35 +12,24 @@ const context = { operation: "add-sync-factor" } as const;
 
 export function addSyncFactor(services: Services) {
   const { backups } = services;
-  return new Elysia({ name: "add-sync-factor" })
-    .use(keypairChallengeRoute(services, { ...context, purpose: "add a sync factor" }))
-    .post(
-      wire.path,
-      async ({ body }): Reply<typeof wire> => {
-        const added = await proveNewSync(services, body.syncFactor, body.challengeToken, context);
-        return { backupId: await backups.addSyncFactor(added, body.syncFactorToken) };
-      },
-      {
-        ...jsonBody(wire.request),
-        detail: describeOperation(wire, {
-          tag: "Factors",
-          summary: "Add a sync factor",
-          description:
-            "Puts the keypair of a further device on a backup that was just recovered. The sync factor token is used up only when the factor was added.",
-          errors: [
-            "invalid_sync_factor_type",
-            "jwt_error",
-            "unexpected_challenge_type",
-            "invalid_challenge_context",
-            "signature_verification_error",
-            "already_used",
-            "token_not_found",
-            "backup_not_found",
-            "factor_already_exists",
-            "too_many_factors",
-            "conflicting_lock",
-          ],
-        }),
-      },
-    );
+  return new Elysia({ name: "add-sync-factor" }).post(
+    wire.path,
+    async ({ body }): Reply<typeof wire> => {
+      const added = await proveNewSync(services, body.syncFactor, body.challengeToken, context);
+      return { backupId: await backups.addSyncFactor(added, body.syncFactorToken) };
+    },
+    {
+      ...jsonBody(wire.request),
+      detail: describeOperation(wire, [
+        "invalid_sync_factor_type",
+        ...KEYPAIR_ERRORS,
+        "already_used",
+        "token_not_found",
+        "backup_not_found",
+        "factor_already_exists",
+        "too_many_factors",
+        "conflicting_lock",
+      ]),
+    },
+  );
 }

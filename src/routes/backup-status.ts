@@ -16,12 +16,7 @@ export function backupStatus({ backups }: Services) {
     }),
     {
       ...jsonBody(wire.request),
-      detail: describeOperation(wire, {
-        tag: "Backups",
-        summary: "Whether a backup exists",
-        description: "Tells anybody which kinds of main factors a backup can be recovered with. Public.",
-        errors: ["not_found"],
-      }),
+      detail: describeOperation(wire, ["not_found"]),
     },
   );
 }

@@ -4,8 +4,8 @@ import { encryptionKeyOf } from "../backups/view.ts";
 import { ServiceError } from "../errors.ts";
 import { declaredLength } from "../http/body/declared-length.ts";
 import { withUpload } from "../http/body/upload.ts";
-import { createChallengeRoutes } from "../http/challenge-route.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
+import { REGISTRATION_ERRORS } from "../http/reference/proof-errors.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
 import { verifyAccountSignature } from "../proofs/account-key.ts";
@@ -14,7 +14,6 @@ import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations, type RequestOf } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
-import { REGISTRATION_ERRORS } from "./factor-errors.ts";
 import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
 import { proveNewMain, proveNewSync } from "./prove.ts";
 
@@ -27,7 +26,7 @@ export function create(services: Services) {
   const { uploadBudget: budget } = services;
   const { maxBackupBytes } = config.limits;
   const uploadOptions = { maxBackupBytes, budget };
-  return new Elysia({ name: "create" }).use(createChallengeRoutes(services)).post(
+  return new Elysia({ name: "create" }).post(
     wire.path,
     async ({ request }): Reply<typeof wire> => {
       const { address } = contextOf(request);
@@ -60,25 +59,16 @@ export function create(services: Services) {
     },
     {
       parse: "none",
-      detail: describeOperation(wire, {
-        tag: "Backups",
-        summary: "Create a backup",
-        description:
-          "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this operation. " +
-          "Of several requests for one account id or one factor exactly one succeeds; the others leave nothing behind. " +
-          "A service whose disk is nearly full answers `service_unavailable`.",
-        errors: [
-          "missing_turnkey_provider_id",
-          "missing_backup_account_proof",
-          "invalid_backup_account_id",
-          "invalid_signature",
-          "invalid_sync_factor_type",
-          ...REGISTRATION_ERRORS,
-          "already_used",
-          "factor_already_exists",
-          "backup_account_id_already_exists",
-        ],
-      }),
+      detail: describeOperation(wire, [
+        "missing_backup_account_proof",
+        "invalid_backup_account_id",
+        "invalid_signature",
+        "invalid_sync_factor_type",
+        ...REGISTRATION_ERRORS,
+        "already_used",
+        "factor_already_exists",
+        "backup_account_id_already_exists",
+      ]),
     },
   );
 

@@ -30,14 +30,7 @@ export function health({ records, blobs, restores, clock, config, lifecycle, log
     .get(
       operations.health.path,
       async (): Reply<typeof operations.health> => ({ status: "ok", semver: version, rev: config.revision }),
-      {
-        detail: describeOperation(operations.health, {
-          tag: "Service",
-          summary: "Whether the process is alive",
-          description: "Touches no store.",
-          errors: [],
-        }),
-      },
+      { detail: describeOperation(operations.health) },
     )
     .get(
       operations.ready.path,
@@ -46,15 +39,6 @@ export function health({ records, blobs, restores, clock, config, lifecycle, log
         if (!(await isReady())) throw new ServiceError("service_unavailable", "The service is not ready");
         return { status: "ok" };
       },
-      {
-        detail: describeOperation(operations.ready, {
-          tag: "Service",
-          summary: "Whether requests can be served",
-          description:
-            "Asks every store whether it answers, is set up and takes a write, and whether large answers can be made; at most " +
-            "once a second. Answers 503 while the service is shutting down.",
-          errors: [],
-        }),
-      },
+      { detail: describeOperation(operations.ready) },
     );
 }

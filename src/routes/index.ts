@@ -3,6 +3,7 @@ import type { Services } from "../services.ts";
 import { addFactor } from "./add-factor.ts";
 import { addSyncFactor } from "./add-sync-factor.ts";
 import { backupStatus } from "./backup-status.ts";
+import { challenges } from "./challenges.ts";
 import { create } from "./create.ts";
 import { deleteBackup } from "./delete-backup.ts";
 import { deleteFactor } from "./delete-factor.ts";
@@ -15,6 +16,7 @@ import { testIssuer } from "./test-issuer.ts";
 import { verifyFactor } from "./verify-factor.ts";
 
 const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
+  challenges,
   create,
   retrieve,
   verifyFactor,

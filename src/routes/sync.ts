@@ -1,7 +1,6 @@
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
 import { withUpload } from "../http/body/upload.ts";
-import { keypairChallengeRoute } from "../http/challenge-route.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
@@ -9,7 +8,6 @@ import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
-import { EXISTING_FACTOR_ERRORS } from "./factor-errors.ts";
 import { prove } from "./prove.ts";
 
 const { sync: wire } = operations;
@@ -19,35 +17,22 @@ const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 export function sync(services: Services) {
   const { backups, config, uploadBudget: budget } = services;
   const uploadOptions = { maxBackupBytes: config.limits.maxBackupBytes, budget };
-  return new Elysia({ name: "sync" })
-    .use(keypairChallengeRoute(services, { ...context, purpose: "update a backup" }))
-    .post(
-      wire.path,
-      ({ request }): Reply<typeof wire> =>
-        withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
-          const proven = await prove(services, wire.authorisedBy, payload, context);
-          const backupId = await backups.sync(proven, {
-            currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
-            newManifestHash: normalizedManifestHash(payload.newManifestHash),
-            content,
-            client: contextOf(request).address,
-          });
-          return { backupId };
-        }),
-      {
-        parse: "none",
-        detail: describeOperation(wire, {
-          tag: "Backups",
-          summary: "Update a backup",
-          description:
-            "Replaces the ciphertext and the manifest hash together. The client says which manifest hash it believes is " +
-            "current: when that is not so, nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
-          errors: [
-            ...EXISTING_FACTOR_ERRORS[wire.authorisedBy],
-            "manifest_hash_mismatch",
-            "conflicting_lock",
-          ],
-        }),
-      },
-    );
+  return new Elysia({ name: "sync" }).post(
+    wire.path,
+    ({ request }): Reply<typeof wire> =>
+      withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
+        const proven = await prove(services, wire.authorisedBy, payload, context);
+        const backupId = await backups.sync(proven, {
+          currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
+          newManifestHash: normalizedManifestHash(payload.newManifestHash),
+          content,
+          client: contextOf(request).address,
+        });
+        return { backupId };
+      }),
+    {
+      parse: "none",
+      detail: describeOperation(wire, ["manifest_hash_mismatch", "conflicting_lock"]),
+    },
+  );
 }

@@ -22,14 +22,7 @@ export function testIssuer({ config, testIssuer: issuer }: Services) {
     },
     {
       ...jsonBody(wire.request),
-      detail: describeOperation(wire, {
-        tag: "Development",
-        summary: "An id_token for a made-up account",
-        description:
-          "Stands in for the sign-in with Google or Apple, so that the account flows can be tried without an account " +
-          "anywhere. It exists in development only, while no provider is configured.",
-        errors: ["not_found"],
-      }),
+      detail: describeOperation(wire, ["not_found"]),
     },
   );
 }

@@ -5,23 +5,7 @@ import { errorBody } from "../../protocol/error-body.ts";
 import type { WireOperation } from "../../protocol/operation.ts";
 import { upload } from "../../protocol/upload.ts";
 import { type ErrorResponseBody, SCHEMA_MISMATCH_STATUS } from "../response/error-response.ts";
-
-export interface OperationDoc {
-  readonly tag: Tag;
-  readonly summary: string;
-  readonly description: string;
-  /** What the handler itself may answer. What every route of its kind may answer is added. */
-  readonly errors: readonly ErrorCode[];
-}
-
-export const tags = [
-  { name: "Backups", description: "Create, recover, update and delete a backup." },
-  { name: "Factors", description: "Who may do what to a backup." },
-  { name: "Challenges", description: "What a factor has to solve in order to prove itself." },
-  { name: "Service", description: "For operators and load balancers." },
-  { name: "Development", description: "In development only." },
-] as const;
-type Tag = (typeof tags)[number]["name"];
+import { ATTESTATION_ERRORS, AUTHORISATION_ERRORS } from "./proof-errors.ts";
 
 const ERRORS_OF_EVERY_ROUTE: readonly ErrorCode[] = [
   "request_timeout",
@@ -51,13 +35,23 @@ const ATTESTATION_HEADER = {
   schema: { type: "string" as const },
 };
 
-/** The entry of an operation in the API reference. */
+/**
+ * The entry of an operation in the API reference.
+ *
+ * @param errors the codes of the handler itself. Those of its body, attestation and authorisation are added.
+ */
 export function describeOperation(
-  { request, response, attested, isUpload }: WireOperation,
-  { tag, summary, description, errors }: OperationDoc,
+  { tag, summary, description, request, response, attested, isUpload, authorisedBy }: WireOperation,
+  errors: readonly ErrorCode[] = [],
 ): DocumentDecoration {
   const kind = request === null ? "none" : isUpload === true ? "multipart" : "json";
-  const codes = [...ERRORS_OF_BODY[kind], ...errors, ...ERRORS_OF_EVERY_ROUTE];
+  const codes = [
+    ...ERRORS_OF_BODY[kind],
+    ...(attested === true ? ATTESTATION_ERRORS : []),
+    ...(authorisedBy === null ? [] : AUTHORISATION_ERRORS[authorisedBy]),
+    ...errors,
+    ...ERRORS_OF_EVERY_ROUTE,
+  ];
   return {
     tags: [tag],
     summary,

@@ -5,10 +5,10 @@
 import { fileURLToPath } from "node:url";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../../errors.ts";
+import { tags } from "../../protocol/operation.ts";
 import { memoise } from "../../runtime/memoise.ts";
 import { compressible } from "../response/json-response.ts";
 import { addExamples, type OpenApiDocument } from "./examples.ts";
-import { tags } from "./openapi.ts";
 
 const TITLE = "Backup Service";
 const INTRODUCTION = `

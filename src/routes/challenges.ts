@@ -1,6 +1,9 @@
 /** The routes that issue challenges. They call no store. */
 import { Elysia } from "elysia";
 import { encodeBase64, encodeBase64Url } from "../crypto/encoding.ts";
+import { jsonBody, optionalJsonBody } from "../http/body/body.ts";
+import { describeOperation } from "../http/reference/openapi.ts";
+import type { Reply } from "../http/response/reply.ts";
 import { agreementTo, existingFactorContext, newFactorContext } from "../proofs/agreement.ts";
 import { CHALLENGE_BYTES, type Operation } from "../proofs/challenge-tokens.ts";
 import { creationOptions, requestOptions } from "../proofs/passkey/webauthn-options.ts";
@@ -16,23 +19,25 @@ import {
 import { operations } from "../protocol/operations.ts";
 import type { Random } from "../runtime/clock.ts";
 import type { Services } from "../services.ts";
-import { jsonBody, optionalJsonBody } from "./body/body.ts";
-import { describeOperation } from "./reference/openapi.ts";
-import type { Reply } from "./response/reply.ts";
 
 type Issuer = Pick<Services, "challengeTokens" | "random" | "config">;
 type NewPasskey = Extract<NewFactor, { kind: "PASSKEY_REGISTRATION" }>;
 
 const PAIR_BYTES = 16;
 
-const VALIDITY = "Valid for 15 minutes, for this operation only, and once.";
-const KEYPAIR_DESCRIPTION = `Returns 32 random bytes for a P-256 keypair to sign, and a token that goes with the solved challenge. ${VALIDITY}`;
+export function challenges(services: Services) {
+  const app = new Elysia({ name: "challenges" }).use(forCreate(services)).use(forAddFactor(services));
+  for (const operation of namesIn(keypairChallenges)) app.use(forKeypair(services, operation));
+  for (const operation of namesIn(passkeyChallenges)) app.use(forPasskey(services, operation));
+  return app;
+}
 
-/** `/v1/<operation>/challenge/keypair`. `purpose` completes "A challenge to …". */
-export function keypairChallengeRoute(
-  issuer: Issuer,
-  { operation, purpose }: { readonly operation: keyof typeof keypairChallenges; readonly purpose: string },
-) {
+function namesIn<Table extends object>(table: Table) {
+  return Object.keys(table) as (keyof Table)[]; // a constant table has no other keys than its type
+}
+
+/** `/v1/<operation>/challenge/keypair`. */
+function forKeypair(issuer: Issuer, operation: keyof typeof keypairChallenges) {
   const wire = keypairChallenges[operation];
   const request: BoundMembers = wire.request;
   const bound = Object.keys(request.properties);
@@ -44,25 +49,12 @@ export function keypairChallengeRoute(
         operation,
         Object.fromEntries(bound.map((member) => [member, body[member] ?? ""])),
       ),
-    {
-      ...jsonBody(request),
-      detail: describeOperation(wire, {
-        tag: "Challenges",
-        summary: `A challenge to ${purpose}`,
-        description:
-          KEYPAIR_DESCRIPTION +
-          bound.map((member) => ` The token is bound to the \`${member}\` sent here.`).join(""),
-        errors: [],
-      }),
-    },
+    { ...jsonBody(request), detail: describeOperation(wire) },
   );
 }
 
-/** `/v1/<operation>/challenge/passkey`, for existing passkeys. `purpose` as in {@link keypairChallengeRoute}. */
-export function passkeyChallengeRoute(
-  { challengeTokens, random, config }: Issuer,
-  { operation, purpose }: { readonly operation: keyof typeof passkeyChallenges; readonly purpose: string },
-) {
+/** `/v1/<operation>/challenge/passkey`, for existing passkeys. */
+function forPasskey({ challengeTokens, random, config }: Issuer, operation: keyof typeof passkeyChallenges) {
   const wire = passkeyChallenges[operation];
   return new Elysia({ name: `passkey-challenge/${operation}` }).post(
     wire.path,
@@ -70,20 +62,12 @@ export function passkeyChallengeRoute(
       const { options, challenge } = requestOptions(config.webauthn, random);
       return { challenge: options, token: await challengeTokens.issue("passkey", challenge, { operation }) };
     },
-    {
-      ...optionalJsonBody(wire.request),
-      detail: describeOperation(wire, {
-        tag: "Challenges",
-        summary: `A passkey challenge to ${purpose}`,
-        description: `Returns options for a passkey that the device can offer, and a token that goes with its response. The body may be left out. ${VALIDITY}`,
-        errors: [],
-      }),
-    },
+    { ...optionalJsonBody(wire.request), detail: describeOperation(wire) },
   );
 }
 
 /** `/v1/create/challenge/keypair` and `/v1/create/challenge/passkey`, which also issue a challenge for the account key. */
-export function createChallengeRoutes(issuer: Issuer) {
+function forCreate(issuer: Issuer) {
   const { challengeTokens, random, config } = issuer;
   const { keypair, passkey } = createChallenges;
   return new Elysia({ name: "challenge/create" })
@@ -93,15 +77,7 @@ export function createChallengeRoutes(issuer: Issuer) {
         ...(await issueKeypairChallenge(issuer, "create", {})),
         ...(await issueAccountChallenge(issuer)),
       }),
-      {
-        ...jsonBody(keypair.request),
-        detail: describeOperation(keypair, {
-          tag: "Challenges",
-          summary: "A challenge to create a backup with a keypair",
-          description: KEYPAIR_DESCRIPTION,
-          errors: [],
-        }),
-      },
+      { ...jsonBody(keypair.request), detail: describeOperation(keypair) },
     )
     .post(
       passkey.path,
@@ -113,20 +89,12 @@ export function createChallengeRoutes(issuer: Issuer) {
           ...(await issueAccountChallenge(issuer)),
         };
       },
-      {
-        ...jsonBody(passkey.request),
-        detail: describeOperation(passkey, {
-          tag: "Challenges",
-          summary: "A challenge to create a backup with a passkey",
-          description: `Returns options to make a passkey, and a token that goes with the registration. ${VALIDITY}`,
-          errors: ["webauthn_error"],
-        }),
-      },
+      { ...jsonBody(passkey.request), detail: describeOperation(passkey, ["webauthn_error"]) },
     );
 }
 
 /** `/v1/add-factor/challenge`: one challenge for an existing main factor and one for the new one. */
-export function addFactorChallengeRoute({ challengeTokens, random, config: { webauthn } }: Issuer) {
+function forAddFactor({ challengeTokens, random, config: { webauthn } }: Issuer) {
   const wire = operations.addFactorChallenge;
   return new Elysia({ name: "challenge/add-factor" }).post(
     wire.path,
@@ -151,21 +119,11 @@ export function addFactorChallengeRoute({ challengeTokens, random, config: { web
         newFactorToken,
       };
     },
-    {
-      ...jsonBody(wire.request),
-      detail: describeOperation(wire, {
-        tag: "Challenges",
-        summary: "The two challenges to add a main factor",
-        description:
-          "One for an existing main factor, one for the new one. The existing factor's token commits to the new factor, " +
-          "and the two tokens work only with each other. A passkey's challenge is an options object, other challenges are base64.",
-        errors: ["webauthn_error"],
-      }),
-    },
+    { ...jsonBody(wire.request), detail: describeOperation(wire, ["webauthn_error"]) },
   );
 }
 
-/** A passkey added to a backup recovers it on other devices, so it is discoverable whatever the platform. */
+/** A passkey added to a backup recovers it on other devices, so it is discoverable on every platform. */
 function addedPasskey({ name, displayName }: NewPasskey, rpName: string) {
   return { platform: "ANDROID", name: name ?? rpName, displayName: displayName ?? name ?? rpName } as const;
 }
