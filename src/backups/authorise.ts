@@ -2,7 +2,8 @@
 import { ServiceError } from "../errors.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
 import { BACKUP_ACCOUNT_ID_PATTERN } from "../protocol/backup.ts";
-import type { BlobRef, FactorRef, Nonce, RecordStore } from "../storage/contract.ts";
+import type { Nonce } from "../runtime/nonce.ts";
+import type { BlobRef, FactorRef, RecordStore } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./model.ts";
 import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 

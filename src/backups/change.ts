@@ -1,6 +1,7 @@
 /** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
 import type { Background } from "../runtime/background.ts";
-import type { BlobRef, BlobStore, Change, Nonce, RecordStore, SyncFactorToken } from "../storage/contract.ts";
+import type { Nonce } from "../runtime/nonce.ts";
+import type { BlobRef, BlobStore, Change, RecordStore, SyncFactorToken } from "../storage/contract.ts";
 import type { Access, Proven, StoredBackup } from "./authorise.ts";
 import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
 import { alreadyUsed, errorOf } from "./outcomes.ts";

@@ -1,5 +1,6 @@
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
-import type { FactorRef, Nonce } from "../storage/contract.ts";
+import type { Nonce } from "../runtime/nonce.ts";
+import type { FactorRef } from "../storage/contract.ts";
 import type { Proven } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { deletion } from "./change.ts";

@@ -6,9 +6,10 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { StoredCredential } from "../proofs/passkey/stored-credential.ts";
 import type { FactorIdentity } from "../proofs/verify.ts";
+import type { Scope } from "../protocol/factor.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
-import { type FactorRef, type FactorScope, factorKeys, type JsonObject } from "../storage/contract.ts";
+import { type FactorRef, factorKeys, type JsonObject } from "../storage/contract.ts";
 import { MIGRATIONS, migrated, withSchemaVersion } from "./schema-version.ts";
 
 /** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
@@ -117,7 +118,7 @@ export function newFactor<Kind>(
 }
 
 /** The index row of a factor. */
-export function factorRef(scope: FactorScope, { kind }: { readonly kind: FactorIdentity }): FactorRef {
+export function factorRef(scope: Scope, { kind }: { readonly kind: FactorIdentity }): FactorRef {
   switch (kind.kind) {
     case "PASSKEY":
       return { scope, key: factorKeys.passkey(kind.credentialId) };

@@ -1,6 +1,7 @@
 import { ServiceError } from "../errors.ts";
 import { PossibleReplay } from "../proofs/possible-replay.ts";
-import type { Nonce, RecordStore } from "../storage/contract.ts";
+import type { Nonce } from "../runtime/nonce.ts";
+import type { RecordStore } from "../storage/contract.ts";
 import { alreadyUsed } from "./outcomes.ts";
 
 /** The values that the proof of an operation consumes, from what the operation is called with. */

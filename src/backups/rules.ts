@@ -1,8 +1,8 @@
 /** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
-
 import { ServiceError } from "../errors.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
-import type { FactorRef, FactorScope } from "../storage/contract.ts";
+import type { Scope } from "../protocol/factor.ts";
+import type { FactorRef } from "../storage/contract.ts";
 import { type BackupMetadata, factorRef, lists, type MainFactor, type SyncFactor } from "./model.ts";
 import { encryptionKeyOf } from "./view.ts";
 
@@ -93,7 +93,7 @@ function requireRoom(metadata: BackupMetadata): BackupMetadata {
 
 export interface FactorRemoval {
   readonly factorId: string;
-  readonly scope: FactorScope;
+  readonly scope: Scope;
   /** The encryption key to remove with a main factor. */
   readonly encryptionKey?: EncryptionKey;
 }

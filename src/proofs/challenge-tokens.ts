@@ -12,7 +12,7 @@ import { decodeBase64Url, encodeBase64Url, sha256 } from "../crypto/encoding.ts"
 import { ServiceError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
-import type { Nonce } from "./nonce.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 
 /** How a challenge is solved: by a P-256 (or secp256k1) signature over its bytes, or by a WebAuthn ceremony. */
 export type ChallengeType = "keypair" | "passkey";

@@ -1,10 +1,10 @@
 /** The proof of a factor that is to be put on a backup, and what the backup keeps of it. */
 import { ServiceError } from "../errors.ts";
 import type { Authorization, OidcProvider } from "../protocol/authorization.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 import type { OpenedChallenge } from "./challenge-tokens.ts";
 import { maskedEmail } from "./identity/masked-email.ts";
 import type { OidcVerifier, VerifiedIdToken } from "./identity/oidc.ts";
-import type { Nonce } from "./nonce.ts";
 import type { PasskeyVerifier } from "./passkey/passkey.ts";
 import type { StoredCredential } from "./passkey/stored-credential.ts";
 import { PossibleReplay } from "./possible-replay.ts";

@@ -1,5 +1,5 @@
 import { type ErrorCode, ServiceError } from "../errors.ts";
-import type { Nonce } from "./nonce.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 
 /** A failure that is reported as `already_used` where one of `nonces` was consumed before. */
 export class PossibleReplay extends ServiceError {

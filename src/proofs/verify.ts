@@ -7,10 +7,10 @@ import type {
   PasskeyAuthorization,
 } from "../protocol/authorization.ts";
 import type { Scope } from "../protocol/factor.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 import type { ChallengeType, OpenedChallenge } from "./challenge-tokens.ts";
 import type { OidcVerifier, VerifiedIdToken } from "./identity/oidc.ts";
 import { verifyKeypairSignature } from "./keypair.ts";
-import type { Nonce } from "./nonce.ts";
 import { PossibleReplay } from "./possible-replay.ts";
 
 /** What distinguishes a factor from all others of its kind. */

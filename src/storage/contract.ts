@@ -11,16 +11,13 @@
  * {@link StorageUnavailable}, and never returns `null` or `false` instead. An expired row reads as absent, deleted or
  * not. Times are milliseconds since the epoch, compared with the clock that the driver was given.
  */
-
 import { ServiceError } from "../errors.ts";
 import type { Instant } from "../runtime/clock.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 
-/** Main factors recover and manage a backup, sync factors update it. The two have separate index rows. */
-export type FactorScope = "MAIN" | "SYNC";
-
-/** Names a factor in the index. `key` is made by {@link factorKeys}. */
+/** Names a factor in the index. The scopes have separate rows. `key` is made by {@link factorKeys}. */
 export interface FactorRef {
-  readonly scope: FactorScope;
+  readonly scope: "MAIN" | "SYNC";
   readonly key: string;
   /** Set where `key` is as the store has it: of some keys a store has only a hash (stored-key.ts). */
   readonly stored?: true;
@@ -35,12 +32,6 @@ export const factorKeys = {
   /** `issuer` and `sub` of the id_token. */
   oidcAccount: (issuer: string, sub: string): string => `OIDC|${issuer}|${sub}`,
 } as const;
-
-/** A value that is accepted once. Its use is remembered until `expiresAtMs`; from then on it is refused anyway. */
-export interface Nonce {
-  readonly id: string;
-  readonly expiresAtMs: number;
-}
 
 /** A sync factor token as it is stored: `id` is the hash of the token, never the token. */
 export interface SyncFactorToken extends Nonce {

@@ -1,8 +1,7 @@
 /** The factors that try: the user's own, new ones, and those in the states that the conditions are about. */
-
 import { expect } from "bun:test";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
-import type { FactorScope } from "../../src/storage/contract.ts";
+import type { Scope } from "../../src/protocol/factor.ts";
 import { addFactor } from "../support/additions.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
@@ -72,12 +71,12 @@ function ownFactor({ scope }: OperationRow, name: FactorName, { main, sync }: Fa
 }
 
 /** A keypair that is a factor of another user, in this scope. */
-async function keypairElsewhere(client: TestService["client"], scope: FactorScope): Promise<MainFactor> {
+async function keypairElsewhere(client: TestService["client"], scope: Scope): Promise<MainFactor> {
   const { main, sync } = await created(client, newKeypair());
   return scope === "MAIN" ? main : newKeypair(sync);
 }
 
-function otherScope(scope: FactorScope): FactorScope {
+function otherScope(scope: Scope): Scope {
   return scope === "MAIN" ? "SYNC" : "MAIN";
 }
 
@@ -115,7 +114,7 @@ export async function factorIn(condition: Condition, attempt: Attempt): Promise<
 }
 
 /** Puts a factor on a backup and takes it off again. */
-async function revoke(service: TestService, factor: MainFactor, scope: FactorScope): Promise<void> {
+async function revoke(service: TestService, factor: MainFactor, scope: Scope): Promise<void> {
   const { client } = service;
   const owner = await created(client, newKeypair());
   if (scope === "MAIN" || factor.kind !== "EC_KEYPAIR") {

@@ -1,6 +1,6 @@
 /** Who may do what: every authenticated operation × every kind of factor × every way in which a proof can be wrong. */
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
-import type { FactorScope } from "../../src/storage/contract.ts";
+import type { Scope } from "../../src/protocol/factor.ts";
 import { KEYPAIR_OPERATIONS } from "../support/proven-calls.ts";
 
 /** What challenges are issued for. A proof made for one is tried on all others. */
@@ -111,7 +111,7 @@ export interface OperationRow {
   readonly name: string;
   /** What its challenge tokens are issued for. */
   readonly context: Context;
-  readonly scope: FactorScope;
+  readonly scope: Scope;
   /** What the factor of another backup is answered; `"done"` acts on that one. `null`: the operation registers a factor. */
   readonly theirs: string | null;
   readonly success: 200 | 204;

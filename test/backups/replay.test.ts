@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { createReplayReporting } from "../../src/backups/replay.ts";
 import { type ErrorCode, ServiceError } from "../../src/errors.ts";
 import { PossibleReplay } from "../../src/proofs/possible-replay.ts";
-import { type Nonce, StorageUnavailable } from "../../src/storage/contract.ts";
+import type { Nonce } from "../../src/runtime/nonce.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
 
 const NONCES = [{ id: "nonce", expiresAtMs: 1 }];
 

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createChallengeTokens } from "../../src/proofs/challenge-tokens.ts";
 import { verifyKeypairSignature } from "../../src/proofs/keypair.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
-import type { Nonce } from "../../src/storage/contract.ts";
+import type { Nonce } from "../../src/runtime/nonce.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";

@@ -1,12 +1,12 @@
 /** What the contract suites share: an empty storage with stores and a clock, and short ways to make changes. */
 import { createHash } from "node:crypto";
 import { type Random, systemRandom } from "../../src/runtime/clock.ts";
+import type { Nonce } from "../../src/runtime/nonce.ts";
 import type {
   BackupRecord,
   Change,
   FactorRef,
   JsonObject,
-  Nonce,
   RecordStore,
   SyncFactorToken,
 } from "../../src/storage/contract.ts";

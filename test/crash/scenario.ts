@@ -1,6 +1,7 @@
 /** A request of one operation, and how to verify its effect in the stored state. */
+import type { Scope } from "../../src/protocol/factor.ts";
 import type { Services } from "../../src/services.ts";
-import { type FactorRef, type FactorScope, factorKeys } from "../../src/storage/contract.ts";
+import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
 import type { Answer, ApiClient } from "../support/api-client.ts";
 import type { FactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
@@ -37,7 +38,7 @@ export async function ownerWithBackup(client: ApiClient): Promise<User> {
   return userWithBackup(client, newOwner());
 }
 
-export function refOf(scope: FactorScope, { publicKey }: { readonly publicKey: string }): FactorRef {
+export function refOf(scope: Scope, { publicKey }: { readonly publicKey: string }): FactorRef {
   return { scope, key: factorKeys.ecKeypair(publicKey) };
 }
 

@@ -3,8 +3,9 @@ import { expect } from "bun:test";
 import { compactDecrypt } from "jose";
 import type { Example } from "../../src/protocol/examples/example.ts";
 import { retrieveMetadata } from "../../src/protocol/examples/retrieve-metadata.ts";
+import type { Scope } from "../../src/protocol/factor.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import { type FactorScope, factorKeys } from "../../src/storage/contract.ts";
+import { factorKeys } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";
 import { EXAMPLE_TOKEN_KEY, exampleBytes } from "./example-bytes.ts";
 import { startService, type TestService } from "./service.ts";
@@ -64,7 +65,7 @@ function exampleService(driver: Driver, env: Readonly<Record<string, string>>): 
 /** Stores that backup as the service does: what is kept of keypairs is what is shown of them. */
 async function storeBackup({ services: { records, blobs } }: TestService): Promise<void> {
   const metadata = JSON.parse(STORED);
-  const rows = (scope: FactorScope, factors: readonly { readonly kind: { readonly publicKey: string } }[]) =>
+  const rows = (scope: Scope, factors: readonly { readonly kind: { readonly publicKey: string } }[]) =>
     factors.map(({ kind }) => ({ scope, key: factorKeys.ecKeypair(kind.publicKey) }));
   const claim = [...rows("MAIN", metadata.factors), ...rows("SYNC", metadata.syncFactors)];
   const blob = await blobs.put(metadata.id, [Buffer.from(STORED_CIPHERTEXT)]);

@@ -1,9 +1,9 @@
 /** What is stored, read and changed past the API. */
 import { expect } from "bun:test";
+import type { Scope } from "../../src/protocol/factor.ts";
 import type { ProcessServices, Services } from "../../src/services.ts";
 import {
   type FactorRef,
-  type FactorScope,
   factorKeys,
   type JsonObject,
   type StoredRecord,
@@ -73,7 +73,7 @@ export async function indexedAs({ records }: Records, factor: FactorRef): Promis
 /** As {@link indexedAs}, for a keypair. */
 export function indexed(
   services: Records,
-  scope: FactorScope,
+  scope: Scope,
   { publicKey }: { readonly publicKey: string },
 ): Promise<string | null> {
   return indexedAs(services, { scope, key: factorKeys.ecKeypair(publicKey) });

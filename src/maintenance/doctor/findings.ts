@@ -1,6 +1,6 @@
 /** What the doctor can find wrong with stored backups, and how it reports it. */
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
-import type { FactorRef, FactorScope } from "../../storage/contract.ts";
+import type { FactorRef } from "../../storage/contract.ts";
 
 /** Each kind of finding, and what a repair does about it; `null` where only a person can decide. */
 export const REMEDIES = {
@@ -40,7 +40,7 @@ export type RemovableKind = (typeof REMOVABLE)[number];
 
 /** A factor as it may be shown: which one it is can be checked with the factor itself, and not be learnt. */
 export interface ShownFactor {
-  readonly scope: FactorScope;
+  readonly scope: FactorRef["scope"];
   /** `PK`, `OIDC` or `EC_KEYPAIR`; `SHA-256` where the store has only a hash of the key. */
   readonly kind: string;
   /** The first 16 hex digits of the SHA-256 of the key as it is stored. */

@@ -12,9 +12,9 @@ import { ServiceError } from "../../errors.ts";
 import type { OidcProvider, OidcToken } from "../../protocol/authorization.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { memoise } from "../../runtime/memoise.ts";
+import type { Nonce } from "../../runtime/nonce.ts";
 import type { Jwks } from "../jwks.ts";
 import { verifiedClaims } from "../jws.ts";
-import type { Nonce } from "../nonce.ts";
 
 /** A genuine id_token. Whether its user also holds the key in the nonce is not known yet. */
 export interface VerifiedIdToken {

@@ -1,6 +1,6 @@
 /** The rule about signature counters (WebAuthn L3 §6.1.1), for proofs and for the commits that keep a counter. */
 import type { ErrorCode } from "../../errors.ts";
-import type { Nonce } from "../nonce.ts";
+import type { Nonce } from "../../runtime/nonce.ts";
 import { PossibleReplay } from "../possible-replay.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 

@@ -2,12 +2,11 @@
  * A passkey's WebAuthn stamp on a Turnkey activity, accepted in the place of an ordinary assertion: the passkey signs
  * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and us.
  */
-
 import type { WebAuthnConfig } from "../../config/webauthn.ts";
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Nonce } from "../nonce.ts";
+import type { Nonce } from "../../runtime/nonce.ts";
 import { CeremonyFailure, requireCeremony, signedMessage } from "../passkey/ceremony.ts";
 import { importCosePublicKey, verifyCoseSignature } from "../passkey/cose-key.ts";
 import { requireCounterGrowth, type ShownCounter } from "../passkey/signature-counter.ts";

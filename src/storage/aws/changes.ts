@@ -5,12 +5,12 @@ import type {
   TransactWriteItem,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
+import type { Nonce } from "../../runtime/nonce.ts";
 import {
   type Change,
   ChangeRefused,
   type Conflict,
   type FactorRef,
-  type Nonce,
   type SyncFactorToken,
 } from "../contract.ts";
 import {

@@ -7,15 +7,8 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
-import type {
-  Change,
-  Conflict,
-  Consumption,
-  FactorRef,
-  Nonce,
-  StoredRecord,
-  SyncFactorToken,
-} from "../contract.ts";
+import type { Nonce } from "../../runtime/nonce.ts";
+import type { Change, Conflict, Consumption, FactorRef, StoredRecord, SyncFactorToken } from "../contract.ts";
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";

@@ -1,11 +1,10 @@
 /** The keys of the tables, and the items that factors, records, nonces and sync factor tokens are stored as. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import type { Nonce } from "../../runtime/nonce.ts";
 import {
   type BlobRef,
   type FactorRef,
-  type FactorScope,
   type NextRecord,
-  type Nonce,
   StorageUnavailable,
   type StoredRecord,
   type SyncFactorToken,
@@ -142,7 +141,7 @@ export function factorOf(item: Item): FactorRef {
   return { scope, key: key.slice(end + 1), stored: true };
 }
 
-function isScope(text: string): text is FactorScope {
+function isScope(text: string): text is FactorRef["scope"] {
   return text === "MAIN" || text === "SYNC";
 }
 

@@ -3,15 +3,8 @@ import type { Database } from "bun:sqlite";
 import { eq, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../runtime/clock.ts";
-import type {
-  Change,
-  Conflict,
-  Consumption,
-  FactorRef,
-  Nonce,
-  StoredRecord,
-  SyncFactorToken,
-} from "../contract.ts";
+import type { Nonce } from "../../runtime/nonce.ts";
+import type { Change, Conflict, Consumption, FactorRef, StoredRecord, SyncFactorToken } from "../contract.ts";
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";

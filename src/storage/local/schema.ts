@@ -1,6 +1,6 @@
 /** The tables of the embedded driver, for the query builder. Their DDL is in migrations.ts. */
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { FactorScope } from "../contract.ts";
+import type { FactorRef } from "../contract.ts";
 
 /** One row per backup: its metadata and its current blob. */
 export const backups = sqliteTable("backups", {
@@ -18,7 +18,7 @@ export const backups = sqliteTable("backups", {
 export const factorIndex = sqliteTable(
   "factor_index",
   {
-    scope: text("scope").$type<FactorScope>().notNull(),
+    scope: text("scope").$type<FactorRef["scope"]>().notNull(),
     factorKey: text("factor_key").notNull(),
     backupId: text("backup_id").notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
