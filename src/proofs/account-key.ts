@@ -1,10 +1,18 @@
-import { verifySecp256k1 } from "../crypto/ecdsa.ts";
+import { type AccountSignatureResult, verifySecp256k1 } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeHex } from "../crypto/encoding.ts";
-import { ServiceError } from "../errors.ts";
+import { type ErrorCode, ServiceError } from "../errors.ts";
 import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/backup.ts";
 
+const ERRORS: Readonly<
+  Record<Exclude<AccountSignatureResult, "valid">, readonly [code: ErrorCode, message: string]>
+> = {
+  "invalid-key": ["invalid_backup_account_id", "The backup account id is not a secp256k1 public key"],
+  "invalid-encoding": ["invalid_signature", "The signature is not a DER signature in base64"],
+  "not-verified": ["signature_verification_error", "The signature does not verify with the account key"],
+};
+
 /**
- * Checks that the holder of the secp256k1 key inside a backup account id signed a challenge.
+ * Checks that a challenge was signed with the secp256k1 key that a backup account id contains.
  *
  * @param backupAccountId matches `BACKUP_ACCOUNT_ID_PATTERN` of the protocol.
  * @param signature base64 of the DER signature, low s, over the challenge bytes.
@@ -17,23 +25,7 @@ export function verifyAccountSignature(
   challenge: Uint8Array,
 ): void {
   const publicKey = decodeHex(backupAccountId.slice(BACKUP_ACCOUNT_ID_PREFIX.length));
-  const der = decodeBase64(signature);
-  const result =
-    publicKey === null ? "invalid-key" : verifySecp256k1(publicKey, challenge, der ?? new Uint8Array());
-  switch (result) {
-    case "valid":
-      return;
-    case "invalid-key":
-      throw new ServiceError(
-        "invalid_backup_account_id",
-        "The backup account id is not a secp256k1 public key",
-      );
-    case "invalid-encoding":
-      throw new ServiceError("invalid_signature", "The signature is not a DER signature in base64");
-    case "not-verified":
-      throw new ServiceError(
-        "signature_verification_error",
-        "The signature does not verify with the account key",
-      );
-  }
+  const der = decodeBase64(signature) ?? new Uint8Array();
+  const result = publicKey === null ? "invalid-key" : verifySecp256k1(publicKey, challenge, der);
+  if (result !== "valid") throw new ServiceError(...ERRORS[result]);
 }

@@ -1,7 +1,7 @@
 /**
- * Challenge tokens: what the service has to remember between handing out a challenge and seeing it solved, kept by
- * the client. A token is a compact JWE (RFC 7516) under a key of ours (`alg` dir, `enc` A256GCM), so nobody can read,
- * alter or make one, and no store is needed until the challenge is consumed.
+ * Challenge tokens: the client keeps what the service needs to know of a challenge when it is solved. A token is a
+ * compact JWE (RFC 7516) with a key of the service (`alg` dir, `enc` A256GCM), so nobody else can read, alter or make
+ * one, and no store is needed until the challenge is consumed.
  */
 import { isDeepStrictEqual } from "node:util";
 import { Type } from "@sinclair/typebox";
@@ -35,36 +35,34 @@ export type Operation = (typeof OPERATIONS)[number];
 
 type Bindings = Readonly<Record<string, string>>;
 
-/** What a challenge was issued for. A token opens only in the context it was issued in, to the letter. */
+/** What a challenge was issued for. A token opens only in exactly this context. */
 export interface ChallengeContext {
   readonly operation: Operation;
   /** What else the token is bound to, such as the factor to delete. */
   readonly bindings?: Bindings;
 }
 
-/** Hands out and opens challenge tokens. It keeps nothing: whether one was used before is for the record store to say. */
+/** Issues and opens challenge tokens. Keeps no state: the record store knows which nonces were consumed. */
 export interface ChallengeTokens {
   /** Makes a token for `challenge`, valid from now for 15 minutes. */
   issue(type: ChallengeType, challenge: Uint8Array, context: ChallengeContext): Promise<string>;
 
   /**
-   * Opens a token and returns the challenge with the nonce to consume once it was solved. What it was issued for is for
-   * the caller to check.
+   * Opens a token and returns the challenge with the nonce to consume. The caller checks the context.
    *
-   * @throws ServiceError `jwt_error` when it is garbage, of another issuer, expired or not yet valid, or was issued
-   *   before the records were restored; `unexpected_challenge_type`.
+   * @throws ServiceError `jwt_error` when it was not issued here, has expired, is not yet valid, or was issued before
+   *   the records were restored; `unexpected_challenge_type`.
    */
   read(token: string, type: ChallengeType): Promise<OpenedChallenge>;
 
   /**
-   * Opens a token that was issued in a known context.
+   * Opens a token and checks its context.
    *
-   * @throws ServiceError as {@link read}; `invalid_challenge_context` when issued for anything else than `context`.
+   * @throws ServiceError as {@link read}; `invalid_challenge_context` when it was issued in another context.
    */
   open(token: string, type: ChallengeType, context: ChallengeContext): Promise<OpenedChallenge>;
 }
 
-/** How long a challenge is: as unpredictable as a key. */
 export const CHALLENGE_BYTES = 32;
 
 export interface OpenedChallenge {
@@ -82,21 +80,21 @@ const issuedPayload = memoise(() =>
       challenge: Type.String(),
       operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
       bindings: Type.Record(Type.String(), Type.String()),
-      iat: Type.Optional(Type.Number()), // earlier versions did not say it
+      iat: Type.Optional(Type.Number()), // earlier versions wrote none
       exp: Type.Integer(),
     }),
   ),
 );
 
 const LIFETIME_S = 15 * 60;
-/** A token may be opened just before it expires and consumed some time after: until then its use is remembered. */
+/** A token may be opened just before it expires and consumed later. */
 const CONSUMED_MARGIN_MS = 10 * 60 * 1000;
-/** Several processes hand out and open tokens, and their clocks differ a little. */
+/** Between the clocks of the processes that issue and open tokens. */
 const CLOCK_SKEW_S = 5;
 
 /**
- * @param keys the first encrypts, all decrypt: a new key goes to the end first, then to the front, then the old one out.
- * @param earliestMs tokens issued before this time are refused, whatever their key.
+ * @param keys the first encrypts, all decrypt. To rotate: append the new key, move it to the front, remove the old one.
+ * @param earliestMs tokens issued before this time are refused.
  */
 export async function createChallengeTokens(
   keys: readonly ChallengeTokenKey[],
@@ -104,11 +102,10 @@ export async function createChallengeTokens(
   earliestMs: () => Promise<number> = async () => 0,
 ): Promise<ChallengeTokens> {
   const imported = new Map<string, CryptoKey>();
-  for (const { kid, secret } of keys)
-    imported.set(
-      kid,
-      await crypto.subtle.importKey("raw", new Uint8Array(secret), "AES-GCM", false, ["encrypt", "decrypt"]),
-    );
+  for (const { kid, secret } of keys) {
+    const raw = new Uint8Array(secret);
+    imported.set(kid, await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]));
+  }
   const [first] = imported;
   if (first === undefined) throw new Error("at least one challenge token key is needed");
   const [encryptionKid, encryptionKey] = first;
@@ -136,7 +133,7 @@ export async function createChallengeTokens(
 
     async open(token, type, context) {
       const opened = await read(token, type);
-      requireContext(opened.context, context);
+      if (!isDeepStrictEqual(opened.context, { bindings: {}, ...context })) throw invalidContext();
       return opened;
     },
   };
@@ -160,8 +157,8 @@ export async function createChallengeTokens(
       throw invalidToken(error);
     });
 
-    // Another version of the service may write other claims.
-    if (!issuedPayload().Check(payload)) throw invalidToken("the claims are not of this version");
+    if (!issuedPayload().Check(payload))
+      throw invalidToken("another version of the service wrote its claims");
     const issuedAtMs = Math.round((payload.iat ?? payload.exp - LIFETIME_S) * 1000);
     if (issuedAtMs < (await earliestMs()))
       throw invalidToken("the token was issued before the records were restored");
@@ -175,7 +172,11 @@ export async function createChallengeTokens(
       );
     return {
       challenge,
-      nonce: challengeNonce(challenge, payload.exp),
+      // the hash of the challenge: the text of the token may have several forms
+      nonce: {
+        id: `challenge|${encodeBase64Url(sha256(challenge))}`,
+        expiresAtMs: payload.exp * 1000 + CONSUMED_MARGIN_MS,
+      },
       issuedAtMs,
       context: { operation, bindings },
     };
@@ -186,22 +187,6 @@ function invalidToken(cause: unknown): ServiceError {
   return new ServiceError("jwt_error", "The challenge token is not valid or has expired", { cause });
 }
 
-/** The error of a challenge that was issued for anything else than it is used for. */
 export function invalidContext(): ServiceError {
   return new ServiceError("invalid_challenge_context", "The challenge token was issued for something else");
-}
-
-function requireContext(
-  issued: Required<ChallengeContext>,
-  { operation, bindings = {} }: ChallengeContext,
-): void {
-  if (!isDeepStrictEqual(issued, { operation, bindings })) throw invalidContext();
-}
-
-/** The nonce of a challenge is its hash, whatever form its token has. */
-function challengeNonce(challenge: Uint8Array, expiresAtS: number): Nonce {
-  return {
-    id: `challenge|${encodeBase64Url(sha256(challenge))}`,
-    expiresAtMs: expiresAtS * 1000 + CONSUMED_MARGIN_MS,
-  };
 }

@@ -9,7 +9,7 @@ import { encodeCbor, readCbor } from "./cbor.ts";
 const LABELS = { kty: 1, alg: 3, crv: -1, x: -2, y: -3, n: -1, e: -2 } as const;
 const KEY_TYPES = { ec2: 2, rsa: 3 } as const;
 const P256 = 1;
-/** RFC 9053 §2.1 and RFC 8812 §2. */
+/** The algorithms of passkeys, preferred first (RFC 9053 §2.1 and RFC 8812 §2). */
 export const COSE_ALGORITHMS = { ES256: -7, RS256: -257 } as const;
 
 const COORDINATE_BYTES = 32;
@@ -82,7 +82,7 @@ function rsaKey(members: Members): CosePublicKey {
     throw new Error("an RS256 key has a modulus and an exponent");
   if (n.length * 8 > RSA_BITS.max || e.length > MAX_RSA_EXPONENT_BYTES)
     throw new Error("the RSA key is too large");
-  // With e = 1 anybody can sign. RSA needs an odd modulus and an odd exponent.
+  // With e = 1 every message is its own signature. RSA needs an odd modulus and an odd exponent.
   if (!isOdd(n) || !isOdd(e) || (e.length === 1 && e[0] === 1))
     throw new Error("the RSA key has an even modulus, or an exponent that is even or 1");
   const key = createPublicKey({

@@ -6,15 +6,13 @@ import { ServiceError } from "../../errors.ts";
 import type { CreationOptions, Platform, RequestOptions } from "../../protocol/webauthn.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { CHALLENGE_BYTES } from "../challenge-tokens.ts";
+import { COSE_ALGORITHMS } from "./cose-key.ts";
 
 const TIMEOUT_MS = 300_000;
 const USER_ID_BYTES = 16;
 
-/** The algorithms a passkey may have, preferred first (COSE numbers, RFC 9053 §2.1 and RFC 8812 §2). */
-const ES256 = -7;
-const RS256 = -257;
-
 const EXTENSIONS = { uvm: true, credProps: true };
+/** `ANDROID` asks for a passkey that the device itself keeps and lists; `IOS` leaves that to the system. */
 const BY_PLATFORM: Readonly<
   Record<Platform, Pick<CreationOptions["publicKey"], "authenticatorSelection" | "hints" | "extensions">>
 > = {
@@ -42,18 +40,10 @@ const BY_PLATFORM: Readonly<
   },
 };
 
-/** Options for the device, and the challenge in them for the token that goes along. */
-export interface IssuedOptions<T> {
+/** Options for the device, and the challenge that they contain. */
+interface IssuedOptions<T> {
   readonly options: T;
-  /** 32 bytes. */
   readonly challenge: Uint8Array;
-}
-
-export interface NewPasskey {
-  /** `ANDROID` asks for a passkey that the device itself keeps and lists; `IOS` leaves that to the system. */
-  readonly platform: Platform;
-  readonly name: string;
-  readonly displayName: string;
 }
 
 /**
@@ -64,7 +54,11 @@ export interface NewPasskey {
 export function creationOptions(
   { rpId, rpName }: WebAuthnConfig,
   random: Random,
-  { platform, name, displayName }: NewPasskey,
+  {
+    platform,
+    name,
+    displayName,
+  }: { readonly platform: Platform; readonly name: string; readonly displayName: string },
 ): IssuedOptions<CreationOptions> {
   if (name === "" || displayName === "")
     throw new ServiceError("webauthn_error", "A passkey needs a name and a display name");
@@ -74,7 +68,7 @@ export function creationOptions(
       rp: { name: rpName, id: rpId },
       user: { id: encodeBase64Url(random.bytes(USER_ID_BYTES)), name, displayName },
       challenge: encodeBase64Url(challenge),
-      pubKeyCredParams: [ES256, RS256].map((alg) => ({ type: "public-key", alg })),
+      pubKeyCredParams: Object.values(COSE_ALGORITHMS).map((alg) => ({ type: "public-key", alg })),
       timeout: TIMEOUT_MS,
       attestation: "none",
       ...BY_PLATFORM[platform],

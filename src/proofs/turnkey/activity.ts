@@ -1,26 +1,12 @@
-import { Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { encodeBase64 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { memoise } from "../../runtime/memoise.ts";
+import { isObject } from "../passkey/is-object.ts";
 
 const ACTIVITY_TYPE = "ACTIVITY_TYPE_CREATE_API_KEYS_V2";
 const MAX_AGE_MS = 5 * 60 * 1000;
 
-const activityShape = memoise(() =>
-  TypeCompiler.Compile(
-    Type.Object({
-      type: Type.Optional(Type.Unknown()),
-      organizationId: Type.Optional(Type.Unknown()),
-      timestampMs: Type.Optional(Type.Unknown()),
-      metadata: Type.Optional(Type.Unknown()),
-    }),
-  ),
-);
-const activityMetadata = memoise(() => TypeCompiler.Compile(Type.Object({ challenge: Type.String() })));
-
-/** What an activity must say to count as the solution of one of our challenges. */
+/** What an activity that solves a challenge must contain. */
 export interface ExpectedActivity {
   readonly challenge: Uint8Array;
   /** The organisation of the backup's TURNKEY key; `null` when the backup has none. */
@@ -28,11 +14,11 @@ export interface ExpectedActivity {
 }
 
 /**
- * Checks what a Turnkey activity says. Its signature covers all of it.
+ * Checks the content of a Turnkey activity, which its signature covers.
  *
  * @param activity the JSON text of the activity.
  * @throws ServiceError `turnkey_activity_error` when it is of another organisation or type, or older than five minutes;
- *   `invalid_turnkey_activity` when it carries no challenge; `invalid_challenge` when that is not ours.
+ *   `invalid_turnkey_activity` when it carries no challenge; `invalid_challenge` when that is another one.
  */
 export function requireActivity(activity: string, expected: ExpectedActivity, clock: Clock): void {
   const { organizationId, type, timestampMs, metadata } = parsedActivity(activity);
@@ -41,31 +27,30 @@ export function requireActivity(activity: string, expected: ExpectedActivity, cl
     throw turnkeyError("it is of another organisation than the backup's Turnkey key");
   if (type !== ACTIVITY_TYPE) throw turnkeyError(`its type is not ${ACTIVITY_TYPE}`);
   requireRecent(timestampMs, clock.nowMs());
-  if (!activityMetadata().Check(metadata))
+  if (!isObject(metadata) || typeof metadata.challenge !== "string")
     throw new ServiceError("invalid_turnkey_activity", "The Turnkey activity has no metadata.challenge");
   if (metadata.challenge !== encodeBase64(challenge))
     throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");
 }
 
-/** A `turnkey_activity_error` that says why; each check has words of its own. */
 export function turnkeyError(reason: string, cause?: unknown): ServiceError {
   return new ServiceError("turnkey_activity_error", `The Turnkey activity was not accepted: ${reason}`, {
     cause,
   });
 }
 
-function parsedActivity(activity: string) {
+function parsedActivity(activity: string): Readonly<Record<string, unknown>> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(activity);
   } catch (error) {
     throw turnkeyError("it is not JSON", error);
   }
-  if (!activityShape().Check(parsed)) throw turnkeyError("it is not an object");
+  if (!isObject(parsed) || Array.isArray(parsed)) throw turnkeyError("it is not an object");
   return parsed;
 }
 
-/** A device's clock may be ahead. That prolongs nothing: the challenge is good for 15 minutes, and once. */
+/** A device's clock may be ahead, which is safe: the challenge is valid for 15 minutes and once. */
 function requireRecent(timestampMs: unknown, nowMs: number): void {
   if (typeof timestampMs !== "string" || !/^[0-9]{1,15}$/.test(timestampMs))
     throw turnkeyError("its timestampMs is not a decimal string");
