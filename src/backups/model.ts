@@ -103,10 +103,9 @@ export function storedMetadata(metadata: BackupMetadata, migrations = MIGRATIONS
 
 /** The public key and counter of a passkey that the metadata lists. */
 export function passkeyCredential(metadata: BackupMetadata, passkey: FactorRef): StoredCredential {
-  for (const factor of metadata.factors)
-    if (factor.kind.kind === "PASSKEY" && factorRef("MAIN", factor).key === passkey.key)
-      return factor.kind.credential;
-  throw new Error("the metadata does not list the passkey");
+  const kind = listedFactor(metadata, passkey)?.kind;
+  if (kind?.kind !== "PASSKEY") throw new Error("the metadata does not list the passkey");
+  return kind.credential;
 }
 
 /** A factor as it is listed, made now. */

@@ -5,12 +5,11 @@ import type { Backups, BackupsContext } from "./backups.ts";
 import { MAX_ATTEMPTS } from "./change.ts";
 import { isSameBackup, listedFactor } from "./model.ts";
 import { errorOf, fail, unauthorized } from "./outcomes.ts";
-import {
-  SYNC_FACTOR_TOKEN_BYTES,
-  SYNC_FACTOR_TOKEN_LIFETIME_MS,
-  syncFactorTokenId,
-} from "./sync-factor-token.ts";
+import { syncFactorTokenId } from "./sync-factor-token.ts";
 import { exportMetadata } from "./view.ts";
+
+const TOKEN_BYTES = 32;
+const TOKEN_LIFETIME_MS = 15 * 60 * 1000;
 
 export function retrieve(context: BackupsContext): Backups["retrieve"] {
   const { blobs, clock, random, access, changes } = context;
@@ -18,12 +17,12 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
   return async (by, client, begin) => {
     const backup = await access.authorise(by);
     const { backupId } = backup;
-    const syncFactorToken = encodeBase64Url(random.bytes(SYNC_FACTOR_TOKEN_BYTES));
+    const syncFactorToken = encodeBase64Url(random.bytes(TOKEN_BYTES));
     const issue = {
       id: syncFactorTokenId(syncFactorToken),
       backupId,
       holder: (listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())).id,
-      expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
+      expiresAtMs: clock.nowMs() + TOKEN_LIFETIME_MS,
     };
     const delivery = begin({ backupId, size: backup.blob.size });
     const open = async () => ({ ...(await openContent(backup, by.factor, client)), syncFactorToken });

@@ -7,7 +7,6 @@
  * in it. The filter may take an unreferenced blob for a referenced one, never the other way round; but a record may
  * have changed since it was read, so suspects are compared with the records once more.
  */
-import { UNREFERENCED_AFTER_MS } from "../backups/blob-age.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import type {
@@ -18,6 +17,12 @@ import type {
   Restore,
 } from "../storage/inspection.ts";
 import { createKeyFilter, type KeyFilter } from "./key-filter.ts";
+
+/**
+ * A blob this young may belong to an operation that has not committed yet. Stores refuse a commit long before that age
+ * (`Change.newBlobSince`), so a process that was suspended does not commit to a deleted blob.
+ */
+const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 
 export interface ScannedStores {
   readonly records: RecordStore & RecordInspection;
