@@ -3,8 +3,9 @@
  * records in one atomic step, delete the old blob. Who may do what is decided here, by the metadata; that a factor is
  * who it says was proven before.
  */
-import type { NewFactorProof, NewKeypair } from "../proofs/new-factor.ts";
+import type { NewKeypair } from "../proofs/new-factor.ts";
 import type { StoredCredential } from "../proofs/passkey/stored-credential.ts";
+import type { Proof } from "../proofs/verify.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { FactorSummary, Metadata } from "../protocol/metadata.ts";
 import type { ResponseOf } from "../protocol/operations.ts";
@@ -125,7 +126,7 @@ export interface Backups {
    */
   addFactor(
     by: Proven,
-    added: NewFactorProof<MainFactor["kind"]>,
+    added: Proof<MainFactor["kind"]>,
     encryptionKey: EncryptionKey | null,
   ): Promise<{ readonly factorId: string; readonly metadata: Metadata }>;
 
@@ -136,7 +137,7 @@ export interface Backups {
    * @throws ServiceError `already_used`; `token_not_found`; `backup_not_found`; `factor_already_exists`;
    *   `too_many_factors`; `conflicting_lock`.
    */
-  addSyncFactor(added: NewFactorProof<NewKeypair>, token: string): Promise<string>;
+  addSyncFactor(added: Proof<NewKeypair>, token: string): Promise<string>;
 
   /**
    * Removes a factor; the last main factor takes the whole backup with it.
@@ -154,8 +155,8 @@ export interface NewBackup {
   readonly encryptionKey: EncryptionKey;
   /** Of the proof of the account id, if there was one. */
   readonly nonces: readonly Nonce[];
-  readonly mainFactor: NewFactorProof<MainFactor["kind"]>;
-  readonly syncFactor: NewFactorProof<NewKeypair>;
+  readonly mainFactor: Proof<MainFactor["kind"]>;
+  readonly syncFactor: Proof<NewKeypair>;
   readonly content: Content;
   /** The address it comes from. */
   readonly client: string;

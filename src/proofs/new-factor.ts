@@ -1,14 +1,12 @@
-/** The proof of a factor that is to be put on a backup, and what the backup keeps of it. */
-import { ServiceError } from "../errors.ts";
+/** The proof of a factor to add to a backup, and what the backup keeps of it. */
 import type { Authorization, OidcProvider } from "../protocol/authorization.ts";
-import type { Nonce } from "../runtime/nonce.ts";
 import type { OpenedChallenge } from "./challenge-tokens.ts";
 import { maskedEmail } from "./identity/masked-email.ts";
 import type { OidcVerifier, VerifiedIdToken } from "./identity/oidc.ts";
 import type { PasskeyVerifier } from "./passkey/passkey.ts";
 import type { StoredCredential } from "./passkey/stored-credential.ts";
 import { PossibleReplay } from "./possible-replay.ts";
-import { verifyAccount, verifyKeypair } from "./verify.ts";
+import { type Proof, verifyAccount, verifyKeypair } from "./verify.ts";
 
 export interface NewKeypair {
   readonly kind: "EC_KEYPAIR";
@@ -34,12 +32,6 @@ export type NewFactorKind =
       readonly credential: StoredCredential;
     };
 
-/** What is kept of a new factor, and the nonces that its proof consumes. They are not consumed yet. */
-export interface NewFactorProof<Kind = NewFactorKind> {
-  readonly kind: Kind;
-  readonly nonces: readonly Nonce[];
-}
-
 /**
  * Checks the proof of a new main factor.
  *
@@ -50,7 +42,7 @@ export async function verifyNewFactor(
   { idTokens, passkeys }: { readonly idTokens: OidcVerifier; readonly passkeys: PasskeyVerifier },
   authorization: Authorization,
   opened: OpenedChallenge,
-): Promise<NewFactorProof> {
+): Promise<Proof<NewFactorKind>> {
   switch (authorization.kind) {
     case "EC_KEYPAIR":
       return verifyKeypair(authorization, opened);
@@ -65,13 +57,6 @@ export async function verifyNewFactor(
       return { kind: { kind: "PASSKEY", label: label ?? "", ...verified }, nonces: [opened.nonce] };
     }
   }
-}
-
-/** @throws ServiceError `invalid_sync_factor_type`. */
-export function requireKeypair(authorization: Authorization) {
-  if (authorization.kind !== "EC_KEYPAIR")
-    throw new ServiceError("invalid_sync_factor_type", "A sync factor must be a keypair");
-  return authorization;
 }
 
 function accountOf({ provider, issuer, sub, email, nonce }: VerifiedIdToken) {

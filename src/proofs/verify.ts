@@ -1,4 +1,4 @@
-/** The proof of a factor that should be on a backup. Whether it is on one is for the backup's metadata to say. */
+/** The proof of a factor that should be on a backup. Only the metadata of the backup knows whether it is. */
 import { ServiceError } from "../errors.ts";
 import type {
   Authorization,
@@ -20,8 +20,8 @@ export type FactorIdentity =
   | { readonly kind: "PASSKEY"; readonly credentialId: string };
 
 /** A factor that proved itself, and the nonces that the proof consumes. They are not consumed yet. */
-export interface Proof {
-  readonly kind: FactorIdentity;
+export interface Proof<Kind extends FactorIdentity = FactorIdentity> {
+  readonly kind: Kind;
   readonly nonces: readonly Nonce[];
 }
 

@@ -8,22 +8,20 @@ import { describeOperation } from "../http/reference/openapi.ts";
 import { REGISTRATION_ERRORS } from "../http/reference/proof-errors.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { verifyAccountSignature } from "../proofs/account-key.ts";
 import { normalizedManifestHash } from "../protocol/backup.ts";
 import { operations, type RequestOf } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { Services } from "../services.ts";
 import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
-import { proveNewMain, proveNewSync } from "./prove.ts";
+import { proveAccountKey, proveNewMain, proveNewSync } from "./prove.ts";
 
 const { create: wire } = operations;
 const context = { operation: "create" } as const;
 const compiledPayload = memoise(() => TypeCompiler.Compile(wire.request));
 
 export function create(services: Services) {
-  const { backups, challengeTokens, config, diskReserve, requestLimits } = services;
-  const { uploadBudget: budget } = services;
+  const { backups, config, diskReserve, requestLimits, uploadBudget: budget } = services;
   const { maxBackupBytes } = config.limits;
   const uploadOptions = { maxBackupBytes, budget };
   return new Elysia({ name: "create" }).post(
@@ -35,7 +33,7 @@ export function create(services: Services) {
       await diskReserve.requireRoom();
       return withUpload(request, compiledPayload(), uploadOptions, async (payload, content, arrivedBytes) => {
         const turnkeyProviderId = requireTurnkeyProviderId(payload.authorization, payload.turnkeyProviderId);
-        const accountProof = await proveAccount(payload);
+        const nonces = await proveAccount(payload);
         const main = await proveNewMain(services, payload.authorization, payload.challengeToken, context);
         const { initialSyncFactor, initialSyncChallengeToken } = payload;
         const syncFactor = await backups.reportingReplays(main.nonces, () =>
@@ -45,14 +43,14 @@ export function create(services: Services) {
           backupId: payload.backupAccountId,
           manifestHash: normalizedManifestHash(payload.manifestHash),
           encryptionKey: encryptionKeyOf(payload.initialEncryptionKey),
-          nonces: accountProof,
+          nonces,
           mainFactor: { ...main, kind: mainFactorKind(main.kind, turnkeyProviderId) },
           syncFactor,
+          content: diskReserve.whileRoom(content),
           client: address,
         };
-        const stored = diskReserve.whileRoom(content);
         const backupMetadata = await requestLimits.limitCreate(address, maxBytes, arrivedBytes, () =>
-          backups.create({ ...created, content: stored }),
+          backups.create(created),
         );
         return { backupId: payload.backupAccountId, backupMetadata };
       });
@@ -73,25 +71,20 @@ export function create(services: Services) {
   );
 
   /**
-   * The proof that the account id is the client's own, so that nobody can squat another's. Its nonce is consumed
-   * with those of the factors. Older clients send none.
+   * The proof that the account id is the client's own, so that nobody can claim another's. Its nonce is consumed with
+   * those of the factors. Older clients send none.
    */
   async function proveAccount(payload: RequestOf<"create">): Promise<readonly Nonce[]> {
-    const {
-      backupAccountId,
-      backupAccountChallengeToken: token,
-      backupAccountSignature: signature,
-    } = payload;
-    if (token == null && signature == null && !config.enforceBackupAccountProof) return [];
-    if (token == null || signature == null)
+    const { backupAccountChallengeToken: challengeToken, backupAccountSignature: signature } = payload;
+    if (challengeToken == null && signature == null && !config.enforceBackupAccountProof) return [];
+    if (challengeToken == null || signature == null)
       throw new ServiceError(
         "missing_backup_account_proof",
         "Send backupAccountChallengeToken and backupAccountSignature",
       );
-    const { challenge, nonce } = await challengeTokens.open(token, "keypair", {
-      operation: "backup-account",
-    });
-    verifyAccountSignature(backupAccountId, signature, challenge);
-    return [nonce];
+    const solved = { signature, challengeToken };
+    return [
+      await proveAccountKey(services, payload.backupAccountId, solved, { operation: "backup-account" }),
+    ];
   }
 }

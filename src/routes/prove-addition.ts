@@ -5,8 +5,8 @@ import { untraceable } from "../backups/outcomes.ts";
 import { ServiceError } from "../errors.ts";
 import { type Agreement, agreedIn, newFactorContext, requireAgreed } from "../proofs/agreement.ts";
 import type { OpenedChallenge } from "../proofs/challenge-tokens.ts";
-import type { NewFactorProof } from "../proofs/new-factor.ts";
 import { readTurnkeyStamp, verifyTurnkeyStamp } from "../proofs/turnkey/stamp.ts";
+import type { Proof } from "../proofs/verify.ts";
 import type { AddFactorRequest } from "../protocol/add-factor.ts";
 import type { PasskeyAuthorization } from "../protocol/authorization.ts";
 import type { Services } from "../services.ts";
@@ -28,7 +28,7 @@ interface Existing {
 export async function proveAddition(
   services: Services,
   request: AddFactorRequest,
-): Promise<{ readonly by: Proven; readonly added: NewFactorProof<MainFactor["kind"]> }> {
+): Promise<{ readonly by: Proven; readonly added: Proof<MainFactor["kind"]> }> {
   const { backups } = services;
   const { newFactorAuthorization: authorization, newFactorChallengeToken: token } = request;
   const { by, agreed } = await backups.reportingReplays([], () => proveExisting(services, request));

@@ -2,18 +2,16 @@
 import type { Proven } from "../backups/authorise.ts";
 import type { FoundPasskey } from "../backups/backups.ts";
 import { factorRef } from "../backups/model.ts";
+import { ServiceError } from "../errors.ts";
+import { verifyAccountSignature } from "../proofs/account-key.ts";
 import type { ChallengeContext, OpenedChallenge } from "../proofs/challenge-tokens.ts";
-import {
-  type NewFactorProof,
-  type NewKeypair,
-  requireKeypair,
-  verifyNewFactor,
-} from "../proofs/new-factor.ts";
+import { type NewFactorKind, type NewKeypair, verifyNewFactor } from "../proofs/new-factor.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
 import { parseAssertion } from "../proofs/passkey/webauthn-credential.ts";
-import { challengeTypeOf, requireActsIn, verifyKeypair, verifyProof } from "../proofs/verify.ts";
+import { challengeTypeOf, type Proof, requireActsIn, verifyKeypair, verifyProof } from "../proofs/verify.ts";
 import type { Authorization } from "../protocol/authorization.ts";
 import type { Scope } from "../protocol/factor.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 import type { Services } from "../services.ts";
 
 type Prover = Pick<Services, "challengeTokens" | "idTokens" | "passkeys" | "backups">;
@@ -77,7 +75,7 @@ export function proveNewMain(
   authorization: Authorization,
   challengeToken: string,
   context: ChallengeContext,
-): Promise<NewFactorProof> {
+): Promise<Proof<NewFactorKind>> {
   return services.backups.reportingReplays([], async () => {
     const type = challengeTypeOf(authorization.kind);
     const opened = await services.challengeTokens.open(challengeToken, type, context);
@@ -95,7 +93,24 @@ export async function proveNewSync(
   authorization: Authorization,
   challengeToken: string,
   context: ChallengeContext,
-): Promise<NewFactorProof<NewKeypair>> {
-  const keypair = requireKeypair(authorization);
-  return verifyKeypair(keypair, await challengeTokens.open(challengeToken, "keypair", context));
+): Promise<Proof<NewKeypair>> {
+  if (authorization.kind !== "EC_KEYPAIR")
+    throw new ServiceError("invalid_sync_factor_type", "A sync factor must be a keypair");
+  return verifyKeypair(authorization, await challengeTokens.open(challengeToken, "keypair", context));
+}
+
+/**
+ * Checks that a challenge was signed with the account key. Returns its nonce.
+ *
+ * @throws ServiceError what `ChallengeTokens.open` and {@link verifyAccountSignature} throw.
+ */
+export async function proveAccountKey(
+  { challengeTokens }: Pick<Prover, "challengeTokens">,
+  backupAccountId: string,
+  { signature, challengeToken }: { readonly signature: string; readonly challengeToken: string },
+  context: ChallengeContext,
+): Promise<Nonce> {
+  const { challenge, nonce } = await challengeTokens.open(challengeToken, "keypair", context);
+  verifyAccountSignature(backupAccountId, signature, challenge);
+  return nonce;
 }
