@@ -1,4 +1,4 @@
-/** The way to a backup: from a factor that proved itself over the index to the metadata, which alone authorises. */
+/** Finds the backup of a factor through the index. Only the metadata of the backup authorises. */
 import { ServiceError } from "../errors.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
 import { BACKUP_ACCOUNT_ID_PATTERN } from "../protocol/backup.ts";
@@ -7,13 +7,13 @@ import type { BlobRef, FactorRef, RecordStore } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./model.ts";
 import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 
-/** A factor that proved itself, and the nonces of its proof. */
+/** A factor whose proof was verified, and the nonces of the proof. */
 export interface Proven {
   readonly factor: FactorRef;
   readonly nonces: readonly Nonce[];
   /** When the challenge was issued, by the clock of the process that did. */
   readonly challengedAtMs: number;
-  /** For a passkey: where its public key was found, whether a nonce was used by then, and the counter to keep. */
+  /** For a passkey: the backup of its credential, whether a nonce was consumed by then, and the counter to store. */
   readonly passkey?: {
     readonly backup: StoredBackup;
     readonly consumed: boolean;
@@ -32,7 +32,7 @@ export interface StoredBackup {
 /** Finds and reads backups; changes nothing. */
 export interface Access {
   /**
-   * The backup of a factor that proved itself. A passkey's was read already, for its public key.
+   * The backup of a factor. A passkey's was read before, for its public key.
    *
    * @throws ServiceError as {@link find} and {@link open}.
    */
@@ -48,7 +48,7 @@ export interface Access {
   /**
    * The id of the backup that a factor leads to, if any.
    *
-   * @throws ServiceError `already_used`, which costs nothing to find out here.
+   * @throws ServiceError `already_used`, which the same round trip finds out.
    */
   locate(by: Proven): Promise<string | null>;
 
@@ -63,7 +63,7 @@ export interface Access {
   read(backupId: string): Promise<StoredBackup | null>;
 }
 
-/** What a store is asked for: a text of another form names no backup, and may be more than a store takes as a key. */
+/** A text of another form names no backup, and may be too long for a key in a store. */
 const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
 
 export function createAccess(records: Pick<RecordStore, "locate" | "read">): Access {

@@ -1,7 +1,6 @@
 /**
- * The life of a backup. The only code that changes state, and always in this order: write the new blob, commit the
- * records in one atomic step, delete the old blob. Who may do what is decided here, by the metadata; that a factor is
- * who it says was proven before.
+ * The operations on backups. The only code that changes state, always in this order: write the new blob, commit the
+ * records in one atomic step, delete the old blob. The metadata authorises; proofs were verified before.
  */
 import type { NewKeypair } from "../proofs/new-factor.ts";
 import type { StoredCredential } from "../proofs/passkey/stored-credential.ts";
@@ -33,15 +32,15 @@ import { sync } from "./sync.ts";
 import { verifyFactor } from "./verify-factor.ts";
 
 /**
- * The operations. Each is called with what proved itself and consumes the nonces of that when it succeeds. Where one
- * fails although they were consumed before, the failure is `already_used`.
+ * Each operation consumes the nonces of the proofs that it is called with when it succeeds. If it fails and one of them
+ * was consumed before, the error is `already_used`.
  */
 export interface Backups {
-  /** For what is proven before an operation: see {@link ReplayReporting.run}. */
+  /** For proofs that are verified before an operation: see {@link ReplayReporting.run}. */
   readonly reportingReplays: ReplayReporting["run"];
 
   /**
-   * What anybody may know of a backup.
+   * Returns what is public about a backup: the kinds of its main factors.
    *
    * @throws ServiceError `not_found`.
    */
@@ -56,11 +55,11 @@ export interface Backups {
   create(request: NewBackup): Promise<Metadata>;
 
   /**
-   * Hands out a backup, and a token with which one sync factor can be added to it.
+   * Returns a backup, and a token with which one sync factor can be added to it.
    *
-   * @param client the address it is for.
-   * @param begin called before anything is read or consumed. Where it throws, or the delivery cannot be made, the proof
-   *   can be used again; where the proof does not hold, the delivery is discarded.
+   * @param client the client address.
+   * @param begin called before the content is opened and before a nonce is consumed. If it throws, or the delivery
+   *   fails, no nonce stays consumed. If the operation fails, the delivery is discarded.
    * @throws ServiceError as {@link Access.authorise}; what `begin` and {@link Delivery.make} throw.
    */
   retrieve<T>(
@@ -70,31 +69,32 @@ export interface Backups {
   ): Promise<T>;
 
   /**
-   * Replaces content and manifest hash, if the client's idea of the current content is right. Returns the backup's id.
+   * Replaces content and manifest hash, if `currentManifestHash` is current. Returns the backup's id.
    *
-   * @throws ServiceError as {@link Access.authorise}; `manifest_hash_mismatch` when the content had changed before;
-   *   `conflicting_lock` when it changed meanwhile.
+   * @throws ServiceError as {@link Access.authorise}; `manifest_hash_mismatch`; `conflicting_lock` when the content
+   *   changed during the request.
    */
   sync(by: Proven, request: ContentChange): Promise<string>;
 
   /**
-   * Deletes a backup with all that belongs to it. A factor that has just deleted a backup and is on none may repeat
-   * that, in case the answer was lost.
+   * Deletes a backup and everything that belongs to it. A factor that deleted a backup lately and is on none now
+   * succeeds again, because the first response may be lost.
    *
-   * @throws ServiceError as {@link Access.authorise}; `too_many_requests` when too much was taken away from it lately;
-   *   `conflicting_lock`.
+   * @throws ServiceError as {@link Access.authorise}; `too_many_requests` after too many destructive operations on the
+   *   backup; `conflicting_lock`.
    */
   deleteBackup(by: Proven): Promise<void>;
 
   /**
-   * Deletes a backup on behalf of the holder of its account key, whose proof has `nonces`.
+   * Deletes a backup on behalf of its account key.
    *
+   * @param nonces of the proof of the account key.
    * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.
    */
   reset(backupId: string, nonces: readonly Nonce[]): Promise<void>;
 
   /**
-   * Returns the id of the backup that a factor is on, once per proof.
+   * Returns the id of the backup that a factor is on.
    *
    * @throws ServiceError as {@link Access.authorise}.
    */
@@ -103,22 +103,22 @@ export interface Backups {
   /**
    * Reads the metadata of the backup that a factor is on.
    *
-   * @param expectedId the backup that the client means, if it says.
+   * @param expectedId the backup that the client expects, if it names one.
    * @throws ServiceError as {@link Access.authorise}; with `expectedId` `unauthorized_factor`, `backup_does_not_exist`
    *   or `backup_id_mismatch` where the factor is on no backup or on another.
    */
   retrieveMetadata(by: Proven, expectedId: string | null): Promise<Metadata>;
 
   /**
-   * Finds a passkey, so that its proof can be checked with the public key that the metadata has.
+   * Finds a passkey and its stored credential, to verify an assertion with.
    *
-   * @param nonces of the challenge that it should have solved.
+   * @param nonces of the challenge that the assertion is for.
    * @throws ServiceError `backup_untraceable`; as {@link Access.open}.
    */
   findPasskey(credentialId: string, nonces: readonly Nonce[]): Promise<FoundPasskey>;
 
   /**
-   * Puts a further main factor on a backup, and the encryption key it needs.
+   * Adds a main factor to a backup, and the encryption key that it needs.
    *
    * @returns the id of the new factor and the metadata afterwards.
    * @throws ServiceError as {@link Access.authorise} and `withMainFactor`; `factor_already_exists` when the factor is
@@ -131,20 +131,20 @@ export interface Backups {
   ): Promise<{ readonly factorId: string; readonly metadata: Metadata }>;
 
   /**
-   * Puts a further sync factor on the backup that a sync factor token is for. Returns the backup's id.
+   * Adds a sync factor to the backup that a sync factor token was issued for. Returns the backup's id.
    *
-   * @param token as handed out when the backup was recovered. It stays usable unless the factor was added.
+   * @param token of the recovery of the backup. It stays valid if this fails.
    * @throws ServiceError `already_used`; `token_not_found`; `backup_not_found`; `factor_already_exists`;
    *   `too_many_factors`; `conflicting_lock`.
    */
   addSyncFactor(added: Proof<NewKeypair>, token: string): Promise<string>;
 
   /**
-   * Removes a factor; the last main factor takes the whole backup with it.
+   * Removes a factor, and with the last main factor the whole backup.
    *
-   * @returns the metadata afterwards, `null` when the backup is gone.
-   * @throws ServiceError as {@link Access.authorise} and `withoutFactor`; `too_many_requests` when too much was taken
-   *   away from the backup lately; `conflicting_lock`, also as `requireMeantAsLast`.
+   * @returns the metadata afterwards, `null` when the backup was deleted.
+   * @throws ServiceError as {@link Access.authorise} and `withoutFactor`; `too_many_requests` after too many
+   *   destructive operations on the backup; `conflicting_lock`, also as `requireMeantAsLast`.
    */
   deleteFactor(by: Proven, removal: FactorRemoval): Promise<Metadata | null>;
 }
@@ -158,16 +158,16 @@ export interface NewBackup {
   readonly mainFactor: Proof<MainFactor["kind"]>;
   readonly syncFactor: Proof<NewKeypair>;
   readonly content: Content;
-  /** The address it comes from. */
+  /** The client address. */
   readonly client: string;
 }
 
-/** New content, and what the client believes is stored before it. */
+/** New content, and the manifest hash that the client believes is current. */
 export interface ContentChange {
   readonly currentManifestHash: string;
   readonly newManifestHash: string;
   readonly content: Content;
-  /** The address it comes from. */
+  /** The client address. */
   readonly client: string;
 }
 
@@ -178,15 +178,15 @@ export interface RetrievedBackup extends Omit<ResponseOf<"retrieve">, "backup"> 
   readonly content: ReadableStream<Uint8Array>;
 }
 
-/** How a recovered backup reaches its client. */
+/** The response with a recovered backup. */
 export interface Delivery<T> {
   /**
-   * Makes what the client gets, and reads the content that `open` resolves to, or cancels it.
+   * Prepares the response. Reads the content that `open` resolves to, or cancels it.
    *
    * @throws what `open` throws.
    */
   make(open: () => Promise<RetrievedBackup>): Promise<T>;
-  /** Gives up the delivery, made or not. */
+  /** Releases the resources of the response, prepared or not. */
   discard(): Promise<void>;
 }
 
@@ -194,16 +194,16 @@ export interface Delivery<T> {
 export interface FoundPasskey {
   readonly factor: FactorRef;
   readonly backup: StoredBackup;
-  /** Whether the challenge was used before. Its signature is verified first all the same. */
+  /** Whether a nonce was consumed before. That is reported after the signature was verified. */
   readonly consumed: boolean;
   readonly credential: StoredCredential;
   /** The Turnkey organisation of the backup, if it has a TURNKEY key. */
   readonly turnkeyAccountId: string | null;
 }
 
-/** Bounds how much is taken away from one backup. */
+/** Limits the destructive operations on one backup. */
 export interface DestructionLimit {
-  /** Throws when it was too much lately. */
+  /** @throws ServiceError `too_many_requests`. */
   admitDestruction(backupId: string): void;
   countDestruction(backupId: string): void;
 }
@@ -219,13 +219,13 @@ export interface BackupsOptions {
   readonly alerts: CounterAlerts;
 }
 
-/** What the operations are made of. */
+/** What the operations share. */
 export interface BackupsContext extends BackupsOptions {
   readonly access: Access;
   readonly changes: Changes;
 }
 
-/** Puts the operations together over one way in, one way to change, and one place where replays are reported. */
+/** All operations, with the replays of each reported. */
 export function createBackups(options: BackupsOptions): Backups {
   const access = createAccess(options.records);
   const changes = createChanges({ ...options, access });

@@ -1,4 +1,4 @@
-/** How state changes: decide what becomes of a backup, commit it in one atomic step, then delete what it replaced. */
+/** Changes of state: decide the next metadata of a backup, commit it in one atomic step, delete the replaced blob. */
 import type { Background } from "../runtime/background.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, BlobStore, Change, RecordStore, SyncFactorToken } from "../storage/contract.ts";
@@ -7,10 +7,10 @@ import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from
 import { alreadyUsed, errorOf } from "./outcomes.ts";
 import { type CounterAlerts, isCounting, keepCounter, reportCounter } from "./passkey-counter.ts";
 
-/** How often an operation decides again after it lost a race. */
+/** How often an operation is attempted while others change the same backup. */
 export const MAX_ATTEMPTS = 5;
 
-/** What becomes of a backup, `null` for its end, and what goes with that. */
+/** The next metadata of a backup, `null` to delete it, and what else the commit changes. */
 interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "consume"> {
   readonly next: Next;
 }
@@ -22,7 +22,7 @@ interface Changed<Next> {
   readonly after: Next;
 }
 
-/** The ways to change a backup and to consume nonces, for the operations to share. */
+/** Changes backups and consumes nonces, for all operations. */
 export interface Changes {
   /**
    * Changes the metadata on behalf of a factor, consumes its proof and `more`, and keeps the counter of a passkey.
@@ -37,11 +37,10 @@ export interface Changes {
   ): Promise<Changed<Next>>;
 
   /**
-   * Decides what becomes of the metadata and commits it, with the content as it is. As long as somebody else commits
-   * in between, reads and decides again. A backup that was deleted and created again in between is another one, which
-   * the request was not about.
+   * Decides the next metadata and commits it; the content stays. If another request commits in between, reads and
+   * decides again, but not for a backup that was deleted and created again: the request was for the earlier one.
    *
-   * @param first what was read already.
+   * @param first the backup as it was read before.
    * @throws ServiceError `already_used`; what `reload` and `decide` throw; {@link errorOf} the conflict.
    */
   change<Next extends BackupMetadata | null>(
@@ -60,7 +59,7 @@ export interface Changes {
    */
   consumeBeside<T>(by: Proven, act: () => Promise<T>, issue?: SyncFactorToken): Promise<T>;
 
-  /** Deletes a blob that no record refers to. What was committed stands whether or not this succeeds. */
+  /** Deletes a blob that no record refers to. A failure is logged, since the commit stands. */
   discard(blob: BlobRef): Promise<void>;
 }
 
@@ -126,7 +125,7 @@ export function createChanges({ records, blobs, background, access, alerts }: Ch
   };
 }
 
-/** The end of a backup with everything that belongs to it. */
+/** Deletes a backup and everything that belongs to it. */
 export function deletion({ metadata }: StoredBackup): Decision<null> {
   return { next: null, release: allFactorRefs(metadata) };
 }
@@ -134,7 +133,7 @@ export function deletion({ metadata }: StoredBackup): Decision<null> {
 /**
  * The nonces that one commit consumes.
  *
- * @throws ServiceError `already_used` when the same one was to serve twice.
+ * @throws ServiceError `already_used` when two of them are the same.
  */
 export function distinct(nonces: readonly Nonce[]): readonly Nonce[] {
   if (new Set(nonces.map(({ id }) => id)).size < nonces.length) throw alreadyUsed();

@@ -6,7 +6,7 @@ import type { Backups, BackupsContext } from "./backups.ts";
 import { deletion } from "./change.ts";
 import { alreadyUsed, isOnNoBackup } from "./outcomes.ts";
 
-/** For how long the factor that deleted a backup may repeat the deletion, because the first answer may be lost. */
+/** For how long the factor that deleted a backup may repeat the deletion, because the first response may be lost. */
 const REPEATABLE_MS = 15 * 60 * 1000;
 
 export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
@@ -37,7 +37,7 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
     return backupId === null && consumed;
   }
 
-  /** What a deletion leaves in the store, so that a repetition by the same factor succeeds as the first one did. */
+  /** Marks a deletion in the store, so that a retry by the same factor succeeds. */
   function deletionMark(factor: FactorRef): Nonce {
     return {
       id: `backup-deleted-by|${encodeHex(sha256(`${factor.scope}|${factor.key}`))}`,

@@ -12,7 +12,7 @@ import { memoise } from "../runtime/memoise.ts";
 import { type FactorRef, factorKeys, type JsonObject } from "../storage/contract.ts";
 import { MIGRATIONS, migrated, withSchemaVersion } from "./schema-version.ts";
 
-/** The user's encryption key, itself encrypted by something the service never sees. At most one per kind. */
+/** The user's encryption key, encrypted with a key that the service never sees. At most one per kind. */
 const EncryptionKeySchema = Type.Union([
   Type.Object({ kind: Type.Literal("PRF"), encryptedKey: Type.String() }),
   Type.Object({ kind: Type.Literal("ICLOUD"), encryptedKey: Type.String() }),
@@ -76,7 +76,7 @@ const BackupMetadataSchema = Type.Object({
   keys: Type.Array(EncryptionKeySchema),
   factors: Type.Array(MainFactorSchema),
   syncFactors: Type.Array(SyncFactorSchema),
-  /** When a main factor was removed last, in milliseconds since the epoch. Not there while none was. */
+  /** When a main factor was removed last, in milliseconds since the epoch. Absent if none was. */
   mainFactorRemovedAtMs: Type.Optional(Type.Integer()),
 });
 export type BackupMetadata = Static<typeof BackupMetadataSchema>;
@@ -87,7 +87,7 @@ const compiled = memoise(() => TypeCompiler.Compile(BackupMetadataSchema));
  * Reads stored metadata of any version.
  *
  * @param migrations others than the service's, for tests.
- * @throws NewerSchema; Error when it does not fit the schema: better no answer than a wrong one about who may get in.
+ * @throws NewerSchema; Error when it does not fit the schema: a wrong guess could authorise the wrong factor.
  */
 export function readMetadata(stored: JsonObject, migrations = MIGRATIONS): BackupMetadata {
   const metadata = migrated(stored, migrations);
@@ -108,7 +108,7 @@ export function passkeyCredential(metadata: BackupMetadata, passkey: FactorRef):
   return kind.credential;
 }
 
-/** A factor as it is listed, made now. */
+/** A new factor of a backup. */
 export function newFactor<Kind>(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   kind: Kind,
@@ -136,7 +136,7 @@ export function allFactorRefs(metadata: BackupMetadata): FactorRef[] {
   ];
 }
 
-/** The factor that the metadata lists in a scope, if it does. This, not the index, is what authorises. */
+/** The factor, if the metadata lists it in its scope. Only this authorises, not the index. */
 export function listedFactor(metadata: BackupMetadata, { scope, key }: FactorRef): Factor | undefined {
   const factors: readonly Factor[] = scope === "MAIN" ? metadata.factors : metadata.syncFactors;
   return factors.find((factor) => factorRef(scope, factor).key === key);

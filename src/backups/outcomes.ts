@@ -1,4 +1,4 @@
-/** What the domain answers where it refuses: the words that go with each code. */
+/** The errors of the domain. */
 import { ServiceError } from "../errors.ts";
 import type { Conflict } from "../storage/contract.ts";
 
@@ -9,7 +9,7 @@ export const factorExists = () =>
   new ServiceError("factor_already_exists", "The factor is used by a backup already");
 export const notFound = () => new ServiceError("not_found", "There is no such backup");
 
-/** Whether an error says that a factor is on no backup, in whichever way it was found out. */
+/** Whether an error says that a factor is on no backup. */
 export function isOnNoBackup(error: unknown): boolean {
   return (
     error instanceof ServiceError &&
@@ -19,7 +19,7 @@ export function isOnNoBackup(error: unknown): boolean {
   );
 }
 
-/** The answer to a commit that changed nothing. */
+/** The error of a commit that changed nothing. */
 export function errorOf(conflict: Conflict): ServiceError {
   switch (conflict) {
     case "consumed":
@@ -32,7 +32,10 @@ export function errorOf(conflict: Conflict): ServiceError {
     case "factor-claimed":
       return factorExists();
     case "revision":
-      return new ServiceError("conflicting_lock", "The backup was changed by somebody else at the same time");
+      return new ServiceError(
+        "conflicting_lock",
+        "The backup was changed by another request at the same time",
+      );
   }
 }
 

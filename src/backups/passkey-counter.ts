@@ -1,14 +1,14 @@
-/** The signature counter of a passkey: every commit that consumes its proof keeps what it showed. */
+/** The signature counter of a passkey: each commit that consumes an assertion stores its counter. */
 import { isCounterRegression, requireCounterGrowth } from "../proofs/passkey/signature-counter.ts";
 import type { Proven, StoredBackup } from "./authorise.ts";
 import { type BackupMetadata, factorRef, passkeyCredential } from "./model.ts";
 
-/** Is called after the commit of what it reports. */
+/** Called after the commit. */
 export interface CounterAlerts {
   signatureCounterWentBack(backupId: string): void;
 }
 
-/** Whether a factor is a passkey that counts, or did so far. */
+/** Whether a factor is a passkey whose counter is above 0, now or as stored. */
 export function isCounting(by: Proven): by is Proven & Required<Pick<Proven, "passkey">> {
   const { factor, passkey } = by;
   if (passkey === undefined) return false;
@@ -16,10 +16,10 @@ export function isCounting(by: Proven): by is Proven & Required<Pick<Proven, "pa
 }
 
 /**
- * The metadata with the counter that a passkey showed with its proof, where it counts, also where it went back and was let
- * in: the next one is compared with what the device that is used now counts.
+ * The metadata with the counter of the assertion, if the passkey counts. A lower counter that was accepted is stored,
+ * too: the next one is compared with that of the device in use.
  *
- * @throws ServiceError `webauthn_error` when another use of the passkey has shown the same or a higher one meanwhile and
+ * @throws ServiceError `webauthn_error` when another assertion stored the same or a higher counter meanwhile and
  *   {@link requireCounterGrowth} refuses that (WebAuthn L3 §7.2).
  */
 export function keepCounter(metadata: BackupMetadata, by: Proven): BackupMetadata {

@@ -4,16 +4,16 @@ import type { Nonce } from "../runtime/nonce.ts";
 import type { RecordStore } from "../storage/contract.ts";
 import { alreadyUsed } from "./outcomes.ts";
 
-/** The values that the proof of an operation consumes, from what the operation is called with. */
+/** The nonces that an operation consumes, from its arguments. */
 type NoncesOf<Args extends unknown[]> = (...args: Args) => readonly Nonce[];
 
 export interface ReplayReporting {
   /**
-   * Runs `act`. Where it fails although one of `nonces`, or of those of a {@link PossibleReplay}, was consumed before, the
-   * failure is `already_used`, whatever has changed since. An outage stays one: nobody knows what became of the call.
+   * Runs `act`. If it fails and one of `nonces`, or of those of a {@link PossibleReplay}, was consumed before, the error
+   * is `already_used`. `service_unavailable` stays: the outcome of the request is not known.
    */
   run<T>(nonces: readonly Nonce[], act: () => T | Promise<T>): Promise<T>;
-  /** The same operation, each call of it as by {@link run}. */
+  /** The same operation, with each call run by {@link run}. */
   of<Args extends unknown[], T>(
     operation: (...args: Args) => Promise<T>,
     noncesOf: NoncesOf<Args>,
@@ -21,8 +21,8 @@ export interface ReplayReporting {
 }
 
 /**
- * Reports a used nonce before any other error. Looked up only where a call has failed: a success learns it from the commit
- * that consumes the nonces.
+ * Reports a consumed nonce before any other error. Looked up only on failure: a success learns it from the commit that
+ * consumes the nonces.
  */
 export function createReplayReporting(records: Pick<RecordStore, "isConsumed">): ReplayReporting {
   async function run<T>(nonces: readonly Nonce[], act: () => T | Promise<T>): Promise<T> {

@@ -34,14 +34,14 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
     }
   };
 
-  /** Opens the current content. A sync may replace it between our read and the opening: then the next one is current. */
+  /** Opens the current content. A sync may replace it after the record was read: then reads the record again. */
   async function openContent(first: StoredBackup, factor: FactorRef, client: string) {
     for (let attempt = 0, record = first; ; attempt++) {
       const content = await blobs.get(record.blob, client);
       if (content !== null)
         return { metadata: exportMetadata(record.metadata), size: record.blob.size, content };
       const again = await access.open(record.backupId, factor);
-      // The sync factor token that goes with the content is for the backup that was there first.
+      // the sync factor token is for the first backup
       if (!isSameBackup(first.metadata, again.metadata)) throw errorOf("revision");
       if (again.blob.key === record.blob.key || attempt === MAX_ATTEMPTS)
         throw new BlobDamaged(record.blob.key, "it is missing");

@@ -1,4 +1,4 @@
-/** What may become of a backup: pure functions from metadata to metadata. Members they do not know are kept. */
+/** The rules for changes of the metadata: pure functions that keep members that they do not know. */
 import { ServiceError } from "../errors.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { Scope } from "../protocol/factor.ts";
@@ -25,7 +25,7 @@ const KEY_FOR_FACTOR: Readonly<Record<MainFactor["kind"]["kind"], EncryptionKey[
 };
 
 /**
- * Checks that the client's idea of the current content is right.
+ * Checks that a manifest hash is current.
  *
  * @throws ServiceError `manifest_hash_mismatch`.
  */
@@ -84,7 +84,7 @@ export function withMainFactor(
   });
 }
 
-/** Refuses on every driver alike what the record store of one could not take. */
+/** Refuses on every driver what one of them could not store. */
 function requireRoom(metadata: BackupMetadata): BackupMetadata {
   if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
     throw new ServiceError("too_many_factors", "The record of the backup has no room for a further factor");
@@ -99,11 +99,11 @@ export interface FactorRemoval {
 }
 
 /**
- * Removes a factor and returns the metadata afterwards, or `null` when it was the last main factor: then nobody could
- * recover the backup any more, and all of it goes.
+ * Removes a factor and returns the metadata afterwards, or `null` when it was the last main factor: without one, the
+ * backup cannot be recovered.
  *
- * @param nowMs is kept as the time of the last removal of a main factor.
- * @throws ServiceError `factor_not_found`; `encryption_key_not_found` when the key is not there to the letter;
+ * @param nowMs is stored as the time of the last removal of a main factor.
+ * @throws ServiceError `factor_not_found`; `encryption_key_not_found` when no stored key is equal to it;
  *   `factor_orphaned_from_encryption_key` when a remaining main factor needs that kind of key.
  */
 export function withoutFactor(
@@ -128,14 +128,13 @@ export function withoutFactor(
   return { next: { ...metadata, factors, keys, mainFactorRemovedAtMs: nowMs }, removed };
 }
 
-/** How far the clocks of the processes of one service are taken to differ. */
+/** The largest expected difference between the clocks of the processes. */
 const MAX_CLOCK_DIFFERENCE_MS = 15 * 60 * 1000;
 
 /**
- * Checks that a removal which would end the backup was meant to: that its main factor did not become the last one by a
- * removal that was made at the same time. A challenge that is older than that removal was asked for by a device that
- * did not know of it; this holds also when the device repeats the request. A removal that lies far ahead was made by a
- * clock that was wrong, and would otherwise keep the factor until then.
+ * Checks that the client meant to delete the backup with its last main factor: that no other main factor was removed at
+ * the same time. A device whose challenge is older than that removal did not know of it, not even when it retries. A time
+ * far in the future is from a wrong clock and ignored: it would block the removal until then.
  *
  * @param seen the metadata when the request first read it.
  * @throws ServiceError `conflicting_lock`.

@@ -8,7 +8,7 @@
 import { ServiceError } from "../errors.ts";
 import type { JsonObject } from "../storage/contract.ts";
 
-/** Leads from one version to the next. Pure; keeps the members that it does not know. */
+/** From one version to the next. Pure; keeps unknown members. */
 export type Migration = (metadata: JsonObject) => JsonObject;
 
 /** The first leads from version 1 to 2. One that was released is never edited: a change is a new one. */

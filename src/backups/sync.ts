@@ -18,7 +18,7 @@ export function sync(context: BackupsContext): Backups["sync"] {
     const outcome = await withNewBlob(context, backupId, request, async (blob, commit) => {
       let last: "committed" | Conflict = "revision";
       for (let attempt = 0, current: StoredBackup | null = first; attempt < MAX_ATTEMPTS; attempt++) {
-        // Another revision with the same content is a factor edit, and no reason to fail.
+        // With the same content, only the factors have changed: try again.
         if (current === null || current.blob.key !== first.blob.key || !lists(current.metadata, by.factor))
           break;
         const metadata = { ...current.metadata, manifestHash: request.newManifestHash };

@@ -1,4 +1,4 @@
-/** The view of a backup that its owner gets: no subject, issuer or full e-mail address, and no stored credential. */
+/** What the owner of a backup sees of it: no subject, issuer or full e-mail address, and no stored credential. */
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { ExportedFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
 import type { BackupMetadata, Factor, MainFactor } from "./model.ts";
@@ -14,7 +14,7 @@ export function exportMetadata(metadata: BackupMetadata): Metadata {
   };
 }
 
-/** A main factor as anybody may see it. */
+/** The public view of a main factor. */
 export function summarizeFactor({ kind }: MainFactor): FactorSummary {
   return { kind: kind.kind, accountKind: kind.kind === "OIDC_ACCOUNT" ? kind.account.kind : null };
 }

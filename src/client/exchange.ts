@@ -1,4 +1,4 @@
-/** One HTTP request to the service, and its answer. */
+/** One HTTP request to the service, and its response. */
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { ErrorBody } from "../protocol/error-body.ts";
@@ -21,19 +21,19 @@ export interface Exchange {
   readonly response: unknown;
 }
 
-/** What came back, whatever it is; `ok` insists on success. */
+/** Any response; `ok` requires success. */
 export interface Answer<T> {
   readonly status: number;
   readonly headers: Headers;
-  /** The body as JSON, or as text where it is none. */
+  /** The body as JSON, or as text if it is not JSON. */
   readonly body: unknown;
-  /** The body of a successful answer. @throws AnswerError when it is none or not of the documented shape. */
+  /** The body of a successful response. @throws AnswerError when it is an error or not of the documented shape. */
   ok(): T;
-  /** The code of an error answer. @throws AnswerError when it is none. */
+  /** The code of an error response. @throws AnswerError when it is a success. */
   code(): string;
 }
 
-/** An answer is not what the caller insisted on. */
+/** A response is not what the caller required. */
 export class AnswerError extends Error {
   constructor(request: string, status: number, body: unknown, expected: string) {
     super(`${request} answered ${status} ${JSON.stringify(body)?.slice(0, 500)}, expected ${expected}`);
@@ -44,7 +44,7 @@ export class AnswerError extends Error {
 /** What has to be known of an operation to call it. */
 export type Callable = Pick<WireOperation, "method" | "path" | "response">;
 
-/** The answer to an operation: the documented body, or `null` for an empty 204. */
+/** The response of an operation: the documented body, or `null` for an empty 204. */
 export type AnswerTo<Operation extends Callable> = Answer<
   Operation["response"] extends TSchema ? Static<Operation["response"]> : null
 >;

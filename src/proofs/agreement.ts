@@ -1,6 +1,6 @@
 /**
  * What an existing main factor agrees to when it adds another one. Its challenge token commits to the new factor, and the
- * tokens of the two carry the same pair id, so neither can be swapped for another's.
+ * tokens of the two carry the same pair id, so neither token works with another one.
  */
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
@@ -11,11 +11,11 @@ import { type ChallengeContext, invalidContext, type OpenedChallenge } from "./c
 export interface Agreement {
   readonly pair: string;
   readonly kind: Authorization["kind"];
-  /** Of the id_token or the public key; of a passkey only the ceremony is known, and `pair` names that. */
+  /** SHA-256 of the id_token or of the public key; empty for a passkey, which does not exist yet. */
   readonly hash: string;
 }
 
-/** The agreement to a factor that a client announces. */
+/** The agreement to a factor that a client is going to add. */
 export function agreementTo(newFactor: NewFactor, pair: string): Agreement {
   switch (newFactor.kind) {
     case "OIDC_ACCOUNT":

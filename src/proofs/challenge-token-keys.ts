@@ -30,7 +30,7 @@ async function readKey(path: string): Promise<ChallengeTokenKey | null> {
   return { kid: "generated", secret };
 }
 
-/** Linking a complete file to the name fails when another process was first; then that one's key counts. */
+/** Linking a complete file to the name fails when another process was first; then its key is used. */
 async function writeKey(path: string, random: Random): Promise<ChallengeTokenKey> {
   const temporary = `${path}.${random.uuid()}`;
   const file = await open(temporary, "wx", 0o600);

@@ -16,9 +16,9 @@ import { type Clock, type Instant, instantOf, msSince } from "../runtime/clock.t
 
 /** Keys are used for this long after they were fetched, also through an outage of the issuer. */
 const MAX_AGE_MS = 60 * 60 * 1000;
-/** Keys older than this are refreshed, without anybody waiting for it. */
+/** Keys older than this are refreshed in the background. */
 const FRESH_FOR_MS = 60 * 1000;
-/** Anybody can send a token with an unknown `kid`, so they make us fetch only this often. */
+/** Any client can send an unknown `kid`, so these cause a fetch only this often. */
 const UNKNOWN_KID_PAUSE_MS = 30 * 1000;
 /** How long after a failed background refresh the next one may start. */
 const FAILURE_PAUSE_MS = 5 * 1000;
@@ -29,7 +29,7 @@ export interface Jwks {
    * The key that a protected header names by `kid` and `alg`; fits the key parameter of jose's verifiers.
    *
    * @throws errors.JWKSNoMatchingKey when the issuer has no such key.
-   * @throws ServiceError `service_unavailable` when the issuer's keys cannot be had.
+   * @throws ServiceError `service_unavailable` when the issuer's keys cannot be fetched.
    */
   readonly key: (header: JWSHeaderParameters) => Promise<CryptoKey>;
 }
@@ -37,7 +37,7 @@ export interface Jwks {
 export interface JwksOptions {
   readonly url: string;
   readonly clock: Clock;
-  /** Runs refreshes that nobody waits for, and reports those that fail. */
+  /** Runs background refreshes and reports failures. */
   readonly background: { run(name: string, work: () => Promise<unknown>): Promise<void> };
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** How long one fetch may take, in milliseconds; 5 s if not given. */
@@ -88,7 +88,7 @@ export function createJwks({
     void background.run("jwks-refresh", refresh);
   }
 
-  /** The keys as they are now, and whether they were fetched for this very call. */
+  /** The keys, and whether this call fetched them. */
   async function currentKeys(): Promise<{ readonly keys: KeySet; readonly fetched: boolean }> {
     const ageMs = since(cached?.fetchedAt ?? null);
     if (cached === null || ageMs >= MAX_AGE_MS) return { keys: await refresh(), fetched: true };

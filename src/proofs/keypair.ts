@@ -3,11 +3,11 @@ import { decodeBase64 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";
 
 /**
- * Checks that the holder of a P-256 key signed a challenge.
+ * Checks that a challenge was signed with a P-256 key.
  *
  * @param publicKey base64 of the SEC 1 uncompressed point.
  * @param signature base64 of the DER signature over the challenge bytes.
- * @throws ServiceError `signature_verification_error`, whatever is wrong.
+ * @throws ServiceError `signature_verification_error` for every failure.
  */
 export function verifyKeypairSignature(publicKey: string, signature: string, challenge: Uint8Array): void {
   const point = decodeBase64(publicKey);

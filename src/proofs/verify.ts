@@ -37,7 +37,7 @@ export function challengeTypeOf(kind: Authorization["kind"]): ChallengeType {
 }
 
 /**
- * Checks a proof that brings its own public key. A passkey's is checked with its stored credential, by `PasskeyVerifier`.
+ * Checks a proof that contains its public key. `PasskeyVerifier` checks assertions, with the stored credential.
  *
  * @throws ServiceError as {@link verifyKeypair} and {@link verifyAccount}.
  */

@@ -8,7 +8,7 @@ import { atMostEvery } from "../runtime/at-most-every.ts";
 import { version } from "../runtime/version.ts";
 import type { Services } from "../services.ts";
 
-/** However many ask, the stores are asked at most this often: anybody may ask, and stores may cost money. */
+/** The stores are checked at most this often: the route is public, and calls of stores may cost money. */
 const EXAMINED_MS = 1000;
 
 export function health({ records, blobs, restores, clock, config, lifecycle, log, random }: Services) {

@@ -19,8 +19,8 @@ interface Existing {
 }
 
 /**
- * Checks both proofs, and that the new factor is the one that the existing factor agreed to. A used proof of the existing
- * factor is reported before what is wrong with the new one.
+ * Checks both proofs, and that the new factor is the one that the existing factor agreed to. A replayed proof of the
+ * existing factor is reported before errors of the new one.
  *
  * @throws ServiceError as `prove`; for a Turnkey stamp what {@link readTurnkeyStamp} and {@link verifyTurnkeyStamp} throw;
  *   what {@link requireAgreed}, {@link proveNewMain} and {@link requireTurnkeyProviderId} throw.

@@ -1,4 +1,4 @@
-/** From the proofs in a request to factors that proved themselves. Each failure is that of the first step that fails. */
+/** Verifies the proofs in a request. The error is that of the first step that fails. */
 import type { Proven } from "../backups/authorise.ts";
 import type { FoundPasskey } from "../backups/backups.ts";
 import { factorRef } from "../backups/model.ts";
@@ -37,7 +37,7 @@ export function prove(
 }
 
 /**
- * Checks a proof whose challenge is open.
+ * Checks a proof whose challenge token was opened.
  *
  * @throws ServiceError the code of the failed cryptographic check; for a passkey what `Backups.findPasskey` throws.
  */
@@ -56,7 +56,7 @@ export async function proveOpened(
   return provenPasskey(found, opened, passkeys.verifyAssertion(assertion, opened, found.credential));
 }
 
-/** A passkey that was found and has signed. */
+/** A passkey whose assertion was verified. */
 export function provenPasskey(
   { factor, backup, consumed }: FoundPasskey,
   { nonce, issuedAtMs }: OpenedChallenge,

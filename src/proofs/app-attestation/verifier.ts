@@ -1,4 +1,4 @@
-/** Attestation: a gateway's word that a request comes from a genuine app, as a JWS (RFC 7515) about that one request. */
+/** App attestation: a JWS (RFC 7515) of a gateway that a genuine app sent this one request. */
 import { timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
 import type { AttestationConfig } from "../../config/attestation.ts";
@@ -18,7 +18,7 @@ export interface AttestationVerifier {
    * @throws ServiceError, when attestation is enforced: `invalid_attestation_token_header` when there is none or it
    *   is not ASCII; `invalid_attestation_token_claim` for a wrong `jti`, `exp` or `aud`; `invalid_attestation_token`
    *   for anything else; `invalid_payload` when the body is not JSON; `service_unavailable` when the gateway's keys
-   *   cannot be had.
+   *   cannot be fetched.
    */
   verify(
     request: AttestedRequest & { readonly header: string | null },
@@ -91,7 +91,7 @@ function hashOf(request: AttestedRequest): string {
   }
 }
 
-/** Compares hashes, so that neither content nor length shows in the time it takes. */
+/** Compares hashes, so that the time depends on neither content nor length. */
 function isSameSecret(given: string, secret: string): boolean {
   return timingSafeEqual(sha256(given), sha256(secret));
 }

@@ -1,5 +1,5 @@
 /**
- * An e-mail address as its owner recognises it and nobody else: the first two characters (code points) of the local
+ * An e-mail address that only its owner recognises: the first two characters (code points) of the local
  * part, `***` and the domain. A local part of one or two characters stays whole. An empty string for what is not
  * `local@domain`.
  */

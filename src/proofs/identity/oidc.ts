@@ -1,6 +1,6 @@
 /**
  * id_tokens of Google and Apple (OpenID Connect Core 1.0 §2, validated as §3.1.3.7 asks). A token is bound to a P-256
- * key by its nonce, so that only the holder of the key can use it.
+ * key by its nonce, so that it is useless without that key.
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
@@ -16,13 +16,13 @@ import type { Nonce } from "../../runtime/nonce.ts";
 import type { Jwks } from "../jwks.ts";
 import { verifiedClaims } from "../jws.ts";
 
-/** A genuine id_token. Whether its user also holds the key in the nonce is not known yet. */
+/** A verified id_token. The signature by the key in its nonce is verified separately. */
 export interface VerifiedIdToken {
   readonly provider: OidcProvider;
   readonly issuer: string;
   readonly sub: string;
   readonly email: string | null;
-  /** To consume once everything else is in order: an id_token is for one use. */
+  /** To consume with the proof: an id_token is for one use. */
   readonly nonce: Nonce;
 }
 
@@ -34,7 +34,7 @@ export interface OidcVerifier {
    * @param publicKey base64 of the SEC 1 uncompressed P-256 point that the token's nonce is about.
    * @throws ServiceError in this order: `oidc_token_invalid_aud`, `oidc_token_parse_error`,
    *   `oidc_token_verification_error`, `oidc_token_invalid_nonce`; `service_unavailable` when the provider's keys
-   *   cannot be had.
+   *   cannot be fetched.
    */
   verify(oidcToken: OidcToken, publicKey: string): Promise<VerifiedIdToken>;
 }
@@ -159,7 +159,7 @@ function requireClaims(
   if (iat > nowS + CLOCK_SKEW_S || (nbf ?? iat) > nowS + CLOCK_SKEW_S) throw refused("it is not valid yet");
 }
 
-/** Google writes its issuer in both ways; the account is kept under the configured one, so it is one account. */
+/** Google writes its issuer with and without scheme; the account is stored under the configured one. */
 function isGoogleWithoutScheme(iss: string, issuer: string): boolean {
   return issuer === GOOGLE_ISSUER && `https://${iss}` === GOOGLE_ISSUER;
 }

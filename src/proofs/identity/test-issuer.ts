@@ -1,6 +1,6 @@
 /**
- * An issuer of id_tokens for development: it signs in anybody as anybody, so that the account flows can be tried
- * without an account anywhere. Its keys live as long as the process.
+ * An issuer of id_tokens for development: it issues one for any e-mail address, so that the account flows can be tried
+ * without an account. Its keys live as long as the process.
  */
 import { generateKeyPair, SignJWT } from "jose";
 import { encodeBase64Url } from "../../crypto/encoding.ts";
@@ -32,7 +32,7 @@ const LIFETIME_S = 10 * 60;
 const KEY_ID_BYTES = 8;
 
 export function createTestIssuer(clock: Clock, random: Random): TestIssuer {
-  /** Made on first use: it takes a while, and most runs of the service never need it. */
+  /** Made on first use: it is slow, and most processes never need it. */
   const keys = memoise(() => generateKeyPair("RS256"));
   const kid = `test-${encodeBase64Url(random.bytes(KEY_ID_BYTES))}`;
 

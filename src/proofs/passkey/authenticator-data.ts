@@ -28,10 +28,10 @@ export interface AttestedCredential {
 }
 
 /**
- * Reads authenticator data. The outputs of extensions are not decoded: nothing depends on them, and an encoding that we
- * cannot read must not lock a user out.
+ * Reads authenticator data. The outputs of extensions are not decoded: nothing depends on them, and an unknown encoding
+ * must not lock a user out.
  *
- * @throws Error when it is not that.
+ * @throws Error when it is malformed.
  */
 export function readAuthenticatorData(bytes: Uint8Array): AuthenticatorData {
   if (bytes.length < HEAD_BYTES) throw new Error("authenticator data has at least 37 bytes");
@@ -40,7 +40,7 @@ export function readAuthenticatorData(bytes: Uint8Array): AuthenticatorData {
   const rest = bytes.subarray(HEAD_BYTES);
   const { attested, length } = has(FLAGS.at) ? readAttested(rest) : { attested: null, length: 0 };
   if (has(FLAGS.ed) !== rest.length > length)
-    throw new Error("authenticator data has extensions where it says so, and nothing else behind its end");
+    throw new Error("the flag for extensions does not fit the length of the authenticator data");
   return {
     rpIdHash: bytes.subarray(0, RP_ID_HASH_BYTES),
     userPresent: has(FLAGS.up),

@@ -1,5 +1,5 @@
 /**
- * What every WebAuthn ceremony has to show (WebAuthn L3 §7.1 and §7.2). Registration, authentication and Turnkey stamps
+ * The checks of every WebAuthn ceremony (WebAuthn L3 §7.1 and §7.2). Registration, authentication and Turnkey stamps
  * are checked by this same code, so that a passkey that was registered can also be used.
  */
 import type { WebAuthnConfig } from "../../config/webauthn.ts";
@@ -19,7 +19,7 @@ export interface ExpectedCeremony {
   readonly userVerification: "required" | "not needed";
 }
 
-/** A ceremony that does not hold. The message is the reason, without anything of the input. */
+/** A ceremony was refused. The message is the reason and contains nothing of the input. */
 export class CeremonyFailure extends Error {
   constructor(reason: string, cause?: unknown) {
     super(reason, { cause });

@@ -28,7 +28,7 @@ export interface ClientData {
 /**
  * Reads `clientDataJSON`.
  *
- * @throws Error when it is not that, or when the ceremony ran in a frame of another origin: we never embed ours.
+ * @throws Error when it is malformed, or when the ceremony ran in a frame of another origin: the apps embed none.
  */
 export function readClientData(clientDataJson: Uint8Array): ClientData {
   const data: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(clientDataJson));

@@ -13,7 +13,7 @@ const P256 = 1;
 export const COSE_ALGORITHMS = { ES256: -7, RS256: -257 } as const;
 
 const COORDINATE_BYTES = 32;
-/** With more a verification takes long enough to be worth an attack. */
+/** Larger keys make a verification slow enough for an attack. */
 const RSA_BITS = { min: 2048, max: 4096 };
 const MAX_RSA_EXPONENT_BYTES = 4;
 

@@ -13,7 +13,7 @@ import { type ParsedAssertion, parseRegistration } from "./webauthn-credential.t
 export interface VerifiedRegistration {
   /** base64url. */
   readonly credentialId: string;
-  /** The response of the registration to the letter, as clients expect it back. */
+  /** The unchanged response of the registration, which clients expect back. */
   readonly registration: unknown;
   readonly credential: StoredCredential;
 }
@@ -97,7 +97,7 @@ export function createPasskeyVerifier(config: WebAuthnConfig): PasskeyVerifier {
   };
 }
 
-/** Nothing in a ceremony does any I/O: what goes wrong in one is wrong with what the client sent. */
+/** Runs steps without I/O: whatever they throw is an error of the client. */
 function ceremony<T>(steps: () => T): T {
   try {
     return steps();

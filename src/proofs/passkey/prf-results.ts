@@ -7,14 +7,15 @@ import { isObject } from "./is-object.ts";
 
 /**
  * Refuses a WebAuthn response with such a secret in the extension results, where clients put them: beside `response`,
- * or in it. What holds no value, as `null` or `{ first: null }`, is no secret: some client libraries write every member.
+ * or in it. A member without a value, as `null` or `{ first: null }`, is allowed: some client libraries write every
+ * member.
  *
  * @throws ServiceError `webauthn_prf_results_not_allowed`.
  */
 export function refusePrfResults(credential: unknown): void {
   if (!isObject(credential)) return;
-  for (const holder of [credential, credential.response])
-    if (isObject(holder) && hasSecret(holder.clientExtensionResults))
+  for (const part of [credential, credential.response])
+    if (isObject(part) && hasSecret(part.clientExtensionResults))
       throw new ServiceError(
         "webauthn_prf_results_not_allowed",
         "PRF results must never leave the device; remove them from clientExtensionResults",

@@ -4,10 +4,10 @@ import type { Nonce } from "../../runtime/nonce.ts";
 import { PossibleReplay } from "../possible-replay.ts";
 import type { StoredCredential } from "./stored-credential.ts";
 
-/** What a passkey has shown with a genuine signature. */
+/** The counter and flag of a verified assertion. */
 export interface ShownCounter {
   readonly counter: number;
-  /** Whether the passkey may be synchronised to other devices, as it says now (WebAuthn L3 §6.1.3). */
+  /** Whether the passkey may be synchronised to other devices, as the assertion says (WebAuthn L3 §6.1.3). */
   readonly backupEligible: boolean;
 }
 

@@ -89,8 +89,8 @@ const MAX_TRANSPORTS = 8;
 const TRANSPORT = /^[a-z-]{1,32}$/;
 
 /**
- * Hints for a later prompt and no more, so what is not understood is left out. They are kept with the backup beside the
- * registration, so there are few of them, as short as those of WebAuthn L3 §5.8.4.
+ * Hints for a later prompt, so unknown values are left out. They are stored with the backup, so they are few and as
+ * short as those of WebAuthn L3 §5.8.4.
  */
 function transportsOf(value: unknown): readonly string[] {
   if (!Array.isArray(value)) return [];

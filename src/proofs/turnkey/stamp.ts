@@ -1,6 +1,6 @@
 /**
  * A passkey's WebAuthn stamp on a Turnkey activity, accepted in the place of an ordinary assertion: the passkey signs
- * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and us.
+ * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and this service.
  */
 import type { WebAuthnConfig } from "../../config/webauthn.ts";
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
@@ -14,7 +14,7 @@ import { type StoredCredential, storedPublicKey } from "../passkey/stored-creden
 import { type ParsedAssertion, parseAssertion } from "../passkey/webauthn-credential.ts";
 import { type ExpectedActivity, requireActivity, turnkeyError } from "./activity.ts";
 
-/** A stamp as it was sent; nothing of it has been verified. `assertion.credentialId` names the passkey to look up. */
+/** A stamp that is not verified yet. `assertion.credentialId` names the passkey to look up. */
 export interface TurnkeyStamp {
   readonly assertion: ParsedAssertion;
   /** The exact JSON text of the activity. */
@@ -60,7 +60,7 @@ export function verifyTurnkeyStamp(
 }
 
 /**
- * Turnkey's challenge is the hash of the activity as hex digits, and those as bytes. It asks for no user verification.
+ * Turnkey's challenge is the ASCII of the hash of the activity in hex. It requires no user verification.
  */
 function requireStamp(assertion: ParsedAssertion, activity: string, config: WebAuthnConfig): ShownCounter {
   const challenge = Buffer.from(encodeHex(sha256(activity)), "ascii");
