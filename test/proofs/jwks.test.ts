@@ -179,7 +179,7 @@ describe("an unknown kid", () => {
 });
 
 describe("an outage of the issuer", () => {
-  test.each(["down", "garbage"] as const)("(%s) is told when there are no keys yet", async (mode) => {
+  test.each(["down", "garbage"] as const)("(%s) is reported when there are no keys yet", async (mode) => {
     issuer.mode = mode;
     const error = await errorOf(() => verify());
     expect(error.code).toBe("service_unavailable");

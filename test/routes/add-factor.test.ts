@@ -346,7 +346,7 @@ for (const driver of DRIVERS)
       expect((await recoveredBy(client, added)).metadata.id).toBe(winner?.account.backupAccountId ?? "");
     });
 
-    test("a factor that was removed is no longer anybody's, and can be added again", async () => {
+    test("a factor that was removed belongs to no backup, and can be added again", async () => {
       const { client } = service();
       const user = await created(client, newKeypair());
       const added = newPasskey();

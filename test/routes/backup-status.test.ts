@@ -13,7 +13,7 @@ for (const driver of DRIVERS)
 
     const service = sharedService(driver);
 
-    test("tells the kinds of the main factors and nothing else", async () => {
+    test("returns the kinds of the main factors and nothing else", async () => {
       const { client } = service();
       const { account } = await userWithBackup(client);
       const backupId = account.backupAccountId;
@@ -23,7 +23,7 @@ for (const driver of DRIVERS)
       });
     });
 
-    test("tells main factors of every kind in their order", async () => {
+    test("returns main factors of every kind in their order", async () => {
       const { client, services } = service();
       const { account } = await userWithBackup(client);
       const backupId = account.backupAccountId;

@@ -6,7 +6,7 @@ import {
 } from "../../src/protocol/examples/create.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
-import { isHighS, otherS, shortestSignature } from "../support/ecdsa-spellings.ts";
+import { isHighS, otherS, shortestSignature } from "../support/ecdsa-encodings.ts";
 import { play } from "../support/example.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { createMainCall, createSyncCall } from "../support/proven-calls.ts";
@@ -188,7 +188,7 @@ for (const driver of DRIVERS)
         [{ kind: "PRF", encryptedKey: long(8 * KIB) }],
       ],
       [
-        "an encrypted key of any spelling",
+        "an encrypted key of any text",
         key({ kind: "ICLOUD", encryptedKey: " ä\u0000\n=" }),
         ({ keys }) => keys,
         [{ kind: "ICLOUD", encryptedKey: " ä\u0000\n=" }],

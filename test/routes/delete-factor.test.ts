@@ -310,7 +310,7 @@ for (const driver of DRIVERS)
       ],
     );
 
-    test("its challenge is bound to a factor id of any spelling, up to 4 KiB", async () => {
+    test("its challenge is bound to a factor id of any text, up to 4 KiB", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
       for (const factorId of ["", "\u0000", "ä\ud800", long(4096)]) {

@@ -16,7 +16,7 @@ for (const driver of DRIVERS)
   describe(`health (${driver.name})`, () => {
     test("answers as the API reference shows", () => play(driver, [health, readyExample]));
 
-    test("tells version and revision", async () => {
+    test("returns version and revision", async () => {
       await using service = await startService(driver, { env: { APP_REVISION: "abc123" } });
       expect((await service.client.health()).body).toEqual({ status: "ok", semver: version, rev: "abc123" });
       expect((await ready(service)).body).toEqual({ status: "ok" });

@@ -12,7 +12,7 @@ import {
   signatureValue,
   toUrlAlphabet,
   withStrayBit,
-} from "../support/ecdsa-spellings.ts";
+} from "../support/ecdsa-encodings.ts";
 import { play } from "../support/example.ts";
 import { KEYPAIR_OPERATIONS } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -278,7 +278,7 @@ for (const driver of DRIVERS)
       for (const [name, change, status, code] of cases)
         test(`${name}, and deletes nothing`, async () => {
           const { client } = service();
-          const user = await spellableSignature(client);
+          const user = await urlUnsafeSignature(client);
           const answer = await client.reset(await withChange(user.request, change, client, user));
           expect([answer.status, answer.code()]).toEqual([status, code]);
           expect((await client.backupStatus({ backupId: user.account.backupAccountId })).status).toBe(200);
@@ -326,8 +326,8 @@ for (const driver of DRIVERS)
     });
   });
 
-/** A user with a backup and a reset whose signature base64url would spell in another way. */
-async function spellableSignature(client: ApiClient): Promise<User & { readonly request: ResetRequest }> {
+/** A user with a backup and a reset whose signature base64url encodes differently. */
+async function urlUnsafeSignature(client: ApiClient): Promise<User & { readonly request: ResetRequest }> {
   const user = await userWithBackup(client);
   for (;;) {
     const request = await resetRequest(client, user);

@@ -110,7 +110,7 @@ for (const driver of DRIVERS)
     describe("refuses", () => {
       const cases: readonly Refusal<RequestBody, [other: User]>[] = [
         [
-          "a backup id of somebody else",
+          "a backup id of another user",
           (request, other) => ({ ...request, backupId: other.account.backupAccountId }),
           400,
           "backup_id_mismatch",
@@ -142,7 +142,7 @@ for (const driver of DRIVERS)
           "invalid_authorization_type",
         ],
         [
-          "a passkey before it looks at the token",
+          "a passkey before the token is opened",
           { authorization: { kind: "PASSKEY", credential: {}, label: null }, challengeToken: "x" },
           400,
           "invalid_authorization_type",

@@ -36,7 +36,7 @@ for (const driver of DRIVERS)
     };
 
     for (const provider of ["GOOGLE", "APPLE"] as const)
-      test(`signs anybody in at ${provider}, as the same account each time`, async () => {
+      test(`issues an id_token of ${provider} for any address, of the same account each time`, async () => {
         const { client } = service();
         const email = `${provider.toLowerCase()}@example.com`;
         const first = await account(provider, email);
@@ -76,7 +76,7 @@ for (const driver of DRIVERS)
       expect((await client.retrieve(late)).code()).toBe("oidc_token_verification_error");
     });
 
-    test("does not make the service trust anybody else", async () => {
+    test("does not make the service trust other issuers", async () => {
       const { client } = service();
       await using stranger = new OidcIssuer(service().clock);
       const answer = await client.retrieve(await proven(client, "retrieve", newAccount("GOOGLE", stranger)));

@@ -22,7 +22,7 @@ for (const driver of DRIVERS)
 
     const service = sharedService(driver);
 
-    test("tells which backup a main factor is on, and changes nothing", async () => {
+    test("returns the backup that a main factor is on, and changes nothing", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;

@@ -64,7 +64,7 @@ for (const driver of DRIVERS) {
       expect(accepted.headers.has("attestation-failure")).toBe(false);
     });
 
-    test("no other route looks at one", async () => {
+    test("no other route verifies one", async () => {
       const { paths } = await apiReferenceOf(service().url);
       const asked: string[] = [];
       for (const [path, methods] of Object.entries(paths)) {
@@ -86,7 +86,7 @@ for (const driver of DRIVERS) {
       ["of no request", () => ({ claims: { jti: undefined } }), CLAIM, "jti"],
       ["that has expired", () => ({ claims: { exp: nowS() } }), CLAIM, "exp"],
       ["that never expires", () => ({ claims: { exp: undefined } }), CLAIM, "exp"],
-      ["for somebody else", () => ({ claims: { aud: "else" } }), CLAIM, "aud"],
+      ["for another audience", () => ({ claims: { aud: "else" } }), CLAIM, "aud"],
       ["for a list of audiences", () => ({ claims: { aud: ["toolsforhumanity.com"] } }), CLAIM, "aud"],
       ["that did not pass", () => ({ claims: { pass: false } }), TOKEN],
       ["whose pass is no boolean", () => ({ claims: { pass: "true" } }), TOKEN],
@@ -337,7 +337,7 @@ for (const driver of DRIVERS) {
   describe(`attestation that is off (${driver.name})`, () => {
     const { gateway, service, send } = attestedService({ ATTESTATION: "off" });
 
-    test.each(ROUTES)("%s does not look at the header", async (path, valid) => {
+    test.each(ROUTES)("%s ignores the header", async (path, valid) => {
       for (const token of [null, "garbage"]) {
         const answer = await send(path, JSON.stringify(await valid(service().client)), token);
         expect([answer.status, answer.headers.get("attestation-failure")]).toEqual([200, null]);

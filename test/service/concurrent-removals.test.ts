@@ -1,4 +1,4 @@
-/** What is taken away from a backup while somebody else takes something away too. */
+/** Removals from a backup while another device removes something, too. */
 import { describe, expect, test } from "bun:test";
 import { addFactorRequest } from "../crash/scenario.ts";
 import { DRIVERS } from "../drivers.ts";

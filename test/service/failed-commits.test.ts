@@ -113,7 +113,7 @@ for (const driver of DRIVERS)
             await touch(services, other.account.backupAccountId); // nor where no record is as young as they are
             const sweep = createSweep({ ...services, ...services.stores }); // by another process
             await sweep();
-            // of a backup without any record only the doctor removes what is there, where the store tells of which it is
+            // blobs of a backup without a record are removed by the doctor only, if the store says which backup they are of
             const unreferencedBlobs = driver.name === "aws" && !upload.isThere ? 0 : 1;
             expect(await sweep()).toMatchObject({ unreferencedBlobs, refusal: null });
           }

@@ -7,7 +7,7 @@ import { MAIN_OPERATIONS, sendPasskeyProof } from "./main-proofs.ts";
 
 const CASES: readonly (readonly [name: string, then: RegistrationTweaks, now?: Tweaks])[] = [
   ["tokenBinding not-supported", { clientData: { tokenBinding: { status: "not-supported" } } }],
-  ["tokenBinding of the library's spelling", { clientData: { tokenBinding: { status: "notSupported" } } }],
+  ["tokenBinding as the library writes it", { clientData: { tokenBinding: { status: "notSupported" } } }],
   ["tokenBinding that is no object", { clientData: { tokenBinding: "present" } }],
   ["crossOrigin and topOrigin null", { clientData: { crossOrigin: null, topOrigin: null } }],
   ["no crossOrigin", { clientData: { crossOrigin: undefined } }],

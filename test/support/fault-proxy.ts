@@ -29,7 +29,7 @@ export type Fault =
   | { readonly kind: "stall answer" }
   /** Passes on a hundredth of the answer's body now and again after each `ms`. */
   | { readonly kind: "trickle answer"; readonly ms: number }
-  /** Tells a time that is `aheadMs` ahead, and answers instead of the store what is signed for another time. */
+  /** Reports a time that is `aheadMs` ahead, and answers in place of the store requests that are signed for another time. */
   | { readonly kind: "clock"; readonly aheadMs: number; readonly refusal: ProxyAnswer }
   /** Leaves out of the answer how long it is (it is in chunks then). */
   | { readonly kind: "no length" }

@@ -4,7 +4,7 @@ import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
 import type { FactorRef } from "../../src/storage/contract.ts";
 import type { InspectableRecords, InspectableStores } from "../../src/storage/inspection.ts";
 
-/** What to look at besides what the listings show. */
+/** What to check besides the listings. */
 export interface Known {
   readonly backupIds: readonly string[];
   readonly factors: readonly FactorRef[];

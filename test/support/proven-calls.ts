@@ -29,7 +29,7 @@ export interface Proof {
   readonly challengeToken: unknown;
 }
 
-/** Somebody who is about to make the call. */
+/** The user that makes the call. */
 export interface Caller {
   readonly user: User;
   /** The key that the call is authorised with. */
@@ -57,12 +57,12 @@ export function proofOf(client: ApiClient, { operation }: ProvenCall, caller: Ca
   return solved(client, operation, caller.keypair, caller.bound);
 }
 
-/** A user with a backup whose keys can be misspelt in every way. */
-async function spellableUser(client: ApiClient): Promise<User> {
-  return userWithBackup(client, spellable(newUser()));
+/** A user with a backup whose keys and signatures base64url encodes differently. */
+async function urlUnsafeUser(client: ApiClient): Promise<User> {
+  return userWithBackup(client, urlUnsafe(newUser()));
 }
 
-function spellable(user: User): User {
+function urlUnsafe(user: User): User {
   return { ...user, main: createSpellableKeypair(), sync: createSpellableKeypair() };
 }
 
@@ -76,7 +76,7 @@ function factorCall(
     operation,
     scope,
     async prepare(client, given) {
-      const user = given ?? (await spellableUser(client));
+      const user = given ?? (await urlUnsafeUser(client));
       return {
         user,
         keypair: scope === "MAIN" ? user.main : user.sync,
@@ -110,7 +110,7 @@ export const deleteFactorCall: FactorCall = {
   operation: "delete-factor",
   scope: "SYNC",
   async prepare(client, given) {
-    const user = given ?? (await spellableUser(client));
+    const user = given ?? (await urlUnsafeUser(client));
     const factorId = await addedSyncFactor(client, user);
     return {
       user,
@@ -140,7 +140,7 @@ export const addSyncFactorCall: ProvenCall = {
   name: "add-sync-factor",
   operation: "add-sync-factor",
   async prepare(client) {
-    const user = await spellableUser(client);
+    const user = await urlUnsafeUser(client);
     const { syncFactorToken } = await recovered(client, user);
     return {
       user,
@@ -156,7 +156,7 @@ export const createMainCall: ProvenCall = {
   name: "create, main factor",
   operation: "create",
   async prepare(client) {
-    const user = spellable(newUser());
+    const user = urlUnsafe(newUser());
     return {
       user,
       keypair: user.main,
@@ -170,7 +170,7 @@ export const createSyncCall: ProvenCall = {
   name: "create, sync factor",
   operation: "create",
   async prepare(client) {
-    const user = spellable(newUser());
+    const user = urlUnsafe(newUser());
     return {
       user,
       keypair: user.sync,

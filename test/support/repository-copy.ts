@@ -1,4 +1,4 @@
-/** A copy of the repository, for tests of what somebody meets in a clone that is not quite right. */
+/** A copy of the repository, for tests of commands in an incomplete clone. */
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,7 +10,7 @@ const COPIED = ["src", "test", "package.json", "bun.lock", "bunfig.toml", "tscon
 
 export interface RepositoryCopy extends AsyncDisposable {
   readonly folder: string;
-  /** Runs Bun in it with these arguments, to the end. Its `.env` is read, as by somebody who types the command. */
+  /** Runs Bun in it with these arguments, to the end. Its `.env` is read, as when the command is typed. */
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended>;
 }
 

@@ -4,7 +4,7 @@ import { isoCBOR } from "@simplewebauthn/server/helpers";
 import { encodeBase64, encodeBase64Url, encodeHex, sha256 } from "../../src/crypto/encoding.ts";
 
 export type Algorithm = "ES256" | "RS256";
-/** How binary members are written: the standard's base64url, other spellings of base64, or arrays of byte values. */
+/** How binary members are written: the standard's base64url, other forms of base64, or arrays of byte values. */
 export type BinaryEncoding = "base64url" | "padded-base64url" | "base64" | "unpadded-base64" | "bytes";
 export type CborValue =
   | number

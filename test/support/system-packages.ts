@@ -38,7 +38,7 @@ export const OPENSSL: SystemPackage = { name: "OpenSSL", programs: ["openssl"], 
 /** What the search and the installation need of the machine. */
 export interface Machine {
   which(program: string): string | null;
-  /** Whether packages can be installed here without asking anybody: root on Debian or Ubuntu. */
+  /** Whether packages can be installed here without a password: root on Debian or Ubuntu. */
   readonly mayInstall: boolean;
   /** Runs a shell command; returns what it printed when it failed, otherwise `null`. */
   run(command: string): Promise<string | null>;
@@ -60,7 +60,7 @@ const thisMachine: Machine = {
 };
 
 /**
- * The path of a program. Where it is missing and can be installed without asking anybody, it is.
+ * The path of a program. Where it is missing and can be installed without a password, it is.
  *
  * @throws Error that names the one command to type.
  */

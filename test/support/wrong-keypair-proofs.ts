@@ -7,7 +7,7 @@ import {
   signatureValue,
   toUrlAlphabet,
   withStrayBit,
-} from "./ecdsa-spellings.ts";
+} from "./ecdsa-encodings.ts";
 import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 
 export interface KeypairProof {
@@ -15,17 +15,17 @@ export interface KeypairProof {
   readonly signature: string;
 }
 
-/** A signer whose key, and whose signatures, have a character of base64 that base64url spells in another way. */
+/** A signer whose key and signatures contain a character of base64 that base64url encodes differently. */
 export function createSpellableKeypair(): FactorKeypair {
   for (;;) {
     const keypair = createFactorKeypair();
     if (!/[+/]/.test(keypair.publicKey)) continue;
-    return { ...keypair, sign: (challenge) => spellable(() => keypair.sign(challenge)) };
+    return { ...keypair, sign: (challenge) => urlUnsafe(() => keypair.sign(challenge)) };
   }
 }
 
 /** With stray bits to set, too: 70 or 71 bytes leave some, 72 would not. */
-function spellable(sign: () => string): string {
+function urlUnsafe(sign: () => string): string {
   for (;;) {
     const signature = sign();
     if (/[+/]/.test(signature) && signature.endsWith("=")) return signature;

@@ -204,7 +204,7 @@ describe("report mode", () => {
   });
 });
 
-test("attestation that is off looks at nothing and asks nobody", async () => {
+test("attestation that is off verifies nothing and fetches nothing", async () => {
   const asked = gateway.jwks.requests;
   verifier = verifierWith({ mode: "off" });
   for (const header of [null, "x", gateway.token(request, { wrongKey: true })])

@@ -45,7 +45,7 @@ const verify = (kind: Provider, options: IdTokenOptions = {}, publicKey = KEY) =
 const nowS = () => Math.floor(clock.nowMs() / 1000);
 
 describe.each(PROVIDERS)("an id_token of %s", (kind) => {
-  test("is accepted, and tells whose it is and what to spend", async () => {
+  test("is accepted, with its account and the nonce to consume", async () => {
     const nonce = nonceOf(KEY) ?? "";
     expect(await verify(kind)).toEqual({
       provider: kind,

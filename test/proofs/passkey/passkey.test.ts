@@ -87,7 +87,7 @@ const FAILURES: [string, Tweaks][] = [
 
 describe("a passkey registration", () => {
   test.each<Algorithm>(["ES256", "RS256"])(
-    "with %s is accepted, and tells what to keep",
+    "with %s is accepted, with the credential to store",
     async (algorithm) => {
       const device = new SoftwareAuthenticator({ algorithm });
       const { options, challenge } = creation();
@@ -380,8 +380,8 @@ describe("a passkey assertion", () => {
       for (let at = 0; at < genuine[name].length; at += 7) {
         const changed = Uint8Array.from(genuine[name]);
         changed[at] = (changed[at] ?? 0) ^ 1;
-        const spoilt = { ...genuine, [name]: changed };
-        expect(await codeOf(() => verifier.verifyAssertion(spoilt, opened, credential))).toBe(
+        const changedAssertion = { ...genuine, [name]: changed };
+        expect(await codeOf(() => verifier.verifyAssertion(changedAssertion, opened, credential))).toBe(
           "webauthn_error",
         );
       }
@@ -406,7 +406,7 @@ describe("the signature counter", () => {
     return { device, credential };
   };
 
-  test("is told at registration and after each assertion", async () => {
+  test("is returned at registration and after each assertion", async () => {
     const { device, credential } = await passkey(5);
     expect(credential.counter).toBe(5);
     expect(await assert(device, credential)).toMatchObject({ counter: 6 });

@@ -6,7 +6,7 @@ import { type Random, systemRandom } from "../../../src/runtime/clock.ts";
 import { codeOf } from "../../support/error-of.ts";
 
 const relyingParty = { rpId: "backup.example", rpName: "Backup", origins: ["https://backup.example"] };
-/** Bytes that tell how many were asked for. */
+/** Bytes that contain their number. */
 const random: Random = { ...systemRandom, bytes: (length) => new Uint8Array(length).fill(length) };
 const CHALLENGE = Buffer.alloc(32, 32).toString("base64url");
 const USER_ID = Buffer.alloc(16, 16).toString("base64url");

@@ -158,10 +158,10 @@ describe("a stamp is refused", () => {
     const expected = { challenge, nonce, credential, turnkeyAccountId: ORGANIZATION };
     for (const name of ["authenticatorData", "signature", "clientDataJson"] as const) {
       const genuine = stamp.assertion[name];
-      const spoilt = [Uint8Array.of(...genuine, 0), genuine.subarray(0, -1), new Uint8Array()];
+      const malformed = [Uint8Array.of(...genuine, 0), genuine.subarray(0, -1), new Uint8Array()];
       for (let at = 0; at < genuine.length; at += 5)
-        spoilt.push(genuine.map((byte, index) => (index === at ? byte ^ 1 : byte)));
-      for (const bytes of spoilt) {
+        malformed.push(genuine.map((byte, index) => (index === at ? byte ^ 1 : byte)));
+      for (const bytes of malformed) {
         const assertion = { ...stamp.assertion, [name]: bytes };
         expect(await codeOf(() => verifyTurnkeyStamp({ activity, assertion }, expected, config, clock))).toBe(
           "turnkey_activity_error",
@@ -239,7 +239,7 @@ describe("a stamp is refused", () => {
 });
 
 describe("the signature counter of a stamp", () => {
-  test("is told, and must grow once it is above zero", async () => {
+  test("is returned, and must grow once it is above zero", async () => {
     const counting = await passkey({ counter: 5, deviceBound: true });
     const changes = { credential: counting.credential };
     expect(verify(activityWith(), {}, changes, counting.device)).toMatchObject({ counter: 6 });
