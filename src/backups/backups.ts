@@ -231,6 +231,7 @@ export function createBackups(options: BackupsOptions): Backups {
   const changes = createChanges({ ...options, access });
   const context = { ...options, access, changes };
   const replays = createReplayReporting(options.records);
+  const noncesOf = ({ nonces }: Pick<Proven, "nonces">) => nonces;
   return {
     reportingReplays: replays.run,
     backupStatus: backupStatus(context),
@@ -240,14 +241,14 @@ export function createBackups(options: BackupsOptions): Backups {
       ...syncFactor.nonces,
     ]),
     retrieve: replays.of(retrieve(context), (by) => by.nonces),
-    sync: replays.of(sync(context), (by) => by.nonces),
-    deleteBackup: replays.of(deleteBackup(context), (by) => by.nonces),
+    sync: replays.of(sync(context), noncesOf),
+    deleteBackup: replays.of(deleteBackup(context), noncesOf),
     reset: replays.of(reset(context), (_backupId, nonces) => nonces),
-    verifyFactor: replays.of(verifyFactor(context), (by) => by.nonces),
-    retrieveMetadata: replays.of(retrieveMetadata(context), (by) => by.nonces),
+    verifyFactor: replays.of(verifyFactor(context), noncesOf),
+    retrieveMetadata: replays.of(retrieveMetadata(context), noncesOf),
     findPasskey: replays.of(findPasskey(context), (_credentialId, nonces) => nonces),
     addFactor: replays.of(addFactor(context), (by, added) => [...by.nonces, ...added.nonces]),
-    addSyncFactor: replays.of(addSyncFactor(context), (added) => added.nonces),
-    deleteFactor: replays.of(deleteFactor(context), (by) => by.nonces),
+    addSyncFactor: replays.of(addSyncFactor(context), noncesOf),
+    deleteFactor: replays.of(deleteFactor(context), noncesOf),
   };
 }

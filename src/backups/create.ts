@@ -2,7 +2,6 @@ import type { Backups, BackupsContext } from "./backups.ts";
 import { distinct } from "./change.ts";
 import { type BackupMetadata, factorRef, newFactor, storedMetadata } from "./model.ts";
 import { withNewBlob } from "./new-content.ts";
-import { errorOf } from "./outcomes.ts";
 import { exportMetadata } from "./view.ts";
 
 export function create(context: BackupsContext): Backups["create"] {
@@ -16,7 +15,7 @@ export function create(context: BackupsContext): Backups["create"] {
       syncFactors: [newFactor(context, syncFactor.kind)],
     };
     const consume = distinct([...request.nonces, ...mainFactor.nonces, ...syncFactor.nonces]);
-    const outcome = await withNewBlob(context, backupId, request, (blob, commit) =>
+    await withNewBlob(context, backupId, request, (blob, commit) =>
       commit({
         backupId,
         expect: "absent",
@@ -25,7 +24,6 @@ export function create(context: BackupsContext): Backups["create"] {
         consume,
       }),
     );
-    if (outcome !== "committed") throw errorOf(outcome);
     return exportMetadata(metadata);
   };
 }

@@ -1,50 +1,45 @@
-/** How new ciphertexts come in: written first, then referred to by a commit, and removed where that was not made. */
-import { type Clock, instantOf } from "../runtime/clock.ts";
-import {
-  type BlobRef,
-  type BlobStore,
-  type Change,
-  type Conflict,
-  type Content,
-  isUnchanged,
-  type RecordStore,
-} from "../storage/contract.ts";
+/** Stores new ciphertexts: writes the blob, commits a record that refers to it, and deletes it if that fails. */
+import { instantOf } from "../runtime/clock.ts";
+import { type BlobRef, type Change, type Conflict, type Content, isUnchanged } from "../storage/contract.ts";
+import type { BackupsContext } from "./backups.ts";
 import type { Changes } from "./change.ts";
+import { errorOf } from "./outcomes.ts";
 
-/** As {@link RecordStore.commit}, for changes that refer to a blob written just before. */
-export type CommitNewBlob = (change: Omit<Change, "newBlobSince">) => Promise<"committed" | Conflict>;
-
-export interface NewContentOptions {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
-  readonly clock: Clock;
-  readonly changes: Pick<Changes, "discard">;
-}
+/** As `RecordStore.commit`, for changes that refer to the new blob. */
+type CommitNewBlob = (change: Omit<Change, "newBlobSince">) => Promise<"committed" | Conflict>;
 
 /**
  * Writes content and lets `use` commit a record that refers to it. Unless that was committed, or may have been, the
- * content is removed again, whatever `use` returns or throws.
+ * content is deleted, whatever `use` returns or throws.
+ *
+ * @throws ServiceError {@link errorOf} the conflict that `use` returns.
  */
-export async function withNewBlob<T>(
-  { records, blobs, clock, changes }: NewContentOptions,
+export async function withNewBlob(
+  {
+    records,
+    blobs,
+    clock,
+    changes,
+  }: Pick<BackupsContext, "records" | "blobs" | "clock"> & { readonly changes: Pick<Changes, "discard"> },
   backupId: string,
   { content, client }: { readonly content: Content; readonly client: string },
-  use: (blob: BlobRef, commit: CommitNewBlob) => Promise<T>,
-): Promise<T> {
+  use: (blob: BlobRef, commit: CommitNewBlob) => Promise<"committed" | Conflict>,
+): Promise<void> {
   const newBlobSince = instantOf(clock); // before the writing: the process may be suspended at its end, too
   const blob = await blobs.put(backupId, content, client);
   let mayBeReferredTo = false;
   try {
-    return await use(blob, async (change) => {
+    const outcome = await use(blob, async (change) => {
       try {
-        const outcome = await records.commit({ ...change, newBlobSince });
-        mayBeReferredTo = outcome === "committed";
-        return outcome;
+        const committed = await records.commit({ ...change, newBlobSince });
+        mayBeReferredTo = committed === "committed";
+        return committed;
       } catch (error) {
         mayBeReferredTo = !isUnchanged(error);
         throw error;
       }
     });
+    if (outcome !== "committed") throw errorOf(outcome);
   } finally {
     if (!mayBeReferredTo) await changes.discard(blob);
   }
