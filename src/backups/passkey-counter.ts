@@ -34,7 +34,7 @@ export function keepCounter(metadata: BackupMetadata, by: Proven): BackupMetadat
   return { ...metadata, factors };
 }
 
-/** Reports a counter that went back, once the change that keeps it is committed. */
+/** Reports a counter that went back. To call after the commit that stores it. */
 export function reportCounter(alerts: CounterAlerts, before: StoredBackup, by: Proven): void {
   if (by.passkey === undefined) return;
   if (isCounterRegression(passkeyCredential(before.metadata, by.factor), by.passkey.shown))

@@ -34,7 +34,7 @@ type Calls<Operations extends Readonly<Record<string, WireOperation>>, Other> = 
 /** The members that are bound into the challenge of an operation. */
 export type Bound<Name extends KeypairSolvable, Other = never> = Sent<(typeof forKeypairs)[Name], Other>;
 
-/** @typeParam Other what may be sent in the place of a valid body, as tests of refusals do. */
+/** @typeParam Other what may be sent instead of a valid body, as tests of refusals do. */
 export interface ApiClient<Other = never> extends Calls<typeof operations, Other> {
   /** A challenge that a keypair solves for an operation. */
   keypairChallenge<Name extends KeypairSolvable>(

@@ -28,8 +28,8 @@ export const operations = {
     summary: "Create a backup",
     description:
       "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this " +
-      "operation. Of several requests for one account id or one factor exactly one succeeds; the " +
-      "others leave nothing behind. A service whose disk is nearly full answers `service_unavailable`.",
+      "operation. Of several requests for one account id or one factor exactly one succeeds; the others " +
+      "leave nothing behind. A service whose disk is nearly full answers `service_unavailable`.",
     isUpload: true,
     request: object({
       ...proof,
@@ -57,8 +57,8 @@ export const operations = {
     tag: "Backups",
     summary: "Update a backup",
     description:
-      "Replaces the ciphertext and the manifest hash together. If `currentManifestHash` is not " +
-      "current, nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
+      "Replaces the ciphertext and the manifest hash together. If `currentManifestHash` is not current, " +
+      "nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
     isUpload: true,
     request: object({ ...proof, currentManifestHash: ManifestHash, newManifestHash: ManifestHash }),
     response: BackupIdResponse,
@@ -70,8 +70,8 @@ export const operations = {
     tag: "Backups",
     summary: "Recover a backup",
     description:
-      "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new " +
-      "device adds its own sync factor. Needs a main factor.",
+      "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new device " +
+      "adds its own sync factor. Needs a main factor.",
     request: object(proof),
     response: Type.Object({
       backup: Type.String({ description: "The ciphertext in base64." }),
@@ -100,9 +100,9 @@ export const operations = {
     tag: "Challenges",
     summary: "The two challenges to add a main factor",
     description:
-      "One for an existing main factor, one for the new one. The existing factor's token commits to " +
-      "the new factor, and the two tokens work only with each other. A passkey's challenge is an " +
-      "options object, other challenges are base64.",
+      "One for an existing main factor, one for the new one. The existing factor's token commits to the new " +
+      "factor, and the two tokens work only with each other. A passkey's challenge is an options object, " +
+      "other challenges are base64.",
     request: AddFactorChallengeRequest,
     response: AddFactorChallengeResponse,
     authorisedBy: null,
@@ -126,8 +126,8 @@ export const operations = {
     tag: "Factors",
     summary: "Add a sync factor",
     description:
-      "Adds the keypair of another device to a backup that was just recovered. The sync factor token " +
-      "is used up only when the factor was added.",
+      "Adds the keypair of another device to a backup that was just recovered. The sync factor token is " +
+      "used up only when the factor was added.",
     request: object({
       challengeToken: ChallengeToken,
       syncFactor: Authorization,
@@ -144,9 +144,9 @@ export const operations = {
     tag: "Backups",
     summary: "Read the metadata of a backup",
     description:
-      "Returns keys, factors and manifest hash, not the content. With `backupId`, the error for a " +
-      "factor that is on no backup distinguishes a removed factor (`unauthorized_factor`) from a " +
-      "deleted backup (`backup_does_not_exist`). Needs a sync factor.",
+      "Returns keys, factors and manifest hash, not the content. With `backupId`, the error for a factor " +
+      "that is on no backup distinguishes a removed factor (`unauthorized_factor`) from a deleted backup " +
+      "(`backup_does_not_exist`). Needs a sync factor.",
     request: object({
       ...proof,
       backupId: optional(
@@ -162,10 +162,9 @@ export const operations = {
     tag: "Factors",
     summary: "Remove a factor",
     description:
-      "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a " +
-      "sync factor. Removing the last main factor deletes the whole backup, unless another device " +
-      "removed the previous one at the same time: then the answer is `conflicting_lock`. Needs a sync " +
-      "factor.",
+      "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a sync " +
+      "factor. Removing the last main factor deletes the whole backup, unless another device removed the " +
+      "previous one at the same time: then the answer is `conflicting_lock`. Needs a sync factor.",
     request: object({
       ...proof,
       factorId: FactorId,
@@ -190,9 +189,9 @@ export const operations = {
     tag: "Backups",
     summary: "Delete a backup",
     description:
-      "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup " +
-      "may repeat the request with a fresh challenge: for 15 minutes the answer is the same, unless " +
-      "the key is on another backup.",
+      "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup may " +
+      "repeat the request with a fresh challenge: for 15 minutes the answer is the same, unless the key is " +
+      "on another backup.",
     request: object(proof),
     response: null,
     authorisedBy: "SYNC",
@@ -204,8 +203,8 @@ export const operations = {
     tag: "Backups",
     summary: "Reset a backup",
     description:
-      "Deletes a backup with the account key that its id contains, for users who lost every factor but " +
-      "not their data. Afterwards the id can be created again.",
+      "Deletes a backup with the account key that its id contains, for users who lost every factor but not " +
+      "their data. Afterwards the id can be created again.",
     request: object({
       backupAccountId: BackupAccountId,
       signature: text({
@@ -268,8 +267,8 @@ export const operations = {
     tag: "Development",
     summary: "An id_token for an invented account",
     description:
-      "Stands in for the sign-in with Google or Apple, so that the account flows can be tried without " +
-      "an account. It exists in development only, while no provider is configured.",
+      "Stands in for the sign-in with Google or Apple, so that the account flows can be tried without an " +
+      "account. It exists in development only, while no provider is configured.",
     request: object({
       provider: OidcProvider,
       publicKey: PublicKey,

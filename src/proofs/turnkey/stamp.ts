@@ -1,5 +1,5 @@
 /**
- * A passkey's WebAuthn stamp on a Turnkey activity, accepted in the place of an ordinary assertion: the passkey signs
+ * A passkey's WebAuthn stamp on a Turnkey activity, accepted in place of an ordinary assertion: the passkey signs
  * the hash of the activity, and the activity carries our challenge. So one prompt authorises Turnkey and this service.
  */
 import type { WebAuthnConfig } from "../../config/webauthn.ts";
