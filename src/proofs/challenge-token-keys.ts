@@ -1,4 +1,4 @@
-import { link, open, readFile, unlink } from "node:fs/promises";
+import { link, readFile, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ChallengeTokenKey } from "../config/challenge-tokens.ts";
 import { decodeBase64, encodeBase64 } from "../crypto/encoding.ts";
@@ -33,13 +33,8 @@ async function readKey(path: string): Promise<ChallengeTokenKey | null> {
 /** Linking a complete file to the name fails when another process was first; then its key is used. */
 async function writeKey(path: string, random: Random): Promise<ChallengeTokenKey> {
   const temporary = `${path}.${random.uuid()}`;
-  const file = await open(temporary, "wx", 0o600);
-  try {
-    await file.writeFile(`${encodeBase64(random.bytes(32))}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  const secret = `${encodeBase64(random.bytes(32))}\n`;
+  await writeFile(temporary, secret, { flag: "wx", mode: 0o600, flush: true });
   try {
     await link(temporary, path);
   } catch (error) {
