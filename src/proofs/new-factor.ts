@@ -3,8 +3,7 @@ import type { Authorization, OidcProvider } from "../protocol/authorization.ts";
 import type { OpenedChallenge } from "./challenge-tokens.ts";
 import { maskedEmail } from "./identity/masked-email.ts";
 import type { OidcVerifier, VerifiedIdToken } from "./identity/oidc.ts";
-import type { PasskeyVerifier } from "./passkey/passkey.ts";
-import type { StoredCredential } from "./passkey/stored-credential.ts";
+import type { PasskeyVerifier, VerifiedRegistration } from "./passkey/passkey.ts";
 import { PossibleReplay } from "./possible-replay.ts";
 import { type Proof, verifyAccount, verifyKeypair } from "./verify.ts";
 
@@ -24,13 +23,7 @@ export type NewFactorKind =
         readonly maskedEmail: string;
       };
     }
-  | {
-      readonly kind: "PASSKEY";
-      readonly credentialId: string;
-      readonly registration: unknown;
-      readonly label: string;
-      readonly credential: StoredCredential;
-    };
+  | ({ readonly kind: "PASSKEY"; readonly label: string } & VerifiedRegistration);
 
 /**
  * Checks the proof of a new main factor.
