@@ -22,26 +22,9 @@ export async function writeContent(file: FileHandle, content: Content): Promise<
       if (size > 0) await nextTurn();
       hash.update(piece);
       size += piece.length;
-      await fileAnswer(() => writeFully(file, piece));
+      await fileAnswer(() => file.writeFile(piece)); // after the last one
     }
   return { size, sha256: hash.digest("hex") };
-}
-
-/**
- * Size and hash of a whole file, read in turns with whatever else is to be done.
- *
- * @throws StorageUnavailable when the file system refuses.
- */
-export async function digestOf(file: FileHandle): Promise<Digest> {
-  const buffer = new Uint8Array(PIECE_BYTES);
-  const hash = createHash("sha256");
-  for (let size = 0; ; ) {
-    const { bytesRead } = await fileAnswer(() => file.read(buffer, 0, buffer.length, size));
-    if (bytesRead === 0) return { size, sha256: hash.digest("hex") };
-    hash.update(buffer.subarray(0, bytesRead));
-    size += bytesRead;
-    await nextTurn();
-  }
 }
 
 /**
@@ -74,9 +57,4 @@ export async function fileAnswer<T>(run: () => Promise<T>): Promise<T> {
 export function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {
   for (let start = 0; start < chunk.length; start += PIECE_BYTES)
     yield chunk.subarray(start, start + PIECE_BYTES);
-}
-
-async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length; )
-    written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
 }

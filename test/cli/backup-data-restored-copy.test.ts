@@ -284,7 +284,7 @@ if (local !== undefined) {
 
       const refused = await site.backUp();
       expect(refused).toMatchObject({ status: 2, output: "" });
-      expect(refused.errors).toContain("are not there: is a disk not mounted?");
+      expect(refused.errors).toContain("are missing: is a disk not mounted?");
       await using second = await site.startCopy();
       clock.advance(1_000);
       expect((await recovered(second.client, user)).backup).toBe(Buffer.from(user.backup).toString("base64"));

@@ -106,14 +106,12 @@ class LocalBlobs implements InspectableBlobs {
   }
 
   async *list() {
-    for (const folder of await fileAnswer(() => readdir(this.#root))) {
-      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+    for (const folder of await fileAnswer(() => blobFolders(this.#root)))
       for (const key of await fileAnswer(() => readdir(join(this.#root, folder)))) {
         const found = await fileAnswer(() => statIfThere(join(this.#root, folder, key)));
-        if (found !== null && KEY.test(key))
+        if (found !== null && isBlobKey(key))
           yield { key, size: found.size, storedAtMs: found.mtimeMs, backupId: null };
       }
-    }
   }
 
   async installationId(): Promise<string | null> {
@@ -179,6 +177,11 @@ async function freeBytes(path: string): Promise<number> {
 
 export function isBlobKey(key: string): boolean {
   return KEY.test(key);
+}
+
+/** The folders that ciphertexts are in. @param root the folder `blobs` of a data folder. */
+export async function blobFolders(root: string): Promise<string[]> {
+  return (await readdir(root)).filter((name) => /^[0-9a-f]{2}$/.test(name));
 }
 
 /** @param root the folder `blobs` of a data folder. */

@@ -32,7 +32,7 @@ export async function openDatabase({
   clock,
 }: DatabaseOptions): Promise<Database> {
   await makeFolder(dataDir);
-  await using mark = serves ? await lockCopyMark(dataDir, busyTimeoutMs) : null;
+  using mark = serves ? await lockCopyMark(dataDir, busyTimeoutMs) : null;
   const path = join(dataDir, DATABASE);
   await requireOwnLog(dataDir);
   closeSync(openSync(path, "a", 0o600)); // the -wal and -shm files get the same mode

@@ -13,6 +13,7 @@ const WITHOUT_LOG = 1;
 
 /** A database beside another one's log; the message says what to do. */
 class ForeignLog extends Error {
+  override name = "ForeignLog";
   readonly code = "FOREIGN_LOG";
 
   constructor(dataDir: string) {
@@ -21,7 +22,6 @@ class ForeignLog extends Error {
       `${database} in ${dataDir} was put in the place of another database, whose log ${log} is still there: ` +
         `move ${log} and ${index} to another folder`,
     );
-    this.name = "ForeignLog";
   }
 }
 
@@ -43,12 +43,7 @@ async function hasLog(dataDir: string): Promise<boolean> {
 }
 
 async function isWithoutLog(path: string): Promise<boolean> {
-  const file = await orNullIfMissing(open(path, "r"));
-  if (file === null) return false;
-  try {
-    const { buffer, bytesRead } = await file.read(new Uint8Array(2), 0, 2, VERSIONS_AT);
-    return bytesRead === 2 && buffer.includes(WITHOUT_LOG);
-  } finally {
-    await file.close();
-  }
+  await using file = await orNullIfMissing(open(path, "r"));
+  const found = await file?.read(new Uint8Array(2), 0, 2, VERSIONS_AT);
+  return found?.bytesRead === 2 && found.buffer.includes(WITHOUT_LOG);
 }

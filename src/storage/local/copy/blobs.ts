@@ -4,12 +4,10 @@ import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "nod
 import { dirname, join } from "node:path";
 import { syncDirectory } from "../../../runtime/folders.ts";
 import { orNullIfMissing } from "../../../runtime/system-errors.ts";
-import { digestOf } from "../../content-file.ts";
-import type { BlobRef } from "../../contract.ts";
-import { blobPath, isBlobKey } from "../blobs.ts";
+import { type Digest, readContent, writeContent } from "../../content-file.ts";
+import type { BlobRef, Content } from "../../contract.ts";
+import { blobFolders, blobPath, isBlobKey } from "../blobs.ts";
 import { BLOBS } from "../layout.ts";
-
-const CHUNK_BYTES = 256 * 1024;
 
 /** `vanished`: there is no such file in the source. `damaged`: it is not what the record says, and was not copied. */
 export type BlobOutcome = "present" | "copied" | "vanished" | "damaged";
@@ -45,31 +43,24 @@ export async function openBlobCopier(
   const temporary = join(to, "tmp");
   await mkdir(temporary, { recursive: true, mode: 0o700 });
 
-  async function openSource(ref: BlobRef): Promise<FileHandle | null> {
-    return isBlobKey(ref.key) ? orNullIfMissing(open(blobPath(from, ref.key), "r")) : null;
-  }
+  const openSource = async ({ key }: BlobRef) =>
+    isBlobKey(key) ? orNullIfMissing(open(blobPath(from, key), "r")) : null;
 
   return {
     open: openSource,
 
     async copy(ref, opened) {
-      const unverified = { wasVerified: false, wasDamaged: false };
-      if (!isBlobKey(ref.key)) return { outcome: "vanished", ...unverified };
+      if (!isBlobKey(ref.key)) return { outcome: "vanished", wasVerified: false, wasDamaged: false };
       const path = blobPath(to, ref.key);
       const hasItsSize = (await orNullIfMissing(stat(path)))?.size === ref.size;
       const wasVerified = hasItsSize && isVerified(ref.key);
-      const wasDamaged = wasVerified && !(await hasHash(path, ref.sha256));
-      const present = hasItsSize && !wasDamaged;
-      const file = opened ?? (present ? null : await openSource(ref));
-      const outcome = (result: BlobOutcome) => ({ outcome: result, wasVerified, wasDamaged });
-      if (file === null) return outcome(present ? "present" : "vanished");
-      try {
-        return outcome(
-          present ? "present" : await copyVerified(file, ref, path, join(temporary, randomUUID())),
-        );
-      } finally {
-        await file.close();
-      }
+      const wasDamaged = wasVerified && !(await hasHash(path, ref));
+      const isPresent = hasItsSize && !wasDamaged;
+      await using file = opened ?? (isPresent ? null : await openSource(ref));
+      if (isPresent || file === null)
+        return { outcome: isPresent ? "present" : "vanished", wasVerified, wasDamaged };
+      const outcome = await copyVerified(file, ref, path, join(temporary, randomUUID()));
+      return { outcome, wasVerified, wasDamaged };
     },
 
     async sync() {
@@ -91,13 +82,11 @@ export async function openBlobCopier(
   };
 }
 
-async function hasHash(path: string, sha256: string): Promise<boolean> {
-  const file = await open(path, "r");
-  try {
-    return (await digestOf(file)).sha256 === sha256;
-  } finally {
-    await file.close();
-  }
+async function hasHash(path: string, { size, sha256 }: BlobRef): Promise<boolean> {
+  await using file = await open(path, "r");
+  const hash = createHash("sha256");
+  for await (const piece of readContent(file, size)) hash.update(piece);
+  return hash.digest("hex") === sha256;
 }
 
 async function copyVerified(
@@ -105,25 +94,9 @@ async function copyVerified(
   ref: BlobRef,
   path: string,
   temporary: string,
-): Promise<BlobOutcome> {
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, ref.size + 1));
-  const hash = createHash("sha256");
-  const copy = await open(temporary, "wx", 0o600);
-  let size = 0;
-  try {
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, size);
-      if (bytesRead === 0) break;
-      const piece = buffer.subarray(0, bytesRead);
-      hash.update(piece);
-      size += bytesRead;
-      await copy.writeFile(piece); // goes on where the last one ended
-    }
-    await copy.sync();
-  } finally {
-    await copy.close();
-  }
-  if (size !== ref.size || hash.digest("hex") !== ref.sha256) {
+): Promise<"copied" | "damaged"> {
+  const { size, sha256 } = await writeTo(temporary, readContent(file, ref.size + 1));
+  if (size !== ref.size || sha256 !== ref.sha256) {
     await unlink(temporary);
     return "damaged";
   }
@@ -132,6 +105,9 @@ async function copyVerified(
   return "copied";
 }
 
-async function blobFolders(root: string): Promise<string[]> {
-  return (await readdir(root)).filter((name) => /^[0-9a-f]{2}$/.test(name));
+async function writeTo(path: string, content: Content): Promise<Digest> {
+  await using file = await open(path, "wx", 0o600);
+  const digest = await writeContent(file, content);
+  await file.sync();
+  return digest;
 }

@@ -70,7 +70,7 @@ export interface CopyResult extends CopyProgress {
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { source, target } = options;
   await requireOwnLog(source);
-  await using folder = await prepareTarget(source, target);
+  using folder = await prepareTarget(source, target);
   for (const name of await readdir(target))
     if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
   const { nextShare } = folder;
@@ -127,9 +127,11 @@ async function copyState(
 
   for (const page of records.needs()) await copyAll(page);
   for (let attempt = 0; ; attempt++) {
-    const { needs, opened } = await records.snapshot((snapshot) =>
-      takeIfComplete(records, snapshot, blobs, attempt >= freeAttempts),
-    );
+    const { needs, opened } = await records.snapshot(async (snapshot) => {
+      const found = await openNeeds(records, snapshot, blobs, attempt >= freeAttempts);
+      if (found.opened !== null) snapshot.take();
+      return found;
+    });
     if (opened === null) {
       await copyAll(needs);
       continue;
@@ -140,24 +142,16 @@ async function copyState(
   return { ...progress, mended, lost: records.lost(), takenAtMs: records.takenAtMs };
 }
 
-/** Copies a snapshot if every ciphertext that it needs can be opened; `opened` is `null` if not. */
-async function takeIfComplete(
+/** The ciphertexts that a snapshot still needs, opened; `opened` is `null` if that is not possible. */
+async function openNeeds(
   records: RecordsCopier,
   snapshot: Snapshot,
   blobs: BlobCopier,
   blocksWrites: boolean,
 ): Promise<{ readonly needs: readonly Need[]; readonly opened: readonly FileHandle[] | null }> {
-  const block = blocksWrites ? records.blockWrites() : null;
-  let needs: readonly Need[];
-  let opened: readonly FileHandle[] | null;
-  try {
-    needs = snapshot.missing(MAX_OPEN);
-    opened = needs.length > MAX_OPEN ? null : await openAll(needs, blobs);
-  } finally {
-    block?.[Symbol.dispose]();
-  }
-  if (opened !== null) snapshot.take();
-  return { needs, opened };
+  using _block = blocksWrites ? records.blockWrites() : null;
+  const needs = snapshot.missing(MAX_OPEN);
+  return { needs, opened: needs.length > MAX_OPEN ? null : await openAll(needs, blobs) };
 }
 
 /** `null` when one was deleted; then none stays open. */
@@ -181,14 +175,10 @@ async function copyInstallationId(from: string, to: string): Promise<void> {
 
 /** Marks a new copy as one. Migrates it before, since an earlier version of the service has no marks. */
 function mark(path: string, takenAtMs: number, nextShare: number): void {
-  const database = new Database(path, { readwrite: true });
-  try {
-    database.run("PRAGMA synchronous = OFF"); // the file is synced as a whole
-    migrate(database);
-    markAsCopy(database, takenAtMs, nextShare);
-  } finally {
-    database.close();
-  }
+  using database = new Database(path, { readwrite: true });
+  database.run("PRAGMA synchronous = OFF"); // the file is synced as a whole
+  migrate(database);
+  markAsCopy(database, takenAtMs, nextShare);
 }
 
 /** Copies what else the service has in its folder, such as a generated challenge token key. */
@@ -204,22 +194,14 @@ async function copyOtherFiles(source: string, target: string): Promise<void> {
 }
 
 async function prune(database: string, blobs: BlobCopier): Promise<number> {
-  const records = new Database(database, { readonly: true });
-  try {
-    records.run("CREATE TEMP TABLE needed (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
-    records.run("INSERT OR IGNORE INTO needed SELECT blob_key FROM backups");
-    const needed = records.query("SELECT 1 FROM needed WHERE key = ?");
-    return await blobs.prune((key) => needed.get(key) !== null);
-  } finally {
-    records.close();
-  }
+  using records = new Database(database, { readonly: true });
+  records.run("CREATE TEMP TABLE needed (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
+  records.run("INSERT OR IGNORE INTO needed SELECT blob_key FROM backups");
+  const needed = records.query("SELECT 1 FROM needed WHERE key = ?");
+  return await blobs.prune((key) => needed.get(key) !== null);
 }
 
 async function sync(path: string): Promise<void> {
-  const file = await open(path, "r+");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await using file = await open(path, "r+");
+  await file.sync();
 }

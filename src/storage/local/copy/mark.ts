@@ -7,11 +7,12 @@
  * database is restored.
  */
 import { Database } from "bun:sqlite";
-import { readdir, stat, unlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { syncDirectory } from "../../../runtime/folders.ts";
-import { errorCode, orNullIfMissing } from "../../../runtime/system-errors.ts";
+import { errorCode } from "../../../runtime/system-errors.ts";
 import { DATABASE } from "../layout.ts";
 import { isBusy } from "../outage.ts";
 
@@ -23,15 +24,11 @@ const BUSY_PAUSE_MS = 20;
 
 /** A copy that no service can be started on; the message says why. */
 class CopyUnusable extends Error {
+  override name = "CopyUnusable";
   readonly code = "COPY_UNUSABLE";
-
-  constructor(message: string) {
-    super(message);
-    this.name = "CopyUnusable";
-  }
 }
 
-export interface LockedMark extends AsyncDisposable {
+export interface LockedMark extends Disposable {
   /** Removes the mark, durably. */
   remove(): Promise<void>;
 }
@@ -46,11 +43,9 @@ export interface LockedMark extends AsyncDisposable {
 export async function lockCopyMark(dataDir: string, waitMs: number): Promise<LockedMark | null> {
   const path = join(dataDir, MARK);
   const startedMs = performance.now();
-  let lock = await lockMark(path);
-  while (lock === "busy" && performance.now() - startedMs < waitMs) {
+  let lock = lockMark(path);
+  for (; lock === "busy" && performance.now() - startedMs < waitMs; lock = lockMark(path))
     await after(BUSY_PAUSE_MS);
-    lock = await lockMark(path);
-  }
   if (lock === "missing") return null;
   if (lock === "busy")
     throw new CopyUnusable(`a copy is being made in ${dataDir}: wait for its end, then start the service`);
@@ -70,7 +65,7 @@ export async function lockCopyMark(dataDir: string, waitMs: number): Promise<Loc
       await unlink(path);
       await syncDirectory(dataDir);
     },
-    [Symbol.asyncDispose]: async () => lock.close(),
+    [Symbol.dispose]: () => lock.close(),
   };
 }
 
@@ -78,8 +73,7 @@ export async function lockCopyMark(dataDir: string, waitMs: number): Promise<Loc
  * Locks the mark, which is an empty SQLite database: the lock ends with its process. `busy` when another process has
  * it; `missing` when there is no mark and none is to be created.
  */
-export async function lockMark(path: string, create = false): Promise<Database | "busy" | "missing"> {
-  if (!create && !(await isThere(path))) return "missing";
+export function lockMark(path: string, create = false): Database | "busy" | "missing" {
   const lock = openMark(path, create);
   if (lock === null) return "missing";
   try {
@@ -89,7 +83,7 @@ export async function lockMark(path: string, create = false): Promise<Database |
     if (isBusy(error)) return "busy";
     throw error;
   }
-  if (await isThere(path)) return lock;
+  if (existsSync(path)) return lock;
   lock.close(); // a service has removed it meanwhile
   return "missing";
 }
@@ -101,8 +95,4 @@ function openMark(path: string, create: boolean): Database | null {
     if (errorCode(error) === "SQLITE_CANTOPEN") return null; // removed just now
     throw error;
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await orNullIfMissing(stat(path))) !== null;
 }

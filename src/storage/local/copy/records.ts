@@ -108,7 +108,7 @@ export class RecordsCopier implements Disposable {
     const blocker = new Database(this.#source, { readwrite: true });
     blocker.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     blocker.run("BEGIN IMMEDIATE");
-    return { [Symbol.dispose]: () => blocker.close() };
+    return blocker;
   }
 
   /** What the copied backups need and the source has lost. */

@@ -14,14 +14,11 @@ import { lockMark, MARK } from "./mark.ts";
 
 /** A folder that cannot be copied to; the message says why. */
 class CopyRefused extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "CopyRefused";
-  }
+  override name = "CopyRefused";
 }
 
 /** A folder to copy to. It is locked until it is disposed of. */
-export interface CopyTarget extends AsyncDisposable {
+export interface CopyTarget extends Disposable {
   /** Which share of the ciphertexts that earlier copies brought this copy verifies. */
   readonly nextShare: number;
   /** @throws CopyRefused when a service has been started on the folder since. */
@@ -40,7 +37,7 @@ export async function prepareTarget(source: string, target: string): Promise<Cop
 
   await makeFolder(target);
   const isEmpty = (await readdir(target)).length === 0;
-  const lock = await lockMark(join(target, MARK), isEmpty);
+  const lock = lockMark(join(target, MARK), isEmpty);
   if (lock === "busy") throw new CopyRefused(`another copy is being made in ${target}`);
   if (lock === "missing")
     throw new CopyRefused(`${target} is not empty, and not an earlier copy${IF_RESTORED}`);
@@ -48,20 +45,15 @@ export async function prepareTarget(source: string, target: string): Promise<Cop
     await chmod(target, 0o700);
     await chmod(join(target, MARK), 0o600);
     const database = join(target, DATABASE);
-    const requireUntouched = () => {
-      const state = examine(database, target);
-      if (state.isServed) throw new CopyRefused(`${target} is not a copy any more${IF_RESTORED}`);
-      return state;
-    };
-    const { nextShare, installationId } = requireUntouched();
+    const { nextShare, installationId } = requireCopy(database, target);
     const sourceId = await installationOf(source);
     for (const id of [installationId, await installationIdAt(join(target, BLOBS))])
       if (id !== null && id !== sourceId)
         throw new CopyRefused(`${target} is a copy of another installation; copy to a new folder`);
     return {
       nextShare,
-      requireUntouched: () => void requireUntouched(),
-      [Symbol.asyncDispose]: async () => lock.close(),
+      requireUntouched: () => void requireCopy(database, target),
+      [Symbol.dispose]: () => lock.close(),
     };
   } catch (error) {
     lock.close();
@@ -71,60 +63,49 @@ export async function prepareTarget(source: string, target: string): Promise<Cop
 
 /** @throws CopyRefused when records and blobs are of different installations, or the blobs are missing. */
 async function installationOf(source: string): Promise<string | null> {
-  const database = new Database(join(source, DATABASE), { readonly: true });
-  try {
-    const isMarked = schemaVersion(database) >= FIRST_MARKED_SCHEMA;
-    const ofRecords = isMarked ? installationIdOf(database) : null;
-    const ofBlobs = await installationIdAt(join(source, BLOBS));
-    if (ofRecords !== null && ofBlobs !== null && ofRecords !== ofBlobs)
-      throw new CopyRefused(`the records in ${source} and the blobs are of two installations`);
-    if (isMarked && lastSeenMsOf(database) !== null && ofBlobs === null)
-      throw new CopyRefused(
-        `the blobs of ${source} are not there: is a disk not mounted? A copy would delete what was stored for the same ` +
-          "backups before",
-      );
-    return ofRecords ?? ofBlobs;
-  } finally {
-    database.close();
-  }
+  using database = new Database(join(source, DATABASE), { readonly: true });
+  const isMarked = schemaVersion(database) >= FIRST_MARKED_SCHEMA;
+  const ofRecords = isMarked ? installationIdOf(database) : null;
+  const ofBlobs = await installationIdAt(join(source, BLOBS));
+  if (ofRecords !== null && ofBlobs !== null && ofRecords !== ofBlobs)
+    throw new CopyRefused(`the records in ${source} and the blobs are of two installations`);
+  if (isMarked && lastSeenMsOf(database) !== null && ofBlobs === null)
+    throw new CopyRefused(
+      `the blobs of ${source} are missing: is a disk not mounted? A copy would delete what was stored for the same ` +
+        "backups before",
+    );
+  return ofRecords ?? ofBlobs;
 }
 
 const IF_RESTORED =
   ": where a service was started on it, it has what came since, and a copy would delete that; copy to a new folder";
 
-interface TargetState {
-  readonly isServed: boolean;
-  readonly nextShare: number;
-  readonly installationId: string | null;
-}
-
 /**
- * Reads the marks of an earlier copy, if there is one, and leaves WAL mode. SQLite refuses that while another process,
- * as a doctor or a service, has the file open. It also applies the rest of the log, which would otherwise be applied to
- * the next copy.
+ * Requires that a database is of an earlier copy that no service has used, or does not exist. Leaves WAL mode, which
+ * SQLite refuses while another process, such as a doctor or a service, has the file open. It also applies the rest of
+ * the log, which would otherwise be applied to the next copy.
  *
  * @throws CopyRefused
  */
-function examine(path: string, target: string): TargetState {
-  const untouched = { isServed: false, nextShare: 0, installationId: null };
-  if (!existsSync(path)) return untouched; // an interrupted first copy
-  const database = new Database(path, { readwrite: true });
+function requireCopy(
+  path: string,
+  target: string,
+): { readonly nextShare: number; readonly installationId: string | null } {
+  const unmarked = { nextShare: 0, installationId: null };
+  if (!existsSync(path)) return unmarked; // an interrupted first copy
+  using database = new Database(path, { readwrite: true });
   try {
     const isMarked = schemaVersion(database) >= FIRST_MARKED_SCHEMA;
-    const state = isMarked
-      ? {
-          isServed: copiedAtMsOf(database) === null,
-          nextShare: nextShareOf(database),
-          installationId: installationIdOf(database),
-        }
-      : untouched;
-    if (!state.isServed) database.run("PRAGMA journal_mode = DELETE");
-    return state;
+    if (isMarked && copiedAtMsOf(database) === null)
+      throw new CopyRefused(`${target} is not a copy any more${IF_RESTORED}`);
+    const marks = isMarked
+      ? { nextShare: nextShareOf(database), installationId: installationIdOf(database) }
+      : unmarked;
+    database.run("PRAGMA journal_mode = DELETE");
+    return marks;
   } catch (error) {
     if (!isBusy(error)) throw error;
     throw new CopyRefused(`${target} is in use: is a service running on it?`);
-  } finally {
-    database.close();
   }
 }
 
