@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { loadStorageConfig } from "../config/storage.ts";
 import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy/data.ts";
 import { command, HELP } from "./command.ts";
-import { createProgressLine, mebibytes } from "./progress.ts";
+import { mebibytes, showProgress } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: bun run backup-data [--verify] <target folder>
@@ -47,13 +47,12 @@ async function copied({ folder, verify }: Target): Promise<CopyResult> {
     throw new Error("only the local driver has a data folder; AWS keeps backups of bucket and tables itself");
   const source = storage.dataDir;
   await requireDatabase(source);
-  const progress = createProgressLine();
-  try {
-    const onProgress = (progressed: CopyProgress) => progress.show(() => progressText(progressed));
-    return await copyData({ source, target: folder, verifyAll: verify, onProgress });
-  } finally {
-    progress.end();
-  }
+  let progress: CopyProgress | undefined;
+  using _line = showProgress(() => (progress === undefined ? "" : progressText(progress)));
+  const onProgress = (now: CopyProgress) => {
+    progress = now;
+  };
+  return await copyData({ source, target: folder, verifyAll: verify, onProgress });
 }
 
 function targetOf(args: string[]) {

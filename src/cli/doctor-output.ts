@@ -1,6 +1,6 @@
 /** The output of the doctor: a report for people, or one JSON document. Both are written while the examination runs. */
 import type { Counts } from "../maintenance/doctor/examination.ts";
-import type { Finding, FindingKind } from "../maintenance/doctor/findings.ts";
+import { FINDINGS, type Finding } from "../maintenance/doctor/findings.ts";
 import { mebibytes } from "./progress.ts";
 
 export interface Report {
@@ -47,22 +47,6 @@ export function textReport(write: Write, complain: Write): Report {
   };
 }
 
-const SENTENCES: Readonly<Record<FindingKind, string>> = {
-  "row-without-backup": "an index row leads to a backup that is not stored",
-  "row-without-factor": "an index row leads to a backup that does not list the factor",
-  "factor-without-row": "a listed factor is not in the index",
-  "row-of-another-backup": "a listed factor leads to another backup",
-  "factor-twice": "a factor is listed twice",
-  "metadata-unreadable": "the metadata cannot be read",
-  "metadata-of-newer-version": "the metadata is of a newer version of the service",
-  "metadata-of-another-backup": "the metadata is that of another backup",
-  "blob-missing": "the ciphertext is missing",
-  "blob-damaged": "the ciphertext is damaged",
-  "blob-unreferenced": "no record refers to this ciphertext",
-  "blob-of-unknown-backup": "a ciphertext of a backup that has no record; it may be another installation's",
-  "blob-newer-than-records": "no record refers to this ciphertext, and records of its time may be missing",
-};
-
 function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired }: Finding): string {
   const where = [
     ...(backupId === null ? [] : [`backup ${backupId}`]),
@@ -71,7 +55,7 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
   ].join(", ");
   const inBrackets = detail === null ? "" : ` (${detail})`;
   const action = remedy === null ? "left to you" : repaired ? `done: ${remedy}` : `--repair would ${remedy}`;
-  return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${SENTENCES[kind]}${inBrackets}\n          ${where}\n          ${action}`;
+  return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${FINDINGS[kind].problem}${inBrackets}\n          ${where}\n          ${action}`;
 }
 
 function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summary): string[] {
@@ -94,7 +78,7 @@ function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summa
 }
 
 /** How far the reading of blobs has come. */
-export function progressLine({ verifiedBlobs, verifiedBytes }: Counts, elapsedMs: number): string {
+export function progressText({ verifiedBlobs, verifiedBytes }: Counts, elapsedMs: number): string {
   const perSecond = elapsedMs === 0 ? 0 : (verifiedBytes * 1000) / elapsedMs;
   return `read ${verifiedBlobs} blobs, ${mebibytes(verifiedBytes)}, ${mebibytes(perSecond)}/s`;
 }

@@ -5,16 +5,16 @@
 import { setTimeout as after } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { loadStorageConfig } from "../config/storage.ts";
-import { type Counts, newCounts } from "../maintenance/doctor/examination.ts";
+import { Counts } from "../maintenance/doctor/examination.ts";
 import { examine } from "../maintenance/doctor/examine.ts";
 import { REMOVABLE } from "../maintenance/doctor/findings.ts";
 import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { openStores } from "../storage/open.ts";
 import { command, HELP } from "./command.ts";
-import { jsonReport, progressLine, textReport } from "./doctor-output.ts";
+import { jsonReport, progressText, textReport } from "./doctor-output.ts";
 import { explain } from "./explain.ts";
-import { createProgressLine } from "./progress.ts";
+import { showProgress } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: bun run doctor [--verify] [--repair [--remove KIND]...] [--restored] [--json]
@@ -43,7 +43,6 @@ const OPTIONS = {
   json: { type: "boolean", default: false },
   ...HELP,
 } as const;
-const PROGRESS_EVERY_MS = 250;
 /** Twice as long as a request may take. */
 const REST_MS = 60_000;
 
@@ -53,7 +52,7 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
   const { verify, repair, remove, restored, json } = options;
   const write = (text: string) => void process.stdout.write(text);
   const report = json ? jsonReport(write) : textReport(write, (text) => void process.stderr.write(text));
-  const counts = newCounts();
+  const counts = new Counts();
   const found = { left: 0, repaired: 0 };
   report.begin();
   try {
@@ -61,24 +60,20 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     if (storage.driver === "local") await requireDatabase(storage.dataDir);
     const sources = { clock: systemClock, random: systemRandom };
     const stores = await openStores(storage, sources, { serves: false });
-    const { records, blobs } = stores;
-    const stopProgress = verify ? showProgress(counts) : () => {};
-    try {
-      await Promise.all([records.ready(), blobs.ready()]);
-      if (restored) await declareRestored(stores, sources);
-      else if (repair) await joinInstallation(stores, sources);
-      else await requireOneInstallation(stores);
-      const restores = await records.restores();
-      const rest = () => after(REST_MS);
-      const examination = { records, blobs, ...sources, verify, repair, remove, restores, counts, rest };
-      for await (const finding of examine(examination)) {
-        found[finding.repaired ? "repaired" : "left"] += 1;
-        report.found(finding);
-      }
-    } finally {
-      stopProgress();
-      await records[Symbol.asyncDispose]();
-      await blobs[Symbol.asyncDispose]();
+    await using records = stores.records;
+    await using blobs = stores.blobs;
+    const startedMs = performance.now();
+    using _line = verify ? showProgress(() => progressText(counts, performance.now() - startedMs)) : null;
+    await Promise.all([records.ready(), blobs.ready()]);
+    if (restored) await declareRestored(stores, sources);
+    else if (repair) await joinInstallation(stores, sources);
+    else await requireOneInstallation(stores);
+    const restores = await records.restores();
+    const rest = () => after(REST_MS);
+    const examination = { records, blobs, ...sources, verify, repair, remove, restores, counts, rest };
+    for await (const finding of examine(examination)) {
+      found[finding.repaired ? "repaired" : "left"] += 1;
+      report.found(finding);
     }
   } catch (error) {
     report.failed(explain(error));
@@ -97,15 +92,4 @@ function optionsOf(args: string[]) {
 
 function unknownKind(name: string): never {
   throw new Error(`--remove takes ${REMOVABLE.join(" or ")}, not ${name.slice(0, 50)}`);
-}
-
-function showProgress(counts: Counts): () => void {
-  const startedMs = performance.now();
-  const line = createProgressLine();
-  const show = () => line.show(() => progressLine(counts, performance.now() - startedMs));
-  const timer = setInterval(show, PROGRESS_EVERY_MS);
-  return () => {
-    clearInterval(timer);
-    line.end();
-  };
 }

@@ -1,25 +1,15 @@
-/** How far an operator command has come, in one line that is written over, where somebody watches. */
-
-const SHOWN_EVERY_MS = 200;
+const SHOWN_EVERY_MS = 250;
 const CLEAR_LINE = "\r\u001b[K";
 
-export interface ProgressLine {
-  /** Shows `text` unless another was shown just now. */
-  show(text: () => string): void;
-  /** Takes the line away. */
-  end(): void;
-}
-
-export function createProgressLine(): ProgressLine {
-  if (!process.stderr.isTTY) return { show: () => {}, end: () => {} };
-  let nextMs = 0;
+/** Shows `text` in a line that is overwritten, until the result is disposed of. Only where stderr is a terminal. */
+export function showProgress(text: () => string): Disposable {
+  if (!process.stderr.isTTY) return { [Symbol.dispose]() {} };
+  const timer = setInterval(() => process.stderr.write(CLEAR_LINE + text()), SHOWN_EVERY_MS);
   return {
-    show(text) {
-      if (performance.now() < nextMs) return;
-      nextMs = performance.now() + SHOWN_EVERY_MS;
-      process.stderr.write(CLEAR_LINE + text());
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      process.stderr.write(CLEAR_LINE);
     },
-    end: () => void process.stderr.write(CLEAR_LINE),
   };
 }
 

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { progressLine } from "../../src/cli/doctor-output.ts";
-import { newCounts } from "../../src/maintenance/doctor/examination.ts";
+import { progressText } from "../../src/cli/doctor-output.ts";
+import { Counts } from "../../src/maintenance/doctor/examination.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
 import { examined, metadataOf, newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
@@ -139,7 +139,7 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
 });
 
 test("the progress of a verify has count, bytes and rate", () => {
-  const counts = { ...newCounts(), verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 };
-  expect(progressLine(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
-  expect(progressLine(newCounts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
+  const counts = { ...new Counts(), verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 };
+  expect(progressText(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
+  expect(progressText(new Counts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
 });

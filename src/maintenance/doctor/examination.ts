@@ -19,28 +19,16 @@ export interface Examination extends ScannedStores {
 }
 
 /** How much was examined. */
-export interface Counts {
-  indexRows: number;
-  backups: number;
+export class Counts {
+  indexRows = 0;
+  backups = 0;
   /** Ciphertexts in the blob store, current or not. */
-  blobs: number;
+  blobs = 0;
   /** Ciphertexts that were read in full, and their bytes. */
-  verifiedBlobs: number;
-  verifiedBytes: number;
+  verifiedBlobs = 0;
+  verifiedBytes = 0;
   /** Backups that changed too often to be checked. */
-  busyBackups: number;
+  busyBackups = 0;
   /** Rows past their expiry. The service collects them from time to time, so that they are no finding. */
-  expiredRows: number;
-}
-
-export function newCounts(): Counts {
-  return {
-    indexRows: 0,
-    backups: 0,
-    blobs: 0,
-    verifiedBlobs: 0,
-    verifiedBytes: 0,
-    busyBackups: 0,
-    expiredRows: 0,
-  };
+  expiredRows = 0;
 }

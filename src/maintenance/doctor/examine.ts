@@ -8,7 +8,7 @@
  */
 import { concurrently } from "../concurrently.ts";
 import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
-import { type Examination, newCounts } from "./examination.ts";
+import { Counts, type Examination } from "./examination.ts";
 import type { Finding, FindingKind } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
 import { examineRecord } from "./records.ts";
@@ -60,7 +60,7 @@ function indexRows(examination: Examination): AsyncGenerator<Finding> {
 
 /** With the tables of another installation every row looks like one to release. Then none is. */
 async function indexBelongsToRecords(examination: Examination): Promise<boolean> {
-  const counts = newCounts();
+  const counts = new Counts();
   let wrong = 0;
   for await (const _found of indexRows({ ...examination, repair: false, counts })) wrong += 1;
   return wrong <= FEW_ROWS || wrong * 2 <= counts.indexRows;

@@ -2,37 +2,43 @@
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 
-/** Each kind of finding, and what a repair does about it; `null` where only a person can decide. */
-export const REMEDIES = {
-  /** An index row leads to a backup that is not stored. */
-  "row-without-backup": "release the index row",
-  /** An index row leads to a backup whose metadata does not list the factor. */
-  "row-without-factor": "release the index row",
-  /** A listed factor is not in the index, so that it does not lead to its backup. */
-  "factor-without-row": "add the index row",
-  /** A listed factor leads to another backup. */
-  "row-of-another-backup": null,
-  /** A backup lists a factor, or the id of one, more than once in one scope. */
-  "factor-twice": null,
-  /** Metadata is no JSON or does not fit its schema. Its factors and index rows are not judged. */
-  "metadata-unreadable": null,
-  /** A newer version of the service stored the metadata. Its factors and index rows are not judged. */
-  "metadata-of-newer-version": null,
-  /** Metadata is that of another backup. Its factors and index rows are not judged. */
-  "metadata-of-another-backup": null,
-  /** The current ciphertext of a backup is not stored. */
-  "blob-missing": null,
-  /** The current ciphertext of a backup has another size, or another hash. */
-  "blob-damaged": null,
-  /** A ciphertext that no record refers to is older than any request can be. */
-  "blob-unreferenced": "delete the blob",
-  /** The same, and there is no record of the backup that it was stored for: it may be another installation's. */
-  "blob-of-unknown-backup": null,
-  /** The same, of a time of which records are missing: it may be what a backup has lost. */
-  "blob-newer-than-records": null,
+/**
+ * Each kind of finding: what is wrong, and what a repair does about it; `null` where only a person can decide. Where the
+ * metadata is not usable, the factors and index rows of its backup are not checked.
+ */
+export const FINDINGS = {
+  "row-without-backup": {
+    problem: "an index row leads to a backup that is not stored",
+    remedy: "release the index row",
+  },
+  "row-without-factor": {
+    problem: "an index row leads to a backup that does not list the factor",
+    remedy: "release the index row",
+  },
+  "factor-without-row": { problem: "a listed factor is not in the index", remedy: "add the index row" },
+  "row-of-another-backup": { problem: "a listed factor leads to another backup", remedy: null },
+  /** In one scope; or two factors have the same id. */
+  "factor-twice": { problem: "a factor is listed twice", remedy: null },
+  "metadata-unreadable": { problem: "the metadata cannot be read", remedy: null },
+  "metadata-of-newer-version": {
+    problem: "the metadata is of a newer version of the service",
+    remedy: null,
+  },
+  "metadata-of-another-backup": { problem: "the metadata is that of another backup", remedy: null },
+  "blob-missing": { problem: "the ciphertext is missing", remedy: null },
+  "blob-damaged": { problem: "the ciphertext is damaged", remedy: null },
+  "blob-unreferenced": { problem: "no record refers to this ciphertext", remedy: "delete the blob" },
+  "blob-of-unknown-backup": {
+    problem: "a ciphertext of a backup that has no record; it may be another installation's",
+    remedy: null,
+  },
+  "blob-newer-than-records": {
+    problem: "no record refers to this ciphertext, and records of its time may be missing",
+    remedy: null,
+  },
 } as const;
 
-export type FindingKind = keyof typeof REMEDIES;
+export type FindingKind = keyof typeof FINDINGS;
 
 /** What a repair deletes only when the operator names the kind. */
 export const REMOVABLE = ["blob-of-unknown-backup", "blob-newer-than-records"] as const;
@@ -65,7 +71,7 @@ export function finding(
   about: Partial<Pick<Finding, "backupId" | "factor" | "blobKey" | "detail">>,
 ): Finding {
   const nothing = { backupId: null, factor: null, blobKey: null, detail: null };
-  return { kind, ...nothing, ...about, remedy: REMEDIES[kind], repaired: false };
+  return { kind, ...nothing, ...about, remedy: FINDINGS[kind].remedy, repaired: false };
 }
 
 /** @param factor as it is stored. */

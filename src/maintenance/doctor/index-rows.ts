@@ -1,9 +1,9 @@
 import { allFactorRefs } from "../../backups/model.ts";
-import type { FactorRef, RecordStore } from "../../storage/contract.ts";
+import type { FactorRef } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
-import { type Diagnosis, diagnose, HEALTHY } from "./diagnosis.ts";
+import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
-import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
+import { type Finding, finding, shownFactor } from "./findings.ts";
 import type { RecordState } from "./record-state.ts";
 
 /** Checks that an index row leads to a backup that lists its factor. */
@@ -12,26 +12,19 @@ export function examineIndexRow(
   { factor, backupId }: { readonly factor: FactorRef; readonly backupId: string },
 ): Promise<readonly Finding[]> {
   const { records } = examination;
-  return diagnose(examination, backupId, (state) => inspectRow(records, factor, backupId, state));
-}
-
-async function inspectRow(
-  records: RecordStore & RecordInspection,
-  factor: FactorRef,
-  backupId: string,
-  state: RecordState,
-): Promise<Diagnosis> {
-  if (state.kind === "doubtful" || listsStored(records, state, factor)) return HEALTHY;
-  // the listing may be of a time when this was otherwise
-  if ((await records.locate(factor, [])).backupId !== backupId) return HEALTHY;
-  const kind: FindingKind = state.kind === "absent" ? "row-without-backup" : "row-without-factor";
-  return {
-    findings: [finding(kind, { backupId, factor: shownFactor(factor) })],
-    repair:
-      state.kind === "absent"
-        ? { backupId, expect: "absent", next: null, release: [factor] }
-        : { backupId, expect: { revision: state.revision }, next: state.record, release: [factor] },
-  };
+  return diagnose(examination, backupId, async (state) => {
+    if (state.kind === "doubtful" || listsStored(records, state, factor)) return HEALTHY;
+    // the row may have changed since it was listed
+    if ((await records.locate(factor, [])).backupId !== backupId) return HEALTHY;
+    const kind = state.kind === "absent" ? "row-without-backup" : "row-without-factor";
+    return {
+      findings: [finding(kind, { backupId, factor: shownFactor(factor) })],
+      repair:
+        state.kind === "absent"
+          ? { backupId, expect: "absent", next: null, release: [factor] }
+          : { backupId, expect: { revision: state.revision }, next: state.record, release: [factor] },
+    };
+  });
 }
 
 /** Compares keys as they are stored: of some the store has only a hash. */

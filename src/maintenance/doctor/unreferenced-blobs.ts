@@ -1,6 +1,6 @@
 import type { Origin, Suspect, UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import type { Examination } from "./examination.ts";
-import { type Finding, type FindingKind, finding, REMEDIES } from "./findings.ts";
+import { FINDINGS, type Finding, type FindingKind, finding } from "./findings.ts";
 
 /** How many suspects are held at once. Each batch costs one more pass over the records. */
 const BATCH = 100_000;
@@ -49,7 +49,7 @@ export async function* unreferencedBlobs(
     for (const suspect of suspects.values()) {
       const kind = KINDS[originOf(suspect)];
       const isNamed = kind !== "blob-unreferenced" && remove.has(kind);
-      const remedy = isNamed ? REMEDIES["blob-unreferenced"] : REMEDIES[kind];
+      const { remedy } = FINDINGS[isNamed ? "blob-unreferenced" : kind];
       const areTooMany = kind === "blob-unreferenced" && leftovers > counts.backups;
       const objection = remedy === null ? null : areTooMany ? TOO_MANY : doubt;
       const about = { backupId: suspect.backupId, blobKey: suspect.key, detail: objection };

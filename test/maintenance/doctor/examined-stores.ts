@@ -1,6 +1,6 @@
 /** A storage to be examined, and short ways to put sound and broken backups into it. */
 import { randomBytes } from "node:crypto";
-import { type Examination, newCounts } from "../../../src/maintenance/doctor/examination.ts";
+import { Counts, type Examination } from "../../../src/maintenance/doctor/examination.ts";
 import { examine } from "../../../src/maintenance/doctor/examine.ts";
 import type { Finding, RemovableKind } from "../../../src/maintenance/doctor/findings.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
@@ -92,7 +92,7 @@ export async function examined(
     rest = async () => {},
   }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "rest">> = {},
 ) {
-  const counts = newCounts();
+  const counts = new Counts();
   const options = { verify, repair, remove, restores, rest };
   const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
   const findings = await Array.fromAsync(examine(examination));
