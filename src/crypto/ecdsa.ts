@@ -54,19 +54,12 @@ export function verifySecp256k1(
   message: Uint8Array,
   signature: Uint8Array,
 ): AccountSignatureResult {
-  if (!isCompressedSecp256k1Point(publicKey)) return "invalid-key";
+  if (!secp256k1.utils.isValidPublicKey(publicKey, true)) return "invalid-key";
   const parsed = parseSignature(secp256k1, signature);
   if (parsed === null) return "invalid-encoding";
-  const verified = secp256k1.verify(parsed.toBytes("compact"), message, publicKey, {
-    format: "compact",
-    lowS: true,
-  });
+  const compact = parsed.toBytes("compact");
+  const verified = secp256k1.verify(compact, message, publicKey, { format: "compact", lowS: true });
   return verified ? "valid" : "not-verified";
-}
-
-/** Whether bytes are a compressed point on secp256k1 (SEC 1 §2.3.4). */
-function isCompressedSecp256k1Point(bytes: Uint8Array): boolean {
-  return secp256k1.utils.isValidPublicKey(bytes, true);
 }
 
 function parseSignature(curve: typeof p256, signature: Uint8Array) {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 /** Standard base64 with padding (RFC 4648 §4). */
 export function encodeBase64(bytes: Uint8Array): string {
-  return view(bytes).toString("base64");
+  return bytes.toBase64();
 }
 
 /**
@@ -18,7 +18,7 @@ export function decodeBase64(text: string): Uint8Array | null {
 
 /** base64url without padding (RFC 4648 §5). */
 export function encodeBase64Url(bytes: Uint8Array): string {
-  return view(bytes).toString("base64url");
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 /** Decodes base64url without padding, in canonical form only. `null` for anything else. */
@@ -29,7 +29,7 @@ export function decodeBase64Url(text: string): Uint8Array | null {
 
 /** Lower-case hex. */
 export function encodeHex(bytes: Uint8Array): string {
-  return view(bytes).toString("hex");
+  return bytes.toHex();
 }
 
 /** Decodes hex digits of either case; `null` for other characters or an odd number of digits. */
@@ -41,8 +41,4 @@ export function decodeHex(text: string): Uint8Array | null {
 /** SHA-256 (FIPS 180-4): 32 bytes. */
 export function sha256(data: Uint8Array | string): Uint8Array {
   return createHash("sha256").update(data).digest();
-}
-
-function view(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
