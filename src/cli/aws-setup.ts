@@ -23,11 +23,7 @@ const MARKS: Readonly<Record<Finding["state"], string>> = {
 
 const OPTIONS = { check: { type: "boolean", default: false }, ...HELP } as const;
 
-await command(USAGE, optionsOf, setUpStorage);
-
-function optionsOf(args: string[]) {
-  return parseArgs({ args, options: OPTIONS }).values;
-}
+await command(USAGE, (args: string[]) => parseArgs({ args, options: OPTIONS }).values, setUpStorage);
 
 async function setUpStorage({ check }: { readonly check: boolean }): Promise<number> {
   const storage = loadStorageConfig({ ...process.env, STORAGE_DRIVER: "aws" });

@@ -23,15 +23,9 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   (await client.health()).ok();
 
   announce(
-    "The old phone creates a backup, with a recovery key as main factor and its own key as sync factor",
+    "The old phone creates a backup: its main factor is a recovery key, its sync factor the phone's own key",
   );
-  const create = await createPayload(
-    client,
-    account.backupAccountId,
-    recoveryKey,
-    oldPhone,
-    first.manifestHash,
-  );
+  const create = await createPayload(client, account, recoveryKey, oldPhone, first);
   (await client.create(create, first.bytes)).ok();
 
   announce("Anybody may ask with what kind of factor the backup can be recovered");
@@ -42,35 +36,29 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   expectSame(recovered.backup, first.bytes.toString("base64"), "the recovered backup");
 
   announce("The new phone puts its own sync factor on the backup");
-  const added = await keypairProof(client, "add-sync-factor", newPhone);
-  (
-    await client.addSyncFactor({
-      syncFactor: added.authorization,
-      challengeToken: added.challengeToken,
-      syncFactorToken: recovered.syncFactorToken,
-    })
-  ).ok();
+  const { authorization: syncFactor, challengeToken } = await keypairProof(
+    client,
+    "add-sync-factor",
+    newPhone,
+  );
+  const { syncFactorToken } = recovered;
+  (await client.addSyncFactor({ syncFactor, challengeToken, syncFactorToken })).ok();
 
   announce("The new phone updates the backup");
   const currentAndNew = { currentManifestHash: first.manifestHash, newManifestHash: second.manifestHash };
-  (
-    await client.sync({ ...(await keypairProof(client, "sync", newPhone)), ...currentAndNew }, second.bytes)
-  ).ok();
+  const update = { ...(await keypairProof(client, "sync", newPhone)), ...currentAndNew };
+  (await client.sync(update, second.bytes)).ok();
 
   announce("An update from a state that is no longer current is refused");
-  const late = await client.sync(
-    { ...(await keypairProof(client, "sync", oldPhone)), ...currentAndNew },
-    first.bytes,
-  );
+  const outdated = { ...(await keypairProof(client, "sync", oldPhone)), ...currentAndNew };
+  const late = await client.sync(outdated, first.bytes);
   expectSame(late.code(), "manifest_hash_mismatch", "the late update");
 
   announce("The new phone removes the lost phone's factor");
-  const metadata = (
-    await client.retrieveMetadata(await keypairProof(client, "retrieve-metadata", newPhone))
-  ).ok();
-  const lost = metadata.syncFactors.find(
-    ({ kind }) => kind.kind === "EC_KEYPAIR" && kind.publicKey === oldPhone.publicKey,
-  );
+  const listed = await client.retrieveMetadata(await keypairProof(client, "retrieve-metadata", newPhone));
+  const lost = listed
+    .ok()
+    .syncFactors.find(({ kind }) => kind.kind === "EC_KEYPAIR" && kind.publicKey === oldPhone.publicKey);
   const factorId = lost?.id ?? "";
   const removal = await keypairProof(client, "delete-factor", newPhone, { factorId });
   (await client.deleteFactor({ ...removal, factorId, scope: "SYNC" })).ok();
@@ -86,30 +74,21 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   (await client.deleteBackup(await keypairProof(client, "delete-backup", newPhone))).ok();
 
   announce("Created again, and reset with the account key by a user who lost every factor");
-  const recreated = await createPayload(
-    client,
-    account.backupAccountId,
-    recoveryKey,
-    newPhone,
-    first.manifestHash,
-  );
+  const recreated = await createPayload(client, account, recoveryKey, newPhone, first);
   (await client.create(recreated, first.bytes)).ok();
   const { backupAccountId } = account;
   const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
   (await client.reset({ backupAccountId, signature: account.sign(challenge), challengeToken: token })).ok();
-  expectSame(
-    (await client.backupStatus({ backupId: backupAccountId })).code(),
-    "not_found",
-    "the status after the reset",
-  );
+  const gone = await client.backupStatus({ backupId: backupAccountId });
+  expectSame(gone.code(), "not_found", "the status after the reset");
 }
 
 async function createPayload(
   client: ApiClient,
-  backupAccountId: string,
+  { backupAccountId }: { readonly backupAccountId: string },
   mainFactor: FactorKeypair,
   syncFactor: FactorKeypair,
-  manifestHash: string,
+  { manifestHash }: { readonly manifestHash: string },
 ): Promise<RequestOf<"create">> {
   const sync = await keypairProof(client, "create", syncFactor);
   return {

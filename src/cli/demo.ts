@@ -1,12 +1,11 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
-import { parseArgs } from "node:util";
+import { parseArgs, styleText } from "node:util";
 import { createApiClient } from "../client/api-client.ts";
-import { AnswerError } from "../client/exchange.ts";
+import { AnswerError, type Exchange } from "../client/exchange.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
 import { command, HELP } from "./command.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
-import { exchangeAsText, heading } from "./demo-output.ts";
 import { explain } from "./explain.ts";
 
 const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
@@ -20,6 +19,8 @@ with a passkey and, where the service signs in made-up accounts, with a Google a
   --attestation-token  sent as the header of that name, for services that ask for it
   --quiet              shows only the steps, not the requests and answers
 `;
+
+const MAX_SHOWN_CHARACTERS = 64;
 
 const OPTIONS = {
   url: { type: "string", default: `http://localhost:${process.env.PORT?.trim() || 8000}` },
@@ -38,7 +39,7 @@ async function play(options: ReturnType<typeof optionsOf>): Promise<number> {
     headers: attestation === undefined ? {} : { "attestation-token": attestation },
     onExchange: quiet ? () => {} : (exchange) => write(exchangeAsText(exchange)),
   });
-  const announce = (step: string) => write(heading(step));
+  const announce = (step: string) => write(`\n${styleText("bold", `== ${step}`)}`);
   try {
     await playKeypairLife(client, announce);
     await playFactorsLife(client, origin, announce);
@@ -77,4 +78,24 @@ function originOf({ origin, protocol, hostname, port }: URL): string {
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** An exchange for a person to read: long values are cut, nothing is left out. */
+function exchangeAsText({ method, path, request, status, response }: Exchange): string {
+  const good = status < 400;
+  return [
+    `${styleText("cyan", `${method} ${path}`)}`,
+    ...(request === undefined ? [] : [indented(request)]),
+    styleText(good ? "green" : "yellow", `  -> ${status}`),
+    ...(response === null ? [] : [indented(response)]),
+  ].join("\n");
+}
+
+function indented(value: unknown): string {
+  return styleText("dim", JSON.stringify(value, shortened, 2).replaceAll(/^/gm, "     "));
+}
+
+function shortened(_member: string, value: unknown): unknown {
+  if (typeof value !== "string" || value.length <= MAX_SHOWN_CHARACTERS) return value;
+  return `${value.slice(0, MAX_SHOWN_CHARACTERS)}… (${value.length} characters)`;
 }
