@@ -33,12 +33,8 @@ export async function spool(content: Content): Promise<Spooled> {
  * @throws StorageUnavailable
  */
 export async function requireSpool(): Promise<void> {
-  const file = await openNameless();
-  try {
-    await fileAnswer(() => file.writeFile(PROBE));
-  } finally {
-    await file.close();
-  }
+  await using file = await openNameless();
+  await fileAnswer(() => file.writeFile(PROBE));
 }
 
 function inMemory(pieces: readonly Uint8Array[]): Spooled {

@@ -9,7 +9,7 @@ const MAX_LINGER_ITERATIONS = 6;
 const LINGER_MS = 1;
 
 interface Waiting {
-  /** Makes the write inside the transaction; the result answers the caller, once the transaction is durable. */
+  /** Makes the write inside the transaction; returns how its caller is answered once the transaction is durable. */
   readonly attempt: () => () => void;
   readonly fail: (error: unknown) => void;
 }
@@ -51,12 +51,12 @@ export class GroupCommit {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const attempt = () => {
       try {
-        let result: { readonly value: T } | undefined;
+        let answer = () => {};
         this.#nested(() => {
-          result = { value: run() };
+          const result = run();
+          answer = () => resolve(result);
         });
-        const value = result;
-        return () => value && resolve(value.value);
+        return answer;
       } catch (error) {
         // SQLite may have rolled back the whole group.
         if (isOutage(error) || !this.#database.inTransaction) throw error;

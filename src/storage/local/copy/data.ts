@@ -22,7 +22,7 @@ import { markAsCopy } from "../marks.ts";
 import { migrate } from "../migrations.ts";
 import { type BlobCopier, openBlobCopier } from "./blobs.ts";
 import { MARK } from "./mark.ts";
-import { type Need, RecordsCopier, type Snapshot } from "./records.ts";
+import { type Need, RecordsCopier } from "./records.ts";
 import { prepareTarget } from "./target.ts";
 
 /** How many ciphertexts are copied at once. */
@@ -68,13 +68,14 @@ export interface CopyResult extends CopyProgress {
  * @throws CopyRefused when the target is no place for a copy; ForeignLog.
  */
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
-  const { source, target } = options;
+  const { source, target, verifyAll = false } = options;
   await requireOwnLog(source);
   using folder = await prepareTarget(source, target);
   for (const name of await readdir(target))
     if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
   const { nextShare } = folder;
-  const isVerified = options.verifyAll ? () => true : (key: string) => shareOf(key) === nextShare;
+  // keys are random, so the shares are about equal
+  const isVerified = (key: string) => verifyAll || Number.parseInt(key.slice(0, 1), SHARES) === nextShare;
   const blobs = await openBlobCopier(source, target, isVerified);
   const partial = join(target, `${DATABASE}.${randomUUID()}`);
   try {
@@ -87,7 +88,9 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
     await rename(partial, join(target, DATABASE));
     await syncDirectory(target);
     // last: blobs with a mark beside records without one could not be started on
-    await copyInstallationId(join(source, BLOBS), join(target, BLOBS));
+    const id = await installationIdAt(join(source, BLOBS));
+    if (id !== null)
+      await writeInstallationId(join(target, BLOBS), id, join(target, BLOBS, "tmp", randomUUID()));
     return { ...result, prunedBlobs: await prune(join(target, DATABASE), blobs) };
   } finally {
     await rm(partial, { force: true });
@@ -127,9 +130,9 @@ async function copyState(
 
   for (const page of records.needs()) await copyAll(page);
   for (let attempt = 0; ; attempt++) {
-    const { needs, opened } = await records.snapshot(async (snapshot) => {
-      const found = await openNeeds(records, snapshot, blobs, attempt >= freeAttempts);
-      if (found.opened !== null) snapshot.take();
+    const { needs, opened } = await records.inSnapshot(async () => {
+      const found = await openNeeds(records, blobs, attempt >= freeAttempts);
+      if (found.opened !== null) records.take();
       return found;
     });
     if (opened === null) {
@@ -145,12 +148,11 @@ async function copyState(
 /** The ciphertexts that a snapshot still needs, opened; `opened` is `null` if that is not possible. */
 async function openNeeds(
   records: RecordsCopier,
-  snapshot: Snapshot,
   blobs: BlobCopier,
   blocksWrites: boolean,
 ): Promise<{ readonly needs: readonly Need[]; readonly opened: readonly FileHandle[] | null }> {
   using _block = blocksWrites ? records.blockWrites() : null;
-  const needs = snapshot.missing(MAX_OPEN);
+  const needs = records.missing(MAX_OPEN);
   return { needs, opened: needs.length > MAX_OPEN ? null : await openAll(needs, blobs) };
 }
 
@@ -161,16 +163,6 @@ async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<reado
   if (opened.length === files.length) return opened;
   await Promise.all(opened.map((file) => file.close()));
   return null;
-}
-
-/** The share that a ciphertext is in. Keys are random, so the shares are about equal. */
-function shareOf(key: string): number {
-  return Number.parseInt(key.slice(0, 1), SHARES);
-}
-
-async function copyInstallationId(from: string, to: string): Promise<void> {
-  const id = await installationIdAt(from);
-  if (id !== null) await writeInstallationId(to, id, join(to, "tmp", randomUUID()));
 }
 
 /** Marks a new copy as one. Migrates it before, since an earlier version of the service has no marks. */

@@ -12,20 +12,7 @@ export interface Need {
   readonly blob: BlobRef;
 }
 
-/** A read transaction on the source. */
-export interface Snapshot {
-  /** What backups need and is neither copied nor lost: at most `limit`, and one more if there are more. */
-  missing(limit: number): Need[];
-  /** Writes this state to the copy. */
-  take(): void;
-}
-
-interface Row {
-  readonly backupId: string;
-  readonly key: string;
-  readonly size: number;
-  readonly sha256: string;
-}
+type Row = Pick<Need, "backupId"> & Pick<BlobRef, "key" | "size" | "sha256">;
 
 const COLUMNS = "backup_id AS backupId, blob_key AS key, blob_size AS size, blob_sha256 AS sha256";
 
@@ -79,28 +66,29 @@ export class RecordsCopier implements Disposable {
     return query.get(backupId, blob.key) !== null;
   }
 
-  /** Opens a snapshot until `use` ends. Reads of it never block the service. */
-  async snapshot<T>(use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  /** Keeps the source as it is now, for {@link missing} and {@link take}, until `use` ends. Never blocks the service. */
+  async inSnapshot<T>(use: () => Promise<T>): Promise<T> {
     this.#copy.run("BEGIN");
     try {
-      const result = await use({
-        missing: (limit) =>
-          this.#copy
-            .query<Row, [number]>(
-              `SELECT ${COLUMNS} FROM live.backups
-               WHERE blob_key NOT IN (SELECT key FROM temp.copied)
-               AND blob_key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
-            )
-            .all(limit + 1)
-            .map(needOf),
-        take: () => this.#take(),
-      });
+      const result = await use();
       this.#copy.run("COMMIT");
       return result;
     } catch (error) {
       this.#copy.run("ROLLBACK");
       throw error;
     }
+  }
+
+  /** What backups need and is neither copied nor lost: at most `limit`, and one more if there are more. */
+  missing(limit: number): Need[] {
+    return this.#copy
+      .query<Row, [number]>(
+        `SELECT ${COLUMNS} FROM live.backups
+         WHERE blob_key NOT IN (SELECT key FROM temp.copied)
+         AND blob_key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
+      )
+      .all(limit + 1)
+      .map(needOf);
   }
 
   /** Blocks the service's writes until the result is disposed of. They fail after 5 s. */
@@ -111,22 +99,8 @@ export class RecordsCopier implements Disposable {
     return blocker;
   }
 
-  /** What the copied backups need and the source has lost. */
-  lost(): (Need & { readonly reason: string })[] {
-    return this.#copy
-      .query<Row & { readonly reason: string }, []>(
-        `SELECT ${COLUMNS}, reason FROM main.backups JOIN temp.lost ON key = blob_key`,
-      )
-      .all()
-      .map((row) => ({ ...needOf(row), reason: row.reason }));
-  }
-
-  [Symbol.dispose](): void {
-    this.#copy.close();
-  }
-
-  /** Table by table, since VACUUM INTO cannot copy an open snapshot. */
-  #take(): void {
+  /** Writes the state of the snapshot to the copy: table by table, since VACUUM INTO cannot copy an open snapshot. */
+  take(): void {
     const schema = this.#copy
       .query<{ type: string; name: string; sql: string }, []>(
         "SELECT type, name, sql FROM live.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
@@ -141,6 +115,20 @@ export class RecordsCopier implements Disposable {
     const version = this.#copy.query<{ user_version: number }, []>("PRAGMA live.user_version").get();
     this.#copy.run(`PRAGMA main.user_version = ${version?.user_version ?? 0}`);
     this.takenAtMs = Date.now();
+  }
+
+  /** What the copied backups need and the source has lost. */
+  lost(): (Need & { readonly reason: string })[] {
+    return this.#copy
+      .query<Row & { readonly reason: string }, []>(
+        `SELECT ${COLUMNS}, reason FROM main.backups JOIN temp.lost ON key = blob_key`,
+      )
+      .all()
+      .map((row) => ({ ...needOf(row), reason: row.reason }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#copy.close();
   }
 }
 
