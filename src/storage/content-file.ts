@@ -1,16 +1,16 @@
-/** Files that hold a ciphertext: written and read in pieces, so that many transfers at once take little memory. */
+/** Files of ciphertexts, written and read in pieces, so that many concurrent transfers take little memory. */
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import { PIECE_BYTES } from "../runtime/sizes.ts";
 import { errorCode } from "../runtime/system-errors.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 
-/** What is learnt of a ciphertext while it is written. */
+/** Size and hash of a ciphertext. */
 export type Digest = Pick<BlobRef, "size" | "sha256">;
 
 /**
- * Writes content to the start of an empty file, in turns with whatever else is to be done.
+ * Writes content to an empty file. Yields to the event loop between pieces.
  *
  * @throws StorageUnavailable when the file system refuses; what `content` throws.
  */
@@ -19,24 +19,24 @@ export async function writeContent(file: FileHandle, content: Content): Promise<
   let size = 0;
   for await (const chunk of content)
     for (const piece of piecesOf(chunk)) {
-      if (size > 0) await nextTurn();
+      if (size > 0) await yieldToEventLoop();
       hash.update(piece);
       size += piece.length;
-      await fileAnswer(() => file.writeFile(piece)); // after the last one
+      await fileOperation(() => file.writeFile(piece)); // appends
     }
   return { size, sha256: hash.digest("hex") };
 }
 
 /**
- * A file up to `maxBytes`, in turns with whatever else is to be done.
+ * The first `maxBytes` of a file. Yields to the event loop between pieces.
  *
  * @throws StorageUnavailable when the file system refuses.
  */
 export async function* readContent(file: FileHandle, maxBytes: number): AsyncGenerator<Uint8Array> {
   for (let position = 0; position < maxBytes; ) {
-    if (position > 0) await nextTurn();
+    if (position > 0) await yieldToEventLoop();
     const buffer = new Uint8Array(Math.min(PIECE_BYTES, maxBytes - position));
-    const { bytesRead } = await fileAnswer(() => file.read(buffer, 0, buffer.length, position));
+    const { bytesRead } = await fileOperation(() => file.read(buffer, 0, buffer.length, position));
     if (bytesRead === 0) return;
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);
@@ -44,7 +44,7 @@ export async function* readContent(file: FileHandle, maxBytes: number): AsyncGen
 }
 
 /** Runs a file operation; what the file system refuses becomes {@link StorageUnavailable}. */
-export async function fileAnswer<T>(run: () => Promise<T>): Promise<T> {
+export async function fileOperation<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
@@ -53,7 +53,7 @@ export async function fileAnswer<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Cuts large chunks, so that hashing one never holds up the event loop for long. */
+/** Splits large chunks, so that hashing one does not block the event loop for long. */
 export function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {
   for (let start = 0; start < chunk.length; start += PIECE_BYTES)
     yield chunk.subarray(start, start + PIECE_BYTES);

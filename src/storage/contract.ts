@@ -19,7 +19,7 @@ import type { Nonce } from "../runtime/nonce.ts";
 export interface FactorRef {
   readonly scope: "MAIN" | "SYNC";
   readonly key: string;
-  /** Set where `key` is as the store has it: of some keys a store has only a hash (stored-key.ts). */
+  /** Set where `key` is in its stored form, which may be a hash of it (stored-key.ts). */
   readonly stored?: true;
 }
 
@@ -159,7 +159,7 @@ export interface RecordStore extends AsyncDisposable {
 
   /**
    * Adds to a counter and returns the sum. A counter that does not exist is 0. It exists until `expiresAtMs`, and every
-   * call for an id names the same expiry. Atomic; but an addition whose answer was lost may be counted twice.
+   * call for an id names the same expiry. Atomic; but an addition whose response was lost may be counted twice.
    */
   addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
 
@@ -183,13 +183,13 @@ export interface BlobStore extends AsyncDisposable {
    * Stores a ciphertext under a fresh name, durably, with a few pieces of it in memory at a time. Where `content`
    * throws, nothing is stored.
    *
-   * @param client the address it is for: where large transfers wait for each other, it takes one client after another.
+   * @param client the address of the client. Where large transfers have to wait, clients are served in rotation.
    */
   put(backupId: string, content: Content, client?: string): Promise<BlobRef>;
 
   /**
    * Opens a ciphertext; `null` when there is none of that name. Size and hash are verified while it is read: of a damaged
-   * one this or the stream fails with {@link BlobDamaged} before the last bytes, so a stream that ends was sound. An
+   * one this or the stream fails with {@link BlobDamaged} before the last bytes, so a stream that ends is verified. An
    * outage may also show in the stream. The stream must be read or cancelled.
    *
    * @param client as for {@link put}.
@@ -199,7 +199,7 @@ export interface BlobStore extends AsyncDisposable {
   /** Deletes a ciphertext, if it exists. */
   delete(key: string): Promise<void>;
 
-  /** For how many more bytes there is room; `null` where there is no limit. */
+  /** How many more bytes can be stored; `null` where there is no limit. */
   freeBytes(): Promise<number | null>;
 
   /** As {@link RecordStore.ready}. */

@@ -1,6 +1,6 @@
 /**
- * What operators need of the stores besides what requests need: sweep, doctor, copies, and the marks of the
- * installation. Every driver implements both. The rules at the head of contract.ts hold here too.
+ * What operators need of the stores in addition to contract.ts: sweep, doctor, copies, and the marks of the installation.
+ * Every driver implements both. The rules at the head of contract.ts hold here too.
  */
 import type { BlobRef, BlobStore, FactorRef, RecordStore } from "./contract.ts";
 
@@ -15,7 +15,7 @@ export interface RecordInspection {
   /**
    * Every backup, its current blob and its time of change, in no order. Records that change meanwhile may show either
    * state. A commit that is missing in the list compared its {@link Change.newBlobSince} after the call began, or at
-   * most 15 minutes before. However many there are, memory holds a page of them, and the event loop goes on between
+   * most 15 minutes before. However many there are, memory holds a page of them, and other work is done between
    * pages.
    */
   list(): AsyncIterable<ListedRecord>;
@@ -23,7 +23,7 @@ export interface RecordInspection {
   /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
   listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
 
-  /** The same factor as {@link listFactors} names it, whether or not it is in the index. */
+  /** A factor in its stored form, as {@link listFactors} lists it, whether or not it is in the index. */
   asStored(factor: FactorRef): FactorRef;
 
   /** Deletes rows that expired; returns how many. Stores that expire rows by themselves return 0. */

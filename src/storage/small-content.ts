@@ -1,4 +1,4 @@
-/** Content that is taken in as a whole when it is small, and as it comes when it is not. */
+/** Buffers small content, and streams large content. */
 import { createHash } from "node:crypto";
 import type { Digest } from "./content-file.ts";
 import type { Content } from "./contract.ts";
@@ -6,8 +6,7 @@ import type { Content } from "./contract.ts";
 type ChunkIterator = AsyncIterator<Uint8Array, undefined> | Iterator<Uint8Array, undefined>;
 
 /**
- * Hands content to `takeWhole` when it has at most `maxBytes`, otherwise to `takeChunks`. Closes its source in any
- * case.
+ * Passes content to `takeWhole` when it has at most `maxBytes`, otherwise to `takeChunks`. Always closes its source.
  *
  * @throws what `content` throws.
  */
@@ -19,11 +18,11 @@ export async function takeBySize<T>(
 ): Promise<T> {
   const chunks = iteratorOf(content);
   try {
-    const held: Uint8Array[] = [];
-    const isWhole = await hold(chunks, held, maxBytes);
-    return await (isWhole ? takeWhole(held) : takeChunks(thenRest(held, chunks)));
+    const buffered: Uint8Array[] = [];
+    const isWhole = await buffer(chunks, buffered, maxBytes);
+    return await (isWhole ? takeWhole(buffered) : takeChunks(withRest(buffered, chunks)));
   } finally {
-    await chunks.return?.(); // what is not taken in, because the disk refuses, may hold a connection
+    await chunks.return?.(); // content that was not read to its end may keep a connection
   }
 }
 
@@ -38,20 +37,20 @@ export function digestOfPieces(pieces: readonly Uint8Array[]): Digest {
   return { size, sha256: hash.digest("hex") };
 }
 
-/** Holds pieces until they are all there or too many; returns whether they are all there. */
-async function hold(chunks: ChunkIterator, held: Uint8Array[], maxBytes: number): Promise<boolean> {
+/** Buffers pieces up to `maxBytes`; returns whether these are all. */
+async function buffer(chunks: ChunkIterator, buffered: Uint8Array[], maxBytes: number): Promise<boolean> {
   for (let size = 0; size <= maxBytes; ) {
     const next = await chunks.next();
     if (next.done === true) return true;
-    if (next.value.length > 0) held.push(next.value);
+    if (next.value.length > 0) buffered.push(next.value);
     size += next.value.length;
   }
   return false;
 }
 
-/** The held pieces, then the rest. A piece is released as it is passed on. */
-async function* thenRest(held: Uint8Array[], rest: ChunkIterator): AsyncGenerator<Uint8Array, undefined> {
-  for (let piece = held.shift(); piece !== undefined; piece = held.shift()) yield piece;
+/** The buffered pieces, then the rest. A piece is released as it is passed on. */
+async function* withRest(buffered: Uint8Array[], rest: ChunkIterator): AsyncGenerator<Uint8Array, undefined> {
+  for (let piece = buffered.shift(); piece !== undefined; piece = buffered.shift()) yield piece;
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 

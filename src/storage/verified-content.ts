@@ -1,12 +1,12 @@
-/** Ciphertexts on their way out of a store: each byte is read once, and hashed as it passes. */
+/** Reads ciphertexts from a store: each byte is read once, and hashed as it passes. */
 import { createHash } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import { type Digest, piecesOf } from "./content-file.ts";
 import { BlobDamaged, type BlobRef } from "./contract.ts";
 
 /**
- * The pieces of a ciphertext. The last one is held back until size and hash fit, so that nobody gets all of a ciphertext
- * that is damaged.
+ * The pieces of a ciphertext. The last one is passed on only after size and hash were verified, so that no reader
+ * gets all of a damaged ciphertext.
  *
  * @throws BlobDamaged where the pieces are not what `ref` describes; what `pieces` throws.
  */
@@ -16,7 +16,7 @@ export async function* verified(ref: BlobRef, pieces: AsyncIterable<Uint8Array>)
   let last: Uint8Array | null = null;
   for await (const chunk of pieces)
     for (const piece of piecesOf(chunk)) {
-      if (piece !== chunk) await nextTurn(); // a large chunk is hashed in turns with whatever else is to be done
+      if (piece !== chunk) await yieldToEventLoop(); // hashing a large chunk must not block other work
       size += piece.length;
       if (size > ref.size) throw new BlobDamaged(ref.key, `more than ${ref.size} bytes`);
       hash.update(piece);
@@ -34,9 +34,9 @@ export function requireIntact(ref: BlobRef, { size, sha256 }: Digest): void {
 }
 
 /**
- * Pieces as a stream, none of which is read before it is asked for.
+ * Pieces as a stream that reads none ahead.
  *
- * @param close frees what the pieces are read from: called at the end, at a failure, or when the reader has had enough.
+ * @param close frees what the pieces are read from: called at the end, at a failure, or when the stream is cancelled.
  */
 export function streamFrom(
   pieces: AsyncIterable<Uint8Array>,
@@ -62,7 +62,7 @@ export function streamFrom(
   );
 }
 
-/** Pieces that are in memory already, as a stream. It is the runtime's own, which costs half of one made here. */
+/** Pieces in memory as a stream. The runtime's own stream costs half of one made here. */
 export function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   return new Blob([...pieces]).stream();
 }

@@ -92,7 +92,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("large ciphertexts wait on disk for their upload", () => {
     const large = randomBytes(300_000);
 
-    test("in files that have no name, and are gone when they are stored", async () => {
+    test("in files that have no name, and do not remain after the upload", async () => {
       await using store = await openAwsFixture();
       await using folder = await temporaryFolder();
       store.proxy.inject({ kind: "hold" });

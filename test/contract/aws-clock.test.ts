@@ -1,4 +1,4 @@
-/** A machine whose clock is wrong costs no request, and the operator is told that it is the clock. */
+/** A machine whose clock is wrong costs no request, and the clock is reported to the operator. */
 import { describe, expect, test } from "bun:test";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
@@ -58,7 +58,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       [-AHEAD_MS, "the clock of this machine is 20 minutes ahead of AWS's"],
     ] as const)
       for (const name of ["a record", "a blob", "the size of a blob"] as const)
-        test(`costs one attempt to read ${name}, and is told: ${message}`, async () => {
+        test(`costs one attempt to read ${name}, and is reported: ${message}`, async () => {
           await using store = await openFixture();
           const { s3, dynamoDb, messages, calls } = store;
           const always = Number.POSITIVE_INFINITY;

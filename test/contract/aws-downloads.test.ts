@@ -12,7 +12,7 @@ import { contentOf } from "./blobs.ts";
 const LARGE = randomBytes(3_000_000);
 /** Time for everything: nothing may depend on being fast. */
 const UNHURRIED = { retry: { ...RETRY, attemptMs: 300_000, budgetMs: 300_000 }, maxWaitMs: 300_000 };
-/** Until something stands still. */
+/** Until a transfer counts as stalled. */
 const HURRIED = { retry: { ...RETRY, attemptMs: 200, budgetMs: 60_000 } };
 
 /** Reads a ciphertext of which the first answer is cut; `then` is done when it is. */
@@ -73,7 +73,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(Buffer.concat(pieces).equals(LARGE)).toBe(true);
     });
 
-    test("that nobody reads keeps its turn from others only for a while", async () => {
+    test("that is not read keeps its permit only for a while", async () => {
       await using store = await openAwsFixture({}, { ...UNHURRIED, maxUnreadMs: 100 });
       const ref = await store.blobs.put("b1", [LARGE]);
       const unread = await Promise.all(Array.from({ length: 6 }, () => store.blobs.get(ref, "a")));
@@ -94,7 +94,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(LARGE.equals(await contentOf(store.blobs, ref))).toBe(true);
     });
 
-    test("can be ended while it stands still, and its turn goes to the next", async () => {
+    test("can be ended while it is stalled, and the next one gets its permit", async () => {
       await using store = await openAwsFixture({}, UNHURRIED);
       const ref = await store.blobs.put("b1", [LARGE]);
       store.proxy.inject({ kind: "stall answer" }, 6);
@@ -116,7 +116,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       ["by a lost connection", { kind: "cut answer" }, UNHURRIED],
       ["by a standstill", { kind: "stall answer" }, HURRIED],
     ] as const)
-      test(`${name} goes on where it was, each time`, async () => {
+      test(`${name} continues where it was, each time`, async () => {
         await using store = await openAwsFixture({}, options);
         const ref = await store.blobs.put("b1", [LARGE]);
         const ranges = rangesOf(store);
@@ -153,7 +153,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       "that begins earlier than asked": { kind: "other range", change: () => "bytes=1000000-" },
     };
     for (const [name, fault] of Object.entries(ranges))
-      test(`at an endpoint ${name} skips what was there already`, async () => {
+      test(`at an endpoint ${name} skips what has arrived before`, async () => {
         await using store = await openAwsFixture({}, UNHURRIED);
         const ref = await store.blobs.put("b1", [LARGE]);
         store.proxy.inject({ kind: "cut answer" });
@@ -192,7 +192,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
   });
 
-  test("a download that never stands still for long and is too slow all in all is an outage", async () => {
+  test("a download that never stalls for long and is too slow in total is an outage", async () => {
     await using store = await openAwsFixture({}, { retry: { ...RETRY, attemptMs: 60_000, budgetMs: 0 } });
     const ref = await store.blobs.put("b1", [LARGE]);
     store.proxy.inject({ kind: "trickle answer", ms: 100 }, Number.POSITIVE_INFINITY);
@@ -267,7 +267,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       await Promise.all(uploads);
     });
 
-    test("of several clients are made in turn, however many one of them has asked for", async () => {
+    test("serve several clients in rotation, however many one of them has started", async () => {
       await using store = await openAwsFixture({}, UNHURRIED);
       const read = async (ref: BlobRef, client: string) => (await store.blobs.get(ref, client))?.cancel();
       const ref = await store.blobs.put("hostile", [content]);
@@ -279,7 +279,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       while (store.proxy.seen.length < 8) await new Promise(setImmediate);
       store.proxy.clear();
       await Promise.all(downloads);
-      // eight were at it already; then each of the others had one turn at most
+      // eight were running; then each of the others was served once at most
       const position = store.proxy.seen.findIndex((line) => line.includes(honest.key));
       expect(position).toBeLessThan(8 + 3 + 8); // they may pass each other on their way here
       expect(store.proxy.seen).toHaveLength(41);

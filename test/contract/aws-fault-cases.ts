@@ -63,7 +63,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
     },
   },
   {
-    name: "updating with a token, around a row of somebody else",
+    name: "updating with a token, around a row of another backup",
     writes: true,
     async prepare(records, id, clock) {
       await create(records, `${id} other`, { claim: [main(`${id} other`)] });
@@ -239,7 +239,7 @@ export const BLOB_CASES: readonly FaultCase<InspectableBlobs>[] = [
   getting("reading a small ciphertext", 1_000, false),
   getting("reading a large ciphertext", 2_000_000, true),
   {
-    name: "looking up a size",
+    name: "reading a size",
     writes: false,
     async prepare(blobs, id) {
       const { key } = await blobs.put(id, [randomBytes(10)]);
@@ -247,7 +247,7 @@ export const BLOB_CASES: readonly FaultCase<InspectableBlobs>[] = [
     },
   },
   {
-    name: "looking up the size of what is not there",
+    name: "reading the size of a missing blob",
     writes: false,
     prepare: async (_blobs, id) => reading((store) => store.sizeOf(`${id}/blobs/none`), null),
   },

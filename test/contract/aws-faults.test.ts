@@ -110,7 +110,7 @@ function faultTests<Store>(
     });
 
   // all at once, since each takes as long as the budget allows
-  test(`with no end of ${name} no method answers wrongly, and nothing is done by halves`, async () => {
+  test(`with no end of ${name} no method returns a wrong result, and nothing is half done`, async () => {
     const { proxy, givingUp, healthy, clock } = context();
     proxy.clear();
     const all = await Promise.all(cases.map((each) => each.prepare(healthy, crypto.randomUUID(), clock)));

@@ -9,7 +9,7 @@ const SIZES = [0, 1, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145, 15 * MIB
 /** Storing, opening, deleting and listing ciphertexts. */
 export function blobsContract(newStorage: NewStorage): void {
   for (const size of SIZES)
-    test(`a ciphertext of ${size} bytes comes back as it was put`, async () => {
+    test(`a ciphertext of ${size} bytes is returned as it was put`, async () => {
       await using store = await openFixture(newStorage);
       const content = randomBytes(size);
       const ref = await store.blobs.put("b1", cut(content, 100_000));
@@ -43,7 +43,7 @@ export function blobsContract(newStorage: NewStorage): void {
     for (const ref of refs) expect(`${await contentOf(store.blobs, ref)}`).toBe("same");
   });
 
-  test("content that fails midway leaves nothing behind, and its own error is told", async () => {
+  test("content that fails midway leaves nothing behind, and its own error is thrown", async () => {
     await using store = await openFixture(newStorage);
     const failure = new Error("the client went away");
     async function* failing(pieces: number) {

@@ -3,4 +3,4 @@ import { DRIVERS } from "../drivers.ts";
 import { inspectionContract } from "./inspection.ts";
 
 for (const { name, environment } of DRIVERS)
-  describe(`looking over everything on ${name}`, () => inspectionContract(environment));
+  describe(`inspecting everything on ${name}`, () => inspectionContract(environment));

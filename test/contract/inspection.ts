@@ -15,7 +15,7 @@ import {
   sync,
 } from "./fixture.ts";
 
-/** Keys of which a store may have only a hash, and others that look like one. */
+/** Keys of which a store may have only a hash, and others of the form of one. */
 const ODD_KEYS = [
   "",
   "a",
@@ -30,7 +30,7 @@ const ODD_KEYS = [
   factorKeys.oidcAccount("https://accounts.google.com", "1|2"),
 ];
 
-/** What somebody sees who looks over everything that is stored, and how it is named to the store again. */
+/** What the listings show of everything that is stored, and that its names lead back to it. */
 export function inspectionContract(newStorage: NewStorage): void {
   test("the index has a row for each factor of each backup, as the store has it", async () => {
     await using store = await openFixture(newStorage);

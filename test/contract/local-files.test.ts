@@ -34,7 +34,7 @@ async function modes(folder: string): Promise<Record<string, string>> {
 
 if (DRIVERS.some((driver) => driver.name === "local")) {
   describe("the folder", () => {
-    test("is made, and nobody else can read anything in it", async () => {
+    test("is created, and no other user can read anything in it", async () => {
       const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
       const dataDir = join(parent, "new", "data");
       const umask = process.umask(0);

@@ -84,7 +84,7 @@ export function contentContract(newStorage: NewStorage): void {
     for (const value of values) expect(await store.records.consume([value])).toBeNull();
   });
 
-  test("metadata comes back with every member, byte for byte", async () => {
+  test("metadata is returned with every member, byte for byte", async () => {
     await using store = await openFixture(newStorage);
     let revision = await create(store.records, "b1");
     const anything = fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ stringUnit: "binary" }));
@@ -104,7 +104,7 @@ export function contentContract(newStorage: NewStorage): void {
 
   test.each([
     ["a member called __proto__", '{"__proto__":{"admin":true},"constructor":1,"toString":null}'],
-    ["members that look like numbers", '{"b":1,"a":2,"10":3,"9":4}'],
+    ["members named like numbers", '{"b":1,"a":2,"10":3,"9":4}'],
     ["the limits of numbers", '{"n":[0,-1,1.5,9007199254740991,1e308,5e-324]}'],
     ["half a surrogate pair, NUL and the byte order mark", '{"\\ud800":"\\udc00","\\u0000":"\\ufeff"}'],
     ["the empty object", "{}"],
@@ -123,7 +123,7 @@ export function contentContract(newStorage: NewStorage): void {
     expect(await store.records.read("b1")).toMatchObject(next);
   });
 
-  test("the reference to a blob comes back as it was", async () => {
+  test("the reference to a blob is returned as it was", async () => {
     await using store = await openFixture(newStorage);
     const blob = { key: "b1/blobs/é 'x'", size: 15 * 1024 * 1024, sha256: "ab".repeat(32) };
     await create(store.records, "b1", { next: { blob, metadata: {} } });
@@ -172,16 +172,16 @@ export function contentContract(newStorage: NewStorage): void {
     expect(listed.map((entry) => entry.backupId).sort()).toEqual([...ids].sort());
     for (const { backupId, blob } of listed) expect(blob).toEqual(record(backupId).blob);
 
-    let turns = 0;
+    let iterations = 0;
     let isListing = true;
-    const turn = () => {
-      turns += 1;
-      if (isListing) setImmediate(turn);
+    const iterate = () => {
+      iterations += 1;
+      if (isListing) setImmediate(iterate);
     };
-    setImmediate(turn);
+    setImmediate(iterate);
     for await (const _entry of store.records.list());
     isListing = false;
-    expect(turns).toBeGreaterThan(0); // the event loop goes on between pages
+    expect(iterations).toBeGreaterThan(0); // the event loop runs between pages
   });
 
   test("a list that is read slowly has what stays, while other backups come and go", async () => {

@@ -10,7 +10,7 @@ const HOUR_MS = 60 * 60 * 1000;
 /** What may pass while a process is suspended, or its machine sleeps. */
 const PAUSES: readonly (readonly [name: string, pass: (clock: SettableClock) => void])[] = [
   ["an hour that both times of the clock count", (clock) => clock.advance(HOUR_MS)],
-  ["an hour of sleep, in which elapsed time stands still", (clock) => clock.set(clock.nowMs() + HOUR_MS)],
+  ["an hour of sleep, in which elapsed time stops", (clock) => clock.set(clock.nowMs() + HOUR_MS)],
   [
     "an hour in which the clock was put back by two",
     (clock) => {

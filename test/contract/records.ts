@@ -71,7 +71,7 @@ export function commitContract(newStorage: NewStorage): void {
     expect(new Set(seen).size).toBe(3);
   });
 
-  test("a deleted backup is gone, and its revision is of no use after it was created again", async () => {
+  test("a deleted backup is absent, and its revision is not accepted after it was created again", async () => {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1", { claim: [main("f1")] });
     const change: Change = { backupId: "b1", expect: { revision }, next: null, release: [main("f1")] };
@@ -149,7 +149,7 @@ export function commitContract(newStorage: NewStorage): void {
       expect: { revision },
       next: record("after"),
       claim: [sync("new")],
-      release: [main("theirs"), main("ours"), main("nobody's"), sync("theirs")],
+      release: [main("theirs"), main("ours"), main("unclaimed"), sync("theirs")],
       consume: [once("n1", store.clock)],
     };
     expect(await store.records.commit(change)).toBe("committed");

@@ -61,17 +61,17 @@ describe("a ciphertext that is verified while it is read", () => {
     expect(read).toBe(3);
   });
 
-  test("lets others have a turn between the pieces of a large chunk", async () => {
-    let turns = 0;
+  test("yields to the event loop between the pieces of a large chunk", async () => {
+    let iterations = 0;
     let timer = setImmediate(function count() {
-      turns++;
+      iterations++;
       timer = setImmediate(count);
     });
     const content = new Uint8Array(2 * MIB);
     for await (const piece of verified(refOf(content), later(content)))
       expect(piece.length).toBeLessThan(128 * 1024);
     clearImmediate(timer);
-    expect(turns).toBeGreaterThanOrEqual(16);
+    expect(iterations).toBeGreaterThanOrEqual(16);
   });
 });
 
@@ -97,7 +97,7 @@ describe("pieces as a stream", () => {
     expect(state.closed).toBe(1);
   });
 
-  test("close what they come from when they fail, and when nobody wants them", async () => {
+  test("close their source when they fail, and when they are cancelled", async () => {
     async function* failing() {
       yield Uint8Array.of(1);
       throw new Error("the disk is broken");

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROBE } from "../../runtime/folders.ts";
 import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
-import { type Digest, fileAnswer, readContent, writeContent } from "../content-file.ts";
+import { type Digest, fileOperation, readContent, writeContent } from "../content-file.ts";
 import { type Content, StorageUnavailable } from "../contract.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
 
@@ -34,7 +34,7 @@ export async function spool(content: Content): Promise<Spooled> {
  */
 export async function requireSpool(): Promise<void> {
   await using file = await openNameless();
-  await fileAnswer(() => file.writeFile(PROBE));
+  await fileOperation(() => file.writeFile(PROBE));
 }
 
 function inMemory(pieces: readonly Uint8Array[]): Spooled {

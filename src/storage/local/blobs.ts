@@ -6,7 +6,7 @@ import type { Random } from "../../runtime/clock.ts";
 import { makeFolder, requireWritable, syncDirectory } from "../../runtime/folders.ts";
 import { SMALL_BYTES } from "../../runtime/sizes.ts";
 import { orNullIfMissing } from "../../runtime/system-errors.ts";
-import { type Digest, fileAnswer, readContent, writeContent } from "../content-file.ts";
+import { type Digest, fileOperation, readContent, writeContent } from "../content-file.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
 import { digestOfPieces, takeBySize } from "../small-content.ts";
@@ -27,7 +27,7 @@ export interface LocalBlobsOptions {
 interface Disk {
   /** Makes the entries of a folder durable. */
   syncDirectory(path: string): Promise<void>;
-  /** How many bytes the file system of a folder has left for us. */
+  /** How many bytes this user may still write to the file system of a folder. */
   freeBytes(path: string): Promise<number>;
 }
 
@@ -41,7 +41,7 @@ export async function openLocalBlobs({
   const temporary = join(root, "tmp");
   await makeFolder(temporary);
   await removeAbandoned(temporary);
-  // the database is in the one; the other may be what a process left that was killed while it made it
+  // one has the database; the other may have been created by a process that was killed before it was durable
   await syncDirectory(dataDir);
   await syncDirectory(root);
   return new LocalBlobs(root, temporary, random, { syncDirectory, freeBytes, ...disk });
@@ -67,7 +67,7 @@ class LocalBlobs implements InspectableBlobs {
     const temporary = join(this.#temporary, key);
     try {
       const digest = await writeDurably(temporary, content);
-      await fileAnswer(() => this.#move(temporary, path));
+      await fileOperation(() => this.#move(temporary, path));
       return { key, ...digest };
     } catch (error) {
       // it may have its final name already, when only its folder could not be synced
@@ -83,59 +83,61 @@ class LocalBlobs implements InspectableBlobs {
   async get(ref: BlobRef): Promise<ReadableStream<Uint8Array> | null> {
     const path = this.#path(ref.key);
     if (ref.size <= SMALL_BYTES) {
-      const content = await fileAnswer(() => readIfThere(path, ref.size + 1));
+      const content = await fileOperation(() => readIfThere(path, ref.size + 1));
       if (content === null) return null;
       requireIntact(ref, digestOfPieces([content]));
       return streamOf([content]);
     }
-    const file = await fileAnswer(() => openIfThere(path));
+    const file = await fileOperation(() => openIfThere(path));
     return file && streamFrom(verified(ref, readContent(file, ref.size + 1)), () => file.close());
   }
 
   async sizeOf(key: string): Promise<number | null> {
     if (!isBlobKey(key)) return null;
-    return (await fileAnswer(() => statIfThere(this.#path(key))))?.size ?? null;
+    return (await fileOperation(() => statIfThere(this.#path(key))))?.size ?? null;
   }
 
   async delete(key: string): Promise<void> {
-    await fileAnswer(() => removeIfThere(this.#path(key)));
+    await fileOperation(() => removeIfThere(this.#path(key)));
   }
 
   async freeBytes(): Promise<number> {
-    return fileAnswer(() => this.#disk.freeBytes(this.#root));
+    return fileOperation(() => this.#disk.freeBytes(this.#root));
   }
 
   async *list() {
-    for (const folder of await fileAnswer(() => blobFolders(this.#root)))
-      for (const key of await fileAnswer(() => readdir(join(this.#root, folder)))) {
-        const found = await fileAnswer(() => statIfThere(join(this.#root, folder, key)));
+    for (const folder of await fileOperation(() => blobFolders(this.#root)))
+      for (const key of await fileOperation(() => readdir(join(this.#root, folder)))) {
+        const found = await fileOperation(() => statIfThere(join(this.#root, folder, key)));
         if (found !== null && isBlobKey(key))
           yield { key, size: found.size, storedAtMs: found.mtimeMs, backupId: null };
       }
   }
 
   async installationId(): Promise<string | null> {
-    return fileAnswer(() => installationIdAt(this.#root));
+    return fileOperation(() => installationIdAt(this.#root));
   }
 
   async markInstallation(id: string): Promise<string> {
-    return fileAnswer(() => writeInstallationId(this.#root, id, join(this.#temporary, this.#random.uuid())));
+    return fileOperation(() =>
+      writeInstallationId(this.#root, id, join(this.#temporary, this.#random.uuid())),
+    );
   }
 
   async lastSeenMs(): Promise<number | null> {
-    return fileAnswer(() => lastSeenMsAt(this.#root));
+    return fileOperation(() => lastSeenMsAt(this.#root));
   }
 
   async markSeen(nowMs: number): Promise<void> {
-    await fileAnswer(() => writeLastSeen(this.#root, nowMs, join(this.#temporary, this.#random.uuid())));
+    await fileOperation(() => writeLastSeen(this.#root, nowMs, join(this.#temporary, this.#random.uuid())));
   }
 
   async ready(): Promise<void> {
-    await fileAnswer(() => stat(this.#temporary));
+    await fileOperation(() => stat(this.#temporary));
   }
 
   async writable(): Promise<void> {
-    await fileAnswer(() => requireWritable(this.#temporary, this.#random.uuid()));
+    await fileOperation(() => requireWritable(this.#temporary, this.#random.uuid()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -151,7 +153,7 @@ class LocalBlobs implements InspectableBlobs {
     try {
       await rename(temporary, path);
     } catch (error) {
-      this.#folders.delete(folder); // it may be what is missing
+      this.#folders.delete(folder); // it may have been removed
       throw error;
     }
     await this.#disk.syncDirectory(folder);
@@ -165,7 +167,7 @@ class LocalBlobs implements InspectableBlobs {
       this.#disk.syncDirectory(this.#root),
     );
     this.#folders.set(path, made);
-    made.catch(() => this.#folders.delete(path)); // the next caller tries again; this one sees the error
+    made.catch(() => this.#folders.delete(path)); // the next caller retries
     return made;
   }
 }
@@ -201,17 +203,17 @@ function writeDurably(path: string, content: Content): Promise<Digest> {
     SMALL_BYTES,
     async (pieces) => {
       const bytes = Buffer.concat(pieces);
-      await fileAnswer(() => writeFile(path, bytes, { flag: "wx", mode: 0o600, flush: true }));
+      await fileOperation(() => writeFile(path, bytes, { flag: "wx", mode: 0o600, flush: true }));
       return digestOfPieces([bytes]);
     },
     async (chunks) => {
-      const file = await fileAnswer(() => open(path, "wx", 0o600));
+      const file = await fileOperation(() => open(path, "wx", 0o600));
       try {
         const digest = await writeContent(file, chunks);
-        await fileAnswer(() => file.sync());
+        await fileOperation(() => file.sync());
         return digest;
       } finally {
-        await fileAnswer(() => file.close());
+        await fileOperation(() => file.close());
       }
     },
   );
@@ -231,7 +233,7 @@ function readStart(path: string, maxBytes: number): Uint8Array {
   }
 }
 
-/** Removes temporary files of writes that a crash cut off. Young ones may belong to another process. */
+/** Removes temporary files of writes that a crash interrupted. Recent ones may belong to another process. */
 async function removeAbandoned(temporary: string): Promise<void> {
   for (const name of await readdir(temporary)) {
     const path = join(temporary, name);

@@ -9,14 +9,14 @@ const MAX_LINGER_ITERATIONS = 6;
 const LINGER_MS = 1;
 
 interface Waiting {
-  /** Makes the write inside the transaction; returns how its caller is answered once the transaction is durable. */
+  /** Makes the write inside the transaction; returns what settles it once the transaction is durable. */
   readonly attempt: () => () => void;
   readonly fail: (error: unknown) => void;
 }
 
 /**
  * Makes concurrent writes in one transaction, so that they share one sync of the disk, which is most of what a write
- * costs. Each write is atomic by itself, reads what those before it have written, and is answered when all are durable.
+ * costs. Each write is atomic by itself, reads what those before it have written, and resolves when all are durable.
  */
 export class GroupCommit {
   readonly #write: (group: readonly Waiting[]) => readonly (() => void)[];
@@ -51,12 +51,12 @@ export class GroupCommit {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const attempt = () => {
       try {
-        let answer = () => {};
+        let settle = () => {};
         this.#nested(() => {
           const result = run();
-          answer = () => resolve(result);
+          settle = () => resolve(result);
         });
-        return answer;
+        return settle;
       } catch (error) {
         // SQLite may have rolled back the whole group.
         if (isOutage(error) || !this.#database.inTransaction) throw error;
@@ -86,7 +86,7 @@ export class GroupCommit {
 
   #make(group: readonly Waiting[], sinceMs: number): void {
     try {
-      for (const answer of this.#write(group)) answer();
+      for (const settle of this.#write(group)) settle();
     } catch (error) {
       // A timer, since SQLite's own busy timeout would block the event loop.
       if (isBusy(error) && performance.now() - sinceMs < this.#busyTimeoutMs) {

@@ -38,7 +38,7 @@ export function restoresOf(database: Database): Restore[] {
 }
 
 /**
- * Sync factor tokens go: one that was used after the copy was made would be usable again. Challenge tokens and
+ * Deletes sync factor tokens: one that was used after the copy was made would be usable again. Challenge tokens and
  * id_tokens are refused by their age.
  */
 export function noteRestore(database: Database, { copiedAtMs, restoredAtMs }: Restore): void {

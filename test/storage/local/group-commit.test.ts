@@ -111,7 +111,7 @@ describe("a group of writes", () => {
     expect(notes()).toEqual(["d"]);
   });
 
-  test("has those that come within some turns of the event loop", async () => {
+  test("has those that come within some iterations of the event loop", async () => {
     const { database, insert } = fixture();
     const writes = new GroupCommit(database, 1_000, 60_000);
     const count = () => database.query<{ n: number }, []>("SELECT count(*) AS n FROM notes").get()?.n;
@@ -131,7 +131,7 @@ describe("a group of writes", () => {
     writes.flush();
     database.close();
     await added;
-    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    for (let iteration = 0; iteration < 20; iteration++) await new Promise(setImmediate);
   });
 
   test("is made at once when the store closes", () => {

@@ -14,17 +14,18 @@ export type BlobOutcome = "present" | "copied" | "vanished" | "damaged";
 
 export interface CopiedBlob {
   readonly outcome: BlobOutcome;
-  /** Whether one of its size was there and was read. */
+  /** Whether an earlier copy had one of this size, and its hash was compared. */
   readonly wasVerified: boolean;
-  /** Whether it was another one, so that it was copied again. */
+  /** Whether that one had another hash. */
   readonly wasDamaged: boolean;
 }
 
 export interface BlobCopier {
-  /** Opens a ciphertext of the source: as long as it is open it can be read, also when it is deleted meanwhile. */
+  /** Opens a ciphertext of the source, which can then be read even after it is deleted. */
   open(ref: BlobRef): Promise<FileHandle | null>;
   /**
-   * Copies a ciphertext unless one of its size is there, and of its hash if it is to be verified. `opened` is closed.
+   * Copies a ciphertext unless an earlier copy has it: with its size, and with its hash if it is to be verified.
+   * Closes `opened`.
    */
   copy(ref: BlobRef, opened?: FileHandle): Promise<CopiedBlob>;
   /** Makes the names of what was copied durable. */
@@ -33,7 +34,7 @@ export interface BlobCopier {
   prune(isReferenced: (key: string) => boolean): Promise<number>;
 }
 
-/** @param isVerified which ciphertexts that are there already are read, and compared with their hash. */
+/** @param isVerified which ciphertexts of an earlier copy are compared with their hash. */
 export async function openBlobCopier(
   source: string,
   target: string,

@@ -39,7 +39,7 @@ export interface CopyOptions {
   readonly target: string;
   /** Called after each ciphertext. */
   readonly onProgress?: (progress: CopyProgress) => void;
-  /** Whether to verify every ciphertext that an earlier copy brought. Otherwise each run verifies one of 16 shares. */
+  /** Whether to verify every ciphertext of an earlier copy. Otherwise each run verifies one of 16 shares. */
   readonly verifyAll?: boolean;
   /** How many snapshots are tried before the service's writes are blocked. 5 by default. */
   readonly freeAttempts?: number;
@@ -48,15 +48,15 @@ export interface CopyOptions {
 export interface CopyProgress {
   readonly copiedBlobs: number;
   readonly copiedBytes: number;
-  /** Those that an earlier copy had brought already. */
+  /** Those of an earlier copy. */
   readonly presentBlobs: number;
-  /** How many of those were read and their hash compared. */
+  /** How many of those were compared with their hash. */
   readonly verifiedBlobs: number;
 }
 
 export interface CopyResult extends CopyProgress {
-  /** Ciphertexts that an earlier copy had brought and that were damaged since. They are among the copied ones. */
-  readonly mended: readonly string[];
+  /** Ciphertexts of an earlier copy that were damaged since. They are among the copied ones. */
+  readonly repaired: readonly string[];
   readonly prunedBlobs: number;
   /** Ciphertexts that the source has lost, or that are damaged there. The backups are in the copy without them. */
   readonly lost: readonly (Need & { readonly reason: string })[];
@@ -104,7 +104,7 @@ async function copyState(
 ) {
   using records = new RecordsCopier(join(source, DATABASE), partial);
   const progress = { copiedBlobs: 0, copiedBytes: 0, presentBlobs: 0, verifiedBlobs: 0 };
-  const mended: string[] = [];
+  const repaired: string[] = [];
 
   async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
     const { key, size } = need.blob;
@@ -115,7 +115,7 @@ async function copyState(
     if (outcome === "present" || outcome === "copied") records.addCopied(key);
     if (outcome === "present") progress.presentBlobs += 1;
     if (wasVerified) progress.verifiedBlobs += 1;
-    if (wasDamaged && outcome === "copied") mended.push(key);
+    if (wasDamaged && outcome === "copied") repaired.push(key);
     if (outcome === "copied") {
       progress.copiedBlobs += 1;
       progress.copiedBytes += size;
@@ -142,7 +142,7 @@ async function copyState(
     for (const [index, need] of needs.entries()) await copyOne(need, opened[index]);
     break;
   }
-  return { ...progress, mended, lost: records.lost(), takenAtMs: records.takenAtMs };
+  return { ...progress, repaired, lost: records.lost(), takenAtMs: records.takenAtMs };
 }
 
 /** The ciphertexts that a snapshot still needs, opened; `opened` is `null` if that is not possible. */

@@ -1,6 +1,6 @@
 /**
  * The file that marks a folder as a copy of a data folder, from before its first blob on. Only a folder with the mark
- * is brought up to date by `backup-data`, which deletes what the source does not have. A service takes the mark away
+ * is brought up to date by `backup-data`, which deletes what the source does not have. A service removes the mark
  * before it serves, so that what it stores is not deleted by the next copy.
  *
  * The database of a copy has a mark of its own (marks.ts) with the time of the copy, which is there also when only the

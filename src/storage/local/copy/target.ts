@@ -19,7 +19,7 @@ class CopyRefused extends Error {
 
 /** A folder to copy to. It is locked until it is disposed of. */
 export interface CopyTarget extends Disposable {
-  /** Which share of the ciphertexts that earlier copies brought this copy verifies. */
+  /** Which share of the ciphertexts of earlier copies this copy verifies. */
   readonly nextShare: number;
   /** @throws CopyRefused when a service has been started on the folder since. */
   requireUntouched(): void;
