@@ -10,7 +10,7 @@ import { command, HELP } from "./command.ts";
 const USAGE = `Usage: bun run aws:setup [--check]
 
 Makes the bucket and the tables that AWS_REGION, BACKUP_S3_BUCKET and the other variables of AWS name, as for the
-service. What is there already stays as it is.
+service. What exists is not changed.
   --check  only reports what is missing
 `;
 

@@ -13,9 +13,9 @@ import { requireDatabase } from "./require-database.ts";
 const USAGE = `Usage: bun run backup-data [--verify] <target folder>
 
 Copies database, blobs and keys of DATA_DIR to a folder, consistently, while the service runs. An earlier copy in the
-folder is brought up to date; only new blobs are copied then. Of those that are there already each run reads one of 16
-shares in turn and copies again what is damaged.
-  --verify  reads all of them
+folder is brought up to date; only new blobs are copied then. Each run verifies one of 16
+shares of the blobs of earlier copies, and copies damaged ones again.
+  --verify  verifies all of them
 
 A folder that a service was started on is refused: it has what came since, and a copy would delete that.
 `;
@@ -34,7 +34,7 @@ async function copyTo(target: Target): Promise<number> {
     throw new Error("There is no new copy", { cause });
   });
   process.stdout.write(summary(result, target.folder));
-  for (const key of result.mended)
+  for (const key of result.repaired)
     process.stderr.write(`the blob ${key} was damaged in the copy and was copied again\n`);
   for (const { backupId, blob, reason } of result.lost)
     process.stderr.write(`backup ${backupId}: the blob ${blob.key} is ${reason} and was not copied\n`);
@@ -68,11 +68,11 @@ function summary(
 ): string {
   return [
     `Copied to ${folder}: the database and ${copiedBlobs} blobs (${mebibytes(copiedBytes)}).`,
-    `${presentBlobs} blobs were there already, ${prunedBlobs} were no longer needed.`,
-    `${verifiedBlobs} of those that were there were read and their hashes checked.\n`,
+    `${presentBlobs} blobs were already present, ${prunedBlobs} were no longer needed.`,
+    `${verifiedBlobs} of the blobs already present were verified.\n`,
   ].join("\n");
 }
 
 function progressText({ copiedBlobs, copiedBytes, presentBlobs }: CopyProgress): string {
-  return `copied ${copiedBlobs} blobs (${mebibytes(copiedBytes)}), ${presentBlobs} there already`;
+  return `copied ${copiedBlobs} blobs (${mebibytes(copiedBytes)}), ${presentBlobs} already present`;
 }

@@ -1,6 +1,6 @@
 import { explain } from "./explain.ts";
 
-/** What every command takes besides, for `parseArgs`. */
+/** The option that every command has, for `parseArgs`. */
 export const HELP = { help: { type: "boolean", short: "h", default: false } } as const;
 
 /**

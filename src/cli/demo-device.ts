@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 
-/** Tells what the demo does next. */
+/** Announces the next step of the demo. */
 export type Announce = (step: string) => void;
 
 /** Stands in for what an app does on the device: the service only ever sees bytes that look random. */

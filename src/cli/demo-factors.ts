@@ -11,7 +11,7 @@ import { createDemoPasskey } from "./demo-passkey.ts";
  * added, each of which then recovers it.
  *
  * @param origin where the passkeys say they were used.
- * @throws Error when the service answers anything else than it should.
+ * @throws Error when a response is not the expected one.
  */
 export async function playFactorsLife(client: ApiClient, origin: string, announce: Announce): Promise<void> {
   const account = createAccountKeypair();
@@ -76,7 +76,7 @@ export async function playFactorsLife(client: ApiClient, origin: string, announc
 
   await addAccount(client, recoveryKey, content, announce);
 
-  announce("Anybody may see with which kinds of factor the backup can be recovered");
+  announce("Any client may see with which kinds of factor the backup can be recovered");
   (await client.backupStatus({ backupId: account.backupAccountId })).ok();
   (await client.deleteBackup(await keypairProof(client, "delete-backup", phone))).ok();
 }

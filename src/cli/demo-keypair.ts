@@ -9,7 +9,7 @@ import { type Announce, ciphertext, encryptedKey, expectSame } from "./demo-devi
  * One user's life with keypair factors: create, recover on a new device, update, lose the old device, delete, and the
  * last resort, a reset with the account key.
  *
- * @throws Error when the service answers anything else than it should.
+ * @throws Error when a response is not the expected one.
  */
 export async function playKeypairLife(client: ApiClient, announce: Announce): Promise<void> {
   const account = createAccountKeypair();
@@ -28,7 +28,7 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   const create = await createPayload(client, account, recoveryKey, oldPhone, first);
   (await client.create(create, first.bytes)).ok();
 
-  announce("Anybody may ask with what kind of factor the backup can be recovered");
+  announce("Any client may ask with what kind of factor the backup can be recovered");
   (await client.backupStatus({ backupId: account.backupAccountId })).ok();
 
   announce("The phone is lost. A new one recovers the backup with the recovery key");

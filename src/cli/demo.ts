@@ -17,7 +17,7 @@ with a passkey and, where the service signs in made-up accounts, with a Google a
   --origin             where passkeys say they were used: one of the service's WEBAUTHN_ORIGINS; if not given,
                        the service itself, under the name localhost where it is on this machine
   --attestation-token  sent as the header of that name, for services that ask for it
-  --quiet              shows only the steps, not the requests and answers
+  --quiet              shows only the steps, not the requests and responses
 `;
 
 const MAX_SHOWN_CHARACTERS = 64;
@@ -60,8 +60,8 @@ function hintFor(error: unknown, { url, origin }: { readonly url: string; readon
   if (error.message.includes("webauthn_error"))
     return `Is ${origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;
   if (error.message.includes("invalid_attestation_token"))
-    return "The service wants an attestation: send its bypass token with --attestation-token.";
-  return "Its log tells more, under the x-request-id of the answer.";
+    return "The service requires an attestation: send its bypass token with --attestation-token.";
+  return "Its log says more, under the x-request-id of the response.";
 }
 
 function optionsOf(args: string[]) {

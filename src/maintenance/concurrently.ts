@@ -36,7 +36,7 @@ type Outcome<Result> = { readonly id: number } & (
   | { readonly error: unknown }
 );
 
-/** Never rejects: a check may fail while nobody waits for it yet. */
+/** Never rejects: a check may fail before it is awaited. */
 async function outcomeOf<Result>(id: number, check: Promise<readonly Result[]>): Promise<Outcome<Result>> {
   try {
     return { id, results: await check };

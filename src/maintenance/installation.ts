@@ -57,7 +57,7 @@ async function noteOlderRecords({ records, blobs }: InspectableStores, clock: Cl
 
 async function join(stores: InspectableStores, random: Random): Promise<void> {
   const { records, blobs } = stores;
-  // The records are marked first: where the blobs have a mark, the records have the mark that goes with it by now.
+  // The records are marked first: where the blobs have a mark, the records have the same mark by now.
   const ofBlobs = await blobs.installationId();
   const ofRecords = await records.installationId();
   if (ofBlobs !== null && ofRecords !== null) return requireSame(ofRecords, ofBlobs);

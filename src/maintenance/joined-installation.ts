@@ -44,7 +44,7 @@ export async function joinForService(
   { clock, random, background, onUnavailable }: JoiningOptions,
 ): Promise<JoinedInstallation> {
   const startedAt = instantOf(clock);
-  // in the background: where nothing can be written, as on a full disk, recoveries go on
+  // in the background: where nothing can be written, as on a full disk, recoveries still work
   const mark = () => background.run("mark the stores as in service", () => markInService(stores, clock));
   const restores = memoise(async () => {
     await joinInstallation(stores, { clock, random });
@@ -66,8 +66,9 @@ export async function joinForService(
 }
 
 /**
- * A restore since the start was found at the start, or by a clock that was ahead. When the process started is asked of
- * the clock as it is now: a clock that was wrong at the restore must neither let used proofs pass nor stop the service.
+ * A restore that seems later than the start was noted at the start, or by a clock that was ahead. Then the time of the
+ * start is computed from the current clock: a clock that was wrong at the restore must neither let used proofs pass nor
+ * stop the service.
  */
 function lastRestoreMs(restores: readonly Restore[], startedAt: Instant, clock: Clock): number {
   const lastMs = Math.max(0, ...restores.map(({ restoredAtMs }) => restoredAtMs));

@@ -4,7 +4,7 @@ import type { Random } from "../runtime/clock.ts";
 /** Remembers which keys were added, in memory of fixed size. */
 export interface KeyFilter {
   add(key: string): void;
-  /** `false`: the key was never added. `true`: it was, or with a small chance another one looks the same. */
+  /** `false`: the key was never added. `true`: it was, or, with a small probability, this is a false positive. */
   mayHave(key: string): boolean;
 }
 
@@ -12,8 +12,8 @@ const BITS = 2 ** 28;
 const BITS_PER_KEY = 8;
 
 /**
- * A Bloom filter of 32 MiB. With ten million keys added it has about one in fifty thousand others by mistake. Which ones
- * depends on a random salt, so that no key is mistaken by every filter.
+ * A Bloom filter of 32 MiB. With ten million keys, about one in fifty thousand others is a false positive. Which ones
+ * depends on a random salt, so that no key is one in every filter.
  */
 export function createKeyFilter(random: Random): KeyFilter {
   const bits = new Uint8Array(BITS / 8);

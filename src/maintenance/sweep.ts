@@ -28,8 +28,8 @@ const WIDTH = 16;
  * Collects, each time it is called, what crashes and expiry leave behind: one-time rows past their expiry, and blobs
  * that no record refers to. Safe beside running processes, and in bounded memory: see unreferenced-blobs.ts.
  *
- * How old a blob is depends on the clock, which may be put forward, or go on while the machine sleeps between the writing
- * of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. Call it at
+ * The age of a blob depends on the clock, which may be set forward, or advance while the machine sleeps between the
+ * writing of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. Call it at
  * intervals, by a timer, that are longer than any request lives.
  *
  * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
@@ -51,16 +51,16 @@ export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Pr
 
     const before = known;
     known = new Set();
-    const { held, count, newer } = await holdSuspects(scan, before, stopping);
-    if (held.size === 0) {
+    const { kept, count, newer } = await collectSuspects(scan, before, stopping);
+    if (kept.size === 0) {
       const refusal = newer > 0 && scan.records === 0 ? outnumbered(0) : null;
       const refused = refusal === null ? 0 : newer;
       return { ...NOTHING, expiredRows, unreferencedBlobs: refused, leftAlone: newer - refused, refusal };
     }
-    const originOf = await scan.originsOf(held);
+    const originOf = await scan.originsOf(kept);
     const leftovers = new Set<string>();
-    for (const suspect of held.values()) if (originOf(suspect) === "leftover") leftovers.add(suspect.key);
-    const leftAlone = newer + held.size - leftovers.size;
+    for (const suspect of kept.values()) if (originOf(suspect) === "leftover") leftovers.add(suspect.key);
+    const leftAlone = newer + kept.size - leftovers.size;
     if (leftovers.size === 0) return { ...NOTHING, expiredRows, leftAlone };
 
     const refusal = await refusalOf(stores, count, scan.records);
@@ -80,13 +80,13 @@ const outnumbered = (backups: number) => `they outnumber the ${backups} backups`
 
 const NOTHING = { unreferencedBlobs: 0, suspects: 0, refusal: null };
 
-/** Suspects of the last call are always held, so that each call can delete some. Counts the others. */
-async function holdSuspects(
+/** Suspects of the last call are always kept, so that each call can delete some. Counts the others. */
+async function collectSuspects(
   scan: UnreferencedBlobs,
   before: ReadonlySet<string>,
   stopping: AbortSignal | undefined,
 ) {
-  const held = new Map<string, Suspect>();
+  const kept = new Map<string, Suspect>();
   let count = 0;
   let newer = 0;
   let fresh = 0;
@@ -96,9 +96,9 @@ async function holdSuspects(
       continue;
     }
     count += 1;
-    if (before.has(suspect.key) || ++fresh <= MAX_SUSPECTS) held.set(suspect.key, suspect);
+    if (before.has(suspect.key) || ++fresh <= MAX_SUSPECTS) kept.set(suspect.key, suspect);
   }
-  return { held, count, newer };
+  return { kept, count, newer };
 }
 
 /** Called only when there is something to delete: it asks for the size of every blob that a record refers to. */

@@ -21,7 +21,7 @@ import { runCommand } from "./run-command.ts";
 
 type Variables = Record<string, string>;
 
-/** The variables of a storage that nobody has made yet. */
+/** The variables of a storage that does not exist yet. */
 async function newNames(): Promise<Variables> {
   const name = `setup-${randomUUID()}`;
   return {
@@ -57,7 +57,7 @@ function clientsOf(env: Variables) {
 
 if (DRIVERS.some((driver) => driver.name === "aws"))
   describe("aws:setup", () => {
-    test("tells what is missing, makes it, and has nothing to do the next time", async () => {
+    test("reports what is missing, creates it, and has nothing to do the next time", async () => {
       const env = await newNames();
       const before = await runSetup(env, "--check");
       expect(before.status).toBe(1);
@@ -219,7 +219,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect(errors).toContain(`the table ${env.DYNAMODB_TABLE_BACKUPS} is there with the key BackupId`);
     });
 
-    test("tells which variables are missing, and how it is used", async () => {
+    test("reports which variables are missing, and how it is used", async () => {
       const unset = await runSetup({});
       expect(unset.status).toBe(2);
       expect(unset.errors).toBe(

@@ -16,8 +16,8 @@ const HOT_BACKUPS = 3;
 if (DRIVERS.some((driver) => driver.name === "local"))
   describe("a copy, while ciphertexts live for milliseconds,", () => {
     for (const [name, options] of [
-      ["without holding up writes unless it must", {}],
-      ["holding up writes from the start", { freeAttempts: 0 }],
+      ["without blocking writes unless it must", {}],
+      ["blocking writes from the start", { freeAttempts: 0 }],
     ] as const)
       test(`is sound, ${name}`, async () => {
         const storage = await newLocalStorage();

@@ -113,7 +113,7 @@ if (local !== undefined) {
       expect(metadata.syncFactors).toHaveLength(1);
     });
 
-    test("goes on accepting what it has issued itself, after a restart too", async () => {
+    test("continues to accept what it has issued itself, after a restart too", async () => {
       await using site = await newSite();
       const { clock, user } = site;
       await site.stopFirst();
@@ -197,7 +197,7 @@ if (local !== undefined) {
   });
 
   describe("a service that found itself on a copy while its clock was wrong, and the clock is set", () => {
-    test("goes on serving when it was ahead", async () => {
+    test("continues to serve when it was ahead", async () => {
       await using site = await newSite();
       const { clock, user } = site;
       await site.stopFirst();
@@ -324,7 +324,7 @@ if (local !== undefined) {
       const starting = site.startCopy();
       await expect(starting).rejects.toThrow("was interrupted before it was complete");
       expect((await readdir(site.target)).sort()).toEqual(before);
-      expect(await site.backUp()).toMatchObject({ status: 0 }); // goes on where it ended
+      expect(await site.backUp()).toMatchObject({ status: 0 }); // continues the interrupted copy
       await (await site.startCopy())[Symbol.asyncDispose]();
     });
 

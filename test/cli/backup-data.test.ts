@@ -77,7 +77,7 @@ async function replaceBlob({ records, blobs }: Fixture, backupId: string): Promi
 
 if (local !== undefined)
   describe("bun run backup-data", () => {
-    test("copies everything, and nobody else can read anything of it", async () => {
+    test("copies everything, and no other user can read any of it", async () => {
       await using site = await newSite();
       for (let index = 0; index < 30; index++) await storeBackup(site.stores, `b${index}`);
       const key = randomBytes(32).toString("base64");
@@ -112,7 +112,7 @@ if (local !== undefined)
       const { status, output } = await site.backUp();
       expect(status).toBe(0);
       expect(output).toContain("the database and 2 blobs");
-      expect(output).toContain("2 blobs were there already, 1 were no longer needed");
+      expect(output).toContain("2 blobs were already present, 1 were no longer needed");
       expect(await verify(site.target)).toMatchObject({ status: 0 });
       expect(await contentOf(site.target)).toEqual(await contentOf(site.dataDir));
     });
@@ -128,9 +128,9 @@ if (local !== undefined)
       for (let run = 0; run < 16; run++) {
         const { status, output, errors } = await site.backUp();
         expect(status).toBe(0);
-        const mended = [...errors.matchAll(/the blob (\S+) was damaged in the copy and was copied again/g)];
-        expect(output).toContain(`${mended.length} of those that were there were read`);
-        reported.push(...mended.map(([, key = ""]) => key));
+        const repaired = [...errors.matchAll(/the blob (\S+) was damaged in the copy and was copied again/g)];
+        expect(output).toContain(`${repaired.length} of the blobs already present were verified`);
+        reported.push(...repaired.map(([, key = ""]) => key));
       }
       expect(reported.toSorted()).toEqual(keys.toSorted()); // each once
       expect(await verify(site.target)).toMatchObject({ status: 0 });
@@ -147,7 +147,7 @@ if (local !== undefined)
       await site.stores.blobs.delete(gone.blob.key);
       const { status, output, errors } = await site.backUp("--verify", site.target);
       expect(status).toBe(1);
-      expect(output).toContain("3 of those that were there were read and their hashes checked");
+      expect(output).toContain("3 of the blobs already present were verified");
       expect(errors.trim().split("\n")).toEqual([
         `the blob ${damaged.blob.key} was damaged in the copy and was copied again`,
         `backup gone: the blob ${gone.blob.key} is missing and was not copied`,
@@ -156,7 +156,7 @@ if (local !== undefined)
       expect(again).toMatchObject({ status: 1, output: expect.stringContaining("the database and 0 blobs") });
     });
 
-    test("goes on where an interrupted copy ended, and copies again what has another size", async () => {
+    test("continues an interrupted copy, and copies again what has another size", async () => {
       await using site = await newSite();
       const { blob } = await storeBackup(site.stores, "b1");
       await site.backUp();
@@ -200,7 +200,7 @@ if (local !== undefined)
       await rm(parent, { recursive: true });
     });
 
-    test("tells which ciphertexts the source has lost, and copies the rest", async () => {
+    test("reports which ciphertexts the source has lost, and copies the rest", async () => {
       await using site = await newSite();
       await storeBackup(site.stores, "sound");
       const missing = await storeBackup(site.stores, "missing");
@@ -253,7 +253,7 @@ if (local !== undefined)
         source,
         target,
         onProgress() {
-          const database = new Database(path); // by a service that looked before there was a mark
+          const database = new Database(path); // by a service that opened the folder before there was a mark
           migrate(database);
           database.run("INSERT INTO restores VALUES (1, 2)");
           database.close();
@@ -265,7 +265,7 @@ if (local !== undefined)
       database.close();
     });
 
-    test("refuses a copy that somebody uses, and keeps it", async () => {
+    test("refuses a copy that another process uses, and keeps it", async () => {
       await using site = await newSite();
       await storeBackup(site.stores, "b1");
       await site.backUp();

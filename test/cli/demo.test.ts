@@ -22,7 +22,7 @@ for (const driver of DRIVERS)
       expect(await Array.fromAsync(service.services.stores.records.list())).toEqual([]);
     });
 
-    test("leaves the accounts out where nobody issues id_tokens for made-up ones", async () => {
+    test("leaves the accounts out where the service issues no id_tokens for made-up ones", async () => {
       await using service = await startService(driver);
       const { status, output } = await demo("--url", service.url, "--quiet", ...ORIGIN);
       expect(status).toBe(0);

@@ -67,7 +67,7 @@ for (const { name, environment } of DRIVERS)
       expect(ofBlobs).toBe(ofRecords);
     });
 
-    test("goes on after a crash between the two marks", async () => {
+    test("completes after a crash between the two marks", async () => {
       await using stores = await openFixture(environment);
       const blob = await stores.blobs.put("b1", [Buffer.from("x")]);
       await create(stores.records, "b1", { next: { blob, metadata: {} } });
@@ -114,7 +114,7 @@ for (const { name, environment } of DRIVERS)
       await expect(join(mixed)).rejects.toBeInstanceOf(InstallationMismatch);
       await create(second.records, "b2");
       await expect(join(mixed)).rejects.toThrow("bun run doctor --restored");
-      await requireOneInstallation(mixed); // to look is allowed
+      await requireOneInstallation(mixed); // inspecting is allowed
       expect(await second.records.installationId()).toBeNull();
     });
 

@@ -91,7 +91,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([blob.key]);
     });
 
-    test("leaves all blobs alone when the records are gone", async () => {
+    test("leaves all blobs alone when the records are lost", async () => {
       await using stores = await fixture(driver);
       const blob = await stores.put();
       await stores.age(2 * HOUR_MS);

@@ -15,8 +15,8 @@ export const HEALTHY: Diagnosis = { findings: [], repair: null };
 const MAX_ATTEMPTS = 10;
 
 /**
- * Every change of a backup gives it a fresh revision, so between two reads of the same one nothing of it changed. Two
- * reads that find no record do not say that there was none in between; three pairs of them say enough.
+ * Every change gives a backup a new revision, so nothing changed between two reads of the same revision. Two reads without
+ * a record do not prove that there was none in between; three pairs of them are taken as proof.
  */
 const MIN_ABSENT_PAIRS = 3;
 

@@ -58,7 +58,7 @@ function indexRows(examination: Examination): AsyncGenerator<Finding> {
   });
 }
 
-/** With the tables of another installation every row looks like one to release. Then none is. */
+/** With the index of another installation every row would be released. */
 async function indexBelongsToRecords(examination: Examination): Promise<boolean> {
   const counts = new Counts();
   let wrong = 0;

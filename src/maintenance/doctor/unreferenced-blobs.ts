@@ -20,8 +20,8 @@ const NEWER = "a newer version of the service has stored records, and this blob 
  * Finds blobs that no record refers to, and deletes them if the examination repairs: those of operations that did not
  * end, and of other origins what the operator names.
  *
- * How old a blob is depends on two clocks, of the store and of this machine. So nothing is deleted that has not been seen
- * unreferenced again after a rest.
+ * How old a blob is depends on two clocks, of the store and of this machine. So a blob is deleted only if it is still
+ * unreferenced after a pause.
  *
  * None is deleted where records and blobs do not seem to belong together, or records are of a newer version of the
  * service. They are what could still be rescued then.

@@ -1,4 +1,4 @@
-/** The doctor beside a service: what changes while it looks is not taken for broken, and a late repair does no harm. */
+/** The doctor beside a service: what changes during the examination is not reported as broken, and a late repair does no harm. */
 import { describe, expect, test } from "bun:test";
 import type { Examination } from "../../../src/maintenance/doctor/examination.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
@@ -42,7 +42,7 @@ function toggling({ records }: Fixture, backupId: string): () => Promise<void> {
 
   async function toggle(): Promise<void> {
     const stored = await records.read(backupId);
-    if (stored === null) throw new Error("the backup is gone");
+    if (stored === null) throw new Error("the backup is missing");
     const { revision, blob } = stored;
     const listed = (await backupOf(records, factor)) !== null;
     const syncFactors = [`${backupId} sync`, ...(listed ? [] : ["extra"])];
@@ -78,7 +78,7 @@ for (const { name, environment } of DRIVERS)
       expect((await examined(stale, { verify: true })).findings).toEqual([]);
     });
 
-    test("does not take a backup for gone that it finds none of twice, as while one is deleted and created again", async () => {
+    test("does not report a backup as missing when two reads find none, as while it is deleted and created again", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b");
       let reads = 0;
@@ -130,7 +130,7 @@ for (const { name, environment } of DRIVERS)
     });
 
     for (const changes of [1, 2, 3, 4, 5])
-      test(`reports nothing of a backup that changes ${changes} times while it looks`, async () => {
+      test(`reports nothing of a backup that changes ${changes} times during the examination`, async () => {
         await using stores = await newStores(environment);
         await storeBackup(stores, "b1");
         const toggle = toggling(stores, "b1");
@@ -147,7 +147,7 @@ for (const { name, environment } of DRIVERS)
         expect((await examined(stores)).findings).toEqual([]);
       });
 
-    test("counts a backup that never stands still, and says nothing about it", async () => {
+    test("counts a backup that changes all the time, and reports nothing about it", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1");
       const toggle = toggling(stores, "b1");
