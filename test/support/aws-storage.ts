@@ -13,8 +13,8 @@ import {
 import type { AwsStorageConfig } from "../../src/config/storage.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
-import { createBucket } from "../../src/storage/aws/setup-bucket.ts";
-import { createTables } from "../../src/storage/aws/setup-tables.ts";
+import { bucketRequirement } from "../../src/storage/aws/setup-bucket.ts";
+import { tableRequirements } from "../../src/storage/aws/setup-tables.ts";
 import type { StoreOptions, TestStorage } from "../drivers.ts";
 import { startDynamoDb } from "./dynamodb-endpoint.ts";
 import { startS3Endpoint } from "./s3-endpoint.ts";
@@ -71,7 +71,8 @@ export async function newAwsStorage(): Promise<TestStorage & { readonly config: 
   };
   const objects = new S3Client({ region: config.region, endpoint: s3Endpoint(), forcePathStyle: true });
   const tables = new DynamoDBClient({ region: config.region, endpoint: await dynamoDbEndpoint() });
-  await Promise.all([createBucket(objects, config), createTables(tables, config)]);
+  const requirements = [bucketRequirement(objects, config), ...tableRequirements(tables, config)];
+  await Promise.all(requirements.map((requirement) => requirement.meet()));
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-"));
 
   return {

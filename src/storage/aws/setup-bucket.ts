@@ -61,7 +61,7 @@ export function bucketRequirement(s3: S3Client, config: AwsStorageConfig): Requi
 }
 
 /** Creates the bucket, unless we own it already. */
-export async function createBucket(s3: S3Client, { bucket, region }: AwsStorageConfig): Promise<void> {
+async function createBucket(s3: S3Client, { bucket, region }: AwsStorageConfig): Promise<void> {
   // S3 does not accept us-east-1, its default, by name; the SDK's type may lack the newest regions
   const LocationConstraint = region as BucketLocationConstraint;
   const placed = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
@@ -79,7 +79,7 @@ async function bucketExists(s3: S3Client, bucket: string): Promise<boolean> {
   } catch (error) {
     if (statusOf(error) === 404) return false;
     if (statusOf(error) === 403)
-      throw new Error(`the bucket ${bucket} is somebody else's, or the credentials may not use it`, {
+      throw new Error(`the bucket ${bucket} belongs to another account, or the credentials may not use it`, {
         cause: error,
       });
     throw error;
@@ -102,16 +102,10 @@ function publicAccessBlock(s3: S3Client, bucket: string): Requirement {
   return {
     what: `no public access to ${bucket}`,
     async isMet() {
-      const answer = await unlessUnset("NoSuchPublicAccessBlockConfiguration", () =>
+      const response = await unlessUnset("NoSuchPublicAccessBlockConfiguration", () =>
         s3.send(new GetPublicAccessBlockCommand({ Bucket: bucket })),
       );
-      const found = answer?.PublicAccessBlockConfiguration;
-      return (
-        found?.BlockPublicAcls === true &&
-        found.IgnorePublicAcls === true &&
-        found.BlockPublicPolicy === true &&
-        found.RestrictPublicBuckets === true
-      );
+      return Bun.deepEquals(response?.PublicAccessBlockConfiguration, CLOSED);
     },
     async meet() {
       await s3.send(
@@ -123,10 +117,10 @@ function publicAccessBlock(s3: S3Client, bucket: string): Requirement {
 
 function lifecycle(s3: S3Client, bucket: string): Requirement {
   const found = async () => {
-    const answer = await unlessUnset("NoSuchLifecycleConfiguration", () =>
+    const response = await unlessUnset("NoSuchLifecycleConfiguration", () =>
       s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucket })),
     );
-    return answer?.Rules ?? [];
+    return response?.Rules ?? [];
   };
   return {
     what: `lifecycle rules of ${bucket}`,
@@ -158,11 +152,11 @@ function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requiremen
   return {
     what: `encryption of ${bucket} with ${kmsKeyArn}`,
     async isMet() {
-      const answer = await unlessUnset("ServerSideEncryptionConfigurationNotFoundError", () =>
+      const response = await unlessUnset("ServerSideEncryptionConfigurationNotFoundError", () =>
         s3.send(new GetBucketEncryptionCommand({ Bucket: bucket })),
       );
       return (
-        answer?.ServerSideEncryptionConfiguration?.Rules?.some(
+        response?.ServerSideEncryptionConfiguration?.Rules?.some(
           (rule) =>
             rule.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID === kmsKeyArn &&
             rule.BucketKeyEnabled === true,
@@ -183,7 +177,7 @@ function encryption(s3: S3Client, bucket: string, kmsKeyArn: string): Requiremen
   };
 }
 
-/** `null` where the answer is the error of a setting that was never made. */
+/** `null` where the response is the error of a setting that was never made. */
 async function unlessUnset<T>(errorName: string, ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask();

@@ -34,15 +34,6 @@ export function tableRequirements(dynamoDb: DynamoDBClient, { tables }: AwsStora
   ];
 }
 
-/** Creates the three tables in parallel and waits for them. */
-export async function createTables(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Promise<void> {
-  await Promise.all([
-    createTable(dynamoDb, tables.factorLookup, PARTITION_KEYS.factorLookup),
-    createTable(dynamoDb, tables.backups, PARTITION_KEYS.backups),
-    createTable(dynamoDb, tables.oneTime, PARTITION_KEYS.oneTime),
-  ]);
-}
-
 /** Creates a table, if it does not exist, and waits until it can be used. */
 async function createTable(dynamoDb: DynamoDBClient, name: string, partitionKey: string): Promise<void> {
   try {
@@ -80,8 +71,8 @@ function timeToLive(dynamoDb: DynamoDBClient, table: string): Requirement {
   return {
     what: `expiry of items of ${table}`,
     async isMet() {
-      const answer = await dynamoDb.send(new DescribeTimeToLiveCommand({ TableName: table }));
-      const { TimeToLiveStatus: status, AttributeName: attribute } = answer.TimeToLiveDescription ?? {};
+      const response = await dynamoDb.send(new DescribeTimeToLiveCommand({ TableName: table }));
+      const { TimeToLiveStatus: status, AttributeName: attribute } = response.TimeToLiveDescription ?? {};
       if (status !== "ENABLED" && status !== "ENABLING") return false;
       if (attribute === TTL_ATTRIBUTE) return true;
       throw new Error(`items of ${table} expire by ${attribute}, and the service needs ${TTL_ATTRIBUTE}`);
@@ -97,8 +88,8 @@ function pointInTimeRecovery(dynamoDb: DynamoDBClient, table: string): Requireme
   return {
     what: `point-in-time recovery of ${table}`,
     async isMet() {
-      const answer = await dynamoDb.send(new DescribeContinuousBackupsCommand({ TableName: table }));
-      const found = answer.ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
+      const response = await dynamoDb.send(new DescribeContinuousBackupsCommand({ TableName: table }));
+      const found = response.ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
       return found?.PointInTimeRecoveryStatus === "ENABLED";
     },
     async meet() {

@@ -62,7 +62,7 @@ async function stateOf(requirement: Requirement, checkOnly: boolean): Promise<Fi
   } catch (error) {
     if (error instanceof Error && NOT_IMPLEMENTED.has(error.name)) return "unsupported";
     const status = statusOf(error);
-    throw new Error(`${requirement.what}${status === null ? "" : `, answered with ${status}`}`, {
+    throw new Error(`${requirement.what}${status === null ? "" : `, status ${status}`}`, {
       cause: error,
     });
   }
