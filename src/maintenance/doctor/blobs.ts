@@ -17,7 +17,7 @@ export async function examineBlob(
   try {
     const content = await blobs.get(ref);
     if (content === null) return [finding("blob-missing", about)];
-    for await (const _piece of content); // it ends only if all of it is sound
+    for await (const _piece of content); // ends only if all of it was verified
     counts.verifiedBytes += ref.size;
     counts.verifiedBlobs += 1;
     return [];

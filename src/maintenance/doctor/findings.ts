@@ -44,7 +44,7 @@ export type FindingKind = keyof typeof FINDINGS;
 export const REMOVABLE = ["blob-of-unknown-backup", "blob-newer-than-records"] as const;
 export type RemovableKind = (typeof REMOVABLE)[number];
 
-/** A factor as it may be shown: which one it is can be checked with the factor itself, and not be learnt. */
+/** A factor in a report: a known factor can be compared with it, an unknown one cannot be learnt from it. */
 export interface ShownFactor {
   readonly scope: FactorRef["scope"];
   /** `PK`, `OIDC` or `EC_KEYPAIR`; `SHA-256` where the store has only a hash of the key. */
@@ -65,7 +65,7 @@ export interface Finding {
   readonly repaired: boolean;
 }
 
-/** A finding that nothing was done about yet, with the usual remedy of its kind. */
+/** A finding that is not repaired, with the remedy of its kind. */
 export function finding(
   kind: FindingKind,
   about: Partial<Pick<Finding, "backupId" | "factor" | "blobKey" | "detail">>,

@@ -13,7 +13,7 @@ export function examineIndexRow(
 ): Promise<readonly Finding[]> {
   const { records } = examination;
   return diagnose(examination, backupId, async (state) => {
-    if (state.kind === "doubtful" || listsStored(records, state, factor)) return HEALTHY;
+    if (state.kind === "unusable" || listsStored(records, state, factor)) return HEALTHY;
     // the row may have changed since it was listed
     if ((await records.locate(factor, [])).backupId !== backupId) return HEALTHY;
     const kind = state.kind === "absent" ? "row-without-backup" : "row-without-factor";
@@ -30,7 +30,7 @@ export function examineIndexRow(
 /** Compares keys as they are stored: of some the store has only a hash. */
 function listsStored(records: RecordInspection, state: RecordState, factor: FactorRef): boolean {
   return (
-    state.kind === "sound" &&
+    state.kind === "valid" &&
     allFactorRefs(state.metadata).some((listed) => {
       const { scope, key } = records.asStored(listed);
       return scope === factor.scope && key === factor.key;

@@ -1,4 +1,4 @@
-/** The record of a backup as far as it can be relied upon. */
+/** The record of a backup, and whether its metadata can be used. */
 import { type BackupMetadata, readMetadata } from "../../backups/model.ts";
 import { NewerSchema } from "../../backups/schema-version.ts";
 import type { RecordStore, StoredRecord } from "../../storage/contract.ts";
@@ -6,15 +6,15 @@ import { type Finding, finding } from "./findings.ts";
 
 export type RecordState =
   | { readonly kind: "absent"; readonly revision: null }
-  /** Its metadata says nothing reliable. `record` is `null` where not even that could be read. */
+  /** Its metadata cannot be used. `record` is `null` where it is not even JSON. */
   | {
-      readonly kind: "doubtful";
+      readonly kind: "unusable";
       readonly revision: string | null;
       readonly record: StoredRecord | null;
       readonly reason: Finding;
     }
   | {
-      readonly kind: "sound";
+      readonly kind: "valid";
       readonly revision: string;
       readonly record: StoredRecord;
       readonly metadata: BackupMetadata;
@@ -31,21 +31,21 @@ export async function readState(records: RecordStore, backupId: string): Promise
     record = await records.read(backupId);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // only the text of the metadata is parsed
-    return doubtful(null, finding("metadata-unreadable", { backupId, detail: "it is not JSON" }));
+    return unusable(null, finding("metadata-unreadable", { backupId, detail: "it is not JSON" }));
   }
   if (record === null) return { kind: "absent", revision: null };
   try {
     const metadata = readMetadata(record.metadata);
-    if (metadata.id === backupId) return { kind: "sound", revision: record.revision, record, metadata };
+    if (metadata.id === backupId) return { kind: "valid", revision: record.revision, record, metadata };
     const detail = `its id is ${metadata.id}`;
-    return doubtful(record, finding("metadata-of-another-backup", { backupId, detail }));
+    return unusable(record, finding("metadata-of-another-backup", { backupId, detail }));
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     const kind = error instanceof NewerSchema ? "metadata-of-newer-version" : "metadata-unreadable";
-    return doubtful(record, finding(kind, { backupId, detail }));
+    return unusable(record, finding(kind, { backupId, detail }));
   }
 }
 
-function doubtful(record: StoredRecord | null, reason: Finding): RecordState {
-  return { kind: "doubtful", revision: record?.revision ?? null, record, reason };
+function unusable(record: StoredRecord | null, reason: Finding): RecordState {
+  return { kind: "unusable", revision: record?.revision ?? null, record, reason };
 }

@@ -12,7 +12,7 @@ export function examineRecord(examination: Examination, backupId: string): Promi
   return diagnose(examination, backupId, async (state) => {
     if (state.kind === "absent") return HEALTHY;
     const ofBlob = state.record === null ? [] : await examineBlob(examination, backupId, state.record.blob);
-    if (state.kind === "doubtful") return { findings: [state.reason, ...ofBlob], repair: null };
+    if (state.kind === "unusable") return { findings: [state.reason, ...ofBlob], repair: null };
 
     const { revision, record: next, metadata } = state;
     const { factors, repeated } = listedFactors(records, metadata);
