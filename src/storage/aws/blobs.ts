@@ -33,15 +33,15 @@ import { requireSpool, spool } from "./spool.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
-/** So that the transfers for one client never take all turns. */
+/** So that the transfers of one client never take all permits. */
 const MAX_LARGE_TRANSFERS_PER_CLIENT = 6;
-/** How long one waits for its turn; clients wait for the answer 30 s at most. */
+/** How long a transfer waits for a permit; clients wait for a response 30 s at most. */
 const MAX_WAIT_MS = 12_000;
 /** Longer than a record's: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
-/** The slowest transfer that is waited for, on top of the time of any other attempt. */
+/** A slower transfer times out. Its time is added to that of any other attempt. */
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
-/** Longer than a request may take: a reader that asks for nothing for so long does not keep a turn from others. */
+/** Longer than a request may take: a reader that asks for nothing for so long does not keep its permit. */
 const MAX_UNREAD_MS = 60_000;
 /** The key of transfers that the service makes by itself. */
 const NO_CLIENT = "";
@@ -120,7 +120,7 @@ class AwsBlobs implements InspectableBlobs {
         return false;
       }
     });
-    // The name is new, so an object that was there already comes from an attempt whose answer was lost.
+    // The name is new, so an object that was there already comes from an attempt whose response was lost.
     if (!isNew) await this.#confirm(ref, checksum, client);
     return ref;
   }
@@ -149,7 +149,7 @@ class AwsBlobs implements InspectableBlobs {
   }
 
   async sizeOf(key: string): Promise<number | null> {
-    const purpose = "the blob could not be looked up";
+    const purpose = "the size of the blob could not be read";
     const found = await this.#attempt(purpose, async (abortSignal) => {
       try {
         const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
@@ -160,7 +160,7 @@ class AwsBlobs implements InspectableBlobs {
       }
     });
     if (found === null) {
-      await this.#requireBucket(); // the answer to a HEAD does not tell a missing object from a missing bucket
+      await this.#requireBucket(); // the response to a HEAD does not distinguish a missing object from a missing bucket
       return null;
     }
     const { ContentLength } = found;
@@ -238,7 +238,7 @@ class AwsBlobs implements InspectableBlobs {
       try {
         await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }), { abortSignal });
       } catch (error) {
-        // the answer to a HEAD has no body that could name the error
+        // the response to a HEAD has no body that could name the error
         if (statusOf(error) !== 404) throw error;
         throw new StorageUnavailable(`${purpose}: it does not exist; \`bun run aws:setup\` creates it`, {
           cause: error,
@@ -264,10 +264,10 @@ class AwsBlobs implements InspectableBlobs {
     // an endpoint that keeps no checksums
     const stored = await this.get(ref, client);
     if (stored === null) throw new Error(`the object ${ref.key} is there and is not`);
-    for await (const _piece of stored); // it ends only if all of it is sound
+    for await (const _piece of stored); // ends only if all of it was verified
   }
 
-  /** Sends so many bytes. Large uploads take turns among clients, and have more time for an attempt and a second one. */
+  /** Runs an upload. Large ones need a permit, and have more time for an attempt and for a second one. */
   #upload<T>(client: string, bytes: number, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const moreMs = transferMs(bytes);
     const retry = {
@@ -288,7 +288,7 @@ class AwsBlobs implements InspectableBlobs {
   }
 }
 
-/** How long the slowest transfer takes that is waited for. */
+/** How long the slowest accepted transfer takes. */
 function transferMs(bytes: number): number {
   return (bytes / MIN_BYTES_PER_SECOND) * 1000;
 }

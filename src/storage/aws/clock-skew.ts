@@ -1,5 +1,5 @@
 /**
- * Requests that AWS refuses because this machine's clock differs from AWS's. The SDK takes the time from the answer and
+ * Requests that AWS refuses because this machine's clock differs from AWS's. The SDK takes the time from the response and
  * signs with it from then on, so the request can be retried at once.
  */
 import { statusOf, textAt } from "./sdk-error.ts";
@@ -13,7 +13,7 @@ const CLOCK_MESSAGE = /Signature (expired|not yet current)/;
 
 /**
  * By how many milliseconds this machine's clock is ahead of the server's; negative when it is behind. `null` when the
- * request was not refused, the answer has no time, or the clocks agree.
+ * request was not refused, the response has no time, or the clocks agree.
  */
 export function clockSkewMs(error: unknown): number | null {
   if (!(error instanceof Error) || !REFUSED.has(statusOf(error) ?? 0)) return null;

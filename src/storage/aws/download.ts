@@ -1,4 +1,4 @@
-/** An object of S3 as it arrives. Where that breaks off it goes on, with a request for the rest of the same object. */
+/** Streams an object of S3. After an interruption it continues with a request for the rest of the same object. */
 import { Readable } from "node:stream";
 import { GetObjectCommand, NoSuchKey, type S3Client } from "@aws-sdk/client-s3";
 import type { Random } from "../../runtime/clock.ts";
@@ -20,7 +20,7 @@ interface Body {
   readonly pieces: AsyncIterator<Uint8Array>;
   /** Bytes at its beginning that have arrived before. */
   toSkip: number;
-  /** Whether the answer said of how many bytes it is. */
+  /** Whether the response has a length. */
   readonly isSizeKnown: boolean;
   end(reason?: Error): void;
 }
@@ -50,7 +50,7 @@ export class Download implements AsyncIterable<Uint8Array> {
   /**
    * Asks for the object; `false` when there is none of that name.
    *
-   * @throws StorageUnavailable; BlobDamaged when the answer says that it has another size.
+   * @throws StorageUnavailable; BlobDamaged when the response has another size.
    */
   async open(): Promise<boolean> {
     return this.#attempt(async (signal) => {
@@ -73,7 +73,7 @@ export class Download implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** Gives the connection back. Nothing can be read afterwards. */
+  /** Releases the connection. Nothing can be read afterwards. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -97,7 +97,7 @@ export class Download implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** The next piece, which may be empty; `null` at the end. After a failure it is asked for anew. */
+  /** The next piece, which may be empty; `null` at the end. After a failure it is requested again. */
   async #next(signal: AbortSignal): Promise<Uint8Array | null> {
     if (this.#isClosed) throw new StorageUnavailable(PURPOSE, { cause: new Error("the reading was ended") });
     this.#body ??= await this.#request(signal);
@@ -129,7 +129,7 @@ export class Download implements AsyncIterable<Uint8Array> {
     const rest = this.#position === 0 ? {} : { Range: `bytes=${this.#position}-`, IfMatch: this.#etag };
     const command = new GetObjectCommand({ Bucket: bucket, Key: key, ...rest });
     const { Body: body, ContentLength, ContentRange, ETag } = await client.send(command, { abortSignal });
-    if (!(body instanceof Readable)) throw new Error("the SDK's answer has no body that can be read");
+    if (!(body instanceof Readable)) throw new Error("the SDK's response has no readable body");
     const start = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1]);
     if (this.#isClosed || !(start <= this.#position)) {
       body.destroy();

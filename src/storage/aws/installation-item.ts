@@ -78,7 +78,7 @@ export async function putLastSeen(
   await unlessConditionFails(() => client.send(command, { abortSignal }));
 }
 
-/** Adds to the list of restores. Added twice where an answer was lost, which changes nothing. */
+/** Adds to the list of restores. Added twice where a response was lost, which changes nothing. */
 export async function addRestore(
   client: DynamoDBClient,
   table: string,

@@ -42,7 +42,7 @@ export async function putInstallationId(
   try {
     await client.send(command, { abortSignal });
   } catch (error) {
-    if (statusOf(error) !== 412) throw error; // written by another process, or by an attempt whose answer was lost
+    if (statusOf(error) !== 412) throw error; // written by another process, or by an attempt whose response was lost
   }
 }
 

@@ -72,7 +72,7 @@ function requestFor(keys: readonly (readonly [table: string, keys: readonly Item
   );
 }
 
-/** Retries where an answer lacks a member that DynamoDB always sends: that does not mean that there is none. */
+/** Retries where a response lacks a member that DynamoDB always sends: that does not mean that there is none. */
 export function lacking(what: string): never {
-  throw new TryAgain(`an answer of DynamoDB lacks ${what}`);
+  throw new TryAgain(`a response of DynamoDB lacks ${what}`);
 }

@@ -29,7 +29,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
 /** {@link withRetries} with the policy of a store. */
 export type Attempt = <T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 
-/** Thrown by an attempt whose answer has to be asked for again. */
+/** Thrown by an attempt that has to be repeated. */
 export class TryAgain extends Error {}
 
 /**
@@ -75,7 +75,7 @@ export async function withRetries<T>(
   }
 }
 
-/** Answered with 4xx, but a retry may succeed. */
+/** Errors with a 4xx status after which a retry may succeed. */
 const TEMPORARY = new Set([
   "ConditionalRequestConflict",
   "LimitExceededException",
@@ -110,7 +110,7 @@ function verdictOn(error: unknown): "again" | "refused" | "pass on" {
     const status = statusOf(error) ?? 0;
     return status >= 500 || status === 429 ? "again" : "refused";
   }
-  // no answer, or one that could not be read: the outcome is not known
+  // no response, or an unreadable one: the outcome is not known
   const unanswered = error.name === "TimeoutError" || error.name === "AbortError" || "$metadata" in error;
   return unanswered || ("code" in error && typeof error.code === "string") ? "again" : "pass on";
 }

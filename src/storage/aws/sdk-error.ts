@@ -1,6 +1,6 @@
 /** Reads the errors of the AWS SDK. */
 
-/** The HTTP status of the answer; `null` when there was none. */
+/** The HTTP status of the response; `null` when there was none. */
 export function statusOf(error: unknown): number | null {
   if (!(error instanceof Error)) return null;
   const status = memberOf(error, "$metadata", "httpStatusCode");

@@ -1,7 +1,7 @@
 /**
  * Transactions of DynamoDB: all of their steps or none.
  *
- * Each has an idempotency token. Where the outcome is not known (no answer, or one that cannot be read) the transaction
+ * Each has an idempotency token. Where the outcome is not known (no response, or an unreadable one) the transaction
  * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome.
  */
 import {
