@@ -5,7 +5,6 @@
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
 import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";
 import { ConfigError } from "./config-error.ts";
-import { deepFreeze } from "./deep-freeze.ts";
 import { type Environment, EnvironmentReader } from "./environment.ts";
 import { type LimitsConfig, limitsConfig, type RateLimitConfig, rateLimitsConfig } from "./limits.ts";
 import { type OidcConfig, oidcConfig } from "./oidc.ts";
@@ -60,4 +59,13 @@ export function loadConfig(env: Environment): Config {
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return deepFreeze(config);
+}
+
+/** Freezes a value recursively, except typed arrays, which cannot be frozen. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
 }

@@ -2,7 +2,6 @@
 import type { EnvironmentReader } from "./environment.ts";
 
 export type AppEnvironment = "production" | "staging" | "development";
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 export interface ServerConfig {
   readonly host: string;
@@ -19,12 +18,13 @@ export interface ServerConfig {
   readonly cors: { readonly origins: readonly string[]; readonly loopback: boolean };
 }
 
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+
 export interface LogConfig {
-  readonly level: LogLevel;
+  readonly level: (typeof LOG_LEVELS)[number];
+  /** `json`: one object a line. `pretty`: for a person at a terminal. */
   readonly format: "json" | "pretty";
 }
-
-const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
 export function serverConfig(read: EnvironmentReader, development: boolean): ServerConfig {
   const host = read.text("HOST", development ? "127.0.0.1" : "0.0.0.0");
