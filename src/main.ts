@@ -97,7 +97,7 @@ function onSignal(signal: string): void {
 function beginShutDown(signal: string): void {
   if (shuttingDownSinceMs !== null) return;
   shuttingDownSinceMs = performance.now();
-  services.lifecycle.end();
+  services.lifecycle.isEnding = true;
   const { shutdownDrainSeconds: drainSeconds } = config.server;
   if (drainSeconds > 0)
     log.info(

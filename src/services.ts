@@ -18,7 +18,6 @@ import { createJwks } from "./proofs/jwks.ts";
 import { createPasskeyVerifier, type PasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
-import { createLifecycle, type Lifecycle } from "./runtime/lifecycle.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
@@ -35,7 +34,8 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly background: Background;
-  readonly lifecycle: Lifecycle;
+  /** A process that shuts down keeps serving for a while, but `/ready` responds with 503. */
+  readonly lifecycle: { isEnding: boolean };
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly challengeTokens: ChallengeTokens;
@@ -138,9 +138,9 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   );
 
   const uploadBudget = createUploadBudget(config.limits.maxInFlightUploadBytes);
-  metrics.watchUploadMemory(() => uploadBudget.heldBytes);
+  metrics.watch("upload_memory_bytes", () => uploadBudget.heldBytes);
   const freeBytes = () => blobs.freeBytes();
-  if ((await freeBytes()) !== null) metrics.watchFreeDisk(freeBytes);
+  if ((await freeBytes()) !== null) metrics.watch("storage_free_bytes", freeBytes);
   const diskReserve = createDiskReserve({
     minFreeBytes: config.limits.minFreeDiskBytes,
     freeBytes,
@@ -148,7 +148,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     log,
   });
   const answersInFlight = createAnswersInFlight(config.limits.maxInFlightAnswerBytes, clock);
-  metrics.watchAnswerDisk(() => answersInFlight.bytes);
+  metrics.watch("answer_disk_bytes", () => answersInFlight.bytes);
 
   return {
     config,
@@ -157,7 +157,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     log,
     metrics,
     background,
-    lifecycle: createLifecycle(),
+    lifecycle: { isEnding: false },
     records,
     blobs,
     stores: opened,

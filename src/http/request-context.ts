@@ -4,7 +4,7 @@ import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { withRequestId } from "../runtime/request-id.ts";
+import { requestIds } from "../runtime/request-id.ts";
 import type { Services } from "../services.ts";
 import { declaredLength } from "./body/declared-length.ts";
 import { trackBody } from "./body/request-body.ts";
@@ -95,7 +95,7 @@ export function withRequestContext(
   const cors = createCors(config.server.cors, methodsOf);
   return (request, peerAddress) => {
     const id = requestId(request, () => random.uuid());
-    return withRequestId(id, () => respond(id, request, peerAddress));
+    return requestIds.run(id, () => respond(id, request, peerAddress));
   };
 
   async function respond(id: string, request: Request, peerAddress: string): Promise<Response> {

@@ -2,31 +2,24 @@ import { FairSemaphore } from "./fair-semaphore.ts";
 import { within } from "./within.ts";
 
 /**
- * Work whose failure must not fail the request that started it: the log has it, with the id of that request.
- *
- * It may be dropped, which the log has too. So nothing may be lost by that: something else does it later, or it is tried
- * again, as the sweep deletes a blob whose deletion was dropped.
+ * Work whose failure must not fail the request that started it. Failures are logged with the id of that request. Work may
+ * be dropped, so something else must make up for it, as the sweep does for a deletion.
  */
 export interface Background {
   /**
-   * Runs `work`, which should end early when `stopping` is aborted. Not more than 64 of one name run at a time; what is
-   * more waits, and is dropped after 5 s or when a thousand of that name wait before it. The result resolves when the
-   * work has ended, failed or was dropped.
+   * Runs `work`, which should end early when `stopping` is aborted. At most 64 of one name run at a time. Further ones
+   * wait, and are dropped after 5 s, or if a thousand of that name wait already. Never rejects.
    */
   run(name: string, work: (stopping: AbortSignal) => Promise<unknown>): Promise<void>;
-  /**
-   * As {@link run}, at once and never dropped: for what gives back something that the process holds, such as an open
-   * file. There is no more of it than is held.
-   */
+  /** As {@link run}, at once and never dropped: for work that releases a resource of the process, such as an open file. */
   runAtOnce(name: string, work: () => Promise<unknown>): Promise<void>;
   /** Resolves when all work that was started has ended. */
   settled(): Promise<void>;
-  /** Aborts `stopping`. Resolves when all work has ended, after `graceMs` at the latest: the log names what has not. */
+  /** Aborts `stopping`. Resolves when all work has ended, after `graceMs` at the latest, and logs what still runs. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Where failures are reported. */
-export interface FailureLog {
+interface FailureLog {
   error(failure: { readonly task: string; readonly err?: unknown }, message: string): void;
 }
 
@@ -45,7 +38,6 @@ export function createBackground(
 ): Background {
   const running = new Map<Promise<void>, string>();
   const stopping = new AbortController();
-  const { signal } = stopping;
   const semaphore = new FairSemaphore({
     permits: Number.POSITIVE_INFINITY,
     maxPerKey: maxRunning,
@@ -63,7 +55,7 @@ export function createBackground(
     try {
       await work();
     } catch (error) {
-      if (signal.aborted && error === signal.reason) return; // it has ended early, as it was asked to
+      if (stopping.signal.aborted && error === stopping.signal.reason) return; // it ended early, as requested
       log.error({ err: error, task: name }, "background work failed");
     }
   }
@@ -84,13 +76,13 @@ export function createBackground(
     run: (name, work) =>
       track(
         name,
-        attemptWithPermit(name, () => work(signal)),
+        attemptWithPermit(name, () => work(stopping.signal)),
       ),
     runAtOnce: (name, work) => track(name, attempt(name, work)),
     settled,
     async stop(graceMs) {
       stopping.abort();
-      if (await within(graceMs, settled())) return;
+      await within(graceMs, settled());
       for (const task of new Set(running.values()))
         log.error({ task }, "background work is cut off by the end of the process");
     },

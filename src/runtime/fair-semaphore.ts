@@ -1,14 +1,13 @@
 import { ServiceError } from "../errors.ts";
 
 export interface FairSemaphoreOptions {
-  /** How many calls run at a time. */
   readonly permits: number;
-  /** How many calls of one key run at a time; `permits` if not given. */
+  /** The most permits of one key; `permits` if not given. */
   readonly maxPerKey?: number;
-  /** How many of one key wait at a time; any number if not given. */
+  /** How many calls of one key may wait; any number if not given. */
   readonly maxWaitingPerKey?: number;
   /** The longest wait for a permit. */
-  readonly maxWaitMs: number;
+  readonly maxWaitMs?: number;
 }
 
 /** A counting semaphore with a queue for each key: first in, first out within a key, round-robin among keys. */
@@ -25,7 +24,7 @@ export class FairSemaphore {
     permits,
     maxPerKey = permits,
     maxWaitingPerKey = Number.POSITIVE_INFINITY,
-    maxWaitMs,
+    maxWaitMs = 0,
   }: FairSemaphoreOptions) {
     this.#free = permits;
     this.#maxPerKey = maxPerKey;
@@ -36,10 +35,10 @@ export class FairSemaphore {
   /**
    * Runs `work` with a permit for `key`.
    *
-   * @throws ServiceError as {@link acquire}. Rethrows what `work` throws.
+   * @throws ServiceError as {@link acquire}; what `work` throws.
    */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    using _permit = this.#canAcquire(key) ? this.#take(key) : await this.#waitForPermit(key);
+    using _permit = this.tryAcquire(key) ?? (await this.#waitForPermit(key));
     return await work();
   }
 
@@ -49,7 +48,12 @@ export class FairSemaphore {
    * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`, or too many calls of the key wait.
    */
   async acquire(key: string): Promise<Disposable> {
-    return this.#canAcquire(key) ? this.#take(key) : this.#waitForPermit(key);
+    return this.tryAcquire(key) ?? this.#waitForPermit(key);
+  }
+
+  /** As {@link acquire}, but `null` if no permit is free now. */
+  tryAcquire(key: string): Disposable | null {
+    return this.#canAcquire(key) ? this.#take(key) : null;
   }
 
   #canAcquire(key: string): boolean {

@@ -23,7 +23,8 @@ export function readManifest(root: string = ROOT): Manifest {
 /** How to update a Bun that is older than `engines` of package.json requires; `null` if it is new enough. */
 export function bunProblem(current: string, engines: Manifest["engines"]): string | null {
   const needed = engines.bun.replace(/^[^0-9]*/, "");
-  if (compareVersions(current, needed) >= 0) return null;
+  const release = current.replace(/[-+].*$/, "");
+  if (release.localeCompare(needed, "en", { numeric: true }) >= 0) return null;
   return (
     `This needs Bun ${needed} or newer, and this is Bun ${current} (${process.execPath}).\n` +
     `Update it with one of: bun upgrade, npm install --global bun@${needed}\n` +
@@ -40,16 +41,11 @@ export function dependencyProblem(kinds: readonly DependencyKind[], root: string
   if (first === undefined) return null;
   const [name, version] = first;
   const found = installedVersion(root, name);
-  const what =
-    found === null
-      ? `${name} is not installed`
-      : `${name} is installed as ${found}, and ${version} is needed`;
+  const what = found === null ? "not installed" : `installed as ${found}, and ${version} is needed`;
   const others = wrong.length === 1 ? "" : ` (and ${wrong.length - 1} more)`;
-  const variant = kinds.includes("devDependencies")
-    ? ""
-    : " (with --production where the service is only run)";
+  const variant = kinds.includes("devDependencies") ? "" : " (with --production to run the service only)";
   return (
-    `Dependencies are missing: ${what}${others}.\n` +
+    `Dependencies are missing: ${name} is ${what}${others}.\n` +
     `Install them with: bun install --frozen-lockfile${variant}`
   );
 }
@@ -60,20 +56,4 @@ function installedVersion(root: string, name: string): string | null {
   } catch {
     return null;
   }
-}
-
-function compareVersions(a: string, b: string): number {
-  const [left, right] = [numbersOf(a), numbersOf(b)];
-  for (let at = 0; at < 3; at += 1) {
-    const difference = (left[at] ?? 0) - (right[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-function numbersOf(version: string): number[] {
-  return version
-    .replace(/[-+].*$/, "")
-    .split(".")
-    .map(Number);
 }

@@ -1,9 +1,9 @@
-/** Waits for `promise`, but no longer than `ms`. @returns whether it was fulfilled by then. */
-export async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
+/** Waits for `promise`, but no longer than `ms`. @returns its result; `null` if it has none by then. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
+  const { promise: late, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), ms);
   try {
-    return await Promise.race([promise.then(() => true), late]);
+    return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,25 +1,24 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
-import { currentRequestId } from "../runtime/request-id.ts";
+import { requestIds } from "../runtime/request-id.ts";
 import { errorCode } from "../runtime/system-errors.ts";
 
 export type { Logger } from "pino";
 
 export interface LoggerOptions {
   readonly level: LevelWithSilent;
-  /** `json`: one object a line. `pretty`: for a person at a terminal. */
   readonly format: "json" | "pretty";
-  /** Where the lines go; standard output if not given. */
+  /** Standard output if not given. */
   readonly destination?: DestinationStream;
   /** Called for each failed write to standard output. */
   readonly onFailure?: () => void;
 }
 
 /**
- * The log of the process. Callers choose each field, and pass nothing of a request's body or headers. Each line of a
- * request has its id as `requestId`. Errors are logged under `err` with their causes. A line that cannot be written is
- * dropped: a full disk must not end the service.
+ * The log of the process. Callers pass nothing of a request's body or headers. Each line of a request has its id as
+ * `requestId`; errors go under `err`, with their causes. A line that cannot be written is dropped: a full disk must not
+ * end the service.
  */
 export async function createLogger({
   level,
@@ -30,7 +29,7 @@ export async function createLogger({
   const options: pino.LoggerOptions = {
     level,
     base: null,
-    mixin: () => ({ requestId: currentRequestId() }), // what is undefined is not in the line
+    mixin: () => ({ requestId: requestIds.getStore() }), // undefined members are omitted
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializedError },
@@ -83,7 +82,6 @@ function serializedError(error: Error): SerializedError {
   return serialized;
 }
 
-/** How long a line may wait in the buffer. */
 const BUFFER_MS = 20;
 /** A write of this size to a pipe is atomic, also with other writers (POSIX PIPE_BUF on Linux). */
 const MAX_BUFFERED_BYTES = 4096;
@@ -120,13 +118,12 @@ class BufferedLines implements DestinationStream {
 
   #startBuffering(): void {
     this.#isBuffering = true;
-    const stop = () => {
-      this.#isBuffering = false;
-      if (this.#lines === "") return;
+    setTimeout(() => {
+      this.#isBuffering = this.#lines !== "";
+      if (!this.#isBuffering) return;
       this.#flush();
       this.#startBuffering();
-    };
-    setTimeout(stop, BUFFER_MS).unref();
+    }, BUFFER_MS).unref();
   }
 
   #flush(): void {

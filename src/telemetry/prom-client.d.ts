@@ -3,21 +3,14 @@
  * client, which take several times as long to load.
  */
 declare module "prom-client/lib/counter.js" {
-  import { Counter } from "prom-client";
-  export default Counter;
+  export { Counter as default } from "prom-client";
 }
-
 declare module "prom-client/lib/gauge.js" {
-  import { Gauge } from "prom-client";
-  export default Gauge;
+  export { Gauge as default } from "prom-client";
 }
-
 declare module "prom-client/lib/histogram.js" {
-  import { Histogram } from "prom-client";
-  export default Histogram;
+  export { Histogram as default } from "prom-client";
 }
-
 declare module "prom-client/lib/registry.js" {
-  import { Registry } from "prom-client";
-  export default Registry;
+  export { Registry as default } from "prom-client";
 }

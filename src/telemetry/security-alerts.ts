@@ -10,7 +10,7 @@ export interface SecurityAlerts {
 
 const BACKUP_HASH_DIGITS = 16;
 
-/** The log identifies a backup by a prefix of its id's SHA-256, so that the id itself is not logged. */
+/** The log names a backup by a prefix of its id's SHA-256, so that the id itself is not logged. */
 export function createSecurityAlerts(
   log: Pick<Logger, "warn">,
   metrics: Pick<Metrics, "signatureCountersBack">,

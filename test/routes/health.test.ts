@@ -71,7 +71,7 @@ for (const driver of DRIVERS)
     test("is not ready from the moment that the process is to end, and asks no store", async () => {
       await using service = await startService(driver);
       expect((await ready(service)).status).toBe(200);
-      service.services.lifecycle.end();
+      service.services.lifecycle.isEnding = true;
       service.clock.advance(60_000);
       const answer = await ready(service);
       expect([answer.status, answer.code()]).toEqual([503, "service_unavailable"]);

@@ -143,7 +143,7 @@ for (const driver of DRIVERS)
 
     test("of a service that is about to end reaches a client that would keep the connection", async () => {
       await using ending = await startService(driver);
-      ending.services.lifecycle.end();
+      ending.services.lifecycle.isEnding = true;
       const keep = { ...JSON_TYPE, connection: "keep-alive" };
       const answer = await writeThenRead(ending.url, declared("/nowhere", keep, 8 * MIB));
       expect([statusOf(answer), codeOf(answer)]).toEqual([404, "not_found"]);
