@@ -2,11 +2,11 @@
 
 import { type Backups, createBackups } from "./backups/backups.ts";
 import type { Config } from "./config/config.ts";
-import { type AnswersInFlight, createAnswersInFlight } from "./limits/answers-in-flight.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
+import { createResponsesInFlight, type ResponsesInFlight } from "./limits/responses-in-flight.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
 import { type JoinedInstallation, joinForService } from "./maintenance/joined-installation.ts";
 import { type AttestationVerifier, createAttestationVerifier } from "./proofs/app-attestation/verifier.ts";
@@ -49,7 +49,7 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly backups: Backups;
   readonly uploadBudget: UploadBudget;
   readonly diskReserve: DiskReserve;
-  readonly answersInFlight: AnswersInFlight;
+  readonly responsesInFlight: ResponsesInFlight;
 }
 
 /** What the process needs besides: routes see {@link Services} only. */
@@ -147,8 +147,8 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     clock,
     log,
   });
-  const answersInFlight = createAnswersInFlight(config.limits.maxInFlightAnswerBytes, clock);
-  metrics.watch("answer_disk_bytes", () => answersInFlight.bytes);
+  const responsesInFlight = createResponsesInFlight(config.limits.maxInFlightAnswerBytes, clock);
+  metrics.watch("answer_disk_bytes", () => responsesInFlight.bytes);
 
   return {
     config,
@@ -171,7 +171,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     backups,
     uploadBudget,
     diskReserve,
-    answersInFlight,
+    responsesInFlight,
     ...installation,
     async [Symbol.asyncDispose]() {
       await background.stop(BACKGROUND_GRACE_MS);

@@ -4,10 +4,9 @@ import { listeningOn } from "../runtime/start-error.ts";
 import { within } from "../runtime/within.ts";
 import type { Services } from "../services.ts";
 import { createMetricsApp } from "../telemetry/metrics-app.ts";
-import { rememberConnection } from "./connection.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
-import { removeAbandonedRegularly } from "./response/answer-files.ts";
-import { errorResponse } from "./response/error-response.ts";
+import { internalError } from "./response/error-response.ts";
+import { removeAbandonedResponses } from "./response/response-files.ts";
 
 export interface RunningServer {
   /** Base URL of the API, without a slash at the end. */
@@ -32,13 +31,7 @@ const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */
 export function startServer(
-  {
-    background,
-    config,
-    log,
-    metrics,
-    random,
-  }: Pick<Services, "background" | "config" | "log" | "metrics" | "random">,
+  { background, config, log, metrics, random }: Services,
   app: Pick<App, "fetch">,
   idleTimeoutS = IDLE_TIMEOUT_S,
 ): RunningServer {
@@ -52,24 +45,21 @@ export function startServer(
       error(error) {
         const requestId = random.uuid();
         log.error({ err: error, requestId }, "a response could not be sent");
-        const headers = { "x-request-id": requestId };
-        return protectedResponse(
-          errorResponse("internal_server_error", "Something went wrong", 500, headers),
-        );
+        return protectedResponse(internalError({ "x-request-id": requestId }));
       },
       idleTimeout: idleTimeoutS,
       // Bun's own limit does not answer with our error body; the routes limit what they read.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       async fetch(request, server) {
-        rememberConnection(request, {
-          isOpen: () => server.requestIP(request) !== null, // Bun returns null after the last byte of the response
-          limitIdle: (seconds) => server.timeout(request, seconds),
-        });
         const address = server.requestIP(request)?.address ?? "";
-        if (!isMultipart(request)) return app.fetch(request, address);
-        server.timeout(request, NO_TIMEOUT);
-        const response = await app.fetch(request, address);
-        server.timeout(request, idleTimeoutS);
+        const connection = {
+          isOpen: () => server.requestIP(request) !== null, // Bun returns null after the last byte of the response
+          limitIdle: (seconds: number) => server.timeout(request, seconds),
+        };
+        const isMultipart = /^multipart\//i.test(request.headers.get("content-type") ?? "");
+        if (isMultipart) server.timeout(request, NO_TIMEOUT);
+        const response = await app.fetch(request, address, connection);
+        if (isMultipart) server.timeout(request, idleTimeoutS);
         return response;
       },
     });
@@ -85,7 +75,7 @@ export function startServer(
     });
   const metricsListener = listeningOn("METRICS_PORT", metricsHost, metricsPort, listenForMetrics);
   const stopWatching = metrics.watchEventLoop();
-  const stopRemoving = removeAbandonedRegularly(background);
+  const stopRemoving = removeAbandonedResponses(background);
 
   return {
     url: urlOf(hostname, api.port),
@@ -108,10 +98,6 @@ export function startServer(
 function protectedResponse(response: Response): Response {
   addProtectiveHeaders(response.headers);
   return response;
-}
-
-function isMultipart({ headers }: Request): boolean {
-  return /^multipart\//i.test(headers.get("content-type") ?? "");
 }
 
 function urlOf(hostname: string, port: number | undefined): string {

@@ -2,26 +2,30 @@
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
+import { startTimeLimit } from "../limits/time-limit.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { requestIds } from "../runtime/request-id.ts";
 import type { Services } from "../services.ts";
-import { declaredLength } from "./body/declared-length.ts";
-import { trackBody } from "./body/request-body.ts";
+import { declaredLength, trackBody } from "./body/request-body.ts";
 import { createUnreadBodies, type DiscardLimits } from "./body/unread-body.ts";
 import { createCors } from "./cors.ts";
 import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
-import { errorResponse, serviceErrorResponse } from "./response/error-response.ts";
-import { startTimeLimit } from "./time-limit.ts";
+import { internalError, serviceErrorResponse } from "./response/error-response.ts";
 
 /** The state of a request in progress. */
 export interface RequestContext {
-  readonly id: string;
   /** The path of the request (see path.ts); empty for a request that is refused because it has none. */
   readonly path: string;
   /** The client address that limits count by. */
   readonly address: string;
+  /** `null` for a request that did not come from a listener. */
+  readonly connection: Connection | null;
+  /** The memory budget that the body counts against. */
+  readonly bodyMemory: UploadBudget;
+  /** Aborted with the error of a response that is sent before the handler ends. */
+  readonly ended: AbortSignal;
   /** The backup that the request names, if its failed proofs count against the backup. */
   backupId: string | null;
   /** The code of the error response. */
@@ -30,12 +34,13 @@ export interface RequestContext {
   limit: string | null;
   /** Why the attestation is not valid, where that is reported and not enforced. */
   attestationFailure: string | null;
-  /** The memory budget that the body counts against. */
-  readonly bodyMemory: UploadBudget;
-  /** Why the response was sent before the handler ended; `null` if it was not. */
-  endedBy: ServiceError | null;
-  /** Stops the reads of a handler whose request is answered before the handler ends. */
-  stopReading: (() => void) | null;
+}
+
+export interface Connection {
+  /** Whether the response is not sent completely yet. */
+  isOpen(): boolean;
+  /** Closes the connection once nothing could be sent for about `seconds`. */
+  limitIdle(seconds: number): void;
 }
 
 export interface RequestContextOptions {
@@ -49,15 +54,12 @@ export interface RequestContextOptions {
   readonly methodsOf: (path: string) => readonly string[];
 }
 
-type Handle = (request: Request) => Response | Promise<Response>;
-
-/** Answers a request from `peerAddress`, the other end of the connection. */
-export type HandleFrom = (request: Request, peerAddress: string) => Promise<Response>;
-
-type Surroundings = Pick<
-  Services,
-  "clientPseudonym" | "config" | "lifecycle" | "log" | "metrics" | "random" | "requestLimits" | "uploadBudget"
->;
+/** Answers a request from `peerAddress`, the other end of its connection. Never rejects. */
+export type HandleFrom = (
+  request: Request,
+  peerAddress: string,
+  connection?: Connection,
+) => Promise<Response>;
 
 const CLIENT_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const UNMATCHED = "(unmatched)";
@@ -71,70 +73,56 @@ export function contextOf(request: Request): RequestContext {
   return context;
 }
 
-/** Records the error of a response, for the log line and the metrics. */
-export function recordError(context: RequestContext, error: ServiceError): void {
+/** The response to an error. Records the error for the log line and the metrics. */
+export function refusal(context: RequestContext, error: ServiceError): Response {
   context.code = error.code;
   if (error instanceof TooManyRequests) context.limit = error.limit;
+  return serviceErrorResponse(error);
 }
 
-/** Registers `stopReading`, which is called if the request takes too long: a slow client must not keep a read open. */
-export function onTooLate(request: Request, stopReading: () => void): void {
-  const context = contexts.get(request);
-  if (context === undefined) return;
-  if (context.endedBy !== null) stopReading();
-  else context.stopReading = stopReading;
-}
-
-/** Wraps a request handler. The result never rejects, and each response has the request's id. */
+/** Wraps a request handler. Each response has the request's id. */
 export function withRequestContext(
-  { clientPseudonym, config, lifecycle, log, metrics, random, requestLimits, uploadBudget }: Surroundings,
+  services: Services,
   { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
-  handle: Handle,
+  handle: (request: Request) => Response | Promise<Response>,
 ): HandleFrom {
+  const { clientPseudonym, lifecycle, log, metrics, random, requestLimits, uploadBudget } = services;
+  const { cors: origins, trustedProxyHops } = services.config.server;
   const withUnreadBody = createUnreadBodies(discardLimits);
-  const cors = createCors(config.server.cors, methodsOf);
-  return (request, peerAddress) => {
-    const id = requestId(request, () => random.uuid());
-    return requestIds.run(id, () => respond(id, request, peerAddress));
+  const cors = createCors(origins, methodsOf);
+  return (request, peerAddress, connection) => {
+    const sent = request.headers.get("x-request-id");
+    const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
+    return requestIds.run(id, () => respond(id, request, peerAddress, connection ?? null));
   };
 
-  async function respond(id: string, request: Request, peerAddress: string): Promise<Response> {
+  async function respond(
+    id: string,
+    request: Request,
+    peerAddress: string,
+    connection: Connection | null,
+  ): Promise<Response> {
     const startedMs = performance.now();
-    const path = pathOf(request.url);
+    const ending = new AbortController();
     const context: RequestContext = {
-      id,
-      path: path ?? "",
-      address: clientAddress(
-        peerAddress,
-        request.headers.get("x-forwarded-for"),
-        config.server.trustedProxyHops,
-      ),
+      path: pathOf(request.url) ?? "",
+      address: clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops),
+      connection,
+      bodyMemory: uploadBudget,
+      ended: ending.signal,
       backupId: null,
       code: null,
       limit: null,
       attestationFailure: null,
-      bodyMemory: uploadBudget,
-      endedBy: null,
-      stopReading: null,
     };
     contexts.set(request, context);
     metrics.requestsInFlight.count += 1;
 
-    const preflight = path === null ? null : cors.preflight(request, path);
-    let response =
-      preflight ??
-      (await answer(request, context, () => {
-        if (path === null)
-          throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
-        requestLimits.admit(path, context.address);
-      }));
-    const refusal = requestLimits.settle(context);
-    if (refusal !== null) {
-      recordError(context, refusal);
-      response = serviceErrorResponse(refusal);
-    }
+    let response = cors.preflight(request, context.path) ?? (await answer(request, context, ending));
+    const limited = requestLimits.settle(context);
+    if (limited !== null) response = refusal(context, limited);
 
-    response.headers.set("x-request-id", context.id);
+    response.headers.set("x-request-id", id);
     addProtectiveHeaders(response.headers);
     cors.allowReading(request, response.headers);
     if (lifecycle.isEnding) response.headers.set("connection", "close"); // the client's next request goes to another process
@@ -145,38 +133,40 @@ export function withRequestContext(
     return withUnreadBody(request, response);
   }
 
-  async function answer(request: Request, context: RequestContext, admit: () => void): Promise<Response> {
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const endEarly = (error: ServiceError) => {
-      if (context.endedBy !== null) return;
-      context.endedBy = error;
+  async function answer(
+    request: Request,
+    context: RequestContext,
+    ending: AbortController,
+  ): Promise<Response> {
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const end = (error: ServiceError) => {
+      if (context.ended.aborted) return;
       body.stop();
-      context.stopReading?.();
-      end();
+      ending.abort(error);
+      resolve();
     };
-    const body = trackBody(request, { address: context.address, clock, end: endEarly });
+    const body = trackBody(request, { address: context.address, clock, end });
     const stopTiming = startTimeLimit({
       timeoutMs,
       clock,
       upload: () => (body.isUpload ? body.arrival : null),
-      onLate: () => endEarly(new ServiceError("request_timeout", "The request took too long")),
+      onLate: () => end(new ServiceError("request_timeout", "The request took too long")),
     });
     try {
-      admit();
+      if (context.path === "")
+        throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
+      requestLimits.admit(context.path, context.address);
       // A late handler is not aborted: it may be committing.
       const answered = Promise.resolve(handle(request));
       await Promise.race([answered, ended]);
-      if (context.endedBy === null) return await answered;
+      if (!context.ended.aborted) return await answered;
       answered.catch((error) => log.error({ err: error }, "a handler failed after its request was answered"));
-      throw context.endedBy;
+      throw context.ended.reason;
     } catch (error) {
-      if (error instanceof ServiceError) {
-        recordError(context, error);
-        return serviceErrorResponse(error);
-      }
+      if (error instanceof ServiceError) return refusal(context, error);
       log.error({ err: error }, "request failed outside its handler");
       context.code = "internal_server_error";
-      return errorResponse("internal_server_error", "Something went wrong");
+      return internalError();
     } finally {
       stopTiming();
     }
@@ -184,8 +174,8 @@ export function withRequestContext(
 
   function record(request: Request, context: RequestContext, response: Response, durationMs: number): void {
     const { method } = request;
-    const route = methodsOf(context.path).length > 0 ? context.path : UNMATCHED;
     const { status } = response;
+    const route = methodsOf(context.path).length > 0 ? context.path : UNMATCHED;
     const requestBytes = declaredLength(request.headers);
     const responseBytes = declaredLength(response.headers);
     metrics.requests.inc({ method: knownMethod(method), route, status, code: context.code ?? "" });
@@ -197,7 +187,7 @@ export function withRequestContext(
         method,
         route,
         status,
-        code: context.code ?? undefined, // undefined members are not in the line
+        code: context.code ?? undefined, // undefined members are omitted
         limit: context.limit ?? undefined,
         client: clientPseudonym(context.address),
         durationMs: Math.round(durationMs * 100) / 100,
@@ -206,11 +196,6 @@ export function withRequestContext(
       "request",
     );
   }
-}
-
-function requestId(request: Request, make: () => string): string {
-  const sent = request.headers.get("x-request-id");
-  return sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : make();
 }
 
 /** A client may send any word as a method, so the metrics count unusual ones as one. */

@@ -1,5 +1,17 @@
 import type { TSchema } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
+import { ServiceError } from "../errors.ts";
+
+/** A well-formed JSON body whose members are missing or wrong: `invalid_payload`, but not with its usual status. */
+export const SCHEMA_MISMATCH_STATUS = 422;
+
+/** A body that is JSON and does not fit its schema. */
+export class SchemaMismatch extends ServiceError {
+  constructor(message: string) {
+    super("invalid_payload", message);
+    this.name = "SchemaMismatch";
+  }
+}
 
 /**
  * Says where a value first differs from its schema, as a JSON pointer (RFC 6901), and how. Never quotes the value.

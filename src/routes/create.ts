@@ -2,7 +2,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Elysia } from "elysia";
 import { encryptionKeyOf } from "../backups/view.ts";
 import { ServiceError } from "../errors.ts";
-import { declaredLength } from "../http/body/declared-length.ts";
+import { declaredLength } from "../http/body/request-body.ts";
 import { withUpload } from "../http/body/upload.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import { REGISTRATION_ERRORS } from "../http/reference/proof-errors.ts";

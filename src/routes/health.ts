@@ -1,8 +1,8 @@
 import { Elysia } from "elysia";
 import { ServiceError } from "../errors.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
-import { requireAnswerFolder } from "../http/response/answer-files.ts";
 import type { Reply } from "../http/response/reply.ts";
+import { requireResponseFolder } from "../http/response/response-files.ts";
 import { operations } from "../protocol/operations.ts";
 import { atMostEvery } from "../runtime/at-most-every.ts";
 import { version } from "../runtime/version.ts";
@@ -17,7 +17,7 @@ export function health({ records, blobs, restores, clock, config, lifecycle, log
       ["records", Promise.all([records.ready(), records.writable()])],
       ["blobs", Promise.all([blobs.ready(), blobs.writable()])],
       ["installation", restores()],
-      ["answers", requireAnswerFolder({ random })],
+      ["answers", requireResponseFolder(random)],
     ] as const;
     const results = await Promise.allSettled(parts.map(([, ready]) => ready));
     for (const [index, result] of results.entries())

@@ -5,12 +5,11 @@ import type { AttestationVerifier } from "../../proofs/app-attestation/verifier.
 import { memoise } from "../../runtime/memoise.ts";
 import { MAX_JSON_BYTES, MAX_PAYLOAD_BYTES } from "../../runtime/sizes.ts";
 import { contextOf } from "../request-context.ts";
-import { describeMismatch } from "../validation.ts";
+import { describeMismatch, SchemaMismatch } from "../validation.ts";
 import { CollectedBytes } from "./collected-bytes.ts";
 import { requireNoCoding } from "./content-coding.ts";
-import { declaredLength } from "./declared-length.ts";
 import { isNestedDeeper } from "./json-depth.ts";
-import { requestBodyOf } from "./request-body.ts";
+import { declaredLength, requestBodyOf } from "./request-body.ts";
 
 /** What clients send is less than half as deep. */
 const MAX_JSON_DEPTH = 32;
@@ -18,14 +17,6 @@ const MAX_JSON_DEPTH = 32;
 interface BodyContext {
   readonly request: Request;
   body: unknown;
-}
-
-/** A body that is JSON and does not fit its schema. */
-export class SchemaMismatch extends ServiceError {
-  constructor(message: string) {
-    super("invalid_payload", message);
-    this.name = "SchemaMismatch";
-  }
 }
 
 /**

@@ -5,7 +5,6 @@ import { Arrival } from "../../limits/arrival.ts";
 import type { AdmittedBody } from "../../limits/upload-budget.ts";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { SMALL_BYTES } from "../../runtime/sizes.ts";
-import { declaredLength } from "./declared-length.ts";
 
 /** Turns of the event loop after which a reading that has no result waits for the client. */
 const ARRIVAL_TURNS = 2;
@@ -19,6 +18,12 @@ export interface BodyOptions {
   readonly clock: Pick<Clock, "elapsedMs">;
   /** Answers the request with `error`, unless it has been answered. */
   readonly end: (error: ServiceError) => void;
+}
+
+/** The length that headers declare; `null` without one, or with several. */
+export function declaredLength(headers: Headers): number | null {
+  const length = headers.get("content-length");
+  return length !== null && /^\d+$/.test(length) ? Number(length) : null;
 }
 
 const bodies = new WeakMap<Request, RequestBody>();

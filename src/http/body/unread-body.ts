@@ -1,7 +1,8 @@
 /** What becomes of the rest of a body when its request is answered before all of it was read. */
+import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { MAX_DISCARDED_BYTES } from "../../runtime/sizes.ts";
-import { declaredLength } from "./declared-length.ts";
-import { type RequestBody, requestBodyOf } from "./request-body.ts";
+import { within } from "../../runtime/within.ts";
+import { declaredLength, type RequestBody, requestBodyOf } from "./request-body.ts";
 
 export interface DiscardLimits {
   readonly maxBytes: number;
@@ -17,69 +18,46 @@ export const DISCARD_LIMITS: DiscardLimits = {
   maxStillMs: 2_000,
 };
 
-/** The runtime reads some MiB ahead of each body, so only so many are discarded at a time, and so many of one address. */
+/** The runtime reads some MiB ahead of each body, so few are discarded at a time, for all and for one address. */
 const MAX_DISCARDED = 128;
 const MAX_DISCARDED_PER_ADDRESS = 32;
 
 const WITHOUT_CONTENT = new Set([204, 304]);
 
-/** Says what becomes of a response whose request may have more body. */
-export type WithUnreadBody = (request: Request, response: Response) => Promise<Response>;
-
 /**
  * The response to a request whose body may not have been read to its end. On a connection that stays open the server
  * discards the rest. One that is to be closed would be reset, and the response lost with it, if it were closed while the
  * client still writes (RFC 9112 §9.6). So the end of the response, and with it the closing, waits until the rest has
- * been read, within `limits`; but where too many bodies are being discarded already the connection is closed at once.
+ * been read, within `limits`. While too many bodies are being discarded the connection is closed at once.
  */
-export function createUnreadBodies(limits: DiscardLimits): WithUnreadBody {
-  const places = new DiscardPlaces();
-  return (request, response) => withUnreadBody(request, response, limits, places);
-}
-
-async function withUnreadBody(
-  request: Request,
-  response: Response,
+export function createUnreadBodies(
   limits: DiscardLimits,
-  places: DiscardPlaces,
-): Promise<Response> {
-  const body = requestBodyOf(request);
-  if (body.isOver || !hasBody(request)) return response;
-  body.stop();
-  const hasContent = request.method !== "HEAD" && !WITHOUT_CONTENT.has(response.status);
-  const isToBeClosed = closesConnection(request.headers) || closesConnection(response.headers);
-  if (!hasContent || !isToBeClosed || !places.take(body.address)) {
-    await body.cancel();
-    return response;
-  }
-  const { status, headers } = response;
-  headers.delete("content-length"); // the end of the response is not that of its content
-  const discarding = discard(body, limits).finally(() => places.giveBack(body.address));
-  return new Response(
-    followedBy(await response.bytes(), () => discarding),
-    { status, headers },
-  );
-}
-
-class DiscardPlaces {
-  readonly #taken = new Map<string, number>();
-  #total = 0;
-
-  /** Whether there was a place. */
-  take(address: string): boolean {
-    const taken = this.#taken.get(address) ?? 0;
-    if (this.#total >= MAX_DISCARDED || taken >= MAX_DISCARDED_PER_ADDRESS) return false;
-    this.#total++;
-    this.#taken.set(address, taken + 1);
-    return true;
-  }
-
-  giveBack(address: string): void {
-    const left = (this.#taken.get(address) ?? 0) - 1;
-    this.#total--;
-    if (left > 0) this.#taken.set(address, left);
-    else this.#taken.delete(address);
-  }
+): (request: Request, response: Response) => Promise<Response> {
+  const semaphore = new FairSemaphore({ permits: MAX_DISCARDED, maxPerKey: MAX_DISCARDED_PER_ADDRESS });
+  return async (request, response) => {
+    const body = requestBodyOf(request);
+    if (body.isOver || !hasBody(request)) return response;
+    body.stop();
+    const { status, headers } = response;
+    const hasContent = request.method !== "HEAD" && !WITHOUT_CONTENT.has(status);
+    const isToBeClosed = closesConnection(request.headers) || closesConnection(headers);
+    const permit = hasContent && isToBeClosed ? semaphore.tryAcquire(body.address) : null;
+    if (permit === null) {
+      await body.cancel();
+      return response;
+    }
+    headers.delete("content-length"); // the response ends later than its content
+    const discarding = discard(body, limits).finally(() => permit[Symbol.dispose]());
+    const content = await response.bytes();
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(content),
+      async pull(controller) {
+        await discarding;
+        controller.close();
+      },
+    });
+    return new Response(stream, { status, headers });
+  };
 }
 
 /** RFC 9112 §6.3: a request without either header has none. */
@@ -87,42 +65,20 @@ function hasBody({ headers }: Request): boolean {
   return headers.has("transfer-encoding") || (headers.has("content-length") && declaredLength(headers) !== 0);
 }
 
-/** RFC 9112 §9.6: either side may say so. What HTTP/1.0 closes without being asked cannot be seen here. */
+/** RFC 9112 §9.6: either side may say so. What HTTP/1.0 closes by default cannot be seen here. */
 function closesConnection(headers: Headers): boolean {
-  return (headers.get("connection") ?? "")
-    .split(",")
-    .some((option) => option.trim().toLowerCase() === "close");
+  return /(^|,)\s*close\s*(,|$)/i.test(headers.get("connection") ?? "");
 }
 
-/** Ends when `work` has ended or the client has gone. */
-function followedBy(content: Uint8Array, work: () => Promise<void>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(content),
-    async pull(controller) {
-      await work();
-      controller.close();
-    },
-  });
-}
-
+/** Ends when all is read, a limit is reached or the client has gone. */
 async function discard(body: RequestBody, { maxBytes, maxMs, maxStillMs }: DiscardLimits): Promise<void> {
   const endMs = performance.now() + maxMs;
   let left = maxBytes;
   for (let leftMs = maxMs; left > 0 && leftMs > 0; leftMs = endMs - performance.now()) {
-    const bytes = await within(Math.min(leftMs, maxStillMs), body.skip());
+    const skipping = body.skip().catch(() => null); // the client has gone
+    const bytes = await within(Math.min(leftMs, maxStillMs), skipping);
     if (bytes === null) break;
     left -= bytes;
   }
   await body.cancel();
-}
-
-/** What `skipping` results in; `null` where that takes longer or fails, as when the client has gone. */
-async function within(ms: number, skipping: Promise<number | null>): Promise<number | null> {
-  const { promise: tooLong, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => resolve(null), ms);
-  try {
-    return await Promise.race([skipping.catch(() => null), tooLong]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

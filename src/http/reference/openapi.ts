@@ -4,7 +4,8 @@ import { type ErrorCode, isRetryable, statusOf } from "../../errors.ts";
 import { errorBody } from "../../protocol/error-body.ts";
 import type { WireOperation } from "../../protocol/operation.ts";
 import { upload } from "../../protocol/upload.ts";
-import { type ErrorResponseBody, SCHEMA_MISMATCH_STATUS } from "../response/error-response.ts";
+import type { ErrorResponseBody } from "../response/error-response.ts";
+import { SCHEMA_MISMATCH_STATUS } from "../validation.ts";
 import { ATTESTATION_ERRORS, AUTHORISATION_ERRORS } from "./proof-errors.ts";
 
 const ERRORS_OF_EVERY_ROUTE: readonly ErrorCode[] = [

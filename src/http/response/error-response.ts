@@ -3,9 +3,7 @@ import { type ErrorCode, isRetryable, type ServiceError, statusOf } from "../../
 import { TooManyRequests } from "../../limits/rate-limiter.ts";
 import type { errorBody } from "../../protocol/error-body.ts";
 import { UnsupportedCoding } from "../body/content-coding.ts";
-
-/** A well-formed JSON body whose members are missing or wrong: `invalid_payload`, but not with its usual status. */
-export const SCHEMA_MISMATCH_STATUS = 422;
+import { SCHEMA_MISMATCH_STATUS, SchemaMismatch } from "../validation.ts";
 
 const RETRY_AFTER_S = 1;
 
@@ -18,8 +16,7 @@ export function errorResponse(
   status = statusOf(code),
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const allowRetry = isRetryable(status);
-  const body: ErrorResponseBody = { allowRetry, error: { code, message } };
+  const body: ErrorResponseBody = { allowRetry: isRetryable(status), error: { code, message } };
   return new Response(JSON.stringify(body), {
     status,
     headers: {
@@ -30,9 +27,13 @@ export function errorResponse(
   });
 }
 
-/** The answer to an error that has a code. */
+export function internalError(headers?: Readonly<Record<string, string>>): Response {
+  return errorResponse("internal_server_error", "Something went wrong", 500, headers);
+}
+
 export function serviceErrorResponse(error: ServiceError): Response {
-  return errorResponse(error.code, error.message, statusOf(error.code), headersFor(error));
+  const status = error instanceof SchemaMismatch ? SCHEMA_MISMATCH_STATUS : statusOf(error.code);
+  return errorResponse(error.code, error.message, status, headersFor(error));
 }
 
 function headersFor(error: ServiceError): Readonly<Record<string, string>> {

@@ -1,10 +1,8 @@
-/** The answer of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
+/** The response of `/v1/retrieve/from-challenge`: JSON with the whole ciphertext in it. */
 import { encodeBase64 } from "../../crypto/encoding.ts";
-import { ServiceError } from "../../errors.ts";
 import type { ResponseOf } from "../../protocol/operations.ts";
 import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
-import { onTooLate } from "../request-context.ts";
-import type { Answer, AnswerFiles } from "./answer-files.ts";
+import type { ResponseFile, ResponseFiles } from "./response-files.ts";
 
 export interface RetrievedBackup extends Omit<ResponseOf<"retrieve">, "backup"> {
   /** Bytes of `content`. */
@@ -13,56 +11,49 @@ export interface RetrievedBackup extends Omit<ResponseOf<"retrieve">, "backup"> 
 }
 
 /**
- * Makes the answer to `request`, which has a known length. It is not compressed: the ciphertext is random already.
+ * Makes a response of known length: a small one in memory, a large one as a file. It is not compressed, because the
+ * ciphertext is random.
  *
- * @throws ServiceError as {@link AnswerFiles.make}; what `content` throws.
+ * @param ended aborts the reading of a large one.
+ * @throws ServiceError as {@link ResponseFiles.make}; what `content` throws; the reason of `ended`.
  */
-export async function retrievedBackupAnswer(
-  request: Request,
+export async function retrievedBackupResponse(
   { metadata, syncFactorToken, size, content }: RetrievedBackup,
-  answerFiles: AnswerFiles,
-): Promise<Answer> {
+  files: ResponseFiles,
+  ended: AbortSignal,
+): Promise<Response | ResponseFile> {
   const head = '{"backup":"';
   const tail = `",${JSON.stringify({ metadata, syncFactorToken }).slice(1)}`;
-  if (size > IN_MEMORY_BYTES) {
-    const reader = content.getReader();
-    const cancel = () =>
-      reader.cancel().catch(() => {
-        // it has failed, and the read has thrown the error
-      });
-    let isLate = false;
-    onTooLate(request, () => {
-      isLate = true;
-      void cancel();
-    });
-    try {
-      const pieces = wholeOf(reader, size, () => isLate);
-      return await answerFiles.make(texts(head, pieces, tail));
-    } finally {
-      await cancel();
-    }
+  if (size <= IN_MEMORY_BYTES) {
+    const text = head + encodeBase64(await Bun.readableStreamToBytes(content)) + tail;
+    const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
+    return new Response(text, { headers });
   }
-  const text = head + encodeBase64(await Bun.readableStreamToBytes(content)) + tail;
-  const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
-  return { send: () => new Response(text, { headers }), discard: async () => {}, file: null };
-}
-
-interface ContentReader {
-  /** No value at the end. */
-  read(): Promise<{ readonly value?: Uint8Array | undefined }>;
+  const reader = content.getReader();
+  const cancel = () =>
+    reader.cancel().catch(() => {
+      // the content has failed, and the read has thrown the error
+    });
+  ended.addEventListener("abort", cancel);
+  try {
+    ended.throwIfAborted();
+    return await files.make(texts(head, wholeOf(reader, size, ended), tail));
+  } finally {
+    await cancel();
+  }
 }
 
 async function* wholeOf(
-  reader: ContentReader,
+  reader: { read(): Promise<{ readonly value?: Uint8Array | undefined }> },
   size: number,
-  isLate: () => boolean,
+  ended: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let left = size;
   for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
     left -= value.length;
     yield value;
   }
-  if (isLate()) throw new ServiceError("request_timeout", "The request took too long");
+  ended.throwIfAborted();
   if (left !== 0) throw new Error(`a backup ended ${left} bytes early`);
 }
 
@@ -72,7 +63,7 @@ async function* texts(
   tail: string,
 ): AsyncGenerator<string> {
   yield head;
-  /** Base64 goes by three bytes: up to two wait for the next piece. */
+  /** Base64 encodes three bytes at a time: up to two wait for the next piece. */
   let rest: Uint8Array = new Uint8Array();
   for await (const piece of content) {
     const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, rm } from "node:fs/promises";
 import { ServiceError } from "../../../src/errors.ts";
-import { type AnswerFiles, createAnswerFiles } from "../../../src/http/response/answer-files.ts";
-import { retrievedBackupAnswer } from "../../../src/http/response/retrieved-backup.ts";
+import { createResponseFiles, type ResponseFiles } from "../../../src/http/response/response-files.ts";
+import { retrievedBackupResponse } from "../../../src/http/response/retrieved-backup.ts";
 import type { Metadata } from "../../../src/protocol/metadata.ts";
 import { createBackground } from "../../../src/runtime/background.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
@@ -38,9 +38,9 @@ const metadata: Metadata = { id: "ä", keys: [], factors: [], syncFactors: [], m
 
 const background = createBackground(await createLogger({ level: "silent", format: "json" }));
 
-describe("the answer of a recovery", () => {
-  const answerFiles = createAnswerFiles({ random: systemRandom, background });
-  const request = new Request("http://localhost/");
+describe("the response to a recovery", () => {
+  const files = createResponseFiles({ random: systemRandom, background });
+  const { signal } = new AbortController();
 
   for (const size of [1, 2, 3, 65_535, 65_536, 65_537, 262_144, 262_145, 393_215, 393_216, 1_000_000])
     for (const step of [1_000, 1_001, 1_002, 1_000_000])
@@ -54,31 +54,32 @@ describe("the answer of a recovery", () => {
           },
         });
         const backup = { metadata, syncFactorToken: "token", size, content: stream };
-        const answer = await retrievedBackupAnswer(request, backup, answerFiles);
-        const response = answer.send();
+        const made = await retrievedBackupResponse(backup, files, signal);
+        expect(made instanceof Response).toBe(size <= 256 * 1024);
+        const response = made instanceof Response ? made : made.send();
         const base64 = Buffer.from(content).toString("base64");
         const expected = JSON.stringify({ backup: base64, metadata, syncFactorToken: "token" });
         expect((await response.text()) === expected).toBe(true);
-        await answer.file?.close();
+        if (!(made instanceof Response)) await made.close();
       });
 
   test("is none when the content ends early", async () => {
     const { stream, cancelled } = endless(3);
     const backup = { metadata, syncFactorToken: "token", size: 3 * MIB + 1, content: stream };
-    const error = await retrievedBackupAnswer(request, backup, answerFiles).catch((error) => error);
+    const error = await retrievedBackupResponse(backup, files, signal).catch((error) => error);
     expect(error.message).toContain("1 bytes early");
     expect(cancelled()).toBe(false); // it had ended
   });
 
-  test("lets go of the content when it cannot be made", async () => {
+  test("cancels the content when it cannot be made", async () => {
     const { stream, cancelled } = endless(Number.POSITIVE_INFINITY);
     const backup = { metadata, syncFactorToken: "token", size: 15 * MIB, content: stream };
-    const refusing: AnswerFiles = {
+    const refusing: ResponseFiles = {
       make: async () => {
         throw new ServiceError("service_unavailable", "the disk is full");
       },
     };
-    const error = await retrievedBackupAnswer(request, backup, refusing).catch((error) => error);
+    const error = await retrievedBackupResponse(backup, refusing, signal).catch((error) => error);
     expect(error.code).toBe("service_unavailable");
     expect(cancelled()).toBe(true);
   });

@@ -1,31 +1,26 @@
 import { describe, expect, test } from "bun:test";
-import { AnswersInFlight, type AnswersInFlightOptions } from "../../src/limits/answers-in-flight.ts";
 import { TooManyRequests } from "../../src/limits/rate-limiter.ts";
+import { createResponsesInFlight } from "../../src/limits/responses-in-flight.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
 const MIB = 1024 * 1024;
 
-function fixture(options: Partial<AnswersInFlightOptions> = {}) {
+/** For 200 MiB together, so for 50 MiB of one address. */
+function fixture(maxBytes = 200 * MIB) {
   const clock = new SettableClock();
-  const answers = new AnswersInFlight({
-    clock,
-    maxPerBackup: 2,
-    maxBytes: 100 * MIB,
-    maxBytesPerAddress: 50 * MIB,
-    ...options,
-  });
+  const responses = createResponsesInFlight(maxBytes, clock);
   const admit = (backupId: string, address: string, bytes = MIB) =>
-    answers.admit({ backupId, address, bytes });
-  return { answers, clock, admit };
+    responses.admit({ backupId, address, bytes });
+  return { responses, clock, admit };
 }
 
-/** An answer that is read until the test says so. */
-function slowAnswer() {
+/** A response that is read until the test sets `isOver`. */
+function slowResponse() {
   const seen = { isOver: false, ended: [] as boolean[], idleLimits: [] as number[] };
   return {
     seen,
-    answer: {
+    response: {
       isOver: () => seen.isOver,
       limitIdle: (seconds: number) => void seen.idleLimits.push(seconds),
       end: (isLate: boolean) => void seen.ended.push(isLate),
@@ -33,21 +28,21 @@ function slowAnswer() {
   };
 }
 
-describe("large answers in flight", () => {
+describe("large responses in flight", () => {
   test("are two at most about one backup, whether they are being made or read", async () => {
     const { admit } = fixture();
     const making = admit("b1", "a");
     const reading = admit("b1", "b");
-    const { answer, seen } = slowAnswer();
-    reading.keepUntilOver(answer);
-    reading.giveBack(); // not while it is read
+    const { response, seen } = slowResponse();
+    reading.keepUntilOver(MIB, response);
+    reading.release(); // not while it is read
     const refusal = await errorOf(async () => admit("b1", "c"));
     expect(refusal).toBeInstanceOf(TooManyRequests);
     expect(refusal.code).toBe("too_many_requests");
     admit("b2", "c");
 
-    making.giveBack();
-    making.giveBack();
+    making.release();
+    making.release();
     admit("b1", "c");
     expect(await codeOf(async () => admit("b1", "c"))).toBe("too_many_requests");
     seen.isOver = true;
@@ -56,50 +51,58 @@ describe("large answers in flight", () => {
   });
 
   test("take a share of the disk at most for one address, and have all of it together", async () => {
-    const { answers, admit } = fixture();
+    const { responses, admit } = fixture();
     admit("b1", "a", 25 * MIB);
-    const place = admit("b2", "a", 20 * MIB);
-    place.resize(25 * MIB);
+    const reservation = admit("b2", "a", 25 * MIB);
     expect(await codeOf(async () => admit("b3", "a", 1))).toBe("too_many_requests");
-    admit("b4", "b", 49 * MIB);
-    expect(answers.bytes).toBe(99 * MIB);
-    expect(await codeOf(async () => admit("b5", "c", 2 * MIB))).toBe("service_unavailable");
-    admit("b5", "c", MIB);
-    place.giveBack();
+    admit("b4", "b", 50 * MIB);
+    admit("b5", "c", 50 * MIB);
+    admit("b6", "d", 49 * MIB);
+    expect(responses.bytes).toBe(199 * MIB);
+    expect(await codeOf(async () => admit("b7", "e", 2 * MIB))).toBe("service_unavailable");
+    admit("b7", "e", MIB);
+    reservation.release();
     admit("b3", "a", 25 * MIB);
   });
 
-  test("that are in the way of others are broken off when nothing of them is read", async () => {
-    const { admit } = fixture({ maxBytes: 10 * MIB, maxBytesPerAddress: 5 * MIB });
-    const [first, second, other] = [slowAnswer(), slowAnswer(), slowAnswer()];
+  test("take what they have become once they are sent", async () => {
+    const { responses, admit } = fixture();
+    admit("b1", "a", 45 * MIB).keepUntilOver(50 * MIB, slowResponse().response);
+    expect(responses.bytes).toBe(50 * MIB);
+    expect(await codeOf(async () => admit("b2", "a", 1))).toBe("too_many_requests");
+  });
+
+  test("in the way of others are aborted when their clients read nothing", async () => {
+    const { admit } = fixture(20 * MIB);
+    const [first, second, other] = [slowResponse(), slowResponse(), slowResponse()];
     const limits = () => [first, second, other].map(({ seen }) => seen.idleLimits.length);
-    admit("b1", "a").keepUntilOver(first.answer);
-    admit("b1", "a").keepUntilOver(second.answer);
-    admit("b2", "a").keepUntilOver(other.answer);
+    admit("b1", "a").keepUntilOver(MIB, first.response);
+    admit("b1", "a").keepUntilOver(MIB, second.response);
+    admit("b2", "a").keepUntilOver(MIB, other.response);
     await errorOf(async () => admit("b1", "b"));
     expect(limits()).toEqual([1, 1, 0]);
     await errorOf(async () => admit("b3", "a", 3 * MIB));
     expect(limits()).toEqual([2, 2, 1]);
     await errorOf(async () => admit("b3", "b", 8 * MIB));
     expect(limits()).toEqual([2, 2, 1]); // more than the share of an address: nobody else is in the way
-    admit("b3", "b", 5 * MIB);
-    await errorOf(async () => admit("b4", "c", 3 * MIB));
+    for (const address of ["b", "c", "d"]) admit(`of ${address}`, address, 5 * MIB);
+    await errorOf(async () => admit("b4", "e", 3 * MIB));
     expect(limits()).toEqual([3, 3, 2]);
     expect(new Set(first.seen.idleLimits)).toEqual(new Set([20]));
     for (const { seen } of [first, second, other]) seen.isOver = true;
-    admit("b5", "c");
+    admit("b5", "f");
   });
 
   test("have to be read at 64 KiB/s on average, with 30 s to spare", async () => {
-    const { answers, admit, clock } = fixture();
-    const { answer, seen } = slowAnswer();
-    admit("b1", "a", 20 * MIB).keepUntilOver(answer);
+    const { responses, admit, clock } = fixture();
+    const { response, seen } = slowResponse();
+    admit("b1", "a").keepUntilOver(20 * MIB, response);
     clock.advance(30_000 + 320_000 - 1);
-    admit("b2", "a").giveBack();
+    admit("b2", "a").release();
     expect(seen.ended).toEqual([]);
     clock.advance(1);
     while (seen.ended.length === 0) await new Promise(setImmediate); // nobody has to ask
     expect(seen.ended).toEqual([true]);
-    expect(answers.bytes).toBe(0);
+    expect(responses.bytes).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Arrival } from "../../src/limits/arrival.ts";
-import { remainingMs } from "../../src/limits/request-time.ts";
+import { remainingMs } from "../../src/limits/time-limit.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
 const KIB = 1024;

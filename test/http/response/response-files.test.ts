@@ -1,7 +1,7 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { createAnswerFiles, removeAbandonedRegularly } from "../../../src/http/response/answer-files.ts";
+import { createResponseFiles, removeAbandonedResponses } from "../../../src/http/response/response-files.ts";
 import { createBackground } from "../../../src/runtime/background.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { createLogger } from "../../../src/telemetry/logger.ts";
@@ -18,7 +18,7 @@ async function openFixture() {
     folder: folder.path,
     logged,
     background,
-    answers: createAnswerFiles({ random: systemRandom, background }),
+    files: createResponseFiles({ random: systemRandom, background }),
     async [Symbol.asyncDispose]() {
       await background.settled();
       await folder[Symbol.asyncDispose]();
@@ -30,22 +30,22 @@ async function* texts(...all: readonly string[]) {
   yield* all;
 }
 
-describe("an answer in a file", () => {
+describe("a response in a file", () => {
   test("is what it is made of, wherever the characters fall", async () => {
     await using fixture = await openFixture();
     const all = ["x".repeat(256 * 1024 - 1), "äöü€😀", "", "😀".repeat(200_000), "z"];
-    const answer = await fixture.answers.make(texts(...all));
-    const response = answer.send();
+    const file = await fixture.files.make(texts(...all));
+    const response = file.send();
     expect(response.headers.get("content-type")).toBe("application/json");
     expect((await response.text()) === all.join("")).toBe(true);
-    await answer.file?.close();
+    await file.close();
   });
 
-  test("is nobody else's to read, and loses its name once it is being sent", async () => {
+  test("is readable by its owner only, and loses its name once it is being sent", async () => {
     await using fixture = await openFixture();
-    const { answers, folder, background } = fixture;
-    const answer = await answers.make(texts("x".repeat(1_000_000)));
-    await using server = Bun.serve({ port: 0, fetch: () => answer.send() });
+    const { files, folder, background } = fixture;
+    const file = await files.make(texts("x".repeat(1_000_000)));
+    await using server = Bun.serve({ port: 0, fetch: () => file.send() });
     const response = await fetch(server.url);
     const [name = ""] = await readdir(folder);
     expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
@@ -53,19 +53,16 @@ describe("an answer in a file", () => {
     expect(await readdir(folder)).toEqual([]);
     expect(response.headers.get("content-length")).toBe("1000000");
     expect((await response.text()).length).toBe(1_000_000);
-    await answer.file?.close();
+    await file.close();
   });
 
-  test("waits for as long as it takes until it is sent, or is discarded", async () => {
+  test("waits until it is sent or discarded, however long that takes", async () => {
     await using fixture = await openFixture();
-    const [sent, discarded] = [
-      await fixture.answers.make(texts("a")),
-      await fixture.answers.make(texts("b")),
-    ];
-    await new Promise((resolve) => setTimeout(resolve, 300)); // thrice as long as a file that is sent has a name
+    const [sent, discarded] = [await fixture.files.make(texts("a")), await fixture.files.make(texts("b"))];
+    await new Promise((resolve) => setTimeout(resolve, 300)); // three times as long as a file that is sent has a name
     expect(await readdir(fixture.folder)).toHaveLength(2);
     expect(await sent.send().text()).toBe("a");
-    await sent.file?.close();
+    await sent.close();
     await discarded.discard();
     await fixture.background.settled();
     expect(await readdir(fixture.folder)).toEqual([]);
@@ -77,23 +74,23 @@ describe("an answer in a file", () => {
       yield "x".repeat(1_000_000);
       throw new Error("the store is gone");
     }
-    const error = await fixture.answers.make(failing()).catch((error) => error);
+    const error = await fixture.files.make(failing()).catch((error) => error);
     expect(error.message).toBe("the store is gone");
     expect(await readdir(fixture.folder)).toEqual([]);
     expect(fixture.logged).toEqual([]);
   });
 
-  test("that is cut off takes no disk, and its client neither gets the rest nor anything in its place", async () => {
+  test("that is cut off takes no disk, and its client gets neither the rest nor another response", async () => {
     await using fixture = await openFixture();
     const bytes = 20_000_000; // more than the sockets take without a reader
-    const answer = await fixture.answers.make(texts("x".repeat(bytes)));
+    const file = await fixture.files.make(texts("x".repeat(bytes)));
     const requested = Promise.withResolvers<Request>();
     await using server = Bun.serve({
       port: 0,
       fetch(request) {
         if (request.url.endsWith("/next")) return new Response("next");
         requested.resolve(request);
-        return answer.send();
+        return file.send();
       },
     });
     using connection = await openConnection(server.url.href);
@@ -104,7 +101,7 @@ describe("an answer in a file", () => {
     const held = async () =>
       (await openFilesIn({ path: fixture.folder })).reduce((sum, { blocks }) => sum + blocks, 0);
     expect(await held()).toBeGreaterThan(0);
-    await answer.file?.cutOff();
+    await file.cutOff();
     expect(await held()).toBe(0);
     connection.resume();
     while (server.requestIP(request) !== null) await new Promise(setImmediate);
@@ -119,7 +116,7 @@ describe("an answer in a file", () => {
   test("is refused as unavailable where there is no folder for it", async () => {
     await using fixture = await openFixture();
     await rm(fixture.folder, { recursive: true });
-    const { code, message } = await errorOf(() => fixture.answers.make(texts("x")));
+    const { code, message } = await errorOf(() => fixture.files.make(texts("x")));
     expect([code, message]).toEqual(["service_unavailable", expect.stringContaining(fixture.folder)]);
   });
 
@@ -131,7 +128,7 @@ describe("an answer in a file", () => {
     await utimes(path, date, date);
     const { uid } = await stat(path);
     using _ = spyOn(process, "geteuid").mockReturnValue(uid + 1);
-    const stop = removeAbandonedRegularly(fixture.background);
+    const stop = removeAbandonedResponses(fixture.background);
     await fixture.background.settled();
     stop();
     expect(await readdir(fixture.folder)).toEqual(["backup-service-answer-old"]);
@@ -150,7 +147,7 @@ describe("an answer in a file", () => {
       const date = new Date(Date.now() - ageMs);
       await utimes(path, date, date);
     }
-    const [stopOne, stopOther] = [removeAbandonedRegularly(background), removeAbandonedRegularly(background)];
+    const [stopOne, stopOther] = [removeAbandonedResponses(background), removeAbandonedResponses(background)];
     await background.settled();
     stopOne?.();
     stopOther?.();

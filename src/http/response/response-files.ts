@@ -1,7 +1,6 @@
 /**
- * Large answers on their way to clients. Each is made as a whole in a temporary file, which the server then sends: so
- * its length is known before its first byte, an error while it is made can still be answered, and a phone that takes
- * minutes to read it holds no memory meanwhile.
+ * Large responses on their way to clients. Each is written to a temporary file before its first byte is sent: so its
+ * length is known, an error can still be answered, and a phone that reads for minutes takes no memory.
  */
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,77 +13,71 @@ import { requireWritable } from "../../runtime/folders.ts";
 import { BLOCK_BYTES } from "../../runtime/sizes.ts";
 import { orNullIfMissing } from "../../runtime/system-errors.ts";
 
-/** An answer that is ready. It has to be sent or discarded. */
-export interface Answer {
-  /** The response, for the server to have at once. */
-  send(): Response;
-  discard(): Promise<void>;
-  /** Set for one that is in a file. */
-  readonly file: AnswerFile | null;
-}
-
-/** The file of an answer. It takes disk until it is closed, also when the answer was sent. */
-export interface AnswerFile {
+/** A response in a file, which takes disk until it is discarded, closed or cut off. */
+export interface ResponseFile {
   readonly bytes: number;
-  /** Frees the disk of an answer that the server has sent, or will not send any more. */
+  /** The response, which the server has to receive in the same iteration of the event loop. */
+  send(): Response;
+  /** Removes a file that was not sent. */
+  discard(): Promise<void>;
+  /** Frees the disk of a response that the server has sent, or will not send any more. */
   close(): Promise<void>;
-  /** As {@link AnswerFile.close}, while the server is sending it: there is no more of it from here on. */
+  /** As {@link ResponseFile.close}, while the server is sending it: the client does not get the rest. */
   cutOff(): Promise<void>;
 }
 
-export interface AnswerFiles {
+export interface ResponseFiles {
   /**
-   * An answer that consists of these texts, of type `application/json`.
+   * A response that consists of these texts, of type `application/json`.
    *
    * @throws ServiceError `service_unavailable` when the disk refuses; what `texts` throws.
    */
-  make(texts: AsyncIterable<string>): Promise<Answer>;
-}
-
-export interface AnswerFilesOptions {
-  readonly random: Random;
-  readonly background: Background;
+  make(texts: AsyncIterable<string>): Promise<ResponseFile>;
 }
 
 const PREFIX = "backup-service-answer-";
-/** The server opens a file as soon as it is handed the answer, in the same turn of the event loop. */
+/** How long a sent file keeps its name. The server opens it in the same iteration of the event loop. */
 const NAMED_MS = 100;
-/** Longer than an answer may take to be made. */
+/** Longer than it may take to make a response. */
 const ABANDONED_MS = 2 * 60 * 1000;
 
 const utf8 = new TextEncoder();
 
 /** The files have mode 0600, and lose their names shortly after the server has opened them. */
-export function createAnswerFiles({ random, background }: AnswerFilesOptions): AnswerFiles {
+export function createResponseFiles({
+  random,
+  background,
+}: {
+  readonly random: Random;
+  readonly background: Background;
+}): ResponseFiles {
   return {
     async make(texts) {
       const path = join(tmpdir(), PREFIX + random.uuid());
       const file = await unlessRefused(() => open(path, "wx", 0o600));
-      const close = () => background.runAtOnce("close an answer", () => file.close());
+      const close = () => background.runAtOnce("close a response file", () => file.close());
       const discard = async () => {
-        await background.run("remove an answer", () => unlink(path));
+        await background.run("remove a response file", () => unlink(path));
         await close();
       };
       try {
         const bytes = await write(file, texts);
         return {
-          file: {
-            bytes,
-            close,
-            cutOff: () =>
-              background.runAtOnce("cut off an answer", () => file.truncate(0).finally(() => file.close())),
-          },
+          bytes,
           send() {
-            void background.run("remove an answer", () => after(NAMED_MS).then(() => unlink(path)));
+            void background.run("remove a response file", () => after(NAMED_MS).then(() => unlink(path)));
             const headers = {
               "content-type": "application/json",
               "content-length": String(bytes),
-              // one that is cut off must not be followed by another answer, which would be taken for the rest of it
+              // after one that is cut off, the client would take another response for the rest of it
               connection: "close",
             };
             return new Response(Bun.file(path), { headers });
           },
           discard,
+          close,
+          cutOff: () =>
+            background.runAtOnce("cut off a response", () => file.truncate(0).finally(() => file.close())),
         };
       } catch (error) {
         await discard();
@@ -94,7 +87,7 @@ export function createAnswerFiles({ random, background }: AnswerFilesOptions): A
   };
 }
 
-/** @returns how many bytes these texts have. */
+/** @returns how many bytes were written. */
 async function write(file: FileHandle, texts: AsyncIterable<string>): Promise<number> {
   const block = new Uint8Array(BLOCK_BYTES);
   let used = 0;
@@ -127,24 +120,20 @@ async function unlessRefused<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/**
- * Resolves when large answers can be made.
- *
- * @throws ServiceError `service_unavailable`
- */
-export async function requireAnswerFolder({ random }: Pick<AnswerFilesOptions, "random">): Promise<void> {
+/** @throws ServiceError `service_unavailable` when no large response can be made. */
+export async function requireResponseFolder(random: Random): Promise<void> {
   await unlessRefused(() => requireWritable(tmpdir(), PREFIX + random.uuid()));
 }
 
-/** Removes answers that killed processes were about to send, now and regularly until the result is called. */
-export function removeAbandonedRegularly(background: Background): () => void {
-  const remove = () => void background.run("remove abandoned answers", removeAbandoned);
+/** Removes the response files of killed processes, now and regularly until the returned function is called. */
+export function removeAbandonedResponses(background: Background): () => void {
+  const remove = () => void background.run("remove abandoned response files", removeAbandoned);
   remove();
   const timer = setInterval(remove, ABANDONED_MS);
   return () => clearInterval(timer);
 }
 
-/** Other processes may be removing them too. */
+/** Another process may remove them at the same time. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;

@@ -1,0 +1,124 @@
+/**
+ * Limits the large responses that are being made or read, because each takes a file until its client has read it: for a
+ * backup, for an address and for all. A client has to read at an average rate.
+ */
+import { ServiceError } from "../errors.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { TooManyRequests } from "./rate-limiter.ts";
+import { MIN_BYTES_PER_SECOND } from "./time-limit.ts";
+
+export interface ResponsesInFlight {
+  /** Bytes of the responses that are being made or read. */
+  readonly bytes: number;
+  /**
+   * Reserves disk for a response of about so many bytes.
+   *
+   * @throws TooManyRequests when the backup or the address has its share. ServiceError `service_unavailable` when all
+   *   disk is reserved. Either also aborts the responses in the way whose clients read nothing.
+   */
+  admit(response: {
+    readonly backupId: string;
+    readonly address: string;
+    readonly bytes: number;
+  }): ResponseReservation;
+}
+
+export interface ResponseReservation {
+  /** Keeps the reservation, of `bytes` from now on, until the response is over. */
+  keepUntilOver(bytes: number, response: SentResponse): void;
+  /** Releases the reservation, unless a response keeps it. */
+  release(): void;
+}
+
+/** A response on its way to its client. */
+export interface SentResponse {
+  /** Whether the client has it, or is gone. */
+  isOver(): boolean;
+  /** Aborts it once its client reads nothing for so many seconds. */
+  limitIdle(seconds: number): void;
+  /** Called once, when it is over or late: frees its file, and aborts it if it is late. */
+  end(isLate: boolean): void;
+}
+
+interface Reserved {
+  readonly backupId: string;
+  readonly address: string;
+  bytes: number;
+  sent: { readonly response: SentResponse; readonly deadlineMs: number } | null;
+}
+
+/** A reader slower than `MIN_BYTES_PER_SECOND` has this much time more. */
+const MIN_READING_MS = 30_000;
+/** What a slow but healthy connection needs to drain a full socket buffer, which then shows as progress. */
+const MAX_IDLE_UNDER_PRESSURE_S = 20;
+const RETRY_AFTER_S = 5;
+/** How often the files of responses that are over are freed. It is also done when disk is to be reserved. */
+const CHECKED_EVERY_MS = 100;
+/** Two devices at a time, or one that retries while its first connection hangs. */
+const MAX_PER_BACKUP = 2;
+/** The part of `maxBytes` that one address may take. */
+const ADDRESS_SHARE = 1 / 4;
+
+export function createResponsesInFlight(maxBytes: number, clock: Clock): ResponsesInFlight {
+  const all = new Set<Reserved>();
+  let timer: Timer | null = null;
+
+  function endWhatIsOver(): void {
+    const nowMs = clock.elapsedMs();
+    for (const reserved of all) {
+      if (reserved.sent === null) continue;
+      const { response, deadlineMs } = reserved.sent;
+      const isOver = response.isOver();
+      if (!isOver && nowMs < deadlineMs) continue;
+      all.delete(reserved);
+      response.end(!isOver);
+    }
+    if (timer === null || all.values().some(({ sent }) => sent !== null)) return;
+    clearInterval(timer);
+    timer = null;
+  }
+
+  return {
+    get bytes() {
+      return bytesOf([...all]);
+    },
+    admit({ backupId, address, bytes }) {
+      endWhatIsOver();
+      const ofBackup = [...all].filter((reserved) => reserved.backupId === backupId);
+      if (ofBackup.length >= MAX_PER_BACKUP) {
+        hurry(ofBackup);
+        throw new TooManyRequests("backup-answers", RETRY_AFTER_S);
+      }
+      const ofAddress = [...all].filter((reserved) => reserved.address === address);
+      if (bytesOf(ofAddress) + bytes > maxBytes * ADDRESS_SHARE) {
+        hurry(ofAddress);
+        throw new TooManyRequests("address-answers", RETRY_AFTER_S);
+      }
+      if (bytesOf([...all]) + bytes > maxBytes) {
+        hurry([...all]);
+        throw new ServiceError("service_unavailable", "Too many large answers are being read");
+      }
+      const reserved: Reserved = { backupId, address, bytes, sent: null };
+      all.add(reserved);
+      return {
+        keepUntilOver(actualBytes, response) {
+          const readingMs = MIN_READING_MS + (actualBytes / MIN_BYTES_PER_SECOND) * 1000;
+          reserved.bytes = actualBytes;
+          reserved.sent = { response, deadlineMs: clock.elapsedMs() + readingMs };
+          timer ??= setInterval(endWhatIsOver, CHECKED_EVERY_MS).unref();
+        },
+        release() {
+          if (reserved.sent === null) all.delete(reserved);
+        },
+      };
+    },
+  };
+}
+
+function hurry(responses: readonly Reserved[]): void {
+  for (const { sent } of responses) sent?.response.limitIdle(MAX_IDLE_UNDER_PRESSURE_S);
+}
+
+function bytesOf(responses: readonly Reserved[]): number {
+  return responses.reduce((sum, { bytes }) => sum + bytes, 0);
+}
