@@ -1,21 +1,20 @@
 import type { Clock } from "../runtime/clock.ts";
 import { PROGRESS_BYTES } from "../runtime/sizes.ts";
 
-/** How a body arrives: how much has come, and for how long the service has waited for the client to send it. */
+/** How a body arrives: how much of it, and how long the service has waited for the client. */
 export class Arrival {
-  /** Bytes that have arrived. */
   bytes = 0;
   readonly #clock: Pick<Clock, "elapsedMs">;
   #waitedMs = 0;
   #waitingSinceMs: number | null = null;
-  /** What had arrived, and for how long had been waited, when there was progress last. */
+  /** The values at the last progress. */
   #progress = { bytes: 0, waitedMs: 0 };
 
   constructor(clock: Pick<Clock, "elapsedMs">) {
     this.#clock = clock;
   }
 
-  /** From now on the service waits for the client. */
+  /** The service waits for the client from now on. */
   beginWait(): void {
     this.#waitingSinceMs ??= this.#clock.elapsedMs();
   }
@@ -29,14 +28,14 @@ export class Arrival {
       this.#progress = { bytes: this.bytes, waitedMs: this.#waitedMs };
   }
 
-  /** For how long the service has waited for the client, all in all. */
+  /** How long the service has waited for the client in total. */
   get waitedMs(): number {
     const running = this.#waitingSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#waitingSinceMs;
     return this.#waitedMs + running;
   }
 
-  /** For how long the client has sent next to nothing; 0 while it is not the client that the service waits for. */
-  get stillMs(): number {
+  /** How long the client has sent next to nothing; 0 while the service does not wait for it. */
+  get stalledMs(): number {
     return this.#waitingSinceMs === null ? 0 : this.waitedMs - this.#progress.waitedMs;
   }
 }

@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 
 /**
- * The client address that limits count by: the address of the connection, or the entry of `x-forwarded-for` that the
- * outermost of our proxies appended. Entries to the left of it were sent by the client and are ignored.
+ * The client address that limits count by: that of the connection, or the entry of `x-forwarded-for` that the outermost
+ * of our proxies appended. The client itself may have sent the entries to its left, so they are ignored.
  *
  * @param proxyHops how many of our proxies a request passes through; 0 if clients connect directly.
  */
@@ -18,7 +18,7 @@ function withoutPort(entry: string): string {
   return bracketed ?? plain ?? entry;
 }
 
-/** An IPv6 client has a whole /64 (RFC 6177 §2), so that all its addresses count as one. */
+/** An IPv6 client has a whole /64 (RFC 6177 §2), so all addresses of one count as one. */
 function subjectOf(address: string): string {
   if (isIPv4(address)) return address;
   if (!isIPv6(address)) return "unknown";

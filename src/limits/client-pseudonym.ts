@@ -11,10 +11,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Pseudonyms are keyed hashes: an unkeyed hash could be reversed by trying all addresses. The key is derived (HKDF,
- * RFC 5869) from the first challenge token key, which all processes share, so that a client has the same pseudonym in all
- * logs. The pseudonym changes each day (UTC), so that the log does not track a client for longer.
- *
- * @param keys the challenge token keys; at least one.
+ * RFC 5869) from the first challenge token key, so a client has the same pseudonym in the logs of all processes. It changes
+ * each day (UTC), so that the log does not track a client for longer.
  */
 export function createClientPseudonym(keys: readonly ChallengeTokenKey[], clock: Clock): ClientPseudonym {
   const [first] = keys;

@@ -2,35 +2,27 @@ import { ServiceError } from "../errors.ts";
 import { atMostEvery } from "../runtime/at-most-every.ts";
 import type { Clock } from "../runtime/clock.ts";
 
-/** Keeps some of the disk free of new backups, so that the owners of those that are there can go on. */
+/** Keeps some of the disk free of new backups, for the owners of existing ones. */
 export interface DiskReserve {
   /** @throws ServiceError `service_unavailable` when less than the reserve is free. */
   requireRoom(): Promise<void>;
-  /** The same content, which fails like {@link requireRoom} as soon as the disk has become too full. */
+  /** The same content, which throws as {@link requireRoom} once the disk is too full. */
   whileRoom(content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
-export interface DiskReserveOptions {
+interface DiskReserveOptions {
   /** 0 for no reserve. */
   readonly minFreeBytes: number;
-  /** `null` where there is always room. */
+  /** `null` for unlimited room. */
   readonly freeBytes: () => Promise<number | null>;
   readonly clock: Clock;
-  readonly log: DiskLog;
+  readonly log: Record<
+    "error" | "info",
+    (measured: Record<"freeBytes" | "minFreeBytes", number>, message: string) => void
+  >;
 }
 
-/** Where it is reported that the disk has become too full, and that there is room again. */
-export interface DiskLog {
-  error(figures: DiskFigures, message: string): void;
-  info(figures: DiskFigures, message: string): void;
-}
-
-export interface DiskFigures {
-  readonly freeBytes: number;
-  readonly minFreeBytes: number;
-}
-
-/** How old a measurement may be. What is written meanwhile is far less than a sensible reserve. */
+/** Less is written in that time than any sensible reserve has. */
 const MEASURED_EVERY_MS = 200;
 
 export function createDiskReserve({ minFreeBytes, freeBytes, clock, log }: DiskReserveOptions): DiskReserve {
@@ -39,9 +31,9 @@ export function createDiskReserve({ minFreeBytes, freeBytes, clock, log }: DiskR
     const free = await freeBytes();
     if (free === null) return true;
     const hasRoom = free >= minFreeBytes;
-    const figures = { freeBytes: free, minFreeBytes };
-    if (hadRoom && !hasRoom) log.error(figures, "the disk is too full: no backup is created");
-    if (hasRoom && !hadRoom) log.info(figures, "backups are created again");
+    const measured = { freeBytes: free, minFreeBytes };
+    if (hadRoom && !hasRoom) log.error(measured, "the disk is too full: no backup is created");
+    if (hasRoom && !hadRoom) log.info(measured, "backups are created again");
     hadRoom = hasRoom;
     return hasRoom;
   });

@@ -1,12 +1,9 @@
 /**
- * Rate limits: how often a subject (a client address, a backup) may do something within a window of time, or how much of
- * something it may do.
+ * Limits how often a subject (a client address, a backup) may do something within a window of time, or how much of it.
  *
- * Each process counts for itself, so that a limited request costs no call to a store. It adds its counts to shared ones
- * from time to time, so that several processes behind one address enforce one limit together, up to what is not shared
- * yet. While the shared counts cannot be reached, each process enforces the limit on its own counts.
+ * Each process counts for itself, so that a request costs no call to a store. It adds its counts to shared ones from time
+ * to time, so that the processes of a service enforce one limit together, except for counts that are not shared yet.
  */
-
 import { ServiceError } from "../errors.ts";
 import type { Background } from "../runtime/background.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -15,12 +12,12 @@ import type { RecordStore } from "../storage/contract.ts";
 export interface RateLimit {
   /** Distinguishes limits on the same subject; in the log. */
   readonly name: string;
-  /** Uses within a window, or whatever else is counted. */
+  /** The most that may be counted within a window. */
   readonly max: number;
   readonly windowMs: number;
 }
 
-/** The limit named `limit` is used up. `retryAfterS` seconds later it is not, if nobody uses it meanwhile. */
+/** The limit named `limit` is exceeded, for `retryAfterS` seconds at most. */
 export class TooManyRequests extends ServiceError {
   readonly retryAfterS: number;
   readonly limit: string;
@@ -34,9 +31,9 @@ export class TooManyRequests extends ServiceError {
 }
 
 export interface RateLimiter {
-  /** @throws TooManyRequests when the limit leaves `subject` less than `amount`, one use if not given. */
+  /** @throws TooManyRequests when the limit leaves `subject` less than `amount`, which is 1 if not given. */
   check(limit: RateLimit, subject: string, amount?: number): void;
-  /** Counts what was used, one use if not given. */
+  /** Counts `amount`, which is 1 if not given. */
   count(limit: RateLimit, subject: string, amount?: number): void;
   /**
    * Reserves `amount` of the limit for work that may fail, so that concurrent work cannot exceed the limit together.
@@ -48,11 +45,11 @@ export interface RateLimiter {
 
 /** Disposing of it releases what was reserved. */
 export interface Reservation extends Disposable {
-  /** Counts `amount`, in the window that is running now. */
+  /** Counts `amount`, in the current window. */
   count(amount: number): void;
 }
 
-export interface RateLimiterOptions {
+interface RateLimiterOptions {
   readonly clock: Clock;
   readonly background: Background;
   readonly counters: Pick<RecordStore, "addToCounter">;
@@ -61,46 +58,46 @@ export interface RateLimiterOptions {
 interface Window {
   readonly endsAtMs: number;
   readonly max: number;
-  /** What all processes had counted when ours were last added. */
+  /** The shared count, when ours was last added to it. */
   shared: number;
-  /** What we have counted since. */
+  /** What this process has counted since. */
   own: number;
   /** The sum of the reservations. */
   reserved: number;
   isSharing: boolean;
 }
 
-/** Counts are shared when they amount to this part of the limit. */
+/** Counts are shared when they reach a tenth of the limit. */
 const SHARED_PART = 10;
 /** Above this many subjects, the oldest that have used little are evicted. */
 const MAX_SUBJECTS = 100_000;
-/** How many windows in use are skipped, at most, to find one to evict. */
+/** The most windows in use that are skipped to find one to evict. */
 const MAX_SKIPPED = 8;
-/** Where only reservations exceed the limit: they are released when the requests that made them end. */
+/** If only reservations exceed the limit: they are released when their requests end. */
 const RESERVED_RETRY_S = 5;
 
 export function createRateLimiter({ clock, background, counters }: RateLimiterOptions): RateLimiter {
   const windows = new Map<string, Window>();
   let oldestFirst = windows.entries();
 
-  /** The running window of a subject. Windows of one limit begin and end at the same times in every process. */
+  /** The current window of a subject. Windows of one limit begin and end at the same times in every process. */
   function windowOf({ name, max, windowMs }: RateLimit, subject: string): { key: string; window: Window } {
     const nowMs = clock.nowMs();
     const key = `${name}|${subject}`;
     const known = windows.get(key);
     const endsAtMs = (Math.floor(nowMs / windowMs) + 1) * windowMs;
-    // another end is that of a window that is over, or that began before the clock was put back
+    // another end is of a window that is over, or that began before the clock was set back
     if (known?.endsAtMs === endsAtMs) return { key, window: known };
     const window: Window = { endsAtMs, max, shared: 0, own: 0, reserved: 0, isSharing: false };
-    windows.delete(key); // so that the order of the map is the order of the windows
+    windows.delete(key); // so that the map is in the order of the windows
     windows.set(key, window);
     if (windows.size > MAX_SUBJECTS) evictOneBut(key, nowMs);
     return { key, window };
   }
 
   /**
-   * Skips windows that are in use, so that a flood of new subjects does not reset the limits of its sender. One iterator
-   * is kept: a new one would step over every entry that was deleted before (50 us each time, in Bun 1.4).
+   * Skips windows in use, so that a flood of new subjects does not reset the limits of its sender. One iterator is kept:
+   * a new one would step over every deleted entry (50 us each time, in Bun 1.4).
    */
   function evictOneBut(newest: string, nowMs: number): void {
     for (let skipped = 0; ; ) {
@@ -167,7 +164,7 @@ function isToBeShared({ own, max }: Window): boolean {
   return own * SHARED_PART >= max;
 }
 
-/** Of other windows at most the part of a limit is lost that is not shared yet. */
+/** Evicting another window loses at most the part of its count that is not shared yet. */
 function isWorthKeeping(window: Window, nowMs: number): boolean {
   return window.endsAtMs > nowMs && (window.shared > 0 || window.reserved > 0 || isToBeShared(window));
 }

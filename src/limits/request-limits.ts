@@ -1,8 +1,4 @@
-/**
- * What counts against which limit: challenges, failed proofs, destructive operations, creates and status requests of an
- * address, and what is done to a backup.
- */
-
+/** What counts against which limit. */
 import type { RateLimitConfig } from "../config/limits.ts";
 import { type ErrorCode, isFailedProof } from "../errors.ts";
 import { countedAs } from "../protocol/operations.ts";
@@ -10,35 +6,30 @@ import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limite
 
 export interface RequestLimits {
   /**
-   * Counts a request of a kind that anybody can make, as the operation at `path` says: a challenge, a status request.
+   * Counts a request that needs no proof, as the operation at `path` says: a challenge, a status request.
    *
    * @throws TooManyRequests when the address has made too many of them.
    */
   admit(path: string, address: string): void;
 
   /**
-   * Runs a destructive operation whose proof is good, and counts it for the address if it succeeds: bad attempts of
-   * others behind the same address do not count.
+   * Runs a destructive operation whose proof is good, and counts it for the address if it succeeds.
    *
    * @throws TooManyRequests before `act` is called, when too many have succeeded; what `act` throws.
    */
   limitDestruction<T>(address: string, act: () => Promise<T>): Promise<T>;
-  /** @throws TooManyRequests when too much was taken away from the backup. */
+  /** @throws TooManyRequests when the backup has had too many destructive operations. */
   admitDestruction(backupId: string): void;
-  /** Counts that something was taken away from the backup. Mere attempts do not count: they would lock its owner out. */
+  /** Counts a destructive operation of the backup. Failed ones must not be counted: they would lock its owner out. */
   countDestruction(backupId: string): void;
 
-  /**
-   * Checks, before the body is read, that the address may create a backup of `maxBytes`.
-   *
-   * @throws TooManyRequests when it has created too many backups or bytes.
-   */
+  /** @throws TooManyRequests unless the address may create a backup of `maxBytes`. Checked before the body is read. */
   admitCreate(address: string, maxBytes: number): void;
   /**
    * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then
-   * `maxBytes` are reserved, so that concurrent creates cannot exceed the limit together; a failure releases them.
+   * `maxBytes` are reserved, so that concurrent creates cannot exceed the limit together.
    *
-   * @param arrivedBytes how many bytes the content has, once `act` has succeeded.
+   * @param arrivedBytes the length of the content, once `act` has succeeded.
    * @throws TooManyRequests as {@link admitCreate}; what `act` throws.
    */
   limitCreate<T>(
@@ -49,14 +40,11 @@ export interface RequestLimits {
   ): Promise<T>;
 
   /**
-   * Counts an answer that says that a proof failed. Over the limit the result is the error to answer with in its place,
-   * otherwise `null`. Every proof is verified, so a good one passes whatever others behind its address do.
-   *
-   * A guesser learns less from that than below the limit: a bad proof still fails and a good one still acts, but the code
-   * no longer says what was wrong, such as whether a passkey is on any backup. The limit does not have to stop guessing
-   * itself: keys and tokens have 128 bits and more.
+   * Counts a response that reports a failed proof. Over the limit it returns the error to respond with instead, which hides
+   * what was wrong, such as whether a passkey is on any backup; otherwise `null`. Every proof is verified, so a good one
+   * passes whatever others behind its address do. The limit need not stop guessing: keys and tokens have 128 bits and more.
    */
-  settle(answered: {
+  settle(response: {
     readonly address: string;
     /** The backup that the request names, if failures about it count for backup and address together. */
     readonly backupId: string | null;
@@ -67,7 +55,7 @@ export interface RequestLimits {
 const MINUTE_MS = 60 * 1000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** Without a configuration nothing is limited. */
+/** @param config `null` for no limits. */
 export function createRequestLimits(config: RateLimitConfig | null, limiter: RateLimiter): RequestLimits {
   if (config === null)
     return {
@@ -100,7 +88,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     limiter.count(limit, subject);
   }
 
-  /** Counts a failed proof, or says that there were too many already. */
+  /** Counts a failed proof, or returns the error if there were too many already. */
   function countFailure(limit: RateLimit, subject: string): TooManyRequests | null {
     try {
       use(limit, subject);
@@ -143,7 +131,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     },
     settle({ address: from, backupId, code }) {
       if (code === null || !isFailedProof(code)) return null;
-      // an address that has used up its own limit counts for no more backups: it could name any number of them
+      // an address over its own limit counts for no more backups: it could name any number of them
       const refusal = countFailure(address.failures, from);
       if (refusal !== null || backupId === null) return refusal;
       return countFailure(backup.failures, `${backupId}|${from}`);

@@ -4,66 +4,62 @@ import type { Arrival } from "./arrival.ts";
 
 /** Bounds the memory that the bodies of requests take together, and what one client may take of it. */
 export interface UploadBudget {
-  /** What is held now. */
   readonly heldBytes: number;
   /**
-   * Lets a body in if there is room for it now. Room is taken only by bytes that arrive, never by a declared length. But
-   * bytes that have arrived may be unread in the runtime's buffers: these are counted against later bodies. Where there
-   * is no room, the bodies that have stood still longest are ended to make it: first those of the same address, when
-   * that has no room left, then those of any.
+   * Admits a body if there is room for it now. Only bytes that arrive take room, never a declared length, but bytes that
+   * may be unread in the runtime's buffers count against later bodies. If there is no room, the bodies that have stalled
+   * longest are ended: of the same address, if its share is full, and of any, if the whole is full.
    *
-   * @param declaredBytes 0 where nothing is declared.
-   * @throws ServiceError `service_unavailable` when there is none.
+   * @param declaredBytes 0 if not declared.
+   * @throws ServiceError `service_unavailable` when there is no room.
    */
   admit(body: AdmittedBody, declaredBytes: number): MemoryReservation;
 }
 
 export interface AdmittedBody {
-  /** The client's. */
   readonly address: string;
-  readonly arrival: Pick<Arrival, "stillMs">;
-  /** Whether bytes of it may have arrived that nobody has read yet. */
+  readonly arrival: Pick<Arrival, "stalledMs">;
+  /** Whether bytes of it may have arrived that are not read yet. */
   readonly mayBeUnread: boolean;
   /** Answers the request with `error` and reads its body no further. Called at most once. */
   end(error: ServiceError): void;
 }
 
-/** Disposing of it gives the memory back; what arrives then is not counted any more. */
+/** Disposing of it releases the memory; later arrivals are not counted. */
 export interface MemoryReservation extends Disposable {
   /**
-   * Says how much has arrived, and how much of that cannot be passed on yet.
+   * Reports how much has arrived, and how much of that cannot be passed on yet.
    *
    * @throws ServiceError `service_unavailable` when there is no room for it.
    */
   arrived(bytes: number, waitingBytes: number): void;
 }
 
-/** The share of the whole that one address may hold: a quarter, but not less than one upload of any kind takes. */
+/** The share of one address: a quarter, but at least the largest upload. */
 const SHARES = 4;
 const MIN_SHARE_BYTES = 17 * 1024 * 1024;
 /** Small bodies have an eighth more, so that uploads cannot keep out all other requests. */
 const SMALL_EXTRA = 1 / 8;
-/** A body that stands still for less is not ended. */
-const MIN_STILL_MS = 2_000;
+/** A body that has stalled for less is not ended. */
+const MIN_STALLED_MS = 2_000;
 
 interface Held {
   readonly body: AdmittedBody;
   readonly readAheadBytes: number;
   bytes: number;
-  /** Whether what arrives is not counted any more. */
+  /** Whether later arrivals are not counted. */
   isOver: boolean;
 }
 
 export function createUploadBudget(maxBytes: number): UploadBudget {
   const shareBytes = Math.max(maxBytes / SHARES, Math.min(maxBytes, MIN_SHARE_BYTES));
   const admitted = new Set<Held>();
-  const holders = new Set<Held>();
   const heldByAddress = new Map<string, number>();
   let held = 0;
 
   const heldBy = (address: string) => heldByAddress.get(address) ?? 0;
 
-  function giveBack(holder: Held): void {
+  function release(holder: Held): void {
     holder.isOver = true;
     admitted.delete(holder);
     take(holder, -holder.bytes);
@@ -76,8 +72,6 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     const left = heldBy(address) + bytes;
     if (left > 0) heldByAddress.set(address, left);
     else heldByAddress.delete(address);
-    if (holder.bytes > 0) holders.add(holder);
-    else holders.delete(holder);
   }
 
   function requireRoom(holder: Held, bytes: number, unread = { ofAddress: 0, ofAll: 0 }): void {
@@ -89,8 +83,8 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     if (!isFree) throw new ServiceError("service_unavailable", "Too much is being uploaded at the moment");
   }
 
-  /** What may have arrived of the bodies that are let in already, beyond what they hold. */
-  function unreadBeside({ address }: AdmittedBody): { ofAddress: number; ofAll: number } {
+  /** What may have arrived of the admitted bodies beyond what they hold. */
+  function unreadBytes({ address }: AdmittedBody): { ofAddress: number; ofAll: number } {
     const unread = { ofAddress: 0, ofAll: 0 };
     for (const { body, bytes, readAheadBytes } of admitted) {
       if (bytes >= readAheadBytes || !body.mayBeUnread) continue;
@@ -100,22 +94,19 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     return unread;
   }
 
-  /**
-   * Ends bodies that stand still, of one address or of any, to get back `bytes`: those that have longest. Ends none
-   * where that would not be enough.
-   */
+  /** Ends the longest stalled bodies, of one address or of any, to free `bytes`. Ends none if that were not enough. */
   function makeRoom(bytes: number, asking: Held, address: string | null): boolean {
     if (bytes <= 0) return true;
     let missing = bytes;
     const ended: Held[] = [];
-    for (const holder of standingStill(asking, address)) {
+    for (const holder of stalled(asking, address)) {
       ended.push(holder);
       missing -= holder.bytes;
       if (missing <= 0) break;
     }
     if (missing > 0) return false;
     for (const holder of ended) {
-      giveBack(holder);
+      release(holder);
       holder.body.end(
         new ServiceError("service_unavailable", "The body did not arrive while others needed its memory"),
       );
@@ -123,14 +114,15 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     return true;
   }
 
-  function standingStill(asking: Held, address: string | null): Held[] {
-    const found: { readonly holder: Held; readonly stillMs: number }[] = [];
-    for (const holder of holders) {
-      if (holder === asking || (address !== null && holder.body.address !== address)) continue;
-      const { stillMs } = holder.body.arrival;
-      if (stillMs >= MIN_STILL_MS) found.push({ holder, stillMs });
-    }
-    return found.sort((a, b) => b.stillMs - a.stillMs).map(({ holder }) => holder);
+  /** The longest stalled first. */
+  function stalled(asking: Held, address: string | null): Held[] {
+    return [...admitted]
+      .filter((holder) => holder !== asking && holder.bytes > 0)
+      .filter(({ body }) => address === null || body.address === address)
+      .map((holder) => ({ holder, stalledMs: holder.body.arrival.stalledMs }))
+      .filter(({ stalledMs }) => stalledMs >= MIN_STALLED_MS)
+      .sort((a, b) => b.stalledMs - a.stalledMs)
+      .map(({ holder }) => holder);
   }
 
   return {
@@ -140,7 +132,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     admit(body, declaredBytes) {
       const readAheadBytes = Math.min(declaredBytes || READ_AHEAD_BYTES, READ_AHEAD_BYTES);
       const holder: Held = { body, readAheadBytes, bytes: 0, isOver: false };
-      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES), unreadBeside(body));
+      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES), unreadBytes(body));
       admitted.add(holder);
       return {
         arrived(bytes, waitingBytes) {
@@ -149,7 +141,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
           requireRoom(holder, needed);
           take(holder, needed);
         },
-        [Symbol.dispose]: () => giveBack(holder),
+        [Symbol.dispose]: () => release(holder),
       };
     },
   };

@@ -11,7 +11,7 @@ import { requireNoCoding } from "./content-coding.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { declaredLength, requestBodyOf } from "./request-body.ts";
 
-/** What clients send is less than half as deep. */
+/** Clients send less than half of that. */
 const MAX_JSON_DEPTH = 32;
 
 interface BodyContext {
@@ -20,12 +20,12 @@ interface BodyContext {
 }
 
 /**
- * How a route takes its body as JSON, at most 2 MiB of it: to be spread among its options. The body is checked where it
- * is read, because the framework's own errors print the value that does not fit, which can be made to fail.
+ * Options of a route that takes JSON, at most 2 MiB. The body is checked where it is read, because the framework's errors
+ * print the value that does not fit, which can be made to fail.
  *
- * The route answers `unsupported_media_type`; `content_too_large`, before reading where the client declared the length;
- * `service_unavailable` when bodies take too much memory already; `invalid_payload` when the body is not JSON in UTF-8,
- * or as {@link SchemaMismatch} when it does not fit.
+ * The route answers `unsupported_media_type`; `content_too_large`, before reading if the client declared the length;
+ * `service_unavailable` as `UploadBudget.admit`; `invalid_payload` when the body is not JSON in UTF-8, or as
+ * {@link SchemaMismatch} when it does not fit.
  */
 export function jsonBody<T extends TSchema>(schema: T) {
   return bodyOf(schema, (request) => readJson(request, MAX_JSON_BYTES));
@@ -44,7 +44,6 @@ export function optionalJsonBody<T extends TSchema>(schema: T) {
   });
 }
 
-/** Reads no more of the body than that takes. */
 async function isEmpty(request: Request): Promise<boolean> {
   const declared = declaredLength(request.headers);
   if (declared !== null || request.body === null) return (declared ?? 0) === 0;
@@ -53,9 +52,8 @@ async function isEmpty(request: Request): Promise<boolean> {
 }
 
 /**
- * As {@link jsonBody} for a route that needs an attestation, at most 1 MiB. The attestation is about the very bytes
- * that are parsed later, and is checked before anything in them is parsed; the route answers what
- * {@link AttestationVerifier.verify} throws.
+ * As {@link jsonBody} for a route that needs an attestation, at most 1 MiB. The attestation covers the bytes of the body,
+ * so it is checked before they are parsed. The route answers what {@link AttestationVerifier.verify} throws.
  */
 export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {
   return bodyOf(schema, async (request) => {
@@ -76,8 +74,7 @@ function bodyOf<T extends TSchema>(schema: T, read: (request: Request) => Promis
   const compiled = memoise(() => TypeCompiler.Compile(schema));
   return {
     body: schema,
-    // The only check of the body: without a parser the framework makes none. With one it would first touch
-    // `request.body`, which makes a stream of a body that is there already, and afterwards check it a second time.
+    // With a parser the framework would make a stream of a body that is buffered already, and check it a second time.
     parse: "none",
     async transform(context: BodyContext): Promise<void> {
       const value = parseJson(await read(context.request), "The body");
@@ -97,14 +94,14 @@ function unsupportedType(): ServiceError {
   return new ServiceError("unsupported_media_type", "Send the body as application/json");
 }
 
-/** All of a body. It takes its part of the memory that bodies may take together. */
+/** Reads a whole body, within the memory budget. */
 async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array> {
   const body = requestBodyOf(request);
   const declared = limitedLength(request, maxBytes);
   const declaredBytes = declared ?? 0;
   using reservation = contextOf(request).bodyMemory.admit(body, declaredBytes);
   if (body.isSmall) {
-    reservation.arrived(declaredBytes, declaredBytes); // the server may hold any part of it by now
+    reservation.arrived(declaredBytes, declaredBytes); // the server may have buffered any part of it
     return (await body.read()) ?? new Uint8Array();
   }
   const collected = new CollectedBytes(declared ?? maxBytes);
@@ -115,11 +112,7 @@ async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array
   return collected.bytes;
 }
 
-/**
- * The length that a body is declared with, if it is.
- *
- * @throws ServiceError `content_too_large` when it is more than `maxBytes`.
- */
+/** The declared length of a body. @throws ServiceError `content_too_large` when it is more than `maxBytes`. */
 export function limitedLength({ headers }: Request, maxBytes: number): number | null {
   const declared = declaredLength(headers);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
@@ -135,33 +128,26 @@ export function parseJson(text: string, what: string): unknown {
   }
 }
 
-/**
- * Decodes a text that is to be parsed as JSON.
- *
- * @throws ServiceError `invalid_payload` when it is not UTF-8 or nested too deeply; the message names the text by `what`.
- */
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Decodes UTF-8 that is to be parsed as JSON. @throws ServiceError `invalid_payload` as {@link parseJson}. */
 export function jsonText(bytes: Uint8Array, what: string): string {
-  const text = decodeUtf8(bytes, what);
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (error) {
+    throw new ServiceError("invalid_payload", `${what} is not UTF-8`, { cause: error });
+  }
   if (isNestedDeeper(text, MAX_JSON_DEPTH))
     throw new ServiceError("invalid_payload", `${what} is nested too deeply`);
   return text;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-function decodeUtf8(bytes: Uint8Array, what: string): string {
-  try {
-    return utf8.decode(bytes);
-  } catch (error) {
-    throw new ServiceError("invalid_payload", `${what} is not UTF-8`, { cause: error });
-  }
-}
-
 /**
- * The bytes of a body as they arrive; one that is declared with at most 64 KiB as a whole.
+ * The bytes of a body as they arrive; a body of at most 64 KiB in one piece, if its length is declared.
  *
- * @throws ServiceError `content_too_large` as soon as it is known that there are more than `maxBytes`;
- *   `invalid_payload` when the client breaks off.
+ * @throws ServiceError `content_too_large` as soon as more than `maxBytes` are known of; `invalid_payload` when the client
+ *   closes the connection.
  */
 export async function* limitedBody(
   request: Request,

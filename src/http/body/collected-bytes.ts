@@ -1,9 +1,9 @@
-/** Not so small that bytes which come one by one are copied over and over. */
+/** Large enough that single bytes are not copied over and over. */
 const MIN_CAPACITY = 1024;
 
 /**
- * Bytes put together as they come. However small the pieces are, they take no more than twice their bytes, nor more than
- * `maxBytes` until there are more of them.
+ * Joins pieces of bytes. They take at most twice their length, however small they are, and at most `maxBytes` until they
+ * are longer.
  */
 export class CollectedBytes {
   readonly #maxBytes: number;
@@ -14,7 +14,7 @@ export class CollectedBytes {
     this.#maxBytes = maxBytes;
   }
 
-  /** As a view: adding more may change what is behind it. */
+  /** A view, which a later {@link add} may change. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -23,12 +23,12 @@ export class CollectedBytes {
     return this.#length;
   }
 
-  /** The memory that they take, in bytes: there may be room for more of them already. */
+  /** The memory they take, in bytes. */
   get heldBytes(): number {
     return this.#bytes.length;
   }
 
-  /** Takes over `piece` where it is the first: it must not be changed afterwards. */
+  /** `piece` must not be changed afterwards. */
   add(piece: Uint8Array): void {
     const length = this.#length + piece.length;
     if (this.#length === 0) this.#bytes = piece;

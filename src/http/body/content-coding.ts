@@ -1,6 +1,5 @@
 import { ServiceError } from "../../errors.ts";
 
-/** A body that is compressed or coded in another way. */
 export class UnsupportedCoding extends ServiceError {
   constructor() {
     super("unsupported_media_type", "Send the body without content-encoding");

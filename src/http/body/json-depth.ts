@@ -4,9 +4,9 @@ const OPENING = [0x5b, 0x7b];
 const CLOSING = [0x5d, 0x7d];
 
 /**
- * Whether a JSON text nests arrays and objects deeper than `maxDepth`. What recurses over a value, or prints it
- * indented, takes time that grows with the square of its depth, or ends the stack; so depth is measured before the text
- * is parsed. Of a text that is not JSON the answer says nothing.
+ * Whether a JSON text nests arrays and objects deeper than `maxDepth`. Meaningless for a text that is not JSON. Depth is
+ * measured before the text is parsed, because recursion over a deep value overflows the stack, and printing it takes
+ * time quadratic in its depth.
  */
 export function isNestedDeeper(text: string, maxDepth: number): boolean {
   let depth = 0;

@@ -1,4 +1,4 @@
-/** What the headers of a multipart/form-data body and of its parts say (RFC 7578 §4): boundary and names are needed. */
+/** The headers of a multipart/form-data body and of its parts (RFC 7578 §4): only boundary and names matter. */
 import { ServiceError } from "../../errors.ts";
 
 /**
@@ -6,13 +6,13 @@ import { ServiceError } from "../../errors.ts";
  * of a token (RFC 9110 §5.6.2): libraries use `*`, and unquoted they are valid in a content-type.
  */
 const BOUNDARY = /^(?!.* $)[\w'()+,\-./:=? !#$%&*^`|~]{1,70}$/;
-/** Longer than with the longest name of a file. What is longer is passed over. */
+/** Longer than with the longest name of a file. A part with a longer one is ignored. */
 const MAX_DISPOSITION_LENGTH = 2 * 1024;
 const FOLD = /\r\n[ \t]+/g;
 const DISPOSITION = /^content-disposition[ \t]*:(.*)$/is;
 const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))/g;
 
-/** @param problem what is wrong with the body, to stand behind what it should be. */
+/** @param problem ends the message. */
 export function malformed(problem: string): ServiceError {
   return new ServiceError(
     "multipart_error",
@@ -40,7 +40,7 @@ export function boundaryOf(contentType: string): string {
 }
 
 /**
- * The name that headers give to a part; `null` for one that is too long to be ours.
+ * The name that headers give to a part; `null` if the disposition is too long to be of a known part.
  *
  * @throws ServiceError `multipart_error`.
  */

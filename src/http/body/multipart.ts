@@ -1,50 +1,44 @@
 /** The two parts of an upload, read from a multipart/form-data body (RFC 7578) as it arrives. */
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { MAX_PART_HEADER_BYTES, STEP_BYTES } from "../../runtime/sizes.ts";
+import { setImmediate as nextIteration } from "node:timers/promises";
+import { MAX_PART_HEADER_BYTES, MAX_PAYLOAD_BYTES, STEP_BYTES } from "../../runtime/sizes.ts";
 import { boundaryOf, malformed, partName } from "./multipart-headers.ts";
 import { Part } from "./part.ts";
-
-export interface UploadLimits {
-  readonly maxPayloadBytes: number;
-  readonly maxBackupBytes: number;
-}
 
 const MAX_PARTS = 16;
 const CRLF = "\r\n";
 const DASHES = Buffer.from("--");
 
-/** Reads the parts `payload` and `backup`, in any order; others are passed over. */
+/** Reads the parts `payload` and `backup`, in any order; others are ignored. */
 export class UploadParts {
   payload: Part | null = null;
   backup: Part | null = null;
   readonly #source: AsyncIterator<Uint8Array, undefined>;
-  readonly #limits: UploadLimits;
+  readonly #maxBackupBytes: number;
   /** What ends a part (RFC 2046 §5.1.1). */
   readonly #delimiter: Buffer;
-  /** Has arrived and is not parsed yet. It begins with a line break, so that the first delimiter is found too. */
+  /** Bytes that are not parsed yet. They begin with a line break, so that the first delimiter is found too. */
   #pending: Buffer = Buffer.from(CRLF);
   readonly #steps: AsyncGenerator<void, undefined>;
 
   /** @throws ServiceError `multipart_error` where the content-type names no boundary. */
-  constructor(contentType: string, body: AsyncIterator<Uint8Array, undefined>, limits: UploadLimits) {
+  constructor(contentType: string, body: AsyncIterator<Uint8Array, undefined>, maxBackupBytes: number) {
     this.#delimiter = Buffer.from(`${CRLF}--${boundaryOf(contentType)}`);
     this.#source = body;
-    this.#limits = limits;
+    this.#maxBackupBytes = maxBackupBytes;
     this.#steps = this.#read();
   }
 
   /**
    * Reads on; `false` at the end of the body.
    *
-   * @throws ServiceError `multipart_error` as soon as the body cannot be right any more, and at its end when it is not
-   *   whole; what the body throws.
+   * @throws ServiceError `multipart_error` for a malformed body, and at the end of an incomplete one; what the body throws.
    */
   async advance(): Promise<boolean> {
     return (await this.#steps.next()).done !== true;
   }
 
   async *#read(): AsyncGenerator<void, undefined> {
-    yield* this.#readContent(null); // what stands before the first part
+    yield* this.#readContent(null); // what precedes the first part
     for (let count = 0; !(await this.#isLastDelimiter()); count++) {
       if (count === MAX_PARTS) throw malformed("it has too many parts");
       const part = this.#begin(await this.#readHeaders());
@@ -57,25 +51,25 @@ export class UploadParts {
     } while (await this.#readOn());
   }
 
-  /** Reads to the next delimiter and beyond. */
+  /** Reads past the next delimiter. */
   async *#readContent(part: Part | null): AsyncGenerator<void, undefined> {
     const delimiter = this.#delimiter;
     for (;;) {
       const step = this.#pending.subarray(0, STEP_BYTES);
       const at = step.indexOf(delimiter);
-      // the end of the step may be the beginning of a delimiter
+      // the end of the step may begin a delimiter
       const length = at === -1 ? Math.max(0, step.length - delimiter.length + 1) : at;
       if (length > 0) part?.add(step.subarray(0, length));
       this.#drop(length);
       if (at !== -1) break;
       yield;
       if (this.#pending.length < delimiter.length) await this.#require();
-      else await nextTurn(); // other requests run between two steps of a chunk
+      else await nextIteration(); // other requests run between two steps
     }
     this.#drop(delimiter.length);
   }
 
-  /** White space may follow a delimiter, or two dashes and anything after the last one. */
+  /** White space may follow a delimiter; two dashes and anything follow the last one. */
   async #isLastDelimiter(): Promise<boolean> {
     while (this.#pending.length < DASHES.length) await this.#require();
     if (this.#pending.subarray(0, DASHES.length).equals(DASHES)) return true;
@@ -84,7 +78,7 @@ export class UploadParts {
     return false;
   }
 
-  /** A part has no headers where their end is that of the delimiter's line, and no content where it begins a delimiter. */
+  /** The end of the delimiter's line may also end empty headers, and the end of the headers may begin a delimiter. */
   async #readHeaders(): Promise<string> {
     const headers = await this.#readUntil(CRLF + CRLF);
     this.#drop(CRLF.length);
@@ -93,7 +87,7 @@ export class UploadParts {
     return headers;
   }
 
-  /** Reads what stands before `end`, which is not read yet. */
+  /** Reads up to `end`, but not `end` itself. */
   async #readUntil(end: string): Promise<string> {
     for (;;) {
       const length = this.#pending.subarray(0, MAX_PART_HEADER_BYTES + end.length).indexOf(end);
@@ -112,7 +106,7 @@ export class UploadParts {
     if (!(await this.#readOn())) throw malformed("it ends early");
   }
 
-  /** `false` where there is no more. */
+  /** `false` at the end of the body. */
   async #readOn(): Promise<boolean> {
     const { value, done } = await this.#source.next();
     if (done === true) return false;
@@ -123,9 +117,8 @@ export class UploadParts {
   #begin(headers: string): Part | null {
     const name = partName(headers);
     if (name !== "payload" && name !== "backup") return null;
-    if (this[name] !== null) throw malformed(`the part ${name} is there twice`);
-    const { maxPayloadBytes, maxBackupBytes } = this.#limits;
-    this[name] = new Part(name === "payload" ? maxPayloadBytes : maxBackupBytes);
+    if (this[name] !== null) throw malformed(`the part ${name} is repeated`);
+    this[name] = new Part(name === "payload" ? MAX_PAYLOAD_BYTES : this.#maxBackupBytes);
     return this[name];
   }
 

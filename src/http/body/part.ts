@@ -1,10 +1,7 @@
 import { SHORT_PIECE_BYTES } from "../../runtime/sizes.ts";
 import { CollectedBytes } from "./collected-bytes.ts";
 
-/**
- * The content of a part as far as it has arrived. Over the limit its bytes are counted and no longer kept. Short pieces
- * are put together.
- */
+/** The content of a part that has arrived. Beyond `maxBytes` it is counted but not kept. Short pieces are joined. */
 export class Part {
   /** Bytes that have arrived. */
   size = 0;
@@ -27,13 +24,13 @@ export class Part {
     else this.#short.add(piece);
   }
 
-  /** The next bytes that were not taken yet; `null` when there are none. */
+  /** Removes and returns the next bytes; `null` if there are none. */
   take(): Uint8Array | null {
     if (this.#pieces.length === 0) this.#endShort();
     return this.#pieces.shift() ?? null;
   }
 
-  /** All bytes that were not taken yet. */
+  /** Removes and returns all bytes. */
   takeAll(): Uint8Array {
     this.#endShort();
     const pieces = this.#pieces.splice(0);

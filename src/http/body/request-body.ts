@@ -1,19 +1,18 @@
 /** The body of a request as it arrives. */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextIteration } from "node:timers/promises";
 import { ServiceError } from "../../errors.ts";
 import { Arrival } from "../../limits/arrival.ts";
 import type { AdmittedBody } from "../../limits/upload-budget.ts";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { SMALL_BYTES } from "../../runtime/sizes.ts";
 
-/** Turns of the event loop after which a reading that has no result waits for the client. */
-const ARRIVAL_TURNS = 2;
+/** Iterations of the event loop after which a read without a result waits for the client. */
+const ARRIVAL_ITERATIONS = 2;
 
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
-/** Who sends a body, and what to do when it has to end. */
-export interface BodyOptions {
-  /** The client's, as far as limits are concerned. */
+interface BodyOptions {
+  /** The client address that limits count by. */
   readonly address: string;
   readonly clock: Pick<Clock, "elapsedMs">;
   /** Answers the request with `error`, unless it has been answered. */
@@ -28,12 +27,11 @@ export function declaredLength(headers: Headers): number | null {
 
 const bodies = new WeakMap<Request, RequestBody>();
 
-/** The body of a request: the same object at each call. */
 export function requestBodyOf(request: Request): RequestBody {
   return bodies.get(request) ?? trackBody(request, { address: "", clock: systemClock, end: () => {} });
 }
 
-/** Makes what {@link requestBodyOf} returns. */
+/** Creates the body that {@link requestBodyOf} returns. */
 export function trackBody(request: Request, options: BodyOptions): RequestBody {
   const body = new RequestBody(request, options);
   bodies.set(request, body);
@@ -52,7 +50,7 @@ export class RequestBody implements AdmittedBody {
   #whole: Promise<ArrayBuffer> | null = null;
   #hasBegun = false;
   #isAwaited = false;
-  /** What the last reading had. Before the first one there may be any number. */
+  /** The result of the last read. Before the first one, any number of bytes may have arrived. */
   #lastBytes = Number.POSITIVE_INFINITY;
   #isOver = false;
   #isStopped = false;
@@ -69,23 +67,23 @@ export class RequestBody implements AdmittedBody {
     return this.#isOver;
   }
 
-  /** Not of one whose client sends little at a time, or it could keep others out by that. */
+  /** Not of a client that sends little at a time: it could block others by that. */
   get mayBeUnread(): boolean {
     const isGoing = !this.#isOver && !this.#isStopped;
     return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BYTES;
   }
 
-  /** Whether the declared length is small enough to buffer the body, which costs less than to read it as it arrives. */
+  /** Whether the declared length is small enough to buffer the body, which costs less than a stream. */
   get isSmall(): boolean {
     const declared = declaredLength(this.#request.headers);
     return declared !== null && declared <= SMALL_BYTES;
   }
 
   /**
-   * The next bytes; `null` at the end. Reads once in a turn of the event loop: what arrives in one turn comes together,
-   * so that a client which sends its body in chunks of a byte takes no longer than others.
+   * The next bytes; `null` at the end. Reads once per iteration of the event loop, so that chunks of a byte, which arrive
+   * together, cost no more than others.
    *
-   * @throws ServiceError `invalid_payload` when the client breaks off, or after {@link stop}.
+   * @throws ServiceError `invalid_payload` when the client closes the connection, or after {@link stop}.
    */
   async read(): Promise<Uint8Array | null> {
     this.#requireGoing();
@@ -104,17 +102,17 @@ export class RequestBody implements AdmittedBody {
     return (await this.#next())?.length ?? null;
   }
 
-  /** Ends the reading: the server discards what else arrives. */
+  /** Ends the reading. The server discards the rest. */
   async cancel(): Promise<void> {
     this.#isStopped = true;
     await this.#reader?.cancel().catch(() => {
-      // the client has gone: there is nothing left to cancel
+      // the client has gone
     });
   }
 
   async #next(): Promise<Uint8Array | null> {
     if (this.#isOver) return null;
-    if (this.#hasBegun) await nextTurn();
+    if (this.#hasBegun) await nextIteration();
     let length = 0;
     const reading = { isOver: false };
     this.arrival.beginWait();
@@ -135,11 +133,10 @@ export class RequestBody implements AdmittedBody {
   }
 
   async #awaitClient(reading: { readonly isOver: boolean }): Promise<void> {
-    for (let turn = 0; turn < ARRIVAL_TURNS; turn++) await nextTurn();
+    for (let count = 0; count < ARRIVAL_ITERATIONS; count++) await nextIteration();
     if (!reading.isOver) this.#isAwaited = true;
   }
 
-  /** The server ends such a reading when the request is answered. */
   async #readAtOnce(): Promise<Uint8Array> {
     this.#hasBegun = true;
     this.#whole ??= this.#request.arrayBuffer();

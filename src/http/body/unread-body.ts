@@ -8,14 +8,14 @@ export interface DiscardLimits {
   readonly maxBytes: number;
   readonly maxMs: number;
   /** For how long nothing may arrive. */
-  readonly maxStillMs: number;
+  readonly maxStalledMs: number;
 }
 
 /** Long enough for the largest upload on a link of 12 Mbit/s. */
 export const DISCARD_LIMITS: DiscardLimits = {
   maxBytes: MAX_DISCARDED_BYTES,
   maxMs: 10_000,
-  maxStillMs: 2_000,
+  maxStalledMs: 2_000,
 };
 
 /** The runtime reads some MiB ahead of each body, so few are discarded at a time, for all and for one address. */
@@ -71,12 +71,12 @@ function closesConnection(headers: Headers): boolean {
 }
 
 /** Ends when all is read, a limit is reached or the client has gone. */
-async function discard(body: RequestBody, { maxBytes, maxMs, maxStillMs }: DiscardLimits): Promise<void> {
+async function discard(body: RequestBody, { maxBytes, maxMs, maxStalledMs }: DiscardLimits): Promise<void> {
   const endMs = performance.now() + maxMs;
   let left = maxBytes;
   for (let leftMs = maxMs; left > 0 && leftMs > 0; leftMs = endMs - performance.now()) {
     const skipping = body.skip().catch(() => null); // the client has gone
-    const bytes = await within(Math.min(leftMs, maxStillMs), skipping);
+    const bytes = await within(Math.min(leftMs, maxStalledMs), skipping);
     if (bytes === null) break;
     left -= bytes;
   }

@@ -1,4 +1,4 @@
-/** Uploads: a JSON part `payload` that says what to do, and the ciphertext itself as the part `backup`. */
+/** Uploads: the request as JSON in the part `payload`, and the ciphertext in the part `backup`. */
 import type { Static, TSchema } from "@sinclair/typebox";
 import type { TypeCheck } from "@sinclair/typebox/compiler";
 import { ServiceError } from "../../errors.ts";
@@ -17,17 +17,14 @@ export interface UploadOptions {
 }
 
 /**
- * Reads an upload and hands it to `use`, the backup while it still arrives if the payload came first. `content` fails
- * at its end when the upload is not in order, so `use` must not commit to it before. `arrivedBytes` says how much of it
- * has arrived.
+ * Passes an upload to `use`, and the backup while it arrives if the payload came first. `content` throws at its end if
+ * the upload is invalid, so `use` must not commit before. `arrivedBytes` returns how much of it has arrived.
  *
- * Errors of the upload take precedence over errors of `use`: when `use` fails, the rest is read first, unless `use` has
- * closed it.
+ * If `use` fails, the rest is read first, unless `use` has closed `content`: errors of the upload take precedence.
  *
- * @throws ServiceError in this order: `content_too_large` for a whole that is; `multipart_error`;
- *   `missing_payload_field`; `content_too_large` for the payload; `invalid_payload`; `missing_backup_field`;
- *   `empty_backup_file`; `content_too_large` for the backup; what `use` throws. `service_unavailable` at once when too
- *   much is being uploaded already.
+ * @throws ServiceError in this order: `content_too_large` for the body; `multipart_error`; `missing_payload_field`;
+ *   `content_too_large` for the payload; `invalid_payload`; `missing_backup_field`; `empty_backup_file`;
+ *   `content_too_large` for the backup; what `use` throws. `service_unavailable` as {@link UploadBudget.admit}.
  */
 export async function withUpload<T extends TSchema, Result>(
   request: Request,
@@ -45,11 +42,10 @@ export async function withUpload<T extends TSchema, Result>(
   const body = requestBodyOf(request);
   body.isUpload = true;
   using reservation = budget.admit(body, declared);
-  if (body.isSmall) reservation.arrived(declared, declared); // the server may hold any part of it by now
+  if (body.isSmall) reservation.arrived(declared, declared); // the server may have buffered any part of it
 
   const contentType = request.headers.get("content-type") ?? "";
-  const limits = { maxPayloadBytes: MAX_PAYLOAD_BYTES, maxBackupBytes };
-  const parts = new UploadParts(contentType, limitedBody(request, maxBytes), limits);
+  const parts = new UploadParts(contentType, limitedBody(request, maxBytes), maxBackupBytes);
   while (parts.payload?.isComplete !== true && (await parts.advance()))
     reservation.arrived(body.arrival.bytes, parts.backup?.size ?? 0);
   const payload = await orEndOf(parts, reservation, () => parsePayload(parts.payload, schema));
@@ -57,7 +53,7 @@ export async function withUpload<T extends TSchema, Result>(
   try {
     return await use(payload, content, () => parts.backup?.size ?? 0);
   } catch (error) {
-    reservation[Symbol.dispose](); // what is only discarded takes no memory
+    reservation[Symbol.dispose](); // discarded bytes take no memory
     for await (const _piece of content);
     throw error;
   }
@@ -75,7 +71,7 @@ function parsePayload<T extends TSchema>(payload: Part | null, schema: TypeCheck
   return value;
 }
 
-/** The bytes of the backup, each once: a second reader gets the rest. */
+/** The bytes of the backup. A second reader gets the rest. */
 async function* contentOf(
   parts: UploadParts,
   maxBackupBytes: number,
@@ -91,7 +87,7 @@ async function* contentOf(
   if (backup.size > maxBackupBytes) throw tooLarge(maxBackupBytes);
 }
 
-/** Where `step` fails, reads to the end of the body first: errors of the framing take precedence. */
+/** If `step` fails, reads to the end of the body first: errors of the framing take precedence. */
 async function orEndOf<T>(parts: UploadParts, reservation: MemoryReservation, step: () => T): Promise<T> {
   try {
     return step();

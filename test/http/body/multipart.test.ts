@@ -455,7 +455,7 @@ describe("a large upload", () => {
   test("is refused in the middle when its memory has gone to another", async () => {
     const budget = createUploadBudget(4 * MIB);
     const other = budget.admit(
-      { address: "192.0.2.1", arrival: { stillMs: 0 }, mayBeUnread: false, end: () => {} },
+      { address: "192.0.2.1", arrival: { stalledMs: 0 }, mayBeUnread: false, end: () => {} },
       1,
     );
     const options = { maxBackupBytes: LARGE.length, budget };

@@ -115,7 +115,7 @@ for (const driver of DRIVERS)
       });
       const { uploadBudget } = small.services;
       using other = uploadBudget.admit(
-        { address: "", arrival: { stillMs: 0 }, mayBeUnread: false, end: () => {} },
+        { address: "", arrival: { stalledMs: 0 }, mayBeUnread: false, end: () => {} },
         0,
       );
       other.arrived(17 * MIB, 17 * MIB);
@@ -177,19 +177,19 @@ for (const driver of DRIVERS.slice(0, 1))
     const LONG_MS = 600_000;
 
     test("is bounded in bytes", async () => {
-      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStillMs: LONG_MS };
+      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS };
       await using service = await startService(driver, { discardLimits });
       expect(await endless(service.url)).toBeGreaterThanOrEqual(MIB);
     });
 
     test("is bounded in time", async () => {
-      const discardLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxMs: 200, maxStillMs: LONG_MS };
+      const discardLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxMs: 200, maxStalledMs: LONG_MS };
       await using service = await startService(driver, { discardLimits });
       expect(await endless(service.url)).toBeGreaterThan(0);
     });
 
     test("is waited for only so long", async () => {
-      const discardLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxMs: LONG_MS, maxStillMs: 100 };
+      const discardLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxMs: LONG_MS, maxStalledMs: 100 };
       await using service = await startService(driver, { discardLimits });
       using connection = await openConnection(service.url);
       await connection.write(head("POST", "/nowhere", { ...CLOSE, "content-length": MIB }));
@@ -198,7 +198,7 @@ for (const driver of DRIVERS.slice(0, 1))
     });
 
     test("is of so many bodies at a time that one address leaves room for others", async () => {
-      const discardLimits = { maxBytes: LONG_MS, maxMs: LONG_MS, maxStillMs: LONG_MS };
+      const discardLimits = { maxBytes: LONG_MS, maxMs: LONG_MS, maxStalledMs: LONG_MS };
       await using service = await startService(driver, {
         discardLimits,
         env: { TRUSTED_PROXY_HOPS: "1" },
