@@ -4,7 +4,7 @@ import { DISCARD_LIMITS, type DiscardLimits } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/reference/page.ts";
 import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
-import { jsonResponse } from "./http/response/json-response.ts";
+import { compressible } from "./http/response/json-response.ts";
 import { routes } from "./routes/index.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
 import { version } from "./runtime/version.ts";
@@ -51,7 +51,7 @@ export function createApp(
       if (responseValue instanceof Response) return responseValue;
       const status = typeof set.status === "number" ? set.status : 200;
       if (responseValue === undefined) return new Response(null, { status: 204 });
-      return jsonResponse(request, responseValue, status);
+      return compressible(request, JSON.stringify(responseValue), "application/json", status);
     })
     .use(apiRoutes)
     .use(hasApiReference ? apiReference(apiRoutes, version) : absent);

@@ -3,14 +3,7 @@
  * and authorises nobody: there are no cookies, and each request carries its own proof.
  */
 import { isLoopbackHost } from "../runtime/loopback.ts";
-
-/** The origins whose web pages may call the API. */
-interface AllowedOrigins {
-  /** As browsers send them (RFC 6454 §6.2), compared exactly. */
-  readonly origins: readonly string[];
-  /** Whether loopback origins are allowed too, on any port. */
-  readonly loopback: boolean;
-}
+import type { Services } from "../services.ts";
 
 export interface Cors {
   /** The response to a preflight request of an allowed origin for one of our routes; `null` for any other request. */
@@ -34,7 +27,7 @@ const MAX_AGE_S = 2 * 60 * 60;
 
 /** @param methodsOf the methods of a path; none for a path that is no route. */
 export function createCors(
-  { origins, loopback }: AllowedOrigins,
+  { origins, loopback }: Services["config"]["server"]["cors"],
   methodsOf: (path: string) => readonly string[],
 ): Cors {
   const listed = new Set(origins);

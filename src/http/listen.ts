@@ -15,18 +15,18 @@ export interface RunningServer {
   /** The number of requests in progress. */
   readonly runningRequests: number;
   /**
-   * Stops accepting connections and resolves when the requests in progress have ended. After `graceMs` it closes the
-   * connections that are left.
+   * Stops accepting connections and resolves when the requests in progress have ended. Closes the remaining connections
+   * after `graceMs`.
    */
   stop(graceMs: number): Promise<void>;
 }
 
 /**
- * How long a connection may be idle: longer than a request may take, and longer than the 60 s after which common load
- * balancers close a connection. If the service closed the connection first, their next request could be lost.
+ * Longer than a request may take, and longer than the 60 s after which common load balancers close a connection: if the
+ * service closed it first, their next request could be lost.
  */
 export const IDLE_TIMEOUT_S = 75;
-/** An upload has its own time limit (time-limit.ts), and its client may be silent for longer than the idle time. */
+/** The client of an upload may be silent for longer than the idle time: an upload has its own time limit. */
 const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */

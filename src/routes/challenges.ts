@@ -74,7 +74,7 @@ function forCreate(issuer: Issuer) {
     .post(
       keypair.path,
       async (): Reply<typeof keypair> => ({
-        ...(await issueKeypairChallenge(issuer, "create", {})),
+        ...(await issueKeypairChallenge(issuer, "create")),
         ...(await issueAccountChallenge(issuer)),
       }),
       { ...jsonBody(keypair.request), detail: describeOperation(keypair) },
@@ -101,21 +101,21 @@ function forAddFactor({ challengeTokens, random, config: { webauthn } }: Issuer)
     async ({ body: { newFactor, existingFactorKind } }): Reply<typeof wire> => {
       const existing = existingFactorKind ?? "PASSKEY";
       const agreed = agreementTo(newFactor, encodeBase64Url(random.bytes(PAIR_BYTES)));
-      const asked =
+      const ofExisting =
         existing === "PASSKEY_ASSERTION" ? requestOptions(webauthn, random) : plainChallenge(random);
-      const offered =
+      const ofNew =
         newFactor.kind === "PASSKEY_REGISTRATION"
           ? creationOptions(webauthn, random, addedPasskey(newFactor, webauthn.rpName))
           : plainChallenge(random);
       const existingType = existing === "PASSKEY_ASSERTION" ? "passkey" : challengeTypeOf(existing);
       const [existingFactorToken, newFactorToken] = await Promise.all([
-        challengeTokens.issue(existingType, asked.challenge, existingFactorContext(existing, agreed)),
-        challengeTokens.issue(challengeTypeOf(agreed.kind), offered.challenge, newFactorContext(agreed)),
+        challengeTokens.issue(existingType, ofExisting.challenge, existingFactorContext(existing, agreed)),
+        challengeTokens.issue(challengeTypeOf(agreed.kind), ofNew.challenge, newFactorContext(agreed)),
       ]);
       return {
-        existingFactorChallenge: asked.options,
+        existingFactorChallenge: ofExisting.options,
         existingFactorToken,
-        newFactorChallenge: offered.options,
+        newFactorChallenge: ofNew.options,
         newFactorToken,
       };
     },
@@ -136,16 +136,14 @@ function plainChallenge(random: Random) {
 async function issueKeypairChallenge(
   { challengeTokens, random }: Issuer,
   operation: Operation,
-  bindings: Readonly<Record<string, string>>,
+  bindings: Readonly<Record<string, string>> = {},
 ): Promise<KeypairChallenge> {
   const { challenge, options } = plainChallenge(random);
-  return {
-    challenge: options,
-    token: await challengeTokens.issue("keypair", challenge, { operation, bindings }),
-  };
+  const token = await challengeTokens.issue("keypair", challenge, { operation, bindings });
+  return { challenge: options, token };
 }
 
 async function issueAccountChallenge(issuer: Issuer) {
-  const { challenge, token } = await issueKeypairChallenge(issuer, "backup-account", {});
+  const { challenge, token } = await issueKeypairChallenge(issuer, "backup-account");
   return { backupAccountChallenge: challenge, backupAccountChallengeToken: token };
 }

@@ -1,20 +1,15 @@
 import { allExamples } from "../../protocol/examples/all.ts";
 
-/** As much of an OpenAPI document as has to do with examples. */
+/** The part of an OpenAPI document that has examples. */
 export interface OpenApiDocument {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, DescribedOperation>>>>;
-}
-
-interface DescribedOperation {
-  readonly requestBody?: Body;
-  readonly responses: Readonly<Record<string, Body>>;
+  readonly paths: Record<string, Record<string, { requestBody?: Body; responses: Record<string, Body> }>>;
 }
 
 interface Body {
-  readonly content?: Readonly<Record<string, { example?: unknown }>>;
+  readonly content?: Record<string, { example?: unknown }>;
 }
 
-/** Adds to each operation of a document the example of its request and its answer. */
+/** Adds to each operation of a document an example of its request and its response. */
 export function addExamples({ paths }: OpenApiDocument): void {
   for (const { method, path, request, backup, status, answer } of allExamples) {
     const operation = paths[path]?.[method.toLowerCase()];

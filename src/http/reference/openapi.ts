@@ -83,12 +83,9 @@ function errorResponses(errors: readonly ErrorCode[], jsonBody: boolean) {
 }
 
 function errorSchema(status: number, codes: readonly ErrorCode[]): TSchema {
-  const [first = "internal_server_error"] = codes;
-  const allowRetry = isRetryable(status);
-  const example: ErrorResponseBody = {
-    allowRetry,
-    error: { code: first, message: "What is wrong, for a person to read" },
-  };
+  const [code = "internal_server_error"] = codes;
+  const error = { code, message: "What is wrong, for a person to read" };
+  const example: ErrorResponseBody = { allowRetry: isRetryable(status), error };
   return errorBody(Type.Unsafe<ErrorCode>({ type: "string", enum: [...codes] }), { example });
 }
 
