@@ -51,14 +51,13 @@ async function startOrExit(): Promise<{ services: ProcessServices; app: App; ser
 function announce(): void {
   const { storage, environment } = config;
   const where = storage.driver === "local" ? storage.dataDir : `bucket ${storage.bucket}`;
-  const reference = app.hasApiReference ? { docs: `${server.url}/docs` } : {};
   log.info(
     {
       version,
       environment,
       storage: `${storage.driver} (${where})`,
       url: server.url,
-      ...reference,
+      docs: app.hasApiReference ? `${server.url}/docs` : undefined, // undefined members are omitted
       metrics: `${server.metricsUrl}/metrics`,
     },
     "the backup service is listening",
@@ -72,7 +71,6 @@ function announce(): void {
 function sweepRegularly({ background, stores, clock, random, restores }: ProcessServices): () => void {
   if (config.storage.driver !== "local") return () => {};
   const sweep = createSweep({ ...stores, clock, random, restores });
-  let timer: Timer;
   const run = async () => {
     let nextMs = SWEEP_EVERY_MS;
     await background.run("sweep", async (stopping) => {
@@ -85,17 +83,15 @@ function sweepRegularly({ background, stores, clock, random, restores }: Process
     });
     timer = setTimeout(run, nextMs);
   };
-  timer = setTimeout(run, 0);
+  let timer = setTimeout(run, 0);
   return () => clearTimeout(timer);
 }
 
 function onSignal(signal: string): void {
-  if (shuttingDownSinceMs === null) beginShutDown(signal);
-  else if (performance.now() - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1);
-}
-
-function beginShutDown(signal: string): void {
-  if (shuttingDownSinceMs !== null) return;
+  if (shuttingDownSinceMs !== null) {
+    if (performance.now() - shuttingDownSinceMs > SAME_SIGNAL_MS) process.exit(1);
+    return;
+  }
   shuttingDownSinceMs = performance.now();
   services.lifecycle.isEnding = true;
   const { shutdownDrainSeconds: drainSeconds } = config.server;

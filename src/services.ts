@@ -42,7 +42,7 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly idTokens: OidcVerifier;
   readonly passkeys: PasskeyVerifier;
   readonly attestation: AttestationVerifier;
-  /** In development, while no provider of accounts is configured. */
+  /** In development, unless a provider of id_tokens is configured. */
   readonly testIssuer: TestIssuer | null;
   readonly requestLimits: RequestLimits;
   readonly clientPseudonym: ClientPseudonym;
@@ -52,13 +52,13 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly responsesInFlight: ResponsesInFlight;
 }
 
-/** What the process needs besides: routes see {@link Services} only. */
+/** What only the process sees. */
 export interface ProcessServices extends Services {
   /** The stores as they were opened, for maintenance. */
   readonly stores: InspectableStores;
 }
 
-/** What tests put in the place of the real thing. */
+/** What tests replace. */
 export interface Overrides {
   readonly clock?: Clock;
   readonly random?: Random;
@@ -72,7 +72,7 @@ export interface Stores {
   readonly blobs: BlobStore;
 }
 
-/** How long background work gets when the services are disposed of: with the requests before it, less than 35 s. */
+/** How long disposing waits for background work. With the requests before it, that is less than 35 s. */
 const BACKGROUND_GRACE_MS = 4_000;
 
 /** Builds the services. Disposing of them waits for background work and closes the stores. */
@@ -84,7 +84,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
   const background = createBackground(log);
 
-  // first: where the folder is no place for a service, nothing is to be written there
+  // first: if the folder is not one for a service, nothing may be written there
   const opened = await openStores(
     config.storage,
     {

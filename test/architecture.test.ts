@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that belong to one part. */
 const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
-  elysia: /^(app\.ts|http\/|routes\/|telemetry\/)/,
+  elysia: /^(app\.ts|http\/|routes\/)/,
   "@elysiajs/swagger": /^http\/reference\//,
   "@aws-sdk/client-s3": /^storage\/aws\//,
   "@aws-sdk/client-dynamodb": /^storage\/aws\//,

@@ -71,25 +71,14 @@ export class EnvironmentReader {
     return fallback;
   }
 
-  /** As {@link integer}, but required if `fallback` is `null`; `why` completes the message. */
-  defaultOrRequiredInteger(
-    name: string,
-    fallback: number | null,
-    min: number,
-    max: number,
-    why: string,
-  ): number {
-    if (fallback === null && this.optional(name) === null) this.problem(`${name} is required: ${why}`);
-    return this.integer(name, fallback ?? min, min, max);
-  }
-
   /**
    * The URL of a key set. Keys fetched over `http:` can be replaced in transit, so `http:` is accepted for loopback hosts
    * only, unless `allowHttp`.
    */
   keyUrl(name: string, allowHttp: boolean): string | null {
     const value = this.url(name);
-    if (value !== null && !allowHttp && isPlainHttp(value))
+    const url = value === null ? null : new URL(value);
+    if (url?.protocol === "http:" && !allowHttp && !isLoopbackHost(url.hostname))
       this.problem(`${name} must be an https URL outside development, unless its host is loopback`);
     return value;
   }
@@ -113,13 +102,6 @@ export class EnvironmentReader {
         );
     return origins;
   }
-}
-
-/** Whether a URL uses `http:` and its host is not loopback. */
-function isPlainHttp(text: string): boolean {
-  const url = URL.parse(text);
-  if (url?.protocol !== "http:") return false;
-  return !isLoopbackHost(url.hostname);
 }
 
 /** Origins of apps in a web view may have a custom scheme, such as `capacitor://localhost`. */

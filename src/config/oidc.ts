@@ -17,16 +17,14 @@ export interface OidcConfig {
 
 export function oidcConfig(read: EnvironmentReader, development: boolean): OidcConfig {
   const googleClientId = read.optional("GOOGLE_CLIENT_ID");
-  const [google, apple] = [
-    {
-      issuer: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
-      jwksUrl: read.keyUrl("GOOGLE_JWKS_URL", development) ?? "https://www.googleapis.com/oauth2/v3/certs",
-    },
-    {
-      issuer: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
-      jwksUrl: read.keyUrl("APPLE_JWKS_URL", development) ?? "https://appleid.apple.com/auth/keys",
-    },
-  ];
+  const google = {
+    issuer: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
+    jwksUrl: read.keyUrl("GOOGLE_JWKS_URL", development) ?? "https://www.googleapis.com/oauth2/v3/certs",
+  };
+  const apple = {
+    issuer: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
+    jwksUrl: read.keyUrl("APPLE_JWKS_URL", development) ?? "https://appleid.apple.com/auth/keys",
+  };
   const appleClientIds = read.list("APPLE_CLIENT_IDS");
   const isConfigured = googleClientId !== null || appleClientIds !== null;
   const testIssuer = read.boolean("OIDC_TEST_ISSUER", development && !isConfigured);
@@ -40,11 +38,7 @@ export function oidcConfig(read: EnvironmentReader, development: boolean): OidcC
     );
   if (testIssuer) {
     const provider = { clientIds: ["test-client"], jwksUrl: "" } as const;
-    return {
-      testIssuer,
-      google: { ...provider, issuer: google.issuer },
-      apple: { ...provider, issuer: apple.issuer },
-    };
+    return { testIssuer, google: { ...google, ...provider }, apple: { ...apple, ...provider } };
   }
   return {
     testIssuer,

@@ -36,15 +36,14 @@ export function serverConfig(read: EnvironmentReader, development: boolean): Ser
     metricsPort: read.integer("METRICS_PORT", 9090, 0, 65535),
     reusePort: read.boolean("REUSE_PORT", false),
     shutdownDrainSeconds: read.integer("SHUTDOWN_DRAIN_SECONDS", development ? 0 : 10, 0, 600),
-    trustedProxyHops: read.defaultOrRequiredInteger(
-      "TRUSTED_PROXY_HOPS",
-      development ? 0 : null,
-      0,
-      10,
-      "how many of your proxies a request passes through, 0 if clients connect directly",
-    ),
+    trustedProxyHops: read.integer("TRUSTED_PROXY_HOPS", 0, 0, 10),
     cors: { origins: read.origins("CORS_ORIGINS"), loopback: development },
   };
+  if (!development)
+    read.required(
+      "TRUSTED_PROXY_HOPS",
+      "outside development: how many of your proxies a request passes through, 0 if clients connect directly",
+    );
   if (port !== 0 && port === server.metricsPort) read.problem(`PORT and METRICS_PORT are both ${port}`);
   return server;
 }

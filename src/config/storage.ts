@@ -22,7 +22,6 @@ export interface AwsStorageConfig {
 
 export type StorageConfig = LocalStorageConfig | AwsStorageConfig;
 
-/** The storage section, as the service reads it. */
 export function storageConfig(read: EnvironmentReader, development: boolean): StorageConfig {
   const driver = read.oneOf("STORAGE_DRIVER", ["local", "aws"], development ? "local" : "aws");
   return driver === "local" ? { driver, dataDir: dataDir(read) } : awsStorage(read);
@@ -34,8 +33,7 @@ export function dataDir(read: EnvironmentReader): string {
 }
 
 /**
- * The storage section, as operator commands read it: without the other variables, because an operator often has none of
- * the service's secrets. `APP_ENV` decides the default driver, as in the service.
+ * Reads the storage section alone, for operator commands: an operator often has none of the service's secrets.
  *
  * @throws ConfigError
  */

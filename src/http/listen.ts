@@ -3,7 +3,6 @@ import type { App } from "../app.ts";
 import { listeningOn } from "../runtime/start-error.ts";
 import { within } from "../runtime/within.ts";
 import type { Services } from "../services.ts";
-import { createMetricsApp } from "../telemetry/metrics-app.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
 import { internalError } from "./response/error-response.ts";
 import { removeAbandonedResponses } from "./response/response-files.ts";
@@ -64,14 +63,19 @@ export function startServer(
       },
     });
   const api = listeningOn("PORT", hostname, port, listenForApi);
-  const metricsApp = createMetricsApp(metrics);
   const listenForMetrics = () =>
     Bun.serve({
       hostname: metricsHost,
       port: metricsPort,
       reusePort: false, // otherwise each scrape would reach any of the processes
       development: false,
-      fetch: async (request) => protectedResponse(await metricsApp.fetch(request)),
+      routes: {
+        "/metrics": async () => {
+          const headers = { "content-type": metrics.contentType };
+          return protectedResponse(new Response(await metrics.text(), { headers }));
+        },
+      },
+      fetch: () => protectedResponse(new Response("Not found", { status: 404 })),
     });
   const metricsListener = listeningOn("METRICS_PORT", metricsHost, metricsPort, listenForMetrics);
   const stopWatching = metrics.watchEventLoop();
