@@ -134,7 +134,7 @@ describe("the share of one address", () => {
     }
   });
 
-  test("is not that of the first to come where it holds bodies that stand still", () => {
+  test("is not that of the first to come if its bodies stall", () => {
     const clock = new SettableClock();
     const budget = createUploadBudget(256 * MIB);
     const all = uploads(budget, 16, { address, clock });
@@ -146,7 +146,7 @@ describe("the share of one address", () => {
   });
 });
 
-describe("an upload that stands still", () => {
+describe("an upload that stalls", () => {
   function full({ count = 5, clock = new SettableClock() } = {}) {
     const budget = createUploadBudget(count * 4 * MIB);
     const all = uploads(budget, count, { clock });
@@ -194,7 +194,7 @@ describe("an upload that stands still", () => {
     expect(() => admitted(budget)).toThrow(unavailable);
   });
 
-  test("but for a byte now and then stands still", () => {
+  test("even with a byte now and then", () => {
     const { budget, all, clock, endedOnes } = full();
     const arrive = (bytes: number, dribble: number) => {
       for (const [index, { arrival }] of all.entries()) arrival.endWait(index === 2 ? dribble : bytes);

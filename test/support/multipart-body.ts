@@ -39,3 +39,14 @@ export function multipartBody(parts: readonly PartText[], framing: Framing = {})
 export function multipartType(boundary = BOUNDARY): string {
   return `multipart/form-data; boundary=${boundary}`;
 }
+
+/** A body with every `from` replaced by `to`. */
+export function changedBody(
+  parts: Parameters<typeof multipartBody>[0],
+  from: string,
+  to: string,
+): Uint8Array {
+  const text = Buffer.from(multipartBody(parts)).toString("latin1");
+  if (!text.includes(from)) throw new Error("there is nothing to change");
+  return Buffer.from(text.replaceAll(from, Buffer.from(to).toString("latin1")), "latin1");
+}

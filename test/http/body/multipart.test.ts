@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { withUpload } from "../../../src/http/body/upload.ts";
 import { createUploadBudget } from "../../../src/limits/upload-budget.ts";
-import { BOUNDARY, multipartBody, multipartType, type PartText, part } from "../../support/multipart-body.ts";
+import { BOUNDARY, changedBody, multipartBody, multipartType, part } from "../../support/multipart-body.ts";
 import {
   BACKUP,
   BACKUP_BYTES,
@@ -15,6 +15,7 @@ import {
 } from "../../support/read-upload.ts";
 
 const MIB = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
 
 function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   return new ReadableStream({
@@ -235,195 +236,67 @@ describe("an upload that breaks off", () => {
   });
 });
 
-describe("an upload is refused", () => {
-  const twice = (text: PartText) => multipartBody([PAYLOAD, BACKUP, text]);
-  const cases: readonly (readonly [name: string, sent: Sent, code: string])[] = [
-    ["that is JSON", { body: Buffer.from("{}"), contentType: "application/json" }, "multipart_error"],
-    [
-      "of another multipart type",
-      { body: multipartBody([PAYLOAD, BACKUP]), contentType: `multipart/mixed; boundary=${BOUNDARY}` },
-      "multipart_error",
-    ],
-    [
-      "without boundary",
-      { body: multipartBody([PAYLOAD, BACKUP]), contentType: "multipart/form-data" },
-      "multipart_error",
-    ],
-    [
-      "with an empty boundary",
-      { body: multipartBody([PAYLOAD, BACKUP]), contentType: "multipart/form-data; boundary=" },
-      "multipart_error",
-    ],
-    [
-      "with another boundary than it declares",
-      { body: multipartBody([PAYLOAD, BACKUP]), contentType: multipartType("other") },
-      "multipart_error",
-    ],
-    ["without content-type", { body: multipartBody([PAYLOAD, BACKUP]), contentType: "" }, "multipart_error"],
-    ["that is empty", { body: Buffer.alloc(0) }, "multipart_error"],
-    ["that is noise", { body: Buffer.alloc(5_000, 7) }, "multipart_error"],
-    ["with two payloads", { body: twice(PAYLOAD) }, "multipart_error"],
-    ["with two backups", { body: twice(BACKUP) }, "multipart_error"],
-    [
-      "with 17 parts",
-      { body: multipartBody([PAYLOAD, BACKUP, ...Array.from({ length: 15 }, () => part("x", ""))]) },
-      "multipart_error",
-    ],
-    [
-      "with huge part headers",
-      { body: multipartBody([{ ...PAYLOAD, headers: [`x-more: ${"x".repeat(100_000)}`] }, BACKUP]) },
-      "multipart_error",
-    ],
-    [
-      "with a great many part headers",
-      {
-        body: multipartBody([
-          { ...PAYLOAD, headers: Array.from({ length: 5_000 }, (_, index) => `x-${index}: 1`) },
-          BACKUP,
-        ]),
-      },
-      "multipart_error",
-    ],
-    [
-      "with part headers that are none",
-      { body: multipartBody([{ ...PAYLOAD, headers: ["no colon here"] }, BACKUP]) },
-      "multipart_error",
-    ],
-    [
-      "with a part without name",
-      { body: multipartBody([{ disposition: "form-data", content: "x" }, PAYLOAD, BACKUP]) },
-      "multipart_error",
-    ],
-    ["without parts", { body: Buffer.from(`--${BOUNDARY}--\r\n`) }, "missing_payload_field"],
-    ["without payload", { body: multipartBody([BACKUP]) }, "missing_payload_field"],
-    [
-      "that hides the name of the payload behind more than any file is called",
-      {
-        body: multipartBody([
-          { ...PAYLOAD, disposition: `form-data; ${';a="'.repeat(600)}; name=payload` },
-          BACKUP,
-        ]),
-      },
-      "missing_payload_field",
-    ],
-    [
-      "with a payload of another case",
-      { body: multipartBody([part("Payload", PAYLOAD.content), BACKUP]) },
-      "missing_payload_field",
-    ],
-    ["with an empty payload", { body: multipartBody([part("payload", ""), BACKUP]) }, "invalid_payload"],
-    [
-      "with a payload that is no JSON",
-      { body: multipartBody([part("payload", "{"), BACKUP]) },
-      "invalid_payload",
-    ],
-    [
-      "with a payload that is not UTF-8",
-      { body: multipartBody([part("payload", Buffer.from('{"name":"ä"}', "latin1")), BACKUP]) },
-      "invalid_payload",
-    ],
-    [
-      "with a payload of another shape",
-      { body: multipartBody([part("payload", '{"name":1}'), BACKUP]) },
-      "invalid_payload",
-    ],
-    [
-      "with a payload over 1 MiB",
-      { body: multipartBody([part("payload", Buffer.alloc(MIB + 1, 32)), BACKUP]) },
-      "content_too_large",
-    ],
-    ["without backup", { body: multipartBody([PAYLOAD]) }, "missing_backup_field"],
-    ["with an empty backup", { body: multipartBody([PAYLOAD, part("backup", "")]) }, "empty_backup_file"],
-    [
-      "with a backup over the limit",
-      { body: multipartBody([PAYLOAD, part("backup", new Uint8Array(MAX_BACKUP_BYTES + 1))]) },
-      "content_too_large",
-    ],
-    [
-      "that is too large as a whole",
-      { body: multipartBody([PAYLOAD, BACKUP, part("more", new Uint8Array(MIB + 1_001))]) },
-      "content_too_large",
-    ],
-
-    [
-      "by its framing before its payload",
-      { body: multipartBody([part("payload", "{"), BACKUP]).subarray(0, -8) },
-      "multipart_error",
-    ],
-    [
-      "by the missing payload before the missing backup",
-      { body: multipartBody([part("x", "")]) },
-      "missing_payload_field",
-    ],
-    [
-      "by the payload before the missing backup",
-      { body: multipartBody([part("payload", "{")]) },
-      "invalid_payload",
-    ],
-    [
-      "by the payload before the empty backup",
-      { body: multipartBody([part("backup", ""), part("payload", "{")]) },
-      "invalid_payload",
-    ],
-    [
-      "by the payload before the backup's size",
-      { body: multipartBody([part("backup", new Uint8Array(MAX_BACKUP_BYTES + 1)), part("payload", "{}")]) },
-      "invalid_payload",
-    ],
-    [
-      "by the missing payload before the empty backup",
-      { body: multipartBody([part("backup", "")]) },
-      "missing_payload_field",
-    ],
-  ];
-  for (const [name, sent, code] of cases)
-    test(name, async () => {
-      expect(await codeOf(sent)).toBe(code);
-    });
-});
-
-describe("a boundary", () => {
-  const withBoundary = (boundary: string, contentType = `multipart/form-data; boundary=${boundary}`) => ({
-    body: multipartBody([PAYLOAD, BACKUP], { boundary }),
-    contentType,
-  });
-
-  test("may have 70 characters, quotes and company", async () => {
-    for (const boundary of ["x", "x".repeat(70), "'()+_,-./:=?"])
-      expect(await upload(withBoundary(boundary, `multipart/form-data; boundary="${boundary}"`))).toEqual(
-        EXPECTED,
+describe("a delimiter", () => {
+  for (const padding of [" ", "\t", " \t  "])
+    test(`with ${JSON.stringify(padding)} behind it is read`, async () => {
+      const body = changedBody(
+        [PAYLOAD, BACKUP],
+        "\r\ncontent-disposition",
+        `${padding}\r\ncontent-disposition`,
       );
-    const among = 'Multipart/Form-Data ; charset="a;boundary=b"; Boundary=abc ; x=y';
-    expect(await upload(withBoundary("abc", among))).toEqual(EXPECTED);
-  });
-
-  // some of these made the parser search for ever
-  for (const length of [0, 71, 252, 508, 1_000, 8_000])
-    test(`of ${length} characters is refused at once`, async () => {
-      expect(await codeOf(withBoundary("B".repeat(length)))).toBe("multipart_error");
+      expect(await upload({ body })).toEqual(EXPECTED);
     });
 
-  for (const boundary of ["a b ", "é", 'a"b', "a\\b", "a@b"])
-    test(`such as ${boundary} is refused`, async () => {
-      const body = multipartBody([PAYLOAD, BACKUP]);
-      expect(await codeOf({ body, contentType: `multipart/form-data; boundary="${boundary}"` })).toBe(
-        "multipart_error",
+  for (const more of ["x", " x", "-", "-x", "\r", "\n"])
+    test(`with ${JSON.stringify(more)} behind it is refused`, async () => {
+      const body = changedBody(
+        [PAYLOAD, BACKUP],
+        "\r\ncontent-disposition",
+        `${more}\r\ncontent-disposition`,
       );
+      expect(await codeOf({ body })).toBe("multipart_error");
     });
+
+  test("with more white space behind it than headers may have is refused", async () => {
+    const padding = " ".repeat(MAX_HEADER_BYTES + 1);
+    const body = changedBody(
+      [PAYLOAD, BACKUP],
+      "\r\ncontent-disposition",
+      `${padding}\r\ncontent-disposition`,
+    );
+    expect(await codeOf({ body })).toBe("multipart_error");
+  });
 });
 
-test("a part header that cannot be decoded is refused", async () => {
-  const odd = part("backup", BACKUP_BYTES, "; filename*=utf-8''%E0%A4%A");
-  expect(await codeOf({ body: multipartBody([PAYLOAD, odd]) })).toBe("multipart_error");
+test("an odd body is read wherever its chunks end", async () => {
+  const folded = changedBody(
+    [part("more", "EMPTY"), PAYLOAD, BACKUP],
+    "form-data; name",
+    "form-data;\r\n name",
+  );
+  const text = Buffer.from(folded).toString("latin1").replace("\r\nEMPTY\r\n", "\r\n");
+  const body = Buffer.from(text.replaceAll("\r\ncontent-disp", " \t\r\ncontent-disp"), "latin1");
+  const different: number[] = [];
+  for (let split = 1; split < body.length; split++) {
+    const stream = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const piece of [body.subarray(0, split), body.subarray(split)]) controller.enqueue(piece);
+        controller.close();
+      },
+    });
+    const got = await upload({ body: stream }).catch(() => null);
+    if (!Bun.deepEquals(got, EXPECTED)) different.push(split);
+  }
+  expect(different).toEqual([]);
 });
 
-test("a body that is slow to search for its boundary lets others have a turn", async () => {
+test("a body that is slow to search for its boundary lets other requests run", async () => {
   const boundary = "a".repeat(70); // of content that is all "a", every position may be the end of a delimiter
   const content = Buffer.alloc(2 * MIB, "a");
   const body = multipartBody([PAYLOAD, part("backup", content)], { boundary });
-  let turns = 0;
+  let iterations = 0;
   let timer = setImmediate(function count() {
-    turns++;
+    iterations++;
     timer = setImmediate(count);
   });
   try {
@@ -440,53 +313,5 @@ test("a body that is slow to search for its boundary lets others have a turn", a
   } finally {
     clearImmediate(timer);
   }
-  expect(turns).toBeGreaterThanOrEqual(content.length / (64 * 1024) - 1); // one between every two pieces
-});
-
-describe("a large upload", () => {
-  const LARGE = Buffer.alloc(2 * MIB);
-  const request = () =>
-    new Request("http://localhost/", {
-      method: "POST",
-      headers: { "content-type": multipartType() },
-      body: new Uint8Array(multipartBody([PAYLOAD, part("backup", LARGE)])),
-    });
-
-  test("is refused in the middle when its memory has gone to another", async () => {
-    const budget = createUploadBudget(4 * MIB);
-    const other = budget.admit(
-      { address: "192.0.2.1", arrival: { stalledMs: 0 }, mayBeUnread: false, end: () => {} },
-      1,
-    );
-    const options = { maxBackupBytes: LARGE.length, budget };
-    const error = await withUpload(request(), schema, options, async (_payload, backup) => {
-      other.arrived(3 * MIB, 0);
-      await Array.fromAsync(backup);
-    }).catch((error) => error);
-    expect(error.code).toBe("service_unavailable");
-    other[Symbol.dispose]();
-    expect(budget.heldBytes).toBe(0);
-  });
-
-  test("that cannot be stored fails as the store does, and is read no further", async () => {
-    const budget = createUploadBudget(64 * MIB);
-    const options = { maxBackupBytes: LARGE.length, budget };
-    let arrived = () => 0;
-    const error = await withUpload(request(), schema, options, async (_payload, backup, arrivedBytes) => {
-      arrived = arrivedBytes;
-      for await (const _chunk of backup) throw new Error("the disk is full");
-    }).catch((error) => error);
-    expect(error.message).toBe("the disk is full");
-    expect(arrived()).toBeLessThan(LARGE.length);
-    expect(budget.heldBytes).toBe(0);
-  });
-
-  test("says how much of it has arrived", async () => {
-    const options = { maxBackupBytes: LARGE.length, budget: createUploadBudget(64 * MIB) };
-    const sizes = await withUpload(request(), schema, options, async (_payload, backup, arrivedBytes) => {
-      const size = Buffer.concat(await Array.fromAsync(backup)).length;
-      return [size, arrivedBytes()];
-    });
-    expect(sizes).toEqual([LARGE.length, LARGE.length]);
-  });
+  expect(iterations).toBeGreaterThanOrEqual(content.length / (64 * 1024) - 1); // one between every two pieces
 });

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { withUpload } from "../../../src/http/body/upload.ts";
+import { createUploadBudget } from "../../../src/limits/upload-budget.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { interceptedStores } from "../../support/intercepted-stores.ts";
 import { BOUNDARY, multipartBody, multipartType, part } from "../../support/multipart-body.ts";
+import { PAYLOAD, schema } from "../../support/read-upload.ts";
 import { startService } from "../../support/service.ts";
 import { createPayload, newUser, randomBytes, recovered } from "../../support/users.ts";
 
@@ -44,7 +47,7 @@ for (const driver of DRIVERS)
       expect(Buffer.from(backup, "base64").equals(Buffer.from(user.backup))).toBe(true);
     });
 
-    test("that turns out broken behind a good beginning leaves nothing", async () => {
+    test("that is malformed after a good beginning leaves nothing", async () => {
       await using service = await startService(driver);
       const user = newUser(randomBytes(2 * MIB));
       const payload = JSON.stringify(await createPayload(service.client, user));
@@ -59,7 +62,7 @@ for (const driver of DRIVERS)
       expect((await service.client.create(JSON.parse(payload), user.backup)).status).toBe(200);
     });
 
-    test("is told what is wrong with it before what is wrong with its proof", async () => {
+    test("reports its own errors before those of its proof", async () => {
       await using service = await startService(driver);
       const user = newUser();
       const good = await createPayload(service.client, user);
@@ -79,7 +82,7 @@ for (const driver of DRIVERS)
       expect(await send(tooMuch)).toBe("content_too_large");
     });
 
-    test("is asked to come back, before it is read, while others take all the memory there is", async () => {
+    test("is refused before it is read while others take all the memory", async () => {
       await using service = await startService(driver, {
         env: { MAX_IN_FLIGHT_UPLOAD_BYTES: String(17 * MIB) },
       });
@@ -109,7 +112,7 @@ for (const driver of DRIVERS)
       expect(await Array.fromAsync(services.stores.blobs.list())).toHaveLength(2);
     });
 
-    test("is not the only one that takes memory: large JSON bodies share it", async () => {
+    test("shares its memory with large JSON bodies", async () => {
       await using service = await startService(driver, {
         env: { MAX_IN_FLIGHT_UPLOAD_BYTES: String(17 * MIB) },
       });
@@ -130,3 +133,51 @@ for (const driver of DRIVERS)
       expect(uploadBudget.heldBytes).toBe(0);
     });
   });
+
+describe("a large upload", () => {
+  const LARGE = Buffer.alloc(2 * MIB);
+  const request = () =>
+    new Request("http://localhost/", {
+      method: "POST",
+      headers: { "content-type": multipartType() },
+      body: new Uint8Array(multipartBody([PAYLOAD, part("backup", LARGE)])),
+    });
+
+  test("is refused midway when another body has taken its memory", async () => {
+    const budget = createUploadBudget(4 * MIB);
+    const other = budget.admit(
+      { address: "192.0.2.1", arrival: { stalledMs: 0 }, mayBeUnread: false, end: () => {} },
+      1,
+    );
+    const options = { maxBackupBytes: LARGE.length, budget };
+    const error = await withUpload(request(), schema, options, async (_payload, backup) => {
+      other.arrived(3 * MIB, 0);
+      await Array.fromAsync(backup);
+    }).catch((error) => error);
+    expect(error.code).toBe("service_unavailable");
+    other[Symbol.dispose]();
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("that cannot be stored fails as the store does, and is read no further", async () => {
+    const budget = createUploadBudget(64 * MIB);
+    const options = { maxBackupBytes: LARGE.length, budget };
+    let arrived = () => 0;
+    const error = await withUpload(request(), schema, options, async (_payload, backup, arrivedBytes) => {
+      arrived = arrivedBytes;
+      for await (const _chunk of backup) throw new Error("the disk is full");
+    }).catch((error) => error);
+    expect(error.message).toBe("the disk is full");
+    expect(arrived()).toBeLessThan(LARGE.length);
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("reports how much of it has arrived", async () => {
+    const options = { maxBackupBytes: LARGE.length, budget: createUploadBudget(64 * MIB) };
+    const sizes = await withUpload(request(), schema, options, async (_payload, backup, arrivedBytes) => {
+      const size = Buffer.concat(await Array.fromAsync(backup)).length;
+      return [size, arrivedBytes()];
+    });
+    expect(sizes).toEqual([LARGE.length, LARGE.length]);
+  });
+});

@@ -1,23 +1,23 @@
 /** Who may take how much of the memory that bodies take together, over HTTP; the rules are in upload-budget.test.ts. */
 import { describe, expect, test } from "bun:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { DRIVERS } from "../../drivers.ts";
-import { multipartBody, multipartType, part } from "../../support/multipart-body.ts";
-import { chunk, head, openConnection, type RawConnection } from "../../support/raw-http.ts";
-import { startService, type TestService } from "../../support/service.ts";
-import { SettableClock } from "../../support/settable-clock.ts";
-import { createPayload, newUser, randomBytes } from "../../support/users.ts";
+import { setImmediate as nextIteration } from "node:timers/promises";
+import { DRIVERS } from "../drivers.ts";
+import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
+import { chunk, head, openConnection, type RawConnection } from "../support/raw-http.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { createPayload, newUser, randomBytes } from "../support/users.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SMALL = 64 * KIB;
 const CHALLENGE = "/v1/retrieve/challenge/keypair";
 /** More than it takes from what has been read to where the service waits for the next bytes. */
-const TURNS = 20;
+const ITERATIONS = 20;
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await nextTurn();
-  for (let turn = 0; turn < TURNS; turn++) await nextTurn();
+  while (!isSo()) await nextIteration();
+  for (let count = 0; count < ITERATIONS; count++) await nextIteration();
 }
 
 /** Creates a backup of 14 MiB that comes before its payload, so that all of it waits in memory. */
@@ -75,7 +75,7 @@ for (const driver of DRIVERS)
       expect((await createBackupFirst(service, "192.0.2.2")).status).toBe(200);
     });
 
-    test("is counted as it is taken, with the room for what is still to come", async () => {
+    test("is counted as it is taken, and includes room for what is to come", async () => {
       const { service, held } = await start(68);
       await using _ = service;
       using connection = await openConnection(service.url);
@@ -88,7 +88,7 @@ for (const driver of DRIVERS)
       expect(held()).toBe(64 * KIB);
     });
 
-    test("is taken from the uploads that stand still, of however many addresses", async () => {
+    test("is taken from uploads that stall, of any number of addresses", async () => {
       const { service, held, requestClock } = await start(34);
       await using _ = service;
       using first = await stall(service, "192.0.2.1");
@@ -108,7 +108,7 @@ for (const driver of DRIVERS)
       expect(second.received()).toBe("");
     });
 
-    test("is taken by small bodies too, which are ended when they stand still", async () => {
+    test("is taken by small bodies too, which are ended when they stall", async () => {
       const { service, held, requestClock } = await start(17);
       await using _ = service;
       const max = 17 * MIB * (1 + 1 / 8);
@@ -133,7 +133,7 @@ for (const driver of DRIVERS)
       await until(() => held() === 0);
     });
 
-    test("is not taken by what is only discarded", async () => {
+    test("is not taken by discarded bytes", async () => {
       const { service, held } = await start(17);
       await using _ = service;
       const { client, url } = service;

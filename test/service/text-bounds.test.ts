@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { DRIVERS } from "../../drivers.ts";
-import type { RequestBody } from "../../support/api-client.ts";
-import { sharedService } from "../../support/shared-service.ts";
-import { createPayload, newUser } from "../../support/users.ts";
+import { DRIVERS } from "../drivers.ts";
+import type { RequestBody } from "../support/api-client.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { createPayload, newUser } from "../support/users.ts";
 
 for (const driver of DRIVERS.slice(0, 1))
   describe("a name of at most 256 characters", () => {

@@ -1,7 +1,7 @@
 /** What a client's author reads who sends a body of the other kind. */
 import { describe, expect, test } from "bun:test";
-import { DRIVERS } from "../../drivers.ts";
-import { sharedService } from "../../support/shared-service.ts";
+import { DRIVERS } from "../drivers.ts";
+import { sharedService } from "../support/shared-service.ts";
 
 for (const driver of DRIVERS)
   describe(`a body of the wrong kind (${driver.name})`, () => {

@@ -1,23 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { DRIVERS } from "../../drivers.ts";
-import { multipartBody, multipartType, part } from "../../support/multipart-body.ts";
-import { head, openConnection } from "../../support/raw-http.ts";
-import { startService, type TestService } from "../../support/service.ts";
-import { SettableClock } from "../../support/settable-clock.ts";
-import { blobKeys } from "../../support/stored.ts";
-import {
-  createPayload,
-  newUser,
-  randomBytes,
-  recovered,
-  solved,
-  userWithBackup,
-} from "../../support/users.ts";
+import { setImmediate as nextIteration } from "node:timers/promises";
+import { DRIVERS } from "../drivers.ts";
+import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
+import { head, openConnection } from "../support/raw-http.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { blobKeys } from "../support/stored.ts";
+import { createPayload, newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
 
 const MIB = 1024 * 1024;
 /** More than it takes from what has been read to where the service waits for the next bytes. */
-const TURNS = 20;
+const ITERATIONS = 20;
 
 /** A create of 4 MiB, which 64 s are allowed for. Nothing of it is stored before its end. */
 async function bigCreate({ client }: TestService) {
@@ -32,8 +25,8 @@ async function beginCreate(service: TestService, body: Uint8Array, bytes: number
   const headers = { "content-type": multipartType(), "content-length": body.length };
   await connection.write(head("POST", "/v1/create", headers));
   await connection.write(body.subarray(0, bytes));
-  while (service.services.uploadBudget.heldBytes < bytes - 64 * 1024) await nextTurn();
-  for (let turn = 0; turn < TURNS; turn++) await nextTurn();
+  while (service.services.uploadBudget.heldBytes < bytes - 64 * 1024) await nextIteration();
+  for (let count = 0; count < ITERATIONS; count++) await nextIteration();
   return connection;
 }
 
@@ -64,7 +57,7 @@ for (const driver of DRIVERS)
       requestClock.advance(63_000);
       const answer = await connection.answer();
       expect([answer.status, JSON.parse(answer.body).error.code]).toEqual([408, "request_timeout"]);
-      while (service.services.uploadBudget.heldBytes > 0) await nextTurn();
+      while (service.services.uploadBudget.heldBytes > 0) await nextIteration();
       await service.services.background.settled();
       expect(await blobKeys(service.services)).toEqual([]);
     });
@@ -80,7 +73,7 @@ for (const driver of DRIVERS)
       using connection = await openConnection(service.url);
       const headers = { "content-type": "application/json", "content-length": body.length };
       await connection.write(head("POST", "/v1/delete-backup", headers) + body.slice(0, MIB));
-      while (service.services.uploadBudget.heldBytes < MIB) await nextTurn();
+      while (service.services.uploadBudget.heldBytes < MIB) await nextIteration();
       requestClock.advance(30_000);
       expect((await connection.answer()).status).toBe(408);
       await recovered(service.client, user);
