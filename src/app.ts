@@ -1,26 +1,18 @@
 /** The HTTP application: every route behind the same error handling, limits, logging and metrics. */
 import { Elysia } from "elysia";
-import { DISCARD_LIMITS, type DiscardLimits } from "./http/body/unread-body.ts";
+import { DISCARD_LIMITS } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/reference/page.ts";
-import { type HandleFrom, withRequestContext } from "./http/request-context.ts";
+import { type HandleFrom, type RequestContextOptions, withRequestContext } from "./http/request-context.ts";
 import { compressible } from "./http/response/json-response.ts";
 import { routes } from "./routes/index.ts";
-import { type Clock, systemClock } from "./runtime/clock.ts";
+import { systemClock } from "./runtime/clock.ts";
 import { version } from "./runtime/version.ts";
 import type { Services } from "./services.ts";
 
-export interface AppOptions {
-  /** How long a request may take until its response begins; 30 s if not given. */
-  readonly timeoutMs?: number;
-  /** The clock that measures requests; the system's if not given. */
-  readonly clock?: Pick<Clock, "elapsedMs">;
-  /** How much of a body is read only to be discarded. */
-  readonly discardLimits?: DiscardLimits;
-}
+export type AppOptions = Partial<Omit<RequestContextOptions, "methodsOf">>;
 
 export interface App {
-  /** Answers a request from `peerAddress`, the other end of its connection. Never rejects. */
   readonly fetch: HandleFrom;
   /** Whether the API reference is served: the configuration asks for it and its packages are installed. */
   readonly hasApiReference: boolean;

@@ -40,14 +40,14 @@ export function startServer(
       hostname,
       port,
       reusePort,
-      development: false, // in development mode Bun answers an error with a page of source code
+      development: false, // otherwise Bun responds to an error with a page of source code
       error(error) {
         const requestId = random.uuid();
         log.error({ err: error, requestId }, "a response could not be sent");
         return protectedResponse(internalError({ "x-request-id": requestId }));
       },
       idleTimeout: idleTimeoutS,
-      // Bun's own limit does not answer with our error body; the routes limit what they read.
+      // Bun's own limit would not respond with our error body; the routes limit what they read.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       async fetch(request, server) {
         const address = server.requestIP(request)?.address ?? "";

@@ -14,7 +14,7 @@ export class SchemaMismatch extends ServiceError {
 }
 
 /**
- * Says where a value first differs from its schema, as a JSON pointer (RFC 6901), and how. Never quotes the value.
+ * Where a value first differs from its schema, as a JSON pointer (RFC 6901), and how. Never quotes the value.
  *
  * Of a union, only the variant of the value's `kind` is compared, so that the pointer names the wrong member and not the
  * whole object.

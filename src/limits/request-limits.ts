@@ -6,7 +6,7 @@ import { type RateLimit, type RateLimiter, TooManyRequests } from "./rate-limite
 
 export interface RequestLimits {
   /**
-   * Counts a request that needs no proof, as the operation at `path` says: a challenge, a status request.
+   * Counts a request that needs no proof, according to the operation at `path`: a challenge, a status request.
    *
    * @throws TooManyRequests when the address has made too many of them.
    */

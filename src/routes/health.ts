@@ -8,7 +8,7 @@ import { atMostEvery } from "../runtime/at-most-every.ts";
 import { version } from "../runtime/version.ts";
 import type { Services } from "../services.ts";
 
-/** The stores are checked at most this often: the route is public, and calls of stores may cost money. */
+/** The stores are examined at most this often: requests need no proof, and calls of a store may cost money. */
 const EXAMINED_MS = 1000;
 
 export function health({ records, blobs, restores, clock, config, lifecycle, log, random }: Services) {

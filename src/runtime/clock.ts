@@ -4,11 +4,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number;
-  /** Monotonic milliseconds since an arbitrary moment. They may stand still while the machine sleeps. */
+  /** Monotonic milliseconds since an arbitrary moment. They may stop while the machine sleeps. */
   elapsedMs(): number;
 }
 
-/** An instant on both scales: wall-clock time may be adjusted, monotonic time may stand still while the machine sleeps. */
+/** An instant on both scales: wall-clock time may be adjusted, monotonic time may stop while the machine sleeps. */
 export interface Instant {
   readonly nowMs: number;
   readonly elapsedMs: number;

@@ -31,5 +31,5 @@ export const PROGRESS_BYTES = 16 * KIB;
 export const READ_AHEAD_BYTES = MIB;
 /** What an upload takes that is passed on as it arrives: a few pieces between socket and store, as measured. */
 export const STREAMED_BYTES = 4 * MIB;
-/** What is read and discarded of a body that was answered early: more than the largest upload. */
+/** Discarded of the body of a request that was answered early: more than the largest upload. */
 export const MAX_DISCARDED_BYTES = 32 * MIB;

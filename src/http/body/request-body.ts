@@ -38,7 +38,7 @@ export function trackBody(request: Request, options: BodyOptions): RequestBody {
   return body;
 }
 
-/** Counts how the body arrives, and can read on to discard it once its request has been answered. */
+/** Measures how the body arrives. Can discard the rest once its request has been answered. */
 export class RequestBody implements AdmittedBody {
   readonly address: string;
   readonly arrival: Arrival;
@@ -113,6 +113,7 @@ export class RequestBody implements AdmittedBody {
   async #next(): Promise<Uint8Array | null> {
     if (this.#isOver) return null;
     if (this.#hasBegun) await nextIteration();
+    this.#hasBegun = true;
     let length = 0;
     const reading = { isOver: false };
     this.arrival.beginWait();
@@ -123,7 +124,7 @@ export class RequestBody implements AdmittedBody {
       return bytes;
     } catch (error) {
       this.#isOver = true;
-      throw brokeOff(error);
+      throw interrupted(error);
     } finally {
       reading.isOver = true;
       this.#lastBytes = length;
@@ -138,15 +139,13 @@ export class RequestBody implements AdmittedBody {
   }
 
   async #readAtOnce(): Promise<Uint8Array> {
-    this.#hasBegun = true;
-    this.#whole ??= this.#request.arrayBuffer();
+    this.#whole ??= this.#request.arrayBuffer(); // skip() may be called while read() is pending
     const bytes = new Uint8Array(await this.#whole);
     this.#isOver = true;
     return bytes;
   }
 
   async #readOn(): Promise<Uint8Array | null> {
-    this.#hasBegun = true;
     this.#reader ??= (this.#request.body ?? new Blob().stream()).getReader();
     const { value } = await this.#reader.read();
     if (value === undefined) this.#isOver = true;
@@ -154,10 +153,10 @@ export class RequestBody implements AdmittedBody {
   }
 
   #requireGoing(): void {
-    if (this.#isStopped) throw brokeOff(new Error("the request has been answered"));
+    if (this.#isStopped) throw interrupted(new Error("the request has been answered"));
   }
 }
 
-function brokeOff(cause: unknown): ServiceError {
+function interrupted(cause: unknown): ServiceError {
   return new ServiceError("invalid_payload", "The body broke off", { cause });
 }

@@ -1,4 +1,4 @@
-/** What becomes of the rest of a body when its request is answered before all of it was read. */
+/** Reads or discards the rest of a body whose request is answered before its end. */
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { MAX_DISCARDED_BYTES } from "../../runtime/sizes.ts";
 import { within } from "../../runtime/within.ts";
@@ -65,7 +65,7 @@ function hasBody({ headers }: Request): boolean {
   return headers.has("transfer-encoding") || (headers.has("content-length") && declaredLength(headers) !== 0);
 }
 
-/** RFC 9112 §9.6: either side may say so. What HTTP/1.0 closes by default cannot be seen here. */
+/** RFC 9112 §9.6: client or service may ask for it. A connection of HTTP/1.0, closed by default, is not recognised. */
 function closesConnection(headers: Headers): boolean {
   return /(^|,)\s*close\s*(,|$)/i.test(headers.get("connection") ?? "");
 }
