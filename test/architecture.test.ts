@@ -36,6 +36,8 @@ const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
   "@elysiajs/swagger": /^http\/reference\//,
   "@aws-sdk/client-s3": /^storage\/aws\//,
   "@aws-sdk/client-dynamodb": /^storage\/aws\//,
+  "@smithy/core": /^storage\/aws\/direct\//,
+  "@smithy/types": /^storage\/aws\/direct\//,
   "bun:sqlite": /^storage\/local\//,
   "drizzle-orm": /^storage\/local\//,
   jose: /^proofs\//,

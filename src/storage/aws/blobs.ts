@@ -5,7 +5,6 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
   PutObjectCommand,
-  type S3Client,
 } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
@@ -14,7 +13,7 @@ import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
 import { streamFrom, streamOf, verified } from "../verified-content.ts";
-import { createS3Client } from "./clients.ts";
+import { createS3Client, createS3Sender, type S3Sender } from "./clients.ts";
 import { Download } from "./download.ts";
 import {
   type PutTarget,
@@ -57,11 +56,11 @@ export async function openAwsBlobs(
   config: AwsStorageConfig,
   options: AwsBlobsOptions,
 ): Promise<InspectableBlobs> {
-  return new AwsBlobs(createS3Client(config), config, options);
+  return new AwsBlobs(createS3Sender(createS3Client(config)), config, options);
 }
 
 class AwsBlobs implements InspectableBlobs {
-  readonly #client: S3Client;
+  readonly #client: S3Sender;
   readonly #bucket: string;
   readonly #target: PutTarget;
   readonly #random: Random;
@@ -70,7 +69,7 @@ class AwsBlobs implements InspectableBlobs {
   readonly #largeTransfers: FairSemaphore;
 
   constructor(
-    client: S3Client,
+    client: S3Sender,
     config: AwsStorageConfig,
     { random, retry, onClockSkew, maxUnreadMs = MAX_UNREAD_MS, maxWaitMs = MAX_WAIT_MS }: AwsBlobsOptions,
   ) {

@@ -1,13 +1,41 @@
 /** The SDK's clients for this service. Credentials come from the SDK's default chain. */
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { S3Client } from "@aws-sdk/client-s3";
+import {
+  DynamoDBClient,
+  type ServiceInputTypes as DynamoDbInputs,
+  type ServiceOutputTypes as DynamoDbOutputs,
+} from "@aws-sdk/client-dynamodb";
+import {
+  S3Client,
+  type ServiceInputTypes as S3Inputs,
+  type ServiceOutputTypes as S3Outputs,
+} from "@aws-sdk/client-s3";
 import { ConfigError } from "../../config/config-error.ts";
 import type { AwsStorageConfig } from "../../config/storage.ts";
+import { DirectClient } from "./direct/client.ts";
+import { DYNAMODB } from "./direct/dynamodb.ts";
+import { S3, signWithKnownHash } from "./direct/s3.ts";
+import type { CommandSender } from "./direct/sdk.ts";
 
 const CONNECTION_TIMEOUT_MS = 1_500;
-/** A connection carries one request at a time; further requests wait. */
-const MAX_DYNAMODB_CONNECTIONS = 256;
-const MAX_S3_CONNECTIONS = 128;
+/** More requests wait. The runtime has 256 connections for all of the process: a store that hangs must not take them. */
+const MAX_DYNAMODB_REQUESTS = 128;
+const MAX_S3_REQUESTS = 96;
+
+export type DynamoDbSender = CommandSender<DynamoDbInputs, DynamoDbOutputs>;
+export type S3Sender = CommandSender<S3Inputs, S3Outputs>;
+
+/** For the requests of the service: many, and of few kinds. */
+export function createDynamoDbSender(sdk: DynamoDBClient, { tables }: AwsStorageConfig): DynamoDbSender {
+  // an ARN may be of another account, which has an endpoint of its own
+  const haveNames = Object.values(tables).every((table) => !table.startsWith("arn:"));
+  const service = haveNames ? DYNAMODB : { ...DYNAMODB, operations: new Set<string>() };
+  return new DirectClient(sdk, service, MAX_DYNAMODB_REQUESTS);
+}
+
+/** As {@link createDynamoDbSender}. */
+export function createS3Sender(sdk: S3Client): S3Sender {
+  return new DirectClient(sdk, S3, MAX_S3_REQUESTS);
+}
 
 /** One attempt by default: retry.ts retries, with a time budget, which the SDK does not have. */
 export function createDynamoDbClient(config: AwsStorageConfig, maxAttempts = 1): DynamoDBClient {
@@ -16,7 +44,7 @@ export function createDynamoDbClient(config: AwsStorageConfig, maxAttempts = 1):
     ...(config.dynamoDbEndpoint === null ? {} : { endpoint: config.dynamoDbEndpoint }),
     maxAttempts,
     logger,
-    requestHandler: connections(MAX_DYNAMODB_CONNECTIONS),
+    requestHandler: connections(MAX_DYNAMODB_REQUESTS),
   });
 }
 
@@ -33,14 +61,11 @@ export function createS3Client(config: AwsStorageConfig, maxAttempts = 1): S3Cli
     responseChecksumValidation: "WHEN_REQUIRED",
     // Waiting for "100 Continue" costs a round trip, and the SDK opens a new connection for each such request.
     expectContinueHeader: false,
-    requestHandler: connections(MAX_S3_CONNECTIONS),
+    requestHandler: connections(MAX_S3_REQUESTS),
   });
-  // A body whose SHA-256 the caller knows is signed with it, where the SDK would hash the body once more.
   client.middlewareStack.add(
     (next) => (args) => {
-      const { input, request } = args;
-      if (hasChecksum(input) && isRequest(request))
-        request.headers["x-amz-content-sha256"] = Buffer.from(input.ChecksumSHA256, "base64").toString("hex");
+      if (isRequest(args.request)) signWithKnownHash(args.request);
       return next(args);
     },
     { name: "signWithKnownHash", step: "build" },
@@ -70,10 +95,6 @@ const logger = { debug() {}, info() {}, warn() {}, error() {} };
 function connections(maxSockets: number) {
   const agent = { keepAlive: true, maxSockets };
   return { connectionTimeout: CONNECTION_TIMEOUT_MS, httpAgent: agent, httpsAgent: agent };
-}
-
-function hasChecksum(input: object): input is { ChecksumSHA256: string } {
-  return "ChecksumSHA256" in input && typeof input.ChecksumSHA256 === "string";
 }
 
 function isRequest(request: unknown): request is { headers: Record<string, string> } {

@@ -1,13 +1,14 @@
 /** Streams an object of S3. After an interruption it continues with a request for the rest of the same object. */
 import { Readable } from "node:stream";
-import { GetObjectCommand, NoSuchKey, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, NoSuchKey } from "@aws-sdk/client-s3";
 import type { Random } from "../../runtime/clock.ts";
 import { BlobDamaged, type BlobRef, StorageUnavailable } from "../contract.ts";
+import type { S3Sender } from "./clients.ts";
 import { listedSize } from "./object-list.ts";
 import { type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 
 export interface DownloadOptions {
-  readonly client: S3Client;
+  readonly client: S3Sender;
   readonly bucket: string;
   readonly random: Random;
   /** `attemptMs` is for how long nothing may arrive, `budgetMs` for how long the whole download may wait for S3. */

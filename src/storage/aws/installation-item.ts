@@ -2,14 +2,10 @@
  * The item of the table of backups with the installation's id, when it was last in service, and when its records were
  * restored.
  */
-import {
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  PutItemCommand,
-  UpdateItemCommand,
-} from "@aws-sdk/client-dynamodb";
+import { ConditionalCheckFailedException, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { StorageUnavailable } from "../contract.ts";
 import type { Restore } from "../inspection.ts";
+import type { DynamoDbSender } from "./clients.ts";
 import { backupKey, type Item } from "./tables.ts";
 
 /** No backup has such an id. */
@@ -35,7 +31,7 @@ export function restoresOf(item: Item): Restore[] {
 
 /** Writes the item unless it exists. */
 export async function putInstallation(
-  client: DynamoDBClient,
+  client: DynamoDbSender,
   table: string,
   id: string,
   abortSignal: AbortSignal,
@@ -62,7 +58,7 @@ export function lastSeenMsOf(item: Item): number | null {
 
 /** Sets the time unless it is later already. */
 export async function putLastSeen(
-  client: DynamoDBClient,
+  client: DynamoDbSender,
   table: string,
   nowMs: number,
   abortSignal: AbortSignal,
@@ -80,7 +76,7 @@ export async function putLastSeen(
 
 /** Adds to the list of restores. Added twice where a response was lost, which changes nothing. */
 export async function addRestore(
-  client: DynamoDBClient,
+  client: DynamoDbSender,
   table: string,
   { copiedAtMs, restoredAtMs }: Restore,
   abortSignal: AbortSignal,

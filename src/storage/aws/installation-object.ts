@@ -1,5 +1,6 @@
 /** The objects of a bucket with the installation's id and when it was last in service. */
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, NoSuchKey, PutObjectCommand } from "@aws-sdk/client-s3";
+import type { S3Sender } from "./clients.ts";
 import { statusOf } from "./sdk-error.ts";
 
 /** No ciphertext has such a name. */
@@ -16,7 +17,7 @@ export interface PutTarget {
 
 /** @returns `null` when the bucket has no mark. */
 export async function readInstallationId(
-  client: S3Client,
+  client: S3Sender,
   bucket: string,
   abortSignal: AbortSignal,
 ): Promise<string | null> {
@@ -27,7 +28,7 @@ export async function readInstallationId(
 
 /** Writes the mark unless the bucket has one. */
 export async function putInstallationId(
-  client: S3Client,
+  client: S3Sender,
   target: PutTarget,
   id: string,
   abortSignal: AbortSignal,
@@ -48,7 +49,7 @@ export async function putInstallationId(
 
 /** @returns `null` where there is no such object, or no time in it. */
 export async function readLastSeenMs(
-  client: S3Client,
+  client: S3Sender,
   bucket: string,
   abortSignal: AbortSignal,
 ): Promise<number | null> {
@@ -58,7 +59,7 @@ export async function readLastSeenMs(
 }
 
 export async function putLastSeen(
-  client: S3Client,
+  client: S3Sender,
   target: PutTarget,
   nowMs: number,
   abortSignal: AbortSignal,
@@ -74,7 +75,7 @@ export async function putLastSeen(
 
 /** The text of a mark; `null` when there is none, empty when it is too long. */
 async function readMark(
-  client: S3Client,
+  client: S3Sender,
   bucket: string,
   key: string,
   abortSignal: AbortSignal,

@@ -1,7 +1,8 @@
 /** What the lists of S3 say about the blobs in a bucket. */
-import { ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { StorageUnavailable } from "../contract.ts";
 import type { ListedBlob } from "../inspection.ts";
+import type { S3Sender } from "./clients.ts";
 
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -12,7 +13,7 @@ const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * @throws StorageUnavailable when something is missing in the list.
  */
 export async function blobsOnPage(
-  client: S3Client,
+  client: S3Sender,
   bucket: string,
   next: string | undefined,
   abortSignal: AbortSignal,
@@ -31,7 +32,7 @@ export async function blobsOnPage(
 
 /** The size of an object as a list has it, for endpoints that leave it out elsewhere; `null` when there is none. */
 export async function listedSize(
-  client: S3Client,
+  client: S3Sender,
   bucket: string,
   key: string,
   abortSignal: AbortSignal,

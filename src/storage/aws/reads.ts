@@ -1,10 +1,6 @@
 /** Strongly consistent reads of the tables, with retries. */
-import {
-  BatchGetItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  ScanCommand,
-} from "@aws-sdk/client-dynamodb";
+import { BatchGetItemCommand, GetItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import type { DynamoDbSender } from "./clients.ts";
 import { type Attempt, TryAgain } from "./retry.ts";
 import type { Item } from "./tables.ts";
 
@@ -17,7 +13,7 @@ export interface TableReads {
   scan(purpose: string, table: string, attributes: string): AsyncIterable<Item>;
 }
 
-export function createTableReads(client: DynamoDBClient, attempt: Attempt): TableReads {
+export function createTableReads(client: DynamoDbSender, attempt: Attempt): TableReads {
   return {
     async item(table, key) {
       const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });

@@ -2,7 +2,6 @@
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  type DynamoDBClient,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
@@ -12,7 +11,12 @@ import type { Change, Conflict, Consumption, FactorRef, StoredRecord, SyncFactor
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";
-import { createDynamoDbClient, requireCredentials } from "./clients.ts";
+import {
+  createDynamoDbClient,
+  createDynamoDbSender,
+  type DynamoDbSender,
+  requireCredentials,
+} from "./clients.ts";
 import {
   addRestore,
   INSTALLATION_KEY,
@@ -55,16 +59,16 @@ export async function openAwsRecords(
   config: AwsStorageConfig,
   options: AwsStoreOptions,
 ): Promise<InspectableRecords> {
-  const client = createDynamoDbClient(config);
-  await requireCredentials(client);
-  return new AwsRecords(client, config.tables, options);
+  const sdk = createDynamoDbClient(config);
+  await requireCredentials(sdk);
+  return new AwsRecords(createDynamoDbSender(sdk, config), config.tables, options);
 }
 
 /** In the order of {@link Conflict}. */
 const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "factor-claimed"];
 
 class AwsRecords implements InspectableRecords {
-  readonly #client: DynamoDBClient;
+  readonly #client: DynamoDbSender;
   readonly #tables: AwsStorageConfig["tables"];
   readonly #clock: Clock;
   readonly #random: Random;
@@ -73,7 +77,7 @@ class AwsRecords implements InspectableRecords {
   readonly #reads: TableReads;
 
   constructor(
-    client: DynamoDBClient,
+    client: DynamoDbSender,
     tables: AwsStorageConfig["tables"],
     { clock, random, retry, onClockSkew }: AwsStoreOptions,
   ) {

@@ -1,12 +1,8 @@
 /** Checks that the tables exist and take writes. */
-import {
-  DeleteItemCommand,
-  DescribeTableCommand,
-  type DynamoDBClient,
-  PutItemCommand,
-} from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, DescribeTableCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import { StorageUnavailable } from "../contract.ts";
+import type { DynamoDbSender } from "./clients.ts";
 import type { Attempt } from "./retry.ts";
 import { backupKey, type Item, nonceItem } from "./tables.ts";
 
@@ -16,7 +12,7 @@ type Tables = AwsStorageConfig["tables"];
 const PROBE_KEPT_MS = 60_000;
 
 /** @throws StorageUnavailable when a table does not exist or is not active. */
-export async function requireActive(client: DynamoDBClient, tables: Tables, attempt: Attempt): Promise<void> {
+export async function requireActive(client: DynamoDbSender, tables: Tables, attempt: Attempt): Promise<void> {
   await Promise.all(
     Object.values(tables).map(async (name) => {
       const purpose = `the DynamoDB table ${name} cannot be used`;
@@ -38,7 +34,7 @@ export async function requireActive(client: DynamoDBClient, tables: Tables, atte
  * @throws StorageUnavailable when a table takes no write.
  */
 export async function requireWritable(
-  client: DynamoDBClient,
+  client: DynamoDbSender,
   { factorLookup, backups, oneTime }: Tables,
   { id, nowMs }: { readonly id: string; readonly nowMs: number },
   attempt: Attempt,

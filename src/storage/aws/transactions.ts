@@ -4,14 +4,11 @@
  * Each has an idempotency token. Where the outcome is not known (no response, or an unreadable one) the transaction
  * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome.
  */
-import {
-  type DynamoDBClient,
-  TransactionCanceledException,
-  TransactWriteItemsCommand,
-} from "@aws-sdk/client-dynamodb";
+import { TransactionCanceledException, TransactWriteItemsCommand } from "@aws-sdk/client-dynamodb";
 import { type Clock, instantOf, msSince, type Random } from "../../runtime/clock.ts";
 import { ChangeRefused, NotCommitted, StorageUnavailable } from "../contract.ts";
 import { failedSteps, type Step } from "./changes.ts";
+import type { DynamoDbSender } from "./clients.ts";
 import { type RetryPolicy, withRetries } from "./retry.ts";
 
 /** DynamoDB remembers a token for 10 minutes. After that a retry is a new transaction, and conflicts with the first. */
@@ -27,12 +24,14 @@ export interface TransactOptions {
 /**
  * Makes the writes of all steps or of none. Returns the steps whose condition failed: none when the writes were made.
  *
- * @param mayBeSent throws when it is too late for the steps.
+ * @param mayBeSent throws when it is too late for the steps. Called before each request is sent, after it was signed.
+ *   DynamoDB refuses a signature that is more than 15 minutes old, so where the process is suspended in between, the steps
+ *   are made no later than that or not at all.
  * @throws NotCommitted when nothing was written and nothing will be; ChangeRefused when a retry would fail;
  *   StorageUnavailable when the outcome is not known.
  */
 export async function transact(
-  client: DynamoDBClient,
+  client: DynamoDbSender,
   steps: readonly Step[],
   mayBeSent: () => void,
   { clock, random, retry }: TransactOptions,
@@ -42,7 +41,6 @@ export async function transact(
     ClientRequestToken: random.uuid(),
     TransactItems: steps.map((step) => step.write),
   });
-  beforeSending(command, mayBeSent);
   const startedAt = instantOf(clock);
   let inDoubt = false;
   const onDoubt = () => {
@@ -50,7 +48,7 @@ export async function transact(
   };
   async function attempt(abortSignal: AbortSignal): Promise<readonly Step[]> {
     try {
-      await client.send(command, { abortSignal });
+      await client.send(command, { abortSignal, beforeSending: mayBeSent });
       return [];
     } catch (error) {
       if (error instanceof TransactionCanceledException) return failedSteps(steps, error);
@@ -69,19 +67,4 @@ export async function transact(
     if (inDoubt) throw new StorageUnavailable(PURPOSE, { cause: error });
     throw error instanceof NotCommitted ? error : new NotCommitted(PURPOSE, { cause: error.cause });
   }
-}
-
-/**
- * Calls `check` before each request of a command is sent, after it was signed. DynamoDB refuses a signature that is
- * older than 15 minutes. So where the process is suspended after the check, the change is made within 15 minutes or
- * never.
- */
-function beforeSending({ middlewareStack }: TransactWriteItemsCommand, check: () => void): void {
-  middlewareStack.add(
-    (next) => (args) => {
-      check();
-      return next(args);
-    },
-    { name: "checkBeforeSending", step: "deserialize", priority: "low" },
-  );
 }

@@ -1,0 +1,44 @@
+/** How many requests of a client may be on their way at a time. First come, first served. */
+export class Permits {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /**
+   * Resolves with what gives the permit back, to be called once; at once where one is free.
+   *
+   * @throws the reason of `signal` when it aborts first.
+   */
+  acquire(signal?: AbortSignal): (() => void) | Promise<() => void> {
+    if (this.#free === 0) return this.#wait(signal);
+    this.#free--;
+    return this.#release;
+  }
+
+  #wait(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<() => void>();
+    const leave = () => {
+      this.#waiting.delete(admit);
+      reject(signal?.reason);
+    };
+    const admit = () => {
+      signal?.removeEventListener("abort", leave);
+      this.#waiting.delete(admit);
+      resolve(this.#release);
+    };
+    signal?.addEventListener("abort", leave);
+    this.#waiting.add(admit);
+    return promise;
+  }
+
+  /** A permit goes to the one that has waited longest. */
+  readonly #release = (): void => {
+    const [admit] = this.#waiting;
+    if (admit === undefined) this.#free++;
+    else admit();
+  };
+}

@@ -1,0 +1,319 @@
+/** A direct client makes of every answer, and of none, what the SDK's client makes of it. */
+import { afterAll, afterEach, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
+import type { ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import {
+  BatchGetItemCommand,
+  GetItemCommand,
+  ScanCommand,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
+import { systemRandom } from "../../../../src/runtime/clock.ts";
+import { clockSkewMs } from "../../../../src/storage/aws/clock-skew.ts";
+import { TryAgain, withRetries } from "../../../../src/storage/aws/retry.ts";
+import { StorageUnavailable } from "../../../../src/storage/contract.ts";
+import { BUCKET, type Clients, clientPair } from "./client-pair.ts";
+import { type Respond, type ScriptedEndpoint, startScriptedEndpoint } from "./scripted-endpoint.ts";
+
+type Send = (clients: Clients, abortSignal: AbortSignal) => Promise<unknown>;
+
+const TableName = "backups";
+const object = { Bucket: BUCKET, Key: "b1/blobs/1" };
+const key = { BackupId: { S: "b1" } };
+
+const DYNAMODB: Readonly<Record<string, Send>> = {
+  GetItem: ({ dynamoDb }, abortSignal) =>
+    dynamoDb.send(new GetItemCommand({ TableName, Key: key }), { abortSignal }),
+  BatchGetItem: ({ dynamoDb }, abortSignal) =>
+    dynamoDb.send(new BatchGetItemCommand({ RequestItems: { t: { Keys: [key] } } }), { abortSignal }),
+  UpdateItem: ({ dynamoDb }, abortSignal) =>
+    dynamoDb.send(new UpdateItemCommand({ TableName, Key: key }), { abortSignal }),
+  Scan: ({ dynamoDb }, abortSignal) => dynamoDb.send(new ScanCommand({ TableName }), { abortSignal }),
+  TransactWriteItems: ({ dynamoDb }, abortSignal) =>
+    dynamoDb.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: { TableName, Item: key } }] }), {
+      abortSignal,
+    }),
+};
+
+const S3: Readonly<Record<string, Send>> = {
+  GetObject: ({ s3 }, abortSignal) => s3.send(new GetObjectCommand(object), { abortSignal }),
+  PutObject: ({ s3 }, abortSignal) =>
+    s3.send(new PutObjectCommand({ ...object, Body: Buffer.from("x") }), { abortSignal }),
+  HeadObject: ({ s3 }, abortSignal) => s3.send(new HeadObjectCommand(object), { abortSignal }),
+  DeleteObject: ({ s3 }, abortSignal) => s3.send(new DeleteObjectCommand(object), { abortSignal }),
+  ListObjectsV2: ({ s3 }, abortSignal) =>
+    s3.send(new ListObjectsV2Command({ Bucket: BUCKET }), { abortSignal }),
+  HeadBucket: ({ s3 }, abortSignal) => s3.send(new HeadBucketCommand({ Bucket: BUCKET }), { abortSignal }),
+};
+
+function answer(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Respond {
+  return (response) => void response.writeHead(status, headers).end(body);
+}
+
+const ids = { "x-amzn-requestid": "request 1", "x-amz-request-id": "request 2", "x-amz-id-2": "more" };
+const json = (status: number, body: unknown) =>
+  answer(status, typeof body === "string" ? body : JSON.stringify(body), {
+    ...ids,
+    "content-type": "application/x-amz-json-1.0",
+  });
+const dynamoDbError = (status: number, name: string, members: object = {}) =>
+  json(status, { __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: `about ${name}`, ...members });
+const xml = (status: number, body: string, headers = {}) =>
+  answer(status, `<?xml version="1.0" encoding="UTF-8"?>\n${body}`, {
+    ...ids,
+    ...headers,
+    "content-type": "application/xml",
+  });
+const s3Error = (status: number, code: string, more = "") =>
+  xml(status, `<Error><Code>${code}</Code><Message>about ${code}</Message>${more}</Error>`);
+
+const OF_ANY: Readonly<Record<string, Respond>> = {
+  "nothing in a success": answer(200, ""),
+  "a page of somebody else's": answer(200, "<html><p>captive portal", { "content-type": "text/html" }),
+  "a bad gateway": answer(502, "<html>502</html>", { "content-type": "text/html" }),
+  "nothing in an error of the server": answer(500, ""),
+  "nothing in an error of the client": answer(400, ""),
+  "nothing in 404": answer(404, ""),
+  "a redirect": answer(307, "", { location: "http://127.0.0.1:1/" }),
+  "an encoding that nobody asked for": answer(200, "{}", { "content-encoding": "gzip" }),
+};
+
+const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
+  ...OF_ANY,
+  "an item": json(200, {
+    Item: {
+      BackupId: { S: "é \u2028" },
+      N: { N: "1" },
+      B: { B: "AP8=" },
+      L: { L: [{ M: { x: { NULL: true } } }] },
+    },
+    Attributes: { CounterSum: { N: "12" } },
+    Responses: { t: [key] },
+    UnprocessedKeys: { t: { Keys: [key], ConsistentRead: true } },
+    Items: [key, key],
+    LastEvaluatedKey: key,
+    Unknown: 1,
+  }),
+  "nothing found": json(200, {}),
+  "null members": json(200, { Item: null, Responses: null, Items: null }),
+  "half of an answer": json(200, '{"Item": {"BackupId": {"S": "b'),
+  "no object": json(200, "[]"),
+  "a failed condition": dynamoDbError(400, "ConditionalCheckFailedException", { Item: key }),
+  "a cancelled transaction": dynamoDbError(400, "TransactionCanceledException", {
+    Message: "cancelled",
+    CancellationReasons: [
+      { Code: "None" },
+      { Code: "ConditionalCheckFailed", Message: "failed", Item: key },
+      { Code: "TransactionConflict" },
+    ],
+  }),
+  "throttling of the table": dynamoDbError(400, "ProvisionedThroughputExceededException"),
+  "throttling of the account": dynamoDbError(400, "ThrottlingException"),
+  "a transaction in progress": dynamoDbError(400, "TransactionInProgressException"),
+  "a missing table": dynamoDbError(400, "ResourceNotFoundException"),
+  "a request that is wrong": dynamoDbError(400, "ValidationException"),
+  "wrong credentials": dynamoDbError(400, "UnrecognizedClientException"),
+  "an old signature": dynamoDbError(400, "InvalidSignatureException", {
+    message: "Signature expired: 20261125T210000Z is now earlier than 20261125T211500Z",
+  }),
+  "an internal error": dynamoDbError(500, "InternalServerError"),
+  "an error of an unknown name": dynamoDbError(400, "NewException", { Detail: "x" }),
+  "an error without a name": json(400, { message: "x" }),
+  "an error named by a header": answer(400, "{}", { "x-amzn-errortype": "ThrottlingException:http://x" }),
+  "half of an error": json(400, '{"__type":"com.amazonaws.dynamodb.v2012'),
+};
+
+const page = `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>true</IsTruncated>
+<NextContinuationToken>1&amp;2=</NextContinuationToken><Contents><Key>a &lt;b&gt; é</Key><Size>12</Size>
+<LastModified>2026-02-03T04:05:06.000Z</LastModified><ETag>&quot;x&quot;</ETag></Contents></ListBucketResult>`;
+
+const OF_S3: Readonly<Record<string, Respond>> = {
+  ...OF_ANY,
+  "a small object": answer(200, "no list, and yet with an </Error>", {
+    ...ids,
+    etag: '"abc"',
+    "last-modified": "Tue, 03 Feb 2026 04:05:06 GMT",
+    "x-amz-checksum-sha256": "clvNbGbQKs9uvquckkEOAQ6iLjNodiVqrwWiEfTOGQI=",
+    "x-amz-meta-a": "b",
+    "x-amz-server-side-encryption": "aws:kms",
+  }),
+  "a large object": answer(200, "x".repeat(400_000)),
+  "an object without its length": (response) => {
+    response.writeHead(200, ids);
+    response.write("con");
+    response.end("tent");
+  },
+  "a part of an object": answer(206, "tent", { etag: '"abc"', "content-range": "bytes 3-6/7" }),
+  "a date that is none": answer(200, "", { expires: "0" }),
+  "no content": answer(204, ""),
+  "not modified": answer(304, ""),
+  "a page of a list": xml(200, page),
+  "an empty list": xml(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"),
+  "half of a list": xml(200, page.slice(0, 200)),
+  "an error in a success": xml(200, "<Error><Code>InternalError</Code><Message>late</Message></Error>"),
+  "another region": s3Error(301, "PermanentRedirect", "<Endpoint>s3.us-west-2.amazonaws.com</Endpoint>"),
+  "a body that came too slowly": s3Error(400, "RequestTimeout"),
+  "no permission": s3Error(403, "AccessDenied"),
+  "a clock that is wrong": s3Error(
+    403,
+    "RequestTimeTooSkewed",
+    "<ServerTime>2026-02-03T04:35:06Z</ServerTime><MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds>",
+  ),
+  "no object": s3Error(404, "NoSuchKey", "<Key>b1/blobs/1</Key>"),
+  "no bucket": s3Error(404, "NoSuchBucket"),
+  "a conflict of conditional requests": s3Error(409, "ConditionalRequestConflict"),
+  "a failed condition": s3Error(412, "PreconditionFailed", "<Condition>If-None-Match</Condition>"),
+  "a range beyond the end": s3Error(416, "InvalidRange"),
+  "too many requests": s3Error(503, "SlowDown"),
+  "an internal error": s3Error(500, "InternalError"),
+  "half of an error": xml(404, "<Error><Code>NoSuch"),
+};
+
+/** What may become of a connection. */
+const FAULTS: Readonly<Record<string, Respond>> = {
+  "closed before the answer": (response) => response.destroy(),
+  "reset before the answer": (response) => void response.socket?.resetAndDestroy(),
+  "closed in the head": (response) => raw(response, "HTTP/1.1 200 OK\r\ncontent-le"),
+  "closed in a small body": (response) => raw(response, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"),
+  "closed in a large body": (response) =>
+    raw(response, `HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n${"x".repeat(300_000)}`),
+  "closed in a chunk": (response) =>
+    raw(response, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\nhalf"),
+  "no HTTP": (response) => raw(response, "what?\r\n\r\n"),
+  silent: () => {},
+  "silent in a small body": (response) => void response.writeHead(200, { "content-length": 9 }).write("half"),
+  "silent in a large body": (response) =>
+    void response.writeHead(200, { "content-length": 900_000 }).write("half"),
+};
+
+function raw(response: ServerResponse, text: string): void {
+  response.socket?.end(text);
+}
+
+describe("a direct client", () => {
+  let endpoint: ScriptedEndpoint;
+  beforeAll(async () => {
+    endpoint = await startScriptedEndpoint();
+    process.env.AWS_ACCESS_KEY_ID ??= "test";
+    process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
+  });
+  afterAll(() => endpoint[Symbol.asyncDispose]());
+  afterEach(() => {
+    setSystemTime();
+  });
+
+  async function both<T>(read: (clients: Clients) => Promise<T>): Promise<{ ofTheSdk: T; direct: T }> {
+    using pair = clientPair(endpoint.url);
+    return { ofTheSdk: await read(pair.sdk), direct: await read(pair.direct) };
+  }
+
+  const tables = [
+    ["DynamoDB", DYNAMODB, OF_DYNAMODB],
+    ["S3", S3, OF_S3],
+  ] as const;
+  for (const [service, sends, answers] of tables)
+    for (const [answered, respond] of Object.entries(answers))
+      test(`makes of ${answered} from ${service} what the SDK makes of it`, async () => {
+        endpoint.respond = respond;
+        for (const [operation, send] of Object.entries(sends)) {
+          const { ofTheSdk, direct } = await both((clients) =>
+            seenOf(send(clients, new AbortController().signal)),
+          );
+          expect({ operation, ...direct }).toEqual({ operation, ...ofTheSdk });
+        }
+      });
+
+  for (const [fault, respond] of Object.entries(FAULTS))
+    test(`knows as little as the SDK where a connection is ${fault}`, async () => {
+      endpoint.respond = respond;
+      for (const [operation, send] of Object.entries({ ...DYNAMODB, ...S3 })) {
+        if (operation.startsWith("Head") && /body|chunk/.test(fault)) continue; // such an answer has none
+        const { ofTheSdk, direct } = await both((clients) => verdictOn(send, clients));
+        expect({ operation, ...direct }).toEqual({ operation, ...ofTheSdk });
+      }
+    });
+
+  test("knows as the SDK that nothing was sent where nobody listens", async () => {
+    using pair = clientPair("http://127.0.0.1:1");
+    const verdicts = [pair.sdk, pair.direct].map((clients) => verdictOn(DYNAMODB.GetItem ?? fail, clients));
+    expect(await Promise.all(verdicts)).toEqual([
+      { result: "unavailable", isInDoubt: false },
+      { result: "unavailable", isInDoubt: false },
+    ]);
+  });
+
+  test("sends nothing once it is told to stop", async () => {
+    using pair = clientPair(endpoint.url);
+    endpoint.seen.length = 0;
+    for (const clients of [pair.sdk, pair.direct])
+      await expect((DYNAMODB.GetItem ?? fail)(clients, AbortSignal.abort())).rejects.toThrow(
+        expect.objectContaining({ name: "AbortError" }),
+      );
+    expect(endpoint.seen).toEqual([]);
+  });
+});
+
+/** What a caller can see of a result. */
+async function seenOf(result: Promise<unknown>): Promise<object> {
+  try {
+    const { $metadata, Body, Expires, ExpiresString, ...value } = Object(await result);
+    return {
+      value,
+      status: $metadata.httpStatusCode,
+      request: [$metadata.requestId, $metadata.extendedRequestId],
+      body: Body instanceof Readable && (await Array.fromAsync(Body)).join(""),
+    };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const { $metadata, $fault, ...members } = Object(error);
+    return {
+      name: error.name,
+      kind: error.constructor.name,
+      fault: $fault,
+      status: $metadata?.httpStatusCode,
+      skewMs: clockSkewMs(error) === null ? null : "is skewed",
+      // what cannot be read is not worded alike
+      ...("$fault" in error && { message: error.message, members }),
+    };
+  }
+}
+
+/** What the only place that retries makes of it. */
+async function verdictOn(send: Send, clients: Clients): Promise<object> {
+  const policy = { budgetMs: 0, attemptMs: 100, firstPauseMs: 0, maxPauseMs: 0 };
+  let isInDoubt = false;
+  const result = await withRetries(
+    "it failed",
+    policy,
+    systemRandom,
+    async (signal) => {
+      const { Body } = Object(await send(clients, signal));
+      // what comes later has its own deadline
+      const timer = setTimeout(() => Body?.destroy(new Error("silent")), policy.attemptMs / 2);
+      try {
+        return Body instanceof Readable && (await Array.fromAsync(Body)).join("").length;
+      } catch (error) {
+        throw new TryAgain("the body broke off", { cause: error }); // as the blob store does
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    () => {
+      isInDoubt = true;
+    },
+  ).catch((error: unknown) => (error instanceof StorageUnavailable ? "unavailable" : error));
+  return { result, isInDoubt };
+}
+
+function fail(): never {
+  throw new Error("there is no such operation");
+}

@@ -1,0 +1,147 @@
+/** What a direct client does beside sending what the SDK would send. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { GetItemCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import type { AwsStorageConfig } from "../../../../src/config/storage.ts";
+import {
+  createDynamoDbClient,
+  createDynamoDbSender,
+  createS3Client,
+  createS3Sender,
+} from "../../../../src/storage/aws/clients.ts";
+import { DirectClient } from "../../../../src/storage/aws/direct/client.ts";
+import { DYNAMODB } from "../../../../src/storage/aws/direct/dynamodb.ts";
+import { BUCKET, clientPair } from "./client-pair.ts";
+import { type ScriptedEndpoint, startScriptedEndpoint } from "./scripted-endpoint.ts";
+
+const get = () => new GetItemCommand({ TableName: "backups", Key: { BackupId: { S: "b1" } } });
+
+describe("a direct client", () => {
+  let endpoint: ScriptedEndpoint;
+  let config: AwsStorageConfig;
+  beforeAll(async () => {
+    endpoint = await startScriptedEndpoint();
+    process.env.AWS_ACCESS_KEY_ID ??= "test";
+    process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
+    config = {
+      driver: "aws",
+      region: "eu-west-1",
+      bucket: BUCKET,
+      kmsKeyArn: null,
+      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time" },
+      s3Endpoint: endpoint.url,
+      dynamoDbEndpoint: endpoint.url,
+    };
+  });
+  afterAll(() => endpoint[Symbol.asyncDispose]());
+  beforeEach(() => {
+    endpoint.seen.length = 0;
+    endpoint.respond = (response) => void response.end("{}");
+  });
+
+  /** Who has sent each request. */
+  const senders = () => endpoint.seen.map(({ headers }) => String(headers["user-agent"]).split("/", 1)[0]);
+
+  test("leaves to the SDK what it cannot send", async () => {
+    const client = createDynamoDbSender(createDynamoDbClient(config), config);
+    await client.send(get());
+    await client.send(new ListTablesCommand({}));
+    const tables = { ...config.tables, backups: "arn:aws:dynamodb:eu-west-1:123456789012:table/backups" };
+    await createDynamoDbSender(createDynamoDbClient(config), { ...config, tables }).send(get());
+    expect(senders()).toEqual(["backup-service", "aws-sdk-js", "aws-sdk-js"]);
+  });
+
+  test("leaves to the SDK a bucket whose requests are signed in another way", async () => {
+    const sdk = createS3Client({ ...config, s3Endpoint: null });
+    const stopped = new Error("stopped");
+    sdk.middlewareStack.add(
+      () => () => {
+        throw stopped;
+      },
+      { step: "initialize" },
+    );
+    const list = new ListObjectsV2Command({ Bucket: "bucket--use1-az4--x-s3" });
+    await expect(createS3Sender(sdk).send(list)).rejects.toBe(stopped);
+  });
+
+  for (const [name, table] of [
+    ["itself", "backups"],
+    ["the SDK", "arn:aws:dynamodb:eu-west-1:123456789012:table/backups"],
+  ] as const)
+    test(`asks before ${name} sends a request, each time, and sends none that is refused`, async () => {
+      const tables = { ...config.tables, backups: table };
+      const client = createDynamoDbSender(createDynamoDbClient(config), { ...config, tables });
+      const command = get();
+      let asked = 0;
+      for (let n = 0; n < 2; n++) await client.send(command, { beforeSending: () => void asked++ });
+      expect([asked, endpoint.seen.length]).toEqual([2, 2]);
+      const refusal = new Error("too late");
+      const refuse = () => {
+        throw refusal;
+      };
+      await expect(client.send(command, { beforeSending: refuse })).rejects.toBe(refusal);
+      expect(endpoint.seen).toHaveLength(2);
+    });
+
+  test("learns AWS's time as the SDK does, for the next signature", async () => {
+    using pair = clientPair(endpoint.url);
+    for (const headers of [
+      { date: new Date(Date.now() + 3_600_000).toUTCString() },
+      { date: new Date(Date.now() - 3_600_000).toUTCString(), age: "5" },
+      { date: "no date" },
+      { date: new Date(Date.now() - 7_200_000).toUTCString() },
+    ]) {
+      endpoint.respond = (response) => void response.writeHead(200, headers).end("{}");
+      for (const { dynamoDb } of [pair.sdk, pair.direct]) {
+        await dynamoDb.send(get());
+        await dynamoDb.send(get());
+      }
+      const [, ofTheSdk = 0, , direct = 0] = endpoint.seen
+        .splice(0)
+        .map(({ headers }) => signedAtMs(headers));
+      expect(Math.abs(direct - ofTheSdk)).toBeLessThan(60_000);
+    }
+  });
+
+  test("has no more requests on their way than it may, and sends the others as those end", async () => {
+    const client = new DirectClient(createDynamoDbClient(config), DYNAMODB, 2);
+    const waiting: (() => void)[] = [];
+    endpoint.respond = (response) => void waiting.push(() => response.end("{}"));
+    const until = async (count: number) => {
+      while (endpoint.seen.length < count) await new Promise(setImmediate);
+    };
+    const sent = [1, 2, 3, 4].map(() => client.send(get()));
+    const aborted = new AbortController();
+    const given = client.send(get(), { abortSignal: aborted.signal });
+    await until(2);
+    aborted.abort();
+    await expect(given).rejects.toMatchObject({ name: "AbortError" });
+    expect(endpoint.seen).toHaveLength(2);
+    for (let count = 3; count <= 5; count++) {
+      waiting.shift()?.();
+      await until(Math.min(count, 4));
+    }
+    for (const end of waiting) end();
+    expect(await Promise.all(sent)).toHaveLength(4);
+    expect(endpoint.seen).toHaveLength(4);
+  });
+
+  test("counts a large body until it was read or destroyed", async () => {
+    const large = "x".repeat(400_000);
+    endpoint.respond = (response) => void response.end(large);
+    using pair = clientPair(endpoint.url);
+    const command = new GetObjectCommand({ Bucket: BUCKET, Key: "k" });
+    for (let n = 0; n < 200; n++) {
+      const { Body } = await pair.direct.s3.send(command);
+      if (n % 2 === 0) expect((await Body?.transformToByteArray())?.length).toBe(large.length);
+      else if (Body !== undefined && "destroy" in Body) Body.destroy();
+    }
+  });
+});
+
+/** `x-amz-date` is like 20261125T215000Z. */
+function signedAtMs(headers: Readonly<Record<string, unknown>>): number {
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(String(headers["x-amz-date"])) ?? [];
+  const [year = 0, month = 1, ...rest] = parts.map(Number);
+  return Date.UTC(year, month - 1, ...rest);
+}

@@ -1,0 +1,234 @@
+/** A direct client sends the requests that the SDK's client would send, byte for byte. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import {
+  type AttributeValue,
+  BatchGetItemCommand,
+  DeleteItemCommand,
+  DescribeTableCommand,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
+import { BUCKET, type Clients, clientPair } from "./client-pair.ts";
+import { type ScriptedEndpoint, type SeenRequest, startScriptedEndpoint } from "./scripted-endpoint.ts";
+
+const TableName = "backups";
+const Bucket = BUCKET;
+const Key = { BackupId: { S: "b1" } };
+/** Every kind of attribute, and text that JSON has to escape. */
+const Item: Record<string, AttributeValue> = {
+  BackupId: { S: 'quote " backslash \\ line \n nul \u0000 é 𝄞 \u2028' },
+  N: { N: "1750000000000" },
+  BOOL: { BOOL: false },
+  NULL: { NULL: true },
+  B: { B: Buffer.from([0, 255, 1]) },
+  L: { L: [{ S: "" }, { M: { "": { N: "-0.5" } } }] },
+  SS: { SS: ["a", "b"] },
+  NS: { NS: ["1"] },
+  BS: { BS: [Buffer.from("x")] },
+};
+
+const condition = {
+  ConditionExpression: "attribute_not_exists(#k) OR ExpiresAtMs <= :now",
+  ExpressionAttributeNames: { "#k": "BackupId" },
+  ExpressionAttributeValues: { ":now": { N: "1" } },
+};
+
+function upload(content: Buffer, body: Readable | Uint8Array | string) {
+  const checksum = createHash("sha256").update(content).digest("base64");
+  return new PutObjectCommand({
+    Bucket,
+    Key: "b1/blobs/1",
+    Body: body,
+    ContentLength: content.length,
+    ContentType: "application/octet-stream",
+    ChecksumSHA256: checksum,
+    IfNoneMatch: "*",
+  });
+}
+
+const small = Buffer.from("small content");
+const large = Buffer.alloc(400_000, "large content");
+const streamOf = (content: Buffer) =>
+  Readable.from([content.subarray(0, 5), content.subarray(5)], { objectMode: false });
+const tags = {
+  Bucket,
+  ServerSideEncryption: "aws:kms",
+  SSEKMSKeyId: "arn:aws:kms:eu-west-1:1:key/1",
+} as const;
+
+const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>> = {
+  GetItem: ({ dynamoDb }) => dynamoDb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true })),
+  "GetItem with a projection": ({ dynamoDb }) =>
+    dynamoDb.send(
+      new GetItemCommand({
+        TableName,
+        Key,
+        ProjectionExpression: "#a",
+        ExpressionAttributeNames: { "#a": "N" },
+      }),
+    ),
+  BatchGetItem: ({ dynamoDb }) =>
+    dynamoDb.send(
+      new BatchGetItemCommand({
+        RequestItems: {
+          "table-1": { Keys: [Key], ConsistentRead: true },
+          "table.2": { Keys: [Key, { PK: { S: "MAIN#é" } }], ConsistentRead: true },
+        },
+      }),
+    ),
+  PutItem: ({ dynamoDb }) => dynamoDb.send(new PutItemCommand({ TableName, Item, ...condition })),
+  UpdateItem: ({ dynamoDb }) =>
+    dynamoDb.send(
+      new UpdateItemCommand({
+        TableName,
+        Key,
+        UpdateExpression: "ADD CounterSum :now",
+        ExpressionAttributeValues: condition.ExpressionAttributeValues,
+        ReturnValues: "UPDATED_NEW",
+      }),
+    ),
+  DeleteItem: ({ dynamoDb }) => dynamoDb.send(new DeleteItemCommand({ TableName, Key, ...condition })),
+  TransactWriteItems: ({ dynamoDb }) =>
+    dynamoDb.send(
+      new TransactWriteItemsCommand({
+        ClientRequestToken: "00000000-0000-4000-8000-000000000000",
+        TransactItems: [
+          { Put: { TableName, Item, ...condition, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } },
+          { Delete: { TableName, Key, ...condition } },
+          { ConditionCheck: { TableName, Key, ...condition } },
+          { Update: { TableName, Key, UpdateExpression: "SET N = :now", ...condition } },
+        ],
+      }),
+    ),
+  Query: ({ dynamoDb }) =>
+    dynamoDb.send(
+      new QueryCommand({
+        TableName,
+        KeyConditionExpression: "PK = :now",
+        ExpressionAttributeValues: condition.ExpressionAttributeValues,
+        ScanIndexForward: false,
+        Limit: 51,
+      }),
+    ),
+  Scan: ({ dynamoDb }) =>
+    dynamoDb.send(new ScanCommand({ TableName, ConsistentRead: true, ExclusiveStartKey: Key })),
+  DescribeTable: ({ dynamoDb }) => dynamoDb.send(new DescribeTableCommand({ TableName })),
+  GetObject: ({ s3 }) => s3.send(new GetObjectCommand({ Bucket, Key: "b1/blobs/1" })),
+  "GetObject of a part": ({ s3 }) =>
+    s3.send(new GetObjectCommand({ Bucket, Key: "b1/blobs/1", Range: "bytes=5-", IfMatch: '"etag"' })),
+  "GetObject with a name of many characters": ({ s3 }) =>
+    s3.send(new GetObjectCommand({ Bucket, Key: "a b//ü %2e+?&#'()*!~$@:;=,[]/𝄞" })),
+  "GetObject with a name that a URL would shorten": ({ s3 }) =>
+    s3.send(new GetObjectCommand({ Bucket, Key: "a/../b/./c" })),
+  "PutObject of bytes": ({ s3 }) => s3.send(upload(small, small)),
+  "PutObject of nothing": ({ s3 }) => s3.send(upload(Buffer.alloc(0), new Uint8Array(0))),
+  "PutObject of a short stream": ({ s3 }) => s3.send(upload(small, streamOf(small))),
+  "PutObject of a long stream": ({ s3 }) => s3.send(upload(large, streamOf(large))),
+  "PutObject of a text, encrypted": ({ s3 }) =>
+    s3.send(new PutObjectCommand({ ...tags, Key: "last-seen", Body: "é", ContentType: "text/plain" })),
+  "PutObject of bytes without a checksum": ({ s3 }) =>
+    s3.send(new PutObjectCommand({ Bucket, Key: "probe", Body: new Uint8Array(1) })),
+  HeadObject: ({ s3 }) =>
+    s3.send(new HeadObjectCommand({ Bucket, Key: "b1/blobs/1", ChecksumMode: "ENABLED" })),
+  DeleteObject: ({ s3 }) => s3.send(new DeleteObjectCommand({ Bucket, Key: "b1/blobs/1" })),
+  DeleteObjects: ({ s3 }) =>
+    s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: "a&b" }], Quiet: true } })),
+  ListObjectsV2: ({ s3 }) => s3.send(new ListObjectsV2Command({ Bucket })),
+  "ListObjectsV2 of a page": ({ s3 }) =>
+    s3.send(new ListObjectsV2Command({ Bucket, Prefix: "b é/", MaxKeys: 1, ContinuationToken: "1/a+b==&" })),
+  "ListObjectsV2 of an empty prefix": ({ s3 }) => s3.send(new ListObjectsV2Command({ Bucket, Prefix: "" })),
+  HeadBucket: ({ s3 }) => s3.send(new HeadBucketCommand({ Bucket })),
+};
+
+/** What the runtime adds to a request, and nobody signs; with a DELETE also that it has no body. */
+const OF_THE_RUNTIME = ["accept", "connection", "user-agent"];
+
+describe("a direct request", () => {
+  let endpoint: ScriptedEndpoint;
+  const { AWS_SESSION_TOKEN } = process.env;
+  beforeAll(async () => {
+    endpoint = await startScriptedEndpoint();
+    process.env.AWS_ACCESS_KEY_ID ??= "test";
+    process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
+  });
+  afterAll(() => endpoint[Symbol.asyncDispose]());
+  beforeEach(() => {
+    setSystemTime(new Date("2026-02-03T04:05:06Z"));
+  });
+  afterEach(() => {
+    setSystemTime();
+    if (AWS_SESSION_TOKEN === undefined) delete process.env.AWS_SESSION_TOKEN;
+  });
+
+  async function requestsOf(send: (clients: Clients) => Promise<unknown>, url = endpoint.url) {
+    using pair = clientPair(url);
+    endpoint.seen.length = 0;
+    endpoint.respond = (response) => void response.end();
+    const sent: SeenRequest[] = [];
+    for (const clients of [pair.sdk, pair.direct]) {
+      await send(clients).catch((error: unknown) => {
+        if (endpoint.seen.length === 0) throw error; // what an empty answer means is no matter here
+      });
+      const [request, ...others] = endpoint.seen.splice(0);
+      if (request === undefined || others.length > 0) throw new Error("that was not one request");
+      const headers: Record<string, unknown> = { ...request.headers };
+      for (const name of OF_THE_RUNTIME) delete headers[name];
+      if (request.method === "DELETE" && headers["content-length"] === "0") delete headers["content-length"];
+      sent.push({ ...request, headers });
+    }
+    const [ofTheSdk, direct] = sent;
+    return { ofTheSdk, direct };
+  }
+
+  for (const [name, send] of Object.entries(REQUESTS))
+    test(`${name} is the SDK's, signature and all`, async () => {
+      const { ofTheSdk, direct } = await requestsOf(send);
+      expect(direct).toEqual(ofTheSdk);
+      expect(direct?.headers.authorization).toStartWith("AWS4-HMAC-SHA256 Credential=");
+    });
+
+  for (const name of ["GetItem", "PutObject of a long stream"])
+    test(`${name} is signed with the token of a session`, async () => {
+      process.env.AWS_SESSION_TOKEN = "a+session/token==";
+      const { ofTheSdk, direct } = await requestsOf(REQUESTS[name] ?? fail);
+      expect(direct).toEqual(ofTheSdk);
+      expect(direct?.headers["x-amz-security-token"]).toBe("a+session/token==");
+    });
+
+  for (const name of ["GetItem", "GetObject"])
+    test(`${name} goes to an endpoint below a path`, async () => {
+      const { ofTheSdk, direct } = await requestsOf(REQUESTS[name] ?? fail, `${endpoint.url}/aws/é`);
+      expect(direct).toEqual(ofTheSdk);
+    });
+
+  test("is signed with the key of its day", async () => {
+    using pair = clientPair(endpoint.url);
+    for (const date of ["2026-02-03T23:59:59Z", "2026-02-04T00:00:00Z"]) {
+      setSystemTime(new Date(date));
+      endpoint.seen.length = 0;
+      for (const { dynamoDb } of [pair.sdk, pair.direct])
+        await dynamoDb.send(new GetItemCommand({ TableName, Key }));
+      const [ofTheSdk, direct] = endpoint.seen.map(({ headers }) => headers.authorization);
+      expect(direct).toBe(ofTheSdk);
+    }
+  });
+});
+
+function fail(): never {
+  throw new Error("there is no such request");
+}
