@@ -10,6 +10,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DRIVERS, type Driver } from "../drivers.ts";
+import { CALL_TARGET, measureAwsCosts } from "./aws-cost.ts";
 import { compareWith } from "./compare.ts";
 import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
@@ -30,6 +31,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   "round-trips": roundTrips,
   "start-up": startUp,
   costs,
+  "aws-costs": awsCosts,
   throughput: () => throughput(),
   blocking,
   transfers: async () => {
@@ -133,6 +135,38 @@ async function costs(): Promise<void> {
 
 function partMs(cost: Cost | undefined, name: PartName): number {
   return cost?.parts.find((part) => part.name === name)?.ms ?? Number.NaN;
+}
+
+async function awsCosts(): Promise<void> {
+  const rows = await measureAwsCosts();
+  await show(
+    "CPU of an operation on the aws driver beside the embedded one, and so of a store call, beside a bare signed fetch",
+    "aws-costs",
+    rows.map(({ operation, bytes, localMs, awsMs, calls, callMs, bareMs, ratio }) => ({
+      operation,
+      KiB: bytes / 1024,
+      "embedded ms": rounded(localMs),
+      "aws ms": rounded(awsMs),
+      "store calls": rounded(calls),
+      "ms a call": rounded(callMs),
+      "bare fetch ms": rounded(bareMs),
+      "to bare fetch": rounded(ratio),
+      target: CALL_TARGET,
+      met: ratio <= CALL_TARGET ? "yes" : "NO",
+    })),
+  );
+  await plot(
+    "aws-costs",
+    barChart(
+      "CPU of an operation on the aws driver (the mark is the embedded one's)",
+      "ms",
+      rows.map(({ operation, bytes, localMs, awsMs }) => ({
+        label: `${operation}, ${bytes / 1024} KiB`,
+        value: awsMs,
+        mark: localMs,
+      })),
+    ),
+  );
 }
 
 async function blocking(): Promise<void> {
