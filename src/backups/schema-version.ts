@@ -43,6 +43,11 @@ export function withSchemaVersion(metadata: JsonObject, migrations: readonly Mig
   return current === 1 ? metadata : { ...metadata, schemaVersion: current };
 }
 
+/** Whether a newer release stored this metadata, so that this one cannot tell what it refers to. */
+export function isOfNewerSchema(stored: JsonObject, migrations: readonly Migration[] = MIGRATIONS): boolean {
+  return versionOf(stored) > migrations.length + 1;
+}
+
 function versionOf({ schemaVersion = 1 }: JsonObject): number {
   if (typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion) && schemaVersion >= 1)
     return schemaVersion;

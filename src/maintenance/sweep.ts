@@ -1,3 +1,4 @@
+import { isOfNewerSchema } from "../backups/schema-version.ts";
 import type { ListedRecord, Restore } from "../storage/inspection.ts";
 import { concurrently } from "./concurrently.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
@@ -33,7 +34,8 @@ const WIDTH = 16;
  * intervals, by a timer, that are longer than any request lives.
  *
  * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
- * restored from an older copy: the blobs are what could still be rescued then.
+ * restored from an older copy: the blobs are what could still be rescued then. Nor is one deleted beside metadata of a
+ * newer version of the service, which may refer to more blobs than this one knows.
  *
  * A call ends early when `stopping` is aborted, with its reason. What it would have collected is left for a later one.
  */
@@ -101,22 +103,30 @@ async function collectSuspects(
   return { kept, count, newer };
 }
 
-/** Called only when there is something to delete: it asks for the size of every blob that a record refers to. */
+/** Called only when there is something to delete: it reads every record, and asks for the size of its blob. */
 async function refusalOf(stores: SweptStores, unreferenced: number, backups: number): Promise<string | null> {
   if (unreferenced > backups) return outnumbered(backups);
   let missing = 0;
-  for await (const found of concurrently(stores.records.list(), WIDTH, async (record) => [
-    await isMissing(stores, record),
-  ]))
-    if (found) missing += 1;
+  let newer = 0;
+  for await (const doubt of concurrently(stores.records.list(), WIDTH, async (record) => [
+    await doubtAbout(stores, record),
+  ])) {
+    if (doubt === "missing") missing += 1;
+    if (doubt === "newer") newer += 1;
+  }
+  if (newer > 0)
+    return `a newer version of the service stored ${newer} of the backups, which may refer to them`;
   return missing === 0 ? null : `the current blobs of ${missing} backups are missing`;
 }
 
-/** A sync may replace a blob between the two lookups, so the record is read once more. */
-async function isMissing(
+/** A sync may replace a blob while its size is asked for, so the record is read once more. */
+async function doubtAbout(
   { records, blobs }: SweptStores,
-  { backupId, blob }: ListedRecord,
-): Promise<boolean> {
-  if ((await blobs.sizeOf(blob.key)) !== null) return false;
-  return (await records.read(backupId))?.blob.key === blob.key;
+  { backupId }: ListedRecord,
+): Promise<"missing" | "newer" | null> {
+  const stored = await records.read(backupId);
+  if (stored === null) return null;
+  if (isOfNewerSchema(stored.metadata)) return "newer";
+  if ((await blobs.sizeOf(stored.blob.key)) !== null) return null;
+  return (await records.read(backupId))?.blob.key === stored.blob.key ? "missing" : null;
 }

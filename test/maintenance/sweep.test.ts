@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createSweep, type SweptStores } from "../../src/maintenance/sweep.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import type { BlobRef } from "../../src/storage/contract.ts";
+import type { BlobRef, JsonObject } from "../../src/storage/contract.ts";
 import type { Restore } from "../../src/storage/inspection.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { SettableClock } from "../support/settable-clock.ts";
@@ -33,8 +33,8 @@ async function fixture(driver: Driver) {
       await touchAnyRecord(records);
     },
     put: (backupId = "b") => blobs.put(backupId, [new Uint8Array(10)]),
-    refer: (backupId: string, blob: BlobRef) =>
-      records.commit({ backupId, expect: "absent", next: { blob, metadata: {} } }),
+    refer: (backupId: string, blob: BlobRef, metadata: JsonObject = {}) =>
+      records.commit({ backupId, expect: "absent", next: { blob, metadata } }),
     keys: async () => (await Array.fromAsync(blobs.list())).map(({ key }) => key).toSorted(),
     [Symbol.asyncDispose]: dispose,
   };
@@ -193,6 +193,18 @@ for (const driver of DRIVERS)
       await stores.age(2 * HOUR_MS);
       expect((await sweep(stores)).refusal).toBe("the current blobs of 1 backups are missing");
       expect(await stores.keys()).toEqual([newer.key]);
+    });
+
+    test("leaves all blobs alone beside metadata of a newer version, which may refer to them", async () => {
+      await using stores = await fixture(driver);
+      const [current, older] = [await stores.put(), await stores.put()];
+      await stores.refer("b", current, { schemaVersion: 99, versions: [{ key: older.key }] });
+      await stores.age(2 * HOUR_MS);
+      for (let call = 0; call < 3; call++)
+        expect((await sweep(stores)).refusal).toContain(
+          "a newer version of the service stored 1 of the backups",
+        );
+      expect((await stores.keys()).toSorted()).toEqual([current.key, older.key].toSorted());
     });
 
     test("is not misled by a sync that replaces a blob between the listing and the check", async () => {

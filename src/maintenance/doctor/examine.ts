@@ -16,6 +16,8 @@ import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 
 /** How many index rows or records are examined at once; each waits for the stores most of the time. */
 const WIDTH = 16;
+/** The same where blobs are read: the store has few permits for large ones, and a slow link should not exhaust the wait. */
+const VERIFYING_WIDTH = 4;
 /** Up to so many index rows are released without asking whether the index belongs to these records. */
 const FEW_ROWS = 10;
 
@@ -28,7 +30,7 @@ const TOO_MANY_ROWS = "most index rows are like this one: the records may be tho
  * @throws StorageUnavailable when a store does not answer.
  */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
-  const { records, restores, repair, counts } = examination;
+  const { records, restores, repair, verify, counts } = examination;
 
   if (repair && !(await indexBelongsToRecords(examination)))
     for await (const found of indexRows({ ...examination, repair: false }))
@@ -37,7 +39,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
 
   const scan = new UnreferencedBlobs(examination, restores);
   const foundInRecords = new Set<FindingKind>();
-  const ofRecords = concurrently(records.list(), WIDTH, (record) => {
+  const ofRecords = concurrently(records.list(), verify ? VERIFYING_WIDTH : WIDTH, (record) => {
     counts.backups += 1;
     scan.add(record);
     return examineRecord(examination, record.backupId);
