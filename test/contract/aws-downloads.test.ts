@@ -62,6 +62,13 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       await reader?.cancel();
     });
 
+    test("is whole where the connection breaks behind its last byte, before the response has ended", async () => {
+      await using store = await openAwsFixture();
+      const ref = await store.blobs.put("b1", [LARGE]);
+      store.proxy.inject({ kind: "cut last chunk" }, 1);
+      expect(LARGE.equals(await contentOf(store.blobs, ref))).toBe(true);
+    });
+
     test("that a reader takes its time with is not cut off", async () => {
       await using store = await openAwsFixture({}, HURRIED);
       const ref = await store.blobs.put("b1", [LARGE]);

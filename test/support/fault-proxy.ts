@@ -35,6 +35,8 @@ export type Fault =
   | { readonly kind: "no length" }
   /** The same, of half of the answer's body; then the connection is closed. */
   | { readonly kind: "cut answer without length" }
+  /** Passes on all of the answer's body in chunks, but not the last chunk, which is empty; then closes the connection. */
+  | { readonly kind: "cut last chunk" }
   /** Asks the store for another range than the client did; for the whole where it is `null`. */
   | { readonly kind: "other range"; readonly change: (range: string) => string | null }
   /** Hands the request on when the faults are cleared. */
@@ -132,7 +134,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     if (fault?.kind === "clock") delete answer.headers.date; // it has its own
     if (fault?.kind === "cut answer" && fault.without !== undefined) delete answer.headers[fault.without];
     const { "content-length": _, ...withoutLength } = answer.headers;
-    const isSilent = fault?.kind === "no length" || fault?.kind === "cut answer without length";
+    const isSilent =
+      fault?.kind === "no length" ||
+      fault?.kind === "cut answer without length" ||
+      fault?.kind === "cut last chunk";
     response.writeHead(answer.statusCode ?? 502, isSilent ? withoutLength : answer.headers);
     if (fault?.kind === "trickle answer") {
       const step = Math.ceil(body.length / 100);
@@ -143,13 +148,16 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       response.end();
       return;
     }
-    const isCut = fault?.kind === "cut answer" || fault?.kind === "cut answer without length";
+    const isCut =
+      fault?.kind === "cut answer" ||
+      fault?.kind === "cut answer without length" ||
+      fault?.kind === "cut last chunk";
     if (!isCut && fault?.kind !== "stall answer") {
       response.end(body);
       return;
     }
-    const half = body.subarray(0, Math.floor(body.length / 2));
-    response.write(half.length === 0 ? Buffer.alloc(0) : half, () => {
+    const share = fault?.kind === "cut last chunk" ? 1 : 2;
+    response.write(body.subarray(0, Math.floor(body.length / share)), () => {
       if (isCut) request.socket.destroy();
     });
   }

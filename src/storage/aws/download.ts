@@ -115,6 +115,7 @@ export class Download implements AsyncIterable<Uint8Array> {
       }
     } catch (error) {
       this.#body = null;
+      if (this.#position >= this.#ref.size) return null; // there is no rest to request
       throw new TryAgain("the connection broke while a blob was read", { cause: error });
     } finally {
       signal.removeEventListener("abort", stall);
