@@ -98,7 +98,7 @@ class AwsBlobs implements InspectableBlobs {
     await using spooled = await spool(content);
     const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
     const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
-    const isNew = await this.#upload(client, ref.size, async (abortSignal) => {
+    const upload = async (abortSignal: AbortSignal) => {
       const send = (body: Readable | Uint8Array) => {
         const command = new PutObjectCommand({
           ...this.#target,
@@ -118,15 +118,33 @@ class AwsBlobs implements InspectableBlobs {
         if (statusOf(error) !== 412) throw error;
         return false;
       }
-    });
+    };
+    // Large transfers have more time for an attempt and for a second one.
+    const moreMs = transferMs(ref.size);
+    const retry = {
+      ...this.#retry,
+      attemptMs: this.#retry.attemptMs + moreMs,
+      budgetMs: this.#retry.budgetMs + moreMs / 2,
+    };
+    using _permit = await this.#permitFor(ref, client);
+    const isNew = await this.#attempt(NOT_STORED, upload, retry);
     // The name is new, so an object that was there already comes from an attempt whose response was lost.
-    if (!isNew) await this.#confirm(ref, checksum, client);
+    if (!isNew) await this.#confirm(ref, checksum);
     return ref;
   }
 
   async get(ref: BlobRef, client = NO_CLIENT): Promise<ReadableStream<Uint8Array> | null> {
-    const isLarge = ref.size > IN_MEMORY_BYTES;
-    const permit = isLarge ? await this.#largeTransfers.acquire(client) : null;
+    const permit = await this.#permitFor(ref, client);
+    return this.#read(ref, () => permit?.[Symbol.dispose]());
+  }
+
+  /** A permit for a large transfer; `null` for a small one. */
+  async #permitFor({ size }: BlobRef, client: string): Promise<Disposable | null> {
+    return size > IN_MEMORY_BYTES ? this.#largeTransfers.acquire(client) : null;
+  }
+
+  /** As {@link get}, with the permit of the caller. `onClose` is called once, when nothing is read any more. */
+  async #read(ref: BlobRef, onClose: () => void): Promise<ReadableStream<Uint8Array> | null> {
     const options = {
       client: this.#client,
       bucket: this.#bucket,
@@ -134,12 +152,12 @@ class AwsBlobs implements InspectableBlobs {
       retry: { ...this.#retry, budgetMs: this.#retry.budgetMs + transferMs(ref.size) },
       maxUnreadMs: this.#maxUnreadMs,
     };
-    const download = new Download(ref, options, () => permit?.[Symbol.dispose]());
+    const download = new Download(ref, options, onClose);
     let isStreamed = false;
     try {
       if (!(await download.open())) return null;
       const pieces = verified(ref, download);
-      if (!isLarge) return streamOf(await Array.fromAsync(pieces));
+      if (ref.size <= IN_MEMORY_BYTES) return streamOf(await Array.fromAsync(pieces));
       isStreamed = true;
       return streamFrom(pieces, async () => download.close());
     } finally {
@@ -251,7 +269,7 @@ class AwsBlobs implements InspectableBlobs {
   }
 
   /** Resolves when the object that is there is the one that `ref` describes. */
-  async #confirm(ref: BlobRef, checksum: string, client: string): Promise<void> {
+  async #confirm(ref: BlobRef, checksum: string): Promise<void> {
     const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" });
     const { ContentLength, ChecksumSHA256 } = await this.#attempt(NOT_STORED, (abortSignal) =>
       this.#client.send(command, { abortSignal }),
@@ -261,21 +279,9 @@ class AwsBlobs implements InspectableBlobs {
       throw new Error(`another object has the name ${ref.key}`);
     if (ChecksumSHA256 !== undefined) return;
     // an endpoint that keeps no checksums
-    const stored = await this.get(ref, client);
+    const stored = await this.#read(ref, () => {});
     if (stored === null) throw new Error(`the object ${ref.key} is there and is not`);
     for await (const _piece of stored); // ends only if all of it was verified
-  }
-
-  /** Runs an upload. Large ones need a permit, and have more time for an attempt and for a second one. */
-  #upload<T>(client: string, bytes: number, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const moreMs = transferMs(bytes);
-    const retry = {
-      ...this.#retry,
-      attemptMs: this.#retry.attemptMs + moreMs,
-      budgetMs: this.#retry.budgetMs + moreMs / 2,
-    };
-    const run = () => this.#attempt(NOT_STORED, attempt, retry);
-    return bytes > IN_MEMORY_BYTES ? this.#largeTransfers.run(client, run) : run();
   }
 
   #attempt<T>(
