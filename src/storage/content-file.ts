@@ -53,8 +53,10 @@ export async function fileOperation<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Splits large chunks, so that hashing one does not block the event loop for long. */
+/** Splits large chunks, so that hashing one does not block the event loop for long. Leaves out empty ones. */
 export function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {
-  for (let start = 0; start < chunk.length; start += PIECE_BYTES)
-    yield chunk.subarray(start, start + PIECE_BYTES);
+  if (chunk.length > PIECE_BYTES)
+    for (let start = 0; start < chunk.length; start += PIECE_BYTES)
+      yield chunk.subarray(start, start + PIECE_BYTES);
+  else if (chunk.length > 0) yield chunk;
 }
