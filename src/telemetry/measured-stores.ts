@@ -1,3 +1,4 @@
+import { SMALL_BYTES } from "../runtime/sizes.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -27,13 +28,53 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   const timed = timer(metrics, "blobs");
   return {
     put: (backupId, content, client) => timed("put", () => store.put(backupId, content, client)),
-    get: (ref, client) => timed("get", () => store.get(ref, client)),
+    async get(ref, client) {
+      const stop = metrics.storageCalls.startTimer({ store: "blobs", call: "get" });
+      try {
+        const content = await store.get(ref, client);
+        if (content !== null && ref.size > SMALL_BYTES)
+          return observed(content, (outcome) => stop({ outcome }));
+        stop({ outcome: "ok" });
+        return content;
+      } catch (error) {
+        stop({ outcome: "error" });
+        throw error;
+      }
+    },
     freeBytes: () => store.freeBytes(),
     delete: (key) => timed("delete", () => store.delete(key)),
     ready: () => timed("ready", () => store.ready()),
     writable: () => timed("writable", () => store.writable()),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
+}
+
+/** The same stream. Reports once how its reading ends; a reader that has enough is no error. */
+function observed(
+  content: ReadableStream<Uint8Array>,
+  onEnd: (outcome: "ok" | "error") => void,
+): ReadableStream<Uint8Array> {
+  const reader = content.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { value, done } = await reader.read();
+          if (!done) return controller.enqueue(value);
+        } catch (error) {
+          onEnd("error");
+          throw error;
+        }
+        onEnd("ok");
+        controller.close();
+      },
+      async cancel(reason) {
+        onEnd("ok");
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function timer(metrics: Metrics, store: string) {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { BlobDamaged } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
+import { replaced } from "../support/store-wrappers.ts";
 import { newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
 
 for (const driver of DRIVERS)
@@ -42,6 +44,32 @@ for (const driver of DRIVERS)
       expect(await value("http_request_duration_seconds_count", { route: "/v1/create" })).toBe(2);
       const slowest = { route: "/v1/create", le: "300" }; // what the slowest upload may take
       expect(await value("http_request_duration_seconds_bucket", slowest)).toBe(2);
+    });
+
+    test("count a download that fails while it is read as failed", async () => {
+      await using failing = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          records,
+          blobs: replaced(blobs, {
+            async get(ref) {
+              return new ReadableStream({
+                pull() {
+                  throw new BlobDamaged(ref.key, "nothing");
+                },
+              });
+            },
+          }),
+        }),
+      });
+      const user = await userWithBackup(failing.client, newUser(randomBytes(300_000)));
+      const proof = await solved(failing.client, "retrieve", user.main);
+      expect((await failing.client.retrieve(proof)).status).toBe(500);
+      const metrics = await (await fetch(`${failing.server.metricsUrl}/metrics`)).text();
+      const counted = metrics
+        .split("\n")
+        .filter((line) => line.startsWith("storage_call_duration_seconds_count"));
+      const gets = counted.filter((line) => line.includes('call="get"'));
+      expect(gets).toEqual([expect.stringMatching(/outcome="error".* 1$/)]);
     });
 
     test("measure the sizes of requests and answers, large ones too", async () => {
