@@ -116,7 +116,8 @@ export function createChanges({ records, blobs, background, access, alerts }: Ch
       const consumption = consumed.status === "fulfilled" ? consumed.value : undefined;
       if (consumption === null) throw alreadyUsed();
       if (acted.status === "rejected") {
-        if (consumption !== undefined) await background.run("release nonces", () => consumption.release());
+        if (consumption !== undefined)
+          await background.runAtOnce("release nonces", () => consumption.release());
         throw acted.reason;
       }
       if (consumed.status === "rejected") throw consumed.reason;
