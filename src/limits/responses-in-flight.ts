@@ -4,6 +4,7 @@
  */
 import { ServiceError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { forThisRequest } from "../runtime/request-id.ts";
 import { TooManyRequests } from "./rate-limiter.ts";
 import { MIN_BYTES_PER_SECOND } from "./time-limit.ts";
 
@@ -44,7 +45,11 @@ interface Reserved {
   readonly backupId: string;
   readonly address: string;
   bytes: number;
-  sent: { readonly response: SentResponse; readonly deadlineMs: number } | null;
+  sent: {
+    readonly response: SentResponse;
+    readonly end: SentResponse["end"];
+    readonly deadlineMs: number;
+  } | null;
 }
 
 /** A reader slower than `MIN_BYTES_PER_SECOND` has this much time more. */
@@ -67,11 +72,11 @@ export function createResponsesInFlight(maxBytes: number, clock: Clock): Respons
     const nowMs = clock.elapsedMs();
     for (const reserved of all) {
       if (reserved.sent === null) continue;
-      const { response, deadlineMs } = reserved.sent;
+      const { response, end, deadlineMs } = reserved.sent;
       const isOver = response.isOver();
       if (!isOver && nowMs < deadlineMs) continue;
       all.delete(reserved);
-      response.end(!isOver);
+      end(!isOver);
     }
     if (timer === null || all.values().some(({ sent }) => sent !== null)) return;
     clearInterval(timer);
@@ -104,7 +109,8 @@ export function createResponsesInFlight(maxBytes: number, clock: Clock): Respons
         keepUntilOver(actualBytes, response) {
           const readingMs = MIN_READING_MS + (actualBytes / MIN_BYTES_PER_SECOND) * 1000;
           reserved.bytes = actualBytes;
-          reserved.sent = { response, deadlineMs: clock.elapsedMs() + readingMs };
+          const end = forThisRequest(response.end.bind(response));
+          reserved.sent = { response, end, deadlineMs: clock.elapsedMs() + readingMs };
           timer ??= setInterval(endWhatIsOver, CHECKED_EVERY_MS).unref();
         },
         release() {

@@ -5,3 +5,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
  * included, so that the log can name it. Asynchronous context costs about 1 us for each request in Bun 1.4.
  */
 export const requestIds = new AsyncLocalStorage<string>();
+
+/** `work`, which runs for the request that calls this, whoever calls it later. */
+export function forThisRequest<Args extends unknown[], T>(work: (...args: Args) => T): (...args: Args) => T {
+  return AsyncLocalStorage.bind(work);
+}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TooManyRequests } from "../../src/limits/rate-limiter.ts";
 import { createResponsesInFlight } from "../../src/limits/responses-in-flight.ts";
+import { requestIds } from "../../src/runtime/request-id.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
@@ -48,6 +49,22 @@ describe("large responses in flight", () => {
     seen.isOver = true;
     admit("b1", "c");
     expect(seen.ended).toEqual([false]);
+  });
+
+  test("end each for the request that it belongs to", async () => {
+    const { admit } = fixture();
+    const ended: unknown[] = [];
+    const all = ["first", "second"].map((id) =>
+      requestIds.run(id, () => {
+        const { response, seen } = slowResponse();
+        const end = () => ended.push(requestIds.getStore());
+        admit(id, id).keepUntilOver(MIB, { ...response, end });
+        return seen;
+      }),
+    );
+    for (const seen of all) seen.isOver = true;
+    admit("b3", "c");
+    expect(ended).toEqual(["first", "second"]);
   });
 
   test("take a share of the disk at most for one address, and have all of it together", async () => {
