@@ -64,7 +64,7 @@ async function openForAssertion(
     const opened = await challengeTokens.read(token, "passkey");
     return opened.context.bindings.existing === "PASSKEY_ASSERTION" ? opened : null;
   } catch (error) {
-    if (error instanceof ServiceError) return null;
+    if (error instanceof ServiceError && error.code !== "service_unavailable") return null;
     throw error;
   }
 }

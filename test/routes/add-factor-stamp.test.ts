@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import { Value } from "@sinclair/typebox/value";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
+import { AddFactorRequest } from "../../src/protocol/add-factor.ts";
+import { proveAddition } from "../../src/routes/prove-addition.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import {
   type Addition,
   additionChallenge,
   additionFixture,
   type Challenges,
+  existingHalf,
   newHalf,
   stamped,
 } from "../support/additions.ts";
@@ -28,6 +33,19 @@ const MINUTE_MS = 60_000;
 for (const driver of DRIVERS)
   describe(`add-factor (${driver.name})`, () => {
     const { service, addition } = additionFixture(driver);
+
+    test("reports an outage while the existing token is opened, and not a missing activity", async () => {
+      const { client, services } = service();
+      const main = newPasskey();
+      await created(client, main);
+      const given = addition(main, newKeypair(), "PASSKEY_ASSERTION");
+      const { challenges, ceremony } = await additionChallenge(client, given);
+      const request = { ...existingHalf(given, challenges), ...newHalf(given, ceremony, challenges) };
+      const read = () => Promise.reject(new StorageUnavailable("not known yet"));
+      const challengeTokens = { ...services.challengeTokens, read };
+      const failure = proveAddition({ ...services, challengeTokens }, Value.Parse(AddFactorRequest, request));
+      await expect(failure).rejects.toThrow(StorageUnavailable);
+    });
 
     describe("by a Turnkey stamp", () => {
       interface Stamp {
