@@ -1,4 +1,4 @@
-/** The proof of a factor that should be on a backup. Only the metadata of the backup knows whether it is. */
+/** Verifies a keypair or an account. Whether it is on a backup is for the metadata of the backup to say. */
 import { ServiceError } from "../errors.ts";
 import type {
   Authorization,

@@ -31,6 +31,19 @@ function seenThrough(
   };
 }
 
+/** The same blobs, and how many of them were read at once at most. */
+function countingReads({ blobs }: Fixture) {
+  let open = 0;
+  const counted = { most: 0 };
+  const get: InspectableBlobs["get"] = async (ref) => {
+    counted.most = Math.max(counted.most, ++open);
+    const content = Buffer.concat(await Array.fromAsync((await blobs.get(ref)) ?? []));
+    open--;
+    return new Blob([content]).stream();
+  };
+  return { counted, get };
+}
+
 /** Puts a sync factor on a backup, or takes it off, each as the service would, and one at a time. */
 function toggling({ records }: Fixture, backupId: string): () => Promise<void> {
   const factor = syncRef("extra");
@@ -91,6 +104,15 @@ for (const { name, environment } of DRIVERS)
       });
       expect((await examined(seldom, {})).findings).toEqual([]);
       expect(reads).toBeGreaterThan(5);
+    });
+
+    test("reads fewer blobs at once than one client may transfer, so that none has to wait for a permit", async () => {
+      await using stores = await newStores(environment);
+      for (let index = 0; index < 20; index++) await storeBackup(stores, `b${index}`);
+      const { counted, get } = countingReads(stores);
+      const { findings, counts } = await examined(seenThrough(stores, {}, { get }), { verify: true });
+      expect({ findings, verified: counts.verifiedBlobs }).toEqual({ findings: [], verified: 20 });
+      expect(counted.most).toBeLessThanOrEqual(4);
     });
 
     test("does not delete a ciphertext that became current after the records were listed", async () => {
