@@ -69,7 +69,7 @@ export function requiresSafeKeyUrl(name: string): void {
     "http://localhost@keys.example",
     "http://[::2]",
     "http://[::ffff:10.0.0.1]",
-  ])(`refuses as ${name} %s, where anybody on the way could replace keys, but in development`, (url) => {
+  ])(`refuses as ${name} %s, where keys could be replaced in transit, except in development`, (url) => {
     for (const APP_ENV of ["production", "staging"])
       expect(problemsOf({ ...production, APP_ENV, [name]: url })).toEqual([
         `${name} must be an https URL outside development, unless its host is loopback`,

@@ -56,7 +56,7 @@ describe("the configuration of Google and Apple accounts", () => {
   requiresSafeKeyUrl("GOOGLE_JWKS_URL");
   requiresSafeKeyUrl("APPLE_JWKS_URL");
 
-  test("refuses the test issuer outside development and beside a real one", () => {
+  test("refuses the test issuer outside development and together with a real one", () => {
     for (const APP_ENV of ["production", "staging"])
       expect(problemsOf({ ...production, APP_ENV, OIDC_TEST_ISSUER: "true" })).toEqual([
         "OIDC_TEST_ISSUER is for development only: it issues an id_token for any account to any client",

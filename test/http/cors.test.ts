@@ -69,7 +69,7 @@ describe("a web page", () => {
     }
   });
 
-  test("is kept apart from others by caches, beside the encoding", async () => {
+  test("varies by origin for caches, besides the encoding", async () => {
     await using service = await start({ CORS_ORIGINS: APP });
     const document = () => fetch(`${service.url}/openapi.json`, { headers: { origin: APP } });
     expect((await document()).headers.get("vary")).toBe("accept-encoding, origin");

@@ -190,9 +190,9 @@ for (const driver of DRIVERS.slice(0, 1))
     }
 
     async function routesCounted(): Promise<ReadonlySet<string>> {
-      const figures = await service.services.metrics.text();
+      const metrics = await service.services.metrics.text();
       return new Set(
-        [...figures.matchAll(/^http_requests_total\{.*route="((?:[^"\\]|\\.)*)"/gm)].map(
+        [...metrics.matchAll(/^http_requests_total\{.*route="((?:[^"\\]|\\.)*)"/gm)].map(
           ([, route = ""]) => route,
         ),
       );

@@ -75,11 +75,11 @@ for (const driver of DRIVERS)
       }
     });
 
-    test("figures, and what is not there beside them", async () => {
+    test("metrics, and a path besides them", async () => {
       const { metricsUrl } = service().server;
-      const [figures, none] = [await fetch(`${metricsUrl}/metrics`), await fetch(`${metricsUrl}/none`)];
-      expect([figures.status, none.status]).toEqual([200, 404]);
-      expectProtected(figures);
+      const [metrics, none] = [await fetch(`${metricsUrl}/metrics`), await fetch(`${metricsUrl}/none`)];
+      expect([metrics.status, none.status]).toEqual([200, 404]);
+      expectProtected(metrics);
       expectProtected(none);
     });
   });

@@ -109,7 +109,7 @@ for (const driver of DRIVERS)
         "address-destructions",
         "address-challenges",
       ]);
-      const figures = await service.services.metrics.text();
-      expect(figures).toContain('route="/v1/verify-factor",status="429",code="too_many_requests"} 1');
+      const metrics = await service.services.metrics.text();
+      expect(metrics).toContain('route="/v1/verify-factor",status="429",code="too_many_requests"} 1');
     });
   });

@@ -46,7 +46,7 @@ describe("the reserve of free disk", () => {
     ]);
   });
 
-  test("is measured a few times a second at most, however many ask", async () => {
+  test("is measured a few times a second at most, for any number of requests", async () => {
     const { disk, reserve } = fixture(1_000, 1_000);
     await Promise.all(Array.from({ length: 100 }, () => reserve.requireRoom()));
     disk.clock.advance(MEASURED_EVERY_MS - 1);

@@ -22,7 +22,7 @@ function ownCounters() {
   };
 }
 
-/** What a limiter of one process needs, whose clock stands still. */
+/** What a limiter of one process needs, whose clock is stopped. */
 const own = () => ({ clock: new SettableClock(), background, counters: ownCounters() });
 
 function limiter(
@@ -105,7 +105,7 @@ describe("a rate limit", () => {
     expect(await usable("a", 100)).toBe(20);
   });
 
-  test("goes on holding on what one process knows while the shared counts cannot be reached", async () => {
+  test("is enforced on the counts of one process while the shared ones cannot be reached", async () => {
     const clock = new SettableClock();
     const usable = limiter(clock, {
       addToCounter: async () => {
@@ -136,7 +136,7 @@ describe("a rate limit", () => {
       expect([isForgotten("second"), isForgotten("first")]).toEqual([false, true]);
     });
 
-    test("does not forget those that have used much, or keep a reservation: a flood frees nobody", () => {
+    test("keeps the subjects that have used much or have a reservation: a flood resets no limit", () => {
       const { check, count, reserve } = createRateLimiter(own());
       count(large, "flooder", 1_000);
       count(large, "nearly", 100);
@@ -176,7 +176,7 @@ describe("a rate limit", () => {
     });
   });
 
-  test("is one of amounts where uses differ, and says when what is asked for does not fit", () => {
+  test("counts amounts, and refuses an amount that does not fit", () => {
     const { check, count } = createRateLimiter(own());
     count(LIMIT, "a", 15);
     expect(() => check(LIMIT, "a", 5)).not.toThrow();
@@ -185,7 +185,7 @@ describe("a rate limit", () => {
     expect(() => check(LIMIT, "a")).toThrow(TooManyRequests);
   });
 
-  test("holds for what is reserved, until it is counted or given back", () => {
+  test("counts what is reserved, until it is counted or released", () => {
     const { check, count, reserve } = createRateLimiter(own());
     count(LIMIT, "a", 5);
     {

@@ -102,8 +102,8 @@ for (const driver of DRIVERS)
         const removed = await here.deleteFactor({ ...removal, factorId: "none", scope: "SYNC" });
         expect(removed.code()).toBe("factor_not_found");
         expect((await here.reset(await forgedReset())).code()).toBe("signature_verification_error");
-        const nobody = await here.reset(await resetRequest(here, newUser()));
-        expect(nobody.code()).toBe("not_found");
+        const unknown = await here.reset(await resetRequest(here, newUser()));
+        expect(unknown.code()).toBe("not_found");
       }
 
       (await here.deleteBackup(await solved(here, "delete-backup", first.sync))).ok();
@@ -198,7 +198,7 @@ for (const driver of DRIVERS)
       (await here.reset(await resetRequest(here, user))).ok();
     });
 
-    test("are off in development unless they are asked for", async () => {
+    test("are off in development unless configured", async () => {
       await using service = await startService(driver, {
         env: { APP_ENV: "development", RATE_LIMITS: "", RATE_LIMIT_ADDRESS_CHALLENGES_PER_MINUTE: "1" },
       });

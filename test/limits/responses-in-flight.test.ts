@@ -101,7 +101,7 @@ describe("large responses in flight", () => {
     await errorOf(async () => admit("b3", "a", 3 * MIB));
     expect(limits()).toEqual([2, 2, 1]);
     await errorOf(async () => admit("b3", "b", 8 * MIB));
-    expect(limits()).toEqual([2, 2, 1]); // more than the share of an address: nobody else is in the way
+    expect(limits()).toEqual([2, 2, 1]); // more than the share of an address: no other is in the way
     for (const address of ["b", "c", "d"]) admit(`of ${address}`, address, 5 * MIB);
     await errorOf(async () => admit("b4", "e", 3 * MIB));
     expect(limits()).toEqual([3, 3, 2]);
@@ -118,7 +118,7 @@ describe("large responses in flight", () => {
     admit("b2", "a").release();
     expect(seen.ended).toEqual([]);
     clock.advance(1);
-    while (seen.ended.length === 0) await new Promise(setImmediate); // nobody has to ask
+    while (seen.ended.length === 0) await new Promise(setImmediate); // no request is needed
     expect(seen.ended).toEqual([true]);
     expect(responses.bytes).toBe(0);
   });

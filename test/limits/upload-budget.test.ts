@@ -55,7 +55,7 @@ describe("the memory for uploads", () => {
     expect(budget.heldBytes).toBe(4 * MIB + 500);
   });
 
-  test("counts what may have arrived of bodies that nobody has read, until they turn out to wait", () => {
+  test("counts what may have arrived of bodies that are not read, until the service waits for them", () => {
     const budget = createUploadBudget(20 * MIB); // a share is 17
     const unread = uploads(budget, 14, { address: "one", mayBeUnread: true });
     expect(() => admitted(budget, { address: "one" })).toThrow(unavailable);
@@ -76,7 +76,7 @@ describe("the memory for uploads", () => {
     expect(() => admitted(budget, { declaredBytes: 5 * MIB })).not.toThrow();
   });
 
-  test("is asked for more by an upload that has to wait for its payload", () => {
+  test("is taken by the bytes of an upload that wait for its payload", () => {
     const budget = createUploadBudget(10 * MIB);
     const { reservation: waiting } = admitted(budget);
     waiting.arrived(4 * MIB, 4 * MIB);
@@ -88,7 +88,7 @@ describe("the memory for uploads", () => {
     other.arrived(7 * MIB, 7 * MIB);
   });
 
-  test("is not taken by what arrives after it was given back", () => {
+  test("is not taken by what arrives after its release", () => {
     const budget = createUploadBudget(20 * MIB);
     const { reservation } = admitted(budget);
     reservation.arrived(MIB, 0);
@@ -118,7 +118,7 @@ describe("the share of one address", () => {
     expect(budget.heldBytes).toBe(256 * MIB);
   });
 
-  test("comes back with what it is given back for", () => {
+  test("is available again once it is released", () => {
     const budget = createUploadBudget(256 * MIB);
     const all = uploads(budget, 16, { address });
     all.forEach(streamed);
@@ -127,7 +127,7 @@ describe("the share of one address", () => {
     expect(() => admitted(budget, { address })).toThrow(unavailable);
   });
 
-  test("has room for one upload with the payload last, however little there is", () => {
+  test("has room for one upload with the payload last, even the smallest one", () => {
     for (const maxBytes of [17 * MIB, 32 * MIB]) {
       const { reservation } = admitted(createUploadBudget(maxBytes), { address });
       reservation.arrived(16 * MIB, 16 * MIB);
@@ -154,7 +154,7 @@ describe("an upload that stalls", () => {
     return { budget, all, clock, endedOnes: () => all.map(({ ended }) => ended.join()) };
   }
 
-  test("is ended when somebody needs its memory: the one that has for longest", () => {
+  test("is ended when another needs its memory: the longest stalled one", () => {
     const { budget, all, clock, endedOnes } = full();
     for (const index of [3, 1, 0]) {
       all[index]?.arrival.beginWait();
@@ -168,7 +168,7 @@ describe("an upload that stalls", () => {
     expect(budget.heldBytes).toBe(20 * MIB);
   });
 
-  test("goes on while nobody needs its memory", () => {
+  test("goes on while no other needs its memory", () => {
     const { all, clock, endedOnes } = full();
     all[0]?.arrival.beginWait();
     clock.advance(20_000);

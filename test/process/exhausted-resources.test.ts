@@ -110,8 +110,8 @@ for (const driver of DRIVERS)
       while (child.exitCode === null && !(await answers(`${url}/health`))) await Bun.sleep(20);
       const client = createApiClient({ url });
       for (let n = 0; n < 5; n++) await userWithBackup(client);
-      const figures = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-      expect(Number(/^log_write_failures_total (\d+)$/m.exec(figures)?.[1])).toBeGreaterThan(0);
+      const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      expect(Number(/^log_write_failures_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
     } finally {
       child.kill("SIGTERM");
     }

@@ -94,7 +94,7 @@ describe("dependencies", () => {
     test(`that cannot be downloaded make \`bun run ${name}\` fail, and it reports that`, async () => {
       await using copy = await copyRepository({ packages: [] });
       const { status, errors } = await copy.run(["run", name], {
-        BUN_CONFIG_REGISTRY: "http://127.0.0.1:9", // nobody listens there
+        BUN_CONFIG_REGISTRY: "http://127.0.0.1:9", // no process listens there
         BUN_CONFIG_HTTP_RETRY_COUNT: "0",
         BUN_INSTALL_CACHE_DIR: join(copy.folder, "cache"),
       });

@@ -60,7 +60,7 @@ describe("background work", () => {
     ]);
   });
 
-  test("is logged with the id of the request that started it, however late it begins", async () => {
+  test("is logged with the id of the request that started it, even if it begins late", async () => {
     const { lines, start } = await fixture({ maxRunning: 1 });
     const first = requestIds.run("first", () => start("a", "delete"));
     const second = requestIds.run("second", () => start("b", "delete"));
@@ -127,7 +127,7 @@ describe("background work", () => {
     expect(begun).toEqual(["a"]);
   });
 
-  test("that gives something back runs at once, however much runs", async () => {
+  test("that releases a resource runs at once, even if much else runs", async () => {
     const { background, begun, start } = await fixture({ maxRunning: 1, maxWaiting: 0 });
     const hanging = start("a", "close");
     await background.runAtOnce("close", async () => begun.push("b"));
@@ -159,7 +159,7 @@ describe("stopping background work", () => {
     expect(lines).toEqual([]);
   });
 
-  test("tells work that it should end early, and that it did is no failure", async () => {
+  test("aborts work, whose early end is no failure", async () => {
     const { background, lines } = await fixture();
     const { promise: aborted, resolve } = Promise.withResolvers<void>();
     const work = background.run("sweep", async (stopping) => {

@@ -40,7 +40,7 @@ describe("a fair semaphore", () => {
     expect(log).toEqual(["a1", "a2", "a3", "a4"]);
   });
 
-  test("serves keys in turn, however many of one key came first", async () => {
+  test("serves keys alternately, even if many calls of one key came first", async () => {
     const log: string[] = [];
     const start = worker(new FairSemaphore({ permits: 1, maxWaitMs: MINUTE_MS }), log);
     const works = ["a1", "a2", "a3", "a4", "b1", "b2", "c1"].map(start);
@@ -114,7 +114,7 @@ describe("a fair semaphore", () => {
 });
 
 describe("a permit", () => {
-  test("that is given back twice counts once", async () => {
+  test("that is released twice counts once", async () => {
     const semaphore = new FairSemaphore({ permits: 1, maxWaitMs: 0 });
     const permit = await semaphore.acquire("a");
     for (let time = 0; time < 2; time++) permit[Symbol.dispose]();
@@ -122,7 +122,7 @@ describe("a permit", () => {
     expect(await codeOf(() => semaphore.acquire("c"))).toBe("service_unavailable");
   });
 
-  test("goes to whoever waits for it, as one that work gives back does", async () => {
+  test("goes to the next waiting call, as one that work releases does", async () => {
     const semaphore = new FairSemaphore({ permits: 1, maxWaitMs: MINUTE_MS });
     const permit = await semaphore.acquire("a");
     const next = semaphore.acquire("b");
@@ -130,5 +130,16 @@ describe("a permit", () => {
     permit[Symbol.dispose]();
     (await next)[Symbol.dispose]();
     expect(await work).toBe("done");
+  });
+
+  test("can be tried for without waiting, within the limit of its key", () => {
+    const semaphore = new FairSemaphore({ permits: 2, maxPerKey: 1 });
+    const permit = semaphore.tryAcquire("a");
+    expect(permit).not.toBeNull();
+    expect(semaphore.tryAcquire("a")).toBeNull();
+    using _other = semaphore.tryAcquire("b");
+    expect(semaphore.tryAcquire("c")).toBeNull();
+    permit?.[Symbol.dispose]();
+    expect(semaphore.tryAcquire("c")).not.toBeNull();
   });
 });

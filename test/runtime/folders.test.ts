@@ -16,7 +16,7 @@ async function inFolder(work: (root: string) => Promise<void>): Promise<void> {
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 
 describe("a folder", () => {
-  test("is made with those above it, for nobody else to read", () =>
+  test("is made with its parents, readable by its owner only", () =>
     inFolder(async (root) => {
       await makeFolder(join(root, "a", "b"));
       expect([await modeOf(join(root, "a")), await modeOf(join(root, "a", "b"))]).toEqual([0o700, 0o700]);

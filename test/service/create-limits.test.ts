@@ -133,7 +133,7 @@ for (const driver of DRIVERS)
       (await create(second.clientFrom(THERE))).ok();
     });
 
-    test("gives back what an upload held that was broken off", async () => {
+    test("releases what an aborted upload held", async () => {
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
       await using service = await startService(driver, {
         ...creates(1),

@@ -59,7 +59,7 @@ for (const driver of DRIVERS.slice(0, 1))
   describe("a text whose bound is in bytes", () => {
     const service = sharedService(driver);
     const KIB = 1024;
-    const nobody = { kind: "EC_KEYPAIR", publicKey: "", signature: "" };
+    const unknown = { kind: "EC_KEYPAIR", publicKey: "", signature: "" };
     const account = (token: string) => ({
       kind: "OIDC_ACCOUNT",
       oidcToken: { kind: "GOOGLE", token },
@@ -68,9 +68,9 @@ for (const driver of DRIVERS.slice(0, 1))
     });
     const passkey = (a: string) => ({ kind: "PASSKEY", credential: { a } });
     const added = {
-      existingFactorAuthorization: nobody,
+      existingFactorAuthorization: unknown,
       existingFactorChallengeToken: "",
-      newFactorAuthorization: nobody,
+      newFactorAuthorization: unknown,
       newFactorChallengeToken: "",
     };
     const FIELDS: readonly (readonly [
@@ -84,13 +84,13 @@ for (const driver of DRIVERS.slice(0, 1))
         "a public key",
         "/v1/verify-factor",
         4 * KIB,
-        (publicKey) => ({ authorization: { ...nobody, publicKey }, challengeToken: "" }),
+        (publicKey) => ({ authorization: { ...unknown, publicKey }, challengeToken: "" }),
       ],
       [
         "a challenge token",
         "/v1/verify-factor",
         32 * KIB,
-        (challengeToken) => ({ authorization: nobody, challengeToken }),
+        (challengeToken) => ({ authorization: unknown, challengeToken }),
       ],
       [
         "an id_token",

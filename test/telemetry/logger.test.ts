@@ -27,7 +27,7 @@ describe("the lines of a process", () => {
   for (const [name, end, exitCode] of [
     ["ends by itself", "", 0],
     ["exits", "process.exit(3);", 3],
-    ["ends with an error nobody caught", "throw new Error('no');", 1],
+    ["ends with an uncaught error", "throw new Error('no');", 1],
   ] as const)
     test(`that ${name} are all there, in order`, async () => {
       expect(await run(lines(5_000) + end)).toEqual({ messages: numbered(5_000), exitCode });

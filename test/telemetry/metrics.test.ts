@@ -146,7 +146,7 @@ for (const driver of DRIVERS)
       expect((await fetch(`${metricsUrl}/metrics`)).status).toBe(200);
     });
 
-    test("are on a port of their own, with nothing beside them", async () => {
+    test("are on a port of their own, with nothing else", async () => {
       const { url, server } = service();
       expect((await fetch(`${url}/metrics`)).status).toBe(404);
       expect((await fetch(`${server.metricsUrl}/health`)).status).toBe(404);

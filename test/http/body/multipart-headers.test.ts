@@ -47,7 +47,7 @@ describe("a boundary in a content-type", () => {
     expect(await upload(withBoundary("abc", among))).toEqual(EXPECTED);
   });
 
-  // some of these made the parser search for ever
+  // some of these made a parser loop forever
   for (const length of [0, 71, 252, 508, 1_000, 8_000])
     test(`of ${length} characters is refused at once`, async () => {
       expect(await codeOf(withBoundary("B".repeat(length)))).toBe("multipart_error");
@@ -76,7 +76,7 @@ describe("the headers of a part", () => {
       expect(await upload({ body: early })).toEqual(EXPECTED);
     });
 
-  test("are read without content behind them, as the end of a part that nobody knows", async () => {
+  test("are read without content after them, at the end of an unknown part", async () => {
     const empty = changedBody([part("more", "EMPTY"), PAYLOAD, BACKUP], "\r\nEMPTY\r\n", "\r\n");
     expect(await upload({ body: empty })).toEqual(EXPECTED);
   });

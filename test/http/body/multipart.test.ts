@@ -91,7 +91,7 @@ describe("an upload is read", () => {
     ["with an epilogue", { body: multipartBody([PAYLOAD, BACKUP], { epilogue: "\r\nThat was it.\r\n" }) }],
     ["without a line break at its end", { body: multipartBody([PAYLOAD, BACKUP], { epilogue: "" }) }],
     [
-      "with parts that nobody knows",
+      "with unknown parts",
       {
         body: multipartBody([
           part("more", "1"),
@@ -103,7 +103,7 @@ describe("an upload is read", () => {
       },
     ],
     [
-      "with a part that nobody knows twice",
+      "with an unknown part that is repeated",
       { body: multipartBody([part("more", "1"), PAYLOAD, BACKUP, part("more", "2")]) },
     ],
     [

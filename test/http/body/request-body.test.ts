@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextIteration } from "node:timers/promises";
 import { CollectedBytes } from "../../../src/http/body/collected-bytes.ts";
 import { Part } from "../../../src/http/body/part.ts";
 import { requestBodyOf } from "../../../src/http/body/request-body.ts";
@@ -30,7 +30,7 @@ function countingServer() {
 describe("a body in chunks of one byte", () => {
   const CHUNKS = 300_000;
 
-  test("is read in as many turns as it takes to arrive, not in as many as there are chunks", async () => {
+  test("is read in as many iterations as it takes to arrive, not in one for each chunk", async () => {
     await using server = countingServer();
     using connection = await openConnection(server.url);
     await connection.write(head("POST", "/", { "transfer-encoding": "chunked" }));
@@ -44,7 +44,7 @@ describe("a body in chunks of one byte", () => {
 
 describe("a body", () => {
   const someTurns = async () => {
-    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    for (let count = 0; count < 10; count++) await nextIteration();
   };
 
   test("may be here unread, but not while the service waits for its client", async () => {
@@ -67,7 +67,7 @@ describe("a body", () => {
     expect(body.mayBeUnread).toBe(false);
   });
 
-  test("that nobody has read yet leaves no room for more than can be read ahead", () => {
+  test("that is not read yet leaves no room for more than can be read ahead", () => {
     const budget = createUploadBudget(20 * MIB);
     const admit = () => {
       const request = new Request("http://localhost/", { method: "POST", body: new Blob().stream() });
@@ -97,7 +97,7 @@ describe("bytes that come one by one", () => {
       expect(collected.heldBytes).toBe(collected.bytes.buffer.byteLength);
       expect(collected.heldBytes).toBeLessThanOrEqual(BYTES);
     }
-    collected.add(Uint8Array.of(1)); // one more than was declared, as long as nobody has noticed
+    collected.add(Uint8Array.of(1)); // one more than was declared, before that is noticed
     expect(collected.length).toBe(BYTES + 1);
   });
 

@@ -22,7 +22,7 @@ async function writeThenRead(url: string, pieces: Iterable<string | Uint8Array>)
   const received: Buffer[] = [];
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   socket.on("close", close);
-  socket.on("error", () => {}); // each write is told
+  socket.on("error", () => {}); // each failed write reports one
   socket.pause();
   socket.on("data", (data) => received.push(Buffer.from(data)));
   socket.pause();
@@ -91,7 +91,7 @@ for (const driver of DRIVERS)
       ["for a wrong method", () => declared(CHALLENGE, JSON_TYPE, 8 * MIB, "PUT"), 405, "method_not_allowed"],
       ["of another type", () => declared(CHALLENGE, {}, 8 * MIB), 415, "unsupported_media_type"],
       ["with a content-encoding", () => declared(CHALLENGE, coded, 8 * MIB), 415, "unsupported_media_type"],
-      ["of a few bytes that nobody reads", () => declared("/nowhere", JSON_TYPE, 100), 404, "not_found"],
+      ["of a few bytes that are not read", () => declared("/nowhere", JSON_TYPE, 100), 404, "not_found"],
     ];
     for (const [name, request, status, code] of cases)
       test(`${name} reaches a client that reads only when it has written all`, async () => {
@@ -162,7 +162,7 @@ for (const driver of DRIVERS)
   });
 
 for (const driver of DRIVERS.slice(0, 1))
-  describe("what is read of a body that nobody wants", () => {
+  describe("what is read of a body that is not used", () => {
     const endless = (url: string) => {
       const sent = { bytes: 0 };
       const pieces = function* () {

@@ -1,4 +1,4 @@
-/** An upload that comes to nothing leaves no temporary file and no blob, however it ends. */
+/** An upload that fails leaves no temporary file and no blob. */
 import { describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

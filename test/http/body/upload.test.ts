@@ -127,7 +127,7 @@ for (const driver of DRIVERS)
       expect((await fetch(url, { ...init, body: "{}" })).status).toBe(200);
       const chunked = halves(url, Buffer.from("{}"), 1, "application/json");
       chunked.release();
-      expect((await chunked.answer).status).toBe(200); // nobody takes room by what might come
+      expect((await chunked.answer).status).toBe(200); // a declared length takes no room
       for (const { release } of slow) release();
       for (const { answer } of slow) expect((await answer).status).toBe(200);
       expect(uploadBudget.heldBytes).toBe(0);

@@ -1,4 +1,4 @@
-/** Large answers are made in turns, and nobody has more than a share of them. */
+/** Few large responses are made at a time, and one client has no more than its share of them. */
 import { describe, expect, test } from "bun:test";
 import type { Stores } from "../../../src/services.ts";
 import { DRIVERS } from "../../drivers.ts";
@@ -48,7 +48,7 @@ function gatedReading() {
   return {
     /** The keys of the blobs whose reading was asked for, in this order. */
     begun,
-    /** How many recoveries have got so far that they wait for their turn, or have had it. */
+    /** How many recoveries wait for a permit, or have had one. */
     requested,
     admitNext: () => gates.shift()?.(),
     admitAll() {
@@ -58,7 +58,7 @@ function gatedReading() {
     wrapStores: ({ records, blobs }: Stores) => ({
       records: replaced(records, {
         consume(...values) {
-          requested.count++; // beside the reading
+          requested.count++; // while others read
           return records.consume(...values);
         },
       }),
@@ -83,7 +83,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
 
 for (const driver of DRIVERS)
   describe(`recovering large backups (${driver.name})`, () => {
-    test("200 recoveries of one backup take two places, and nobody else waits for them", async () => {
+    test("200 recoveries of one backup take two reservations, and others do not wait for them", async () => {
       const reading = gatedReading();
       const { wrapStores } = reading;
       await using service = await startService(driver, { wrapStores, env: BEHIND_A_PROXY });
@@ -115,7 +115,7 @@ for (const driver of DRIVERS)
       expect(again.ok().backup.length).toBe(400_000); // a refusal uses up nothing
     });
 
-    test("an address with many backups has three of the four turns, and two addresses wait in turn", async () => {
+    test("an address with many backups has three of the four permits, and two addresses are served alternately", async () => {
       const reading = gatedReading();
       const { wrapStores } = reading;
       await using service = await startService(driver, { wrapStores, env: BEHIND_A_PROXY });
@@ -135,16 +135,16 @@ for (const driver of DRIVERS)
       await until(() => reading.begun.length === 4);
       expect(reading.begun[3]).toBe(await blobKey(service, honestUser));
 
-      // all turns are taken, and nine waiting recoveries of the hostile client came before this one
+      // all permits are taken, and nine waiting recoveries of the hostile client came before this one
       const honest = recover("192.0.2.2", honestUser);
       await until(() => reading.requested.count === hostile.length + 2);
       const key = await blobKey(service, honestUser);
       const turnsUntilHonest = async () => {
-        for (let turns = 1; ; turns++) {
+        for (let count = 1; ; count++) {
           const begun = reading.begun.length;
           reading.admitNext();
           await until(() => reading.begun.length > begun);
-          if (reading.begun.at(-1) === key) return turns;
+          if (reading.begun.at(-1) === key) return count;
         }
       };
       expect(await turnsUntilHonest()).toBeLessThanOrEqual(2);
@@ -152,7 +152,7 @@ for (const driver of DRIVERS)
       for (const answer of await Promise.all([honest, ...other, ...hostile])) answer.ok();
     });
 
-    test("a client that is gone when its turn comes takes none", async () => {
+    test("a client that is gone when a permit is free takes none", async () => {
       const reading = gatedReading();
       const { wrapStores } = reading;
       await using service = await startService(driver, { wrapStores, env: BEHIND_A_PROXY });
@@ -191,8 +191,8 @@ for (const driver of DRIVERS)
       const hostile = service.clientFrom("192.0.2.1");
       const proof = await solved(hostile, "retrieve", fourth.main);
       expect((await hostile.retrieve(proof)).code()).toBe("too_many_requests");
-      const figures = await (await fetch(`${service.server.metricsUrl}/metrics`)).text();
-      const [, held] = /^answer_disk_bytes (\d+)$/m.exec(figures) ?? [];
+      const metrics = await (await fetch(`${service.server.metricsUrl}/metrics`)).text();
+      const [, held] = /^answer_disk_bytes (\d+)$/m.exec(metrics) ?? [];
       expect(Number(held) / MIB).toBeCloseTo(60, 1);
       const honest = service.clientFrom("192.0.2.2");
       expect((await honest.retrieve(proof)).ok().backup.length).toBe(20 * MIB);

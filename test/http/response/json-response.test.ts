@@ -48,7 +48,7 @@ for (const driver of DRIVERS)
         expect(Number(headers.get("content-length"))).toBe(Buffer.byteLength(body));
       });
 
-    test("gives back what was compressed", async () => {
+    test("decompresses to the same JSON", async () => {
       const { client, url } = service();
       const user = await userWithManyFactors();
       const proof = await solved(client, "retrieve-metadata", user.sync);

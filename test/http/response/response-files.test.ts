@@ -56,7 +56,7 @@ describe("a response in a file", () => {
     await file.close();
   });
 
-  test("waits until it is sent or discarded, however long that takes", async () => {
+  test("waits until it is sent or discarded", async () => {
     await using fixture = await openFixture();
     const [sent, discarded] = [await fixture.files.make(texts("a")), await fixture.files.make(texts("b"))];
     await new Promise((resolve) => setTimeout(resolve, 300)); // three times as long as a file that is sent has a name
