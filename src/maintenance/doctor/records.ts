@@ -1,7 +1,6 @@
 import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
-import type { FactorRef } from "../../storage/contract.ts";
+import { BlobDamaged, type BlobRef, type FactorRef } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
-import { examineBlob } from "./blobs.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
@@ -35,7 +34,7 @@ export function examineRecord(examination: Examination, backupId: string): Promi
   });
 }
 
-/** The factors that the metadata lists, in canonical form and each once, and those whose key or id repeats another's. */
+/** The factors that the metadata lists, in stored form and each once, and those that repeat the key or id of another. */
 function listedFactors(records: RecordInspection, metadata: BackupMetadata) {
   const ids = [...metadata.factors, ...metadata.syncFactors].map(({ id }) => id);
   const seen = new Set<string>();
@@ -49,4 +48,29 @@ function listedFactors(records: RecordInspection, metadata: BackupMetadata) {
     seen.add(key).add(id);
   }
   return { factors, repeated };
+}
+
+/** Checks that the current ciphertext is stored with its size and, if the examination verifies, with its hash. */
+async function examineBlob(
+  { blobs, verify, counts }: Examination,
+  backupId: string,
+  ref: BlobRef,
+): Promise<Finding[]> {
+  const about = { backupId, blobKey: ref.key };
+  const size = await blobs.sizeOf(ref.key);
+  if (size === null) return [finding("blob-missing", about)];
+  if (size !== ref.size)
+    return [finding("blob-damaged", { ...about, detail: `${size} bytes, not ${ref.size}` })];
+  if (!verify) return [];
+  try {
+    const content = await blobs.get(ref);
+    if (content === null) return [finding("blob-missing", about)];
+    for await (const _piece of content); // ends only if all of it was verified
+    counts.verifiedBytes += ref.size;
+    counts.verifiedBlobs += 1;
+    return [];
+  } catch (error) {
+    if (!(error instanceof BlobDamaged)) throw error;
+    return [finding("blob-damaged", { ...about, detail: error.message })];
+  }
 }
