@@ -1,4 +1,4 @@
-/** A blob store of the aws driver with a proxy before its S3, which can do it harm. */
+/** A blob store of the aws driver with a proxy before its S3 that injects faults. */
 import { S3Client } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../src/config/storage.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";

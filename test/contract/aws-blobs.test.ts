@@ -1,4 +1,4 @@
-/** What only the aws driver's blob store does: how it speaks to S3. */
+/** What is specific to the blob store of the aws driver: its requests to S3. */
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
@@ -60,7 +60,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
   });
 
-  describe("an upload whose answer is lost", () => {
+  describe("an upload whose response is lost", () => {
     test("is found to be stored, under one name", async () => {
       await using store = await openAwsFixture();
       store.proxy.inject({ kind: "drop answer" });

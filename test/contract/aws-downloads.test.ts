@@ -1,4 +1,4 @@
-/** How the aws driver reads what S3 keeps, whatever happens on the way. */
+/** How the aws driver reads objects from S3, also after interruptions. */
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -15,7 +15,7 @@ const UNHURRIED = { retry: { ...RETRY, attemptMs: 300_000, budgetMs: 300_000 }, 
 /** Until a transfer counts as stalled. */
 const HURRIED = { retry: { ...RETRY, attemptMs: 200, budgetMs: 60_000 } };
 
-/** Reads a ciphertext of which the first answer is cut; `then` is done when it is. */
+/** Reads a ciphertext whose first response is cut; `then` is run at that moment. */
 async function resumed(
   store: Awaited<ReturnType<typeof openAwsFixture>>,
   ref: BlobRef,
@@ -28,7 +28,7 @@ async function resumed(
   return Buffer.concat(pieces);
 }
 
-/** Has the ranges recorded that are asked for from now on. */
+/** Records the ranges of the requests from now on. */
 function rangesOf({ proxy }: Awaited<ReturnType<typeof openAwsFixture>>): (string | undefined)[] {
   const ranges: (string | undefined)[] = [];
   const record = ({ method, headers }: IncomingMessage) => {
@@ -121,7 +121,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("a download that is interrupted", () => {
     for (const [name, fault, options] of [
       ["by a lost connection", { kind: "cut answer" }, UNHURRIED],
-      ["by a standstill", { kind: "stall answer" }, HURRIED],
+      ["by a stall", { kind: "stall answer" }, HURRIED],
     ] as const)
       test(`${name} continues where it was, each time`, async () => {
         await using store = await openAwsFixture({}, options);
@@ -238,7 +238,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         expect(await store.blobs.get(ref)).toBeNull();
       });
 
-    test("is asked again when an answer breaks off", async () => {
+    test("is requested again when a response breaks off", async () => {
       await using store = await openAwsFixture();
       const content = randomBytes(300_000);
       const ref = await store.blobs.put("b1", [content]);
@@ -247,7 +247,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(content.equals(await contentOf(store.blobs, ref))).toBe(true);
     });
 
-    test("is believed about an upload whose answer was lost", async () => {
+    test("is believed about an upload whose response was lost", async () => {
       await using store = await openAwsFixture();
       store.proxy.inject({ kind: "drop answer" });
       store.proxy.inject({ kind: "no length" }, Number.POSITIVE_INFINITY);

@@ -1,4 +1,4 @@
-/** Each method of the stores: what it does, what it answers, and what the state is before and after. */
+/** Each method of the stores: what it does, what it returns, and what the state is before and after. */
 import { randomBytes } from "node:crypto";
 import type { Change } from "../../src/storage/contract.ts";
 import type { InspectableBlobs, InspectableRecords } from "../../src/storage/inspection.ts";
@@ -8,7 +8,7 @@ import { backupOf, collect, create, labelOf, main, once, record, sync, token } f
 
 export interface Prepared<Store> {
   run(store: Store): Promise<unknown>;
-  readonly answer: unknown;
+  readonly result: unknown;
   /** What of the state this case can change. */
   state(store: Store): Promise<unknown>;
   readonly before: unknown;
@@ -24,8 +24,8 @@ export interface FaultCase<Store> {
   prepare(store: Store, id: string, clock: SettableClock): Promise<Prepared<Store>>;
 }
 
-function reading<Store>(run: (store: Store) => Promise<unknown>, answer: unknown): Prepared<Store> {
-  return { run, answer, state: async () => null, before: null, after: null };
+function reading<Store>(run: (store: Store) => Promise<unknown>, result: unknown): Prepared<Store> {
+  return { run, result, state: async () => null, before: null, after: null };
 }
 
 /** Everything that a commit of `id` may write. */
@@ -55,7 +55,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       };
       return {
         run: (store) => store.commit(change),
-        answer: "committed",
+        result: "committed",
         state: recordState(id, clock),
         before: NOTHING,
         after: { ...NOTHING, label: "new", claimed: [id, id], consumed: true },
@@ -85,7 +85,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       };
       return {
         run: (store) => store.commit(change),
-        answer: "committed",
+        result: "committed",
         state: recordState(id, clock),
         before,
         after: {
@@ -111,7 +111,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       };
       return {
         run: (store) => store.commit(change),
-        answer: "committed",
+        result: "committed",
         state: recordState(id, clock),
         before: { ...NOTHING, label: "old", factor: id },
         after: { ...NOTHING, consumed: true },
@@ -133,7 +133,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       };
       const before = { ...NOTHING, label: "old", factor: id };
       const state = recordState(id, clock);
-      return { run: (store) => store.commit(change), answer: "revision", state, before, after: before };
+      return { run: (store) => store.commit(change), result: "revision", state, before, after: before };
     },
   },
   {
@@ -142,7 +142,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
     prepare: async (_records, id, clock) => ({
       run: async (store) =>
         (await store.consume([once(`${id} nonce`, clock)], token(`${id} token`, id, clock))) !== null,
-      answer: true,
+      result: true,
       state: recordState(id, clock),
       before: NOTHING,
       after: { ...NOTHING, consumed: true, token: { backupId: id, holder: "holder", redeemed: false } },
@@ -157,7 +157,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       return {
         run: async (store) =>
           (await store.consume([once(`${id} nonce`, clock)], token(`${id} token`, id, clock))) !== null,
-        answer: false,
+        result: false,
         state: recordState(id, clock),
         before,
         after: before,
@@ -264,7 +264,7 @@ export const BLOB_CASES: readonly FaultCase<InspectableBlobs>[] = [
       const ref = await blobs.put(id, [randomBytes(10)]);
       return {
         run: (store) => store.delete(ref.key),
-        answer: undefined,
+        result: undefined,
         state: sizesOf(id),
         before: [10],
         after: [],
@@ -297,7 +297,7 @@ function putting(name: string, size: number): FaultCase<InspectableBlobs> {
         const ref = await store.put(id, [content.subarray(0, 300), content.subarray(300)]);
         return ref.key.startsWith(`${id}/`) && ref.size;
       },
-      answer: size,
+      result: size,
       state: sizesOf(id),
       before: [],
       after: [size],

@@ -1,4 +1,4 @@
-/** What the aws driver answers when its stores fail: what is true, or that it does not know. */
+/** What the aws driver returns when its stores fail: the right result, or StorageUnavailable. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../src/storage/aws/blobs.ts";
@@ -15,7 +15,7 @@ import { BLOB_CASES, type FaultCase, RECORD_CASES } from "./aws-fault-cases.ts";
 
 /** Attempts shorter than the longest delay, and time for many of them. */
 const LONG_BUDGET = { budgetMs: 5_000, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
-/** Where nothing but giving up is expected. */
+/** For faults that never end: the driver gives up soon. */
 const SHORT_BUDGET = { ...LONG_BUDGET, budgetMs: 250 };
 const STALL_MS = 100;
 
@@ -96,7 +96,7 @@ function faultTests<Store>(
   context: () => Context<Store>,
 ): void {
   for (const each of cases)
-    test(`${each.name}, after ${name}: the right answer`, async () => {
+    test(`${each.name}, after ${name}: the right result`, async () => {
       const { proxy, retrying, healthy, clock } = context();
       const prepared = await each.prepare(healthy, crypto.randomUUID(), clock);
       proxy.clear();
@@ -105,7 +105,7 @@ function faultTests<Store>(
       proxy.clear();
       await proxy.settled();
       if (outcome === UNAVAILABLE) expect(each.mayBreakMidway).toBe(true);
-      else expect(outcome).toEqual(prepared.answer);
+      else expect(outcome).toEqual(prepared.result);
       expect(await prepared.state(healthy)).toEqual(prepared.after);
     });
 
@@ -122,7 +122,7 @@ function faultTests<Store>(
       const outcome = outcomes[index];
       const state = await prepared.state(healthy);
       if (outcome === UNAVAILABLE) expect([prepared.before, prepared.after]).toContainEqual(state);
-      else expect({ outcome, state }).toEqual({ outcome: prepared.answer, state: prepared.after });
+      else expect({ outcome, state }).toEqual({ outcome: prepared.result, state: prepared.after });
     }
   });
 }

@@ -20,26 +20,26 @@ const SHORT_BUDGET = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseM
 const ENDLESS = Number.POSITIVE_INFINITY;
 
 const refused = (...codes: string[]): Fault => ({ kind: "refuse", answer: cancelledTransaction(...codes) });
-const answered = (status: number, name: string): Fault => ({
+const failed = (status: number, name: string): Fault => ({
   kind: "refuse",
   answer: dynamoDbError(status, name),
 });
 
 const KNOWN: Readonly<Record<string, Fault>> = {
-  "throttling of the table": answered(400, "ProvisionedThroughputExceededException"),
+  "throttling of the table": failed(400, "ProvisionedThroughputExceededException"),
   "throttling of a step": refused("ThrottlingError"),
   "a conflict with another transaction": refused("TransactionConflict"),
-  "missing permissions": answered(400, "AccessDeniedException"),
-  "a missing table": answered(400, "ResourceNotFoundException"),
-  "an item that is too large": answered(400, "ValidationException"),
+  "missing permissions": failed(400, "AccessDeniedException"),
+  "a missing table": failed(400, "ResourceNotFoundException"),
+  "an item that is too large": failed(400, "ValidationException"),
   "an item that is too large, in a transaction": refused("ValidationError"),
 };
 const IN_DOUBT: Readonly<Record<string, Fault>> = {
-  "an internal error": answered(500, "InternalServerError"),
-  "a transaction that is still in progress": answered(400, "TransactionInProgressException"),
-  "a connection closed before the answer": { kind: "drop answer" },
+  "an internal error": failed(500, "InternalServerError"),
+  "a transaction that is still in progress": failed(400, "TransactionInProgressException"),
+  "a connection closed before the response": { kind: "drop answer" },
   "a connection closed before the request": { kind: "drop request" },
-  "no answer in time": { kind: "delay", ms: 200 },
+  "no response in time": { kind: "delay", ms: 200 },
 };
 
 if (DRIVERS.some((driver) => driver.name === "aws"))
@@ -100,7 +100,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect(isUnchanged(await unreachable.commit(newChange()).catch((error: unknown) => error))).toBe(true);
     });
 
-    test("without an answer is not sent again when it is too late, and may have been made", async () => {
+    test("without a response is not sent again when it is too late, and may have been made", async () => {
       const change = newChange();
       proxy.clear();
       const sent = proxy.seen.length;
@@ -116,7 +116,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect(await records.read(change.backupId)).toMatchObject(record("new"));
     });
 
-    test("and conflicts long after an attempt without an answer may have been made by that one", async () => {
+    test("and conflicts long after an attempt without a response may have been made by that one", async () => {
       const conflict = { kind: "refuse", answer: cancelledTransaction("ConditionalCheckFailed") } as const;
       const { newBlobSince: _none, ...change } = newChange();
       for (const [minutes, isTrusted] of [

@@ -1,4 +1,4 @@
-/** What only the aws driver's record store does: the stored format, DynamoDB's limits and its odd answers. */
+/** What only the aws driver's record store does: the stored format, DynamoDB's limits and its unusual responses. */
 import { describe, expect, test } from "bun:test";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { systemRandom } from "../../src/runtime/clock.ts";
@@ -174,7 +174,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
   });
 
-  describe("answers", () => {
+  describe("responses", () => {
     test("locating is one call", async () => {
       await using store = await openFixture();
       await store.records.locate(main("f1"), [once("n1", store.clock), once("n2", store.clock)]);
@@ -212,7 +212,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await store.records.consume(values, token("t1", "b1", store.clock))).toBeNull();
     });
 
-    test("a release whose answers are lost is made, and nothing else is deleted", async () => {
+    test("a release whose responses are lost is made, and nothing else is deleted", async () => {
       await using store = await openFixture();
       const [nonce, other] = [once("n1", store.clock), once("n2", store.clock)];
       const consumption = await store.records.consume([nonce, nonce], token("t1", "b1", store.clock));
@@ -225,7 +225,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await store.records.isConsumed([other])).toBe(true);
     });
 
-    test("a commit whose answers are lost is made once, and is no conflict with itself", async () => {
+    test("a commit whose responses are lost is made once, and is no conflict with itself", async () => {
       await using store = await openFixture();
       store.proxy.inject({ kind: "drop answer" }, 3);
       const change: Change = { backupId: "b1", expect: "absent", next: record("first") };
@@ -236,7 +236,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
   });
 
-  describe("an answer that lacks what DynamoDB always says", () => {
+  describe("a response that lacks what DynamoDB always sends", () => {
     const calls: Readonly<
       Record<string, (records: InspectableRecords, clock: SettableClock) => Promise<unknown>>
     > = {

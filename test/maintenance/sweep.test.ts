@@ -10,7 +10,7 @@ import { touchAnyRecord } from "../support/stored.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
-/** Sweeps for the second time: the first only takes note. */
+/** Sweeps for the second time: the first only remembers the suspects. */
 async function sweep(stores: SweptStores) {
   const run = createSweep(stores);
   await run();

@@ -1,4 +1,4 @@
-/** A storage to be examined, and short ways to put sound and broken backups into it. */
+/** A storage to be examined, and short ways to put valid and broken backups into it. */
 import { randomBytes } from "node:crypto";
 import { Counts, type Examination } from "../../../src/maintenance/doctor/examination.ts";
 import { examine } from "../../../src/maintenance/doctor/examine.ts";
