@@ -1,7 +1,7 @@
 /** Finds the backup of a factor through the index. Only the metadata of the backup authorises. */
 import { ServiceError } from "../errors.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
-import { BACKUP_ACCOUNT_ID_PATTERN } from "../protocol/backup.ts";
+import { BACKUP_ID_PATTERN } from "../protocol/backup.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, FactorRef, RecordStore } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./model.ts";
@@ -64,7 +64,7 @@ export interface Access {
 }
 
 /** A text of another form names no backup, and may be too long for a key in a store. */
-const BACKUP_ACCOUNT_ID = new RegExp(BACKUP_ACCOUNT_ID_PATTERN);
+const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
 
 export function createAccess(records: Pick<RecordStore, "locate" | "read">): Access {
   return { authorise, find, locate, open, read };
@@ -93,7 +93,7 @@ export function createAccess(records: Pick<RecordStore, "locate" | "read">): Acc
   }
 
   async function read(backupId: string): Promise<StoredBackup | null> {
-    if (!BACKUP_ACCOUNT_ID.test(backupId)) return null;
+    if (!BACKUP_ID.test(backupId)) return null;
     const record = await records.read(backupId);
     return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
   }

@@ -1,7 +1,7 @@
 /** What the service returns about a backup and its factors. */
 import { type Static, Type } from "@sinclair/typebox";
 import { OidcProvider } from "./authorization.ts";
-import { BackupAccountId } from "./backup.ts";
+import { BackupId } from "./backup.ts";
 import { EncryptionKey } from "./encryption-key.ts";
 
 const ExportedFactor = Type.Object({
@@ -29,7 +29,7 @@ export type ExportedFactor = Static<typeof ExportedFactor>;
 
 export const Metadata = Type.Object(
   {
-    id: BackupAccountId,
+    id: BackupId,
     keys: Type.Array(EncryptionKey),
     factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
     syncFactors: Type.Array(ExportedFactor, { description: "The sync factors, oldest first." }),

@@ -7,7 +7,7 @@ import {
   AddFactorResponse,
 } from "./add-factor.ts";
 import { Authorization, OidcProvider, PublicKey } from "./authorization.ts";
-import { BackupAccountId, BackupIdResponse, ManifestHash } from "./backup.ts";
+import { BackupAccountId, BackupId, BackupIdResponse, ManifestHash } from "./backup.ts";
 import { ChallengeToken } from "./challenge.ts";
 import { createChallenges, keypairChallenges, passkeyChallenges } from "./challenge-operations.ts";
 import { EncryptionKey, StoredEncryptionKey, TurnkeyProviderId } from "./encryption-key.ts";
@@ -227,7 +227,7 @@ export const operations = {
       backupId: text({ description: "The id of a backup." }),
     }),
     response: Type.Object({
-      backupId: BackupAccountId,
+      backupId: BackupId,
       factors: Type.Array(FactorSummary, { description: "The main factors, oldest first." }),
     }),
     authorisedBy: null,
