@@ -21,11 +21,38 @@ const MAX_RSA_EXPONENT_BYTES = 4;
 export interface CosePublicKey {
   readonly algorithm: keyof typeof COSE_ALGORITHMS;
   readonly key: KeyObject;
-  /** The COSE_Key with the members of its kind and no others, in deterministic encoding (RFC 8949 §4.2.1). */
+  readonly numbers: CoseNumbers;
+  /** As {@link encodeCoseKey} encodes it (RFC 8949 §4.2.1). */
   readonly canonical: Uint8Array;
 }
 
+/** What a public key is made of, as unsigned big-endian numbers. */
+export type CoseNumbers =
+  | { readonly algorithm: "ES256"; readonly x: Uint8Array; readonly y: Uint8Array }
+  | { readonly algorithm: "RS256"; readonly n: Uint8Array; readonly e: Uint8Array };
+
 type Members = ReadonlyMap<unknown, CBORType>;
+
+/** The COSE_Key of a public key, with the members of its kind and no others, in deterministic encoding. */
+export function encodeCoseKey(numbers: CoseNumbers): Uint8Array {
+  const alg: [number, CBORType] = [LABELS.alg, COSE_ALGORITHMS[numbers.algorithm]];
+  return encodeCbor(
+    numbers.algorithm === "ES256"
+      ? new Map<number, CBORType>([
+          [LABELS.kty, KEY_TYPES.ec2],
+          alg,
+          [LABELS.crv, P256],
+          [LABELS.x, numbers.x],
+          [LABELS.y, numbers.y],
+        ])
+      : new Map<number, CBORType>([
+          [LABELS.kty, KEY_TYPES.rsa],
+          alg,
+          [LABELS.n, numbers.n],
+          [LABELS.e, numbers.e],
+        ]),
+  );
+}
 
 /**
  * Reads a COSE_Key: ES256 on P-256 with both coordinates (WebAuthn L3 §5.8.5), or RS256 with 2048 to 4096 bits and odd
@@ -64,16 +91,8 @@ function p256Key(members: Members): CosePublicKey {
   if (!isCoordinate(x) || !isCoordinate(y)) throw new Error("a P-256 key has two coordinates of 32 bytes");
   const key = importP256PublicKey(Uint8Array.of(0x04, ...x, ...y));
   if (key === null) throw new Error("the point is not on P-256");
-  const canonical = encodeCbor(
-    new Map<number, CBORType>([
-      [LABELS.kty, KEY_TYPES.ec2],
-      [LABELS.alg, COSE_ALGORITHMS.ES256],
-      [LABELS.crv, P256],
-      [LABELS.x, x],
-      [LABELS.y, y],
-    ]),
-  );
-  return { algorithm: "ES256", key, canonical };
+  const numbers = { algorithm: "ES256", x, y } as const;
+  return { algorithm: "ES256", key, numbers, canonical: encodeCoseKey(numbers) };
 }
 
 function rsaKey(members: Members): CosePublicKey {
@@ -91,15 +110,8 @@ function rsaKey(members: Members): CosePublicKey {
   });
   if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < RSA_BITS.min)
     throw new Error("the RSA key is too small");
-  const canonical = encodeCbor(
-    new Map<number, CBORType>([
-      [LABELS.kty, KEY_TYPES.rsa],
-      [LABELS.alg, COSE_ALGORITHMS.RS256],
-      [LABELS.n, n],
-      [LABELS.e, e],
-    ]),
-  );
-  return { algorithm: "RS256", key, canonical };
+  const numbers = { algorithm: "RS256", n, e } as const;
+  return { algorithm: "RS256", key, numbers, canonical: encodeCoseKey(numbers) };
 }
 
 function isCoordinate(value: unknown): value is Uint8Array {

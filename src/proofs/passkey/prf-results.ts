@@ -22,14 +22,41 @@ export function refusePrfResults(credential: unknown): void {
       );
 }
 
+/** A WebAuthn response that was stored elsewhere, without the extension results that {@link refusePrfResults} refuses. */
+export function withoutPrfResults(credential: unknown): unknown {
+  if (!isObject(credential) || Array.isArray(credential)) return credential;
+  const cleaned = withoutSecrets(credential);
+  return isObject(credential.response) && !Array.isArray(credential.response)
+    ? { ...cleaned, response: withoutSecrets(credential.response) }
+    : cleaned;
+}
+
+function withoutSecrets(holder: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const results = holder.clientExtensionResults;
+  if (!isObject(results) || !hasSecret(results)) return holder;
+  const kept = Object.entries(results).map(([name, value]) => [name, withoutSecret(name, value)]);
+  return {
+    ...holder,
+    clientExtensionResults: Object.fromEntries(kept.filter(([, value]) => value !== undefined)),
+  };
+}
+
+/** `undefined` where nothing of the value may be kept; of the standard's form what is beside the secret may. */
+function withoutSecret(name: string, value: unknown): unknown {
+  if (!isSecret(name, value)) return value;
+  if (!isObject(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;
+  return { enabled: value.enabled };
+}
+
 function hasSecret(results: unknown): boolean {
-  if (!isObject(results)) return false;
-  return Object.entries(results).some(([name, value]) => {
-    if (/^prf$/i.test(name)) return isPrfSecret(value);
-    if (name === "hmacGetSecret") return hasValue(value);
-    // `hmacCreateSecret: true` and the like only say that the extension is there
-    return /^hmac-?(create-?|get-?)?secret/i.test(name) && typeof value !== "boolean" && hasValue(value);
-  });
+  return isObject(results) && Object.entries(results).some(([name, value]) => isSecret(name, value));
+}
+
+function isSecret(name: string, value: unknown): boolean {
+  if (/^prf$/i.test(name)) return isPrfSecret(value);
+  if (name === "hmacGetSecret") return hasValue(value);
+  // `hmacCreateSecret: true` and the like only say that the extension is there
+  return /^hmac-?(create-?|get-?)?secret/i.test(name) && typeof value !== "boolean" && hasValue(value);
 }
 
 /** In the standard's form, or as native APIs have it: the secrets themselves, or an object of them without `results`. */
