@@ -62,7 +62,10 @@ export interface BackupRecord {
 /** `revision` is a new random value at every commit: a backup that is deleted and created again never repeats one. */
 export interface StoredRecord extends BackupRecord {
   readonly revision: string;
-  /** When the service last changed it; `null` where an early version of the service stored it without the time. */
+  /**
+   * When the service last changed it; `null` where an early version of the service stored it without the time, 0 where it
+   * has not changed since it was taken over from another service.
+   */
   readonly changedAtMs: number | null;
 }
 

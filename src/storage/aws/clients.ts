@@ -38,7 +38,10 @@ export function createS3Sender(sdk: S3Client): S3Sender {
 }
 
 /** One attempt by default: retry.ts retries, with a time budget, which the SDK does not have. */
-export function createDynamoDbClient(config: AwsStorageConfig, maxAttempts = 1): DynamoDBClient {
+export function createDynamoDbClient(
+  config: Pick<AwsStorageConfig, "region" | "dynamoDbEndpoint">,
+  maxAttempts = 1,
+): DynamoDBClient {
   return new DynamoDBClient({
     region: config.region,
     ...(config.dynamoDbEndpoint === null ? {} : { endpoint: config.dynamoDbEndpoint }),
@@ -49,7 +52,10 @@ export function createDynamoDbClient(config: AwsStorageConfig, maxAttempts = 1):
 }
 
 /** As {@link createDynamoDbClient}. */
-export function createS3Client(config: AwsStorageConfig, maxAttempts = 1): S3Client {
+export function createS3Client(
+  config: Pick<AwsStorageConfig, "region" | "s3Endpoint">,
+  maxAttempts = 1,
+): S3Client {
   const client = new S3Client({
     region: config.region,
     // other endpoints seldom have a DNS name for each bucket

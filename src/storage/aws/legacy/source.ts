@@ -1,0 +1,175 @@
+/** Reads the bucket and the table of the other service. Nothing here writes. */
+import { type DynamoDBClient, GetItemCommand, ResourceNotFoundException } from "@aws-sdk/client-dynamodb";
+import {
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import type { Clock, Random } from "../../../runtime/clock.ts";
+import { createPace, type Pace } from "../../../runtime/pace.ts";
+import { type FactorRef, StorageUnavailable } from "../../contract.ts";
+import {
+  type LegacyPlace,
+  type LegacyRow,
+  type LegacySource,
+  LegacyTooLarge,
+  legacyCiphertextKey,
+  legacyMetadataKey,
+  legacyRowKey,
+  MAX_LEGACY_BYTES,
+} from "../../legacy.ts";
+import { createDynamoDbClient, createS3Client } from "../clients.ts";
+import { createTableReads, type TableReads } from "../reads.ts";
+import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "../retry.ts";
+import { statusOf } from "../sdk-error.ts";
+import type { Item } from "../tables.ts";
+import { type PlacedObject, placesOf } from "./places.ts";
+
+/** Where the stores are. Credentials come from the SDK's default chain. */
+export interface LegacyLocation {
+  readonly bucket: string;
+  readonly table: string;
+  readonly region: string;
+  /** A custom endpoint of each; `null` for AWS's own. */
+  readonly s3Endpoint: string | null;
+  readonly dynamoDbEndpoint: string | null;
+}
+
+export interface LegacyOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How many calls a second there are at most, retries included. */
+  readonly callsPerSecond: number;
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+/** An operator waits longer than a request: a run that ends early has to be started again. */
+const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };
+/** DynamoDB reads at most 100 items in a call. */
+const MAX_ROWS_A_CALL = 100;
+
+export function openLegacySource(location: LegacyLocation, options: LegacyOptions): LegacySource {
+  return new AwsLegacySource(location, options);
+}
+
+/** The stores with their clients, which reading and writing share. */
+export class AwsLegacySource implements LegacySource {
+  protected readonly s3: S3Client;
+  protected readonly dynamoDb: DynamoDBClient;
+  protected readonly location: LegacyLocation;
+  protected readonly attempt: Attempt;
+  readonly #rows: TableReads;
+
+  constructor(location: LegacyLocation, { clock, random, callsPerSecond, retry }: LegacyOptions) {
+    this.location = location;
+    this.s3 = createS3Client(location);
+    this.dynamoDb = createDynamoDbClient(location);
+    this.attempt = pacedAttempt(createPace(callsPerSecond, clock), { ...RETRY, ...retry }, random);
+    this.#rows = createTableReads(this.dynamoDb, this.attempt);
+  }
+
+  async ready(): Promise<void> {
+    const { bucket, table } = this.location;
+    const purpose = `the bucket ${bucket} of the other service cannot be used`;
+    await this.attempt(purpose, async (abortSignal) => {
+      try {
+        await this.s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal });
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+        throw new StorageUnavailable(`${purpose}: it does not exist`, { cause: error });
+      }
+    });
+    await this.attempt(`the table ${table} of the other service cannot be read`, async (abortSignal) => {
+      try {
+        const command = new GetItemCommand({ TableName: table, Key: { PK: { S: "MAIN#" } } });
+        await this.dynamoDb.send(command, { abortSignal });
+      } catch (error) {
+        if (!(error instanceof ResourceNotFoundException)) throw error;
+        throw new StorageUnavailable(`the table ${table} of the other service does not exist`, {
+          cause: error,
+        });
+      }
+    });
+  }
+
+  list(): AsyncIterable<LegacyPlace> {
+    return placesOf(this.#objects());
+  }
+
+  async metadata(backupId: string): Promise<string | null> {
+    const bytes = await this.#object(legacyMetadataKey(backupId));
+    return bytes === null ? null : new TextDecoder().decode(bytes);
+  }
+
+  ciphertext(backupId: string, archiveId: string | null): Promise<Uint8Array | null> {
+    return this.#object(legacyCiphertextKey(backupId, archiveId));
+  }
+
+  async rows(factors: readonly FactorRef[]): Promise<ReadonlyMap<string, LegacyRow>> {
+    const keys = [...new Set(factors.map(legacyRowKey))];
+    const rows = new Map<string, LegacyRow>();
+    for (let start = 0; start < keys.length; start += MAX_ROWS_A_CALL) {
+      const wanted = keys.slice(start, start + MAX_ROWS_A_CALL).map((key) => ({ PK: { S: key } }));
+      const found = await this.#rows.items({ [this.location.table]: wanted });
+      for (const item of found.get(this.location.table) ?? []) {
+        const row = rowOf(item);
+        if (item.PK?.S !== undefined && row !== null) rows.set(item.PK.S, row);
+      }
+    }
+    return rows;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.s3.destroy();
+    this.dynamoDb.destroy();
+  }
+
+  async #object(key: string): Promise<Uint8Array | null> {
+    return this.attempt("an object of the other service could not be read", async (abortSignal) => {
+      try {
+        const command = new GetObjectCommand({ Bucket: this.location.bucket, Key: key });
+        const { Body: body, ContentLength: length } = await this.s3.send(command, { abortSignal });
+        if (body === undefined) throw new Error("the SDK's answer has no body");
+        if (length !== undefined && length > MAX_LEGACY_BYTES) {
+          if ("destroy" in body) body.destroy();
+          throw new LegacyTooLarge(length);
+        }
+        return await body.transformToByteArray();
+      } catch (error) {
+        if (error instanceof NoSuchKey) return null;
+        throw error;
+      }
+    });
+  }
+
+  async *#objects(): AsyncGenerator<PlacedObject> {
+    let next: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({ Bucket: this.location.bucket, ContinuationToken: next });
+      const page = await this.attempt("the bucket of the other service could not be listed", (abortSignal) =>
+        this.s3.send(command, { abortSignal }),
+      );
+      for (const { Key, Size = 0, LastModified } of page.Contents ?? [])
+        if (Key !== undefined) yield { key: Key, bytes: Size, modifiedAtMs: LastModified?.getTime() ?? null };
+      next = page.NextContinuationToken;
+      if (page.IsTruncated === true && next === undefined)
+        throw new StorageUnavailable("a list of the bucket of the other service lacks its continuation");
+    } while (next !== undefined);
+  }
+}
+
+function pacedAttempt(pace: Pace, retry: RetryPolicy, random: Random): Attempt {
+  return (purpose, attempt) =>
+    withRetries(purpose, retry, random, async (signal) => {
+      await pace.next();
+      return attempt(signal);
+    });
+}
+
+function rowOf({ BackupId, LastUsedAt }: Item): LegacyRow | null {
+  if (BackupId?.S === undefined) return null; // it leads nowhere
+  const lastUsedAt = LastUsedAt?.N === undefined ? null : Number(LastUsedAt.N);
+  return { backupId: BackupId.S, lastUsedAt: Number.isSafeInteger(lastUsedAt) ? lastUsedAt : null };
+}

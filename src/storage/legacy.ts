@@ -1,0 +1,89 @@
+/**
+ * The stores of the other backup service, from which users move in and to which they can move out. Metadata and
+ * ciphertexts are objects of one bucket, the index of factors is one table; nothing holds the three together, so each
+ * may lack what another names. The rules at the head of contract.ts about outages and what is missing hold here too.
+ */
+import type { FactorRef } from "./contract.ts";
+
+/** What there is of one backup, by the names of its objects. */
+export interface LegacyPlace {
+  readonly backupId: string;
+  readonly hasMetadata: boolean;
+  /** When its metadata were written, by the clock of the store; `null` where that is not known. */
+  readonly modifiedAtMs: number | null;
+  /** Bytes of all its ciphertexts, current or left behind; `null` when there is none. */
+  readonly ciphertextBytes: number | null;
+}
+
+/** A row of the table of factors. Rows may be stale: only metadata says which factors a backup has. */
+export interface LegacyRow {
+  readonly backupId: string;
+  /** Seconds since the epoch; `null` where the row does not say. */
+  readonly lastUsedAt: number | null;
+}
+
+/** Reads the stores of the other service; writes nothing. */
+export interface LegacySource extends AsyncDisposable {
+  /** Resolves when bucket and table answer. @throws StorageUnavailable */
+  ready(): Promise<void>;
+
+  /** Every backup, in the order of the ids. Memory holds a page of them. */
+  list(): AsyncIterable<LegacyPlace>;
+
+  /** The metadata as it is stored, a JSON text. */
+  metadata(backupId: string): Promise<string | null>;
+
+  /**
+   * A ciphertext, which is at most {@link MAX_LEGACY_BYTES}.
+   *
+   * @param archiveId as the metadata has it; `null` where it has none.
+   * @throws LegacyTooLarge
+   */
+  ciphertext(backupId: string, archiveId: string | null): Promise<Uint8Array | null>;
+
+  /** The rows of these factors, by {@link legacyRowKey}. Those that are not there are left out. */
+  rows(factors: readonly FactorRef[]): Promise<ReadonlyMap<string, LegacyRow>>;
+}
+
+/** Writes the stores of the other service. Every write is durable and may be repeated. */
+export interface LegacyTarget extends LegacySource {
+  putCiphertext(backupId: string, archiveId: string, content: Uint8Array): Promise<void>;
+
+  /**
+   * Adds the row of a factor or replaces the one that leads to the same backup.
+   *
+   * @returns `false` when the row leads to another backup; then nothing is written.
+   */
+  putRow(
+    factor: FactorRef,
+    row: LegacyRow & { /** Milliseconds since the epoch. */ readonly createdAtMs: number },
+  ): Promise<boolean>;
+
+  putMetadata(backupId: string, metadata: string): Promise<void>;
+}
+
+/** More than either service accepts as a backup: such an object is none, and is not read into memory. */
+export const MAX_LEGACY_BYTES = 32 * 2 ** 20;
+
+/** An object that is too large to be a ciphertext or metadata. */
+export class LegacyTooLarge extends Error {
+  constructor(bytes: number) {
+    super(`an object of ${bytes} bytes is too large to be of a backup`);
+    this.name = "LegacyTooLarge";
+  }
+}
+
+/** The key of a factor in the table. */
+export function legacyRowKey({ scope, key }: FactorRef): string {
+  return `${scope}#${key}`;
+}
+
+/** The name of the object with the metadata of a backup. */
+export function legacyMetadataKey(backupId: string): string {
+  return `${backupId}/metadata`;
+}
+
+/** The name of the object with a ciphertext: an archive, or of older backups the only one. */
+export function legacyCiphertextKey(backupId: string, archiveId: string | null): string {
+  return archiveId === null ? `${backupId}/backup` : `${backupId}/backups/${archiveId}`;
+}

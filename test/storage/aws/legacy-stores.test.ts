@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
+import { openLegacyTarget } from "../../../src/storage/aws/legacy/target.ts";
+import { type FactorRef, StorageUnavailable } from "../../../src/storage/contract.ts";
+import { LegacyTooLarge, MAX_LEGACY_BYTES } from "../../../src/storage/legacy.ts";
+import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
+
+describe("the stores of the other service", () => {
+  let legacy: LegacyStores;
+  beforeAll(async () => {
+    legacy = await newLegacyStores();
+  });
+  afterAll(() => legacy[Symbol.asyncDispose]());
+  const factor = (key: string): FactorRef => ({ scope: "MAIN", key });
+
+  test("give back what was written, and null for what is not there", async () => {
+    await using target = openLegacyTarget(legacy.location, LEGACY_OPTIONS);
+    await target.ready();
+    await target.putCiphertext("b1", "archive_1", new Uint8Array([1, 2, 3]));
+    await target.putMetadata("b1", '{"é":1}');
+    expect(await target.ciphertext("b1", "archive_1")).toEqual(new Uint8Array([1, 2, 3]));
+    expect(await target.metadata("b1")).toBe('{"é":1}');
+    expect(await target.ciphertext("b1", null)).toBeNull();
+    expect(await target.metadata("b2")).toBeNull();
+  });
+
+  test("lead a factor to the backup that its row names, which no other takes away", async () => {
+    await using target = openLegacyTarget(legacy.location, LEGACY_OPTIONS);
+    const row = (backupId: string, lastUsedAt: number | null) => ({ backupId, lastUsedAt, createdAtMs: 5 });
+    expect(await target.putRow(factor("k"), row("b1", null))).toBe(true);
+    expect(await target.putRow(factor("k"), row("b1", 7))).toBe(true);
+    expect(await target.putRow(factor("k"), row("b2", 8))).toBe(false);
+    expect(await target.rows([factor("k"), factor("k"), factor("none")])).toEqual(
+      new Map([["MAIN#k", { backupId: "b1", lastUsedAt: 7 }]]),
+    );
+    expect(await target.rows([])).toEqual(new Map());
+  });
+
+  test("are asked for more rows than DynamoDB reads in a call", async () => {
+    await using source = openLegacySource(legacy.location, LEGACY_OPTIONS);
+    const factors = Array.from({ length: 250 }, (_, index) => factor(`many ${index}`));
+    await Promise.all(factors.map(({ key }) => legacy.putRow(`MAIN#${key}`, "b3")));
+    expect((await source.rows(factors)).size).toBe(250);
+  });
+
+  test("are not asked to hold what is too large to be of a backup", async () => {
+    await using source = openLegacySource(legacy.location, LEGACY_OPTIONS);
+    await legacy.putObject("huge/backup", new Uint8Array(MAX_LEGACY_BYTES + 1));
+    await expect(source.ciphertext("huge", null)).rejects.toThrow(LegacyTooLarge);
+    await legacy.deleteObject("huge/backup");
+  });
+
+  test("are called no more often than they may be", async () => {
+    await using source = openLegacySource(legacy.location, { ...LEGACY_OPTIONS, callsPerSecond: 50 });
+    const startedMs = performance.now();
+    await Promise.all(Array.from({ length: 11 }, () => source.metadata("none")));
+    expect(performance.now() - startedMs).toBeGreaterThan(190);
+  });
+
+  test("that do not answer are an outage", async () => {
+    const nowhere = {
+      ...legacy.location,
+      s3Endpoint: "http://127.0.0.1:9",
+      dynamoDbEndpoint: "http://127.0.0.1:9",
+    };
+    const retry = { budgetMs: 50, firstPauseMs: 10 };
+    await using source = openLegacySource(nowhere, { ...LEGACY_OPTIONS, retry });
+    await expect(source.ready()).rejects.toThrow(StorageUnavailable);
+    await expect(source.metadata("b1")).rejects.toThrow(StorageUnavailable);
+    await expect(source.rows([factor("k")])).rejects.toThrow(StorageUnavailable);
+    await expect(Array.fromAsync(source.list())).rejects.toThrow(StorageUnavailable);
+  });
+});
