@@ -13,7 +13,7 @@ import { type FactorRef, factorKeys, type JsonObject } from "../storage/contract
 import { MIGRATIONS, migrated, withSchemaVersion } from "./schema-version.ts";
 
 /** The user's encryption key, encrypted with a key that the service never sees. At most one per kind. */
-const EncryptionKeySchema = Type.Union([
+export const EncryptionKeySchema = Type.Union([
   Type.Object({ kind: Type.Literal("PRF"), encryptedKey: Type.String() }),
   Type.Object({ kind: Type.Literal("ICLOUD"), encryptedKey: Type.String() }),
   Type.Object({

@@ -1,0 +1,126 @@
+/**
+ * The metadata of the other service as it stores them. Members that are not named here are kept: what it has added since
+ * goes with a backup and comes back with it.
+ */
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { BACKUP_ID_PATTERN } from "../../protocol/backup.ts";
+import { memoise } from "../../runtime/memoise.ts";
+import { EncryptionKeySchema } from "../model.ts";
+
+/** base64url or base64, padded or not, or byte values. */
+const Binary = Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: 255 }))]);
+export type LegacyBinary = Static<typeof Binary>;
+
+const LegacyCredentialSchema = Type.Object({
+  cred: Type.Object({
+    cred_id: Binary,
+    cred: Type.Object({
+      type_: Type.String(),
+      key: Type.Union([
+        Type.Object({
+          EC_EC2: Type.Object({ curve: Type.Literal("SECP256R1"), x: Binary, y: Binary }),
+        }),
+        Type.Object({ RSA: Type.Object({ n: Binary, e: Binary }) }),
+      ]),
+    }),
+    counter: Type.Integer({ minimum: 0 }),
+    transports: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
+    user_verified: Type.Boolean(),
+    backup_eligible: Type.Boolean(),
+    backup_state: Type.Boolean(),
+  }),
+});
+export type LegacyCredential = Static<typeof LegacyCredentialSchema>;
+
+const LegacyKeypairSchema = Type.Object({ kind: Type.Literal("EC_KEYPAIR"), publicKey: Type.String() });
+
+const LegacyAccountSchema = Type.Object({
+  kind: Type.Literal("OIDC_ACCOUNT"),
+  account: Type.Object({
+    kind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]),
+    sub: Type.String(),
+    maskedEmail: Type.Optional(Type.String()),
+    /** The whole address, in what older versions stored. */
+    email: Type.Optional(Type.String()),
+  }),
+  turnkeyProviderId: Type.String(),
+});
+export type LegacyAccount = Static<typeof LegacyAccountSchema>;
+
+const LegacyPasskeySchema = Type.Object({
+  kind: Type.Literal("PASSKEY"),
+  label: Type.Optional(Type.String()),
+  registration: Type.Unknown(),
+  webauthnCredential: LegacyCredentialSchema,
+});
+export type LegacyPasskey = Static<typeof LegacyPasskeySchema>;
+
+function factorOf<T extends TSchema>(kind: T) {
+  return Type.Object({
+    id: Type.String(),
+    /** RFC 3339. */
+    createdAt: Type.String(),
+    kind,
+  });
+}
+
+const LegacyFactorSchema = factorOf(
+  Type.Union([LegacyKeypairSchema, LegacyAccountSchema, LegacyPasskeySchema]),
+);
+export type LegacyFactor = Static<typeof LegacyFactorSchema>;
+const LegacySyncFactorSchema = factorOf(LegacyKeypairSchema);
+export type LegacySyncFactor = Static<typeof LegacySyncFactorSchema>;
+
+const LegacyMetadataSchema = Type.Object({
+  id: Type.String(),
+  factors: Type.Array(LegacyFactorSchema),
+  syncFactors: Type.Array(LegacySyncFactorSchema),
+  keys: Type.Array(EncryptionKeySchema),
+  manifestHash: Type.String(),
+  archiveId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  encryptionPublicKey: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+});
+export type LegacyMetadata = Static<typeof LegacyMetadataSchema>;
+
+/** Why a backup of the other service cannot be taken over. The message has nothing of its content. */
+export class LegacyProblem extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "LegacyProblem";
+  }
+}
+
+const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
+
+/** Whether a text has a form that the ids of backups have had. */
+export function isLegacyBackupId(text: string): boolean {
+  return BACKUP_ID.test(text);
+}
+
+const compiled = memoise(() => TypeCompiler.Compile(LegacyMetadataSchema));
+const compiledCredential = memoise(() => TypeCompiler.Compile(LegacyCredentialSchema));
+
+/** Whether a stored member is a passkey as the other service stores it. */
+export function isLegacyCredential(value: unknown): value is LegacyCredential {
+  return compiledCredential().Check(value);
+}
+
+/** Reads stored metadata. @throws LegacyProblem when they are not those of this backup. */
+export function readLegacyMetadata(backupId: string, text: string): LegacyMetadata {
+  const metadata = parsed(text);
+  if (!compiled().Check(metadata)) {
+    const [first] = compiled().Errors(metadata);
+    throw new LegacyProblem(`the metadata cannot be read at ${first?.path || "/"}: ${first?.message}`);
+  }
+  if (metadata.id !== backupId) throw new LegacyProblem("the metadata is that of another backup");
+  return metadata;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new LegacyProblem("the metadata is not JSON"); // an error of the parser would quote it
+  }
+}

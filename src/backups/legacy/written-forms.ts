@@ -1,0 +1,32 @@
+/**
+ * Values that the other service writes in several ways and this one in one way. What it had written is kept beside
+ * where it differs, so that it comes back as it was.
+ */
+import { ManifestHash, normalizedManifestHash } from "../../protocol/backup.ts";
+import { LegacyProblem } from "./metadata.ts";
+
+const HASH = new RegExp(ManifestHash.pattern ?? "");
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.\d{0,9})?(Z|z|[+-]\d{2}:\d{2})$/;
+
+/** The canonical form of 32 bytes of hex; another text as it is. */
+export function canonicalHash(text: string): string {
+  return HASH.test(text) ? normalizedManifestHash(text) : text;
+}
+
+/** Whole seconds since the epoch of a time of RFC 3339. @throws LegacyProblem */
+export function secondsOf(time: string): number {
+  const [, date, clock, zone = ""] = RFC_3339.exec(time) ?? [];
+  const ms = Date.parse(`${date}T${clock}${zone.toUpperCase()}`);
+  if (Number.isNaN(ms)) throw new LegacyProblem("the time of a factor is not one of RFC 3339");
+  return ms / 1000;
+}
+
+/** A time as the other service writes those without a fraction. */
+export function timeOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+}
+
+/** What was kept beside a value, if it still means that value; the usual form otherwise. */
+export function formOf(kept: unknown, usual: string, means: (written: string) => boolean): string {
+  return typeof kept === "string" && means(kept) ? kept : usual;
+}
