@@ -1,0 +1,88 @@
+/**
+ * The index rows that the commit of a backup left out, once every backup of the source was seen: those of factors for which
+ * the table of the source has no row, as far as one backup alone lists them, and those that were too many for one commit.
+ */
+import { lists } from "../../backups/model.ts";
+import type { FactorRef } from "../../storage/contract.ts";
+import { legacyRowKey } from "../../storage/legacy.ts";
+import type { KeyFilter } from "../key-filter.ts";
+import { ownershipOf } from "./ownership.ts";
+import { readable, readBackup } from "./read-backup.ts";
+import { type ImportRun, type ImportStores, named } from "./run.ts";
+import { MAX_CLAIMS } from "./store-backup.ts";
+
+/**
+ * Adds what is missing of one backup, and returns what cannot be settled.
+ *
+ * @param listedTwice has the factors that more than one backup lists, and by chance, now and then, another one.
+ * @throws LegacyProblem
+ */
+export async function addRows(
+  run: ImportRun,
+  backupId: string,
+  listedTwice: KeyFilter,
+): Promise<readonly string[]> {
+  const backup = await readBackup(run, backupId);
+  if (backup === null) return [];
+  const { owned, open } = await ownershipOf(run, backup);
+  if (run.stores === null) return doubts(open, listedTwice);
+  const missing = await leadingElsewhere(run.stores, backupId, open);
+  if (run.since !== null && missing.length > 0)
+    return missing.map(
+      (factor) => `${named(factor)} has no row in the table: a run without --since settles it`,
+    );
+  const problems = doubts(missing, listedTwice);
+  if (run.dryRun) return problems;
+  const own = missing.filter((factor) => !listedTwice.mayHave(legacyRowKey(factor)));
+  const used = await claim(run.stores, backupId, [...owned.slice(MAX_CLAIMS), ...own]);
+  return [...problems, ...used.map((factor) => `${named(factor)} is used by another backup here`)];
+}
+
+function doubts(factors: readonly FactorRef[], listedTwice: KeyFilter): string[] {
+  return factors
+    .filter((factor) => listedTwice.mayHave(legacyRowKey(factor)))
+    .map(
+      (factor) =>
+        `${named(factor)} is listed by another backup too, and the table names neither: it leads to none`,
+    );
+}
+
+/** Claims rows for the factors that the backup still lists; returns those that lead to another backup. */
+async function claim(
+  { records }: ImportStores,
+  backupId: string,
+  factors: readonly FactorRef[],
+): Promise<readonly FactorRef[]> {
+  const used: FactorRef[] = [];
+  for (let start = 0; start < factors.length; ) {
+    const stored = await records.read(backupId);
+    if (stored === null) return used;
+    const metadata = readable(stored.metadata);
+    const some = factors.slice(start, start + MAX_CLAIMS).filter((factor) => lists(metadata, factor));
+    const owners = await ownersOf({ records }, some);
+    const free = some.filter((_, index) => owners[index] === null);
+    const outcome =
+      free.length === 0
+        ? "committed"
+        : await records.commit({ backupId, expect: stored, next: stored, claim: free });
+    if (outcome !== "committed") continue; // changed meanwhile: decided again by what it is now
+    used.push(...some.filter((_, index) => (owners[index] ?? backupId) !== backupId));
+    start += MAX_CLAIMS;
+  }
+  return used;
+}
+
+/** The factors that do not lead to the backup here. */
+async function leadingElsewhere(
+  stores: Pick<ImportStores, "records">,
+  backupId: string,
+  factors: readonly FactorRef[],
+): Promise<FactorRef[]> {
+  const owners = await ownersOf(stores, factors);
+  return factors.filter((_, index) => owners[index] !== backupId);
+}
+
+async function ownersOf({ records }: Pick<ImportStores, "records">, factors: readonly FactorRef[]) {
+  const found = await Promise.all(factors.map((factor) => records.locate(factor, [])));
+  return found.map(({ backupId }) => backupId);
+}

@@ -1,0 +1,144 @@
+import { isDeepStrictEqual } from "node:util";
+import { importMark, UNCHANGED_HERE_MS } from "../../backups/legacy/import-mark.ts";
+import { LegacyProblem } from "../../backups/legacy/metadata.ts";
+import { allFactorRefs, isSameBackup, storedMetadata } from "../../backups/model.ts";
+import { withNewBlob } from "../../backups/new-content.ts";
+import { type ErrorCode, ServiceError } from "../../errors.ts";
+import {
+  type BlobRef,
+  type Change,
+  ChangeRefused,
+  type FactorRef,
+  type StoredRecord,
+} from "../../storage/contract.ts";
+import { legacyRowKey } from "../../storage/legacy.ts";
+import type { Ownership } from "./ownership.ts";
+import { readable, type SourceBackup } from "./read-backup.ts";
+import { type ImportRun, type ImportStores, named } from "./run.ts";
+
+/** A commit takes so many index rows: a transaction of DynamoDB has at most 100 items. What is more is added afterwards. */
+export const MAX_CLAIMS = 90;
+
+type WithContent = SourceBackup & { readonly content: Uint8Array };
+
+export interface Stored {
+  readonly outcome: "imported" | "alreadyThere";
+  readonly problems: readonly string[];
+}
+
+/**
+ * What an earlier import has left: nothing; what is to stay as it is; or a record that has changed in the source and not
+ * here since, which may be replaced.
+ *
+ * @throws LegacyProblem when another backup is here under its id.
+ */
+export async function earlierImport(
+  { records }: ImportStores,
+  { backupId }: SourceBackup,
+  { metadata }: Ownership,
+): Promise<"none" | "settled" | StoredRecord> {
+  const [stored, isMarked] = await Promise.all([
+    records.read(backupId),
+    records.isConsumed([importMark(backupId, 0)]),
+  ]);
+  if (stored === null) return isMarked ? "settled" : "none";
+  if (isMarked)
+    return isUntouched(stored) && !isDeepStrictEqual(stored.metadata, storedMetadata(metadata))
+      ? stored
+      : "settled";
+  if (isSameBackup(readable(stored.metadata), metadata)) return "settled";
+  throw new LegacyProblem("another backup was created here under this id");
+}
+
+/** Whether the service has not changed a record since it was taken over. */
+export function isUntouched({ changedAtMs }: Pick<StoredRecord, "changedAtMs">): boolean {
+  return changedAtMs === UNCHANGED_HERE_MS;
+}
+
+/**
+ * Stores a backup with the index rows that are its own, in one commit, unless it was taken over meanwhile.
+ *
+ * @throws LegacyProblem when it cannot be stored.
+ */
+export function storeBackup(
+  run: ImportRun,
+  stores: ImportStores,
+  backup: WithContent,
+  { owned, metadata }: Ownership,
+): Promise<Stored> {
+  const { backupId } = backup;
+  return store(run, stores, backup, owned, (blob) => ({
+    backupId,
+    expect: "absent",
+    next: { blob, metadata: storedMetadata(metadata), changedAtMs: UNCHANGED_HERE_MS },
+    consume: [importMark(backupId, run.clock.nowMs())],
+  }));
+}
+
+/**
+ * Replaces a record that was taken over, with its content and index rows, unless it has changed here meanwhile.
+ *
+ * @throws as {@link storeBackup}.
+ */
+export async function refreshBackup(
+  run: ImportRun,
+  stores: ImportStores,
+  backup: WithContent,
+  { owned, metadata }: Ownership,
+  before: StoredRecord,
+): Promise<Stored> {
+  const { backupId } = backup;
+  const listed = new Set(allFactorRefs(metadata).map(legacyRowKey));
+  const release = allFactorRefs(readable(before.metadata)).filter((ref) => !listed.has(legacyRowKey(ref)));
+  const added = await freeFactors(stores, owned);
+  const stored = await store(run, stores, backup, added, (blob) => ({
+    backupId,
+    expect: before,
+    next: { blob, metadata: storedMetadata(metadata), changedAtMs: UNCHANGED_HERE_MS },
+    release,
+  }));
+  if (stored.outcome === "imported") await stores.blobs.delete(before.blob.key);
+  return stored;
+}
+
+async function store(
+  { clock }: ImportRun,
+  stores: ImportStores,
+  { backupId, content }: WithContent,
+  claims: readonly FactorRef[],
+  changeTo: (blob: BlobRef) => Omit<Change, "claim" | "newBlobSince">,
+): Promise<Stored> {
+  const discard = (blob: BlobRef) => stores.blobs.delete(blob.key);
+  const problems: string[] = [];
+  try {
+    const context = { ...stores, clock, changes: { discard } };
+    await withNewBlob(context, backupId, { content: [content], client: "" }, async (blob, commit) => {
+      for (let claim = claims.slice(0, MAX_CLAIMS); ; ) {
+        const outcome = await commit({ ...changeTo(blob), claim });
+        if (outcome !== "factor-claimed") return outcome;
+        const free = await freeFactors(stores, claim);
+        const lost = claim.filter((factor) => !free.includes(factor));
+        problems.push(...lost.map((factor) => `${named(factor)} is used by another backup here`));
+        claim = free;
+      }
+    });
+    return { outcome: "imported", problems };
+  } catch (error) {
+    // another import or a client was faster
+    if (error instanceof ServiceError && OVERTAKEN.has(error.code))
+      return { outcome: "alreadyThere", problems };
+    if (!(error instanceof ChangeRefused)) throw error;
+    throw new LegacyProblem("the record store does not take the record: it is too large");
+  }
+}
+
+const OVERTAKEN: ReadonlySet<ErrorCode> = new Set([
+  "already_used",
+  "backup_account_id_already_exists",
+  "conflicting_lock",
+]);
+
+async function freeFactors({ records }: ImportStores, factors: readonly FactorRef[]): Promise<FactorRef[]> {
+  const found = await Promise.all(factors.map((factor) => records.locate(factor, [])));
+  return factors.filter((_, index) => found[index]?.backupId === null);
+}

@@ -1,0 +1,70 @@
+import { isDeepStrictEqual } from "node:util";
+import { importMark } from "../../backups/legacy/import-mark.ts";
+import { storedMetadata } from "../../backups/model.ts";
+import { encodeHex, sha256 } from "../../crypto/encoding.ts";
+import { BlobDamaged, type BlobRef, type FactorRef, type JsonObject } from "../../storage/contract.ts";
+import { ownershipOf } from "./ownership.ts";
+import { type SourceBackup, withCiphertext } from "./read-backup.ts";
+import { type ImportRun, type ImportStores, named } from "./run.ts";
+
+/**
+ * Compares a backup with its source: each byte of the ciphertext, the metadata and the index rows. What was deleted here
+ * after it was taken over is no difference.
+ *
+ * @returns in what they differ.
+ * @throws LegacyProblem when the source cannot be read.
+ */
+export async function verifyBackup(
+  run: ImportRun,
+  stores: ImportStores,
+  first: SourceBackup,
+): Promise<readonly string[]> {
+  const backup = await withCiphertext(run, first);
+  if (backup === null) return [];
+  const { backupId, content } = backup;
+  const stored = await stores.records.read(backupId);
+  if (stored === null)
+    return (await stores.records.isConsumed([importMark(backupId, 0)])) ? [] : ["it is not here"];
+  const { metadata, owned, open, taken } = await ownershipOf(run, backup);
+  return [
+    ...differences(stored.metadata, storedMetadata(metadata)),
+    ...(await contentDifference(stores, stored.blob, content)),
+    ...(await rowDifferences(stores, backupId, [...owned, ...open, ...taken])),
+  ];
+}
+
+function differences(here: JsonObject, there: JsonObject): string[] {
+  const names = [...new Set([...Object.keys(here), ...Object.keys(there)])];
+  const differing = names.filter((name) => !isDeepStrictEqual(here[name], there[name]));
+  return differing.length === 0 ? [] : [`the metadata differ from the source in ${differing.join(", ")}`];
+}
+
+async function contentDifference(
+  { blobs }: ImportStores,
+  blob: BlobRef,
+  content: Uint8Array,
+): Promise<string[]> {
+  if (blob.sha256 !== encodeHex(sha256(content))) return ["the ciphertext differs from the source"];
+  try {
+    const stored = await blobs.get(blob);
+    if (stored === null) return ["the ciphertext is missing here"];
+    for await (const _piece of stored); // it ends only if all of it is sound
+    return [];
+  } catch (error) {
+    if (error instanceof BlobDamaged) return ["the ciphertext is damaged here"];
+    throw error;
+  }
+}
+
+async function rowDifferences(
+  { records }: ImportStores,
+  backupId: string,
+  factors: readonly FactorRef[],
+): Promise<string[]> {
+  const found = await Promise.all(factors.map((factor) => records.locate(factor, [])));
+  return factors.flatMap((factor, index) => {
+    const leadsTo = found[index]?.backupId ?? null;
+    if (leadsTo === backupId) return [];
+    return [`${named(factor)} leads to ${leadsTo === null ? "no backup" : "another backup"}`];
+  });
+}
