@@ -1,0 +1,116 @@
+/**
+ * Writes backups in the layout of the other service: the ciphertext of each, the rows of its factors, then the metadata,
+ * which name the ciphertext. So metadata that are there say that the rest is there too, and a run may be killed anywhere
+ * and started again.
+ */
+import type { Issuers } from "../../backups/legacy/from-legacy.ts";
+import { LegacyProblem } from "../../backups/legacy/metadata.ts";
+import { toLegacy } from "../../backups/legacy/to-legacy.ts";
+import { type BackupMetadata, type Factor, factorRef } from "../../backups/model.ts";
+import { BlobDamaged, type BlobRef, type BlobStore, type RecordStore } from "../../storage/contract.ts";
+import type { RecordInspection } from "../../storage/inspection.ts";
+import type { LegacyTarget } from "../../storage/legacy.ts";
+import { concurrently } from "../concurrently.ts";
+import { readable } from "../import/read-backup.ts";
+import { type ImportFinding, named } from "../import/run.ts";
+
+/** How many backups are written at once. Each holds a ciphertext in memory. */
+const WIDTH = 8;
+
+/** How many backups were dealt with. */
+export interface ExportCounts {
+  seen: number;
+  exported: number;
+  /** Written by an earlier run, and the same since. */
+  alreadyThere: number;
+}
+
+export interface ExportRun {
+  readonly records: RecordStore & RecordInspection;
+  readonly blobs: BlobStore;
+  readonly target: LegacyTarget;
+  readonly issuers: Issuers;
+  /** Whether to write over backups that are there in another state. */
+  readonly replace: boolean;
+  /** Whether to write nothing. */
+  readonly dryRun: boolean;
+  readonly counts: ExportCounts;
+}
+
+/**
+ * Writes every backup that is not there yet, and yields what is wrong with those that it does not write, or not whole.
+ *
+ * @throws StorageUnavailable when a store does not answer; then the rest is for the next run.
+ */
+export function exportBackups(run: ExportRun): AsyncGenerator<ImportFinding> {
+  return concurrently(run.records.list(), WIDTH, async ({ backupId }) => {
+    run.counts.seen += 1;
+    const problems = await exportBackup(run, backupId).catch((error: unknown) => {
+      if (error instanceof LegacyProblem) return [error.message];
+      throw error;
+    });
+    return problems.map((problem) => ({ backupId, problem }));
+  });
+}
+
+async function exportBackup(run: ExportRun, backupId: string): Promise<readonly string[]> {
+  const { records, target, issuers, replace, dryRun, counts } = run;
+  const record = await records.read(backupId);
+  if (record === null) return []; // deleted since it was listed
+  const metadata = readable(record.metadata);
+  const archiveId = archiveIdOf(record.blob);
+  const text = JSON.stringify(toLegacy(metadata, archiveId, issuers));
+  const there = await target.metadata(backupId);
+  if (there === text) {
+    counts.alreadyThere += 1;
+    return [];
+  }
+  if (there !== null && !replace)
+    throw new LegacyProblem("it is there in another state: --replace writes over it");
+  const content = await contentOf(run, record.blob);
+  if (dryRun) {
+    counts.exported += 1;
+    return [];
+  }
+  await target.putCiphertext(backupId, archiveId, content);
+  const problems = await putRows(run, metadata);
+  await target.putMetadata(backupId, text);
+  counts.exported += 1;
+  return problems;
+}
+
+/** Writes the rows of the factors that lead to the backup here. */
+async function putRows({ records, target }: ExportRun, metadata: BackupMetadata): Promise<readonly string[]> {
+  const { id, factors, syncFactors } = metadata;
+  const rowOf = (scope: "MAIN" | "SYNC") => (factor: Factor) => ({ ref: factorRef(scope, factor), factor });
+  const problems: string[] = [];
+  for (const { ref, factor } of [...factors.map(rowOf("MAIN")), ...syncFactors.map(rowOf("SYNC"))]) {
+    if ((await records.locate(ref, [])).backupId !== id)
+      problems.push(`${named(ref)} does not lead to it here: its row was not written`);
+    else if (
+      !(await target.putRow(ref, { backupId: id, createdAtMs: factor.createdAt * 1000, ...lastUse(factor) }))
+    )
+      problems.push(`${named(ref)} leads to another backup there: its row was left as it is`);
+  }
+  return problems;
+}
+
+function lastUse(factor: Factor & { readonly lastUsedAt?: unknown }) {
+  return { lastUsedAt: typeof factor.lastUsedAt === "number" ? factor.lastUsedAt : null };
+}
+
+/** The same for the same content, so that a repeated run leaves nothing behind. */
+function archiveIdOf({ sha256 }: BlobRef): string {
+  return `archive_${sha256.slice(0, 32)}`;
+}
+
+async function contentOf({ blobs }: ExportRun, blob: BlobRef): Promise<Uint8Array> {
+  try {
+    const stored = await blobs.get(blob);
+    if (stored === null) throw new LegacyProblem("the ciphertext is missing");
+    return await new Response(stored).bytes();
+  } catch (error) {
+    if (error instanceof BlobDamaged) throw new LegacyProblem("the ciphertext is damaged");
+    throw error;
+  }
+}
