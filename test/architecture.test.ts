@@ -101,6 +101,8 @@ describe("the architecture", () => {
     const COMMANDS = {
       "cli/aws-setup.ts": "storage/aws/setup.ts",
       "cli/backup-data.ts": "storage/local/copy/data.ts",
+      "cli/export.ts": "storage/aws/legacy/target.ts",
+      "cli/import.ts": "storage/aws/legacy/source.ts",
       "cli/require-database.ts": "storage/local/layout.ts",
     };
     const offences = sources.flatMap(({ file, ours }) =>

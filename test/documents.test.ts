@@ -13,6 +13,7 @@ const DOCUMENTS = [
   "README.md",
   "CHANGELOG.md",
   "src/README.md",
+  "src/maintenance/import/README.md",
   ".github/CONTRIBUTING.md",
   ".github/SECURITY.md",
 ];

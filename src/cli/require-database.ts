@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DATABASE } from "../storage/local/layout.ts";
 
@@ -8,11 +7,11 @@ import { DATABASE } from "../storage/local/layout.ts";
  * @throws Error when a data folder holds no database.
  */
 export async function requireDatabase(dataDir: string): Promise<void> {
-  try {
-    await stat(join(dataDir, DATABASE));
-  } catch (error) {
-    throw new Error(`there are no backups in ${dataDir}: set DATA_DIR to the data folder of the service`, {
-      cause: error,
-    });
-  }
+  if (!(await hasDatabase(dataDir)))
+    throw new Error(`there are no backups in ${dataDir}: set DATA_DIR to the data folder of the service`);
+}
+
+/** Whether a data folder holds a database. */
+export function hasDatabase(dataDir: string): Promise<boolean> {
+  return Bun.file(join(dataDir, DATABASE)).exists();
 }

@@ -15,14 +15,23 @@ export interface OidcConfig {
   readonly apple: OidcProviderConfig | null;
 }
 
+/** The issuers of the id_tokens that are accepted, whether or not their provider is configured. */
+export function oidcIssuers(read: EnvironmentReader) {
+  return {
+    google: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
+    apple: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
+  };
+}
+
 export function oidcConfig(read: EnvironmentReader, development: boolean): OidcConfig {
   const googleClientId = read.optional("GOOGLE_CLIENT_ID");
+  const issuers = oidcIssuers(read);
   const google = {
-    issuer: read.text("GOOGLE_ISSUER", "https://accounts.google.com"),
+    issuer: issuers.google,
     jwksUrl: read.keyUrl("GOOGLE_JWKS_URL", development) ?? "https://www.googleapis.com/oauth2/v3/certs",
   };
   const apple = {
-    issuer: read.text("APPLE_ISSUER", "https://appleid.apple.com"),
+    issuer: issuers.apple,
     jwksUrl: read.keyUrl("APPLE_JWKS_URL", development) ?? "https://appleid.apple.com/auth/keys",
   };
   const appleClientIds = read.list("APPLE_CLIENT_IDS");
