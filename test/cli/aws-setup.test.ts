@@ -216,7 +216,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       await runSetup(env);
       const { status, errors } = await runSetup(swapped);
       expect(status).toBe(2);
-      expect(errors).toContain(`the table ${env.DYNAMODB_TABLE_BACKUPS} is there with the key BackupId`);
+      expect(errors).toContain(`the table ${env.DYNAMODB_TABLE_BACKUPS} exists with the key BackupId`);
     });
 
     test("reports which variables are missing, and how it is used", async () => {

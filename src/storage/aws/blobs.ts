@@ -36,13 +36,13 @@ const MAX_LARGE_TRANSFERS = 8;
 const MAX_LARGE_TRANSFERS_PER_CLIENT = 6;
 /** How long a transfer waits for a permit; clients wait for a response 30 s at most. */
 const MAX_WAIT_MS = 12_000;
-/** Longer than a record's: S3 may have to ask KMS for a key first. */
+/** Longer than for a record: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
-/** A slower transfer times out. Its time is added to that of any other attempt. */
+/** A slower transfer times out. An attempt may take the time of a transfer at this rate in addition to its own limit. */
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** Longer than a request may take: a reader that asks for nothing for so long does not keep its permit. */
 const MAX_UNREAD_MS = 60_000;
-/** The key of transfers that the service makes by itself. */
+/** The key in the semaphore for transfers that no client has caused. */
 const NO_CLIENT = "";
 const NOT_STORED = "the blob could not be stored";
 
@@ -119,7 +119,7 @@ class AwsBlobs implements InspectableBlobs {
         return false;
       }
     };
-    // Large transfers have more time for an attempt and for a second one.
+    // A large transfer has more time for each attempt, and for a second attempt to begin.
     const moreMs = transferMs(ref.size);
     const retry = {
       ...this.#retry,
@@ -268,7 +268,7 @@ class AwsBlobs implements InspectableBlobs {
     this.#client.destroy();
   }
 
-  /** Resolves when the object that is there is the one that `ref` describes. */
+  /** @throws Error when the stored object is not the one that `ref` describes. */
   async #confirm(ref: BlobRef, checksum: string): Promise<void> {
     const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" });
     const { ContentLength, ChecksumSHA256 } = await this.#attempt(NOT_STORED, (abortSignal) =>
@@ -280,7 +280,7 @@ class AwsBlobs implements InspectableBlobs {
     if (ChecksumSHA256 !== undefined) return;
     // an endpoint that keeps no checksums
     const stored = await this.#read(ref, () => {});
-    if (stored === null) throw new Error(`the object ${ref.key} is there and is not`);
+    if (stored === null) throw new Error(`the object ${ref.key} was found, and was missing when it was read`);
     for await (const _piece of stored); // ends only if all of it was verified
   }
 

@@ -101,7 +101,7 @@ export function releaseDeletions(
   return issued === undefined ? deletions : [...deletions, tokenDeletion(table, issued)];
 }
 
-/** A later token of the same id has another expiry: this one has expired by then. */
+/** Does not delete a later token of the same id, which has another expiry. */
 function tokenDeletion(table: string, token: SyncFactorToken): DeleteItemCommandInput {
   return {
     TableName: table,
@@ -208,7 +208,7 @@ export function failedSteps(steps: readonly Step[], error: TransactionCanceledEx
   const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
   if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
     throw new ChangeRefused(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
-  // DynamoDB may not have checked the steps beside a throttled or conflicting one: the transaction is retried
+  // if one step is throttled or conflicts, DynamoDB may not have checked the others: the transaction is retried
   if (others.length > 0 || failed.length === 0) throw error;
   return failed;
 }

@@ -17,7 +17,7 @@ import { S3, signWithKnownHash } from "./direct/s3.ts";
 import type { CommandSender } from "./direct/sdk.ts";
 
 const CONNECTION_TIMEOUT_MS = 1_500;
-/** More requests wait. The runtime has 256 connections for all of the process: a store that hangs must not take them. */
+/** Further requests wait. The process has 256 connections in total: a store that hangs must not take all of them. */
 const MAX_DYNAMODB_REQUESTS = 128;
 const MAX_S3_REQUESTS = 96;
 
@@ -26,7 +26,7 @@ export type S3Sender = CommandSender<S3Inputs, S3Outputs>;
 
 /** For the requests of the service: many, and of few kinds. */
 export function createDynamoDbSender(sdk: DynamoDBClient, { tables }: AwsStorageConfig): DynamoDbSender {
-  // an ARN may be of another account, which has an endpoint of its own
+  // an ARN may name a table of another account, which has another endpoint
   const haveNames = Object.values(tables).every((table) => !table.startsWith("arn:"));
   const service = haveNames ? DYNAMODB : { ...DYNAMODB, operations: new Set<string>() };
   return new DirectClient(sdk, service, MAX_DYNAMODB_REQUESTS);

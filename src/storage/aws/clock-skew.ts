@@ -24,12 +24,12 @@ export function clockSkewMs(error: unknown): number | null {
   return Math.abs(skewMs) >= MIN_SKEW_MS ? skewMs : null;
 }
 
-/** Whether a request was refused because of its time. */
+/** Whether AWS refused a request because of the time in its signature. */
 export function isClockError(error: Error): boolean {
   return CLOCK_ERRORS.has(error.name) || CLOCK_MESSAGE.test(error.message);
 }
 
-/** For operators. */
+/** Says to operators how wrong the clock is. `skewMs` as {@link clockSkewMs} returns it. */
 export function clockMessage(skewMs: number | null): string {
   if (skewMs === null) return "the clock of this machine differs too much from AWS's";
   const minutes = Math.round(Math.abs(skewMs) / 60_000);

@@ -19,7 +19,7 @@ export interface DownloadOptions {
 
 interface Body {
   readonly pieces: AsyncIterator<Uint8Array>;
-  /** Bytes at its beginning that have arrived before. */
+  /** Bytes at its beginning that an earlier response has delivered. */
   toSkip: number;
   /** Whether the response has a length. */
   readonly isSizeKnown: boolean;
@@ -28,7 +28,7 @@ interface Body {
 
 const PURPOSE = "the blob could not be read";
 
-/** The bytes of an object that `ref` names, each once. What is in them is for the reader to check. */
+/** The bytes of the object that `ref` names, each once. Does not verify them. */
 export class Download implements AsyncIterable<Uint8Array> {
   readonly #ref: BlobRef;
   readonly #options: DownloadOptions;
@@ -88,7 +88,7 @@ export class Download implements AsyncIterable<Uint8Array> {
     clearTimeout(this.#unreadTimer);
     const budgetMs = retry.budgetMs - this.#waitedMs;
     if (budgetMs < 0)
-      throw new StorageUnavailable(PURPOSE, { cause: new Error("it arrived too slowly, all in all") });
+      throw new StorageUnavailable(PURPOSE, { cause: new Error("the download was too slow in total") });
     const startedMs = performance.now();
     try {
       return await withRetries(PURPOSE, { ...retry, budgetMs }, random, attempt);
@@ -100,7 +100,8 @@ export class Download implements AsyncIterable<Uint8Array> {
 
   /** The next piece, which may be empty; `null` at the end. After a failure it is requested again. */
   async #next(signal: AbortSignal): Promise<Uint8Array | null> {
-    if (this.#isClosed) throw new StorageUnavailable(PURPOSE, { cause: new Error("the reading was ended") });
+    if (this.#isClosed)
+      throw new StorageUnavailable(PURPOSE, { cause: new Error("the download was closed") });
     this.#body ??= await this.#request(signal);
     const body = this.#body;
     const stall = () => body.end(new Error("nothing arrived"));
@@ -135,7 +136,7 @@ export class Download implements AsyncIterable<Uint8Array> {
     const start = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1]);
     if (this.#isClosed || !(start <= this.#position)) {
       body.destroy();
-      throw new TryAgain(`of a blob ${ContentRange} arrived where ${this.#position} bytes were there`);
+      throw new TryAgain(`the response has ${ContentRange}, and ${this.#position} bytes had arrived before`);
     }
     if (ContentLength !== undefined && ContentLength !== size - start) {
       body.destroy();

@@ -7,7 +7,7 @@ import type { S3Sender } from "./clients.ts";
 const KEY = /^.+\/blobs\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * The blobs on one page of the list of a bucket, without objects of others.
+ * The blobs on one page of the list of a bucket, without objects that are not blobs.
  *
  * @param next names the page; not given for the first one.
  * @throws StorageUnavailable when something is missing in the list.

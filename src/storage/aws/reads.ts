@@ -68,7 +68,7 @@ function requestFor(keys: readonly (readonly [table: string, keys: readonly Item
   );
 }
 
-/** Retries where a response lacks a member that DynamoDB always sends: that does not mean that there is none. */
+/** Has the attempt repeated, because a response lacks a member that DynamoDB always sends. */
 export function lacking(what: string): never {
   throw new TryAgain(`a response of DynamoDB lacks ${what}`);
 }

@@ -257,9 +257,9 @@ class AwsRecords implements InspectableRecords {
   }
 
   /** As {@link transact}. */
-  #transact(steps: readonly Step[], mayBeSent: () => void): Promise<readonly Step[]> {
+  #transact(steps: readonly Step[], beforeSending: () => void): Promise<readonly Step[]> {
     const options = { clock: this.#clock, random: this.#random, retry: this.#retry };
-    return transact(this.#client, steps, mayBeSent, options);
+    return transact(this.#client, steps, beforeSending, options);
   }
 
   #anyLive(items: readonly Item[] = []): boolean {

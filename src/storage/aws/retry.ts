@@ -1,4 +1,4 @@
-/** Retries within a time budget. Nothing else of this driver retries. */
+/** Retries within a time budget. The stores of this driver retry nowhere else. */
 
 import { ServiceError } from "../../errors.ts";
 import type { Random } from "../../runtime/clock.ts";
@@ -38,7 +38,7 @@ export class TryAgain extends Error {}
  *
  * @param purpose says what could not be done, as in "the backup could not be read".
  * @param onDoubt called after each failed attempt that may have been carried out.
- * @throws StorageUnavailable when the store did not answer within the budget, or refuses to serve at all.
+ * @throws StorageUnavailable when the store did not respond within the budget, or refuses the request.
  */
 export async function withRetries<T>(
   purpose: string,
@@ -99,7 +99,7 @@ const WRONG = new Set([
   "IdempotentParameterMismatchException",
 ]);
 
-/** `again`: retry. `refused`: the store refuses, so that a retry would fail. `pass on`: the error is no outage. */
+/** `again`: retry. `refused`: the store refuses, so that a retry would fail. `pass on`: the error is not an outage. */
 function verdictOn(error: unknown): "again" | "refused" | "pass on" {
   if (error instanceof TryAgain) return "again";
   if (!(error instanceof Error) || error instanceof ServiceError) return "pass on";

@@ -17,8 +17,8 @@ import { PARTITION_KEYS, TTL_ATTRIBUTE } from "./tables.ts";
 
 const CREATION_LIMIT_SECONDS = 180;
 /** Point-in-time recovery can be configured about a minute after a table was created. */
-const BACKUPS_LIMIT_MS = 120_000;
-const BACKUPS_PAUSE_MS = 3_000;
+const RECOVERY_LIMIT_MS = 120_000;
+const RECOVERY_PAUSE_MS = 3_000;
 
 export function tableRequirements(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Requirement[] {
   const table = (name: string, partitionKey: string, within: readonly Requirement[] = []): Requirement => ({
@@ -57,9 +57,7 @@ async function tableExists(dynamoDb: DynamoDBClient, name: string, partitionKey:
     const { Table } = await dynamoDb.send(new DescribeTableCommand({ TableName: name }));
     const keys = Table?.KeySchema?.map((key) => key.AttributeName).join(", ");
     if (keys !== partitionKey)
-      throw new Error(
-        `the table ${name} is there with the key ${keys}, and the service needs ${partitionKey}`,
-      );
+      throw new Error(`the table ${name} exists with the key ${keys}, and the service needs ${partitionKey}`);
     return true;
   } catch (error) {
     if (error instanceof ResourceNotFoundException) return false;
@@ -104,8 +102,8 @@ function pointInTimeRecovery(dynamoDb: DynamoDBClient, table: string): Requireme
           return;
         } catch (error) {
           const isTooEarly = error instanceof Error && error.name === "ContinuousBackupsUnavailableException";
-          if (!isTooEarly || performance.now() - startedMs > BACKUPS_LIMIT_MS) throw error;
-          await new Promise((resolve) => setTimeout(resolve, BACKUPS_PAUSE_MS));
+          if (!isTooEarly || performance.now() - startedMs > RECOVERY_LIMIT_MS) throw error;
+          await new Promise((resolve) => setTimeout(resolve, RECOVERY_PAUSE_MS));
         }
       }
     },

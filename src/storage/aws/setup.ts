@@ -16,13 +16,13 @@ export interface Requirement {
   readonly within?: readonly Requirement[];
 }
 
-/** `unsupported`: the endpoint does not implement it. Only endpoints other than AWS's do that. */
+/** `unsupported`: the endpoint does not implement it, which happens only with endpoints other than AWS's. */
 export interface Finding {
   readonly what: string;
   readonly state: "present" | "created" | "missing" | "unsupported";
 }
 
-/** Of the SDK: every step is idempotent, and none has a time budget. */
+/** How often the SDK attempts a request: every step is idempotent, and none has a time budget. */
 const MAX_ATTEMPTS = 5;
 
 /**

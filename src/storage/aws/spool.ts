@@ -60,7 +60,7 @@ async function onDisk(content: Content): Promise<Spooled> {
   }
 }
 
-/** A file that is gone as soon as it is closed, by us or by the end of the process. */
+/** A file without a name: the system removes it when it is closed, also by the end of the process. */
 async function openNameless(): Promise<FileHandle> {
   const path = join(tmpdir(), `backup-service-${randomUUID()}`);
   try {

@@ -24,7 +24,7 @@ export interface TransactOptions {
 /**
  * Makes the writes of all steps or of none. Returns the steps whose condition failed: none when the writes were made.
  *
- * @param mayBeSent throws when it is too late for the steps. Called before each request is sent, after it was signed.
+ * @param beforeSending throws when it is too late for the steps. Called before each request is sent, after it was signed.
  *   DynamoDB refuses a signature that is more than 15 minutes old, so where the process is suspended in between, the steps
  *   are made no later than that or not at all.
  * @throws NotCommitted when nothing was written and nothing will be; ChangeRefused when a retry would fail;
@@ -33,7 +33,7 @@ export interface TransactOptions {
 export async function transact(
   client: DynamoDbSender,
   steps: readonly Step[],
-  mayBeSent: () => void,
+  beforeSending: () => void,
   { clock, random, retry }: TransactOptions,
 ): Promise<readonly Step[]> {
   if (steps.length === 0) return [];
@@ -48,7 +48,7 @@ export async function transact(
   };
   async function attempt(abortSignal: AbortSignal): Promise<readonly Step[]> {
     try {
-      await client.send(command, { abortSignal, beforeSending: mayBeSent });
+      await client.send(command, { abortSignal, beforeSending });
       return [];
     } catch (error) {
       if (error instanceof TransactionCanceledException) return failedSteps(steps, error);

@@ -77,7 +77,7 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
     this.#sdk.destroy();
   }
 
-  /** `null` for those that are not sent directly. */
+  /** The operation of a command; `null` if it is not sent directly. */
   #operationOf({
     schema,
     input,
@@ -95,7 +95,7 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
     return operation;
   }
 
-  /** Adds the headers that every request has. */
+  /** Adds the headers that every request has, the signature included. */
   #complete(request: HttpRequest, credentials: AwsCredentialIdentity, { scope }: DirectEndpoint): void {
     const { headers, hostname, port, body } = request;
     const { bodyLengthChecker, systemClockOffset } = this.#sdk.config;
@@ -122,7 +122,7 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
   }
 }
 
-/** As the SDK's errors have it: what the clock and the log ask about. */
+/** Adds to an error what the SDK's middleware adds: clock-skew.ts and sdk-error.ts read it. */
 function withResponse(error: Error, response: HttpResponse): Error {
   Object.defineProperty(error, "$response", { value: response, enumerable: false });
   if (!("$metadata" in error)) Object.assign(error, { $metadata: { httpStatusCode: response.statusCode } });

@@ -2,12 +2,12 @@ import type { HttpResponse } from "@smithy/types";
 import { textAt } from "../sdk-error.ts";
 import type { SdkConfig } from "./sdk.ts";
 
-/** A response that took longer was kept somewhere, or this process stood still: it tells no time. */
+/** A response that took longer was delayed, or this process was suspended: its time is too old to use. */
 const MAX_RESPONSE_MS = 15 * 60 * 1000;
 
 /**
- * Learns AWS's time from a response, by the SDK's rules and for the SDK's clients too: from each response, and from what
- * a refusal names.
+ * Corrects the clock of an SDK client by the time in a response, as the SDK does: the time that a refusal names, else the
+ * `date` header.
  *
  * @param sentAtMs when the request was sent, by this machine's clock.
  */

@@ -1,4 +1,4 @@
-/** How many requests of a client may be on their way at a time. First come, first served. */
+/** Limits how many requests of a client are in flight. First come, first served. */
 export class Permits {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -8,7 +8,8 @@ export class Permits {
   }
 
   /**
-   * Resolves with what gives the permit back, to be called once; at once where one is free.
+   * Acquires a permit. The function that it returns, or resolves to if no permit is free, releases the permit and must be
+   * called once.
    *
    * @throws the reason of `signal` when it aborts first.
    */
@@ -35,7 +36,7 @@ export class Permits {
     return promise;
   }
 
-  /** A permit goes to the one that has waited longest. */
+  /** Passes the permit to the call that has waited longest. */
   readonly #release = (): void => {
     const [admit] = this.#waiting;
     if (admit === undefined) this.#free++;

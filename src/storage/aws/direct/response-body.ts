@@ -24,7 +24,7 @@ export class ResponseBody extends Readable {
   }
 }
 
-/** The same of bytes that have arrived. */
+/** A body that has arrived as a whole, in the form of {@link ResponseBody}. */
 export function readableBytes(content: Uint8Array): Readable {
   return new Readable({
     read() {

@@ -1,4 +1,4 @@
-/** What the clients and commands of the AWS SDK have in common, as far as requests are made of it. */
+/** The types of the AWS SDK's clients and commands, as far as a request depends on them. */
 import type { SmithyResolvedConfiguration } from "@smithy/core/client";
 import type { EndpointResolvedConfig } from "@smithy/core/endpoints";
 import type {
@@ -24,7 +24,7 @@ export type SdkConfig = SmithyResolvedConfiguration<HttpHandlerOptions> &
     readonly bodyLengthChecker: BodyLengthCalculator;
     /** By how much AWS's clock is ahead of this machine's, in milliseconds, as far as responses have shown. */
     systemClockOffset: number;
-    /** Whether requests are signed for this machine's time all the same. */
+    /** Whether requests are signed with this machine's time even if AWS's clock differs. */
     readonly disableClockSkewCorrection?: Provider<boolean>;
   };
 
@@ -44,7 +44,7 @@ export type SdkCommand<
   Output extends O,
 > = Command<I, Input, O, Output, SmithyResolvedConfiguration<HttpHandlerOptions>>;
 
-/** Sends commands of the SDK. `I` and `O` are what the commands of one service take and answer. */
+/** Sends commands of the SDK. `I` and `O` are the inputs and outputs of the commands of one service. */
 export interface CommandSender<I extends object, O extends MetadataBearer> {
   /** @throws what the SDK's clients throw. */
   send<Input extends I, Output extends O>(

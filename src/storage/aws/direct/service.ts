@@ -5,9 +5,9 @@ import type { HttpRequest, HttpResponse } from "@smithy/types";
 export interface DirectService {
   /** The names of the operations that can do without the SDK's middleware, or whose middleware is here. */
   readonly operations: ReadonlySet<string>;
-  /** The operation of them whose answer is a stream. */
+  /** The one of the operations whose response body is read as a stream. */
   readonly streamed?: string;
-  /** A command, which says what the address of the service depends on. */
+  /** A command of the service: its static members say what the endpoint depends on. */
   readonly instructions: EndpointParameterInstructionsSupplier;
   /** Called before a request is signed. */
   prepare?(request: HttpRequest): void;

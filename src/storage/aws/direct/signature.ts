@@ -3,10 +3,10 @@ import { createHash, createHmac } from "node:crypto";
 import { buildQueryString } from "@smithy/core/protocols";
 import type { AwsCredentialIdentity, HttpRequest } from "@smithy/types";
 
-/** What a signature is good for, besides its request and its day. */
+/** What a signature is valid for, in addition to its request and its day. */
 export interface SigningScope {
   readonly region: string;
-  /** As signatures name the service. */
+  /** The name of the service in signatures. */
   readonly service: string;
 }
 
@@ -33,11 +33,11 @@ export class RequestSigner {
     const signed = names.join(";");
     const lines = names.map((name) => `${name}:${canonicalValue(headers[name] ?? "")}\n`).join("");
     const canonical = `${request.method}\n${request.path}\n${buildQueryString(request.query ?? {})}\n${lines}\n${signed}\n${headers["x-amz-content-sha256"]}`;
-    const place = `${day}/${scope.region}/${scope.service}/aws4_request`;
+    const credentialScope = `${day}/${scope.region}/${scope.service}/aws4_request`;
     const signature = createHmac("sha256", this.#key(credentials.secretAccessKey, day, scope))
-      .update(`${ALGORITHM}\n${date}\n${place}\n${sha256(canonical)}`)
+      .update(`${ALGORITHM}\n${date}\n${credentialScope}\n${sha256(canonical)}`)
       .digest("hex");
-    headers.authorization = `${ALGORITHM} Credential=${credentials.accessKeyId}/${place}, SignedHeaders=${signed}, Signature=${signature}`;
+    headers.authorization = `${ALGORITHM} Credential=${credentials.accessKeyId}/${credentialScope}, SignedHeaders=${signed}, Signature=${signature}`;
   }
 
   #key(secret: string, day: string, { region, service }: SigningScope): Buffer {
