@@ -7,7 +7,7 @@
  * before the commit that refers to it and deleted after the commit that replaces it. So a crash at any instant leaves
  * the old state or the new one, and at worst an unreferenced blob.
  *
- * All methods: what is missing is `null`; a conflict is a value; a store that cannot answer throws
+ * All methods: what is missing is `null`; a conflict is a value; a store that cannot respond throws
  * {@link StorageUnavailable}, and never returns `null` or `false` instead. An expired row reads as absent, deleted or
  * not. Times are milliseconds since the epoch, compared with the clock that the driver was given.
  */
@@ -166,7 +166,7 @@ export interface RecordStore extends AsyncDisposable {
    */
   addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number>;
 
-  /** Resolves when the store answers and is set up. Writes nothing. @throws StorageUnavailable */
+  /** Resolves when the store responds and is set up. Writes nothing. @throws StorageUnavailable */
   ready(): Promise<void>;
 
   /**
@@ -186,7 +186,7 @@ export interface BlobStore extends AsyncDisposable {
    * Stores a ciphertext under a fresh name, durably, with a few pieces of it in memory at a time. Where `content`
    * throws, nothing is stored.
    *
-   * @param client the address of the client. Where large transfers have to wait, clients are served in rotation.
+   * @param client the address of the client. Where large transfers have to wait, clients are served round-robin.
    */
   put(backupId: string, content: Content, client?: string): Promise<BlobRef>;
 
@@ -212,7 +212,7 @@ export interface BlobStore extends AsyncDisposable {
   writable(): Promise<void>;
 }
 
-/** The store did not answer, or the outcome is not known. The client may repeat the request. */
+/** The store did not respond, or the outcome is not known. The client may repeat the request. */
 export class StorageUnavailable extends ServiceError {
   override name = "StorageUnavailable";
 

@@ -20,7 +20,7 @@ export interface RecordInspection {
    */
   list(): AsyncIterable<ListedRecord>;
 
-  /** Every index row and the backup it leads to, in no order. Rows that come or go meanwhile may be in it or not. */
+  /** Every index row and the backup it leads to, in no order. Rows that are added or deleted meanwhile may be listed. */
   listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
 
   /** A factor in its stored form, as {@link listFactors} lists it, whether or not it is in the index. */

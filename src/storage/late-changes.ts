@@ -3,8 +3,8 @@ import { type Clock, msSince } from "../runtime/clock.ts";
 import { type Change, NotCommitted } from "./contract.ts";
 
 /**
- * A commit is refused so long after the writing of its blob began. An unreferenced blob is deleted after an hour; an
- * upload takes 5 minutes at most, and a slow store and retries need time.
+ * A commit is refused if the writing of its blob began longer ago than this. An unreferenced blob is deleted after an
+ * hour; an upload takes 5 minutes at most, and a slow store and retries need time.
  */
 export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;
 

@@ -17,7 +17,7 @@ if (DRIVERS.some((driver) => driver.name === "local"))
   describe("a copy, while ciphertexts live for milliseconds,", () => {
     for (const [name, options] of [
       ["without blocking writes unless it must", {}],
-      ["blocking writes from the start", { freeAttempts: 0 }],
+      ["blocking writes from the start", { attemptsBeforeBlocking: 0 }],
     ] as const)
       test(`is sound, ${name}`, async () => {
         const storage = await newLocalStorage();

@@ -239,7 +239,9 @@ if (local !== undefined) {
 
       const refused = await site.backUp();
       expect(refused).toMatchObject({ status: 2, output: "" });
-      expect(refused.errors).toContain("where a service was started on it, it has what came since");
+      expect(refused.errors).toContain(
+        "if a service was started on it, it has newer backups, which a copy would delete",
+      );
       await writeFile(join(target, MARK), ""); // as after a power failure that brought the mark back
       expect((await site.backUp()).errors).toContain("is not a copy any more");
 

@@ -20,7 +20,7 @@ const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export interface LocalBlobsOptions {
   readonly dataDir: string;
   readonly random: Random;
-  /** What a test does in place of the operating system. */
+  /** Replaces calls of the operating system in tests. */
   readonly disk?: Partial<Disk>;
 }
 
@@ -41,7 +41,7 @@ export async function openLocalBlobs({
   const temporary = join(root, "tmp");
   await makeFolder(temporary);
   await removeAbandoned(temporary);
-  // one has the database; the other may have been created by a process that was killed before it was durable
+  // a process that was killed may have created the database or a folder and not made it durable
   await syncDirectory(dataDir);
   await syncDirectory(root);
   return new LocalBlobs(root, temporary, random, { syncDirectory, freeBytes, ...disk });
@@ -70,7 +70,7 @@ class LocalBlobs implements InspectableBlobs {
       await fileOperation(() => this.#move(temporary, path));
       return { key, ...digest };
     } catch (error) {
-      // it may have its final name already, when only its folder could not be synced
+      // the file has its final name already if only the sync of its folder failed
       const removed = await Promise.allSettled([removeIfThere(temporary), removeIfThere(path)]);
       const left = removed.filter((result) => result.status === "rejected");
       if (left.length === 0) throw error;
@@ -153,7 +153,7 @@ class LocalBlobs implements InspectableBlobs {
     try {
       await rename(temporary, path);
     } catch (error) {
-      this.#folders.delete(folder); // it may have been removed
+      this.#folders.delete(folder); // the folder may have been removed
       throw error;
     }
     await this.#disk.syncDirectory(folder);

@@ -53,8 +53,7 @@ export async function openDatabase({
 }
 
 /**
- * Closes a database. A copy has no log afterwards, so that a log beside it is known to be foreign: see
- * foreign-log.ts.
+ * Closes a database. A copy has no log afterwards, so that a log next to it is known to be foreign: see foreign-log.ts.
  */
 export function closeDatabase(database: Database): void {
   if (marks.copiedAtMsOf(database) !== null) removeLog(database);

@@ -1,6 +1,6 @@
 /**
- * SQLite applies the log `records.sqlite-wal` beside a database, whichever database it was written for. A killed
- * service leaves its log. Where the database is then replaced by that of a copy, SQLite would mix the two.
+ * SQLite applies the log `records.sqlite-wal` to the database in the same folder, whichever database it was written for.
+ * A killed service leaves its log. If the database is then replaced by that of a copy, SQLite would mix the two.
  */
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { DATABASE } from "./layout.ts";
 const VERSIONS_AT = 18;
 const WITHOUT_LOG = 1;
 
-/** A database beside another one's log; the message says what to do. */
+/** The log in the folder is that of another database; the message says what to do. */
 class ForeignLog extends Error {
   override name = "ForeignLog";
   readonly code = "FOREIGN_LOG";
@@ -26,8 +26,8 @@ class ForeignLog extends Error {
 }
 
 /**
- * Requires that a log beside the database is its own. SQLite marks a database as one with a log before it creates the
- * log, and deletes the log before it removes that mark. A copy has neither.
+ * Requires that a log in the folder is that of the database. SQLite marks a database as one with a log before it creates
+ * the log, and deletes the log before it removes that mark. A copy has neither.
  *
  * @throws ForeignLog
  */

@@ -1,4 +1,4 @@
-/** The files beside the ciphertexts with the installation's id and when it was last in service. */
+/** The files in the folder `blobs` with the installation's id and when it was last in service. */
 import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../../runtime/folders.ts";

@@ -1,7 +1,7 @@
 import { errorCode } from "../../runtime/system-errors.ts";
 import { NotCommitted, StorageUnavailable } from "../contract.ts";
 
-/** SQLite's codes when the file cannot be read or written now. Others are of a wrong statement. */
+/** SQLite's codes when the file cannot be read or written now. Other codes mean a wrong statement. */
 const OUTAGE_CODES = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY|NOMEM|PROTOCOL)/;
 
 /**

@@ -97,7 +97,7 @@ class LocalRecords implements InspectableRecords {
     });
   }
 
-  /** Called once a consumption: a row does not show which call has consumed its nonce. */
+  /** Called once for each consumption: a row does not show which call has consumed its nonce. */
   #release(nonces: readonly Nonce[], issued: SyncFactorToken | undefined): Promise<void> {
     return this.#writes.add(() => {
       const remove = ({ id, expiresAtMs }: Nonce, spent: boolean) =>

@@ -16,7 +16,7 @@ export interface CopiedBlob {
   readonly outcome: BlobOutcome;
   /** Whether an earlier copy had one of this size, and its hash was compared. */
   readonly wasVerified: boolean;
-  /** Whether that one had another hash. */
+  /** Whether the one of the earlier copy had another hash. */
   readonly wasDamaged: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface BlobCopier {
   copy(ref: BlobRef, opened?: FileHandle): Promise<CopiedBlob>;
   /** Makes the names of what was copied durable. */
   sync(): Promise<void>;
-  /** Deletes ciphertexts of the copy, and what interrupted copies left; returns how many ciphertexts. */
+  /** Deletes the copy's unreferenced ciphertexts, and temporary files of interrupted copies; returns how many ciphertexts. */
   prune(isReferenced: (key: string) => boolean): Promise<number>;
 }
 

@@ -29,7 +29,7 @@ import { prepareTarget } from "./target.ts";
 const WIDTH = 8;
 /** How many ciphertexts are opened for one snapshot; if there are more they are copied, and another one is tried. */
 const MAX_OPEN = 200;
-const FREE_ATTEMPTS = 5;
+const ATTEMPTS_BEFORE_BLOCKING = 5;
 /** One for each hex digit that a key can begin with. */
 const SHARES = 16;
 
@@ -42,7 +42,7 @@ export interface CopyOptions {
   /** Whether to verify every ciphertext of an earlier copy. Otherwise each run verifies one of 16 shares. */
   readonly verifyAll?: boolean;
   /** How many snapshots are tried before the service's writes are blocked. 5 by default. */
-  readonly freeAttempts?: number;
+  readonly attemptsBeforeBlocking?: number;
 }
 
 export interface CopyProgress {
@@ -65,7 +65,7 @@ export interface CopyResult extends CopyProgress {
 /**
  * Makes a copy, or brings an earlier one up to date. When this returns it is durable.
  *
- * @throws CopyRefused when the target is no place for a copy; ForeignLog.
+ * @throws CopyRefused when the folder `target` cannot be copied to; ForeignLog.
  */
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { source, target, verifyAll = false } = options;
@@ -87,7 +87,7 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
     folder.requireUntouched();
     await rename(partial, join(target, DATABASE));
     await syncDirectory(target);
-    // last: blobs with a mark beside records without one could not be started on
+    // last: no service could start on records without a mark and blobs with one
     const id = await installationIdAt(join(source, BLOBS));
     if (id !== null)
       await writeInstallationId(join(target, BLOBS), id, join(target, BLOBS, "tmp", randomUUID()));
@@ -98,7 +98,7 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
 }
 
 async function copyState(
-  { source, onProgress, freeAttempts = FREE_ATTEMPTS }: CopyOptions,
+  { source, onProgress, attemptsBeforeBlocking = ATTEMPTS_BEFORE_BLOCKING }: CopyOptions,
   partial: string,
   blobs: BlobCopier,
 ) {
@@ -131,8 +131,8 @@ async function copyState(
   for (const page of records.needs()) await copyAll(page);
   for (let attempt = 0; ; attempt++) {
     const { needs, opened } = await records.inSnapshot(async () => {
-      const found = await openNeeds(records, blobs, attempt >= freeAttempts);
-      if (found.opened !== null) records.take();
+      const found = await openNeeds(records, blobs, attempt >= attemptsBeforeBlocking);
+      if (found.opened !== null) records.copySnapshot();
       return found;
     });
     if (opened === null) {
@@ -165,7 +165,7 @@ async function openAll(needs: readonly Need[], blobs: BlobCopier): Promise<reado
   return null;
 }
 
-/** Marks a new copy as one. Migrates it before, since an earlier version of the service has no marks. */
+/** Marks a database as a copy. Migrates it first, since databases of early versions have no table of marks. */
 function mark(path: string, takenAtMs: number, nextShare: number): void {
   using database = new Database(path, { readwrite: true });
   database.run("PRAGMA synchronous = OFF"); // the file is synced as a whole
@@ -173,7 +173,7 @@ function mark(path: string, takenAtMs: number, nextShare: number): void {
   markAsCopy(database, takenAtMs, nextShare);
 }
 
-/** Copies what else the service has in its folder, such as a generated challenge token key. */
+/** Copies the other files in the data folder, such as a generated challenge token key. */
 async function copyOtherFiles(source: string, target: string): Promise<void> {
   for (const entry of await readdir(source, { withFileTypes: true })) {
     if (!entry.isFile() || entry.name.startsWith(DATABASE) || entry.name === MARK) continue;

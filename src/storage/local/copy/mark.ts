@@ -3,8 +3,8 @@
  * is brought up to date by `backup-data`, which deletes what the source does not have. A service removes the mark
  * before it serves, so that what it stores is not deleted by the next copy.
  *
- * The database of a copy has a mark of its own (marks.ts) with the time of the copy, which is there also when only the
- * database is restored.
+ * The database of a copy has another mark (marks.ts), with the time of the copy, which remains when only the database is
+ * restored.
  */
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";

@@ -36,7 +36,7 @@ export class RecordsCopier implements Disposable {
     this.#copy.run("CREATE TEMP TABLE lost (key TEXT NOT NULL PRIMARY KEY, reason TEXT) WITHOUT ROWID");
   }
 
-  /** What all backups need, page by page. Backups that change meanwhile may be in it in either state. */
+  /** What all backups need, page by page. Backups that change meanwhile may be listed in either state. */
   *needs(): Generator<Need[]> {
     const query = this.#copy.query<Row, [string]>(
       `SELECT ${COLUMNS} FROM live.backups WHERE backup_id > ? ORDER BY backup_id LIMIT ${PAGE}`,
@@ -66,7 +66,7 @@ export class RecordsCopier implements Disposable {
     return query.get(backupId, blob.key) !== null;
   }
 
-  /** Keeps the source as it is now, for {@link missing} and {@link take}, until `use` ends. Never blocks the service. */
+  /** Keeps the source as it is now, for {@link missing} and {@link copySnapshot}, until `use` ends. Never blocks the service. */
   async inSnapshot<T>(use: () => Promise<T>): Promise<T> {
     this.#copy.run("BEGIN");
     try {
@@ -100,7 +100,7 @@ export class RecordsCopier implements Disposable {
   }
 
   /** Writes the state of the snapshot to the copy: table by table, since VACUUM INTO cannot copy an open snapshot. */
-  take(): void {
+  copySnapshot(): void {
     const schema = this.#copy
       .query<{ type: string; name: string; sql: string }, []>(
         "SELECT type, name, sql FROM live.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",

@@ -71,14 +71,13 @@ async function installationOf(source: string): Promise<string | null> {
     throw new CopyRefused(`the records in ${source} and the blobs are of two installations`);
   if (isMarked && lastSeenMsOf(database) !== null && ofBlobs === null)
     throw new CopyRefused(
-      `the blobs of ${source} are missing: is a disk not mounted? A copy would delete what was stored for the same ` +
-        "backups before",
+      `the blobs of ${source} are missing: is a disk not mounted? A copy would delete earlier blobs of the same backups`,
     );
   return ofRecords ?? ofBlobs;
 }
 
 const IF_RESTORED =
-  ": where a service was started on it, it has what came since, and a copy would delete that; copy to a new folder";
+  ": if a service was started on it, it has newer backups, which a copy would delete; copy to a new folder";
 
 /**
  * Requires that a database is of an earlier copy that no service has used, or does not exist. Leaves WAL mode, which
