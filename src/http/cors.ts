@@ -1,6 +1,6 @@
 /**
  * Which web pages of other origins may call the API (Fetch standard §3.2, CORS protocol). CORS matters to browsers only
- * and authorises nobody: there are no cookies, and each request carries its own proof.
+ * and authorises nobody: there are no cookies, and each request carries a proof.
  */
 import { isLoopbackHost } from "../runtime/loopback.ts";
 import type { Services } from "../services.ts";
@@ -55,7 +55,7 @@ export function createCors(
 
     allowReading(request, headers) {
       if (!isConfigured) return;
-      headers.append("vary", "origin"); // for every origin, because of caches
+      headers.append("vary", "origin"); // for every origin: a cache may have the response for another one
       const origin = allowedOrigin(request);
       if (origin === null) return;
       headers.set("access-control-allow-origin", origin);

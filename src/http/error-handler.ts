@@ -1,4 +1,4 @@
-/** Turns everything that our code or the framework throws into an error response. */
+/** Makes an error response of everything that our code or the framework throws. */
 import { Elysia } from "elysia";
 import { ServiceError, statusOf } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -18,7 +18,7 @@ export function errorHandler({ log, methodsOf }: ErrorHandlerOptions) {
       const response = refusal(context, error);
       if (statusOf(error.code) < 500) return response;
       log.error({ err: error }, "request failed temporarily");
-      return errorResponse(error.code, "The service cannot answer now: try again later");
+      return errorResponse(error.code, "The service is unavailable: try again later");
     }
     if (code === "NOT_FOUND") {
       const methods = methodsOf(context.path);

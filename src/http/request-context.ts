@@ -54,7 +54,7 @@ export interface RequestContextOptions {
   readonly methodsOf: (path: string) => readonly string[];
 }
 
-/** Answers a request from `peerAddress`, the other end of its connection. Never rejects. */
+/** Responds to a request from `peerAddress`, the other end of the connection. Never rejects. */
 export type HandleFrom = (
   request: Request,
   peerAddress: string,
@@ -118,7 +118,7 @@ export function withRequestContext(
     contexts.set(request, context);
     metrics.requestsInFlight.count += 1;
 
-    let response = cors.preflight(request, context.path) ?? (await answer(request, context, ending));
+    let response = cors.preflight(request, context.path) ?? (await handleInTime(request, context, ending));
     const limited = requestLimits.settle(context);
     if (limited !== null) response = refusal(context, limited);
 
@@ -133,7 +133,8 @@ export function withRequestContext(
     return withUnreadBody(request, response);
   }
 
-  async function answer(
+  /** Runs the handler within the time limit. */
+  async function handleInTime(
     request: Request,
     context: RequestContext,
     ending: AbortController,
@@ -157,10 +158,12 @@ export function withRequestContext(
         throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
       requestLimits.admit(context.path, context.address);
       // A late handler is not aborted: it may be committing.
-      const answered = Promise.resolve(handle(request));
-      await Promise.race([answered, ended]);
-      if (!context.ended.aborted) return await answered;
-      answered.catch((error) => log.error({ err: error }, "a handler failed after its request was answered"));
+      const handled = Promise.resolve(handle(request));
+      await Promise.race([handled, ended]);
+      if (!context.ended.aborted) return await handled;
+      handled.catch((error) =>
+        log.error({ err: error }, "a handler failed after its request had a response"),
+      );
       throw context.ended.reason;
     } catch (error) {
       if (error instanceof ServiceError) return refusal(context, error);

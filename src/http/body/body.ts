@@ -11,7 +11,7 @@ import { requireNoCoding } from "./content-coding.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { declaredLength, requestBodyOf } from "./request-body.ts";
 
-/** Clients send less than half of that. */
+/** Clients send less than half of this depth. */
 const MAX_JSON_DEPTH = 32;
 
 interface BodyContext {
@@ -20,10 +20,10 @@ interface BodyContext {
 }
 
 /**
- * Options of a route that takes JSON, at most 2 MiB. The body is checked where it is read, because the framework's errors
- * print the value that does not fit, which can be made to fail.
+ * Options of a route that takes JSON, at most 2 MiB. The body is checked where it is read: the framework's errors print the
+ * value that does not fit, and that fails for an object that cannot be converted to a string.
  *
- * The route answers `unsupported_media_type`; `content_too_large`, before reading if the client declared the length;
+ * The route responds with `unsupported_media_type`; `content_too_large`, before reading if the client declared the length;
  * `service_unavailable` as `UploadBudget.admit`; `invalid_payload` when the body is not JSON in UTF-8, or as
  * {@link SchemaMismatch} when it does not fit.
  */
@@ -53,7 +53,7 @@ async function isEmpty(request: Request): Promise<boolean> {
 
 /**
  * As {@link jsonBody} for a route that needs an attestation, at most 1 MiB. The attestation covers the bytes of the body,
- * so it is checked before they are parsed. The route answers what {@link AttestationVerifier.verify} throws.
+ * so it is checked before they are parsed. The route responds with what {@link AttestationVerifier.verify} throws.
  */
 export function attestedJsonBody<T extends TSchema>(schema: T, attestation: AttestationVerifier) {
   return bodyOf(schema, async (request) => {

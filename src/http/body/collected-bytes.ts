@@ -2,8 +2,8 @@
 const MIN_CAPACITY = 1024;
 
 /**
- * Joins pieces of bytes. They take at most twice their length, however small they are, and at most `maxBytes` until they
- * are longer.
+ * Joins pieces of bytes in one buffer. It takes at most twice the length of the pieces, however small they are, and at most
+ * `maxBytes` until the pieces are longer.
  */
 export class CollectedBytes {
   readonly #maxBytes: number;
@@ -23,7 +23,7 @@ export class CollectedBytes {
     return this.#length;
   }
 
-  /** The memory they take, in bytes. */
+  /** The memory that the buffer takes, in bytes. */
   get heldBytes(): number {
     return this.#bytes.length;
   }

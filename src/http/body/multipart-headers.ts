@@ -6,7 +6,7 @@ import { ServiceError } from "../../errors.ts";
  * of a token (RFC 9110 §5.6.2): libraries use `*`, and unquoted they are valid in a content-type.
  */
 const BOUNDARY = /^(?!.* $)[\w'()+,\-./:=? !#$%&*^`|~]{1,70}$/;
-/** Longer than with the longest name of a file. A part with a longer one is ignored. */
+/** Longer than with the longest name of a file. A part with a longer disposition is ignored. */
 const MAX_DISPOSITION_LENGTH = 2 * 1024;
 const FOLD = /\r\n[ \t]+/g;
 const DISPOSITION = /^content-disposition[ \t]*:(.*)$/is;

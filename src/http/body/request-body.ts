@@ -15,7 +15,7 @@ interface BodyOptions {
   /** The client address that limits count by. */
   readonly address: string;
   readonly clock: Pick<Clock, "elapsedMs">;
-  /** Answers the request with `error`, unless it has been answered. */
+  /** Responds to the request with `error`, unless it has a response. */
   readonly end: (error: ServiceError) => void;
 }
 
@@ -38,7 +38,7 @@ export function trackBody(request: Request, options: BodyOptions): RequestBody {
   return body;
 }
 
-/** Measures how the body arrives. Can discard the rest once its request has been answered. */
+/** Measures how the body arrives. Can discard the rest once the request has its response. */
 export class RequestBody implements AdmittedBody {
   readonly address: string;
   readonly arrival: Arrival;
@@ -67,7 +67,7 @@ export class RequestBody implements AdmittedBody {
     return this.#isOver;
   }
 
-  /** Not of a client that sends little at a time: it could block others by that. */
+  /** As {@link AdmittedBody.mayBeUnread}; `false` for a client that sends little at a time, which could block others. */
   get mayBeUnread(): boolean {
     const isGoing = !this.#isOver && !this.#isStopped;
     return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BYTES;
@@ -153,10 +153,10 @@ export class RequestBody implements AdmittedBody {
   }
 
   #requireGoing(): void {
-    if (this.#isStopped) throw interrupted(new Error("the request has been answered"));
+    if (this.#isStopped) throw interrupted(new Error("the request has its response"));
   }
 }
 
 function interrupted(cause: unknown): ServiceError {
-  return new ServiceError("invalid_payload", "The body broke off", { cause });
+  return new ServiceError("invalid_payload", "The body was interrupted", { cause });
 }

@@ -1,4 +1,4 @@
-/** Reads or discards the rest of a body whose request is answered before its end. */
+/** Reads and discards the rest of a body, or cancels it, when the response is sent before the body was read. */
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { MAX_DISCARDED_BYTES } from "../../runtime/sizes.ts";
 import { within } from "../../runtime/within.ts";
@@ -60,7 +60,7 @@ export function createUnreadBodies(
   };
 }
 
-/** RFC 9112 §6.3: a request without either header has none. */
+/** RFC 9112 §6.3: a request without either header has no body. */
 function hasBody({ headers }: Request): boolean {
   return headers.has("transfer-encoding") || (headers.has("content-length") && declaredLength(headers) !== 0);
 }

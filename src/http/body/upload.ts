@@ -18,7 +18,7 @@ export interface UploadOptions {
 
 /**
  * Passes an upload to `use`, and the backup while it arrives if the payload came first. `content` throws at its end if
- * the upload is invalid, so `use` must not commit before. `arrivedBytes` returns how much of it has arrived.
+ * the upload is invalid, so `use` must not commit before. `arrivedBytes` returns how much of the backup has arrived.
  *
  * If `use` fails, the rest is read first, unless `use` has closed `content`: errors of the upload take precedence.
  *

@@ -15,7 +15,7 @@ const ERRORS_OF_EVERY_ROUTE: readonly ErrorCode[] = [
 ];
 const ERRORS_OF_BODY = {
   json: ["invalid_payload", "content_too_large", "unsupported_media_type", "too_many_requests"],
-  none: ["invalid_payload"], // for a Host that is none
+  none: ["invalid_payload"], // for an invalid Host
   multipart: [
     "multipart_error",
     "missing_payload_field",

@@ -17,9 +17,9 @@ delete it. Main factors (passkey, Google or Apple account, P-256 keypair) recove
 (P-256 keypairs, one a device) update it. The service never has a key that decrypts anything.
 
 Every authenticated call takes a challenge first: ask the challenge route of the operation, solve the challenge, and
-send the proof together with the token that came with it. A challenge is good for 15 minutes, one operation and one use;
-a call that fails does not use it up. Only where it took too long (408) or a store did not answer (503) may it have been
-done after all; then the same request gets \`already_used\`.
+send the proof together with the token that came with it. A challenge is valid for 15 minutes, one operation and one use;
+a call that fails does not consume it. Only a call that ends with 408 (timeout) or 503 (a store did not respond) may have
+taken effect; then the same request gets \`already_used\`.
 
 Every error, from whatever layer, has the shape \`{"allowRetry", "error": {"code", "message"}}\`. Statuses and codes are
 stable, messages are not. Unknown members of requests are ignored.
@@ -65,7 +65,7 @@ export function isApiReferenceInstalled(): boolean {
   });
 }
 
-/** Answers 404 with the command that installs the API reference, at the paths where it would be. */
+/** Responds with 404 and the command that installs the API reference, at the paths where it would be. */
 export function missingApiReference() {
   const notInstalled = () => {
     throw new ServiceError(
@@ -120,8 +120,8 @@ async function openApiDocument(routes: AnyElysia, version: string): Promise<stri
       }),
     )
     .use(routes);
-  const answer = await described.handle(new Request("http://localhost/openapi.json"));
-  const document: OpenApiDocument = JSON.parse(await answer.text());
+  const response = await described.handle(new Request("http://localhost/openapi.json"));
+  const document: OpenApiDocument = JSON.parse(await response.text());
   addExamples(document);
   return JSON.stringify(document, onlyJsonBodies);
 }

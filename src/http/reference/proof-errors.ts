@@ -15,7 +15,7 @@ const BACKUP_ERRORS: readonly ErrorCode[] = [
   "unauthorized_factor",
 ];
 
-/** Of a keypair that solves a challenge. */
+/** The errors of a keypair that solves a challenge. */
 export const KEYPAIR_ERRORS: readonly ErrorCode[] = [...TOKEN_ERRORS, "signature_verification_error"];
 
 const MAIN_FACTOR_ERRORS: readonly ErrorCode[] = [
@@ -29,14 +29,14 @@ const MAIN_FACTOR_ERRORS: readonly ErrorCode[] = [
   "webauthn_error",
 ];
 
-/** Of a new main factor. */
+/** The errors of a new main factor. */
 export const REGISTRATION_ERRORS: readonly ErrorCode[] = [
   ...MAIN_FACTOR_ERRORS,
   "missing_email",
   "missing_turnkey_provider_id",
 ];
 
-/** Of what authorises an operation. */
+/** The errors of the proof that authorises an operation. */
 export const AUTHORISATION_ERRORS: Readonly<
   Record<NonNullable<WireOperation["authorisedBy"]>, readonly ErrorCode[]>
 > = {

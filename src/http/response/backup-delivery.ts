@@ -1,6 +1,6 @@
 /**
- * Delivers recovered backups. A large response takes disk and what the store can deliver, so few are made at a time, and
- * one client has no more than its share of them.
+ * Delivers recovered backups. A large response takes disk and a transfer of the blob store, so few are made at a time, and
+ * one client has no more than a share of them.
  */
 import { ServiceError } from "../../errors.ts";
 import type { ResponsesInFlight } from "../../limits/responses-in-flight.ts";
@@ -81,9 +81,9 @@ export function createBackupDelivery(
           return semaphore.run(address, async () => {
             if (connection?.isOpen() === false)
               throw new ServiceError("request_timeout", "The client closed the connection");
-            const answer = await make(await open());
+            const response = await make(await open());
             if (file === null) reservation?.release(); // a sync has made it small meanwhile
-            return answer;
+            return response;
           });
         },
         async discard() {

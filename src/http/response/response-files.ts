@@ -1,6 +1,6 @@
 /**
  * Large responses on their way to clients. Each is written to a temporary file before its first byte is sent: so its
- * length is known, an error can still be answered, and a phone that reads for minutes takes no memory.
+ * length is known, an error response is still possible, and a phone that reads for minutes takes no memory.
  */
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -69,7 +69,7 @@ export function createResponseFiles({
             const headers = {
               "content-type": "application/json",
               "content-length": String(bytes),
-              // after one that is cut off, the client would take another response for the rest of it
+              // otherwise a client whose response was cut off would take the next response for the rest
               connection: "close",
             };
             return new Response(Bun.file(path), { headers });
