@@ -32,7 +32,7 @@ export interface StoredBackup {
 /** Finds and reads backups; changes nothing. */
 export interface Access {
   /**
-   * The backup of a factor. A passkey's was read before, for its public key.
+   * The backup of a factor. The backup of a passkey was read before, for the public key.
    *
    * @throws ServiceError as {@link find} and {@link open}.
    */
@@ -48,7 +48,7 @@ export interface Access {
   /**
    * The id of the backup that a factor leads to, if any.
    *
-   * @throws ServiceError `already_used`, which the same round trip finds out.
+   * @throws ServiceError `already_used`, which the same round trip shows.
    */
   locate(by: Proven): Promise<string | null>;
 

@@ -57,7 +57,7 @@ export interface Changes {
    *
    * @throws ServiceError `already_used` before what `act` throws.
    */
-  consumeBeside<T>(by: Proven, act: () => Promise<T>, issue?: SyncFactorToken): Promise<T>;
+  consumeDuring<T>(by: Proven, act: () => Promise<T>, issue?: SyncFactorToken): Promise<T>;
 
   /** Deletes a blob that no record refers to. A failure is logged, since the commit stands. */
   discard(blob: BlobRef): Promise<void>;
@@ -93,7 +93,7 @@ export function createChanges({ records, blobs, background, access, alerts }: Ch
 
   const changeBy: Changes["changeBy"] = async (by, first, decide, more = []) => {
     const reload = () => access.open(first.backupId, by.factor);
-    const changed = await change(distinct([...by.nonces, ...more]), first, reload, (current) =>
+    const changed = await change(requireDistinct([...by.nonces, ...more]), first, reload, (current) =>
       decide({ ...current, metadata: keepCounter(current.metadata, by) }),
     );
     reportCounter(alerts, changed.before, by);
@@ -105,7 +105,7 @@ export function createChanges({ records, blobs, background, access, alerts }: Ch
     changeBy,
     discard: (blob) => background.run("delete unreferenced blob", () => blobs.delete(blob.key)),
 
-    async consumeBeside(by, act, issue) {
+    async consumeDuring(by, act, issue) {
       if (isCounting(by)) {
         const acted = await act();
         const alsoIssued = issue === undefined ? {} : { issue };
@@ -136,7 +136,7 @@ export function deletion({ metadata }: StoredBackup): Decision<null> {
  *
  * @throws ServiceError `already_used` when two of them are the same.
  */
-export function distinct(nonces: readonly Nonce[]): readonly Nonce[] {
+export function requireDistinct(nonces: readonly Nonce[]): readonly Nonce[] {
   if (new Set(nonces.map(({ id }) => id)).size < nonces.length) throw alreadyUsed();
   return nonces;
 }

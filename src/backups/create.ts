@@ -1,5 +1,5 @@
 import type { Backups, BackupsContext } from "./backups.ts";
-import { distinct } from "./change.ts";
+import { requireDistinct } from "./change.ts";
 import { type BackupMetadata, factorRef, newFactor, storedMetadata } from "./model.ts";
 import { withNewBlob } from "./new-content.ts";
 import { exportMetadata } from "./view.ts";
@@ -14,7 +14,7 @@ export function create(context: BackupsContext): Backups["create"] {
       factors: [newFactor(context, mainFactor.kind)],
       syncFactors: [newFactor(context, syncFactor.kind)],
     };
-    const consume = distinct([...request.nonces, ...mainFactor.nonces, ...syncFactor.nonces]);
+    const consume = requireDistinct([...request.nonces, ...mainFactor.nonces, ...syncFactor.nonces]);
     await withNewBlob(context, backupId, request, (blob, commit) =>
       commit({
         backupId,

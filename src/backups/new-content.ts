@@ -25,7 +25,7 @@ export async function withNewBlob(
   { content, client }: { readonly content: Content; readonly client: string },
   use: (blob: BlobRef, commit: CommitNewBlob) => Promise<"committed" | Conflict>,
 ): Promise<void> {
-  const newBlobSince = instantOf(clock); // before the writing: the process may be suspended at its end, too
+  const newBlobSince = instantOf(clock); // before the writing: the process may be suspended after it
   const blob = await blobs.put(backupId, content, client);
   let mayBeReferredTo = false;
   try {

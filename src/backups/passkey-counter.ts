@@ -17,7 +17,7 @@ export function isCounting(by: Proven): by is Proven & Required<Pick<Proven, "pa
 
 /**
  * The metadata with the counter of the assertion, if the passkey counts. A lower counter that was accepted is stored,
- * too: the next one is compared with that of the device in use.
+ * too: the next counter is compared with that of the device that was used last.
  *
  * @throws ServiceError `webauthn_error` when another assertion stored the same or a higher counter meanwhile and
  *   {@link requireCounterGrowth} refuses that (WebAuthn L3 §7.2).

@@ -14,7 +14,7 @@ export function retrieveMetadata({ access, changes }: BackupsContext): Backups["
     }
     if (expectedId !== null && expectedId !== backupId)
       throw new ServiceError("backup_id_mismatch", "The factor is on another backup");
-    const { metadata } = await changes.consumeBeside(by, () => access.open(backupId, by.factor));
+    const { metadata } = await changes.consumeDuring(by, () => access.open(backupId, by.factor));
     return exportMetadata(metadata);
   };
 }

@@ -27,7 +27,7 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
     const delivery = begin({ backupId, size: backup.blob.size });
     const open = async () => ({ ...(await openContent(backup, by.factor, client)), syncFactorToken });
     try {
-      return await changes.consumeBeside(by, () => delivery.make(open), issue);
+      return await changes.consumeDuring(by, () => delivery.make(open), issue);
     } catch (error) {
       await delivery.discard();
       throw error;

@@ -1,4 +1,4 @@
-/** The rules for changes of the metadata: pure functions that keep members that they do not know. */
+/** The rules for changes of the metadata: pure functions that keep unknown members. */
 import { ServiceError } from "../errors.ts";
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { Scope } from "../protocol/factor.ts";

@@ -1,6 +1,6 @@
 /**
- * The schema version of stored metadata is its member `schemaVersion`. Version 1 is stored without it: so is everything
- * from before there were versions, and a release that is rolled back to reads what this one wrote.
+ * The schema version of stored metadata is its member `schemaVersion`. Version 1 is stored without it, like all metadata
+ * from before versions existed. So after a rollback, an earlier release can read what this one wrote.
  *
  * A new optional member needs no new version, since releases that do not know it keep it. A version is for a change that
  * they would misread: they refuse such metadata and leave it as it is, until a release that knows the version runs again.

@@ -4,10 +4,10 @@ export function verifyFactor({ access, changes }: BackupsContext): Backups["veri
   return async (by) => {
     if (by.passkey !== undefined) {
       const { backupId } = await access.authorise(by);
-      return changes.consumeBeside(by, async () => backupId);
+      return changes.consumeDuring(by, async () => backupId);
     }
     const backupId = await access.find(by);
-    await changes.consumeBeside(by, () => access.open(backupId, by.factor));
+    await changes.consumeDuring(by, () => access.open(backupId, by.factor));
     return backupId;
   };
 }

@@ -3,7 +3,7 @@ import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { ExportedFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
 import type { BackupMetadata, Factor, MainFactor } from "./model.ts";
 
-/** The metadata as its owner sees it. */
+/** The metadata as the owner of the backup sees it. */
 export function exportMetadata(metadata: BackupMetadata): Metadata {
   return {
     id: metadata.id,
