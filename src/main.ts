@@ -15,7 +15,7 @@ import { createServices, type ProcessServices } from "./services.ts";
  */
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
-const SEEN_EVERY_MS = 60 * 60 * 1000;
+const MARKED_EVERY_MS = 60 * 60 * 1000;
 /** The delay until the next sweep if this one found blobs to check again: longer than a request takes. */
 const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 /** A signal to a process group arrives several times: `bun run` forwards it to a child that has received it too. */
@@ -25,7 +25,7 @@ const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the fir
 const { services, app, server } = await startOrExit();
 const { config, log } = services;
 const stopSweeping = sweepRegularly(services);
-setInterval(() => void services.seen(), SEEN_EVERY_MS).unref();
+setInterval(() => void services.markInService(), MARKED_EVERY_MS).unref();
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
 announce(); // last: a process that waits for this line may send a signal at once
@@ -112,7 +112,7 @@ function onSignal(signal: string): void {
 async function shutDown(): Promise<void> {
   stopSweeping();
   // an older copy of the records that is restored later is recognised by this time
-  await Promise.all([server.stop(GRACE_MS), within(GRACE_MS, services.seen())]);
+  await Promise.all([server.stop(GRACE_MS), within(GRACE_MS, services.markInService())]);
   await services[Symbol.asyncDispose]();
   log.info("stopped");
   process.exit();

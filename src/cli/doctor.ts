@@ -44,7 +44,7 @@ const OPTIONS = {
   ...HELP,
 } as const;
 /** Twice as long as a request may take. */
-const REST_MS = 60_000;
+const PAUSE_MS = 60_000;
 
 await command(USAGE, optionsOf, examineStorage);
 
@@ -69,8 +69,8 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     else if (repair) await joinInstallation(stores, sources);
     else await requireOneInstallation(stores);
     const restores = await records.restores();
-    const rest = () => after(REST_MS);
-    const examination = { records, blobs, ...sources, verify, repair, remove, restores, counts, rest };
+    const pause = () => after(PAUSE_MS);
+    const examination = { records, blobs, ...sources, verify, repair, remove, restores, counts, pause };
     for await (const finding of examine(examination)) {
       found[finding.repaired ? "repaired" : "left"] += 1;
       report.found(finding);

@@ -1,6 +1,6 @@
 /**
- * Checks every item, at most `width` of them at a time, and yields what the checks return, in no order. When a check
- * fails this fails with its error, after those that run have ended.
+ * Checks every item, at most `width` of them at a time, and yields what the checks return, in no order. If a check fails,
+ * the generator throws the error after the running checks have ended.
  */
 export async function* concurrently<Item, Result>(
   items: AsyncIterable<Item>,

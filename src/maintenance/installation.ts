@@ -114,7 +114,7 @@ function requireSame(ofRecords: string, ofBlobs: string): void {
 }
 
 async function mayBelongTogether({ records, blobs }: InspectableStores): Promise<boolean> {
-  // Records that were in service had blobs with a mark then: an empty place is another one, as a disk that is not mounted.
+  // Records that were in service had marked blobs: if there are none, this is another place, or a disk is not mounted.
   if (await isEmpty(blobs)) return (await records.lastSeenMs()) === null;
   let compared = 0;
   for await (const { key, backupId } of blobs.list()) {
@@ -125,7 +125,7 @@ async function mayBelongTogether({ records, blobs }: InspectableStores): Promise
   return false;
 }
 
-/** Only where blobs do not say whose they are: a service on AWS may read records but not list them. */
+/** Called only where blobs do not say whose they are: a service on AWS may read records but not list them. */
 async function holdsBlobsOf(records: RecordInspection, blobs: BlobInspection): Promise<boolean> {
   let compared = 0;
   for await (const { blob } of records.list()) {

@@ -14,7 +14,7 @@ export interface JoinedInstallation {
    */
   restores(): Promise<readonly Restore[]>;
   /**
-   * Proofs that were made before are refused: they may have been used without a trace in the records that were restored.
+   * Proofs from before this time are refused: they may have been used without a trace in the records that were restored.
    *
    * @throws as {@link restores}.
    */
@@ -23,14 +23,14 @@ export interface JoinedInstallation {
    * Remembers in the stores that they are in service, unless they may be of different installations. Called at intervals,
    * so that restored records are recognised.
    */
-  seen(): Promise<void>;
+  markInService(): Promise<void>;
 }
 
 export interface JoiningOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly background: Background;
-  /** Called when a store does not answer. Each call that needs the installation then tries to join it. */
+  /** Called when a store does not respond. Each call that needs the installation then tries to join it. */
   readonly onUnavailable: (error: StorageUnavailable) => void;
 }
 
@@ -58,7 +58,7 @@ export async function joinForService(
   return {
     restores,
     earliestProofMs: async () => lastRestoreMs(await restores(), startedAt, clock),
-    async seen() {
+    async markInService() {
       const [joined] = await Promise.allSettled([restores()]);
       if (joined.status === "fulfilled") await mark();
     },

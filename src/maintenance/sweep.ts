@@ -9,7 +9,7 @@ export interface SweepResult {
   readonly unreferencedBlobs: number;
   /** How many the next call will delete if they are unreferenced then. */
   readonly suspects: number;
-  /** How many are never deleted by a sweep, because the records of their time may be missing. The doctor names them. */
+  /** How many blobs are never deleted by a sweep, because their records may be missing. The doctor names them. */
   readonly leftAlone: number;
   /** Why unreferenced blobs were left alone; `null` when they were not. */
   readonly refusal: string | null;
@@ -20,22 +20,22 @@ export interface SweptStores extends ScannedStores {
   restores(): Promise<readonly Restore[]>;
 }
 
-/** How many blobs are remembered from one call to the next; what is more waits for a later call. */
+/** How many blobs are remembered from one call to the next; further ones wait for a later call. */
 const MAX_SUSPECTS = 10_000;
 /** How many records are compared with their blobs at once. */
 const WIDTH = 16;
 
 /**
  * Collects, each time it is called, what crashes and expiry leave behind: one-time rows past their expiry, and blobs
- * that no record refers to. Safe beside running processes, and in bounded memory: see unreferenced-blobs.ts.
+ * that no record refers to. Safe while processes serve requests, and in bounded memory: see unreferenced-blobs.ts.
  *
  * The age of a blob depends on the clock, which may be set forward, or advance while the machine sleeps between the
  * writing of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. Call it at
  * intervals, by a timer, that are longer than any request lives.
  *
  * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
- * restored from an older copy: the blobs are what could still be rescued then. Nor is one deleted beside metadata of a
- * newer version of the service, which may refer to more blobs than this one knows.
+ * restored from an older copy: the blobs are what could still be rescued then. Nor is one deleted while there is metadata
+ * of a newer version of the service, which may refer to more blobs than this version knows.
  *
  * A call ends early when `stopping` is aborted, with its reason. What it would have collected is left for a later one.
  */

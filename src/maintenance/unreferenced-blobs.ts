@@ -32,9 +32,9 @@ export interface ScannedStores {
 }
 
 /**
- * `leftover`: of an operation that did not end. `of-unknown-backup`: the store says for which backup it was stored, and
- * there is no record of that one: it may be another installation's. `newer-than-records`: records of its time are not
- * there, because no record is that young, or because they were restored from an older copy; its own may be missing too.
+ * `leftover`: the blob is of an operation that did not end. `of-unknown-backup`: the store says for which backup the blob
+ * was stored, and that backup has no record: the blob may be another installation's. `newer-than-records`: no record is as
+ * young as the blob, or records from the same time were lost in a restore: the record of the blob may be missing.
  */
 export type Origin = "leftover" | "of-unknown-backup" | "newer-than-records";
 
@@ -77,7 +77,7 @@ export class UnreferencedBlobs {
     }
   }
 
-  /** Removes the suspects that a record refers to now; `onRecord` sees every record. */
+  /** Removes the suspects that a record refers to now. @param onRecord is called for every record. */
   async keepUnreferenced(
     suspects: Map<string, Suspect>,
     onRecord: (record: ListedRecord) => void = () => {},

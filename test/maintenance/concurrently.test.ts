@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { concurrently } from "../../src/maintenance/concurrently.ts";
 
-test("checks run side by side, no more than allowed, and every result is handed out", async () => {
+test("checks run concurrently, no more than allowed, and every result is yielded", async () => {
   let running = 0;
   let most = 0;
   const check = async (item: number) => {

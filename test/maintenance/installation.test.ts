@@ -105,7 +105,7 @@ for (const { name, environment } of DRIVERS)
       expect(await mixed.records.restores()).toEqual([]);
     });
 
-    test("refuses records without a mark beside the blobs of another installation", async () => {
+    test("refuses records without a mark with the blobs of another installation", async () => {
       await using first = await openFixture(environment);
       await using second = await openFixture(environment);
       await join(first);
@@ -129,7 +129,7 @@ for (const { name, environment } of DRIVERS)
       expect(await second.blobs.installationId()).toBeNull();
     });
 
-    test("takes in a place for blobs that is empty", async () => {
+    test("marks an empty place for blobs, if the records were never in service", async () => {
       await using first = await openFixture(environment);
       await using second = await openFixture(environment);
       await join(first);
@@ -173,7 +173,7 @@ for (const { name, environment } of DRIVERS)
       expect(await records.restores()).toHaveLength(1);
     });
 
-    test("is not confused by clocks that differ: records remember the latest time, blobs never a later one", async () => {
+    test("tolerates clocks that differ: records remember the latest time, blobs never a later one", async () => {
       await using stores = await openFixture(environment);
       const { records, blobs, clock } = stores;
       await join(stores);
@@ -187,7 +187,7 @@ for (const { name, environment } of DRIVERS)
       expect(await records.restores()).toEqual([]);
     });
 
-    test("takes in restored records when an operator says so, and remembers of what time they are", async () => {
+    test("marks restored records when an operator says so, and records how old they are", async () => {
       await using first = await openFixture(environment);
       await using second = await openFixture(environment);
       await join(first);
@@ -205,7 +205,7 @@ for (const { name, environment } of DRIVERS)
       expect(await again.records.restores()).toEqual([...once, ...once]);
     });
 
-    test("takes no restore for older than the last service, when a clock is behind", async () => {
+    test("notes a restore no earlier than the blobs were in service, when a clock is behind", async () => {
       await using stores = await openFixture(environment);
       const { records, blobs, clock } = stores;
       await join(stores);

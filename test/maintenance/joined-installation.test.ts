@@ -24,11 +24,11 @@ for (const { name, environment } of DRIVERS)
   describe(`the installation of a service on ${name}`, () => {
     test("is joined and in service once the service has started", async () => {
       await using stores = await openFixture(environment);
-      const { restores, earliestProofMs, seen } = await join(stores, stores.clock);
+      const { restores, earliestProofMs, markInService } = await join(stores, stores.clock);
       expect(await stores.records.lastSeenMs()).toBe(stores.clock.nowMs());
       expect([await restores(), await earliestProofMs()]).toEqual([[], 0]);
       stores.clock.advance(HOUR_MS);
-      await seen();
+      await markInService();
       expect(await stores.blobs.lastSeenMs()).toBe(stores.clock.nowMs());
     });
 
@@ -50,7 +50,7 @@ for (const { name, environment } of DRIVERS)
       expect(await earliestProofMs()).toBe(startedAtMs - 6 * HOUR_MS);
     });
 
-    test("is joined later where a store does not answer at the start, and is not in service before", async () => {
+    test("is joined later where a store does not respond at the start, and is not in service before", async () => {
       await using stores = await openFixture(environment);
       let down = true;
       const blobs = replaced(stores.blobs, {
@@ -59,11 +59,14 @@ for (const { name, environment } of DRIVERS)
           return stores.blobs.installationId();
         },
       });
-      const { restores, earliestProofMs, seen, failures } = await join({ ...stores, blobs }, stores.clock);
+      const { restores, earliestProofMs, markInService, failures } = await join(
+        { ...stores, blobs },
+        stores.clock,
+      );
       expect(failures).toEqual([expect.any(StorageUnavailable)]);
       await expect(restores()).rejects.toThrow("down");
       await expect(earliestProofMs()).rejects.toThrow("down");
-      await seen();
+      await markInService();
       expect(await stores.records.lastSeenMs()).toBeNull();
       down = false;
       expect(await restores()).toEqual([]);

@@ -115,7 +115,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([current.key]);
     });
 
-    test("leaves alone for good what was stored between a copy of the records and its restore", async () => {
+    test("never deletes what was stored between a copy of the records and its restore", async () => {
       await using stores = await fixture(driver);
       const current = await stores.put();
       await stores.refer("b", current);
@@ -173,7 +173,7 @@ for (const driver of DRIVERS)
         expect(await stores.keys()).toEqual([current.key, theirs.key].toSorted());
       });
 
-    test("takes no note of what it refuses to delete", async () => {
+    test("does not remember what it refuses to delete", async () => {
       await using stores = await fixture(driver);
       const blob = await stores.put();
       await stores.age(2 * HOUR_MS);
@@ -195,7 +195,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([newer.key]);
     });
 
-    test("leaves all blobs alone beside metadata of a newer version, which may refer to them", async () => {
+    test("leaves all blobs alone while there is metadata of a newer version, which may refer to them", async () => {
       await using stores = await fixture(driver);
       const [current, older] = [await stores.put(), await stores.put()];
       await stores.refer("b", current, { schemaVersion: 99, versions: [{ key: older.key }] });

@@ -8,12 +8,12 @@ export interface Examination extends ScannedStores {
   readonly verify: boolean;
   /** Whether to repair what can safely be repaired. */
   readonly repair: boolean;
-  /** Which blobs that are otherwise left to the operator a repair deletes. */
+  /** The kinds of blobs that the operator has named, so that a repair deletes them. */
   readonly remove: ReadonlySet<RemovableKind>;
   /** When the records were restored from an older copy. */
   readonly restores: readonly Restore[];
   /** Waits for longer than any request lives. Called before ciphertexts are deleted. */
-  rest(): Promise<void>;
+  pause(): Promise<void>;
   /** Grows while the examination runs. */
   readonly counts: Counts;
 }
@@ -29,6 +29,6 @@ export class Counts {
   verifiedBytes = 0;
   /** Backups that changed too often to be checked. */
   busyBackups = 0;
-  /** Rows past their expiry. The service collects them from time to time, so that they are no finding. */
+  /** Rows past their expiry. The service collects them from time to time, so they are not a finding. */
   expiredRows = 0;
 }

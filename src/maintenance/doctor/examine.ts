@@ -1,10 +1,10 @@
 /**
- * Checks that what is stored fits together, and repairs what can safely be repaired. Made to run beside the service: a
+ * Checks that what is stored fits together, and repairs what can safely be repaired. The service may run meanwhile: a
  * finding counts only if the record's revision did not change around it, and every repair of records is a commit at that
- * revision, so that a late one changes nothing.
+ * revision, so that a late repair changes nothing.
  *
  * However many backups there are, memory holds the few items being examined and what the scan for unreferenced blobs
- * needs (maintenance/unreferenced-blobs.ts). What is found is handed out at once and not kept.
+ * needs (maintenance/unreferenced-blobs.ts). Findings are yielded at once and not kept.
  */
 import { concurrently } from "../concurrently.ts";
 import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
@@ -16,9 +16,9 @@ import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 
 /** How many index rows or records are examined at once; each waits for the stores most of the time. */
 const WIDTH = 16;
-/** The same where blobs are read: the store has few permits for large ones, and a slow link should not exhaust the wait. */
+/** The same where blobs are read: the store has few permits for large ones, and over a slow link the wait would time out. */
 const VERIFYING_WIDTH = 4;
-/** Up to so many index rows are released without asking whether the index belongs to these records. */
+/** Up to this many index rows are released without checking whether the index belongs to these records. */
 const FEW_ROWS = 10;
 
 const TOO_MANY_ROWS = "most index rows are like this one: the records may be those of another installation";
@@ -27,7 +27,7 @@ const TOO_MANY_ROWS = "most index rows are like this one: the records may be tho
  * Examines everything that is stored. Index rows come first, since a row that is released may be what a backup that
  * lists the factor waits for.
  *
- * @throws StorageUnavailable when a store does not answer.
+ * @throws StorageUnavailable when a store does not respond.
  */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
   const { records, restores, repair, verify, counts } = examination;

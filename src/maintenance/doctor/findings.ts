@@ -33,7 +33,7 @@ export const FINDINGS = {
     remedy: null,
   },
   "blob-newer-than-records": {
-    problem: "no record refers to this ciphertext, and records of its time may be missing",
+    problem: "no record refers to this ciphertext, and records from the same time may be missing",
     remedy: null,
   },
 } as const;
@@ -44,7 +44,7 @@ export type FindingKind = keyof typeof FINDINGS;
 export const REMOVABLE = ["blob-of-unknown-backup", "blob-newer-than-records"] as const;
 export type RemovableKind = (typeof REMOVABLE)[number];
 
-/** A factor in a report: a known factor can be compared with it, an unknown one cannot be learnt from it. */
+/** A factor in a report: it can be compared with a known factor, and does not reveal an unknown one. */
 export interface ShownFactor {
   readonly scope: FactorRef["scope"];
   /** `PK`, `OIDC` or `EC_KEYPAIR`; `SHA-256` where the store has only a hash of the key. */

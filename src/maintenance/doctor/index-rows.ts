@@ -27,7 +27,7 @@ export function examineIndexRow(
   });
 }
 
-/** Compares keys as they are stored: of some the store has only a hash. */
+/** Compares keys as they are stored: of some keys the store has only a hash. */
 function listsStored(records: RecordInspection, state: RecordState, factor: FactorRef): boolean {
   return (
     state.kind === "valid" &&

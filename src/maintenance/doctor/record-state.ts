@@ -23,7 +23,7 @@ export type RecordState =
 /**
  * Reads the record of a backup; strongly consistent.
  *
- * @throws StorageUnavailable when the store does not answer.
+ * @throws StorageUnavailable when the store does not respond.
  */
 export async function readState(records: RecordStore, backupId: string): Promise<RecordState> {
   let record: StoredRecord | null;

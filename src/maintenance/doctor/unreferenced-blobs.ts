@@ -13,18 +13,18 @@ const KINDS = {
 
 const TOO_MANY = "there are more of them than backups: the records may be those of another installation";
 const INCOMPLETE =
-  "other blobs are missing: records and blobs may be of different times, and this one be needed";
+  "other blobs are missing: records and blobs may be of different times, and this blob may be needed";
 const NEWER = "a newer version of the service has stored records, and this blob may belong to one of them";
 
 /**
  * Finds blobs that no record refers to, and deletes them if the examination repairs: those of operations that did not
- * end, and of other origins what the operator names.
+ * end, and those of other origins that the operator names.
  *
  * How old a blob is depends on two clocks, of the store and of this machine. So a blob is deleted only if it is still
  * unreferenced after a pause.
  *
  * None is deleted where records and blobs do not seem to belong together, or records are of a newer version of the
- * service. They are what could still be rescued then.
+ * service: the blobs are what could still be rescued then.
  */
 export async function* unreferencedBlobs(
   examination: Examination,
@@ -33,7 +33,7 @@ export async function* unreferencedBlobs(
     foundInRecords,
   }: { readonly scan: UnreferencedBlobs; readonly foundInRecords: ReadonlySet<FindingKind> },
 ): AsyncGenerator<Finding> {
-  const { blobs, repair, remove, counts, rest } = examination;
+  const { blobs, repair, remove, counts, pause } = examination;
   const countBlob = () => {
     counts.blobs += 1;
   };
@@ -42,7 +42,7 @@ export async function* unreferencedBlobs(
   for await (const suspects of batches(scan.suspects(countBlob))) {
     const originOf = await scan.originsOf(suspects);
     if (repair && doubt === null && suspects.size > 0) {
-      await rest();
+      await pause();
       await scan.keepUnreferenced(suspects);
     }
     for (const suspect of suspects.values()) if (originOf(suspect) === "leftover") leftovers += 1;

@@ -1,4 +1,4 @@
-/** The doctor beside a service: what changes during the examination is not reported as broken, and a late repair does no harm. */
+/** The doctor while a service runs: what changes during the examination is not reported as broken, and a late repair does no harm. */
 import { describe, expect, test } from "bun:test";
 import type { Examination } from "../../../src/maintenance/doctor/examination.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
@@ -72,7 +72,7 @@ function toggling({ records }: Fixture, backupId: string): () => Promise<void> {
 }
 
 for (const { name, environment } of DRIVERS)
-  describe(`the doctor on ${name}, beside changes`, () => {
+  describe(`the doctor on ${name}, during changes`, () => {
     test("is not misled by listings that are out of date", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1");
@@ -129,7 +129,7 @@ for (const { name, environment } of DRIVERS)
       expect(await stores.blobs.sizeOf(blob.key)).toBe(blob.size);
     });
 
-    test("deletes no ciphertext that becomes current while it rests, as where the clocks were wrong", async () => {
+    test("deletes no ciphertext that becomes current during its pause, as where the clocks were wrong", async () => {
       await using stores = await newStores(environment);
       for (const backupId of ["b1", "b2"]) await storeBackup(stores, backupId);
       const [waiting, abandoned] = [
@@ -137,7 +137,7 @@ for (const { name, environment } of DRIVERS)
         await stores.blobs.put("b2", [new Uint8Array(5)]),
       ];
       await letAge(stores);
-      const rest = async () => {
+      const pause = async () => {
         const { revision = "", metadata = {} } = (await stores.records.read("b1")) ?? {};
         await stores.records.commit({
           backupId: "b1",
@@ -145,7 +145,7 @@ for (const { name, environment } of DRIVERS)
           next: { blob: waiting, metadata },
         });
       };
-      const { findings } = await examined(stores, { repair: true, rest });
+      const { findings } = await examined(stores, { repair: true, pause });
       expect(findings.map(({ blobKey }) => blobKey)).toEqual([abandoned.key]);
       expect(await stores.blobs.sizeOf(waiting.key)).toBe(5);
       expect(await stores.blobs.sizeOf(abandoned.key)).toBeNull();

@@ -221,7 +221,7 @@ for (const { name, environment } of DRIVERS)
       expect((await examined(stores)).findings).toEqual([]);
     });
 
-    test("does not take the time of its own repairs for that of a change", async () => {
+    test("does not count a repair as a change of the backup when it compares ages", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1", { claim: [] });
       const { key } = await stores.blobs.put("b1", [randomBytes(10)]);
@@ -252,7 +252,7 @@ for (const { name, environment } of DRIVERS)
       expect(await collect(stores.blobs.list())).toHaveLength(2);
     });
 
-    test("says what a repair did, and shows of a factor no more than a hash", async () => {
+    test("reports what a repair did, and of a factor only a hash", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1", { claim: [mainRef("b1 main"), syncRef("b1 sync"), syncRef("extra")] });
       const { findings } = await examined(stores, { repair: true });
@@ -269,7 +269,7 @@ for (const { name, environment } of DRIVERS)
       ]);
     });
 
-    test("says of metadata of a newer version which one it is, and that nothing can be done about it", async () => {
+    test("reports the version of metadata of a newer version, and no remedy", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1", { metadata: { ...metadataOf("b1", {}), schemaVersion: 2 } });
       expect((await examined(stores, { repair: true })).findings).toEqual([
@@ -285,7 +285,7 @@ for (const { name, environment } of DRIVERS)
       ]);
     });
 
-    test("adds the rows that it can where another backup holds one", async () => {
+    test("adds the missing rows that it can, where one leads to another backup", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1");
       const metadata = metadataOf("b2", { factors: ["b1 main", "free"] });

@@ -89,11 +89,11 @@ export async function examined(
     repair = false,
     remove = new Set<RemovableKind>(),
     restores = [],
-    rest = async () => {},
-  }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "rest">> = {},
+    pause = async () => {},
+  }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "pause">> = {},
 ) {
   const counts = new Counts();
-  const options = { verify, repair, remove, restores, rest };
+  const options = { verify, repair, remove, restores, pause };
   const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
