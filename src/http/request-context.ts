@@ -119,7 +119,7 @@ export function withRequestContext(
     metrics.requestsInFlight.count += 1;
 
     let response = cors.preflight(request, context.path) ?? (await handleInTime(request, context, ending));
-    const limited = requestLimits.settle(context);
+    const limited = requestLimits.limitFailure(context);
     if (limited !== null) response = refusal(context, limited);
 
     response.headers.set("x-request-id", id);

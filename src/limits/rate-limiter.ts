@@ -3,7 +3,7 @@
  *
  * Each process counts for itself, so that a request costs no call to a store. It adds its counts to shared ones from time
  * to time, so that the processes of a service enforce one limit together, except for counts that are not shared yet. While
- * the store is unavailable, each process enforces the limit on its own counts.
+ * the store is unavailable, each process enforces the limit on the counts that it has.
  */
 import { ServiceError } from "../errors.ts";
 import type { Background } from "../runtime/background.ts";

@@ -20,7 +20,7 @@ export interface RequestLimits {
   limitDestruction<T>(address: string, act: () => Promise<T>): Promise<T>;
   /** @throws TooManyRequests when the backup has had too many destructive operations. */
   admitDestruction(backupId: string): void;
-  /** Counts a destructive operation of the backup. Failed ones must not be counted: they would lock its owner out. */
+  /** Counts a destructive operation of the backup. Failed ones must not be counted: they would lock the owner out. */
   countDestruction(backupId: string): void;
 
   /** @throws TooManyRequests unless the address may create a backup of `maxBytes`. Checked before the body is read. */
@@ -44,7 +44,7 @@ export interface RequestLimits {
    * what was wrong, such as whether a passkey is on any backup; otherwise `null`. Every proof is verified, so a good one
    * passes whatever others behind its address do. The limit need not stop guessing: keys and tokens have 128 bits and more.
    */
-  settle(response: {
+  limitFailure(response: {
     readonly address: string;
     /** The backup that the request names, if failures about it count for backup and address together. */
     readonly backupId: string | null;
@@ -65,7 +65,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       countDestruction: () => {},
       admitCreate: () => {},
       limitCreate: (_address, _maxBytes, _arrivedBytes, act) => act(),
-      settle: () => null,
+      limitFailure: () => null,
     };
 
   const perMinute = (name: string, max: number): RateLimit => ({ name, max, windowMs: MINUTE_MS });
@@ -129,9 +129,9 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       createdBytes.count(arrivedBytes());
       return result;
     },
-    settle({ address: from, backupId, code }) {
+    limitFailure({ address: from, backupId, code }) {
       if (code === null || !isFailedProof(code)) return null;
-      // an address over its own limit counts for no more backups: it could name any number of them
+      // failures of an address over the limit count for no backup: the address could name any number of backups
       const refusal = countFailure(address.failures, from);
       if (refusal !== null || backupId === null) return refusal;
       return countFailure(backup.failures, `${backupId}|${from}`);

@@ -15,7 +15,7 @@ export interface ResponsesInFlight {
    * Reserves disk for a response of about so many bytes.
    *
    * @throws TooManyRequests when the backup or the address has its share. ServiceError `service_unavailable` when all
-   *   disk is reserved. Either also aborts the responses in the way whose clients read nothing.
+   *   disk is reserved. In each case the responses that take the share are aborted if their clients read nothing.
    */
   admit(response: {
     readonly backupId: string;
@@ -52,7 +52,7 @@ interface Reserved {
   } | null;
 }
 
-/** A reader slower than `MIN_BYTES_PER_SECOND` has this much time more. */
+/** The time that a client has in addition to what reading at `MIN_BYTES_PER_SECOND` takes. */
 const MIN_READING_MS = 30_000;
 /** What a slow but healthy connection needs to drain a full socket buffer, which then shows as progress. */
 const MAX_IDLE_UNDER_PRESSURE_S = 20;
@@ -91,17 +91,17 @@ export function createResponsesInFlight(maxBytes: number, clock: Clock): Respons
       endWhatIsOver();
       const ofBackup = [...all].filter((reserved) => reserved.backupId === backupId);
       if (ofBackup.length >= MAX_PER_BACKUP) {
-        hurry(ofBackup);
+        limitIdle(ofBackup);
         throw new TooManyRequests("backup-answers", RETRY_AFTER_S);
       }
       const ofAddress = [...all].filter((reserved) => reserved.address === address);
       if (bytesOf(ofAddress) + bytes > maxBytes * ADDRESS_SHARE) {
-        hurry(ofAddress);
+        limitIdle(ofAddress);
         throw new TooManyRequests("address-answers", RETRY_AFTER_S);
       }
       if (bytesOf([...all]) + bytes > maxBytes) {
-        hurry([...all]);
-        throw new ServiceError("service_unavailable", "Too many large answers are being read");
+        limitIdle([...all]);
+        throw new ServiceError("service_unavailable", "Too many large responses are being read");
       }
       const reserved: Reserved = { backupId, address, bytes, sent: null };
       all.add(reserved);
@@ -121,7 +121,7 @@ export function createResponsesInFlight(maxBytes: number, clock: Clock): Respons
   };
 }
 
-function hurry(responses: readonly Reserved[]): void {
+function limitIdle(responses: readonly Reserved[]): void {
   for (const { sent } of responses) sent?.response.limitIdle(MAX_IDLE_UNDER_PRESSURE_S);
 }
 

@@ -3,8 +3,8 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Arrival } from "./arrival.ts";
 
 /**
- * The minimum average rate of a client. Only the upload time beyond that counts; a client that reads a large response more
- * slowly is disconnected (responses-in-flight.ts).
+ * The minimum average rate of a client. Of an upload, only the time beyond that of this rate counts; a client that reads a
+ * large response more slowly is disconnected (responses-in-flight.ts).
  */
 export const MIN_BYTES_PER_SECOND = 64 * 1024;
 /** No upload takes longer, whatever its rate. */

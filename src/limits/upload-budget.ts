@@ -21,7 +21,7 @@ export interface AdmittedBody {
   readonly arrival: Pick<Arrival, "stalledMs">;
   /** Whether bytes of it may have arrived that are not read yet. */
   readonly mayBeUnread: boolean;
-  /** Answers the request with `error` and reads its body no further. Called at most once. */
+  /** Responds to the request with `error` and reads the body no further. Called at most once. */
   end(error: ServiceError): void;
 }
 
@@ -108,7 +108,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     for (const holder of ended) {
       release(holder);
       holder.body.end(
-        new ServiceError("service_unavailable", "The body did not arrive while others needed its memory"),
+        new ServiceError("service_unavailable", "The body stalled while other requests needed its memory"),
       );
     }
     return true;

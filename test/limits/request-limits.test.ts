@@ -114,7 +114,7 @@ for (const driver of DRIVERS)
       const factorId = (await metadataOf(here, second)).factors[0]?.id ?? "";
       const removal = await solved(here, "delete-factor", second.sync, { factorId });
       expectLimited(await here.deleteFactor({ ...removal, factorId, scope: "MAIN" }));
-      // a failed proof still gets its own code
+      // a failed proof still gets the code of the failure
       expect((await here.reset(await forgedReset())).code()).toBe("signature_verification_error");
       expect((await here.backupStatus({ backupId: second.account.backupAccountId })).status).toBe(200);
       const there = service.clientFrom("198.51.100.8");
@@ -218,7 +218,7 @@ describe("an answer", () => {
       throw new Error("nothing is reserved for an answer");
     };
     const requestLimits = createRequestLimits(config, { check, count, reserve });
-    const refusal = requestLimits.settle({ address: "192.0.2.1", backupId: "b", code });
+    const refusal = requestLimits.limitFailure({ address: "192.0.2.1", backupId: "b", code });
     return { names, limit: refusal?.limit ?? null };
   };
   const counted = (code: ErrorCode | null) => settled(code).names;
