@@ -1,6 +1,6 @@
 /**
  * What an existing main factor agrees to when it adds another one. Its challenge token commits to the new factor, and the
- * tokens of the two carry the same pair id, so neither token works with another one.
+ * tokens of the two factors carry the same pair id, so neither works with a token of another pair.
  */
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import { ServiceError } from "../errors.ts";

@@ -89,7 +89,7 @@ const issuedPayload = memoise(() =>
 const LIFETIME_S = 15 * 60;
 /** A token may be opened just before it expires and consumed later. */
 const CONSUMED_MARGIN_MS = 10 * 60 * 1000;
-/** Between the clocks of the processes that issue and open tokens. */
+/** The largest expected difference between the clocks of the processes that issue and open tokens. */
 const CLOCK_SKEW_S = 5;
 
 /**

@@ -132,10 +132,10 @@ async function fetchKeys(
   });
   if (response.status !== 200) {
     await response.body?.cancel();
-    throw new Error(`the answer was ${response.status}`);
+    throw new Error(`the response has status ${response.status}`);
   }
   const body: unknown = await response.json();
-  if (!isKeySet(body)) throw new Error("the answer is not a key set");
+  if (!isKeySet(body)) throw new Error("the response is not a key set");
   return createLocalJWKSet(body);
 }
 

@@ -4,8 +4,8 @@ import type { Jwks } from "./jwks.ts";
 
 /**
  * Verifies the signature of a token and returns the claims that were signed. No extension is understood here, so a token
- * with `crit` is refused whatever it names (§4.1.11): jose alone would take `b64` (RFC 7797), by which the signed payload
- * is another than the one that a reader of JWTs sees.
+ * with `crit` is refused whatever it names (§4.1.11): jose alone would accept `b64` (RFC 7797), with which the signed payload
+ * differs from the one that a reader of JWTs sees.
  *
  * @throws Error when the token is no JWS of JSON claims, its signature does not verify by `algorithm`, or it has `crit`;
  *   what `jwks.key` throws.

@@ -1,4 +1,4 @@
-/** Verifies a keypair or an account. Whether it is on a backup is for the metadata of the backup to say. */
+/** Verifies a keypair or an account. The metadata of a backup decides whether the factor is on it. */
 import { ServiceError } from "../errors.ts";
 import type {
   Authorization,

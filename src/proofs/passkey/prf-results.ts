@@ -3,19 +3,19 @@
  * which it is built (CTAP 2.2 §12.7). They must never reach a server.
  */
 import { ServiceError } from "../../errors.ts";
-import { isObject } from "./is-object.ts";
+import { hasMembers } from "./has-members.ts";
 
 /**
- * Refuses a WebAuthn response with such a secret in the extension results, where clients put them: beside `response`,
- * or in it. A member without a value, as `null` or `{ first: null }`, is allowed: some client libraries write every
+ * Refuses a WebAuthn response with such a secret in the extension results, which clients put into the credential or into
+ * `response`. A member without a value, as `null` or `{ first: null }`, is allowed: some client libraries write every
  * member.
  *
  * @throws ServiceError `webauthn_prf_results_not_allowed`.
  */
 export function refusePrfResults(credential: unknown): void {
-  if (!isObject(credential)) return;
+  if (!hasMembers(credential)) return;
   for (const part of [credential, credential.response])
-    if (isObject(part) && hasSecret(part.clientExtensionResults))
+    if (hasMembers(part) && hasSecret(part.clientExtensionResults))
       throw new ServiceError(
         "webauthn_prf_results_not_allowed",
         "PRF results must never leave the device; remove them from clientExtensionResults",
@@ -24,16 +24,16 @@ export function refusePrfResults(credential: unknown): void {
 
 /** A WebAuthn response that was stored elsewhere, without the extension results that {@link refusePrfResults} refuses. */
 export function withoutPrfResults(credential: unknown): unknown {
-  if (!isObject(credential) || Array.isArray(credential)) return credential;
+  if (!hasMembers(credential) || Array.isArray(credential)) return credential;
   const cleaned = withoutSecrets(credential);
-  return isObject(credential.response) && !Array.isArray(credential.response)
+  return hasMembers(credential.response) && !Array.isArray(credential.response)
     ? { ...cleaned, response: withoutSecrets(credential.response) }
     : cleaned;
 }
 
 function withoutSecrets(holder: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const results = holder.clientExtensionResults;
-  if (!isObject(results) || !hasSecret(results)) return holder;
+  if (!hasMembers(results) || !hasSecret(results)) return holder;
   const kept = Object.entries(results).map(([name, value]) => [name, withoutSecret(name, value)]);
   return {
     ...holder,
@@ -44,24 +44,24 @@ function withoutSecrets(holder: Readonly<Record<string, unknown>>): Readonly<Rec
 /** `undefined` where nothing of the value may be kept; of the standard's form what is beside the secret may. */
 function withoutSecret(name: string, value: unknown): unknown {
   if (!isSecret(name, value)) return value;
-  if (!isObject(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;
+  if (!hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;
   return { enabled: value.enabled };
 }
 
 function hasSecret(results: unknown): boolean {
-  return isObject(results) && Object.entries(results).some(([name, value]) => isSecret(name, value));
+  return hasMembers(results) && Object.entries(results).some(([name, value]) => isSecret(name, value));
 }
 
 function isSecret(name: string, value: unknown): boolean {
   if (/^prf$/i.test(name)) return isPrfSecret(value);
   if (name === "hmacGetSecret") return hasValue(value);
-  // `hmacCreateSecret: true` and the like only say that the extension is there
+  // `hmacCreateSecret: true` and the like only say that the extension is supported
   return /^hmac-?(create-?|get-?)?secret/i.test(name) && typeof value !== "boolean" && hasValue(value);
 }
 
-/** In the standard's form, or as native APIs have it: the secrets themselves, or an object of them without `results`. */
+/** In the standard's form, or as native APIs return it: the secrets themselves, or an object of them without `results`. */
 function isPrfSecret(value: unknown): boolean {
-  if (!isObject(value)) return typeof value === "string";
+  if (!hasMembers(value)) return typeof value === "string";
   return Array.isArray(value)
     ? hasValue(value)
     : [value.results, value.first, value.second].some((member) => hasValue(member));
@@ -69,5 +69,5 @@ function isPrfSecret(value: unknown): boolean {
 
 /** Whether anything is in the place of a secret but `null`, or an object whose members are all `null`. */
 function hasValue(value: unknown): boolean {
-  return isObject(value) ? Object.values(value).some((member) => member !== null) : value != null;
+  return hasMembers(value) ? Object.values(value).some((member) => member !== null) : value != null;
 }

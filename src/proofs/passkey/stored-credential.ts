@@ -9,7 +9,7 @@ export const StoredCredential = Type.Object({
   algorithm: Type.Union([Type.Literal("ES256"), Type.Literal("RS256")]),
   /** The last signature counter seen (WebAuthn L3 §6.1.1); 0 for authenticators that do not count. */
   counter: Type.Integer({ minimum: 0 }),
-  /** How the device reaches the authenticator, by its own account: `internal`, `hybrid`, … */
+  /** How the device reaches the authenticator, as the device reported it: `internal`, `hybrid`, … */
   transports: Type.Array(Type.String()),
   /** The model of the authenticator as a UUID; all zero when it is not disclosed. */
   aaguid: Type.String(),

@@ -5,7 +5,7 @@
  */
 import { decodeBase64Url, encodeBase64Url } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
-import { isObject } from "./is-object.ts";
+import { hasMembers } from "./has-members.ts";
 import { refusePrfResults } from "./prf-results.ts";
 
 export interface ParsedRegistration {
@@ -25,7 +25,7 @@ export interface ParsedAssertion {
 }
 
 /**
- * Reads the response of a registration. Nothing in it has been verified afterwards.
+ * Reads the response of a registration. Verifies nothing in it.
  *
  * @throws ServiceError `webauthn_prf_results_not_allowed` before anything else; `webauthn_invalid_payload`.
  */
@@ -40,7 +40,7 @@ export function parseRegistration(credential: unknown): ParsedRegistration {
 }
 
 /**
- * Reads the response of an authentication. Nothing in it has been verified afterwards.
+ * Reads the response of an authentication. Verifies nothing in it.
  *
  * @throws ServiceError as {@link parseRegistration}.
  */
@@ -99,7 +99,7 @@ function transportsOf(value: unknown): readonly string[] {
 }
 
 function members(value: unknown, name: string): Readonly<Record<string, unknown>> {
-  if (!isObject(value) || Array.isArray(value)) throw invalid(`${name} is not an object`);
+  if (!hasMembers(value) || Array.isArray(value)) throw invalid(`${name} is not an object`);
   return value;
 }
 

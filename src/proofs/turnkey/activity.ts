@@ -1,7 +1,7 @@
 import { encodeBase64 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { isObject } from "../passkey/is-object.ts";
+import { hasMembers } from "../passkey/has-members.ts";
 
 const ACTIVITY_TYPE = "ACTIVITY_TYPE_CREATE_API_KEYS_V2";
 const MAX_AGE_MS = 5 * 60 * 1000;
@@ -27,7 +27,7 @@ export function requireActivity(activity: string, expected: ExpectedActivity, cl
     throw turnkeyError("it is of another organisation than the backup's Turnkey key");
   if (type !== ACTIVITY_TYPE) throw turnkeyError(`its type is not ${ACTIVITY_TYPE}`);
   requireRecent(timestampMs, clock.nowMs());
-  if (!isObject(metadata) || typeof metadata.challenge !== "string")
+  if (!hasMembers(metadata) || typeof metadata.challenge !== "string")
     throw new ServiceError("invalid_turnkey_activity", "The Turnkey activity has no metadata.challenge");
   if (metadata.challenge !== encodeBase64(challenge))
     throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");
@@ -46,7 +46,7 @@ function parsedActivity(activity: string): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw turnkeyError("it is not JSON", error);
   }
-  if (!isObject(parsed) || Array.isArray(parsed)) throw turnkeyError("it is not an object");
+  if (!hasMembers(parsed) || Array.isArray(parsed)) throw turnkeyError("it is not an object");
   return parsed;
 }
 
