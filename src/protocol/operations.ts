@@ -29,7 +29,7 @@ export const operations = {
     description:
       "Stores a ciphertext with one main factor and one sync factor. Both solve a challenge of this " +
       "operation. Of several requests for one account id or one factor exactly one succeeds; the others " +
-      "leave nothing behind. A service whose disk is nearly full answers `service_unavailable`.",
+      "leave nothing behind. A service whose disk is nearly full responds with `service_unavailable`.",
     isUpload: true,
     request: object({
       ...proof,
@@ -58,7 +58,7 @@ export const operations = {
     summary: "Update a backup",
     description:
       "Replaces the ciphertext and the manifest hash together. If `currentManifestHash` is not current, " +
-      "nothing changes and the answer is `manifest_hash_mismatch`. Needs a sync factor.",
+      "nothing changes and the response is `manifest_hash_mismatch`. Needs a sync factor.",
     isUpload: true,
     request: object({ ...proof, currentManifestHash: ManifestHash, newManifestHash: ManifestHash }),
     response: BackupIdResponse,
@@ -71,7 +71,7 @@ export const operations = {
     summary: "Recover a backup",
     description:
       "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new device " +
-      "adds its own sync factor. Needs a main factor.",
+      "adds a sync factor. Needs a main factor.",
     request: object(proof),
     response: Type.Object({
       backup: Type.String({ description: "The ciphertext in base64." }),
@@ -115,7 +115,7 @@ export const operations = {
     summary: "Add a main factor",
     description:
       "Adds a main factor to a backup, with the encryption key that it needs. An existing main factor " +
-      "agrees to this very factor, and the new one proves itself; both tokens are used up together.",
+      "agrees to this very factor, and the new one proves itself; both tokens are consumed together.",
     request: AddFactorRequest,
     response: AddFactorResponse,
     authorisedBy: "MAIN",
@@ -127,7 +127,7 @@ export const operations = {
     summary: "Add a sync factor",
     description:
       "Adds the keypair of another device to a backup that was just recovered. The sync factor token is " +
-      "used up only when the factor was added.",
+      "consumed only when the factor was added.",
     request: object({
       challengeToken: ChallengeToken,
       syncFactor: Authorization,
@@ -164,7 +164,7 @@ export const operations = {
     description:
       "Removes a main factor (with the encryption key that only it needed, if that is sent along) or a sync " +
       "factor. Removing the last main factor deletes the whole backup, unless another device removed the " +
-      "previous one at the same time: then the answer is `conflicting_lock`. Needs a sync factor.",
+      "previous one at the same time: then the response is `conflicting_lock`. Needs a sync factor.",
     request: object({
       ...proof,
       factorId: FactorId,
@@ -190,7 +190,7 @@ export const operations = {
     summary: "Delete a backup",
     description:
       "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup may " +
-      "repeat the request with a fresh challenge: for 15 minutes the answer is the same, unless the key is " +
+      "repeat the request with a fresh challenge: for 15 minutes the response is the same, unless the key is " +
       "on another backup.",
     request: object(proof),
     response: null,
@@ -255,8 +255,8 @@ export const operations = {
     tag: "Service",
     summary: "Whether requests can be served",
     description:
-      "Checks that every store answers, is set up and accepts a write, and that large responses can be " +
-      "prepared; at most once a second. Answers 503 while the service is shutting down.",
+      "Checks that every store responds, is set up and accepts a write, and that large responses can be " +
+      "made; at most once a second. Responds with 503 while the service is shutting down.",
     request: null,
     response: Type.Object({ status: Type.Literal("ok") }),
     authorisedBy: null,
@@ -265,9 +265,9 @@ export const operations = {
     method: "POST",
     path: "/dev/id-token",
     tag: "Development",
-    summary: "An id_token for an invented account",
+    summary: "An id_token for a test account",
     description:
-      "Stands in for the sign-in with Google or Apple, so that the account flows can be tried without an " +
+      "Replaces the sign-in with Google or Apple, so that the account flows can be tried without an " +
       "account. It exists in development only, while no provider is configured.",
     request: object({
       provider: OidcProvider,

@@ -71,8 +71,8 @@ export function create(services: Services) {
   );
 
   /**
-   * The proof that the account id is the client's own, so that nobody can claim another's. Its nonce is consumed with
-   * those of the factors. Older clients send none.
+   * The proof that the client has the key in the account id, so that nobody can take the id of another account. The nonce
+   * is consumed with those of the factors. Older clients send no such proof.
    */
   async function proveAccount(payload: RequestOf<"create">): Promise<readonly Nonce[]> {
     const { backupAccountChallengeToken: challengeToken, backupAccountSignature: signature } = payload;

@@ -8,16 +8,16 @@ import { atMostEvery } from "../runtime/at-most-every.ts";
 import { version } from "../runtime/version.ts";
 import type { Services } from "../services.ts";
 
-/** The stores are examined at most this often: requests need no proof, and calls of a store may cost money. */
-const EXAMINED_MS = 1000;
+/** The stores are checked at most this often: requests need no proof, and calls of a store may cost money. */
+const CHECKED_EVERY_MS = 1000;
 
 export function health({ records, blobs, restores, clock, config, lifecycle, log, random }: Services) {
-  const isReady = atMostEvery(EXAMINED_MS, clock, async () => {
+  const isReady = atMostEvery(CHECKED_EVERY_MS, clock, async () => {
     const parts = [
       ["records", Promise.all([records.ready(), records.writable()])],
       ["blobs", Promise.all([blobs.ready(), blobs.writable()])],
       ["installation", restores()],
-      ["answers", requireResponseFolder(random)],
+      ["responses", requireResponseFolder(random)],
     ] as const;
     const results = await Promise.allSettled(parts.map(([, ready]) => ready));
     for (const [index, result] of results.entries())

@@ -18,8 +18,8 @@ export function retrieve(services: Services) {
     async ({ body, request }) => {
       const proven = await prove(services, wire.authorisedBy, body, context);
       const { address } = contextOf(request);
-      const answer = await backups.retrieve(proven, address, (backup) => delivery.begin(request, backup));
-      return answer.send();
+      const response = await backups.retrieve(proven, address, (backup) => delivery.begin(request, backup));
+      return response.send();
     },
     {
       ...attestedJsonBody(wire.request, attestation),

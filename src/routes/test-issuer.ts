@@ -6,7 +6,7 @@ import type { Reply } from "../http/response/reply.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 
-/** In development only: id_tokens for invented accounts. */
+/** In development only: id_tokens for test accounts. */
 const { idToken: wire } = operations;
 
 export function testIssuer({ config, testIssuer: issuer }: Services) {

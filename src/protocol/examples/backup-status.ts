@@ -1,6 +1,6 @@
 import type { Example } from "./example.ts";
 
-/** Anybody may ask how a backup can be recovered. */
+/** Any client may ask how a backup can be recovered. */
 export const backupStatus: Example = {
   method: "POST",
   path: "/v1/backup/status",

@@ -68,7 +68,7 @@ export const createPasskeyChallenge: Example = {
 }`,
 };
 
-/** Two keypairs are registered: each signs a challenge of its own. The account key signs a third. */
+/** Two keypairs are registered: each signs another challenge. The account key signs a third. */
 export const create: Example = {
   method: "POST",
   path: "/v1/create",

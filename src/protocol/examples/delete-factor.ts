@@ -1,6 +1,6 @@
 import type { Example } from "./example.ts";
 
-/** A phone asks for a challenge to remove the tablet's sync factor. The token is bound to it. */
+/** A phone asks for a challenge to remove the tablet's sync factor. The token is bound to that factor. */
 export const deleteFactorChallenge: Example = {
   method: "POST",
   path: "/v1/delete-factor/challenge/keypair",

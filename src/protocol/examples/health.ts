@@ -13,7 +13,7 @@ export const health: Example = {
 }`,
 };
 
-/** Every store answers and takes a write. */
+/** Every store responds and takes a write. */
 export const ready: Example = {
   method: "GET",
   path: "/ready",

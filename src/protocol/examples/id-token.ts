@@ -1,6 +1,6 @@
 import type { Example } from "./example.ts";
 
-/** In development, Ada signs in with a made-up Google account. */
+/** In development, Ada signs in with a Google test account. */
 export const idToken: Example = {
   method: "POST",
   path: "/dev/id-token",
