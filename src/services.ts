@@ -52,7 +52,7 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly responsesInFlight: ResponsesInFlight;
 }
 
-/** What only the process sees. */
+/** The services, with what only the process uses. */
 export interface ProcessServices extends Services {
   /** The stores as they were opened, for maintenance. */
   readonly stores: InspectableStores;
@@ -84,13 +84,13 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
   const background = createBackground(log);
 
-  // first: if the folder is not one for a service, nothing may be written there
+  // first: if no service may use the folder, nothing may be written there
   const opened = await openStores(
     config.storage,
     {
       clock,
       random,
-      onClockSkew: (message) => log.warn(`${message}: set it, since more than requests to AWS goes by it`),
+      onClockSkew: (message) => log.warn(`${message}: set it, since expiry and limits depend on it too`),
     },
     { serves: true },
   );

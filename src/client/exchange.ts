@@ -9,7 +9,7 @@ export interface ExchangeOptions {
   readonly url: string;
   /** Sent with every request, such as `attestation-token`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sees each exchange; the demo prints them. */
+  /** Called after each exchange; the demo prints them. */
   readonly onExchange?: (exchange: Exchange) => void;
 }
 

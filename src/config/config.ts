@@ -1,6 +1,6 @@
 /**
  * Configuration: environment variables in, one frozen object out. No other part of the service reads the environment.
- * Each section has a file of its own; `.env.example` explains every variable.
+ * Each section has a file; `.env.example` explains every variable.
  */
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
 import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";

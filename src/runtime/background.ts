@@ -23,7 +23,7 @@ interface FailureLog {
   error(failure: { readonly task: string; readonly err?: unknown }, message: string): void;
 }
 
-/** For each name, so that work which hangs holds up only its own kind. */
+/** The limits hold for each name, so that work that hangs delays only work of the same name. */
 export interface BackgroundLimits {
   readonly maxRunning: number;
   readonly maxWaiting: number;

@@ -116,5 +116,5 @@ export class FairSemaphore {
 }
 
 function tooManyWait(): ServiceError {
-  return new ServiceError("service_unavailable", "Too many are waiting");
+  return new ServiceError("service_unavailable", "Too many calls are waiting");
 }

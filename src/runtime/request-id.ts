@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
  */
 export const requestIds = new AsyncLocalStorage<string>();
 
-/** `work`, which runs for the request that calls this, whoever calls it later. */
+/** `work`, bound to the current request: it runs for that request, whichever code calls it later. */
 export function forThisRequest<Args extends unknown[], T>(work: (...args: Args) => T): (...args: Args) => T {
   return AsyncLocalStorage.bind(work);
 }

@@ -49,7 +49,7 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   };
 }
 
-/** The same stream. Reports once how its reading ends; a reader that has enough is no error. */
+/** The same stream. Reports once how its reading ends; a reader that cancels it is not an error. */
 function observed(
   content: ReadableStream<Uint8Array>,
   onEnd: (outcome: "ok" | "error") => void,
