@@ -1,6 +1,6 @@
 /**
- * `bun run aws:setup`: makes the bucket and the tables that the aws driver needs, where they are missing.
- * Ends with status 0 when all is there, 1 when `--check` finds something missing, 2 when it could not run.
+ * `bun run aws:setup`: creates the bucket and the tables that the aws driver needs, where they are missing.
+ * Ends with status 0 when nothing is missing, 1 when `--check` finds something missing, 2 when it could not run.
  */
 import { parseArgs } from "node:util";
 import { loadStorageConfig } from "../config/storage.ts";
@@ -9,7 +9,7 @@ import { command, HELP } from "./command.ts";
 
 const USAGE = `Usage: bun run aws:setup [--check]
 
-Makes the bucket and the tables that AWS_REGION, BACKUP_S3_BUCKET and the other variables of AWS name, as for the
+Creates the bucket and the tables that AWS_REGION, BACKUP_S3_BUCKET and the other variables of AWS name, as for the
 service. What exists is not changed.
   --check  only reports what is missing
 `;

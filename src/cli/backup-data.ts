@@ -1,6 +1,6 @@
 /**
- * `bun run backup-data <target folder>`: copies the data folder of the local driver, beside a running service or
- * without one. The copy is a data folder itself: to restore, start the service with DATA_DIR pointing at it.
+ * `bun run backup-data <target folder>`: copies the data folder of the embedded driver, whether or not a service runs on
+ * it. The copy is a data folder itself: to restore, start the service with DATA_DIR pointing at it.
  * Ends with status 0 when all was copied, 1 when the source lacks ciphertexts, 2 when there is no new copy.
  */
 import { parseArgs } from "node:util";
@@ -17,7 +17,7 @@ folder is brought up to date; only new blobs are copied then. Each run verifies 
 shares of the blobs of earlier copies, and copies damaged ones again.
   --verify  verifies all of them
 
-A folder that a service was started on is refused: it has what came since, and a copy would delete that.
+A folder that a service was started on is refused: it has newer backups, which a copy would delete.
 `;
 
 const OPTIONS = { verify: { type: "boolean", default: false }, ...HELP } as const;
@@ -44,7 +44,9 @@ async function copyTo(target: Target): Promise<number> {
 async function copied({ folder, verify }: Target): Promise<CopyResult> {
   const storage = loadStorageConfig(process.env);
   if (storage.driver !== "local")
-    throw new Error("only the local driver has a data folder; AWS keeps backups of bucket and tables itself");
+    throw new Error(
+      "only the embedded driver has a data folder; AWS keeps backups of bucket and tables itself",
+    );
   const source = storage.dataDir;
   await requireDatabase(source);
   let progress: CopyProgress | undefined;

@@ -81,7 +81,7 @@ export async function playFactorsLife(client: ApiClient, origin: string, announc
   (await client.deleteBackup(await keypairProof(client, "delete-backup", phone))).ok();
 }
 
-/** Adds a Google account, where the service signs in made-up ones. */
+/** Adds a Google test account, if the service has a test issuer. */
 async function addAccount(
   client: ApiClient,
   existing: FactorKeypair,
@@ -96,7 +96,7 @@ async function addAccount(
     oidcToken: { kind: "GOOGLE" as const, token },
   });
 
-  announce("A made-up Google account signs in, bound to a session key of the app");
+  announce("A Google test account signs in, bound to a session key of the app");
   const session = await createFactorKeypair();
   const signedIn = await signIn(session);
   if (signedIn.status === 404) {

@@ -19,7 +19,7 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   const first = ciphertext("the first state of the user's data");
   const second = ciphertext("the second state of the user's data");
 
-  announce("The service is there");
+  announce("The service is running");
   (await client.health()).ok();
 
   announce(
@@ -35,7 +35,7 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   const recovered = (await client.retrieve(await keypairProof(client, "retrieve", recoveryKey))).ok();
   expectSame(recovered.backup, first.bytes.toString("base64"), "the recovered backup");
 
-  announce("The new phone puts its own sync factor on the backup");
+  announce("The new phone adds its sync factor to the backup");
   const { authorization: syncFactor, challengeToken } = await keypairProof(
     client,
     "add-sync-factor",

@@ -12,7 +12,7 @@ const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
        [--origin ORIGIN] [--quiet]
 
 Creates a backup, recovers it on a second device, updates it, manages its factors and deletes it. Then does the same
-with a passkey and, where the service signs in made-up accounts, with a Google account.
+with a passkey and, if the service has a test issuer, with a Google test account.
   --url                the service to talk to; if not given, the one on this machine at PORT, or at 8000
   --origin             where passkeys say they were used: one of the service's WEBAUTHN_ORIGINS; if not given,
                        the service itself, under the name localhost where it is on this machine
@@ -55,7 +55,7 @@ function hintFor(error: unknown, { url, origin }: { readonly url: string; readon
   if (!(error instanceof AnswerError))
     return (
       `Is the service running at ${url}? Start it with: bun run dev\n` +
-      "Where it runs at another port or on another machine, name it with --url, or its port with PORT."
+      "If it runs at another port or on another machine, pass its URL with --url, or its port with PORT."
     );
   if (error.message.includes("webauthn_error"))
     return `Is ${origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;

@@ -1,6 +1,6 @@
 /**
  * `bun run dev`: the service in development, with a default for everything. Refuses a configuration that is made for
- * another APP_ENV: development generates keys, accepts made-up accounts and limits nothing, so it must not open real data.
+ * another APP_ENV: development generates keys, accepts test accounts and limits nothing, so it must not open real data.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /**
- * `bun run doctor`: checks that everything that is stored fits together, beside a running service or without one.
+ * `bun run doctor`: checks that everything that is stored fits together, whether or not a service is running.
  * Ends with status 0 when all is well, 1 when findings are left, 2 when it could not run.
  */
 import { setTimeout as after } from "node:timers/promises";
@@ -25,7 +25,7 @@ Checks every backup, index row and blob. Changes nothing without --repair or --r
             releases index rows without factor, adds those that are missing
   --remove  with --repair: also deletes the blobs of this kind that no record refers to, which are left to you otherwise:
             blob-of-unknown-backup (there is no record of its backup; it may be another installation's) or
-            blob-newer-than-records (of a time of which records are missing; it may be what a backup has lost)
+            blob-newer-than-records (records from the same time are missing; a lost record may need it)
   --restored
             before the service is started again: says that records or blobs were restored from a copy and belong
             together, so that proofs from before are refused and no blob is deleted that is younger than the records.

@@ -1,6 +1,6 @@
 import { ConfigError } from "../config/config-error.ts";
 
-/** An error for an operator to read: its message with what caused it; of a configuration each problem. */
+/** An error for an operator to read: its message and those of its causes; of a {@link ConfigError} every problem. */
 export function explain(error: unknown): string {
   const chain = new Set<unknown>();
   for (let current = error; current !== undefined && !chain.has(current); current = causeOf(current))

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DATABASE } from "../storage/local/layout.ts";
 
 /**
- * Opening a folder that is not there would make one, and an empty one is healthy.
+ * Checks that there is a database: opening a missing folder would create one, and the doctor finds nothing in an empty one.
  *
  * @throws Error when a data folder holds no database.
  */

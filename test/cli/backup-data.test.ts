@@ -300,7 +300,10 @@ if (local !== undefined)
       expect(absent).toMatchObject({ status: 2, errors: expect.stringContaining("there are no backups in") });
       const aws = { STORAGE_DRIVER: "aws", AWS_REGION: "eu-west-1", BACKUP_S3_BUCKET: "b" };
       const refused = await runCommand("backup-data", aws, site.target);
-      expect(refused).toMatchObject({ status: 2, errors: expect.stringContaining("only the local driver") });
+      expect(refused).toMatchObject({
+        status: 2,
+        errors: expect.stringContaining("only the embedded driver"),
+      });
       await expect(stat(site.target)).rejects.toThrow("ENOENT");
     });
   });

@@ -22,7 +22,7 @@ for (const driver of DRIVERS)
       expect(await Array.fromAsync(service.services.stores.records.list())).toEqual([]);
     });
 
-    test("leaves the accounts out where the service issues no id_tokens for made-up ones", async () => {
+    test("leaves the accounts out where the service has no test issuer", async () => {
       await using service = await startService(driver);
       const { status, output } = await demo("--url", service.url, "--quiet", ...ORIGIN);
       expect(status).toBe(0);
@@ -68,7 +68,7 @@ describe("the demo", () => {
     const { status, errors } = await demo("--url", "http://127.0.0.1:9");
     expect(status).toBe(1);
     expect(errors).toContain("bun run dev");
-    expect(errors).toContain("name it with --url, or its port with PORT");
+    expect(errors).toContain("pass its URL with --url, or its port with PORT");
   });
 
   test("explains itself when it is called wrongly", async () => {
