@@ -41,7 +41,7 @@ const passkey = (consumed: boolean): Proven => ({
 });
 
 describe("a factor that proved itself", () => {
-  test("is let to the backup that lists it", async () => {
+  test("is authorised for the backup that lists it", async () => {
     const { access, calls } = accessTo({});
     expect(await access.authorise(keypair("listed"))).toMatchObject(backup);
     expect(calls).toEqual(["locate", "read"]);
@@ -56,7 +56,7 @@ describe("a factor that proved itself", () => {
     expect(await codeOf(() => accessTo(state).access.authorise(keypair(publicKey)))).toBe(code);
   });
 
-  test("is let to the backup that was read for its public key, without another call", async () => {
+  test("is authorised for the backup that was read for its public key, without another call", async () => {
     const { access, calls } = accessTo({});
     expect(await access.authorise(passkey(false))).toBe(backup);
     expect(await codeOf(() => access.authorise(passkey(true)))).toBe("already_used");

@@ -47,13 +47,13 @@ describe("an operation that a proof authorises", () => {
     expect(lookedUp).toEqual([NONCES]);
   });
 
-  test("fails with its own error where the proof was not used before", async () => {
+  test("keeps its error where the proof was not used before", async () => {
     const { replays } = reporting(false);
     const gone = failing(new ServiceError("backup_missing", "gone"));
     expect(await codeOf(replays.run(NONCES, gone))).toBe("backup_missing");
   });
 
-  test("says that it is unknown what became of it where a store did not answer", async () => {
+  test("reports an unknown outcome where a store did not respond", async () => {
     const { replays, lookedUp } = reporting(true);
     const lost = failing(new StorageUnavailable("no answer"));
     expect(await codeOf(replays.run(NONCES, lost))).toBe("service_unavailable");

@@ -66,7 +66,7 @@ function codeOf(run: () => unknown): string | null {
 }
 
 describe("a manifest hash", () => {
-  test("fits when it is the stored one to the letter", () => {
+  test("is current only if it equals the stored one exactly", () => {
     expect(codeOf(() => requireManifestHash(metadata(), "aa"))).toBeNull();
     for (const other of ["AA", "0xaa", "aa ", "a", "", "ab"])
       expect(codeOf(() => requireManifestHash(metadata(), other))).toBe("manifest_hash_mismatch");
@@ -74,7 +74,7 @@ describe("a manifest hash", () => {
 });
 
 describe("a sync factor is added", () => {
-  test("behind those that are there, and nothing else changes", () => {
+  test("behind the existing ones, and nothing else changes", () => {
     const before = Object.freeze({ ...metadata(), more: [1] });
     expect(withSyncFactor(before, keypair("n"), LIMITS)).toEqual({
       ...before,
@@ -87,7 +87,7 @@ describe("a sync factor is added", () => {
     ["unless it is a sync factor already", metadata(), keypair("s"), "factor_already_exists"],
     ["unless it is a main factor already", metadata(), keypair("m"), "factor_already_exists"],
     [
-      "unless under another id it is there already",
+      "unless it is on the backup already, under another id",
       metadata(),
       { ...keypair("s"), id: "x" },
       "factor_already_exists",
@@ -117,7 +117,7 @@ describe("a factor is removed", () => {
     expect(removed).toEqual({ scope: "SYNC", key: factorKeys.ecKeypair("s") });
   });
 
-  test("and members that nobody knows stay", () => {
+  test("and unknown members stay", () => {
     const before = {
       ...metadata({ factors: [keypair("m"), passkey("p")], keys: [ICLOUD, PRF] }),
       more: { a: [null] },
@@ -171,14 +171,14 @@ describe("a factor is removed", () => {
       "factor_orphaned_from_encryption_key",
     ],
     [
-      "with a key of another kind than its own, which another needs",
+      "with a key of another kind, which another factor needs",
       [passkey("x"), account("m")],
       [PRF, TURNKEY],
       TURNKEY,
       "factor_orphaned_from_encryption_key",
     ],
     [
-      "with a key of another kind than its own, which nobody needs",
+      "with a key of another kind, which no factor needs",
       [passkey("x"), account("m")],
       [PRF, ICLOUD, TURNKEY],
       ICLOUD,

@@ -55,7 +55,7 @@ for (const driver of DRIVERS)
       expect(await child.exited).toBe(1);
     });
 
-    test("are not mixed where the records are new: the blobs of the other one stay", async () => {
+    test("are not mixed where the records are new: the blobs of the other installation stay", async () => {
       await using theirs = await installation();
       await using fresh = await newStores(driver.environment);
       const env = await mixedEnvironment(driver, { recordsOf: fresh.storage, blobsOf: theirs.storage });

@@ -99,7 +99,7 @@ for (const driver of DRIVERS)
       await rm(folder, { recursive: true });
     });
 
-    test("beside a service under load finds nothing and breaks nothing", async () => {
+    test("while a service runs under load finds nothing and breaks nothing", async () => {
       await using service = await startService(driver);
       service.clock.set(Date.now()); // as the command has it, which would take other times for expired
       const users = await Promise.all(Array.from({ length: 5 }, () => userWithBackup(service.client)));

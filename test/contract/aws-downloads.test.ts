@@ -69,7 +69,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(LARGE.equals(await contentOf(store.blobs, ref))).toBe(true);
     });
 
-    test("that a reader takes its time with is not cut off", async () => {
+    test("that is read slowly is not cut off", async () => {
       await using store = await openAwsFixture({}, HURRIED);
       const ref = await store.blobs.put("b1", [LARGE]);
       const pieces: Uint8Array[] = [];

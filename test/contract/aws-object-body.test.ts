@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { withBody } from "../../src/storage/aws/object-body.ts";
 
-describe("a body that is lent", () => {
+describe("a body that is passed to a sender", () => {
   function pieces(failure: Error | null = null) {
     const state = { ended: false };
     async function* read() {

@@ -195,7 +195,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await store.records.locate(main("f1"), [value])).toEqual({ backupId: "b1", consumed: true });
     });
 
-    test("a condition that fails beside a conflict with another transaction is asked about again", async () => {
+    test("a transaction with a failed condition and a conflict with another transaction is retried", async () => {
       await using store = await openFixture();
       await create(store.records, "b1", { claim: [main("f1")] });
       const change: Change = { backupId: "b2", expect: "absent", next: record("b2"), claim: [main("f2")] };
@@ -204,7 +204,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await store.records.commit(change)).toBe("committed");
     });
 
-    test("a consumed nonce is reported even beside a conflict with another transaction", async () => {
+    test("a consumed nonce is reported even together with a conflict with another transaction", async () => {
       await using store = await openFixture();
       const answer = cancelledTransaction("ConditionalCheckFailed", "TransactionConflict");
       store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);

@@ -43,7 +43,7 @@ export function blobsContract(newStorage: NewStorage): void {
     for (const ref of refs) expect(`${await contentOf(store.blobs, ref)}`).toBe("same");
   });
 
-  test("content that fails midway leaves nothing behind, and its own error is thrown", async () => {
+  test("content that fails midway leaves nothing behind, and the error of the content is thrown", async () => {
     await using store = await openFixture(newStorage);
     const failure = new Error("the client went away");
     async function* failing(pieces: number) {

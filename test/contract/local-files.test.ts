@@ -212,7 +212,7 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await expect(openLocalRecords({ dataDir: storage.dataDir, clock, random })).rejects.toThrow();
     });
 
-    test("that another program holds for writing is an outage, and nothing is written", async () => {
+    test("that another program has locked for writing is an outage, and nothing is written", async () => {
       await using storage = await newLocalStorage();
       const options = { dataDir: storage.dataDir, clock, random, busyTimeoutMs: 20 };
       const records = await openLocalRecords(options);

@@ -58,7 +58,7 @@ const ODD_KEYS = [
 
 /** What may be stored: any JSON, any key, more than fits one page. */
 export function contentContract(newStorage: NewStorage): void {
-  test("each odd factor key leads to its own backup and to no other", async () => {
+  test("each odd factor key leads to the backup that claimed it and to no other", async () => {
     await using store = await openFixture(newStorage);
     await atOnce(ODD_KEYS.length, (index) =>
       create(store.records, `b${index}`, { claim: [main(ODD_KEYS[index] ?? "")] }),

@@ -97,7 +97,7 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await store.records.commit({ ...change, consume: [] })).toBe("exists");
   });
 
-  test("a factor is claimed once, even by its own backup, until it is released", async () => {
+  test("a factor is claimed once, even by the same backup, until it is released", async () => {
     await using store = await openFixture(newStorage);
     const revision = await create(store.records, "b1", { claim: [main("f1")] });
     const second: Change = { backupId: "b2", expect: "absent", next: record("b2"), claim: [main("f1")] };
@@ -249,7 +249,7 @@ export function commitContract(newStorage: NewStorage): void {
     );
   });
 
-  test("what was committed is there after the store is opened again", async () => {
+  test("what was committed is found after the store is opened again", async () => {
     await using store = await openFixture(newStorage);
     const value = once("n1", store.clock);
     {

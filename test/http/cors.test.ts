@@ -33,7 +33,7 @@ function corsHeaders({ headers }: Response): Record<string, string> {
 }
 
 describe("a web page", () => {
-  test("of a configured origin is let in by the preflight request of its browser", async () => {
+  test("of a configured origin is allowed by the response to a preflight request", async () => {
     await using service = await start({ CORS_ORIGINS: `https://other.example,${APP}` });
     for (const path of [CHALLENGE, "/v1/create", "/v1/sync", "/v1/retrieve/from-challenge"]) {
       const answer = await preflightOf(service, APP, path);
@@ -94,7 +94,7 @@ describe("a web page", () => {
       expect([answer.status, corsHeaders(answer)]).toEqual([200, {}]);
     });
 
-  test("of any origin gets nothing where none is configured, and caches hear nothing of it", async () => {
+  test("of any origin is not allowed where none is configured, and no response varies by origin", async () => {
     await using service = await start({});
     for (const origin of [APP, "http://localhost:3000", service.url]) {
       const [preflight, answer] = [await preflightOf(service, origin), await challengeOf(service, origin)];
@@ -149,7 +149,7 @@ describe("in development a web page", () => {
     ["null", false],
     ["", false],
   ] as const)
-    test(`of the origin "${origin}" is ${isAllowed ? "let in" : "not let in"}`, async () => {
+    test(`of the origin "${origin}" is ${isAllowed ? "allowed" : "not allowed"}`, async () => {
       await using service = await start(development);
       const answer = await challengeOf(service, origin);
       expect(corsHeaders(answer)["allow-origin"] ?? null).toBe(isAllowed ? origin : null);

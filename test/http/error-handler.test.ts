@@ -167,7 +167,7 @@ for (const driver of DRIVERS)
 
 for (const driver of DRIVERS)
   describe(`a failing store (${driver.name})`, () => {
-    test("that is out of reach is 503, with the advice to try again", async () => {
+    test("that cannot be reached is 503, with the advice to try again", async () => {
       const outage = () => Promise.reject(new StorageUnavailable("no route to 10.0.0.7"));
       await using service = await startService(driver, {
         wrapStores: ({ records, blobs }) => ({

@@ -234,7 +234,7 @@ for (const driver of DRIVERS.slice(0, 1))
     }
 
     for (const host of HOSTS)
-      test(`with the Host ${JSON.stringify(host)} has one path for everybody, whatever its target`, async () => {
+      test(`with the Host ${JSON.stringify(host)} has one path for every reader, whatever its target`, async () => {
         for (const target of TARGETS) await expectOneReading(target, `host: ${host}\r\n`);
         await expectOneReading("/v1/create?x=/y", `host: ${host}\r\n`);
         expect(seen.routed).toBe("/v1/create");
@@ -249,7 +249,7 @@ for (const driver of DRIVERS.slice(0, 1))
         expectRefused(await expectOneReading("/v1/create", `host: ${host}\r\n`));
       });
 
-    test("with two Hosts has one path for everybody", async () => {
+    test("with two Hosts has one path for every reader", async () => {
       for (const [first, second] of [
         ["a", "b"],
         ["a", "b@c"],
@@ -259,7 +259,7 @@ for (const driver of DRIVERS.slice(0, 1))
         for (const target of TARGETS) await expectOneReading(target, `host: ${first}\r\nhost: ${second}\r\n`);
     });
 
-    test("without a Host has one path for everybody", async () => {
+    test("without a Host has one path for every reader", async () => {
       for (const target of TARGETS) {
         await expectOneReading(target, "");
         const old = await send(`POST ${target} HTTP/1.0`, "");

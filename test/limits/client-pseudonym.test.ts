@@ -12,7 +12,7 @@ const OTHER: ChallengeTokenKey = { kid: "k2", secret: new Uint8Array(32).fill(2)
 const HERE = "198.51.100.7";
 const THERE = "198.51.100.8";
 
-describe("what a client is called in the log", () => {
+describe("the pseudonym of a client in the log", () => {
   test("is the same in every process with the same key, and says nothing without it", () => {
     const clock = new SettableClock();
     const name = createClientPseudonym([KEY], clock)(HERE);
@@ -63,7 +63,7 @@ for (const driver of DRIVERS)
       expect(first.logged.join("") + second.logged.join("")).not.toMatch(/198\.51|2001:db8|127\.0\.0\.1/);
     });
 
-    test("names the limit that was gone over, wherever that was found", async () => {
+    test("names the limit that was exceeded, whichever code found that", async () => {
       await using service = await startService(
         driver,
         lowLimits({

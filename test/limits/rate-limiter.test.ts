@@ -55,7 +55,7 @@ describe("a rate limit", () => {
     expect(await usable("a", 100, { ...LIMIT, name: "other" })).toBe(20);
   });
 
-  test("recovers by itself when its window ends, and says when that is", async () => {
+  test("allows more when its window ends, and says when that is", async () => {
     const clock = new SettableClock(Date.UTC(2026, 0, 1, 12, 0, 15));
     const usable = limiter(clock);
     await usable("a", 20);

@@ -189,7 +189,7 @@ for (const driver of DRIVERS)
       (await attacker.reset(await resetRequest(attacker, user))).ok();
     });
 
-    test("on challenges do not hold for one backup: a neighbour who knows its id could use them up", async () => {
+    test("on challenges do not count for a backup: any client that knows the id could use them up", async () => {
       const low = limits({ RATE_LIMIT_BACKUP_CHALLENGES_PER_HOUR: "1" }); // as older versions read it
       await using service = await startService(driver, low);
       const here = service.clientFrom("198.51.100.7");
@@ -249,7 +249,7 @@ describe("an answer", () => {
     "backup_missing",
     "unauthorized_factor",
     "already_used",
-  ])("of %s counts as a proof that did not hold", (code) => {
+  ])("of %s counts as a failed proof", (code) => {
     expect(counted(code)).toEqual(["address-failures", "backup-failures"]);
   });
 

@@ -47,7 +47,7 @@ describe("the memory for uploads", () => {
     expect(() => admitted(budget, { declaredBytes: 100 * KIB })).toThrow(unavailable);
   });
 
-  test("is not taken by what was announced and does not come", () => {
+  test("is not taken by what was declared and does not arrive", () => {
     const budget = createUploadBudget(10 * MIB);
     for (let n = 0; n < 100; n++) admitted(budget).reservation.arrived(5, 0);
     expect(budget.heldBytes).toBe(500);

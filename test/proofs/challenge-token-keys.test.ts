@@ -28,7 +28,7 @@ describe("the generated key for challenge tokens", () => {
     expect((await generatedChallengeTokenKey(other.path, systemRandom)).secret).not.toEqual(first.secret);
   });
 
-  test("is for its owner's eyes only, and nothing lies beside it", async () => {
+  test("is readable by its owner only, and no other file is left", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "data", "deep");
     await generatedChallengeTokenKey(path, systemRandom);
@@ -43,7 +43,7 @@ describe("the generated key for challenge tokens", () => {
     ["too short", Buffer.alloc(31).toString("base64")],
     ["not base64", "secret!"],
   ])
-    test(`is not replaced where the file is ${name}: tokens would stop to work without a word`, async () => {
+    test(`is not replaced where the file is ${name}: tokens would become invalid without an error`, async () => {
       await using folder = await temporaryFolder();
       const file = join(folder.path, "challenge-token-key");
       await writeFile(file, `${content}\n`);

@@ -71,7 +71,7 @@ describe("challenge tokens", () => {
     expect(await tokens.issue("keypair", CHALLENGE, CONTEXT)).not.toBe(token);
   });
 
-  test("of one challenge are spent as one, whatever they look like", async () => {
+  test("of one challenge have one nonce, whatever their form", async () => {
     const clock = new SettableClock();
     const tokens = await createChallengeTokens([NEW], clock);
     const [first, second] = [
@@ -84,7 +84,7 @@ describe("challenge tokens", () => {
     expect(new Set(ids.filter((id) => id !== undefined)).size).toBe(1);
   });
 
-  test("are remembered as spent for ten minutes longer than they open, for those opened at the last moment", async () => {
+  test("have nonces that are remembered for ten minutes longer than the tokens open, for those opened at the last moment", async () => {
     const clock = new SettableClock();
     const tokens = await createChallengeTokens([NEW], clock);
     const token = await tokens.issue("keypair", CHALLENGE, CONTEXT);

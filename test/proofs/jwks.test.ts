@@ -209,7 +209,7 @@ describe("an outage of the issuer", () => {
     },
   );
 
-  test("is not hammered: a failed refresh rests for 5 seconds", async () => {
+  test("is not answered with more requests: after a failed refresh the next one waits for 5 seconds", async () => {
     await verify();
     issuer.mode = "down";
     clock.advance(MINUTE_MS);

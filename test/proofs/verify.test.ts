@@ -51,7 +51,7 @@ describe("a proof names its factor and the nonces to consume", () => {
   });
 });
 
-describe("what fails beside a genuine id_token may be a replay of that token, not of the challenge", () => {
+describe("what fails together with a genuine id_token may be a replay of that token, not of the challenge", () => {
   const nonces = [idToken.nonce];
 
   test("a wrong signature", async () => {

@@ -78,7 +78,7 @@ for (const driver of DRIVERS)
           ...more,
         });
 
-      test("is fine with spaces, other members and any order in the activity, which counts to the letter", async () => {
+      test("may have spaces, other members and any order in the activity, whose exact text is verified", async () => {
         const stamp = await prepared();
         const activity = ` ${JSON.stringify({ more: [1.0, "ä"], ...JSON.parse(stamp.activity()) }, null, 2)}\n`;
         (await sendStamp(stamp, stamped(stamp.user.main, activity), activity)).ok();
@@ -272,7 +272,7 @@ for (const driver of DRIVERS)
           expect(reported.reverse()).toEqual(FAULTS.map(([, code]) => code));
         });
 
-        test("each kind of a Turnkey error with words of its own", async () => {
+        test("each kind of a Turnkey error with a different message", async () => {
           const stamp = await prepared();
           const messages = new Set<string>();
           const faults = FAULTS.filter(([, code]) => code === error);

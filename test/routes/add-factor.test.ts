@@ -85,7 +85,7 @@ for (const driver of DRIVERS)
         expect((await recoveredBy(client, added)).metadata.id).toBe(user.account.backupAccountId);
       });
 
-      test("a keypair its own sync factor's key, which is in the other scope", async () => {
+      test("a keypair the key of its sync factor, which is in the other scope", async () => {
         const { client } = service();
         const user = await created(client, newKeypair());
         const added = newKeypair(user.sync);

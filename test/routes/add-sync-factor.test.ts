@@ -60,7 +60,7 @@ for (const driver of DRIVERS)
       expect((await metadataOf(client, user)).syncFactors).toHaveLength(1);
     });
 
-    test("puts a factor on the backup that was recovered, behind those that are there", async () => {
+    test("adds a factor to the backup that was recovered, behind the existing ones", async () => {
       const { client, services, clock } = service();
       const { user, phone, syncFactorToken } = await situation(client);
       const { backupAccountId } = user.account;

@@ -24,7 +24,7 @@ for (const driver of DRIVERS)
         expect<unknown>(challenge).toEqual(discoverablePasskeyOptions(user));
       });
 
-      test("have a challenge, a user id and a token of their own each time", async () => {
+      test("have another challenge, user id and token each time", async () => {
         const seen = new Set<string>();
         for (let round = 0; round < 3; round++) {
           const { challenge, token } = await options({ name: "a", displayName: "A", platform: "IOS" });
@@ -96,7 +96,7 @@ for (const driver of DRIVERS)
             expect([status, JSON.parse(body).token]).toEqual([200, expect.any(String)]);
           });
 
-        test("are not had with chunks of another type, of which only the first is read", async () => {
+        test("are not issued for chunks of another type, of which only the first is read", async () => {
           using connection = await openConnection(service().url);
           const chunked = { "content-type": "text/plain", "transfer-encoding": "chunked" };
           await connection.write(head("POST", path, chunked));
@@ -104,7 +104,7 @@ for (const driver of DRIVERS)
           expect((await connection.answer()).status).toBe(415);
         });
 
-        test("are not had with a body that is something else", async () => {
+        test("are not issued for a body of another type", async () => {
           const { client } = service();
           const sent = async (body: string, type: string) =>
             (

@@ -31,7 +31,7 @@ interface Situation {
 
 for (const driver of DRIVERS)
   for (const enforced of [false, true])
-    describe(`the proof of an account id, ${enforced ? "required" : "as the client likes"} (${driver.name})`, () => {
+    describe(`the proof of an account id, ${enforced ? "required" : "optional"} (${driver.name})`, () => {
       const { service, issuer } = factorService(driver, {
         env: { ENFORCE_BACKUP_ACCOUNT_PROOF: String(enforced) },
       });
@@ -104,7 +104,7 @@ for (const driver of DRIVERS)
         (await send(fresh, fresh.proof)).ok();
       });
 
-      describe("is refused before the factors are looked at", () => {
+      describe("is refused before the factors are verified", () => {
         type Case = readonly [
           name: string,
           code: string,

@@ -194,7 +194,7 @@ for (const driver of DRIVERS)
         [{ kind: "ICLOUD", encryptedKey: " ä\u0000\n=" }],
       ],
       [
-        "a Turnkey key with members of 4 KiB and one that nobody knows",
+        "a Turnkey key with members of 4 KiB and an unknown one",
         key({
           kind: "TURNKEY",
           encryptedKey: "k",

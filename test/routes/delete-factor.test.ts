@@ -178,13 +178,7 @@ for (const driver of DRIVERS)
           "removed",
         ],
         ["with a member that nobody knows", ["passkey"], [ICLOUD, PRF], { ...PRF, more: 1 }, "removed"],
-        [
-          "that is stored with a member that nobody knows",
-          ["passkey"],
-          [ICLOUD, { ...PRF, more: 1 }],
-          PRF,
-          "removed",
-        ],
+        ["that is stored with an unknown member", ["passkey"], [ICLOUD, { ...PRF, more: 1 }], PRF, "removed"],
         ["that no factor needs", ["keypair"], [ICLOUD, PRF], PRF, "removed"],
         [
           "that another passkey needs",

@@ -20,7 +20,7 @@ export function existingFactorContract(service: () => TestService, call: FactorC
     caller.send(await proofOf(service().client, call, { ...caller, keypair }));
 
   describe(`the factor of ${call.name}`, () => {
-    test("that nobody knows is untraceable", async () => {
+    test("that is unknown is untraceable", async () => {
       expect((await send(await prepared(), createFactorKeypair())).code()).toBe("backup_untraceable");
     });
 

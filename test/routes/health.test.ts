@@ -22,7 +22,7 @@ for (const driver of DRIVERS)
       expect((await ready(service)).body).toEqual({ status: "ok" });
     });
 
-    test("touches no store, so it answers while none does", async () => {
+    test("calls no store, so it responds while none does", async () => {
       const calls: string[] = [];
       const seen = (method: string) => void calls.push(method);
       await using service = await startService(driver, {

@@ -183,12 +183,12 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
           "invalid_challenge_context",
         ],
         [
-          "operation before a factor that nobody knows",
+          "operation before an unknown factor",
           () => proofUnder(issue("keypair", elsewhere()), { ...caller(), keypair: createFactorKeypair() }),
           "invalid_challenge_context",
         ],
         [
-          "signature before a factor that nobody knows",
+          "signature before an unknown factor",
           async () =>
             withBadSignature(
               await proofUnder(issue("keypair"), { ...caller(), keypair: createFactorKeypair() }),
@@ -202,7 +202,7 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
         });
     });
 
-    test("that failed in many ways is accepted once it is right, and once only", async () => {
+    test("that failed in many ways is accepted once it is correct, and only once", async () => {
       const { client, clock } = service();
       const proof = await proofOf(client, call, caller());
       await expectCode(await withBadSignature(proof), "signature_verification_error");

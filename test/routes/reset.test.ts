@@ -81,7 +81,7 @@ for (const driver of DRIVERS)
       expect((await recovered(client, again)).metadata.id).toBe(backupAccountId);
     });
 
-    test("does not use its challenge up when there is no backup", async () => {
+    test("does not consume its challenge when there is no backup", async () => {
       const { client } = service();
       const user = newUser();
       const request = await resetRequest(client, user);

@@ -55,7 +55,7 @@ for (const driver of DRIVERS)
         expect(answer.ok().id).toBe(user.account.backupAccountId);
       });
 
-    test("does not use its token up when the backup id was wrong", async () => {
+    test("does not consume its token when the backup id was wrong", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
       const proof = await solved(client, "retrieve-metadata", user.sync);

@@ -45,7 +45,7 @@ for (const driver of DRIVERS)
       expect(syncFactorToken).toMatch(/^[A-Za-z0-9_-]{43}$/);
     });
 
-    test("issues a token of its own each time", async () => {
+    test("issues another token each time", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
       const first = await recovered(client, user);

@@ -36,7 +36,7 @@ async function fixture(limits: Partial<BackgroundLimits> = {}) {
 const ROOMY: BackgroundLimits = { maxRunning: 10, maxWaiting: 10, maxWaitMs: MINUTE_MS };
 
 describe("background work", () => {
-  test("that fails does not fail who started it: the log names it", async () => {
+  test("that fails does not fail the code that started it: the log names it", async () => {
     const { lines, start } = await fixture();
     const work = start("delete");
     work.fail(new Error("no store"));
@@ -80,7 +80,7 @@ describe("background work", () => {
     ]);
   });
 
-  test("runs up to the limit of its name at a time; what is more waits, in its order", async () => {
+  test("runs up to the limit of its name at a time; further work waits, in its order", async () => {
     const { begun, start } = await fixture({ maxRunning: 2 });
     const works = ["a", "b", "c", "d"].map((task) => start(task, "delete"));
     expect(begun).toEqual(["a", "b"]);
@@ -149,7 +149,7 @@ describe("background work", () => {
 });
 
 describe("stopping background work", () => {
-  test("waits for what runs and for what waits", async () => {
+  test("waits until running and waiting work has ended", async () => {
     const { background, begun, lines, start } = await fixture({ maxRunning: 1 });
     const works = [start("a", "delete"), start("b", "delete")];
     const stopped = background.stop(MINUTE_MS);

@@ -89,7 +89,7 @@ describe("a fair semaphore", () => {
     expect(await last.result).toBe("a2");
   });
 
-  test("is not waited for too long, and who gave up takes no permit", async () => {
+  test("is not waited for too long, and a call that gave up takes no permit", async () => {
     const log: string[] = [];
     const start = worker(new FairSemaphore({ permits: 1, maxWaitMs: 20 }), log);
     const [first, impatient] = [start("a1"), start("b1")];

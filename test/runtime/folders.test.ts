@@ -22,7 +22,7 @@ describe("a folder", () => {
       expect([await modeOf(join(root, "a")), await modeOf(join(root, "a", "b"))]).toEqual([0o700, 0o700]);
     }));
 
-  test("that is there already stays as it is", () =>
+  test("that exists already stays as it is", () =>
     inFolder(async (root) => {
       await chmod(root, 0o755);
       await writeFile(join(root, "kept"), "");

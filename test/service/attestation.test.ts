@@ -227,7 +227,7 @@ for (const driver of DRIVERS) {
       expect((await send("/v1/retrieve-metadata", large, null)).status).toBe(422);
     });
 
-    test("is answered with 503 while the gateway's keys cannot be had, and goes on afterwards", async () => {
+    test("is answered with 503 while the gateway's keys cannot be fetched, and accepted afterwards", async () => {
       const { client, clock } = service();
       clock.advance(60 * 60 * 1000);
       const body = JSON.stringify(await solved(client, "retrieve", (await userWithBackup(client)).main));
@@ -276,7 +276,7 @@ for (const driver of DRIVERS) {
       expect((await send(path, sent, tokenOf(path, sent, { claims }))).status).toBe(200);
     });
 
-    test("takes the bypass token to the letter, on every route", async () => {
+    test("takes exactly the bypass token, on every route", async () => {
       for (const [route, valid] of ROUTES) {
         const sent = JSON.stringify(await valid(service().client));
         for (const token of [BYPASS.toUpperCase(), BYPASS.slice(1), `${BYPASS}!`, `${BYPASS}, ${BYPASS}`])
@@ -290,7 +290,7 @@ for (const driver of DRIVERS) {
     const { gateway, service, send, tokenOf } = attestedService({ ATTESTATION: "report" });
     const failure = "attestation-failure";
 
-    test.each(ROUTES)("%s lets every failure through and says what it was", async (path, valid) => {
+    test.each(ROUTES)("%s accepts a request with any failure and reports it", async (path, valid) => {
       const { client } = service();
       const expectReported = async (token: (body: string) => string | null, words: RegExp) => {
         const body = JSON.stringify(await valid(client));
@@ -306,13 +306,13 @@ for (const driver of DRIVERS) {
       expect([good.status, good.headers.get(failure)]).toEqual([200, null]);
     });
 
-    test("says so beside the error of a call, too", async () => {
+    test("is reported also in an error response", async () => {
       const answer = await send(RETRIEVE, "{}", null);
       expect([answer.status, answer.headers.get(failure)]).toEqual([422, expect.stringMatching(/header/)]);
       expect((await send(RETRIEVE, "{", "garbage")).code()).toBe("invalid_payload");
     });
 
-    test("lets requests through while the gateway is out of reach", async () => {
+    test("accepts requests while the gateway cannot be reached", async () => {
       const { client, clock } = service();
       clock.advance(60 * 60 * 1000);
       gateway.jwks.mode = "down";

@@ -161,7 +161,7 @@ for (const driver of DRIVERS)
       expect<unknown>(await storedRecord(services, user.account.backupAccountId)).toEqual(between);
     });
 
-    test("against the removal of one of three removes its own", async () => {
+    test("against the removal of one of three removes its factor", async () => {
       const { client } = service();
       const { user, phone, factorIds } = await owner(client, 3);
       const [first, second] = [

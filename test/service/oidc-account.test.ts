@@ -122,7 +122,7 @@ for (const driver of DRIVERS)
       (await sendProof("retrieve", account, { claims: { email: undefined } })).ok();
     });
 
-    test("need a Turnkey provider id, and are looked at only with one", async () => {
+    test("need a Turnkey provider id, and are verified only with one", async () => {
       const account = newAccount("GOOGLE", issuer);
       for (const turnkeyProviderId of [undefined, null]) {
         const { answer } = await sendCreate(account, { token: "no token" }, { turnkeyProviderId });
@@ -318,7 +318,7 @@ for (const driver of DRIVERS)
         expect((await sendProof("retrieve", account, { keypair })).code()).toBe("already_used");
       });
 
-      test("of a provider says nothing of the other's", async () => {
+      test("of one provider is not consumed by the same nonce of the other", async () => {
         const keypair = createFactorKeypair();
         for (const provider of PROVIDERS)
           (await sendCreate(newAccount(provider, issuer), { keypair })).answer.ok();
@@ -370,7 +370,7 @@ for (const driver of DRIVERS)
         expect((await recoveredBy(client, account)).metadata.id).toBe(user.account.backupAccountId);
       });
 
-      test("is consumed once when many use it at once, with challenges of their own", async () => {
+      test("is consumed once when many use it at once, each with another challenge", async () => {
         const { client } = service();
         const account = newAccount("GOOGLE", issuer);
         (await sendCreate(account)).answer.ok();
@@ -408,7 +408,7 @@ for (const driver of DRIVERS)
       expect(await blobKeys(services)).toEqual(before);
     });
 
-    test("are refused with 503 while the provider's keys cannot be had, and accepted afterwards", async () => {
+    test("are refused with 503 while the provider's keys cannot be fetched, and accepted afterwards", async () => {
       const { clock } = service();
       const account = newAccount("GOOGLE", issuer);
       (await sendCreate(account)).answer.ok();

@@ -174,7 +174,7 @@ for (const driver of DRIVERS)
       expect(await counterOf(account.backupAccountId)).toBe(Math.max(...accepted));
     });
 
-    test("is kept by a passkey that agrees to a new factor", async () => {
+    test("is stored when a passkey agrees to a new factor", async () => {
       const { client } = service();
       const { main, account } = await created(client, newPasskey({ counter: 4, deviceBound: true }));
       await addFactor(service(), main, newKeypair(), ICLOUD);

@@ -70,7 +70,7 @@ for (const driver of DRIVERS)
     };
     const whole = (credential: RequestBody) => credential;
 
-    test("make a backup, verify and recover it, and come back to the letter as they were registered", async () => {
+    test("make a backup, verify and recover it, and are returned exactly as they were registered", async () => {
       const { client } = service();
       const odd = {
         zero: 0,
@@ -113,7 +113,7 @@ for (const driver of DRIVERS)
       }
     });
 
-    test("have an empty label unless they are given one, to the letter", async () => {
+    test("have the label that they are given, unchanged, or an empty one", async () => {
       const { client } = service();
       for (const [label, expected] of [
         [undefined, ""],
@@ -318,7 +318,7 @@ for (const driver of DRIVERS)
       const secrets: readonly (readonly [name: string, clientExtensionResults: RequestBody])[] = [
         ["of one salt", { prf: { results: { first: SECRET } } }],
         [
-          "of two salts beside other members",
+          "of two salts with other members",
           { prf: { enabled: true, results: { first: [...Buffer.from(SECRET)], second: SECRET } } },
         ],
         ["of one salt, with null for the other", { prf: { results: { first: null, second: SECRET } } }],
@@ -456,7 +456,7 @@ for (const driver of DRIVERS)
       expect((await client.retrieve(late)).code()).toBe("jwt_error");
     });
 
-    test("recover a backup beside an account and a keypair of the same user", async () => {
+    test("recover a backup that also has an account and a keypair of the same user", async () => {
       const { client } = service();
       const user = await created(client, newPasskey({ counter: 1 }));
       const account = newAccount("APPLE", issuer);

@@ -265,7 +265,7 @@ for (const driver of DRIVERS)
       expect(await indexed(services, "SYNC", user.sync)).toBeNull();
     });
 
-    test("a sync beside edits of factors succeeds, and so does each edit", async () => {
+    test("a sync during edits of factors succeeds, and so does each edit", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
       for (let round = 0; round < 5; round++) {
@@ -361,7 +361,7 @@ for (const driver of DRIVERS)
       ]);
     });
 
-    test("a content that is replaced again and again is looked for some times, and not for ever", async () => {
+    test("a recovery whose content is replaced again and again tries a limited number of times", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
       const proof = await solved(client, "retrieve", user.main);

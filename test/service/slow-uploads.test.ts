@@ -62,7 +62,7 @@ for (const driver of DRIVERS)
       expect(await blobKeys(service.services)).toEqual([]);
     });
 
-    test("is no reason to wait longer for JSON", async () => {
+    test("does not extend the time for JSON", async () => {
       const requestClock = new SettableClock();
       await using service = await startService(driver, { requestClock });
       const user = await userWithBackup(service.client);

@@ -8,7 +8,7 @@ const aws = DRIVERS.find((driver) => driver.name === "aws");
 
 if (aws !== undefined)
   describe("a service that starts while S3 cannot be reached", () => {
-    test("hands out challenges, is not ready, authorises nothing, and serves when S3 is back", async () => {
+    test("issues challenges, is not ready, authorises nothing, and serves when S3 is back", async () => {
       await using storage = await aws.environment();
       const first = await startService(aws, { storage });
       const user = await userWithBackup(first.client);

@@ -15,7 +15,7 @@ const codeOf = ({ status, body }: RawAnswer): [number, string] => [status, JSON.
 
 for (const driver of DRIVERS)
   describe(`a request that takes too long (${driver.name})`, () => {
-    test("for a store that never answers is 408", async () => {
+    test("for a store that never responds is 408", async () => {
       await using service = await startService(driver, {
         timeoutMs: 50,
         wrapStores: ({ records, blobs }) => ({
@@ -30,7 +30,7 @@ for (const driver of DRIVERS)
       expect(answer.headers.has("x-request-id")).toBe(true);
     });
 
-    test("for an upload that dribbles is 408, and its bytes are released", async () => {
+    test("for an upload that arrives too slowly is 408, and its bytes are released", async () => {
       const requestClock = new SettableClock();
       await using service = await startService(driver, { requestClock });
       const { services, url } = service;
@@ -52,7 +52,7 @@ for (const driver of DRIVERS)
       expect(await blobKeys(services)).toEqual([]);
     });
 
-    test("is 408, and what its late answer would have held is released", async () => {
+    test("is 408, and what its late response would have kept is released", async () => {
       await using folder = await temporaryFolder();
       const { promise: mayOpen, resolve: open } = Promise.withResolvers<void>();
       const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
@@ -116,7 +116,7 @@ for (const driver of DRIVERS)
     });
 
     for (const bytes of [100, 200_000])
-      test(`because the client dawdles with ${bytes} bytes changes nothing`, async () => {
+      test(`because the client sends ${bytes} bytes slowly changes nothing`, async () => {
         const requestClock = new SettableClock();
         await using service = await startService(driver, { requestClock });
         const { client, services, url } = service;
@@ -137,7 +137,7 @@ for (const driver of DRIVERS)
         expect(await blobKeys(services)).toHaveLength(OTHERS);
       });
 
-    test("because the client dawdles with JSON changes nothing", async () => {
+    test("because the client sends JSON slowly changes nothing", async () => {
       const requestClock = new SettableClock();
       await using service = await startService(driver, { requestClock });
       const { client, url } = service;

@@ -39,7 +39,7 @@ describe("a ciphertext that is verified while it is read", () => {
     expect(await Array.fromAsync(verified(refOf(new Uint8Array()), later()))).toEqual([]);
   });
 
-  test("is not there as a whole where it is damaged, though nothing but nothing follows its last byte", async () => {
+  test("is never passed on as a whole where it is damaged, also when an empty piece follows its last byte", async () => {
     const content = randomBytes(200);
     const [first, second] = [content.subarray(0, 100), content.subarray(100)];
     const damaged = randomBytes(100);
@@ -49,7 +49,7 @@ describe("a ciphertext that is verified while it is read", () => {
     expect(await servedOf(verified(refOf(content), later()))).toBe(0);
   });
 
-  test("is read no further than it takes to know that it is too long", async () => {
+  test("is not read further once it is too long", async () => {
     let read = 0;
     async function* endless() {
       for (;;) {

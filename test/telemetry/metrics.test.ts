@@ -138,7 +138,7 @@ for (const driver of DRIVERS)
       expect(await value(calls, { store: "blobs", call: "put", outcome: "ok" })).toBeGreaterThan(0);
     });
 
-    test("are on an address of their own, where one is configured", async () => {
+    test("are on a separate address, where one is configured", async () => {
       const env = { HOST: "0.0.0.0", METRICS_HOST: "127.0.0.1" };
       await using apart = await startService(driver, { env });
       const { url, metricsUrl } = apart.server;
@@ -146,7 +146,7 @@ for (const driver of DRIVERS)
       expect((await fetch(`${metricsUrl}/metrics`)).status).toBe(200);
     });
 
-    test("are on a port of their own, with nothing else", async () => {
+    test("are on a separate port, with nothing else", async () => {
       const { url, server } = service();
       expect((await fetch(`${url}/metrics`)).status).toBe(404);
       expect((await fetch(`${server.metricsUrl}/health`)).status).toBe(404);
@@ -155,7 +155,7 @@ for (const driver of DRIVERS)
       );
     });
 
-    test("are there under a Host of any length", async () => {
+    test("are served under a Host of any length", async () => {
       using connection = await openConnection(service().server.metricsUrl);
       await connection.write(head("GET", "/metrics", { host: "a" }));
       expect((await connection.answer()).status).toBe(200);

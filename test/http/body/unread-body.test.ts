@@ -109,7 +109,7 @@ for (const driver of DRIVERS)
       expect(answer).toMatch(/retry-after: \d+/i);
     });
 
-    test("for want of memory reaches it too", async () => {
+    test("for lack of memory reaches it too", async () => {
       await using small = await startService(driver, {
         env: { MAX_IN_FLIGHT_UPLOAD_BYTES: String(17 * MIB) },
       });
@@ -123,7 +123,7 @@ for (const driver of DRIVERS)
       expect([statusOf(answer), codeOf(answer)]).toEqual([503, "service_unavailable"]);
     });
 
-    test("because a store does not answer reaches it too", async () => {
+    test("because a store does not respond reaches it too", async () => {
       const requestClock = new SettableClock();
       const { promise: putBegun, resolve } = Promise.withResolvers<void>();
       await using slow = await startService(driver, {
@@ -150,7 +150,7 @@ for (const driver of DRIVERS)
       expect(answer).toMatch(/connection: close/i);
     });
 
-    test("is there before the rest of the body is", async () => {
+    test("reaches the client before the rest of the body is sent", async () => {
       using connection = await openConnection(service().url);
       const headers = { ...CLOSE, ...JSON_TYPE, "content-length": 8 * MIB };
       await connection.write(head("POST", "/nowhere", headers));

@@ -62,7 +62,7 @@ for (const driver of DRIVERS)
       expect((await service.client.create(JSON.parse(payload), user.backup)).status).toBe(200);
     });
 
-    test("reports its own errors before those of its proof", async () => {
+    test("reports errors of the upload before those of its proof", async () => {
       await using service = await startService(driver);
       const user = newUser();
       const good = await createPayload(service.client, user);
@@ -159,7 +159,7 @@ describe("a large upload", () => {
     expect(budget.heldBytes).toBe(0);
   });
 
-  test("that cannot be stored fails as the store does, and is read no further", async () => {
+  test("that cannot be stored fails with the error of the store, and is not read further", async () => {
     const budget = createUploadBudget(64 * MIB);
     const options = { maxBackupBytes: LARGE.length, budget };
     let arrived = () => 0;

@@ -93,7 +93,7 @@ describe("the API reference", () => {
     expect(/undefined|\[object Object\]/.test(text)).toBe(false);
   });
 
-  test("finds fault with what is not documented", async () => {
+  test("detects a response that is not documented", async () => {
     const document = await apiReferenceOf(service().url);
     const answered = (status: number, code: string) => () =>
       requireDocumented(document, {

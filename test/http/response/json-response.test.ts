@@ -33,7 +33,7 @@ for (const driver of DRIVERS)
     };
 
     for (const accepted of ["gzip", "br, gzip;q=0.5", "deflate , GZIP", "x-gzip"])
-      test(`is there for metadata over 1 KiB when the client accepts ${accepted}`, async () => {
+      test(`is used for metadata over 1 KiB when the client accepts ${accepted}`, async () => {
         const { headers } = await metadata(await userWithManyFactors(), accepted);
         expect(headers.get("content-encoding")).toBe("gzip");
         expect(headers.get("content-type")).toBe("application/json");
@@ -41,7 +41,7 @@ for (const driver of DRIVERS)
       });
 
     for (const refused of [null, "", "br", "identity", "gzip;q=0", "gzip; q=0.000", "gzipped"])
-      test(`is not there when the client accepts ${refused ?? "nothing"}`, async () => {
+      test(`is not used when the client accepts ${refused ?? "nothing"}`, async () => {
         const { headers, body } = await metadata(await userWithManyFactors(), refused);
         expect(headers.get("content-encoding")).toBeUndefined();
         expect(JSON.parse(body).syncFactors).toHaveLength(6);
@@ -65,12 +65,12 @@ for (const driver of DRIVERS)
       expect(compressed.length).toBeLessThan(JSON.stringify(read).length);
     });
 
-    test("is not there for a few bytes", async () => {
+    test("is not used for a few bytes", async () => {
       const { headers } = await post("/v1/backup/status", { backupId: "x" }, "gzip");
       expect(headers.get("content-encoding")).toBeUndefined();
     });
 
-    test("is not there for ciphertext", async () => {
+    test("is not used for ciphertext", async () => {
       const { client } = service();
       const user = await userWithBackup(client, newUser(randomBytes(100_000)));
       const { status, headers, body } = await post(

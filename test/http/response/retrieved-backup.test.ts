@@ -137,7 +137,7 @@ for (const driver of DRIVERS)
       ).toBe(200);
     });
 
-    test("whose store fails half-way is a logged 500, and nothing of it is left", async () => {
+    test("whose store fails midway is a logged 500, and nothing of it is left", async () => {
       await using folder = await temporaryFolder();
       await using failing = await startService(driver, {
         wrapStores: ({ records, blobs }) => ({
@@ -165,7 +165,7 @@ for (const driver of DRIVERS)
       expect(await answersIn(folder)).toEqual([]);
     });
 
-    test("that finds no room in the folder for temporary files is 503, and its proof is not used up", async () => {
+    test("that finds no room in the folder for temporary files is 503, and its proof is not consumed", async () => {
       const { client, clock, logged, url } = service();
       const user = await userWithBackup(client, newUser(randomBytes(MIB)));
       const proof = await solved(client, "retrieve", user.main);
@@ -184,7 +184,7 @@ for (const driver of DRIVERS)
       expect((await client.retrieve(proof)).code()).toBe("already_used");
     });
 
-    test("is discarded when its proof cannot be used up, and was worth waiting for when it can", async () => {
+    test("is discarded when its proof cannot be consumed, and sent when a slow store has consumed it", async () => {
       await using folder = await temporaryFolder();
       let isDown = true;
       await using slow = await startService(driver, {

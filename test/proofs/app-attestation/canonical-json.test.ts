@@ -182,7 +182,7 @@ test("text that is no JSON is refused", () => {
 });
 
 describe("for any document", () => {
-  test("the canonical text says the same, is its own canonical text, and needs no parser of ours", () => {
+  test("the canonical text has the same value, is canonical itself, and can be read by JSON.parse", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         const canonical = canonicalJson(JSON.stringify(value));

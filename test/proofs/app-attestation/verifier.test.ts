@@ -126,17 +126,17 @@ describe("an attestation", () => {
       expect(await codeOf(() => verifier.verify({ ...request, header }))).toBe("invalid_attestation_token");
   });
 
-  test("cannot be judged while the gateway is out of reach", async () => {
+  test("cannot be verified while the gateway cannot be reached", async () => {
     gateway.jwks.mode = "down";
     expect(await codeOf(() => verify())).toBe("service_unavailable");
   });
 
-  test("of a body that is no JSON is the body's fault", async () => {
+  test("of a body that is not JSON fails as an invalid body", async () => {
     const header = gateway.token(request);
     expect(await codeOf(() => verifier.verify({ ...request, body: "{", header }))).toBe("invalid_payload");
   });
 
-  test("is judged by the clock", async () => {
+  test("is verified by the clock", async () => {
     const header = gateway.token(request);
     clock.advance(299_999);
     expect(await verifier.verify({ ...request, header })).toEqual({ failure: null });
@@ -156,7 +156,7 @@ describe("an attestation", () => {
 });
 
 describe("the bypass token", () => {
-  test("passes, and only to the letter", async () => {
+  test("passes, and only if it is exactly the same", async () => {
     verifier = verifierWith({ bypassToken: BYPASS });
     expect(await verifier.verify({ ...request, header: BYPASS })).toEqual({ failure: null });
     for (const header of [BYPASS.slice(1), `${BYPASS} `, BYPASS.toUpperCase(), "null"])
@@ -176,11 +176,11 @@ describe("report mode", () => {
     verifier = verifierWith({ mode: "report" });
   });
 
-  test("lets a good attestation through without a word", async () => {
+  test("accepts a valid attestation and reports nothing", async () => {
     expect(await verify()).toEqual({ failure: null });
   });
 
-  test("lets everything else through and says what would have been wrong", async () => {
+  test("accepts everything else and reports what is wrong", async () => {
     const { failure } = await verify({ claims: { exp: 0 } });
     expect(failure).toContain("exp");
     for (const header of [null, "x", "täken"])
@@ -196,7 +196,7 @@ describe("report mode", () => {
     }
   });
 
-  test("outlives an outage of the gateway and the lack of one", async () => {
+  test("accepts requests during an outage of the gateway, and without a gateway", async () => {
     gateway.jwks.mode = "down";
     expect((await verify()).failure).toContain("cannot be fetched");
     verifier = verifierWith({ mode: "report", jwksUrl: null });

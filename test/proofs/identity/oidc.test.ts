@@ -173,12 +173,12 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
       expect(await codeOf(() => verify(kind, {}, publicKey))).toBe("oidc_token_invalid_nonce");
   });
 
-  test("cannot be judged while the provider's keys are out of reach", async () => {
+  test("cannot be verified while the provider's keys cannot be fetched", async () => {
     issuer.jwks.mode = "down";
     expect(await codeOf(() => verify(kind))).toBe("service_unavailable");
   });
 
-  test("is judged by the clock at the time", async () => {
+  test("is verified by the clock at the time of the request", async () => {
     const oidcToken = { kind, token: issuer.token(kind, KEY) };
     clock.advance(300_000);
     await verifier.verify(oidcToken, KEY);
@@ -266,14 +266,14 @@ describe("a provider that is not configured", () => {
     expect(await codeOf(() => verify("APPLE"))).toBe("oidc_token_invalid_aud");
   });
 
-  test("leaves the other alone", async () => {
+  test("does not change what the other provider accepts", async () => {
     verifier = verifierFor({ ...issuer.config, apple: null });
     expect((await verify("GOOGLE")).provider).toBe("GOOGLE");
     verifier = verifierFor({ ...issuer.config, google: null });
     expect((await verify("APPLE")).provider).toBe("APPLE");
   });
 
-  test("does not lend its keys or tokens to the other", async () => {
+  test("has keys and tokens that are not accepted for the other provider", async () => {
     const google = issuer.token("GOOGLE", KEY);
     expect(await codeOf(() => verifier.verify({ kind: "APPLE", token: google }, KEY))).toBe(
       "oidc_token_verification_error",

@@ -195,7 +195,7 @@ describe("a stamp is refused", () => {
     for (const activity of ["{", "x", " "]) await expectRefusal("json", () => verify(activity));
   });
 
-  test("with a message of its own for each reason", () => {
+  test("with a different message for each reason", () => {
     expect(messages.size).toBeGreaterThan(12);
     expect(new Set(messages.values()).size).toBe(messages.size);
   });
@@ -227,7 +227,7 @@ describe("a stamp is refused", () => {
       );
   });
 
-  test("for what it is before for what the activity says, and for that before its challenge", async () => {
+  test("for the stamp before the content of the activity, and for that before its challenge", async () => {
     const allWrong = activityWith({ organizationId: "x", type: "x", timestampMs: "0", metadata: {} });
     await expectRefusal("signature", () => verify(allWrong, { wrongKey: true }));
     await expectRefusal("organization", () => verify(allWrong));

@@ -53,7 +53,7 @@ async function restoreIntoKilled(
   await records[Symbol.asyncDispose]();
 }
 
-describe("the database of a copy beside the log of a killed service", () => {
+describe("the database of a copy with the log of a killed service", () => {
   for (const byDoctor of [false, true])
     test(`is not opened, and not changed by that${byDoctor ? ", also after the doctor examined the copy" : ""}`, async () => {
       await using folders = await newFolders();
@@ -69,7 +69,7 @@ describe("the database of a copy beside the log of a killed service", () => {
       expect(backupsIn(killed)).toEqual({ backups: 1 });
     });
 
-  test("is distinguished from a log of its own, which a crash leaves", async () => {
+  test("is distinguished from a database with the log that its crash left", async () => {
     await using folders = await newFolders();
     const { live, killed } = folders;
     await using records = await open(live);

@@ -78,7 +78,7 @@ const s3Error = (status: number, code: string, more = "") =>
 
 const OF_ANY: Readonly<Record<string, Respond>> = {
   "nothing in a success": answer(200, ""),
-  "a page of somebody else's": answer(200, "<html><p>captive portal", { "content-type": "text/html" }),
+  "a page of another server": answer(200, "<html><p>captive portal", { "content-type": "text/html" }),
   "a bad gateway": answer(502, "<html>502</html>", { "content-type": "text/html" }),
   "nothing in an error of the server": answer(500, ""),
   "nothing in an error of the client": answer(400, ""),
@@ -233,7 +233,7 @@ describe("a direct client", () => {
       });
 
   for (const [fault, respond] of Object.entries(FAULTS))
-    test(`knows as little as the SDK where a connection is ${fault}`, async () => {
+    test(`reports the same outcome as the SDK where a connection is ${fault}`, async () => {
       endpoint.respond = respond;
       for (const [operation, send] of Object.entries({ ...DYNAMODB, ...S3 })) {
         if (operation.startsWith("Head") && /body|chunk/.test(fault)) continue; // such an answer has none
@@ -242,7 +242,7 @@ describe("a direct client", () => {
       }
     });
 
-  test("knows as the SDK that nothing was sent where nobody listens", async () => {
+  test("reports, as the SDK, that nothing was sent where no server listens", async () => {
     using pair = clientPair("http://127.0.0.1:1");
     const verdicts = [pair.sdk, pair.direct].map((clients) => verdictOn(DYNAMODB.GetItem ?? fail, clients));
     expect(await Promise.all(verdicts)).toEqual([
@@ -251,7 +251,7 @@ describe("a direct client", () => {
     ]);
   });
 
-  test("sends nothing once it is told to stop", async () => {
+  test("sends nothing once it is aborted", async () => {
     using pair = clientPair(endpoint.url);
     endpoint.seen.length = 0;
     for (const clients of [pair.sdk, pair.direct])
