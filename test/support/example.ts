@@ -1,4 +1,4 @@
-/** Plays the examples of the API reference: sends the request to a service and compares the answer. */
+/** Plays the examples of the API reference: sends the request to a service and compares the response. */
 import { expect } from "bun:test";
 import { compactDecrypt } from "jose";
 import type { Example } from "../../src/protocol/examples/example.ts";
@@ -11,7 +11,7 @@ import { EXAMPLE_TOKEN_KEY, exampleBytes } from "./example-bytes.ts";
 import { startService, type TestService } from "./service.ts";
 
 /** The stored backup of the examples: what the example of retrieve-metadata shows. */
-const STORED = retrieveMetadata.answer ?? "";
+const STORED = retrieveMetadata.response ?? "";
 const STORED_CIPHERTEXT = "the first ciphertext";
 
 export interface Circumstances {
@@ -20,7 +20,7 @@ export interface Circumstances {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Sends the requests of the examples to a fresh service, one after the other; each must be answered as it says. */
+/** Sends the requests of the examples to a fresh service, one after the other; each must get the response of its example. */
 export async function play(
   driver: Driver,
   examples: readonly Example[],
@@ -29,13 +29,13 @@ export async function play(
   await using service = await exampleService(driver, env);
   if (isStored) await storeBackup(service);
   for (const example of examples) {
-    const { method, path, status, answer } = example;
+    const { method, path, status } = example;
     const response = await fetch(service.url + path, { method, ...bodyOf(example) });
     const text = await response.text();
-    if (response.status !== status) throw new Error(`${path} answered ${response.status} ${text}`);
-    const expected: unknown = answer === null ? null : JSON.parse(answer);
-    const answered: unknown = text === "" ? null : JSON.parse(text);
-    expect(await withoutWhatIsNew(answered, expected)).toEqual(expected);
+    if (response.status !== status) throw new Error(`${path} responded with ${response.status} ${text}`);
+    const expected: unknown = example.response === null ? null : JSON.parse(example.response);
+    const received: unknown = text === "" ? null : JSON.parse(text);
+    expect(await withoutWhatIsNew(received, expected)).toEqual(expected);
   }
 }
 
@@ -85,17 +85,17 @@ function bodyOf({ request, backup }: Example): {
   return { body: form };
 }
 
-/** The answer, with the example's own value wherever a value is new in every answer and otherwise means the same. */
-async function withoutWhatIsNew(answered: unknown, expected: unknown): Promise<unknown> {
-  if (typeof answered === "string" && typeof expected === "string")
-    return (await meansTheSame(answered, expected)) ? expected : answered;
-  if (!isContainer(answered) || !isContainer(expected)) return answered;
-  const members = Object.entries(answered).map(async ([name, value]) => [
+/** The response, with the value of the example wherever a value is new in every response and otherwise means the same. */
+async function withoutWhatIsNew(received: unknown, expected: unknown): Promise<unknown> {
+  if (typeof received === "string" && typeof expected === "string")
+    return (await meansTheSame(received, expected)) ? expected : received;
+  if (!isContainer(received) || !isContainer(expected)) return received;
+  const members = Object.entries(received).map(async ([name, value]) => [
     name,
     await withoutWhatIsNew(value, Reflect.get(expected, name)),
   ]);
   const compared = await Promise.all(members);
-  return Array.isArray(answered) ? compared.map(([, value]) => value) : Object.fromEntries(compared);
+  return Array.isArray(received) ? compared.map(([, value]) => value) : Object.fromEntries(compared);
 }
 
 function isContainer(value: unknown): value is object {
@@ -107,11 +107,11 @@ const ID_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Challenge tokens that hold the same, id_tokens with the same claims, and ids of new factors. */
-async function meansTheSame(answered: string, expected: string): Promise<boolean> {
-  const both = (pattern: RegExp) => pattern.test(answered) && pattern.test(expected);
-  if (both(CHALLENGE_TOKEN)) return (await opened(answered)) === (await opened(expected));
-  if (both(ID_TOKEN)) return withoutSignature(answered) === withoutSignature(expected);
-  return both(UUID) && !STORED.includes(answered);
+async function meansTheSame(received: string, expected: string): Promise<boolean> {
+  const both = (pattern: RegExp) => pattern.test(received) && pattern.test(expected);
+  if (both(CHALLENGE_TOKEN)) return (await opened(received)) === (await opened(expected));
+  if (both(ID_TOKEN)) return withoutSignature(received) === withoutSignature(expected);
+  return both(UUID) && !STORED.includes(received);
 }
 
 async function opened(token: string): Promise<string> {

@@ -11,13 +11,13 @@ interface Body {
 
 /** Adds to each operation of a document an example of its request and its response. */
 export function addExamples({ paths }: OpenApiDocument): void {
-  for (const { method, path, request, backup, status, answer } of allExamples) {
+  for (const { method, path, request, backup, status, response } of allExamples) {
     const operation = paths[path]?.[method.toLowerCase()];
     if (request !== null) {
       const body: unknown = JSON.parse(request);
       setExample(operation?.requestBody, backup === undefined ? body : { payload: body, backup });
     }
-    if (answer !== null) setExample(operation?.responses[status], JSON.parse(answer));
+    if (response !== null) setExample(operation?.responses[status], JSON.parse(response));
   }
 }
 

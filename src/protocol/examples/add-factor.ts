@@ -12,7 +12,7 @@ export const addFactorChallenge: Example = {
   "existingFactorKind": "EC_KEYPAIR"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "existingFactorChallenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "existingFactorToken": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..7MMfvPBuPXmD-BDq.9VMtgobnKnaoiqDxb3_XEe3pZ81eFjSJLxR3tAh9y9FsAZZfxyjge_Wa8ZYK2J_Z50X8XUQ9UZfFgVEua07WG_ec_lKRRYDEr9h8SB4p-zy3dZbmTuKcwIXOEQIXxhKujpnYZt9j1JNt4JBHwk2KQrM-UITIvSDiRCcBDkPYzQf2Nqo68Tf8iwKRJkpAY68gswhr_J7JjIhcWVfP46EaEXT2PU0lF-61QyelJ3c2XPbb72G9WA1fsyAa65cpqj_SYBnNyCxD36rlFdyIk6cT8fDbLAU7V9SVhXYj_kPMVoyV3yK8q6InOglmAdCb4iJYxobI_UfwGBNnqFukkVIoKybiZ_NmjyRKi_IphRDYFOvnGAVk7dqCdhlQaCrnL5AU_vM8Yefrh8qL3mgujtXHHjs4igNq3Is5wy_V.fZ8YAHb5L9rb4ybFQFaSKQ",
   "newFactorChallenge": "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
@@ -39,7 +39,7 @@ export const addFactor: Example = {
   "newFactorChallengeToken": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..iF9JHjhiovMoyoq8.yOMaev6oD5MTKLdBagVnwSMz_oraQknEs4tU_CcfY4fMDzH5SsJ-qtE3GVwZmvkotx2Jq5-lidEfoTv7SsOQrHdwr0LU5oHiOYnf6nKgkiDYalrdcbbQmW3wOa0Pg23e_pKf4hn0jQl3Y9G2iHzWZtuMau_r_wGNxVJKLTXRi_266q4wQqp9thuyme368kfzV_y1EN6yKwgq2wbqwOktfAY_q0Oe1sYhQk_PlAW6DU5Qtgsmlz-53LCcJwr9baxek-so9KC2fewI.YlMxMPrzOfrZ6zK6ic0z_g"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "factorId": "c2a8f1b4-3e6d-4b7a-9c10-7d5e8f6a9b44",
   "backupMetadata": {
     "id": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",

@@ -6,7 +6,7 @@ export const addSyncFactorChallenge: Example = {
   path: "/v1/add-sync-factor/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..g6YjyFWZAB2cF7uC.O_eDBqzIAsSG6zY3BGkQqLRZmfKVBxInKbcJzv_g0ovSsP9_olrrK5flPbYTS9fJk1jHDS8-KslqKeCVycpYVZmTgHesBQpf6XrJjvOKPJ49PlMFl8nqofzKiEjvg5j9oujzGvu_INdwmOO4Wk4Oaj4mlpQzSByvoY_j_oLJuOBVcFGPpiqRpE7Tcgl6Er9MhECv9tNT7Xnt23ifeR3II6-IOm2eoGRpq1It.JhedjDpczY-87MfUr7v_9Q"
 }`,
@@ -26,7 +26,7 @@ export const addSyncFactor: Example = {
   "syncFactorToken": "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "backupId": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 }`,
 };

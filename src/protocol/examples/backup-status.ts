@@ -8,7 +8,7 @@ export const backupStatus: Example = {
   "backupId": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "backupId": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
   "factors": [
     {

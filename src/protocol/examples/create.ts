@@ -6,7 +6,7 @@ export const createKeypairChallenge: Example = {
   path: "/v1/create/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..YdogJm8BW8SO52aW.60C2XSIxkcZWcLZv3rhave6x63NNAcFKlYQQsLuxOZfnNfj6AqHyFgCBPGVj2d-hyEDknxCA4ICmAZEEau_uSMtatoTEiK_3yeQKixCyLZsjiN_54rYVYU2IJmtPbz9Yy5K3yzIRrMJ9A7crtQwZlMoPmSSbfnoFnnakHs6iJmKweeMgPJvUhGK9DPslz2Y3xdsnC1X_tlc-V-dLkeMi0IZ2.22QPE93rYjqFOa68xnypZA",
   "backupAccountChallenge": "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
@@ -24,7 +24,7 @@ export const createPasskeyChallenge: Example = {
   "platform": "IOS"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": {
     "publicKey": {
       "rp": {
@@ -96,7 +96,7 @@ export const create: Example = {
 }`,
   backup: "the first ciphertext",
   status: 200,
-  answer: `{
+  response: `{
   "backupId": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
   "backupMetadata": {
     "id": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",

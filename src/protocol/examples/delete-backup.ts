@@ -6,7 +6,7 @@ export const deleteBackupChallenge: Example = {
   path: "/v1/delete-backup/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..xT1exzwqJ_6cEeAD.h9HW9Cve0g2Z6t3C4gw_9FuKBT71hsorMXcde42f671_e02fjSz3OFZk7FkT3BshwBdKm3603HMPDYk-lcqDxWGaeKsdJg1gu3kVfONbckuv-94HusV6H_bsWyGhr-YZ72UFsEOVv1gse0nBjuKeKIK_cHEbK5VcfN2epKToAhrfisbir11QOMS91W8TXLWzgIxiWqzRItH7Vh4aTBQqREM4ycjd_cDlwA.tUVI55BhJSgmFD_4lLooyQ"
 }`,
@@ -25,5 +25,5 @@ export const deleteBackup: Example = {
   "challengeToken": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..xT1exzwqJ_6cEeAD.h9HW9Cve0g2Z6t3C4gw_9FuKBT71hsorMXcde42f671_e02fjSz3OFZk7FkT3BshwBdKm3603HMPDYk-lcqDxWGaeKsdJg1gu3kVfONbckuv-94HusV6H_bsWyGhr-YZ72UFsEOVv1gse0nBjuKeKIK_cHEbK5VcfN2epKToAhrfisbir11QOMS91W8TXLWzgIxiWqzRItH7Vh4aTBQqREM4ycjd_cDlwA.tUVI55BhJSgmFD_4lLooyQ"
 }`,
   status: 204,
-  answer: null,
+  response: null,
 };

@@ -8,7 +8,7 @@ export const deleteFactorChallenge: Example = {
   "factorId": "9d3b6a58-7f1e-4c1d-8a55-3b0e2c9f4d33"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..rNUjMfvnZfhTvjCI.nUCUzA3jtvvQBYDofi2lY9y7yGJnNU2eNsqPtru8vMEqDoihlrPmEV6FI0X0E1v9Cu_rY_C9_s7YNlBQsmL0M5mlN1pM9fHMFBsEPbGiFbvdgvtD-Qshndvws30EosTdnTJiWxtzAaVgFeTFBdtqGdzh5y3T2375N9zdELJYTMICGMAowLeYwsKDzrdFeC8ZL5oLoAQD5pgOQdTebptWXrazA9eHswZQU2JbSjTvHy95R-jX_PU9TR3AwtaHN5Zt3AkB-SqxQCqRGXplsPZCqMQm-vjovVT1W0I.9TyidVuCE3-PeaY10f4UqA"
 }`,
@@ -29,7 +29,7 @@ export const deleteFactor: Example = {
   "scope": "SYNC"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "backupDeleted": false,
   "backupMetadata": {
     "id": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",

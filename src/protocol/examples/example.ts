@@ -1,5 +1,5 @@
 /**
- * A request to one operation as a client sends it, word for word, and the answer.
+ * A request to one operation as a client sends it, word for word, and the response.
  *
  * All examples are about one backup with a main factor and the sync factors of a phone and a tablet, on a service whose
  * clock stands at 2026-01-15T12:00:00Z and whose random bytes count up from 00. The keys in the examples are nobody's: the
@@ -13,6 +13,6 @@ export interface Example {
   /** The bytes of the part `backup`, as text. With this part the request is a multipart form, without it JSON. */
   readonly backup?: string;
   readonly status: 200 | 204;
-  /** The JSON text of the answer; `null` where it is empty. */
-  readonly answer: string | null;
+  /** The JSON text of the response body; `null` where it is empty. */
+  readonly response: string | null;
 }

@@ -6,7 +6,7 @@ export const health: Example = {
   path: "/health",
   request: null,
   status: 200,
-  answer: `{
+  response: `{
   "status": "ok",
   "semver": "0.1.0",
   "rev": null
@@ -19,7 +19,7 @@ export const ready: Example = {
   path: "/ready",
   request: null,
   status: 200,
-  answer: `{
+  response: `{
   "status": "ok"
 }`,
 };

@@ -6,7 +6,7 @@ export const retrieveMetadataChallenge: Example = {
   path: "/v1/retrieve-metadata/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..pbVcf6kTqIzr6MSP.k6L06CDOez6utIu5K9B_TckRkFCTqTd6m3APZSLr2VxR9zFxlWpS5AhZ6jbeRcHTH7U6QyWWRfpznjVGYdjafEsYHe3_QTtVfiAfwGdBomVA3E-vki2tQ2SuOP3hj9FWVEHCYyavEc3utGKq4mz4-R0faIZOgVqQY4SVf2WeDmx7ymRbGcS3BArQcj4_I41uNjenSlIzONRQ7AVpaBb_axAMYXAPExv4jrhUyrM.FTxfAcFmS6Uc-elylYiXEA"
 }`,
@@ -25,7 +25,7 @@ export const retrieveMetadata: Example = {
   "challengeToken": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..pbVcf6kTqIzr6MSP.k6L06CDOez6utIu5K9B_TckRkFCTqTd6m3APZSLr2VxR9zFxlWpS5AhZ6jbeRcHTH7U6QyWWRfpznjVGYdjafEsYHe3_QTtVfiAfwGdBomVA3E-vki2tQ2SuOP3hj9FWVEHCYyavEc3utGKq4mz4-R0faIZOgVqQY4SVf2WeDmx7ymRbGcS3BArQcj4_I41uNjenSlIzONRQ7AVpaBb_axAMYXAPExv4jrhUyrM.FTxfAcFmS6Uc-elylYiXEA"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "id": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
   "keys": [
     {

@@ -6,7 +6,7 @@ export const retrieveKeypairChallenge: Example = {
   path: "/v1/retrieve/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..D7E53PGik3iCcILp.Cksmcr8WVjP8Y7D97SyrGvI3bDtLAPiV__nU83NvaWCqpYYzCGagxAOQ5c5k2eb3MgWLlbWP2SY-w-8tQ1m8MzIUbv653c4IVJsXV0XU0aRYef8XqVrStXV7Dgd2xlb6U702BRnGpTFex7hWX4OdRRpgBE7betyxafFaTvNDKnGKrjsnhGDdAQVQnFiU7rKYVIu7OT0Uw9kzxXnqm8UFvA7oBM8.wgjn9_votFHtfWOw4ztVqg"
 }`,
@@ -25,7 +25,7 @@ export const retrieve: Example = {
   "challengeToken": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..D7E53PGik3iCcILp.Cksmcr8WVjP8Y7D97SyrGvI3bDtLAPiV__nU83NvaWCqpYYzCGagxAOQ5c5k2eb3MgWLlbWP2SY-w-8tQ1m8MzIUbv653c4IVJsXV0XU0aRYef8XqVrStXV7Dgd2xlb6U702BRnGpTFex7hWX4OdRRpgBE7betyxafFaTvNDKnGKrjsnhGDdAQVQnFiU7rKYVIu7OT0Uw9kzxXnqm8UFvA7oBM8.wgjn9_votFHtfWOw4ztVqg"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "backup": "dGhlIGZpcnN0IGNpcGhlcnRleHQ=",
   "metadata": {
     "id": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
@@ -75,7 +75,7 @@ export const retrievePasskeyChallenge: Example = {
   path: "/v1/retrieve/challenge/passkey",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": {
     "publicKey": {
       "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",

@@ -6,7 +6,7 @@ export const syncChallenge: Example = {
   path: "/v1/sync/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..vdpYvmzrgnb5NXbK.E4hTufrg7A2-DKeQswLVdzJmNTujzbT3I-SAoG5P2vJkET4Cuk8BT1M6p-FJ7t3WwF3xoVCvRaMvN3mncY3QeqGEu-Ijy8BL1Mf5OLQDUh5o4JssVda93LDf40Fuxai4e1e1QzS3rznR40dHA4oNDxCMJuMyYALsA-kVAB_ciF4QpFW_qPoNq7Gz5PRvYhyBVzfO0g88euPlfArAwuUXrA.wgAct3NEmO3Fzxwa_Lsf3Q"
 }`,
@@ -28,7 +28,7 @@ export const sync: Example = {
 }`,
   backup: "a newer ciphertext",
   status: 200,
-  answer: `{
+  response: `{
   "backupId": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 }`,
 };

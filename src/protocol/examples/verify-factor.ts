@@ -6,7 +6,7 @@ export const verifyFactorKeypairChallenge: Example = {
   path: "/v1/verify-factor/challenge/keypair",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
   "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..VRx8GjjmnURExBBb.EY7t6Po4k4y1l8SXfzxjwq-TZJzlFD1XOtUSW-wagB7Bk1VxzufeICI4vvrvGfMpYhG9Mc6y8tNPGKmI5Fbw968D7urFMYrYPpiFEpDfP7ANfssEdakKPZOWZEeBpMV9jQxCERC0T4SItDfp3aCJpkycGJLE7m8RKtGu9Kj2tHERPn5DgtGL8mCPUbgpnSQb3kw2exRLm4myLnfD112jqFhlVzXMQmKIYg.4lMN1WAKHpBSrz-olqYo8w"
 }`,
@@ -25,7 +25,7 @@ export const verifyFactor: Example = {
   "challengeToken": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiZXhhbXBsZSJ9..VRx8GjjmnURExBBb.EY7t6Po4k4y1l8SXfzxjwq-TZJzlFD1XOtUSW-wagB7Bk1VxzufeICI4vvrvGfMpYhG9Mc6y8tNPGKmI5Fbw968D7urFMYrYPpiFEpDfP7ANfssEdakKPZOWZEeBpMV9jQxCERC0T4SItDfp3aCJpkycGJLE7m8RKtGu9Kj2tHERPn5DgtGL8mCPUbgpnSQb3kw2exRLm4myLnfD112jqFhlVzXMQmKIYg.4lMN1WAKHpBSrz-olqYo8w"
 }`,
   status: 200,
-  answer: `{
+  response: `{
   "backupId": "backup_account_0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 }`,
 };
@@ -36,7 +36,7 @@ export const verifyFactorPasskeyChallenge: Example = {
   path: "/v1/verify-factor/challenge/passkey",
   request: `{}`,
   status: 200,
-  answer: `{
+  response: `{
   "challenge": {
     "publicKey": {
       "challenge": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",

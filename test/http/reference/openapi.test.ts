@@ -74,16 +74,16 @@ describe("the API reference", () => {
     }
   });
 
-  test("shows the example of each operation, request and answer", async () => {
+  test("shows the example of each operation, request and response", async () => {
     for (const [name, { requestBody, responses }] of await operations()) {
       const example = allExamples.find(({ method, path }) => name === `${method} ${path}`);
-      const { request = null, backup, status = 0, answer = null } = example ?? {};
+      const { request = null, backup, status = 0, response = null } = example ?? {};
       const payload = request === null ? undefined : JSON.parse(request);
       const sent = backup === undefined ? payload : { payload, backup };
       const shown = [requestBody, responses[status]].map(
         (body) => Object.values(body?.content ?? {})[0]?.example,
       );
-      expect(shown, name).toEqual([sent, answer === null ? undefined : JSON.parse(answer)]);
+      expect(shown, name).toEqual([sent, response === null ? undefined : JSON.parse(response)]);
     }
   });
 

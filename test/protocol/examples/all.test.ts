@@ -11,13 +11,13 @@ describe("the examples of the API reference", () => {
     expect(allExamples.map(named).toSorted()).toEqual(allOperations.map(named).toSorted());
   });
 
-  for (const { method, path, request, backup, status, answer } of allExamples)
+  for (const { method, path, request, backup, status, response } of allExamples)
     test(`fit the description of ${method} ${path}`, () => {
       const operation = allOperations.find((other) => other.path === path);
       expect(faults(operation?.request, request)).toEqual([]);
-      expect(faults(operation?.response, answer)).toEqual([]);
+      expect(faults(operation?.response, response)).toEqual([]);
       expect(backup !== undefined).toBe(operation?.isUpload === true);
-      expect(status).toBe(answer === null ? 204 : 200);
+      expect(status).toBe(response === null ? 204 : 200);
     });
 });
 
