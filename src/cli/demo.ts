@@ -1,7 +1,7 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs, styleText } from "node:util";
 import { createApiClient } from "../client/api-client.ts";
-import { AnswerError, type Exchange } from "../client/exchange.ts";
+import { type Exchange, UnexpectedResponse } from "../client/exchange.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
 import { command, HELP } from "./command.ts";
 import { playFactorsLife } from "./demo-factors.ts";
@@ -52,7 +52,7 @@ async function play(options: ReturnType<typeof optionsOf>): Promise<number> {
 }
 
 function hintFor(error: unknown, { url, origin }: { readonly url: string; readonly origin: string }): string {
-  if (!(error instanceof AnswerError))
+  if (!(error instanceof UnexpectedResponse))
     return (
       `Is the service running at ${url}? Start it with: bun run dev\n` +
       "If it runs at another port or on another machine, pass its URL with --url, or its port with PORT."

@@ -8,7 +8,7 @@ import {
 } from "../protocol/challenge-operations.ts";
 import type { WireOperation } from "../protocol/operation.ts";
 import { operations } from "../protocol/operations.ts";
-import { type AnswerTo, type Callable, type Content, type ExchangeOptions, exchange } from "./exchange.ts";
+import { type Callable, type Content, type ExchangeOptions, exchange, type ResponseTo } from "./exchange.ts";
 
 const forKeypairs = { create: createChallenges.keypair, ...keypairChallenges };
 const forPasskeys = { create: createChallenges.passkey, ...passkeyChallenges };
@@ -28,7 +28,7 @@ export type Sent<Operation extends WireOperation, Other> = Operation extends { r
 type Calls<Operations extends Readonly<Record<string, WireOperation>>, Other> = {
   readonly [Name in keyof Operations]: (
     ...sent: Sent<Operations[Name], Other>
-  ) => Promise<AnswerTo<Operations[Name]>>;
+  ) => Promise<ResponseTo<Operations[Name]>>;
 };
 
 /** The members that are bound into the challenge of an operation. */
@@ -40,20 +40,23 @@ export interface ApiClient<Other = never> extends Calls<typeof operations, Other
   keypairChallenge<Name extends KeypairSolvable>(
     operation: Name,
     ...bound: Bound<Name, Other>
-  ): Promise<AnswerTo<(typeof forKeypairs)[Name]>>;
+  ): Promise<ResponseTo<(typeof forKeypairs)[Name]>>;
   /** A challenge that a passkey solves for an operation. */
   passkeyChallenge<Name extends keyof typeof forPasskeys>(
     operation: Name,
     ...body: Sent<(typeof forPasskeys)[Name], Other>
-  ): Promise<AnswerTo<(typeof forPasskeys)[Name]>>;
+  ): Promise<ResponseTo<(typeof forPasskeys)[Name]>>;
   /** Sends any body to any operation. */
   send<Operation extends Callable>(
     operation: Operation,
     body?: unknown,
     ciphertext?: Uint8Array,
-  ): Promise<AnswerTo<Operation>>;
+  ): Promise<ResponseTo<Operation>>;
   /** As {@link send}, with a body of bytes that the caller knows, such as one that an attestation is over. */
-  exchange<Operation extends Callable>(operation: Operation, content?: Content): Promise<AnswerTo<Operation>>;
+  exchange<Operation extends Callable>(
+    operation: Operation,
+    content?: Content,
+  ): Promise<ResponseTo<Operation>>;
 }
 
 export function createApiClient<Other = never>(options: ExchangeOptions): ApiClient<Other> {

@@ -22,22 +22,22 @@ export interface Exchange {
 }
 
 /** Any response; `ok` requires success. */
-export interface Answer<T> {
+export interface ApiResponse<T> {
   readonly status: number;
   readonly headers: Headers;
   /** The body as JSON, or as text if it is not JSON. */
   readonly body: unknown;
-  /** The body of a successful response. @throws AnswerError when it is an error or not of the documented shape. */
+  /** The body of a successful response. @throws UnexpectedResponse when it is an error or not of the documented shape. */
   ok(): T;
-  /** The code of an error response. @throws AnswerError when it is a success. */
+  /** The code of an error response. @throws UnexpectedResponse when it is a success. */
   code(): string;
 }
 
 /** A response is not what the caller required. */
-export class AnswerError extends Error {
+export class UnexpectedResponse extends Error {
   constructor(request: string, status: number, body: unknown, expected: string) {
-    super(`${request} answered ${status} ${JSON.stringify(body)?.slice(0, 500)}, expected ${expected}`);
-    this.name = "AnswerError";
+    super(`${request} responded with ${status} ${JSON.stringify(body)?.slice(0, 500)}, expected ${expected}`);
+    this.name = "UnexpectedResponse";
   }
 }
 
@@ -45,7 +45,7 @@ export class AnswerError extends Error {
 export type Callable = Pick<WireOperation, "method" | "path" | "response">;
 
 /** The response of an operation: the documented body, or `null` for an empty 204. */
-export type AnswerTo<Operation extends Callable> = Answer<
+export type ResponseTo<Operation extends Callable> = ApiResponse<
   Operation["response"] extends TSchema ? Static<Operation["response"]> : null
 >;
 
@@ -61,13 +61,13 @@ export function exchange<Operation extends Callable>(
   operation: Operation,
   content?: Content,
   shown?: unknown,
-): Promise<AnswerTo<Operation>>;
+): Promise<ResponseTo<Operation>>;
 export async function exchange(
   { url, headers, onExchange }: ExchangeOptions,
   { method, path, response: schema }: Callable,
   content: Content = {},
   shown?: unknown,
-): Promise<Answer<unknown>> {
+): Promise<ApiResponse<unknown>> {
   const response = await fetch(url + path, {
     method,
     ...content,
@@ -84,11 +84,16 @@ export async function exchange(
     ok() {
       if (schema === null && status === 204 && body === null) return null;
       if (schema !== null && status === 200 && Value.Check(schema, body)) return body;
-      throw new AnswerError(request, status, body, schema === null ? "204" : "200 of the documented shape");
+      throw new UnexpectedResponse(
+        request,
+        status,
+        body,
+        schema === null ? "204" : "200 of the documented shape",
+      );
     },
     code() {
       if (Value.Check(ErrorBody, body)) return body.error.code;
-      throw new AnswerError(request, status, body, "an error");
+      throw new UnexpectedResponse(request, status, body, "an error");
     },
   };
 }

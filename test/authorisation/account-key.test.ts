@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { type AccountKeypair, createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { Answer } from "../support/api-client.ts";
+import type { ApiResponse } from "../support/api-client.ts";
 import { textOf } from "../support/factors.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { userWithBackup } from "../support/users.ts";
@@ -28,7 +28,12 @@ for (const driver of DRIVERS)
       });
     let used: Issued;
 
-    const resets = (how: string, status: number, code: string, attempt: () => Promise<Answer<unknown>>) =>
+    const resets = (
+      how: string,
+      status: number,
+      code: string,
+      attempt: () => Promise<ApiResponse<unknown>>,
+    ) =>
       test(`resets ${how}: ${status} ${code}`, async () => {
         expect(outcomeOf(await attempt())).toEqual([status, code]);
       });

@@ -1,7 +1,7 @@
 /** The request of each operation, valid in all but what the case changes. */
 
 import { type Addition, additionChallenge, existingHalf, newHalf, stamped } from "../support/additions.ts";
-import type { Answer } from "../support/api-client.ts";
+import type { ApiResponse } from "../support/api-client.ts";
 import {
   type AuthorizationBody,
   type ChallengeValue,
@@ -32,7 +32,7 @@ export interface Proof extends Solution {
 /** A challenge that was handed out, the factor's answer to any challenge, and the rest of the request. */
 export interface Begun extends Issued {
   solve(challenge: ChallengeValue): Solution;
-  send(proof: Proof): Promise<Answer<unknown>>;
+  send(proof: Proof): Promise<ApiResponse<unknown>>;
 }
 
 /** Asks for the challenge of an operation. */
@@ -55,7 +55,7 @@ async function send(
   { service: { client }, row, user, factorId }: Attempt,
   factor: MainFactor,
   proof: { readonly authorization: AuthorizationBody; readonly challengeToken: string },
-): Promise<Answer<unknown>> {
+): Promise<ApiResponse<unknown>> {
   switch (row.name) {
     case "create, main factor": {
       const payload = await createPayloadOf(client, newFactorUser(factor), () => proof.authorization);

@@ -1,5 +1,5 @@
 /** Sends the request of each case of the table. */
-import type { Answer, RequestBody } from "../support/api-client.ts";
+import type { ApiResponse, RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   type AuthorizationBody,
@@ -21,9 +21,9 @@ const MINUTE_MS = 60_000;
 /** Tries all cases in their order and returns what each was answered. */
 export async function outcomesOf(attempt: Attempt, cases: readonly Case[]) {
   const outcomes: unknown[] = [];
-  let replay: (() => Promise<Answer<unknown>>) | null = null;
+  let replay: (() => Promise<ApiResponse<unknown>>) | null = null;
   for (const one of cases) {
-    let answer: Answer<unknown>;
+    let answer: ApiResponse<unknown>;
     if (one.condition === "replay") {
       if (replay === null) throw new Error("there is nothing to replay");
       answer = await replay();
@@ -37,7 +37,7 @@ export async function outcomesOf(attempt: Attempt, cases: readonly Case[]) {
   return outcomes;
 }
 
-export function outcomeOf(answer: Answer<unknown>): readonly [status: number, code: string] {
+export function outcomeOf(answer: ApiResponse<unknown>): readonly [status: number, code: string] {
   return [answer.status, answer.status < 300 ? "done" : answer.code()];
 }
 
@@ -59,7 +59,7 @@ export async function sendTooEarly<T>(clock: SettableClock, send: () => Promise<
 async function prepared(
   attempt: Attempt,
   { condition, context }: Case,
-): Promise<() => Promise<Answer<unknown>>> {
+): Promise<() => Promise<ApiResponse<unknown>>> {
   const { service, issuer, row, name } = attempt;
   const factor = await factorIn(condition, attempt);
   const type = factor.challengeType;

@@ -1,6 +1,6 @@
 /** How many store calls each operation makes one after the other: what decides its latency on a distant store. */
 import type { Driver } from "../drivers.ts";
-import type { Answer, ApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
@@ -65,7 +65,7 @@ export async function measureRoundTrips(driver: Driver, delayMs: number): Promis
   return results;
 }
 
-type Prepare = () => Promise<() => Promise<Answer<unknown>>>;
+type Prepare = () => Promise<() => Promise<ApiResponse<unknown>>>;
 
 function operations(client: ApiClient): Record<string, Prepare> {
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createApiClient } from "../../src/client/api-client.ts";
-import { AnswerError, type Exchange } from "../../src/client/exchange.ts";
+import { type Exchange, UnexpectedResponse } from "../../src/client/exchange.ts";
 import {
   createChallenges,
   keypairChallenges,
@@ -111,13 +111,13 @@ describe("an answer", () => {
   test("of success is its documented body, and no error", async () => {
     const { ready } = await answerTo(Response.json({ status: "ok" }));
     expect(ready.ok()).toEqual({ status: "ok" });
-    expect(() => ready.code()).toThrow(AnswerError);
+    expect(() => ready.code()).toThrow(UnexpectedResponse);
   });
 
   test("of an error is its code, and no success", async () => {
     const { ready } = await answerTo(refusal(503, "service_unavailable"));
     expect(ready.code()).toBe("service_unavailable");
-    expect(() => ready.ok()).toThrow(/GET \/ready answered 503/);
+    expect(() => ready.ok()).toThrow(/GET \/ready responded with 503/);
   });
 
   for (const [name, response] of [
@@ -128,8 +128,8 @@ describe("an answer", () => {
   ] as const)
     test(`${name} is neither`, async () => {
       const { ready } = await answerTo(response());
-      expect(() => ready.ok()).toThrow(AnswerError);
-      expect(() => ready.code()).toThrow(AnswerError);
+      expect(() => ready.ok()).toThrow(UnexpectedResponse);
+      expect(() => ready.code()).toThrow(UnexpectedResponse);
     });
 
   test("without a body is what the protocol says of some operations", async () => {

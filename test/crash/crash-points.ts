@@ -1,7 +1,7 @@
 /** Every operation, with every fault at every call that it makes to the stores. */
 import type { Services } from "../../src/services.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
-import type { Answer } from "../support/api-client.ts";
+import type { ApiResponse } from "../support/api-client.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -109,7 +109,7 @@ async function withFault(
 }
 
 /** `ok` or the code of the error. */
-export function outcomeOf(answer: Answer<unknown>): string {
+export function outcomeOf(answer: ApiResponse<unknown>): string {
   return answer.status < 300 ? "ok" : answer.code();
 }
 

@@ -1,6 +1,6 @@
 /** Requests of others to a backup while a request is in progress. */
 import type { Services } from "../../src/services.ts";
-import type { Answer, ApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
@@ -26,7 +26,7 @@ export interface Rival {
 }
 
 interface RivalRequest {
-  act(client: ApiClient): Promise<Answer<unknown>>;
+  act(client: ApiClient): Promise<ApiResponse<unknown>>;
   /** Whether the rival's acknowledged change is still stored, if no other request undid it. */
   holds(services: Services): Promise<boolean>;
 }

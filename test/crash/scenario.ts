@@ -2,7 +2,7 @@
 import type { Scope } from "../../src/protocol/factor.ts";
 import type { Services } from "../../src/services.ts";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
-import type { Answer, ApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import type { FactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
 import {
@@ -22,9 +22,9 @@ export interface Scenario {
   /** The challenge tokens of the request. */
   readonly tokens: readonly string[];
   /** Sends the identical request each time. */
-  send(client: ApiClient): Promise<Answer<unknown>>;
+  send(client: ApiClient): Promise<ApiResponse<unknown>>;
   /** Sends a new request for the same change. */
-  sendFresh(client: ApiClient): Promise<Answer<unknown>>;
+  sendFresh(client: ApiClient): Promise<ApiResponse<unknown>>;
   /** Whether the stored state has the change; `null` for an operation that only consumes its nonce. */
   readonly made: ((services: Services) => Promise<boolean>) | null;
 }

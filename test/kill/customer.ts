@@ -1,7 +1,7 @@
 /** A client with a backup, which records what the service acknowledged and compares it with what is stored. */
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { addFactorRequest } from "../crash/scenario.ts";
-import { type Answer, type ApiClient, createApiClient } from "../support/api-client.ts";
+import { type ApiClient, type ApiResponse, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
@@ -24,7 +24,7 @@ interface ExpectedState {
 interface Change {
   readonly name: string;
   readonly after: ExpectedState | null;
-  send(client: ApiClient): Promise<Answer<unknown>>;
+  send(client: ApiClient): Promise<ApiResponse<unknown>>;
 }
 
 /** The service broke a guarantee. */

@@ -4,7 +4,7 @@ import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { FactorRef } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/scenario.ts";
-import type { Answer } from "../support/api-client.ts";
+import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
 import type { TestService } from "../support/service.ts";
@@ -46,7 +46,7 @@ export function createDevices({ client, clock, services }: TestService) {
     return { op, challengedAtMs, send: async () => outcomeOf(op, await send()) };
   }
 
-  async function requestOf(op: Op, world: World): Promise<() => Promise<Answer<unknown>>> {
+  async function requestOf(op: Op, world: World): Promise<() => Promise<ApiResponse<unknown>>> {
     switch (op.op) {
       case "create": {
         const content = at(contents, op.content);
@@ -124,7 +124,7 @@ export function createDevices({ client, clock, services }: TestService) {
     return NO_FACTOR;
   }
 
-  function outcomeOf(op: Op, answer: Answer<unknown>): Outcome {
+  function outcomeOf(op: Op, answer: ApiResponse<unknown>): Outcome {
     if (answer.status >= 300) return { code: answer.code() };
     const body: unknown = answer.ok();
     if (!isObject(body)) return { ok: null };

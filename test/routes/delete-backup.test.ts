@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { deleteBackup, deleteBackupChallenge } from "../../src/protocol/examples/delete-backup.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { Answer, ApiClient, RequestBody } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse, RequestBody } from "../support/api-client.ts";
 import { play } from "../support/example.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor, deleteBackupCall } from "../support/proven-calls.ts";
@@ -62,7 +62,7 @@ for (const driver of DRIVERS)
         const { client } = service();
         return client.deleteBackup(await solved(client, "delete-backup", keypair));
       };
-      const expectUntraceable = (answer: Answer<unknown>) =>
+      const expectUntraceable = (answer: ApiResponse<unknown>) =>
         expect([answer.status, answer.code()]).toEqual([400, "backup_untraceable"]);
 
       test("succeeds for 15 minutes, and uses each proof up", async () => {

@@ -1,6 +1,6 @@
 /** What every route promises about the shape of its request. */
 import { describe, expect, test } from "bun:test";
-import type { Answer, ApiClient, RequestBody } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse, RequestBody } from "../support/api-client.ts";
 import type { TestService } from "../support/service.ts";
 
 const KIB = 1024;
@@ -184,7 +184,7 @@ export function payloadContract(
 interface Sending {
   readonly status: number;
   readonly prefix: string;
-  send(client: ApiClient, body: unknown): Promise<Answer<unknown>>;
+  send(client: ApiClient, body: unknown): Promise<ApiResponse<unknown>>;
 }
 
 function requestContract(

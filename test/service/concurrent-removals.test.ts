@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { addFactorRequest } from "../crash/scenario.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { Answer, ApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
@@ -40,7 +40,7 @@ async function removal(client: ApiClient, keypair: User["sync"], factorId = "") 
   return { ...(await solved(client, "delete-factor", keypair, { factorId })), factorId, scope: "MAIN" };
 }
 
-function expectConflict(answer: Answer<unknown>): void {
+function expectConflict(answer: ApiResponse<unknown>): void {
   expect([answer.status, answer.code(), answer.body]).toMatchObject([
     423,
     "conflicting_lock",
@@ -187,7 +187,7 @@ for (const driver of DRIVERS)
     });
 
     type Case = readonly [name: string, prepare: (client: ApiClient, user: User) => Promise<Send>];
-    type Send = () => Promise<Answer<unknown>>;
+    type Send = () => Promise<ApiResponse<unknown>>;
     const cases: readonly Case[] = [
       [
         "a deletion",

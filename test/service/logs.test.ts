@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { Answer } from "../support/api-client.ts";
+import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
@@ -45,7 +45,10 @@ for (const driver of DRIVERS)
     });
     const { client, logged, url } = service;
     const secrets: unknown[] = [];
-    const send = async <B, T>(call: (body: B) => Promise<Answer<T>>, body: B): Promise<Answer<T>> => {
+    const send = async <B, T>(
+      call: (body: B) => Promise<ApiResponse<T>>,
+      body: B,
+    ): Promise<ApiResponse<T>> => {
       const answer = await call(body);
       secrets.push(body, answer.body);
       return answer;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { RecordStore } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
-import type { Answer } from "../support/api-client.ts";
+import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   addedSyncFactor,
@@ -38,15 +38,15 @@ const WIDTH = 50;
 /** Makes `WIDTH` requests ready, then sends all at once. */
 async function race<T>(
   prepare: (index: number) => Promise<T>,
-  send: (prepared: T) => Promise<Answer<unknown>>,
-): Promise<Answer<unknown>[]> {
+  send: (prepared: T) => Promise<ApiResponse<unknown>>,
+): Promise<ApiResponse<unknown>[]> {
   const prepared: T[] = [];
   for (let index = 0; index < WIDTH; index++) prepared.push(await prepare(index));
   return Promise.all(prepared.map(send));
 }
 
 /** The one answer that is a success; all others must have one of these codes. */
-function expectOneWinner(answers: readonly Answer<unknown>[], loserCodes: readonly string[]): number {
+function expectOneWinner(answers: readonly ApiResponse<unknown>[], loserCodes: readonly string[]): number {
   const winners = answers.flatMap(({ status }, index) => (status < 300 ? [index] : []));
   expect(winners).toHaveLength(1);
   const losers = answers.filter((_, index) => index !== winners[0]);

@@ -1,13 +1,13 @@
 /** A proof that is used by another request at the very moment it is looked up: before the factor is, after the proof. */
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
-import type { Answer, ApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { created, newPasskey, proven } from "../support/factors.ts";
 import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { solved, type User, userWithBackup } from "../support/users.ts";
 
-type Send = () => Promise<Answer<unknown>>;
+type Send = () => Promise<ApiResponse<unknown>>;
 
 for (const driver of DRIVERS)
   describe(`a proof that is used while it is looked up (${driver.name})`, () => {
@@ -30,7 +30,7 @@ for (const driver of DRIVERS)
         }),
       });
       /** Sends a request; while its proof is looked up, sends it once more and takes the backup away. */
-      async function sendTorn(send: Send, takeAway: Send | null): Promise<Answer<unknown>> {
+      async function sendTorn(send: Send, takeAway: Send | null): Promise<ApiResponse<unknown>> {
         meanwhile = async () => {
           (await send()).ok();
           if (takeAway !== null) (await takeAway()).ok();

@@ -2,7 +2,7 @@
 import * as sdk from "../../src/client/api-client.ts";
 import type { ExchangeOptions } from "../../src/client/exchange.ts";
 
-export type { Answer } from "../../src/client/exchange.ts";
+export type { ApiResponse } from "../../src/client/exchange.ts";
 
 /** A body as a client sends it: whatever it likes. */
 export type RequestBody = Readonly<Record<string, unknown>>;

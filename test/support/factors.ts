@@ -2,7 +2,7 @@
 import { afterAll } from "bun:test";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";
-import type { Answer, ApiClient, RequestBody } from "./api-client.ts";
+import type { ApiClient, ApiResponse, RequestBody } from "./api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 import { type IdTokenOptions, OidcIssuer } from "./oidc-issuer.ts";
 import type { TestServiceOptions } from "./service.ts";
@@ -276,7 +276,7 @@ export async function removeFactor(
   sync: FactorKeypair,
   factorId: string,
   more: RequestBody = {},
-): Promise<Answer<{ readonly backupDeleted: boolean; readonly backupMetadata: unknown }>> {
+): Promise<ApiResponse<{ readonly backupDeleted: boolean; readonly backupMetadata: unknown }>> {
   const proof = await solved(client, "delete-factor", sync, { factorId });
   return client.deleteFactor({ ...proof, factorId, scope: "MAIN", ...more });
 }

@@ -1,6 +1,6 @@
 /** Services whose limits a test can reach. */
 import { expect } from "bun:test";
-import type { Answer } from "./api-client.ts";
+import type { ApiResponse } from "./api-client.ts";
 import type { TestServiceOptions } from "./service.ts";
 
 const HIGH = Object.fromEntries(
@@ -20,7 +20,7 @@ export function lowLimits(low: Readonly<Record<string, string>>): TestServiceOpt
   return { env: { ...HIGH, RATE_LIMITS: "true", TRUSTED_PROXY_HOPS: "1", ...low } };
 }
 
-export function expectLimited(answer: Answer<unknown>): void {
+export function expectLimited(answer: ApiResponse<unknown>): void {
   expect({ status: answer.status, code: answer.code() }).toEqual({ status: 429, code: "too_many_requests" });
   expect(answer.body).toMatchObject({ allowRetry: true });
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);

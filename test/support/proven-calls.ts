@@ -1,7 +1,7 @@
 /** Every call that a keypair authorises, in one shape: so that what is true of all of them is tested for all. */
 
 import { type KeypairSolvable, keypairChallenges } from "../../src/protocol/challenge-operations.ts";
-import type { Answer, ApiClient, RequestBody } from "./api-client.ts";
+import type { ApiClient, ApiResponse, RequestBody } from "./api-client.ts";
 import type { FactorKeypair } from "./factor-keypair.ts";
 import {
   createPayload,
@@ -37,7 +37,7 @@ export interface Caller {
   /** What the challenge is bound to. */
   readonly bound: RequestBody;
   /** Makes the call with this proof; all else about it is right. */
-  send(proof: Proof): Promise<Answer<unknown>>;
+  send(proof: Proof): Promise<ApiResponse<unknown>>;
 }
 
 export interface ProvenCall {
@@ -69,7 +69,7 @@ function urlUnsafe(user: User): User {
 function factorCall(
   operation: KeypairSolvable,
   scope: "MAIN" | "SYNC",
-  send: (client: ApiClient, proof: Proof, user: User) => Promise<Answer<unknown>>,
+  send: (client: ApiClient, proof: Proof, user: User) => Promise<ApiResponse<unknown>>,
 ): FactorCall {
   return {
     name: operation,
