@@ -35,7 +35,7 @@ export interface Config {
 /**
  * Reads the whole configuration.
  *
- * @throws ConfigError with every problem at once.
+ * @throws ConfigError with all problems together.
  */
 export function loadConfig(env: Environment): Config {
   const read = new EnvironmentReader(env);

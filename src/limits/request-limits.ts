@@ -13,7 +13,7 @@ export interface RequestLimits {
   admit(path: string, address: string): void;
 
   /**
-   * Runs a destructive operation whose proof is good, and counts it for the address if it succeeds.
+   * Runs a destructive operation whose proof is valid, and counts it for the address if it succeeds.
    *
    * @throws TooManyRequests before `act` is called, when too many have succeeded; what `act` throws.
    */
@@ -26,7 +26,7 @@ export interface RequestLimits {
   /** @throws TooManyRequests unless the address may create a backup of `maxBytes`. Checked before the body is read. */
   admitCreate(address: string, maxBytes: number): void;
   /**
-   * Runs a create whose proofs are good, and counts it with the bytes of its content if it succeeds. Until then
+   * Runs a create whose proofs are valid, and counts it with the bytes of its content if it succeeds. Until then
    * `maxBytes` are reserved, so that concurrent creates cannot exceed the limit together.
    *
    * @param arrivedBytes the length of the content, once `act` has succeeded.
@@ -41,7 +41,7 @@ export interface RequestLimits {
 
   /**
    * Counts a response that reports a failed proof. Over the limit it returns the error to respond with instead, which hides
-   * what was wrong, such as whether a passkey is on any backup; otherwise `null`. Every proof is verified, so a good one
+   * what was wrong, such as whether a passkey is on any backup; otherwise `null`. Every proof is verified, so a valid one
    * passes whatever others behind its address do. The limit need not stop guessing: keys and tokens have 128 bits and more.
    */
   limitFailure(response: {

@@ -26,7 +26,7 @@ const SAMPLE = 20;
  * Marks records and blobs as one installation, or requires that they are one. Where neither has a mark, as in stores of
  * earlier versions, both are marked. Where only one has a mark, as after a crash between the two, the other is marked if
  * it is empty and was never in service, or if blobs and records refer to each other. Notes a restore where the records
- * are of an earlier time than the blobs. Safe when several processes start at once.
+ * are of an earlier time than the blobs. Safe when several processes start at the same time.
  *
  * @throws InstallationMismatch; StorageUnavailable.
  */

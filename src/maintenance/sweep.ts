@@ -22,7 +22,7 @@ export interface SweptStores extends ScannedStores {
 
 /** How many blobs are remembered from one call to the next; further ones wait for a later call. */
 const MAX_SUSPECTS = 10_000;
-/** How many records are compared with their blobs at once. */
+/** How many records are compared with their blobs at a time. */
 const WIDTH = 16;
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The published keys of a token issuer (RFC 7517 §5), cached.
  *
- * jose's own remote key set does not fit: it reads the system's clock, drops good keys as soon as they are stale, and
+ * jose's remote key set does not fit: it reads the system's clock, drops valid keys as soon as they are stale, and
  * during an outage asks again for every unknown `kid`.
  */
 import {

@@ -14,7 +14,7 @@ import { examineIndexRow } from "./index-rows.ts";
 import { examineRecord } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 
-/** How many index rows or records are examined at once; each waits for the stores most of the time. */
+/** How many index rows or records are examined at a time; each waits for the stores most of the time. */
 const WIDTH = 16;
 /** The same where blobs are read: the store has few permits for large ones, and over a slow link the wait would time out. */
 const VERIFYING_WIDTH = 4;

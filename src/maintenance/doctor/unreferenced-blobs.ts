@@ -2,7 +2,7 @@ import type { Origin, Suspect, UnreferencedBlobs } from "../unreferenced-blobs.t
 import type { Examination } from "./examination.ts";
 import { FINDINGS, type Finding, type FindingKind, finding } from "./findings.ts";
 
-/** How many suspects are held at once. Each batch costs one more pass over the records. */
+/** How many suspects are in memory at a time. Each batch costs one more pass over the records. */
 const BATCH = 100_000;
 
 const KINDS = {

@@ -58,7 +58,7 @@ const MIGRATIONS: readonly string[] = [
 export const FIRST_MARKED_SCHEMA = 2;
 
 /**
- * Brings a database to the current schema, in one write transaction, so that several processes may do so at once.
+ * Brings a database to the current schema, in one write transaction, so that several processes may do so concurrently.
  *
  * @param isInCopy whether its folder is marked as a copy. Copies of early versions have no mark in the database.
  * @throws Error when the file was written by a newer version of the service.

@@ -78,7 +78,7 @@ function urlOf({ protocol, hostname, port, path, query }: HttpRequest): string {
   return `${protocol}//${host}${path}${search === "" ? "" : `?${search}`}`;
 }
 
-/** A small body is sent at once, which costs half of a stream. */
+/** A small body is sent as a whole, which costs half of a stream. */
 async function contentOf({ body, headers }: HttpRequest): Promise<Bun.BodyInit | null> {
   if (!(body instanceof Readable)) return body ?? null;
   return isSmall(headers) ? Buffer.concat(await Array.fromAsync<Uint8Array>(body)) : body;

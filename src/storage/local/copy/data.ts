@@ -25,7 +25,7 @@ import { MARK } from "./mark.ts";
 import { type Need, RecordsCopier } from "./records.ts";
 import { prepareTarget } from "./target.ts";
 
-/** How many ciphertexts are copied at once. */
+/** How many ciphertexts are copied at a time. */
 const WIDTH = 8;
 /** How many ciphertexts are opened for one snapshot; if there are more they are copied, and another one is tried. */
 const MAX_OPEN = 200;
