@@ -1,8 +1,10 @@
 /** Changes of state: decide the next metadata of a backup, commit it in one atomic step, delete the replaced blob. */
 import type { Background } from "../runtime/background.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, BlobStore, Change, RecordStore, SyncFactorToken } from "../storage/contract.ts";
 import type { Access, Proven, StoredBackup } from "./authorise.ts";
+import { withLastUse } from "./last-use.ts";
 import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
 import { alreadyUsed, errorOf } from "./outcomes.ts";
 import { type CounterAlerts, isCounting, keepCounter, reportCounter } from "./passkey-counter.ts";
@@ -25,7 +27,8 @@ interface Changed<Next> {
 /** Changes backups and consumes nonces, for all operations. */
 export interface Changes {
   /**
-   * Changes the metadata on behalf of a factor, consumes its proof and `more`, and keeps the counter of a passkey.
+   * Changes the metadata on behalf of a factor, consumes its proof and `more`, and keeps the counter of a passkey
+   * and the last use of a sync factor.
    *
    * @throws ServiceError as {@link change} and {@link Access.open}.
    */
@@ -66,12 +69,13 @@ export interface Changes {
 export interface ChangeOptions {
   readonly records: Pick<RecordStore, "commit" | "consume">;
   readonly blobs: Pick<BlobStore, "delete">;
+  readonly clock: Clock;
   readonly background: Background;
   readonly access: Access;
   readonly alerts: CounterAlerts;
 }
 
-export function createChanges({ records, blobs, background, access, alerts }: ChangeOptions): Changes {
+export function createChanges({ records, blobs, clock, background, access, alerts }: ChangeOptions): Changes {
   const change: Changes["change"] = async (consume, first, reload, decide) => {
     for (let attempt = 1, before = first; ; attempt++) {
       const { backupId, revision, blob } = before;
@@ -94,7 +98,10 @@ export function createChanges({ records, blobs, background, access, alerts }: Ch
   const changeBy: Changes["changeBy"] = async (by, first, decide, more = []) => {
     const reload = () => access.open(first.backupId, by.factor);
     const changed = await change(requireDistinct([...by.nonces, ...more]), first, reload, (current) =>
-      decide({ ...current, metadata: keepCounter(current.metadata, by) }),
+      decide({
+        ...current,
+        metadata: withLastUse(keepCounter(current.metadata, by), by.factor, clock.nowMs()),
+      }),
     );
     reportCounter(alerts, changed.before, by);
     return changed;

@@ -64,7 +64,11 @@ function factorOf<T extends TSchema>(kind: T) {
 
 const MainFactorSchema = factorOf(Type.Union([PasskeySchema, OidcAccountSchema, EcKeypairSchema]));
 export type MainFactor = Static<typeof MainFactorSchema>;
-const SyncFactorSchema = factorOf(EcKeypairSchema);
+const SyncFactorSchema = Type.Object({
+  ...factorOf(EcKeypairSchema).properties,
+  /** Seconds since the epoch. Not there while it was not used. */
+  lastUsedAt: Type.Optional(Type.Integer()),
+});
 export type SyncFactor = Static<typeof SyncFactorSchema>;
 export type Factor = MainFactor | SyncFactor;
 

@@ -1,9 +1,11 @@
 import { ServiceError } from "../errors.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
+import { noteLastUse } from "./last-use.ts";
 import { unauthorized, untraceable } from "./outcomes.ts";
 import { exportMetadata } from "./view.ts";
 
-export function retrieveMetadata({ access, changes }: BackupsContext): Backups["retrieveMetadata"] {
+export function retrieveMetadata(context: BackupsContext): Backups["retrieveMetadata"] {
+  const { access, changes } = context;
   return async (by, expectedId) => {
     const backupId = await access.locate(by);
     if (backupId === null) {
@@ -14,7 +16,8 @@ export function retrieveMetadata({ access, changes }: BackupsContext): Backups["
     }
     if (expectedId !== null && expectedId !== backupId)
       throw new ServiceError("backup_id_mismatch", "The factor is on another backup");
-    const { metadata } = await changes.consumeDuring(by, () => access.open(backupId, by.factor));
-    return exportMetadata(metadata);
+    const backup = await changes.consumeDuring(by, () => access.open(backupId, by.factor));
+    noteLastUse(context, backup, by.factor);
+    return exportMetadata(backup.metadata);
   };
 }

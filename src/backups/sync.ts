@@ -1,12 +1,13 @@
 import type { StoredBackup } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { MAX_ATTEMPTS } from "./change.ts";
+import { withLastUse } from "./last-use.ts";
 import { lists, storedMetadata } from "./model.ts";
 import { withNewBlob } from "./new-content.ts";
 import { requireManifestHash } from "./rules.ts";
 
 export function sync(context: BackupsContext): Backups["sync"] {
-  const { access, changes } = context;
+  const { clock, access, changes } = context;
 
   return async (by, request) => {
     const first = await access.authorise(by);
@@ -17,7 +18,8 @@ export function sync(context: BackupsContext): Backups["sync"] {
       for (let attempt = 0, current: StoredBackup | null = first; attempt < MAX_ATTEMPTS; attempt++) {
         // With the same content, only the factors have changed: try again.
         if (current?.blob.key !== first.blob.key || !lists(current.metadata, by.factor)) break;
-        const metadata = { ...current.metadata, manifestHash: request.newManifestHash };
+        const used = withLastUse(current.metadata, by.factor, clock.nowMs());
+        const metadata = { ...used, manifestHash: request.newManifestHash };
         const outcome = await commit({
           backupId,
           expect: { revision: current.revision },

@@ -1,7 +1,7 @@
 /** What the owner of a backup sees of it: no subject, issuer or full e-mail address, and no stored credential. */
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
-import type { ExportedFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
-import type { BackupMetadata, Factor, MainFactor } from "./model.ts";
+import type { ExportedFactor, ExportedSyncFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
+import type { BackupMetadata, Factor, MainFactor, SyncFactor } from "./model.ts";
 
 /** The metadata as the owner of the backup sees it. */
 export function exportMetadata(metadata: BackupMetadata): Metadata {
@@ -9,7 +9,7 @@ export function exportMetadata(metadata: BackupMetadata): Metadata {
     id: metadata.id,
     keys: metadata.keys.map(encryptionKeyOf),
     factors: metadata.factors.map(exportFactor),
-    syncFactors: metadata.syncFactors.map(exportFactor),
+    syncFactors: metadata.syncFactors.map(exportSyncFactor),
     manifestHash: metadata.manifestHash,
   };
 }
@@ -25,6 +25,10 @@ export function encryptionKeyOf(key: EncryptionKey): EncryptionKey {
   if (kind !== "TURNKEY") return { kind, encryptedKey };
   const { turnkeyAccountId, turnkeyUserId, turnkeyPrivateKeyId } = key;
   return { kind, encryptedKey, turnkeyAccountId, turnkeyUserId, turnkeyPrivateKeyId };
+}
+
+function exportSyncFactor({ lastUsedAt, ...factor }: SyncFactor): ExportedSyncFactor {
+  return { ...exportFactor(factor), ...(lastUsedAt === undefined ? {} : { lastUsedAt }) };
 }
 
 function exportFactor({ id, createdAt, kind }: Factor): ExportedFactor {

@@ -27,12 +27,22 @@ const ExportedFactor = Type.Object({
 });
 export type ExportedFactor = Static<typeof ExportedFactor>;
 
+const ExportedSyncFactor = Type.Object({
+  ...ExportedFactor.properties,
+  lastUsedAt: Type.Optional(
+    Type.Integer({
+      description: "Seconds since the epoch, a day late at most. Left out while it was not used.",
+    }),
+  ),
+});
+export type ExportedSyncFactor = Static<typeof ExportedSyncFactor>;
+
 export const Metadata = Type.Object(
   {
     id: BackupId,
     keys: Type.Array(EncryptionKey),
     factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
-    syncFactors: Type.Array(ExportedFactor, { description: "The sync factors, oldest first." }),
+    syncFactors: Type.Array(ExportedSyncFactor, { description: "The sync factors, oldest first." }),
     manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
   },
   { description: "What the owner of a backup sees of it." },

@@ -40,7 +40,10 @@ export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
 };
 
 /** Calls that operations make after their response. They are blocked until then: an operation that waits never ends. */
-const AFTER_THE_RESPONSE: Readonly<Record<string, string>> = { sync: "blobs.delete" };
+const AFTER_THE_RESPONSE: Readonly<Record<string, string>> = {
+  sync: "blobs.delete",
+  "retrieve-metadata": "records.commit", // when the factor was used last
+};
 
 /** Runs every operation once against stores that delay each call by `delayMs`. */
 export async function measureRoundTrips(driver: Driver, delayMs: number): Promise<RoundTrips[]> {

@@ -11,6 +11,7 @@ import type { TestService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import {
   blobKeys,
+  firstUsedAt,
   indexed,
   rewriteMetadata,
   storedAccount,
@@ -143,7 +144,7 @@ for (const driver of DRIVERS)
     });
 
     test("keeps members of the metadata that this version does not know", async () => {
-      const { client, services } = service();
+      const { client, clock, services } = service();
       const user = await userWithBackup(client);
       const factorId = await addedSyncFactor(client, user);
       const { backupAccountId: backupId } = user.account;
@@ -156,7 +157,7 @@ for (const driver of DRIVERS)
       expect(JSON.stringify(answer.ok())).not.toContain("later");
       const after = await storedRecord(services, backupId);
       const [first = {}] = metadata.syncFactors as JsonObject[];
-      expect(after.metadata).toEqual({ ...metadata, syncFactors: [first] });
+      expect(after.metadata).toEqual(firstUsedAt({ ...metadata, syncFactors: [first] }, clock.nowMs()));
     });
 
     describe("with an encryption key", () => {

@@ -6,7 +6,7 @@ import type { ApiClient } from "../support/api-client.ts";
 import { play } from "../support/example.ts";
 import { syncCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { blobKeys, rewriteMetadata, storedRecord } from "../support/stored.ts";
+import { blobKeys, firstUsedAt, rewriteMetadata, storedRecord } from "../support/stored.ts";
 import {
   newManifestHash,
   randomBytes,
@@ -44,8 +44,8 @@ for (const driver of DRIVERS)
 
     const service = sharedService(driver);
 
-    test("replaces content and manifest hash, and nothing else", async () => {
-      const { client, services } = service();
+    test("replaces content and manifest hash, and nothing else but when the factor was used", async () => {
+      const { client, clock, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;
       const before = await storedRecord(services, backupAccountId);
@@ -54,7 +54,10 @@ for (const driver of DRIVERS)
       const answer = await client.sync(await syncPayload(client, user, newer.hash), newer.content);
       expect(answer.ok()).toEqual({ backupId: backupAccountId });
       const after = await storedRecord(services, backupAccountId);
-      expect(after.metadata).toEqual({ ...before.metadata, manifestHash: newer.hash });
+      expect(after.metadata).toEqual({
+        ...firstUsedAt(before.metadata, clock.nowMs()),
+        manifestHash: newer.hash,
+      });
       expect(Buffer.from((await recovered(client, user)).backup, "base64")).toEqual(
         Buffer.from(newer.content),
       );
@@ -64,7 +67,7 @@ for (const driver of DRIVERS)
     });
 
     test("keeps members of the metadata that this version does not know, at every level", async () => {
-      const { client, services } = service();
+      const { client, clock, services } = service();
       const user = await userWithBackup(client);
       const { backupAccountId } = user.account;
       const more = { since: "later", list: [1, null, { deep: true }] };
@@ -81,7 +84,7 @@ for (const driver of DRIVERS)
       const hash = newManifestHash();
       (await client.sync(await syncPayload(client, user, hash), randomBytes(10))).ok();
       expect((await storedRecord(services, backupAccountId)).metadata).toEqual({
-        ...metadata,
+        ...firstUsedAt(metadata, clock.nowMs()),
         manifestHash: hash,
       });
     });

@@ -11,6 +11,7 @@ import {
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 
 type Records = Pick<Services, "records">;
+type Settling = Pick<Services, "records" | "background">;
 
 /** The names of all ciphertexts, once background work has ended. */
 export async function blobKeys({
@@ -40,13 +41,14 @@ export async function touchAnyRecord(records: InspectableRecords): Promise<void>
   }
 }
 
-/** Stores other metadata, and index rows besides, and returns the metadata. */
+/** Stores other metadata, and index rows besides, and returns the metadata. Background work has ended then. */
 export async function rewriteMetadata(
-  { records }: Records,
+  { records, background }: Settling,
   backupId: string,
   change: (metadata: JsonObject) => JsonObject,
   claim: readonly FactorRef[] = [],
 ): Promise<JsonObject> {
+  await background.settled();
   const stored = await storedRecord({ records }, backupId);
   const metadata = change(stored.metadata);
   const next = { ...stored, metadata };
@@ -55,12 +57,19 @@ export async function rewriteMetadata(
 }
 
 /** Has the index lead a factor to a backup that does not list it. */
-export async function addIndexRow(services: Records, backupId: string, factor: FactorRef): Promise<void> {
+export async function addIndexRow(services: Settling, backupId: string, factor: FactorRef): Promise<void> {
   await rewriteMetadata(services, backupId, (metadata) => metadata, [factor]);
 }
 
-/** Removes a record and leaves its index rows. */
-export async function loseRecord({ records }: Records, backupId: string): Promise<void> {
+/** Stored metadata once its first sync factor was used. */
+export function firstUsedAt(metadata: JsonObject, nowMs: number): JsonObject {
+  const [first, ...others] = metadata.syncFactors as JsonObject[];
+  return { ...metadata, syncFactors: [{ ...first, lastUsedAt: Math.floor(nowMs / 1000) }, ...others] };
+}
+
+/** Removes a record and leaves its index rows. Background work has ended then. */
+export async function loseRecord({ records, background }: Settling, backupId: string): Promise<void> {
+  await background.settled();
   const stored = await storedRecord({ records }, backupId);
   expect(await records.commit({ backupId, expect: stored, next: null })).toBe("committed");
 }

@@ -56,7 +56,8 @@ export const deleteFactor: Example = {
         "kind": {
           "kind": "EC_KEYPAIR",
           "publicKey": "BHzyexiNA09+ilI4AwS1GsPAiWnid/IbNaYLSPxHZpl4B3dVENuO0EApPZrGn3Qw27p9reY86YIpngS3nSJ4c9E="
-        }
+        },
+        "lastUsedAt": 1768478400
       }
     ],
     "manifestHash": "ee61ec093d7678da4ed307f02d4f2c2ff32ed80208befac49140d4bbc920757b"
