@@ -1,5 +1,6 @@
 import { ServiceError } from "../errors.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
+import { withEncryptionPublicKey } from "./encryption-public-key.ts";
 import { factorRef, newFactor } from "./model.ts";
 import { alreadyUsed, factorExists, fail } from "./outcomes.ts";
 import { withSyncFactor } from "./rules.ts";
@@ -7,7 +8,7 @@ import { syncFactorTokenId } from "./sync-factor-token.ts";
 
 export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"] {
   const { records, access, changes, limits } = context;
-  return async (added, token) => {
+  return async (added, { token, encryptionPublicKey }) => {
     const factor = factorRef("SYNC", added);
     const redeem = syncFactorTokenId(token);
     const [located, issued] = await Promise.all([
@@ -23,7 +24,7 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
       if (!metadata.factors.some(({ id }) => id === holder)) throw unknownToken();
       if (located.backupId !== null) throw factorExists();
       const next = withSyncFactor(metadata, newFactor(context, added.kind), limits);
-      return { next, claim: [factor], redeem };
+      return { next: withEncryptionPublicKey(next, encryptionPublicKey), claim: [factor], redeem };
     });
     return backupId;
   };

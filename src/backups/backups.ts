@@ -71,8 +71,8 @@ export interface Backups {
   /**
    * Replaces content and manifest hash, if `currentManifestHash` is current. Returns the backup's id.
    *
-   * @throws ServiceError as {@link Access.authorise}; `manifest_hash_mismatch`; `conflicting_lock` when the content
-   *   changed during the request.
+   * @throws ServiceError as {@link Access.authorise}; `manifest_hash_mismatch`; `encryption_public_key_mismatch`;
+   *   `conflicting_lock` when the content changed during the request.
    */
   sync(by: Proven, request: ContentChange): Promise<string>;
 
@@ -133,11 +133,11 @@ export interface Backups {
   /**
    * Adds a sync factor to the backup that a sync factor token was issued for. Returns the backup's id.
    *
-   * @param token of the recovery of the backup. It stays valid if this fails.
+   * @param request its token stays valid if this fails.
    * @throws ServiceError `already_used`; `token_not_found`; `backup_not_found`; `factor_already_exists`;
-   *   `too_many_factors`; `conflicting_lock`.
+   *   `too_many_factors`; `encryption_public_key_mismatch`; `conflicting_lock`.
    */
-  addSyncFactor(added: Proof<NewKeypair>, token: string): Promise<string>;
+  addSyncFactor(added: Proof<NewKeypair>, request: SyncFactorAddition): Promise<string>;
 
   /**
    * Removes a factor, and with the last main factor the whole backup.
@@ -153,6 +153,8 @@ export interface NewBackup {
   readonly backupId: string;
   readonly manifestHash: string;
   readonly encryptionKey: EncryptionKey;
+  /** Lower-case hex; `null` if the client sent none. */
+  readonly encryptionPublicKey: string | null;
   /** Of the proof of the account id, if there was one. */
   readonly nonces: readonly Nonce[];
   readonly mainFactor: Proof<MainFactor["kind"]>;
@@ -166,9 +168,19 @@ export interface NewBackup {
 export interface ContentChange {
   readonly currentManifestHash: string;
   readonly newManifestHash: string;
+  /** The public key that the content is encrypted for, as lower-case hex; `null` if the client sent none. */
+  readonly encryptionPublicKey: string | null;
   readonly content: Content;
   /** The client address. */
   readonly client: string;
+}
+
+/** What goes with a new sync factor. */
+export interface SyncFactorAddition {
+  /** The token of the recovery of the backup. */
+  readonly token: string;
+  /** Recorded where the backup has none; lower-case hex, `null` if the client sent none. */
+  readonly encryptionPublicKey: string | null;
 }
 
 /** What a recovery returns. */

@@ -6,10 +6,11 @@ import { exportMetadata } from "./view.ts";
 
 export function create(context: BackupsContext): Backups["create"] {
   return async (request) => {
-    const { backupId, manifestHash, encryptionKey, mainFactor, syncFactor } = request;
+    const { backupId, manifestHash, encryptionKey, encryptionPublicKey, mainFactor, syncFactor } = request;
     const metadata: BackupMetadata = {
       id: backupId,
       manifestHash,
+      ...(encryptionPublicKey === null ? {} : { encryptionPublicKey }),
       keys: [encryptionKey],
       factors: [newFactor(context, mainFactor.kind)],
       syncFactors: [newFactor(context, syncFactor.kind)],

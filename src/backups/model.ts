@@ -77,6 +77,8 @@ const BackupMetadataSchema = Type.Object({
   id: Type.String(),
   /** 32 bytes as lower-case hex without prefix. */
   manifestHash: Type.String(),
+  /** 32 bytes as lower-case hex without prefix. Not there while no client has sent one. */
+  encryptionPublicKey: Type.Optional(Type.String()),
   keys: Type.Array(EncryptionKeySchema),
   factors: Type.Array(MainFactorSchema),
   syncFactors: Type.Array(SyncFactorSchema),

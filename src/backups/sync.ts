@@ -1,6 +1,7 @@
 import type { StoredBackup } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { MAX_ATTEMPTS } from "./change.ts";
+import { requireEncryptionPublicKey } from "./encryption-public-key.ts";
 import { withLastUse } from "./last-use.ts";
 import { lists, storedMetadata } from "./model.ts";
 import { withNewBlob } from "./new-content.ts";
@@ -13,6 +14,7 @@ export function sync(context: BackupsContext): Backups["sync"] {
     const first = await access.authorise(by);
     const { backupId } = first;
     requireManifestHash(first.metadata, request.currentManifestHash);
+    requireEncryptionPublicKey(first.metadata, request.encryptionPublicKey);
 
     await withNewBlob(context, backupId, request, async (blob, commit) => {
       for (let attempt = 0, current: StoredBackup | null = first; attempt < MAX_ATTEMPTS; attempt++) {

@@ -5,12 +5,14 @@ import type { BackupMetadata, Factor, MainFactor, SyncFactor } from "./model.ts"
 
 /** The metadata as the owner of the backup sees it. */
 export function exportMetadata(metadata: BackupMetadata): Metadata {
+  const { encryptionPublicKey } = metadata;
   return {
     id: metadata.id,
     keys: metadata.keys.map(encryptionKeyOf),
     factors: metadata.factors.map(exportFactor),
     syncFactors: metadata.syncFactors.map(exportSyncFactor),
     manifestHash: metadata.manifestHash,
+    ...(encryptionPublicKey === undefined ? {} : { encryptionPublicKey }),
   };
 }
 

@@ -22,12 +22,25 @@ export const BackupId = Type.String({
 /** The response of operations that return only the id of the backup. */
 export const BackupIdResponse = Type.Object({ backupId: BackupId });
 
+const HEX_OF_32_BYTES = "^(?:0x)?[0-9a-fA-F]{64}$";
+
 export const ManifestHash = Type.String({
-  pattern: "^(?:0x)?[0-9a-fA-F]{64}$",
+  pattern: HEX_OF_32_BYTES,
   description: "32 bytes as hex, with or without `0x`, that identify a version of the content.",
 });
 
-/** The canonical form of a manifest hash, in which it is stored and compared. */
-export function normalizedManifestHash(hash: string): string {
-  return hash.replace(/^0x/, "").toLowerCase();
+export const EncryptionPublicKey = Type.String({
+  pattern: HEX_OF_32_BYTES,
+  description:
+    "32 bytes as hex, with or without `0x`: the public key that the content is encrypted for. A backup keeps the first one.",
+});
+
+/** The canonical form of a manifest hash or an encryption public key, in which it is stored and compared. */
+export function normalizedHex(hex: string): string {
+  return hex.replace(/^0x/, "").toLowerCase();
+}
+
+/** The same of an optional member. */
+export function normalizedHexOrNull(hex: string | null | undefined): string | null {
+  return hex == null ? null : normalizedHex(hex);
 }

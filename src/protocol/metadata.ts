@@ -44,6 +44,12 @@ export const Metadata = Type.Object(
     factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
     syncFactors: Type.Array(ExportedSyncFactor, { description: "The sync factors, oldest first." }),
     manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
+    encryptionPublicKey: Type.Optional(
+      Type.String({
+        description:
+          "The public key that the content is encrypted for, 32 bytes as lower-case hex. Left out while no client sent one.",
+      }),
+    ),
   },
   { description: "What the owner of a backup sees of it." },
 );

@@ -7,7 +7,7 @@ import {
   AddFactorResponse,
 } from "./add-factor.ts";
 import { Authorization, OidcProvider, PublicKey } from "./authorization.ts";
-import { BackupAccountId, BackupId, BackupIdResponse, ManifestHash } from "./backup.ts";
+import { BackupAccountId, BackupId, BackupIdResponse, EncryptionPublicKey, ManifestHash } from "./backup.ts";
 import { ChallengeToken } from "./challenge.ts";
 import { createChallenges, keypairChallenges, passkeyChallenges } from "./challenge-operations.ts";
 import { EncryptionKey, StoredEncryptionKey, TurnkeyProviderId } from "./encryption-key.ts";
@@ -38,6 +38,7 @@ export const operations = {
       initialSyncChallengeToken: ChallengeToken,
       turnkeyProviderId: optional(TurnkeyProviderId),
       manifestHash: ManifestHash,
+      encryptionPublicKey: optional(EncryptionPublicKey),
       backupAccountId: BackupAccountId,
       backupAccountChallengeToken: optional(ChallengeToken),
       backupAccountSignature: optional(
@@ -60,7 +61,12 @@ export const operations = {
       "Replaces the ciphertext and the manifest hash together. If `currentManifestHash` is not current, " +
       "nothing changes and the response is `manifest_hash_mismatch`. Needs a sync factor.",
     isUpload: true,
-    request: object({ ...proof, currentManifestHash: ManifestHash, newManifestHash: ManifestHash }),
+    request: object({
+      ...proof,
+      currentManifestHash: ManifestHash,
+      newManifestHash: ManifestHash,
+      encryptionPublicKey: optional(EncryptionPublicKey),
+    }),
     response: BackupIdResponse,
     authorisedBy: "SYNC",
   },
@@ -134,6 +140,7 @@ export const operations = {
       syncFactorToken: text({
         description: "The token that the recovery of the backup returned.",
       }),
+      encryptionPublicKey: optional(EncryptionPublicKey),
     }),
     response: BackupIdResponse,
     authorisedBy: null,

@@ -3,6 +3,7 @@ import { jsonBody } from "../http/body/body.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import { KEYPAIR_ERRORS } from "../http/reference/proof-errors.ts";
 import type { Reply } from "../http/response/reply.ts";
+import { normalizedHexOrNull } from "../protocol/backup.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { proveNewSync } from "./prove.ts";
@@ -16,7 +17,11 @@ export function addSyncFactor(services: Services) {
     wire.path,
     async ({ body }): Reply<typeof wire> => {
       const added = await proveNewSync(services, body.syncFactor, body.challengeToken, context);
-      return { backupId: await backups.addSyncFactor(added, body.syncFactorToken) };
+      const backupId = await backups.addSyncFactor(added, {
+        token: body.syncFactorToken,
+        encryptionPublicKey: normalizedHexOrNull(body.encryptionPublicKey),
+      });
+      return { backupId };
     },
     {
       ...jsonBody(wire.request),
@@ -28,6 +33,7 @@ export function addSyncFactor(services: Services) {
         "backup_not_found",
         "factor_already_exists",
         "too_many_factors",
+        "encryption_public_key_mismatch",
         "conflicting_lock",
       ]),
     },

@@ -4,7 +4,7 @@ import { withUpload } from "../http/body/upload.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { normalizedManifestHash } from "../protocol/backup.ts";
+import { normalizedHex, normalizedHexOrNull } from "../protocol/backup.ts";
 import { operations } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";
@@ -23,8 +23,9 @@ export function sync(services: Services) {
       withUpload(request, compiledPayload(), uploadOptions, async (payload, content) => {
         const proven = await prove(services, wire.authorisedBy, payload, context);
         const backupId = await backups.sync(proven, {
-          currentManifestHash: normalizedManifestHash(payload.currentManifestHash),
-          newManifestHash: normalizedManifestHash(payload.newManifestHash),
+          currentManifestHash: normalizedHex(payload.currentManifestHash),
+          newManifestHash: normalizedHex(payload.newManifestHash),
+          encryptionPublicKey: normalizedHexOrNull(payload.encryptionPublicKey),
           content,
           client: contextOf(request).address,
         });
@@ -32,7 +33,11 @@ export function sync(services: Services) {
       }),
     {
       parse: "none",
-      detail: describeOperation(wire, ["manifest_hash_mismatch", "conflicting_lock"]),
+      detail: describeOperation(wire, [
+        "manifest_hash_mismatch",
+        "encryption_public_key_mismatch",
+        "conflicting_lock",
+      ]),
     },
   );
 }

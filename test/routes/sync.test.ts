@@ -36,6 +36,12 @@ const MUTATIONS: readonly Mutation[] = [
     [`with ${name} that is no hex`, { [name]: "x".repeat(64) }, `/${name}`],
     [`with ${name} after 0X`, { [name]: `0X${"a".repeat(64)}` }, `/${name}`],
   ]),
+  ["with encryptionPublicKey of 31 bytes", { encryptionPublicKey: "a".repeat(62) }, "/encryptionPublicKey"],
+  [
+    "with encryptionPublicKey that is no hex",
+    { encryptionPublicKey: "x".repeat(64) },
+    "/encryptionPublicKey",
+  ],
 ];
 
 for (const driver of DRIVERS)
