@@ -4,11 +4,12 @@ import { withEncryptionPublicKey } from "./encryption-public-key.ts";
 import { factorRef, newFactor } from "./model.ts";
 import { alreadyUsed, factorExists, fail } from "./outcomes.ts";
 import { withSyncFactor } from "./rules.ts";
+import { syncFactorToReplace, withReplacement } from "./sync-factor-replacement.ts";
 import { syncFactorTokenId } from "./sync-factor-token.ts";
 
 export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"] {
-  const { records, access, changes, limits } = context;
-  return async (added, { token, encryptionPublicKey }) => {
+  const { records, clock, access, changes, limits } = context;
+  return async (added, { token, challengedAtMs, replacedId, encryptionPublicKey }) => {
     const factor = factorRef("SYNC", added);
     const redeem = syncFactorTokenId(token);
     const [located, issued] = await Promise.all([
@@ -19,12 +20,23 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
     const { backupId, holder } = issued ?? fail(unknownToken());
     const load = async () =>
       (await access.read(backupId)) ?? fail(new ServiceError("backup_not_found", "The backup is gone"));
-    await changes.change(added.nonces, await load(), load, ({ metadata }) => {
+    const first = await load();
+    await changes.change(added.nonces, first, load, ({ metadata }) => {
       // The factor that recovered was removed, or the backup was created again: the token is void.
       if (!metadata.factors.some(({ id }) => id === holder)) throw unknownToken();
       if (located.backupId !== null) throw factorExists();
-      const next = withSyncFactor(metadata, newFactor(context, added.kind), limits);
-      return { next: withEncryptionPublicKey(next, encryptionPublicKey), claim: [factor], redeem };
+      const listed = newFactor(context, added.kind);
+      const replaced = syncFactorToReplace(first.metadata, metadata, { id: replacedId, challengedAtMs });
+      const changed =
+        replaced === null
+          ? withSyncFactor(metadata, listed, limits)
+          : withReplacement(metadata, listed, replaced, clock.nowMs());
+      return {
+        next: withEncryptionPublicKey(changed, encryptionPublicKey),
+        claim: [factor],
+        release: replaced === null ? [] : [factorRef("SYNC", replaced)],
+        redeem,
+      };
     });
     return backupId;
   };

@@ -135,7 +135,7 @@ export interface Backups {
    *
    * @param request its token stays valid if this fails.
    * @throws ServiceError `already_used`; `token_not_found`; `backup_not_found`; `factor_already_exists`;
-   *   `too_many_factors`; `encryption_public_key_mismatch`; `conflicting_lock`.
+   *   `too_many_factors`; `encryption_public_key_mismatch`; `conflicting_lock`, also as `syncFactorToReplace`.
    */
   addSyncFactor(added: Proof<NewKeypair>, request: SyncFactorAddition): Promise<string>;
 
@@ -179,6 +179,10 @@ export interface ContentChange {
 export interface SyncFactorAddition {
   /** The token of the recovery of the backup. */
   readonly token: string;
+  /** When the challenge of the new factor was issued, by the clock of the process that did. */
+  readonly challengedAtMs: number;
+  /** The id of the sync factor that goes in the same commit. One that is not on the backup is ignored. */
+  readonly replacedId: string | null;
   /** Recorded where the backup has none; lower-case hex, `null` if the client sent none. */
   readonly encryptionPublicKey: string | null;
 }

@@ -66,6 +66,8 @@ const MainFactorSchema = factorOf(Type.Union([PasskeySchema, OidcAccountSchema, 
 export type MainFactor = Static<typeof MainFactorSchema>;
 const SyncFactorSchema = Type.Object({
   ...factorOf(EcKeypairSchema).properties,
+  /** The sync factor whose place it took, and when, in milliseconds since the epoch. */
+  replaced: Type.Optional(Type.Object({ id: Type.String(), atMs: Type.Integer() })),
   /** Seconds since the epoch. Not there while it was not used. */
   lastUsedAt: Type.Optional(Type.Integer()),
 });

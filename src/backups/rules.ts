@@ -38,19 +38,28 @@ export function requireManifestHash(metadata: BackupMetadata, manifestHash: stri
 }
 
 /**
+ * Checks that a sync factor is on the backup in neither scope.
+ *
+ * @throws ServiceError `factor_already_exists`.
+ */
+export function requireNewSyncFactor(metadata: BackupMetadata, factor: SyncFactor): void {
+  const { key } = factorRef("SYNC", factor);
+  if (lists(metadata, { scope: "SYNC", key }) || lists(metadata, { scope: "MAIN", key }))
+    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
+}
+
+/**
  * Adds a sync factor.
  *
- * @throws ServiceError `factor_already_exists` when the backup has this key in either scope; `too_many_factors`, also
- *   when the record would become too large for a store.
+ * @throws ServiceError as {@link requireNewSyncFactor}; `too_many_factors`, also when the record would become too large
+ *   for a store.
  */
 export function withSyncFactor(
   metadata: BackupMetadata,
   factor: SyncFactor,
   limits: FactorLimits,
 ): BackupMetadata {
-  const { key } = factorRef("SYNC", factor);
-  if (lists(metadata, { scope: "SYNC", key }) || lists(metadata, { scope: "MAIN", key }))
-    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
+  requireNewSyncFactor(metadata, factor);
   if (metadata.syncFactors.length >= limits.maxSyncFactors)
     throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxSyncFactors} sync factors`);
   return requireRoom({ ...metadata, syncFactors: [...metadata.syncFactors, factor] });

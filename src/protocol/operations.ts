@@ -133,13 +133,20 @@ export const operations = {
     summary: "Add a sync factor",
     description:
       "Adds the keypair of another device to a backup that was just recovered. The sync factor token is " +
-      "consumed only when the factor was added.",
+      "consumed only when the factor was added. With `syncFactorToReplace` it replaces another one, " +
+      "also at the limit; `conflicting_lock` if another device was faster.",
     request: object({
       challengeToken: ChallengeToken,
       syncFactor: Authorization,
       syncFactorToken: text({
         description: "The token that the recovery of the backup returned.",
       }),
+      syncFactorToReplace: optional(
+        text({
+          description:
+            "The `id` of a sync factor of the backup that the new one replaces. An id that is not there is ignored.",
+        }),
+      ),
       encryptionPublicKey: optional(EncryptionPublicKey),
     }),
     response: BackupIdResponse,

@@ -19,6 +19,8 @@ export function addSyncFactor(services: Services) {
       const added = await proveNewSync(services, body.syncFactor, body.challengeToken, context);
       const backupId = await backups.addSyncFactor(added, {
         token: body.syncFactorToken,
+        challengedAtMs: added.issuedAtMs,
+        replacedId: body.syncFactorToReplace ?? null,
         encryptionPublicKey: normalizedHexOrNull(body.encryptionPublicKey),
       });
       return { backupId };

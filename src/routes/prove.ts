@@ -84,7 +84,7 @@ export function proveNewMain(
 }
 
 /**
- * Checks the proof of a new sync factor.
+ * Checks the proof of a new sync factor. Returns it with the time at which its challenge was issued.
  *
  * @throws ServiceError `invalid_sync_factor_type`; what `ChallengeTokens.open` and {@link verifyKeypair} throw.
  */
@@ -93,10 +93,11 @@ export async function proveNewSync(
   authorization: Authorization,
   challengeToken: string,
   context: ChallengeContext,
-): Promise<Proof<NewKeypair>> {
+): Promise<Proof<NewKeypair> & Pick<OpenedChallenge, "issuedAtMs">> {
   if (authorization.kind !== "EC_KEYPAIR")
     throw new ServiceError("invalid_sync_factor_type", "A sync factor must be a keypair");
-  return verifyKeypair(authorization, await challengeTokens.open(challengeToken, "keypair", context));
+  const opened = await challengeTokens.open(challengeToken, "keypair", context);
+  return { ...verifyKeypair(authorization, opened), issuedAtMs: opened.issuedAtMs };
 }
 
 /**

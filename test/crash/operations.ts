@@ -123,6 +123,35 @@ export const OPERATIONS: readonly Operation[] = [
     },
   },
   {
+    name: "add-sync-factor, in the place of another",
+    afterwards: "already_used", // of the sync factor token
+    async prepare(client) {
+      const user = await ownerWithBackup(client);
+      const [lost, phone, tablet] = [createFactorKeypair(), createFactorKeypair(), createFactorKeypair()];
+      await addDevice(client, user, lost);
+      const syncFactorToReplace = (await metadataOf(client, user)).syncFactors.at(-1)?.id ?? "";
+      const { syncFactorToken } = await recovered(client, user);
+      const replacement = async (to: ApiClient, keypair: FactorKeypair) => ({
+        ...(await addSyncFactorRequest(to, keypair, syncFactorToken)),
+        syncFactorToReplace,
+      });
+      const request = await replacement(client, phone);
+      return {
+        user,
+        known: knownOf(user, [], [lost, phone, tablet]),
+        tokens: [request.challengeToken],
+        send: (to) => to.addSyncFactor(request),
+        sendFresh: async (to) => to.addSyncFactor(await replacement(to, tablet)),
+        async made(services) {
+          const listed = await isListed(services, user, refOf("SYNC", phone));
+          if ((await isListed(services, user, refOf("SYNC", lost))) === listed)
+            throw new Error("only one of the two factors was changed");
+          return listed;
+        },
+      };
+    },
+  },
+  {
     name: "sync",
     afterwards: "manifest_hash_mismatch",
     async prepare(client) {

@@ -23,7 +23,12 @@ export type Command =
       }
     >
   | { readonly op: "sync"; readonly by: number; readonly knows: "current" | "another"; readonly next: number }
-  | { readonly op: "add-sync-factor"; readonly token: number; readonly factor: number }
+  | {
+      readonly op: "add-sync-factor";
+      readonly token: number;
+      readonly factor: number;
+      readonly nth: number | null;
+    }
   | {
       readonly op: "delete-factor";
       readonly by: number;
@@ -62,7 +67,15 @@ const operations = [
       expecting: fc.option(account, { nil: null }),
     }),
   },
-  { weight: 4, arbitrary: fc.record({ op: of("add-sync-factor"), token: fc.nat(3), factor: keypair }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: of("add-sync-factor"),
+      token: fc.nat(3),
+      factor: keypair,
+      nth: fc.option(fc.nat(3), { nil: null }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ op: of("add-factor"), by: keypair, factor: keypair, key }) },
   {
     weight: 3,
@@ -109,7 +122,11 @@ export function operationFor(world: World, command: Exclude<Command, { op: "repl
     case "add-sync-factor": {
       const { op, factor } = command;
       const last = world.tokens.length - 1; // the newest first: older ones have more often been used
-      return { op, factor, token: command.token <= last ? last - command.token : null };
+      const token = command.token <= last ? last - command.token : null;
+      const account = token === null ? undefined : world.tokens[token]?.account;
+      const backup = account === undefined ? undefined : world.backups.get(account);
+      const replaces = command.nth === null ? null : (backup?.syncs[command.nth]?.serial ?? null);
+      return { op, factor, token, replaces };
     }
     case "delete-factor": {
       const { op, by, scope, key: removedKey, nth } = command;

@@ -82,7 +82,8 @@ export function createDevices({ client, clock, services }: TestService) {
       case "add-sync-factor": {
         const token = op.token === null ? neverIssued : at(tokens, op.token);
         const request = await addSyncFactorRequest(client, at(keypairs, op.factor), token);
-        return () => client.addSyncFactor(request);
+        const syncFactorToReplace = op.replaces === null ? null : await idOf(world, "SYNC", op.replaces);
+        return () => client.addSyncFactor({ ...request, syncFactorToReplace });
       }
       case "add-factor": {
         const request = await addFactorRequest(client, at(keypairs, op.by), at(keypairs, op.factor));

@@ -14,7 +14,13 @@ export type Op =
   | { readonly op: "retrieve" | "verify-factor" | "delete-backup"; readonly by: number }
   | { readonly op: "retrieve-metadata"; readonly by: number; readonly expecting: number | null }
   /** `token`: the index among all tokens that were issued; `null` is one that was never issued. */
-  | { readonly op: "add-sync-factor"; readonly token: number | null; readonly factor: number }
+  /** `replaces`: the serial number of a sync factor; `null` names none, another number is ignored. */
+  | {
+      readonly op: "add-sync-factor";
+      readonly token: number | null;
+      readonly factor: number;
+      readonly replaces: number | null;
+    }
   | { readonly op: "add-factor"; readonly by: number; readonly factor: number; readonly key: KeyKind | null }
   /** `target`: the serial number of a factor; `null` is one that never existed. */
   | {
@@ -32,6 +38,8 @@ export type Scope = "MAIN" | "SYNC";
 export interface FactorModel {
   readonly keypair: number;
   readonly serial: number;
+  /** The sync factor whose place it took, and when. */
+  readonly replaced?: { readonly serial: number; readonly atMs: number };
 }
 
 export interface BackupModel {
@@ -158,10 +166,18 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       const backup = world.backups.get(account);
       if (backup === undefined) return refuse("backup_not_found");
       if (!backup.mains.some(({ serial }) => serial === token.holder)) return refuse("token_not_found");
-      if (owner("SYNC", op.factor) !== null || backup.mains.some(({ keypair }) => keypair === op.factor))
-        return refuse("factor_already_exists");
-      if (backup.syncs.length >= MAX_SYNC_FACTORS) return refuse("too_many_factors");
-      const syncs = [...backup.syncs, { keypair: op.factor, serial: nextSerial }];
+      if (owner("SYNC", op.factor) !== null) return refuse("factor_already_exists");
+      const others = backup.syncs.filter(({ serial }) => serial !== op.replaces);
+      const replaces = others.length < backup.syncs.length ? op.replaces : null;
+      const isReplacedSince = backup.syncs.some(
+        ({ replaced }) => replaced?.serial === op.replaces && replaced.atMs >= challengedAtMs,
+      );
+      if (replaces === null && op.replaces !== null && isReplacedSince) return refuse("conflicting_lock");
+      if (backup.mains.some(({ keypair }) => keypair === op.factor)) return refuse("factor_already_exists");
+      if (others.length >= MAX_SYNC_FACTORS) return refuse("too_many_factors");
+      const added = { keypair: op.factor, serial: nextSerial };
+      const replaced = replaces === null ? {} : { replaced: { serial: replaces, atMs: world.nowMs } };
+      const syncs = [...others, { ...added, ...replaced }];
       return answer(account, {
         backups: stored(account, { ...backup, syncs }),
         tokens: world.tokens.map((other, index) => (index === op.token ? { ...other, used: true } : other)),

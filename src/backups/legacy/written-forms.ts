@@ -2,7 +2,7 @@
  * Values that the other service writes in several ways and this one in one way. What it had written is kept beside
  * where it differs, so that it comes back as it was.
  */
-import { ManifestHash, normalizedManifestHash } from "../../protocol/backup.ts";
+import { ManifestHash, normalizedHex } from "../../protocol/backup.ts";
 import { LegacyProblem } from "./metadata.ts";
 
 const HASH = new RegExp(ManifestHash.pattern ?? "");
@@ -10,7 +10,7 @@ const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.\d{0,9})?(Z|z
 
 /** The canonical form of 32 bytes of hex; another text as it is. */
 export function canonicalHash(text: string): string {
-  return HASH.test(text) ? normalizedManifestHash(text) : text;
+  return HASH.test(text) ? normalizedHex(text) : text;
 }
 
 /** Whole seconds since the epoch of a time of RFC 3339. @throws LegacyProblem */
