@@ -1,5 +1,5 @@
 import type { Backups, BackupsContext } from "./backups.ts";
-import { factorRef, newFactor } from "./model.ts";
+import { factorRef, listedFactor, lists, newFactor } from "./model.ts";
 import { withMainFactor } from "./rules.ts";
 import { exportMetadata } from "./view.ts";
 
@@ -8,15 +8,16 @@ export function addFactor(context: BackupsContext): Backups["addFactor"] {
   return async (by, added, encryptionKey) => {
     const backup = await access.authorise(by);
     const factor = newFactor(context, added.kind);
+    const ref = factorRef("MAIN", added);
     const { after } = await changes.changeBy(
       by,
       backup,
       ({ metadata }) => ({
         next: withMainFactor(metadata, factor, encryptionKey, limits),
-        claim: [factorRef("MAIN", added)],
+        claim: lists(metadata, ref) ? [] : [ref],
       }),
       added.nonces,
     );
-    return { factorId: factor.id, metadata: exportMetadata(after) };
+    return { factorId: (listedFactor(after, ref) ?? factor).id, metadata: exportMetadata(after) };
   };
 }

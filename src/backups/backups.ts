@@ -118,9 +118,9 @@ export interface Backups {
   findPasskey(credentialId: string, nonces: readonly Nonce[]): Promise<FoundPasskey>;
 
   /**
-   * Adds a main factor to a backup, and the encryption key that it needs.
+   * Adds a main factor to a backup, and the encryption key that it needs. A factor that the backup lists stays as it is.
    *
-   * @returns the id of the new factor and the metadata afterwards.
+   * @returns the id of the factor and the metadata afterwards.
    * @throws ServiceError as {@link Access.authorise} and `withMainFactor`; `factor_already_exists` when the factor is
    *   on another backup; `conflicting_lock`.
    */

@@ -66,10 +66,11 @@ export function withSyncFactor(
 }
 
 /**
- * Adds a main factor, and the encryption key that it needs where there is none of that kind yet.
+ * Adds a main factor, and the encryption key that it needs. One that the backup lists already stays as it is, and so does
+ * the identical key: a client that lost the answer repeats the call.
  *
- * @throws ServiceError `factor_already_exists`; `only_one_encryption_key_per_type_allowed`; `too_many_factors`, also
- *   when the record would become too large for a store.
+ * @throws ServiceError `only_one_encryption_key_per_type_allowed`; `too_many_factors`, also when the record would become
+ *   too large for a store.
  */
 export function withMainFactor(
   metadata: BackupMetadata,
@@ -77,20 +78,26 @@ export function withMainFactor(
   encryptionKey: EncryptionKey | null,
   limits: FactorLimits,
 ): BackupMetadata {
+  const keys = encryptionKey === null ? metadata.keys : withKey(metadata.keys, encryptionKey);
   if (lists(metadata, factorRef("MAIN", factor)))
-    throw new ServiceError("factor_already_exists", "The factor is on the backup already");
-  if (encryptionKey !== null && metadata.keys.some(({ kind }) => kind === encryptionKey.kind))
-    throw new ServiceError(
-      "only_one_encryption_key_per_type_allowed",
-      `The backup has a ${encryptionKey.kind} key already`,
-    );
+    return keys === metadata.keys ? metadata : requireRoom({ ...metadata, keys });
   if (metadata.factors.length >= limits.maxMainFactors)
     throw new ServiceError("too_many_factors", `A backup has at most ${limits.maxMainFactors} main factors`);
-  return requireRoom({
-    ...metadata,
-    factors: [...metadata.factors, factor],
-    keys: encryptionKey === null ? metadata.keys : [...metadata.keys, encryptionKeyOf(encryptionKey)],
-  });
+  return requireRoom({ ...metadata, factors: [...metadata.factors, factor], keys });
+}
+
+function withKey(keys: EncryptionKey[], key: EncryptionKey): EncryptionKey[] {
+  const ofKind = keys.filter(({ kind }) => kind === key.kind);
+  if (ofKind.length === 0) return [...keys, encryptionKeyOf(key)];
+  if (ofKind.some((stored) => isSameKey(stored, key))) return keys;
+  throw new ServiceError(
+    "only_one_encryption_key_per_type_allowed",
+    `The backup has another ${key.kind} key already`,
+  );
+}
+
+function isSameKey(one: EncryptionKey, other: EncryptionKey): boolean {
+  return JSON.stringify(encryptionKeyOf(one)) === JSON.stringify(encryptionKeyOf(other));
 }
 
 /** Refuses on every driver what one of them could not store. */
@@ -169,8 +176,7 @@ function withoutKey(
   key: EncryptionKey,
   remaining: readonly MainFactor[],
 ): EncryptionKey[] {
-  const sought = JSON.stringify(encryptionKeyOf(key));
-  const kept = keys.filter((candidate) => JSON.stringify(encryptionKeyOf(candidate)) !== sought);
+  const kept = keys.filter((candidate) => !isSameKey(candidate, key));
   if (kept.length === keys.length)
     throw new ServiceError("encryption_key_not_found", "The backup has no such encryption key");
   const orphan = remaining.find(({ kind }) => KEY_FOR_FACTOR[kind.kind] === key.kind);

@@ -121,7 +121,8 @@ export const operations = {
     summary: "Add a main factor",
     description:
       "Adds a main factor to a backup, with the encryption key that it needs. An existing main factor " +
-      "agrees to this very factor, and the new one proves itself; both tokens are consumed together.",
+      "agrees to this very factor, and the new one proves itself; both tokens are consumed together. For a " +
+      "factor that is on the backup, the response is the same, and the key is added if its kind is missing.",
     request: AddFactorRequest,
     response: AddFactorResponse,
     authorisedBy: "MAIN",

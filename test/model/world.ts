@@ -188,13 +188,16 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       const found = owner("MAIN", op.by);
       if (found === null) return refuse("backup_untraceable");
       const { account, backup } = found;
-      if (backup.mains.some(({ keypair }) => keypair === op.factor)) return refuse("factor_already_exists");
-      if (op.key !== null && backup.keys.includes(op.key))
-        return refuse("only_one_encryption_key_per_type_allowed");
+      // Devices have one key of each kind, so a key of a kind that is stored is the identical one.
+      const keys = op.key === null || backup.keys.includes(op.key) ? backup.keys : [...backup.keys, op.key];
+      if (backup.mains.some(({ keypair }) => keypair === op.factor)) {
+        const repeated = { ...backup, keys };
+        return answer(viewOf(account, repeated), { backups: stored(account, repeated) });
+      }
       if (backup.mains.length >= MAX_MAIN_FACTORS) return refuse("too_many_factors");
       if (owner("MAIN", op.factor) !== null) return refuse("factor_already_exists");
       const mains = [...backup.mains, { keypair: op.factor, serial: nextSerial }];
-      const next = { ...backup, mains, keys: op.key === null ? backup.keys : [...backup.keys, op.key] };
+      const next = { ...backup, mains, keys };
       return answer(viewOf(account, next), { backups: stored(account, next), nextSerial: nextSerial + 1 });
     }
     case "delete-factor": {

@@ -99,10 +99,9 @@ for (const driver of DRIVERS)
         const { client } = service();
         const user = await created(client, newKeypair());
         const added = newKeypair();
-        for (const encryptedBackupKey of [ICLOUD, { ...ICLOUD, encryptedKey: "another" }]) {
-          const answer = await send(addition(user.main, added), { encryptedBackupKey });
-          expect([answer.status, answer.code()]).toEqual([400, "only_one_encryption_key_per_type_allowed"]);
-        }
+        const encryptedBackupKey = { ...ICLOUD, encryptedKey: "another" };
+        const answer = await send(addition(user.main, added), { encryptedBackupKey });
+        expect([answer.status, answer.code()]).toEqual([400, "only_one_encryption_key_per_type_allowed"]);
         await expectNothingAdded(user, added);
       });
 
@@ -124,17 +123,14 @@ for (const driver of DRIVERS)
       });
 
       for (const kind of NEW_KINDS)
-        test(`a ${kind} that is on this backup or on another`, async () => {
+        test(`a ${kind} that is on another backup`, async () => {
           const { client } = service();
           const user = await created(client, newKeypair());
           const added = factorOf(kind);
           await created(client, added);
           const elsewhere = await send(addition(user.main, added));
           expect([elsewhere.status, elsewhere.code()]).toEqual([400, "factor_already_exists"]);
-
-          const own = factorOf(kind);
-          (await send(addition(user.main, own))).ok();
-          expect((await send(addition(user.main, own))).code()).toBe("factor_already_exists");
+          expect((await recoveredBy(client, user.main)).metadata.factors).toHaveLength(1);
         });
 
       test("an account without turnkeyProviderId", async () => {
@@ -323,7 +319,8 @@ for (const driver of DRIVERS)
         const { client } = service();
         const user = await created(client, newAccount("GOOGLE", issuer));
         const request = await additionRequest(client, addition(user.main, newAccount("APPLE", issuer)));
-        expect((await client.addFactor({ ...request, encryptedBackupKey: TURNKEY })).code()).toBe(
+        const encryptedBackupKey = { ...TURNKEY, encryptedKey: "another" };
+        expect((await client.addFactor({ ...request, encryptedBackupKey })).code()).toBe(
           "only_one_encryption_key_per_type_allowed",
         );
         (await client.addFactor(request)).ok();
