@@ -60,6 +60,7 @@ const ERRORS = {
   too_many_factors: { status: 409 },
   missing_turnkey_provider_id: { status: 400 },
   oidc_token_mismatch: { status: 400 },
+  passkey_registration_mismatch: { status: 400 },
   invalid_new_factor_type: { status: 400 },
   invalid_new_factor_authorization_type: { status: 400 },
   // backups
@@ -77,6 +78,7 @@ const ERRORS = {
   factor_orphaned_from_encryption_key: { status: 400 },
   only_one_encryption_key_per_type_allowed: { status: 400 },
   // the service
+  not_supported: { status: 400 },
   too_many_requests: { status: 429 },
   service_unavailable: { status: 503 },
   internal_server_error: { status: 500 },

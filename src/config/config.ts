@@ -2,6 +2,7 @@
  * Configuration: environment variables in, one frozen object out. No other part of the service reads the environment.
  * Each section has a file; `.env.example` explains every variable.
  */
+import { type AddFactorConfig, addFactorConfig } from "./add-factor.ts";
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
 import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";
 import { ConfigError } from "./config-error.ts";
@@ -26,6 +27,7 @@ export interface Config {
   readonly webauthn: WebAuthnConfig;
   readonly oidc: OidcConfig;
   readonly attestation: AttestationConfig;
+  readonly addFactor: AddFactorConfig;
   /** Whether a create requires a signature of the account id's key. */
   readonly enforceBackupAccountProof: boolean;
   /** Whether to serve the API reference at `/docs` and `/openapi.json`. */
@@ -54,6 +56,7 @@ export function loadConfig(env: Environment): Config {
     webauthn: webauthnConfig(read, development ? new URL(`http://localhost:${server.port}`).origin : null),
     oidc: oidcConfig(read, development),
     attestation: attestationConfig(read, environment),
+    addFactor: addFactorConfig(read),
     enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
     apiReference: environment !== "production",
   };

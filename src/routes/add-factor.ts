@@ -23,6 +23,7 @@ export function addFactor(services: Services) {
     {
       ...jsonBody(wire.request),
       detail: describeOperation(wire, [
+        "not_supported",
         "missing_turnkey_activity",
         "turnkey_activity_error",
         "invalid_turnkey_activity",
@@ -30,6 +31,7 @@ export function addFactor(services: Services) {
         "invalid_new_factor_type",
         "invalid_new_factor_authorization_type",
         "oidc_token_mismatch",
+        "passkey_registration_mismatch",
         ...REGISTRATION_ERRORS,
         "factor_already_exists",
         "only_one_encryption_key_per_type_allowed",

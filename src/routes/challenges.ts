@@ -4,7 +4,7 @@ import { encodeBase64, encodeBase64Url } from "../crypto/encoding.ts";
 import { jsonBody, optionalJsonBody } from "../http/body/body.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { agreementTo, existingFactorContext, newFactorContext } from "../proofs/agreement.ts";
+import { agreementTo, existingFactorContext, newFactorContext, requireMayAdd } from "../proofs/agreement.ts";
 import { CHALLENGE_BYTES, type Operation } from "../proofs/challenge-tokens.ts";
 import { creationOptions, requestOptions } from "../proofs/passkey/webauthn-options.ts";
 import { challengeTypeOf } from "../proofs/verify.ts";
@@ -94,12 +94,14 @@ function forCreate(issuer: Issuer) {
 }
 
 /** `/v1/add-factor/challenge`: one challenge for an existing main factor and one for the new one. */
-function forAddFactor({ challengeTokens, random, config: { webauthn } }: Issuer) {
+function forAddFactor({ challengeTokens, random, config }: Issuer) {
+  const { webauthn } = config;
   const wire = operations.addFactorChallenge;
   return new Elysia({ name: "challenge/add-factor" }).post(
     wire.path,
     async ({ body: { newFactor, existingFactorKind } }): Reply<typeof wire> => {
       const existing = existingFactorKind ?? "PASSKEY";
+      requireMayAdd(existing, config.addFactor);
       const agreed = agreementTo(newFactor, encodeBase64Url(random.bytes(PAIR_BYTES)));
       const ofExisting =
         existing === "PASSKEY_ASSERTION" ? requestOptions(webauthn, random) : plainChallenge(random);
@@ -119,7 +121,7 @@ function forAddFactor({ challengeTokens, random, config: { webauthn } }: Issuer)
         newFactorToken,
       };
     },
-    { ...jsonBody(wire.request), detail: describeOperation(wire, ["webauthn_error"]) },
+    { ...jsonBody(wire.request), detail: describeOperation(wire, ["not_supported", "webauthn_error"]) },
   );
 }
 

@@ -3,15 +3,24 @@ import type { Proven } from "../backups/authorise.ts";
 import type { MainFactor } from "../backups/model.ts";
 import { untraceable } from "../backups/outcomes.ts";
 import { ServiceError } from "../errors.ts";
-import { type Agreement, agreedIn, newFactorContext, requireAgreed } from "../proofs/agreement.ts";
+import {
+  type Agreement,
+  agreedIn,
+  isOneSession,
+  requireAgreed,
+  requireMayAdd,
+  requirePair,
+} from "../proofs/agreement.ts";
 import type { OpenedChallenge } from "../proofs/challenge-tokens.ts";
+import { verifyNewFactor } from "../proofs/new-factor.ts";
 import { readTurnkeyStamp, verifyTurnkeyStamp } from "../proofs/turnkey/stamp.ts";
-import type { Proof } from "../proofs/verify.ts";
+import { challengeTypeOf, type Proof } from "../proofs/verify.ts";
 import type { AddFactorRequest } from "../protocol/add-factor.ts";
 import type { PasskeyAuthorization } from "../protocol/authorization.ts";
+import type { Nonce } from "../runtime/nonce.ts";
 import type { Services } from "../services.ts";
 import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
-import { proveNewMain, provenPasskey, proveOpened } from "./prove.ts";
+import { provenPasskey, proveOpened } from "./prove.ts";
 
 interface Existing {
   readonly by: Proven;
@@ -22,21 +31,29 @@ interface Existing {
  * Checks both proofs, and that the new factor is the one that the existing factor agreed to. A replayed proof of the
  * existing factor is reported before errors of the new one.
  *
- * @throws ServiceError as `prove`; for a Turnkey stamp what {@link readTurnkeyStamp} and {@link verifyTurnkeyStamp} throw;
- *   what {@link requireAgreed}, {@link proveNewMain} and {@link requireTurnkeyProviderId} throw.
+ * @throws ServiceError `not_supported`; as `prove`; for a Turnkey stamp what {@link readTurnkeyStamp} and
+ *   {@link verifyTurnkeyStamp} throw; what {@link requireAgreed}, {@link requirePair}, {@link verifyNewFactor} and
+ *   {@link requireTurnkeyProviderId} throw.
  */
 export async function proveAddition(
   services: Services,
   request: AddFactorRequest,
 ): Promise<{ readonly by: Proven; readonly added: Proof<MainFactor["kind"]> }> {
-  const { backups } = services;
-  const { newFactorAuthorization: authorization, newFactorChallengeToken: token } = request;
+  const { backups, challengeTokens, config } = services;
+  const { existingFactorAuthorization: existing, newFactorAuthorization: authorization } = request;
+  requireMayAdd(existing.kind, config.addFactor);
   const { by, agreed } = await backups.reportingReplays([], () => proveExisting(services, request));
   const added = await backups.reportingReplays(by.nonces, async () => {
     requireAgreed(authorization, agreed);
-    const proof = await proveNewMain(services, authorization, token, newFactorContext(agreed));
+    const type = challengeTypeOf(authorization.kind);
+    const opened = await challengeTokens.read(request.newFactorChallengeToken, type);
+    requirePair(opened, agreed);
+    const { kind, nonces } = await verifyNewFactor(services, authorization, opened);
     const providerId = requireTurnkeyProviderId(authorization, request.turnkeyProviderId);
-    return { ...proof, kind: mainFactorKind(proof.kind, providerId) };
+    return {
+      kind: mainFactorKind(kind, providerId),
+      nonces: isOneSession(existing, authorization) ? without(nonces, by.nonces) : nonces,
+    };
   });
   return { by, added };
 }
@@ -86,4 +103,8 @@ async function proveByStamp(
   const expected = { challenge, nonce, credential, turnkeyAccountId };
   const shown = verifyTurnkeyStamp(stamp, expected, config.webauthn, clock);
   return { by: provenPasskey(found, opened, shown), agreed: agreedIn(opened, "PASSKEY") };
+}
+
+function without(nonces: readonly Nonce[], others: readonly Nonce[]): readonly Nonce[] {
+  return nonces.filter(({ id }) => others.every((other) => other.id !== id));
 }

@@ -102,7 +102,11 @@ const OUTCOMES = {
   },
   "is registered by key": IS_REGISTERED,
   "is registered by id_token": { ...IS_REGISTERED, "swapped halves": "oidc_token_mismatch" },
-  "is registered by passkey": { ...IS_REGISTERED, ...WEBAUTHN },
+  "is registered by passkey": {
+    ...IS_REGISTERED,
+    ...WEBAUTHN,
+    "swapped halves": "passkey_registration_mismatch",
+  },
   "may not act": everywhere("invalid_authorization_type"),
   "may not be registered": everywhere("invalid_sync_factor_type"),
 } as const satisfies Readonly<Record<string, Outcomes>>;

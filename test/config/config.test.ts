@@ -43,6 +43,7 @@ describe("the defaults", () => {
         audience: "toolsforhumanity.com",
         bypassToken: null,
       },
+      addFactor: { existingOidc: true },
       enforceBackupAccountProof: false,
       apiReference: true,
     });
@@ -107,6 +108,7 @@ describe("the defaults", () => {
         audience: "toolsforhumanity.com",
         bypassToken: null,
       },
+      addFactor: { existingOidc: true },
       enforceBackupAccountProof: false,
       apiReference: false,
     });

@@ -17,8 +17,11 @@ for (const driver of DRIVERS)
     const { service, issuer, factorOf, addition, send, expectNothingAdded } = additionFixture(driver);
 
     describe("neither half can be swapped", () => {
-      const mismatch = (kind: NewKind) =>
-        kind === "OIDC_ACCOUNT" ? "oidc_token_mismatch" : "invalid_challenge_context";
+      const MISMATCHES: Readonly<Record<NewKind, string>> = {
+        OIDC_ACCOUNT: "oidc_token_mismatch",
+        PASSKEY: "passkey_registration_mismatch",
+        EC_KEYPAIR: "invalid_challenge_context",
+      };
 
       for (const existingKind of EXISTING_KINDS)
         for (const newKind of NEW_KINDS)
@@ -36,7 +39,7 @@ for (const driver of DRIVERS)
               await additionChallenge(client, given[0]),
               await additionChallenge(client, given[1]),
             ];
-            const code = mismatch(newKind);
+            const code = MISMATCHES[newKind];
             const swapped = [
               {
                 ...existingHalf(given[0], first.challenges),
@@ -58,7 +61,9 @@ for (const driver of DRIVERS)
               ...existingHalf(given[0], first.challenges),
               ...other,
             });
-            expect(foreignToken.code()).toBe("invalid_challenge_context");
+            expect(foreignToken.code()).toBe(
+              newKind === "PASSKEY" ? "passkey_registration_mismatch" : "invalid_challenge_context",
+            );
             await expectNothingAdded(mine, given[0].added);
             await expectNothingAdded(theirs, given[1].added);
           });

@@ -106,8 +106,8 @@ export const NEW_KINDS = ["PASSKEY", "OIDC_ACCOUNT", "EC_KEYPAIR"] as const;
 export type NewKind = (typeof NEW_KINDS)[number];
 
 /** A service for the tests of the caller, and the additions of factors to send to it. */
-export function additionFixture(driver: Driver) {
-  const { service, issuer } = factorService(driver, { env: { MAX_MAIN_FACTORS: "3" } });
+export function additionFixture(driver: Driver, env: Readonly<Record<string, string>> = {}) {
+  const { service, issuer } = factorService(driver, { env: { MAX_MAIN_FACTORS: "3", ...env } });
 
   const factorOf = (kind: ExistingKind | NewKind, provider: "GOOGLE" | "APPLE" = "GOOGLE"): MainFactor => {
     if (kind === "OIDC_ACCOUNT") return newAccount(provider, issuer);
