@@ -61,6 +61,7 @@ const ERRORS = {
   missing_turnkey_provider_id: { status: 400 },
   oidc_token_mismatch: { status: 400 },
   passkey_registration_mismatch: { status: 400 },
+  existing_factor_material_binding_mismatch: { status: 400 },
   invalid_new_factor_type: { status: 400 },
   invalid_new_factor_authorization_type: { status: 400 },
   // backups

@@ -18,6 +18,14 @@ export function verifyKeypairSignature(publicKey: string, signature: string, cha
     throw refused("the signature is not a DER signature of the challenge by this key, in base64");
 }
 
+/** Whether the holder of a P-256 key signed a message; `false` also for a key or signature that is none. */
+export function isSignedBy(publicKey: string, signature: string, message: Uint8Array): boolean {
+  const point = decodeBase64(publicKey);
+  const key = point && importP256PublicKey(point);
+  const der = decodeBase64(signature);
+  return key !== null && der !== null && verifyP256(key, message, der);
+}
+
 function refused(reason: string): ServiceError {
   return new ServiceError("signature_verification_error", `Signature verification failed: ${reason}`);
 }

@@ -20,6 +20,16 @@ import { text } from "./text.ts";
 /** The members with which a factor authorises a request. */
 const proof = { authorization: Authorization, challengeToken: ChallengeToken };
 
+/** How an existing factor may bind its proof to all that is added. */
+const MATERIAL_BINDING =
+  "In place of its 32 challenge bytes, the existing factor may authorise 64: the challenge and " +
+  "SHA-256(`backup-service:add-factor-binding:v1` ‖ factor ‖ provider ‖ key). With lp(x) for the length of x in four " +
+  "bytes, big-endian, and x: factor is 01 lp(credential id) lp(uncompressed point) lp(label) lp(clientDataJSON) " +
+  "lp(attestationObject) of an ES256 passkey, 02 lp(id_token) or 03 lp(uncompressed point); provider is 00, or 01 " +
+  "lp(turnkeyProviderId); key is 00, or 01 and 01 lp(encryptedKey) for PRF, 02 lp(encryptedKey) for ICLOUD, 03 " +
+  "lp(encryptedKey) lp(turnkeyAccountId) lp(turnkeyUserId) lp(turnkeyPrivateKeyId) for TURNKEY. A key signs the 64 " +
+  "bytes; an assertion has them as its challenge; a Turnkey activity has them in base64 as `metadata.challenge`.";
+
 export const operations = {
   create: {
     method: "POST",
@@ -122,7 +132,8 @@ export const operations = {
     description:
       "Adds a main factor to a backup, with the encryption key that it needs. An existing main factor " +
       "agrees to this very factor, and the new one proves itself; both tokens are consumed together. For a " +
-      "factor that is on the backup, the response is the same, and the key is added if its kind is missing.",
+      "factor that is on the backup, the response is the same, and the key is added if its kind is missing. " +
+      MATERIAL_BINDING,
     request: AddFactorRequest,
     response: AddFactorResponse,
     authorisedBy: "MAIN",

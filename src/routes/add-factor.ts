@@ -32,6 +32,7 @@ export function addFactor(services: Services) {
         "invalid_new_factor_authorization_type",
         "oidc_token_mismatch",
         "passkey_registration_mismatch",
+        "existing_factor_material_binding_mismatch",
         ...REGISTRATION_ERRORS,
         "factor_already_exists",
         "only_one_encryption_key_per_type_allowed",

@@ -11,12 +11,16 @@ import {
   requireMayAdd,
   requirePair,
 } from "../proofs/agreement.ts";
+import { type Authorised, authorisedBy, authorisedIn, requireBinding } from "../proofs/binding.ts";
 import type { OpenedChallenge } from "../proofs/challenge-tokens.ts";
 import { verifyNewFactor } from "../proofs/new-factor.ts";
+import { challengeInClientData } from "../proofs/passkey/client-data.ts";
+import { parseAssertion } from "../proofs/passkey/webauthn-credential.ts";
+import { challengeInActivity } from "../proofs/turnkey/activity.ts";
 import { readTurnkeyStamp, verifyTurnkeyStamp } from "../proofs/turnkey/stamp.ts";
 import { challengeTypeOf, type Proof } from "../proofs/verify.ts";
 import type { AddFactorRequest } from "../protocol/add-factor.ts";
-import type { PasskeyAuthorization } from "../protocol/authorization.ts";
+import type { Authorization, PasskeyAuthorization } from "../protocol/authorization.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { Services } from "../services.ts";
 import { mainFactorKind, requireTurnkeyProviderId } from "./factor-kinds.ts";
@@ -25,6 +29,7 @@ import { provenPasskey, proveOpened } from "./prove.ts";
 interface Existing {
   readonly by: Proven;
   readonly agreed: Agreement;
+  readonly authorised: Authorised;
 }
 
 /**
@@ -32,8 +37,8 @@ interface Existing {
  * existing factor is reported before errors of the new one.
  *
  * @throws ServiceError `not_supported`; as `prove`; for a Turnkey stamp what {@link readTurnkeyStamp} and
- *   {@link verifyTurnkeyStamp} throw; what {@link requireAgreed}, {@link requirePair}, {@link verifyNewFactor} and
- *   {@link requireTurnkeyProviderId} throw.
+ *   {@link verifyTurnkeyStamp} throw; what {@link requireAgreed}, {@link requirePair}, {@link verifyNewFactor},
+ *   {@link requireBinding} and {@link requireTurnkeyProviderId} throw.
  */
 export async function proveAddition(
   services: Services,
@@ -42,13 +47,16 @@ export async function proveAddition(
   const { backups, challengeTokens, config } = services;
   const { existingFactorAuthorization: existing, newFactorAuthorization: authorization } = request;
   requireMayAdd(existing.kind, config.addFactor);
-  const { by, agreed } = await backups.reportingReplays([], () => proveExisting(services, request));
+  const { by, agreed, authorised } = await backups.reportingReplays([], () =>
+    proveExisting(services, request),
+  );
   const added = await backups.reportingReplays(by.nonces, async () => {
     requireAgreed(authorization, agreed);
     const type = challengeTypeOf(authorization.kind);
     const opened = await challengeTokens.read(request.newFactorChallengeToken, type);
     requirePair(opened, agreed);
     const { kind, nonces } = await verifyNewFactor(services, authorization, opened);
+    requireBinding(authorised, request, config.addFactor);
     const providerId = requireTurnkeyProviderId(authorization, request.turnkeyProviderId);
     return {
       kind: mainFactorKind(kind, providerId),
@@ -64,12 +72,24 @@ async function proveExisting(services: Services, request: AddFactorRequest): Pro
   if (authorization.kind !== "PASSKEY") {
     const opened = await services.challengeTokens.read(token, "keypair");
     const agreed = agreedIn(opened, authorization.kind);
-    return { by: await proveOpened(services, "MAIN", authorization, opened), agreed };
+    const authorised = authorisedBy(authorization, opened.challenge, request);
+    return { by: await proveMessage(services, authorization, opened, authorised), agreed, authorised };
   }
   const opened = activity == null ? await openForAssertion(services, token) : null;
   if (opened === null) return proveByStamp(services, authorization, activity, token);
   const agreed = agreedIn(opened, "PASSKEY_ASSERTION");
-  return { by: await proveOpened(services, "MAIN", authorization, opened), agreed };
+  const { clientDataJson } = parseAssertion(authorization.credential);
+  const authorised = authorisedIn(challengeInClientData(clientDataJson), opened.challenge);
+  return { by: await proveMessage(services, authorization, opened, authorised), agreed, authorised };
+}
+
+function proveMessage(
+  services: Services,
+  authorization: Authorization,
+  opened: OpenedChallenge,
+  { message }: Authorised,
+): Promise<Proven> {
+  return proveOpened(services, "MAIN", authorization, { ...opened, challenge: message });
 }
 
 /** Opens a token that was issued to be solved without Turnkey; `null` where the missing activity is the error to report. */
@@ -94,15 +114,16 @@ async function proveByStamp(
 ): Promise<Existing> {
   const stamp = readTurnkeyStamp(response, activity);
   const opened = await challengeTokens.read(token, "passkey");
-  const { challenge, nonce } = opened;
+  const { nonce } = opened;
+  const authorised = authorisedIn(challengeInActivity(stamp.activity), opened.challenge);
   const found = await backups.findPasskey(stamp.assertion.credentialId, [nonce]).catch((error: unknown) => {
     const isUnlisted = error instanceof ServiceError && error.code === "unauthorized_factor";
     throw isUnlisted ? untraceable() : error;
   });
   const { credential, turnkeyAccountId } = found;
-  const expected = { challenge, nonce, credential, turnkeyAccountId };
+  const expected = { challenge: authorised.message, nonce, credential, turnkeyAccountId };
   const shown = verifyTurnkeyStamp(stamp, expected, config.webauthn, clock);
-  return { by: provenPasskey(found, opened, shown), agreed: agreedIn(opened, "PASSKEY") };
+  return { by: provenPasskey(found, opened, shown), agreed: agreedIn(opened, "PASSKEY"), authorised };
 }
 
 function without(nonces: readonly Nonce[], others: readonly Nonce[]): readonly Nonce[] {

@@ -43,7 +43,7 @@ describe("the defaults", () => {
         audience: "toolsforhumanity.com",
         bypassToken: null,
       },
-      addFactor: { existingOidc: true },
+      addFactor: { existingOidc: true, binding: "optional" },
       enforceBackupAccountProof: false,
       apiReference: true,
     });
@@ -108,7 +108,7 @@ describe("the defaults", () => {
         audience: "toolsforhumanity.com",
         bypassToken: null,
       },
-      addFactor: { existingOidc: true },
+      addFactor: { existingOidc: true, binding: "optional" },
       enforceBackupAccountProof: false,
       apiReference: false,
     });

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { decodeBase64Url } from "../../crypto/encoding.ts";
 import { memoise } from "../../runtime/memoise.ts";
 
 /**
@@ -36,4 +37,13 @@ export function readClientData(clientDataJson: Uint8Array): ClientData {
   if (data.crossOrigin === true || data.topOrigin != null)
     throw new Error("the ceremony ran inside a frame of another origin");
   return data;
+}
+
+/** The bytes of the challenge in `clientDataJSON`; `null` where it has none. Nothing of it has been verified. */
+export function challengeInClientData(clientDataJson: Uint8Array): Uint8Array | null {
+  try {
+    return decodeBase64Url(readClientData(clientDataJson).challenge);
+  } catch {
+    return null; // the ceremony reports it
+  }
 }

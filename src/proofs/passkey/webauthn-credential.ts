@@ -30,7 +30,17 @@ export interface ParsedAssertion {
  * @throws ServiceError `webauthn_prf_results_not_allowed` before anything else; `webauthn_invalid_payload`.
  */
 export function parseRegistration(credential: unknown): ParsedRegistration {
-  const { credentialId, response } = parseCredential(credential);
+  refusePrfResults(credential);
+  return readRegistration(credential);
+}
+
+/**
+ * As {@link parseRegistration}, for a caller that keeps nothing of the response.
+ *
+ * @throws ServiceError `webauthn_invalid_payload`.
+ */
+export function readRegistration(credential: unknown): ParsedRegistration {
+  const { credentialId, response } = readCredential(credential);
   return {
     credentialId,
     clientDataJson: binary(response.clientDataJSON, "response.clientDataJSON"),
@@ -45,7 +55,8 @@ export function parseRegistration(credential: unknown): ParsedRegistration {
  * @throws ServiceError as {@link parseRegistration}.
  */
 export function parseAssertion(credential: unknown): ParsedAssertion {
-  const { credentialId, response } = parseCredential(credential);
+  refusePrfResults(credential);
+  const { credentialId, response } = readCredential(credential);
   return {
     credentialId,
     clientDataJson: binary(response.clientDataJSON, "response.clientDataJSON"),
@@ -54,8 +65,7 @@ export function parseAssertion(credential: unknown): ParsedAssertion {
   };
 }
 
-function parseCredential(credential: unknown) {
-  refusePrfResults(credential);
+function readCredential(credential: unknown) {
   const { id, rawId, type, response, clientExtensionResults } = members(credential, "the credential");
   if (type !== "public-key") throw invalid("type is not public-key");
   if (clientExtensionResults != null) members(clientExtensionResults, "clientExtensionResults");

@@ -1,4 +1,4 @@
-import { encodeBase64 } from "../../crypto/encoding.ts";
+import { decodeBase64, encodeBase64 } from "../../crypto/encoding.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { hasMembers } from "../passkey/has-members.ts";
@@ -27,10 +27,26 @@ export function requireActivity(activity: string, expected: ExpectedActivity, cl
     throw turnkeyError("it is of another organisation than the backup's Turnkey key");
   if (type !== ACTIVITY_TYPE) throw turnkeyError(`its type is not ${ACTIVITY_TYPE}`);
   requireRecent(timestampMs, clock.nowMs());
-  if (!hasMembers(metadata) || typeof metadata.challenge !== "string")
+  const text = challengeText(metadata);
+  if (text === null)
     throw new ServiceError("invalid_turnkey_activity", "The Turnkey activity has no metadata.challenge");
-  if (metadata.challenge !== encodeBase64(challenge))
+  if (text !== encodeBase64(challenge))
     throw new ServiceError("invalid_challenge", "The challenge in the Turnkey activity is another one");
+}
+
+/** The bytes of the challenge in an activity; `null` where it has none. Nothing of it has been verified. */
+export function challengeInActivity(activity: string): Uint8Array | null {
+  try {
+    const text = challengeText(parsedActivity(activity).metadata);
+    return text === null ? null : decodeBase64(text);
+  } catch (error) {
+    if (error instanceof ServiceError) return null; // requireActivity reports it
+    throw error;
+  }
+}
+
+function challengeText(metadata: unknown): string | null {
+  return hasMembers(metadata) && typeof metadata.challenge === "string" ? metadata.challenge : null;
 }
 
 export function turnkeyError(reason: string, cause?: unknown): ServiceError {
