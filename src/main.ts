@@ -16,7 +16,7 @@ import { createServices, type ProcessServices } from "./services.ts";
 const GRACE_MS = 30_000;
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 const MARKED_EVERY_MS = 60 * 60 * 1000;
-/** The delay until the next sweep if this one found blobs to check again: longer than a request takes. */
+/** The delay until the next sweep if this one found blobs to check again: see {@link createSweep}. */
 const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 /** A signal to a process group arrives several times: `bun run` forwards it to a child that has received it too. */
 const SAME_SIGNAL_MS = 1_000;

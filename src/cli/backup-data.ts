@@ -13,9 +13,9 @@ import { requireDatabase } from "./require-database.ts";
 const USAGE = `Usage: bun run backup-data [--verify] <target folder>
 
 Copies database, blobs and keys of DATA_DIR to a folder, consistently, while the service runs. An earlier copy in the
-folder is brought up to date; only new blobs are copied then. Each run verifies one of 16
-shares of the blobs of earlier copies, and copies damaged ones again.
-  --verify  verifies all of them
+folder is brought up to date; only new blobs are copied then. Each run verifies one of 16 shares of the blobs of earlier
+copies, and copies damaged ones again.
+  --verify  verifies all blobs of earlier copies
 
 A folder that a service was started on is refused: it has newer backups, which a copy would delete.
 `;

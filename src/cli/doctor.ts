@@ -43,7 +43,7 @@ const OPTIONS = {
   json: { type: "boolean", default: false },
   ...HELP,
 } as const;
-/** Twice as long as a request may take. */
+/** Twice as long as a request may take once its body has arrived. */
 const PAUSE_MS = 60_000;
 
 await command(USAGE, optionsOf, examineStorage);

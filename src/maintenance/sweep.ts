@@ -30,8 +30,8 @@ const WIDTH = 16;
  * that no record refers to. Safe while processes serve requests, and in bounded memory: see unreferenced-blobs.ts.
  *
  * The age of a blob depends on the clock, which may be set forward, or advance while the machine sleeps between the
- * writing of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. Call it at
- * intervals, by a timer, that are longer than any request lives.
+ * writing of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. A timer must
+ * call the sweep, at intervals longer than a request may take once its body has arrived.
  *
  * No blob is deleted where records and blobs do not seem to belong together, as with a database that was lost or
  * restored from an older copy: the blobs are what could still be rescued then. Nor is one deleted while there is metadata

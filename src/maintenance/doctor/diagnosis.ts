@@ -22,8 +22,8 @@ const MIN_ABSENT_PAIRS = 3;
 
 /**
  * Inspects a backup with `inspect`, which reads what belongs to it after its record. A finding counts only if the
- * record's revision did not change around it: a sync, a new factor or a deletion may have come between the reads. It is
- * repaired if the examination repairs.
+ * record's revision did not change around it: a sync, a new factor or a deletion may have come between the reads.
+ * Findings that have a remedy are repaired if the examination repairs.
  */
 export async function diagnose(
   examination: Examination,

@@ -12,7 +12,7 @@ export interface Examination extends ScannedStores {
   readonly remove: ReadonlySet<RemovableKind>;
   /** When the records were restored from an older copy. */
   readonly restores: readonly Restore[];
-  /** Waits for longer than any request lives. Called before ciphertexts are deleted. */
+  /** Waits longer than a request may take once its body has arrived. Called before ciphertexts are deleted. */
   pause(): Promise<void>;
   /** Grows while the examination runs. */
   readonly counts: Counts;
