@@ -210,7 +210,7 @@ export interface Delivery<T> {
 export interface FoundPasskey {
   readonly factor: FactorRef;
   readonly backup: StoredBackup;
-  /** Whether a nonce was consumed before. That is reported after the signature was verified. */
+  /** Whether a nonce was consumed before, which is reported only after the signature was verified. */
   readonly consumed: boolean;
   readonly credential: StoredCredential;
   /** The Turnkey organisation of the backup, if it has a TURNKEY key. */

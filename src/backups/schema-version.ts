@@ -14,7 +14,7 @@ export type Migration = (metadata: JsonObject) => JsonObject;
 /** The first leads from version 1 to 2. One that was released is never edited: a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [];
 
-/** The metadata was stored by a newer release. It is neither missing nor damaged, so the request may be repeated later. */
+/** A newer release stored the metadata, which is neither missing nor damaged: the request may be repeated later. */
 export class NewerSchema extends ServiceError {
   constructor(version: number, known: number) {
     super(

@@ -57,7 +57,7 @@ const MIN_READING_MS = 30_000;
 /** What a slow but healthy connection needs to drain a full socket buffer, which then shows as progress. */
 const MAX_IDLE_UNDER_PRESSURE_S = 20;
 const RETRY_AFTER_S = 5;
-/** How often the files of responses that are over are freed. It is also done when disk is to be reserved. */
+/** How often the files of responses that are over are freed. Each reservation of disk frees them too. */
 const CHECKED_EVERY_MS = 100;
 /** Two devices at a time, or one that retries while its first connection hangs. */
 const MAX_PER_BACKUP = 2;

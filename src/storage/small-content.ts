@@ -37,7 +37,7 @@ export function digestOfPieces(pieces: readonly Uint8Array[]): Digest {
   return { size, sha256: hash.digest("hex") };
 }
 
-/** Buffers pieces up to `maxBytes`; returns whether these are all. */
+/** Buffers pieces up to `maxBytes`; returns whether that is all of the content. */
 async function buffer(chunks: ChunkIterator, buffered: Uint8Array[], maxBytes: number): Promise<boolean> {
   for (let size = 0; size <= maxBytes; ) {
     const next = await chunks.next();

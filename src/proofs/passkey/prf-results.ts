@@ -1,6 +1,6 @@
 /**
  * The outputs of the PRF extension are the user's secret (WebAuthn L3 §10.1.4), and so are those of `hmac-secret`, on
- * which it is built (CTAP 2.2 §12.7). They must never reach a server.
+ * which it is built (CTAP 2.2 §12.7). Such outputs must never reach a server.
  */
 import { ServiceError } from "../../errors.ts";
 import { hasMembers } from "./has-members.ts";

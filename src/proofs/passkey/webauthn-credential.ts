@@ -99,8 +99,8 @@ const MAX_TRANSPORTS = 8;
 const TRANSPORT = /^[a-z-]{1,32}$/;
 
 /**
- * Hints for a later prompt, so unknown values are left out. They are stored with the backup, so they are few and as
- * short as those of WebAuthn L3 §5.8.4.
+ * Transports are hints for a later prompt, so unknown values are left out. The backup stores them, so there are only few,
+ * as short as those of WebAuthn L3 §5.8.4.
  */
 function transportsOf(value: unknown): readonly string[] {
   if (!Array.isArray(value)) return [];

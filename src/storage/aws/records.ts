@@ -128,7 +128,7 @@ class AwsRecords implements InspectableRecords {
       const conflict = CONFLICTS.find((name) => failed.some((step) => step.otherwise === name));
       if (conflict !== undefined) return conflict;
       if (failed.some((step) => step.otherwise === "issued")) throw issuedBefore();
-      // Only rows to release failed, because other backups have them. They are left out of the next attempt: such a row
+      // Only rows to release failed, because other backups have them. Those rows are left out of the next attempt: one
       // can become ours only by a commit of this backup, and then the revision differs.
       for (const step of failed) notOurs.add(step);
     }

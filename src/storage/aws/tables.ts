@@ -90,7 +90,7 @@ export function tokenItem({ id, expiresAtMs, backupId, holder }: SyncFactorToken
   };
 }
 
-/** Adds to a counter. It is an item of the one-time table, whose items expire. */
+/** Adds to a counter, an item of the one-time table, whose items expire. */
 export function counterUpdate(table: string, id: string, amount: number, expiresAtMs: number) {
   return {
     TableName: table,
