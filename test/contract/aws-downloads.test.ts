@@ -205,7 +205,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     store.proxy.inject({ kind: "trickle answer", ms: 100 }, Number.POSITIVE_INFINITY);
     const { failure } = await failureOf(store.blobs, ref);
     expect(failure).toBeInstanceOf(StorageUnavailable);
-    if (failure instanceof Error) expect(String(failure.cause)).toContain("too slowly");
+    if (failure instanceof Error) expect(String(failure.cause)).toContain("too slow in total");
   });
 
   describe("an endpoint that never says how long an object is", () => {
