@@ -66,8 +66,8 @@ export function withSyncFactor(
 }
 
 /**
- * Adds a main factor, and the encryption key that it needs. One that the backup lists already stays as it is, and so does
- * the identical key: a client that lost the answer repeats the call.
+ * Adds a main factor, and the encryption key that it needs. A factor that the backup lists already stays as it is, and so
+ * does the identical key: a client that lost the response repeats the call.
  *
  * @throws ServiceError `only_one_encryption_key_per_type_allowed`; `too_many_factors`, also when the record would become
  *   too large for a store.

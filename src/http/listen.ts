@@ -25,7 +25,7 @@ export interface RunningServer {
  * service closed it first, their next request could be lost.
  */
 export const IDLE_TIMEOUT_S = 75;
-/** The client of an upload may be silent for longer than the idle time: an upload has its own time limit. */
+/** The client of an upload may be silent for longer than the idle time: an upload has another time limit. */
 const NO_TIMEOUT = 0;
 
 /** Opens the ports that the configuration names; 0 takes a free one. */

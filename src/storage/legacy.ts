@@ -24,7 +24,7 @@ export interface LegacyRow {
 
 /** Reads the stores of the other service; writes nothing. */
 export interface LegacySource extends AsyncDisposable {
-  /** Resolves when bucket and table answer. @throws StorageUnavailable */
+  /** Resolves when bucket and table respond. @throws StorageUnavailable */
   ready(): Promise<void>;
 
   /** Every backup, in the order of the ids. Memory holds a page of them. */

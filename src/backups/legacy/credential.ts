@@ -40,7 +40,7 @@ export function credentialFromLegacy({ cred }: LegacyCredential, registration: u
   return { credentialId: encodeBase64Url(bytesOf(cred.cred_id)), credential };
 }
 
-/** A passkey of this service as the other one stores those that it registers. @throws LegacyProblem */
+/** A passkey of this service as the other service stores the passkeys that it registers. @throws LegacyProblem */
 export function credentialToLegacy(credentialId: string, credential: StoredCredential): LegacyCredential {
   const transports = credential.transports.filter((transport) => TRANSPORTS.includes(transport));
   const cred = {

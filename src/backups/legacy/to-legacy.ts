@@ -1,4 +1,4 @@
-/** A backup of this service as the other one stores it. */
+/** A backup of this service as the other service stores it. */
 import type { BackupMetadata, MainFactor, SyncFactor } from "../model.ts";
 import { credentialToLegacy, withCounter } from "./credential.ts";
 import type { Issuers } from "./from-legacy.ts";
@@ -13,7 +13,7 @@ import { canonicalHash, formOf, secondsOf, timeOf } from "./written-forms.ts";
 
 /**
  * Metadata in the form of the other service, which gives back what came from there as it was. Members that only this
- * service knows are kept: the other one ignores them, and they come back with an import.
+ * service knows are kept: the other service ignores them, and an import reads them again.
  *
  * @param archiveId names the ciphertext.
  * @throws LegacyProblem where the other service has no form for it.

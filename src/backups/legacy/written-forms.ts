@@ -1,6 +1,6 @@
 /**
- * Values that the other service writes in several ways and this one in one way. What it had written is kept beside
- * where it differs, so that it comes back as it was.
+ * Values that the other service writes in several forms and this service in one. A form that differs is kept in another
+ * member, so that an export writes it as it was.
  */
 import { ManifestHash, normalizedHex } from "../../protocol/backup.ts";
 import { LegacyProblem } from "./metadata.ts";
@@ -26,7 +26,7 @@ export function timeOf(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 }
 
-/** What was kept beside a value, if it still means that value; the usual form otherwise. */
+/** The kept form of a value, if it still means that value; the usual form otherwise. */
 export function formOf(kept: unknown, usual: string, means: (written: string) => boolean): string {
   return typeof kept === "string" && means(kept) ? kept : usual;
 }

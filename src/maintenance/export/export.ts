@@ -40,7 +40,7 @@ export interface ExportRun {
 /**
  * Writes every backup that is not there yet, and yields what is wrong with those that it does not write, or not whole.
  *
- * @throws StorageUnavailable when a store does not answer; then the rest is for the next run.
+ * @throws StorageUnavailable when a store does not respond; then the next run writes the rest.
  */
 export function exportBackups(run: ExportRun): AsyncGenerator<ImportFinding> {
   return concurrently(run.records.list(), WIDTH, async ({ backupId }) => {

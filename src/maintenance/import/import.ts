@@ -2,8 +2,8 @@
  * Takes over the backups of the other service, or compares those that were taken over with their source. The source is only
  * read. What is torn there is reported and stops nothing else.
  *
- * Each backup is one commit, which also marks its id as taken over: so a run may be killed anywhere and started again, beside
- * a running service. What has changed or was deleted here since stays as it is; what has changed only in the source is
+ * Each backup is one commit, which also marks its id as taken over: so a run may be killed anywhere and started again, while
+ * the service runs. What has changed or was deleted here since stays as it is; what has changed only in the source is
  * taken over again. However many backups there are, memory
  * holds the few that are being read, a page of the list and filters of fixed size (key-filter.ts).
  */
@@ -19,13 +19,13 @@ import { type ImportFinding, type ImportRun, type ImportStores, named } from "./
 import { earlierImport, isUntouched, MAX_CLAIMS, refreshBackup, storeBackup } from "./store-backup.ts";
 import { verifyBackup } from "./verify-backup.ts";
 
-/** How many backups are read at once. Each may hold a ciphertext in memory. */
+/** How many backups are read at a time. Each may take the memory of a ciphertext. */
 const WIDTH = 8;
 
 /**
  * Takes over every backup of the source that is not here yet.
  *
- * @throws StorageUnavailable when a store does not answer; then the rest is for the next run.
+ * @throws StorageUnavailable when a store does not respond; then the next run takes over the rest.
  */
 export async function* importBackups(run: ImportRun): AsyncGenerator<ImportFinding> {
   const { source, random } = run;

@@ -16,7 +16,7 @@ import type { Ownership } from "./ownership.ts";
 import { readable, type SourceBackup } from "./read-backup.ts";
 import { type ImportRun, type ImportStores, named } from "./run.ts";
 
-/** A commit takes so many index rows: a transaction of DynamoDB has at most 100 items. What is more is added afterwards. */
+/** The most index rows in a commit: a transaction of DynamoDB has at most 100 items. Further rows are added afterwards. */
 export const MAX_CLAIMS = 90;
 
 type WithContent = SourceBackup & { readonly content: Uint8Array };
@@ -56,7 +56,7 @@ export function isUntouched({ changedAtMs }: Pick<StoredRecord, "changedAtMs">):
 }
 
 /**
- * Stores a backup with the index rows that are its own, in one commit, unless it was taken over meanwhile.
+ * Stores a backup with the index rows that lead to it, in one commit, unless it was taken over meanwhile.
  *
  * @throws LegacyProblem when it cannot be stored.
  */

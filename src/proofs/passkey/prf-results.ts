@@ -41,7 +41,7 @@ function withoutSecrets(holder: Readonly<Record<string, unknown>>): Readonly<Rec
   };
 }
 
-/** `undefined` where nothing of the value may be kept; of the standard's form what is beside the secret may. */
+/** The value unless it is a secret; of a secret in the standard's form only `enabled`, of another nothing. */
 function withoutSecret(name: string, value: unknown): unknown {
   if (!isSecret(name, value)) return value;
   if (!hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;

@@ -38,7 +38,7 @@ const MAX_LARGE_TRANSFERS_PER_CLIENT = 6;
 const MAX_WAIT_MS = 12_000;
 /** Longer than for a record: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
-/** A slower transfer times out. An attempt may take the time of a transfer at this rate in addition to its own limit. */
+/** A slower transfer times out. An attempt may take the time of a transfer at this rate in addition to `ATTEMPT_MS`. */
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** Longer than a request may take: a reader that asks for nothing for so long does not keep its permit. */
 const MAX_UNREAD_MS = 60_000;

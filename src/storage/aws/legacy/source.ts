@@ -131,7 +131,7 @@ export class AwsLegacySource implements LegacySource {
       try {
         const command = new GetObjectCommand({ Bucket: this.location.bucket, Key: key });
         const { Body: body, ContentLength: length } = await this.s3.send(command, { abortSignal });
-        if (body === undefined) throw new Error("the SDK's answer has no body");
+        if (body === undefined) throw new Error("the SDK's response has no body");
         if (length !== undefined && length > MAX_LEGACY_BYTES) {
           if ("destroy" in body) body.destroy();
           throw new LegacyTooLarge(length);
