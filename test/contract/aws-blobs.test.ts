@@ -70,6 +70,29 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await collect(store.blobs.list())).toHaveLength(1);
     });
 
+    test("is confirmed under its own permit, though others of the client wait for one", async () => {
+      const content = randomBytes(300_000);
+      const uuids = ["00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001"];
+      const random = { ...systemRandom, uuid: () => uuids.shift() ?? systemRandom.uuid() };
+      await using store = await openAwsFixture({}, { random, maxWaitMs: 1_000, maxUnreadMs: 300_000 });
+      const stored = await store.blobs.put("b1", [content]);
+      const earlier = { Bucket: store.bucket, Key: `b1/blobs/${uuids[0]}`, Body: content };
+      await store.s3.send(new PutObjectCommand(earlier));
+      const unread = await Promise.all(Array.from({ length: 5 }, () => store.blobs.get(stored, "a")));
+
+      store.proxy.seen.length = 0;
+      store.proxy.inject({ kind: "hold" });
+      const upload = store.blobs.put("b1", [content], "a");
+      while (store.proxy.seen.length === 0) await new Promise(setImmediate);
+      const waiting = Promise.allSettled([store.blobs.get(stored, "a")]);
+      store.proxy.clear();
+      store.proxy.inject({ kind: "no checksum" }, Number.POSITIVE_INFINITY);
+      expect((await upload).key).toBe(earlier.Key);
+      const [waited] = await waiting;
+      for (const stream of [...unread, waited.status === "fulfilled" ? waited.value : null])
+        await stream?.cancel();
+    });
+
     test("is not taken for stored when another object has its name", async () => {
       const uuid = "00000000-0000-4000-8000-000000000000";
       const random = { ...systemRandom, uuid: () => uuid };

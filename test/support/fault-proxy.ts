@@ -31,6 +31,8 @@ export type Fault =
   | { readonly kind: "trickle answer"; readonly ms: number }
   /** Reports a time that is `aheadMs` ahead, and answers in place of the store requests that are signed for another time. */
   | { readonly kind: "clock"; readonly aheadMs: number; readonly refusal: ProxyAnswer }
+  /** Leaves the checksum out of the answer, like an endpoint that keeps none. */
+  | { readonly kind: "no checksum" }
   /** Leaves out of the answer how long it is (it is in chunks then). */
   | { readonly kind: "no length" }
   /** The same, of half of the answer's body; then the connection is closed. */
@@ -133,6 +135,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     }
     if (fault?.kind === "clock") delete answer.headers.date; // it has its own
     if (fault?.kind === "cut answer" && fault.without !== undefined) delete answer.headers[fault.without];
+    if (fault?.kind === "no checksum") delete answer.headers["x-amz-checksum-sha256"];
     const { "content-length": _, ...withoutLength } = answer.headers;
     const isSilent =
       fault?.kind === "no length" ||
