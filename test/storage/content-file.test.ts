@@ -1,7 +1,9 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { open } from "node:fs/promises";
-import { writeContent } from "../../src/storage/content-file.ts";
+import { PIECE_BYTES } from "../../src/runtime/sizes.ts";
+import { piecesOf, writeContent } from "../../src/storage/content-file.ts";
 
 const CHUNK_BYTES = 1_000_003;
 const CHUNKS = 4;
@@ -30,3 +32,18 @@ function heldBytes(): number {
   Bun.gc(true);
   return heapStats().extraMemorySize;
 }
+
+describe("the pieces of a chunk", () => {
+  test("are the chunk itself where it is small, so that no other work is waited for", () => {
+    const chunk = randomBytes(1_000);
+    expect([...piecesOf(chunk)][0]).toBe(chunk);
+    expect([...piecesOf(new Uint8Array())]).toEqual([]);
+  });
+
+  test("are small ones of a large chunk, and all of it", () => {
+    const chunk = randomBytes(2 * PIECE_BYTES + 1);
+    const pieces = [...piecesOf(chunk)];
+    expect(pieces.map(({ length }) => length)).toEqual([PIECE_BYTES, PIECE_BYTES, 1]);
+    expect(chunk.equals(Buffer.concat(pieces))).toBe(true);
+  });
+});
