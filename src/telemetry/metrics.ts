@@ -55,6 +55,7 @@ export function createMetrics(): Metrics {
       help: GAUGES[name],
       registers,
       async collect() {
+        // what cannot be read is unknown, which is a value of its own; the other metrics are shown all the same
         this.set((await Promise.try(read).catch(() => null)) ?? Number.NaN);
       },
     });
