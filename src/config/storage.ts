@@ -14,7 +14,12 @@ export interface AwsStorageConfig {
   readonly bucket: string;
   /** Encrypts objects with this KMS key (SSE-KMS); `null` leaves it to the bucket's default. */
   readonly kmsKeyArn: string | null;
-  readonly tables: { readonly factorLookup: string; readonly backups: string; readonly oneTime: string };
+  readonly tables: {
+    readonly factorLookup: string;
+    readonly backups: string;
+    readonly oneTime: string;
+    readonly history: string;
+  };
   /** A custom endpoint; `null` for AWS's own. */
   readonly s3Endpoint: string | null;
   readonly dynamoDbEndpoint: string | null;
@@ -66,6 +71,7 @@ function awsStorage(read: EnvironmentReader): AwsStorageConfig {
       factorLookup: read.text("DYNAMODB_TABLE_FACTOR_LOOKUP", "backup-service-factor-lookup"),
       backups: read.text("DYNAMODB_TABLE_BACKUPS", "backup-service-backups"),
       oneTime: read.text("DYNAMODB_TABLE_ONE_TIME", "backup-service-one-time"),
+      history: read.text("DYNAMODB_TABLE_HISTORY", "backup-service-history"),
     },
     // http: is accepted: a custom endpoint is usually the operator's own store in a private network
     s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,

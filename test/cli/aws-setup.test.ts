@@ -30,6 +30,7 @@ async function newNames(): Promise<Variables> {
     DYNAMODB_TABLE_FACTOR_LOOKUP: `${name}-factor-lookup`,
     DYNAMODB_TABLE_BACKUPS: `${name}-backups`,
     DYNAMODB_TABLE_ONE_TIME: `${name}-one-time`,
+    DYNAMODB_TABLE_HISTORY: `${name}-history`,
   };
 }
 
@@ -96,8 +97,18 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         KeySchema: [{ AttributeName: "PK", KeyType: "HASH" }],
         BillingModeSummary: { BillingMode: "PAY_PER_REQUEST" },
       });
-      const { TimeToLiveDescription } = await dynamoDb.send(new DescribeTimeToLiveCommand({ TableName }));
-      expect(TimeToLiveDescription).toMatchObject({ AttributeName: "ExpiresAt" });
+      const history = env.DYNAMODB_TABLE_HISTORY ?? "";
+      const described = await dynamoDb.send(new DescribeTableCommand({ TableName: history }));
+      expect(described.Table?.KeySchema).toEqual([
+        { AttributeName: "PK", KeyType: "HASH" },
+        { AttributeName: "SK", KeyType: "RANGE" },
+      ]);
+      for (const name of [TableName, history]) {
+        const { TimeToLiveDescription } = await dynamoDb.send(
+          new DescribeTimeToLiveCommand({ TableName: name }),
+        );
+        expect(TimeToLiveDescription).toMatchObject({ AttributeName: "ExpiresAt" });
+      }
 
       const { storage } = loadConfig({ ...env, APP_ENV: "development", STORAGE_DRIVER: "aws" });
       if (storage.driver !== "aws") throw new Error("another driver was configured");

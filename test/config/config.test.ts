@@ -83,6 +83,7 @@ describe("the defaults", () => {
           factorLookup: "backup-service-factor-lookup",
           backups: "backup-service-backups",
           oneTime: "backup-service-one-time",
+          history: "backup-service-history",
         },
         s3Endpoint: null,
         dynamoDbEndpoint: null,

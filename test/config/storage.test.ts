@@ -21,11 +21,12 @@ describe("the configuration of the storage", () => {
       DYNAMODB_TABLE_FACTOR_LOOKUP: "f",
       DYNAMODB_TABLE_BACKUPS: "b",
       DYNAMODB_TABLE_ONE_TIME: "o",
+      DYNAMODB_TABLE_HISTORY: "h",
       AWS_ENDPOINT_URL: "http://both.example",
     };
     expect(loadConfig(env).storage).toMatchObject({
       kmsKeyArn: "arn:aws:kms:x",
-      tables: { factorLookup: "f", backups: "b", oneTime: "o" },
+      tables: { factorLookup: "f", backups: "b", oneTime: "o", history: "h" },
       s3Endpoint: "http://both.example",
       dynamoDbEndpoint: "http://both.example",
     });

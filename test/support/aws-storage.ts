@@ -65,6 +65,7 @@ export async function newAwsStorage(): Promise<TestStorage & { readonly config: 
       factorLookup: `${name}-factor-lookup`,
       backups: `${name}-backups`,
       oneTime: `${name}-one-time`,
+      history: `${name}-history`,
     },
     s3Endpoint: s3Endpoint(),
     dynamoDbEndpoint: await dynamoDbEndpoint(),
@@ -85,6 +86,7 @@ export async function newAwsStorage(): Promise<TestStorage & { readonly config: 
       DYNAMODB_TABLE_FACTOR_LOOKUP: config.tables.factorLookup,
       DYNAMODB_TABLE_BACKUPS: config.tables.backups,
       DYNAMODB_TABLE_ONE_TIME: config.tables.oneTime,
+      DYNAMODB_TABLE_HISTORY: config.tables.history,
     },
 
     async open(options: StoreOptions) {

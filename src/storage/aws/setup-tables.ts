@@ -1,4 +1,4 @@
-/** The tables: paid per request, with point-in-time recovery, and with expiry for the one-time table. */
+/** The tables: paid per request, with point-in-time recovery, and with expiry where items expire. */
 import {
   CreateTableCommand,
   DescribeContinuousBackupsCommand,
@@ -13,7 +13,10 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Requirement } from "./setup.ts";
-import { PARTITION_KEYS, TTL_ATTRIBUTE } from "./tables.ts";
+import { KEYS, TTL_ATTRIBUTE } from "./tables.ts";
+
+/** The partition key, and the sort key if there is one. */
+type Keys = readonly [partition: string, ...sort: string[]];
 
 const CREATION_LIMIT_SECONDS = 180;
 /** Point-in-time recovery can be configured about a minute after a table was created. */
@@ -21,28 +24,39 @@ const RECOVERY_LIMIT_MS = 120_000;
 const RECOVERY_PAUSE_MS = 3_000;
 
 export function tableRequirements(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Requirement[] {
-  const table = (name: string, partitionKey: string, within: readonly Requirement[] = []): Requirement => ({
+  const table = (name: string, keys: Keys, within: readonly Requirement[] = []): Requirement => ({
     what: `the table ${name}`,
-    isMet: () => tableExists(dynamoDb, name, partitionKey),
-    meet: () => createTable(dynamoDb, name, partitionKey),
+    isMet: () => tableExists(dynamoDb, name, keys),
+    meet: () => createTable(dynamoDb, name, keys),
     within: [...within, pointInTimeRecovery(dynamoDb, name)],
   });
   return [
-    table(tables.factorLookup, PARTITION_KEYS.factorLookup),
-    table(tables.backups, PARTITION_KEYS.backups),
-    table(tables.oneTime, PARTITION_KEYS.oneTime, [timeToLive(dynamoDb, tables.oneTime)]),
+    table(tables.factorLookup, KEYS.factorLookup),
+    table(tables.backups, KEYS.backups),
+    table(tables.oneTime, KEYS.oneTime, [timeToLive(dynamoDb, tables.oneTime)]),
+    table(tables.history, KEYS.history, [timeToLive(dynamoDb, tables.history)]),
   ];
 }
 
 /** Creates a table, if it does not exist, and waits until it can be used. */
-async function createTable(dynamoDb: DynamoDBClient, name: string, partitionKey: string): Promise<void> {
+async function createTable(
+  dynamoDb: DynamoDBClient,
+  name: string,
+  [partition, ...sort]: Keys,
+): Promise<void> {
   try {
     const { TableDescription } = await dynamoDb.send(
       new CreateTableCommand({
         TableName: name,
         BillingMode: "PAY_PER_REQUEST",
-        AttributeDefinitions: [{ AttributeName: partitionKey, AttributeType: "S" }],
-        KeySchema: [{ AttributeName: partitionKey, KeyType: "HASH" }],
+        AttributeDefinitions: [partition, ...sort].map((AttributeName) => ({
+          AttributeName,
+          AttributeType: "S",
+        })),
+        KeySchema: [
+          { AttributeName: partition, KeyType: "HASH" },
+          ...sort.map((AttributeName) => ({ AttributeName, KeyType: "RANGE" as const })),
+        ],
       }),
     );
     if (TableDescription?.TableStatus === "ACTIVE") return;
@@ -52,12 +66,14 @@ async function createTable(dynamoDb: DynamoDBClient, name: string, partitionKey:
   await waitUntilTableExists({ client: dynamoDb, maxWaitTime: CREATION_LIMIT_SECONDS }, { TableName: name });
 }
 
-async function tableExists(dynamoDb: DynamoDBClient, name: string, partitionKey: string): Promise<boolean> {
+async function tableExists(dynamoDb: DynamoDBClient, name: string, needed: Keys): Promise<boolean> {
   try {
     const { Table } = await dynamoDb.send(new DescribeTableCommand({ TableName: name }));
     const keys = Table?.KeySchema?.map((key) => key.AttributeName).join(", ");
-    if (keys !== partitionKey)
-      throw new Error(`the table ${name} exists with the key ${keys}, and the service needs ${partitionKey}`);
+    if (keys !== needed.join(", "))
+      throw new Error(
+        `the table ${name} exists with the key ${keys}, and the service needs ${needed.join(", ")}`,
+      );
     return true;
   } catch (error) {
     if (error instanceof ResourceNotFoundException) return false;

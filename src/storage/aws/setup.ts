@@ -1,4 +1,4 @@
-/** Creates and checks what the aws driver needs: a bucket and three tables, with their settings. */
+/** Creates and checks what the aws driver needs: a bucket and four tables, with their settings. */
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import { createDynamoDbClient, createS3Client } from "./clients.ts";
 import { statusOf } from "./sdk-error.ts";

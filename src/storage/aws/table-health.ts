@@ -27,15 +27,15 @@ export async function requireActive(client: DynamoDbSender, tables: Tables, atte
 }
 
 /**
- * Puts an item into the table whose items expire. In the others deletes an item that does not exist, which is a write
- * too.
+ * Puts an item into the one-time table, where it expires. In the others deletes an item that does not exist, which is a
+ * write too.
  *
  * @param id names no backup, factor or nonce.
  * @throws StorageUnavailable when a table takes no write.
  */
 export async function requireWritable(
   client: DynamoDbSender,
-  { factorLookup, backups, oneTime }: Tables,
+  { factorLookup, backups, oneTime, history }: Tables,
   { id, nowMs }: { readonly id: string; readonly nowMs: number },
   attempt: Attempt,
 ): Promise<void> {
@@ -52,5 +52,6 @@ export async function requireWritable(
     ),
     deleted(factorLookup, { PK: { S: id } }),
     deleted(backups, backupKey(id)),
+    deleted(history, { PK: { S: id }, SK: { S: id } }),
   ]);
 }

@@ -1,5 +1,6 @@
 /** The keys of the tables, and the items that factors, records, nonces and sync factor tokens are stored as. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
 import {
   type BlobRef,
@@ -13,10 +14,15 @@ import { storedKey } from "../stored-key.ts";
 
 export type Item = Record<string, AttributeValue>;
 
-/** The partition key of each table, a string. There are no sort keys. */
-export const PARTITION_KEYS = { factorLookup: "PK", backups: "BackupId", oneTime: "PK" } as const;
+/** The partition key of each table, and its sort key if it has one; all are strings. */
+export const KEYS = {
+  factorLookup: ["PK"],
+  backups: ["BackupId"],
+  oneTime: ["PK"],
+  history: ["PK", "SK"],
+} as const satisfies Record<keyof AwsStorageConfig["tables"], readonly string[]>;
 
-/** The attribute of the one-time table by which DynamoDB expires items: seconds since the epoch. */
+/** The attribute by which DynamoDB expires items of the one-time and the history table: seconds since the epoch. */
 export const TTL_ATTRIBUTE = "ExpiresAt";
 
 /** DynamoDB deletes an item no earlier than this after its expiry, since its clock may differ from ours. */

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import {
   BatchGetItemCommand,
   GetItemCommand,
+  QueryCommand,
   ScanCommand,
   TransactWriteItemsCommand,
   UpdateItemCommand,
@@ -37,6 +38,7 @@ const DYNAMODB: Readonly<Record<string, Send>> = {
     dynamoDb.send(new BatchGetItemCommand({ RequestItems: { t: { Keys: [key] } } }), { abortSignal }),
   UpdateItem: ({ dynamoDb }, abortSignal) =>
     dynamoDb.send(new UpdateItemCommand({ TableName, Key: key }), { abortSignal }),
+  Query: ({ dynamoDb }, abortSignal) => dynamoDb.send(new QueryCommand({ TableName }), { abortSignal }),
   Scan: ({ dynamoDb }, abortSignal) => dynamoDb.send(new ScanCommand({ TableName }), { abortSignal }),
   TransactWriteItems: ({ dynamoDb }, abortSignal) =>
     dynamoDb.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: { TableName, Item: key } }] }), {

@@ -44,7 +44,7 @@ export function clientPair(
     region: "eu-west-1",
     bucket: BUCKET,
     kmsKeyArn: null,
-    tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time" },
+    tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
     s3Endpoint: url,
     dynamoDbEndpoint: url,
     ...change,

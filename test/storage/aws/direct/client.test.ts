@@ -28,7 +28,7 @@ describe("a direct client", () => {
       region: "eu-west-1",
       bucket: BUCKET,
       kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time" },
+      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
       s3Endpoint: endpoint.url,
       dynamoDbEndpoint: endpoint.url,
     };
