@@ -7,7 +7,8 @@ import type { InspectableStores } from "./inspection.ts";
 /**
  * Opens the stores that the configuration names. A driver's code is loaded only when it is used.
  *
- * @param serves whether a service opens them: then a copy of a data folder becomes a data folder.
+ * @param serves whether a service opens them: then a copy of a data folder becomes a data folder, and tables on AWS must
+ *   exist.
  */
 export async function openStores(
   storage: StorageConfig,
@@ -32,7 +33,10 @@ export async function openStores(
     case "aws": {
       const { openAwsRecords } = await import("./aws/records.ts");
       const { openAwsBlobs } = await import("./aws/blobs.ts");
-      return { records: await openAwsRecords(storage, options), blobs: await openAwsBlobs(storage, options) };
+      return {
+        records: await openAwsRecords(storage, { ...options, serves }),
+        blobs: await openAwsBlobs(storage, options),
+      };
     }
   }
 }

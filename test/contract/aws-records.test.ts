@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { systemRandom } from "../../src/runtime/clock.ts";
+import { StartError } from "../../src/runtime/start-error.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { type Change, factorKeys, StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
@@ -279,6 +280,29 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         if (error instanceof Error) expect(String(error.cause)).toContain("aws:setup");
       }
       await expect(records.ready()).rejects.toThrow("no-such-table");
+    });
+
+    test("a service does not start without a table, and says which, and what makes it", async () => {
+      await using store = await openFixture();
+      const { config } = store.storage;
+      const tables = { ...config.tables, oneTime: "no-such-table", history: "nor-this" };
+      const options = { clock: store.clock, random: systemRandom, serves: true };
+      const started = openAwsRecords({ ...config, tables }, options);
+      await expect(started).rejects.toEqual(
+        new StartError(
+          "DynamoDB has no table no-such-table and no table nor-this: `bun run aws:setup` creates what is missing",
+        ),
+      );
+      await using _whole = await openAwsRecords(config, options);
+    });
+
+    test("a service starts while DynamoDB does not say which tables there are", async () => {
+      await using store = await openFixture();
+      const config = { ...store.storage.config, dynamoDbEndpoint: store.proxy.url };
+      store.proxy.inject({ kind: "drop request" }, Number.POSITIVE_INFINITY);
+      const options = { clock: store.clock, random: systemRandom, serves: true };
+      await using records = await openAwsRecords(config, { ...options, retry: { ...RETRY, budgetMs: 50 } });
+      await expect(records.ready()).rejects.toBeInstanceOf(StorageUnavailable);
     });
 
     test("refused credentials are an outage at once", async () => {

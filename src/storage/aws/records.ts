@@ -30,7 +30,7 @@ import {
 import { probeId } from "./probe.ts";
 import { createTableReads, lacking, type TableReads } from "./reads.ts";
 import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
-import { requireActive, requireWritable } from "./table-health.ts";
+import { requireActive, requireTables, requireWritable } from "./table-health.ts";
 import {
   asStored,
   backupIdOf,
@@ -53,15 +53,20 @@ export interface AwsStoreOptions {
   readonly random: Random;
   readonly retry?: Partial<RetryPolicy>;
   readonly onClockSkew?: RetryPolicy["onClockSkew"];
+  /** Whether a service opens it. Then the tables are required to exist. Not by default. */
+  readonly serves?: boolean;
 }
 
+/** @throws ConfigError without credentials; StartError when a service lacks a table. */
 export async function openAwsRecords(
   config: AwsStorageConfig,
   options: AwsStoreOptions,
 ): Promise<InspectableRecords> {
   const sdk = createDynamoDbClient(config);
   await requireCredentials(sdk);
-  return new AwsRecords(createDynamoDbSender(sdk, config), config.tables, options);
+  const records = new AwsRecords(createDynamoDbSender(sdk, config), config.tables, options);
+  if (options.serves) await records.requireTables();
+  return records;
 }
 
 /** In the order of {@link Conflict}. */
@@ -245,6 +250,11 @@ class AwsRecords implements InspectableRecords {
 
   ready(): Promise<void> {
     return requireActive(this.#client, this.#tables, this.#attempt);
+  }
+
+  /** As {@link requireTables}. */
+  requireTables(): Promise<void> {
+    return requireTables(this.#client, this.#tables, this.#attempt);
   }
 
   writable(): Promise<void> {

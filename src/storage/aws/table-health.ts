@@ -1,6 +1,12 @@
 /** Checks that the tables exist and take writes. */
-import { DeleteItemCommand, DescribeTableCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  DeleteItemCommand,
+  DescribeTableCommand,
+  PutItemCommand,
+  ResourceNotFoundException,
+} from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
+import { StartError } from "../../runtime/start-error.ts";
 import { StorageUnavailable } from "../contract.ts";
 import type { DynamoDbSender } from "./clients.ts";
 import type { Attempt } from "./retry.ts";
@@ -24,6 +30,41 @@ export async function requireActive(client: DynamoDbSender, tables: Tables, atte
         throw new StorageUnavailable(`${purpose}: it is ${Table?.TableStatus ?? "in no known state"}`);
     }),
   );
+}
+
+/**
+ * For the start of a service, which cannot work without one of the tables. What DynamoDB does not say because it does not
+ * respond is no reason not to start.
+ *
+ * @throws StartError when a table certainly does not exist.
+ */
+export async function requireTables(client: DynamoDbSender, tables: Tables, attempt: Attempt): Promise<void> {
+  const found = await Promise.all(
+    Object.values(tables).map(async (name) => ({ name, isMissing: await isMissing(client, name, attempt) })),
+  );
+  const missing = found.filter((table) => table.isMissing).map(({ name }) => name);
+  if (missing.length > 0)
+    throw new StartError(
+      `DynamoDB has no table ${missing.join(" and no table ")}: \`bun run aws:setup\` creates what is missing`,
+    );
+}
+
+async function isMissing(client: DynamoDbSender, name: string, attempt: Attempt): Promise<boolean> {
+  const purpose = `the DynamoDB table ${name} could not be described`;
+  try {
+    return await attempt(purpose, async (abortSignal) => {
+      try {
+        await client.send(new DescribeTableCommand({ TableName: name }), { abortSignal });
+        return false;
+      } catch (error) {
+        if (error instanceof ResourceNotFoundException) return true;
+        throw error;
+      }
+    });
+  } catch (error) {
+    if (error instanceof StorageUnavailable) return false; // /ready reports it
+    throw error;
+  }
 }
 
 /**
