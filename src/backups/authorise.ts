@@ -3,7 +3,7 @@ import { ServiceError } from "../errors.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
 import { BACKUP_ID_PATTERN } from "../protocol/backup.ts";
 import type { Nonce } from "../runtime/nonce.ts";
-import type { BlobRef, FactorRef, RecordStore } from "../storage/contract.ts";
+import type { BlobRef, FactorRef, RecordStore, StoredVersion } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./model.ts";
 import { alreadyUsed, fail, unauthorized, untraceable } from "./outcomes.ts";
 
@@ -27,6 +27,7 @@ export interface StoredBackup {
   readonly revision: string;
   readonly blob: BlobRef;
   readonly metadata: BackupMetadata;
+  readonly versions: readonly StoredVersion[];
 }
 
 /** Finds and reads backups; changes nothing. */

@@ -78,13 +78,13 @@ export interface ChangeOptions {
 export function createChanges({ records, blobs, clock, background, access, alerts }: ChangeOptions): Changes {
   const change: Changes["change"] = async (consume, first, reload, decide) => {
     for (let attempt = 1, before = first; ; attempt++) {
-      const { backupId, revision, blob } = before;
+      const { backupId, revision, blob, versions } = before;
       const { next, ...rest } = decide(before);
       const outcome = await records.commit({
         ...rest,
         backupId,
         expect: { revision },
-        next: next && { blob, metadata: storedMetadata(next) },
+        next: next && { blob, metadata: storedMetadata(next), versions },
         consume,
       });
       if (outcome === "committed") return { before, after: next };

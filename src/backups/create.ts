@@ -20,7 +20,7 @@ export function create(context: BackupsContext): Backups["create"] {
       commit({
         backupId,
         expect: "absent",
-        next: { blob, metadata: storedMetadata(metadata) },
+        next: { blob, metadata: storedMetadata(metadata), versions: [] },
         claim: [factorRef("MAIN", mainFactor), factorRef("SYNC", syncFactor)],
         consume,
       }),

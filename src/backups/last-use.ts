@@ -33,12 +33,16 @@ function isDue(lastUsedAt: number | undefined, nowS: number): boolean {
  */
 export function noteLastUse(
   { records, clock, background }: Pick<BackupsOptions, "records" | "clock" | "background">,
-  { backupId, revision, blob, metadata }: StoredBackup,
+  { backupId, revision, blob, metadata, versions }: StoredBackup,
   used: FactorRef,
 ): void {
   const next = withLastUse(metadata, used, clock.nowMs());
   if (next === metadata) return;
   void background.run("note last use of a sync factor", () =>
-    records.commit({ backupId, expect: { revision }, next: { blob, metadata: storedMetadata(next) } }),
+    records.commit({
+      backupId,
+      expect: { revision },
+      next: { blob, metadata: storedMetadata(next), versions },
+    }),
   );
 }

@@ -29,6 +29,8 @@ export function errorOf(conflict: Conflict): ServiceError {
         "backup_account_id_already_exists",
         "There is a backup of this account id already",
       );
+    case "not-kept":
+      return new ServiceError("backup_does_not_exist", "No such backup is kept");
     case "factor-claimed":
       return factorExists();
     case "revision":

@@ -25,7 +25,7 @@ export function sync(context: BackupsContext): Backups["sync"] {
         const outcome = await commit({
           backupId,
           expect: { revision: current.revision },
-          next: { blob, metadata: storedMetadata(metadata) },
+          next: { blob, metadata: storedMetadata(metadata), versions: current.versions },
           consume: by.nonces,
         });
         if (outcome !== "revision") return outcome;

@@ -3,7 +3,7 @@
  * that no record refers to are another installation's backups, and must not be deleted.
  */
 import type { Clock, Random } from "../runtime/clock.ts";
-import { StorageUnavailable } from "../storage/contract.ts";
+import { blobsOf, type RecordStore, StorageUnavailable } from "../storage/contract.ts";
 import type { BlobInspection, InspectableStores, RecordInspection } from "../storage/inspection.ts";
 
 /** Records and blobs of different installations; the message says what to do. */
@@ -119,17 +119,22 @@ async function mayBelongTogether({ records, blobs }: InspectableStores): Promise
   let compared = 0;
   for await (const { key, backupId } of blobs.list()) {
     if (backupId === null) return await holdsBlobsOf(records, blobs);
-    if ((await records.read(backupId))?.blob.key === key) return true;
+    if (await refersTo(records, backupId, key)) return true;
     if (++compared === SAMPLE) break;
   }
   return false;
 }
 
+async function refersTo(records: RecordStore, backupId: string, key: string): Promise<boolean> {
+  const stored = await records.read(backupId);
+  return stored !== null && blobsOf(stored).some((blob) => blob.key === key);
+}
+
 /** Called only where blobs do not say whose they are: a service on AWS may read records but not list them. */
 async function holdsBlobsOf(records: RecordInspection, blobs: BlobInspection): Promise<boolean> {
   let compared = 0;
-  for await (const { blob } of records.list()) {
-    if ((await blobs.sizeOf(blob.key)) !== null) return true;
+  for await (const { blobs: refs } of records.list()) {
+    for (const { key } of refs) if ((await blobs.sizeOf(key)) !== null) return true;
     if (++compared === SAMPLE) break;
   }
   return false;

@@ -1,4 +1,5 @@
 import { isOfNewerSchema } from "../backups/schema-version.ts";
+import { blobsOf } from "../storage/contract.ts";
 import type { ListedRecord, Restore } from "../storage/inspection.ts";
 import { concurrently } from "./concurrently.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
@@ -103,7 +104,7 @@ async function collectSuspects(
   return { kept, count, newer };
 }
 
-/** Called only when there is something to delete: it reads every record, and asks for the size of its blob. */
+/** Called only when there is something to delete: it reads every record, and asks for the sizes of its blobs. */
 async function refusalOf(stores: SweptStores, unreferenced: number, backups: number): Promise<string | null> {
   if (unreferenced > backups) return outnumbered(backups);
   let missing = 0;
@@ -116,7 +117,7 @@ async function refusalOf(stores: SweptStores, unreferenced: number, backups: num
   }
   if (newer > 0)
     return `a newer version of the service stored ${newer} of the backups, which may refer to them`;
-  return missing === 0 ? null : `the current blobs of ${missing} backups are missing`;
+  return missing === 0 ? null : `the blobs of ${missing} backups are missing`;
 }
 
 /** A sync may replace a blob while its size is asked for, so the record is read once more. */
@@ -127,6 +128,10 @@ async function doubtAbout(
   const stored = await records.read(backupId);
   if (stored === null) return null;
   if (isOfNewerSchema(stored.metadata)) return "newer";
-  if ((await blobs.sizeOf(stored.blob.key)) !== null) return null;
-  return (await records.read(backupId))?.blob.key === stored.blob.key ? "missing" : null;
+  for (const { key } of blobsOf(stored))
+    if ((await blobs.sizeOf(key)) === null) {
+      const again = await records.read(backupId);
+      return again !== null && blobsOf(again).some((blob) => blob.key === key) ? "missing" : null;
+    }
+  return null;
 }

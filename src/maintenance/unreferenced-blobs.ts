@@ -56,9 +56,9 @@ export class UnreferencedBlobs {
     this.#referenced = createKeyFilter(stores.random);
   }
 
-  add({ blob, changedAtMs }: ListedRecord): void {
+  add({ blobs, changedAtMs }: ListedRecord): void {
     this.#records += 1;
-    this.#referenced.add(blob.key);
+    for (const { key } of blobs) this.#referenced.add(key);
     if (changedAtMs !== null) this.#youngestChangeMs = Math.max(this.#youngestChangeMs, changedAtMs);
   }
 
@@ -83,7 +83,7 @@ export class UnreferencedBlobs {
     onRecord: (record: ListedRecord) => void = () => {},
   ): Promise<void> {
     for await (const record of this.#stores.records.list()) {
-      suspects.delete(record.blob.key);
+      for (const { key } of record.blobs) suspects.delete(key);
       onRecord(record);
     }
   }

@@ -3,9 +3,9 @@
  *
  * {@link BlobStore} stores ciphertexts: immutable, under fresh random names, durable before `put` returns.
  * {@link RecordStore} stores everything that changes. {@link RecordStore.commit} is one atomic step: it compares the
- * record's revision, writes the next record, claims and releases index rows and consumes nonces. A blob is written
- * before the commit that refers to it and deleted after the commit that replaces it. So a crash at any instant leaves
- * the old state or the new one, and at worst an unreferenced blob.
+ * record's revision, writes the next record, claims and releases index rows, consumes nonces, keeps a deleted state and
+ * appends events. A blob is written before the commit that refers to it and deleted after the commit that replaces it.
+ * So a crash at any instant leaves the old state or the new one, and at worst an unreferenced blob.
  *
  * All methods: what is missing is `null`; a conflict is a value; a store that cannot respond throws
  * {@link StorageUnavailable}, and never returns `null` or `false` instead. An expired row reads as absent, deleted or
@@ -53,10 +53,75 @@ export interface JsonObject {
   readonly [member: string]: JsonValue;
 }
 
+/** A content that a backup had before. */
+export interface StoredVersion {
+  /** A UUID. */
+  readonly versionId: string;
+  readonly manifestHash: string;
+  /** When the content was stored, and when another took its place. */
+  readonly createdAtMs: number;
+  readonly replacedAtMs: number;
+  readonly blob: BlobRef;
+}
+
 /** The state of one backup. `metadata` is opaque to drivers and is returned with every member that was stored. */
 export interface BackupRecord {
   readonly blob: BlobRef;
   readonly metadata: JsonObject;
+  /** In the order in which they were stored. None where an earlier version of the service stored the record. */
+  readonly versions: readonly StoredVersion[];
+}
+
+/** All ciphertexts that a state refers to, the current one first. */
+export function blobsOf({ blob, versions }: Pick<BackupRecord, "blob" | "versions">): readonly BlobRef[] {
+  return [blob, ...versions.map((version) => version.blob)];
+}
+
+/** Names a state that was kept when its backup was deleted. `deletionId` is a UUID. */
+export interface DeletionRef {
+  readonly deletionId: string;
+  readonly deletedAtMs: number;
+}
+
+/** The last state of a deleted backup, which can be read and brought back before `keepUntilMs`, and reads as absent from then on. */
+export interface DeletedBackup extends BackupRecord, DeletionRef {
+  readonly keepUntilMs: number;
+  /** The id of the sync factor that deleted it; `null` where none did. */
+  readonly deletedBy: string | null;
+  /** The log that is deleted with the state; `null` where it has none. */
+  readonly logId: string | null;
+}
+
+/** What happened to a backup. */
+export interface StoredEvent {
+  /** A version 7 UUID (RFC 9562 §5.7) with the time `atMs`: events are in the order of their ids. */
+  readonly id: string;
+  readonly backupId: string;
+  readonly atMs: number;
+  /** Opaque to drivers. */
+  readonly body: JsonObject;
+}
+
+/** An event to store. */
+export interface NewEvent extends StoredEvent {
+  /** The log that it is in, a UUID; `null`: it is in none, and only delivered. */
+  readonly logId: string | null;
+  /** Until when the log has it. */
+  readonly expiresAtMs: number;
+  /** When it is first due in the outbox (outbox.ts); `null` when it is not delivered. */
+  readonly deliverFromMs: number | null;
+}
+
+/** How many events a log has at most; older ones are deleted. */
+export const MAX_EVENTS = 1_000;
+
+/** How many states {@link Change.forget} names at most: a transaction of DynamoDB has at most 100 items. */
+export const MAX_FORGOTTEN = 40;
+
+/** What no record refers to any more after a change, and what a collection deletes soon after it, also after a crash. */
+export interface Leftovers {
+  readonly blobs: readonly BlobRef[];
+  readonly logIds: readonly string[];
 }
 
 /** `revision` is a new random value at every commit: a backup that is deleted and created again never repeats one. */
@@ -98,27 +163,39 @@ export interface Change {
   readonly redeem?: string;
   /** A sync factor token to issue. Its id must be new. */
   readonly issue?: SyncFactorToken;
+  /** A state to keep. Its blobs and its log stay until it is brought back, forgotten, or collected after its time. */
+  readonly setAside?: DeletedBackup;
+  /** A state that is kept no longer, because `next` has what it refers to. It must be kept, and its time not be over. */
+  readonly bringBack?: DeletionRef;
+  /** States that are kept no longer, at most {@link MAX_FORGOTTEN}. Each must be kept, whether or not its time is over. */
+  readonly forget?: readonly DeletionRef[];
+  /** What is to be deleted soon after the change. */
+  readonly collect?: Leftovers;
+  /** Events to append to their logs, and to queue where they are to be delivered. Their ids must be new. */
+  readonly events?: readonly NewEvent[];
 }
 
 /**
  * Why a commit changed nothing. `consumed`: a nonce was consumed before, or the sync factor token cannot be redeemed.
  * `exists`: there is a record, and none was expected. `revision`: the record has another revision or does not exist.
- * `factor-claimed`: an index row to add exists. Where several apply, the first in this order is returned.
+ * `not-kept`: a state to bring back or to forget is not kept. `factor-claimed`: an index row to add exists. Where several
+ * apply, the first in this order is returned.
  */
-export type Conflict = "consumed" | "exists" | "revision" | "factor-claimed";
+export type Conflict = "consumed" | "exists" | "revision" | "not-kept" | "factor-claimed";
 
 /** What one call of {@link RecordStore.consume} has consumed. */
 export interface Consumption {
   /**
    * Releases the nonces of this one call, and its sync factor token unless that was redeemed, because the operation
-   * could not be carried out. A nonce that another call has consumed since stays consumed. Further calls have no
-   * effect. Nothing else releases nonces: an operation that succeeded must not be repeatable.
+   * could not be carried out. A nonce that another call has consumed since stays consumed. Its events leave the log, and
+   * the outbox unless they were claimed there. Further calls have no effect. Nothing else releases nonces: an operation
+   * that succeeded must not be repeatable.
    */
   release(): Promise<void>;
 }
 
 /**
- * Records, index rows, nonces, sync factor tokens and counters. The head of this file says what all methods promise.
+ * Records, index rows, nonces, sync factor tokens, counters, kept states and events. The head of this file says what all methods promise.
  */
 export interface RecordStore extends AsyncDisposable {
   /**
@@ -147,13 +224,36 @@ export interface RecordStore extends AsyncDisposable {
   commit(change: Change): Promise<"committed" | Conflict>;
 
   /**
-   * Consumes nonces, and may issue a sync factor token in the same atomic write, for an operation that changes nothing
-   * else.
+   * Consumes nonces, and may issue a sync factor token and append events, as {@link Change.events}, in the same atomic
+   * write, for an operation that changes nothing else.
    *
    * @returns `null` when one of the nonces was consumed before; then nothing was written.
    * @throws NotCommitted when a nonce has expired; Error when there is a token of that id.
    */
-  consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null>;
+  consume(
+    nonces: readonly Nonce[],
+    issue?: SyncFactorToken,
+    events?: readonly NewEvent[],
+  ): Promise<Consumption | null>;
+
+  /**
+   * The states that are kept of a backup, the latest deletion first, a page at a time; strongly consistent.
+   *
+   * @param after the last state of the page before. Of the first page by default.
+   * @returns an empty page at the end, and only there.
+   */
+  readDeleted(backupId: string, after?: DeletionRef): Promise<readonly DeletedBackup[]>;
+
+  /**
+   * The events of a log, newest first, at most `limit` of the newest {@link MAX_EVENTS}; strongly consistent.
+   *
+   * @param before the id of an event, in the log or not: those with smaller ids are returned.
+   * @returns `next`: what to pass as `before` to go on; `null` at the end.
+   */
+  readEvents(
+    logId: string,
+    page: { readonly before: string | null; readonly limit: number },
+  ): Promise<{ readonly events: readonly StoredEvent[]; readonly next: string | null }>;
 
   /** Reads a sync factor token by its id; `null` when it was never issued or has expired. */
   readToken(

@@ -2,23 +2,39 @@
  * What operators need of the stores in addition to contract.ts: sweep, doctor, copies, and the marks of the installation.
  * Every driver implements both. The rules at the head of contract.ts hold here too.
  */
-import type { BlobRef, BlobStore, FactorRef, RecordStore } from "./contract.ts";
+import type { BlobRef, BlobStore, DeletionRef, FactorRef, RecordStore } from "./contract.ts";
+import type { Outbox } from "./outbox.ts";
 
 export interface ListedRecord {
   readonly backupId: string;
-  readonly blob: BlobRef;
+  /** All that it refers to, the current one first. */
+  readonly blobs: readonly BlobRef[];
   /** As in {@link StoredRecord}. */
   readonly changedAtMs: number | null;
 }
 
+/** A state that is kept of a deleted backup, or what is still to be collected of one. */
+export interface ListedDeletion {
+  readonly backupId: string;
+  /** `null` where it can be brought back no longer, because a collection has begun: some blobs may be deleted then. */
+  readonly kept: (DeletionRef & { readonly keepUntilMs: number }) | null;
+  readonly blobs: readonly BlobRef[];
+}
+
 export interface RecordInspection {
   /**
-   * Every backup, its current blob and its time of change, in no order. Records that change meanwhile may show either
+   * Every backup, its blobs and its time of change, in no order. Records that change meanwhile may show either
    * state. A commit that is missing in the list compared its {@link Change.newBlobSince} after the call began, or at
    * most 15 minutes before. However many there are, memory holds a page of them, and other work is done between
    * pages.
    */
   list(): AsyncIterable<ListedRecord>;
+
+  /**
+   * Every state that is kept, also those whose time is over, and what is to be collected, in no order, as {@link list}.
+   * A blob may move meanwhile from a record to a kept state, or back.
+   */
+  listDeleted(): AsyncIterable<ListedDeletion>;
 
   /** Every index row and the backup it leads to, in no order. Rows that are added or deleted meanwhile may be listed. */
   listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
@@ -48,6 +64,34 @@ export interface BlobInspection {
 
   /** How many bytes are stored under a name, whatever their content; `null` when there is none of that name. */
   sizeOf(key: string): Promise<number | null>;
+}
+
+/** Something that is due to be deleted. */
+export interface DueCollection {
+  /** Names it; opaque. */
+  readonly id: string;
+  readonly backupId: string;
+  readonly dueMs: number;
+}
+
+/**
+ * Deletes what kept states and logs leave behind. For each row that is due, `take` comes first; then its blobs are
+ * deleted; then it is settled. Each step can be repeated after a crash, and by several processes at once.
+ */
+export interface Collection {
+  /** What is due now, the longest due first. A kept state is due an hour after its time, a {@link Change.collect} at once. */
+  due(limit: number): Promise<readonly DueCollection[]>;
+
+  /**
+   * Removes the kept state, if it is still kept, so that it can be brought back no longer; deletes the events of its
+   * logs.
+   *
+   * @returns the blobs to delete; none where the state was brought back or forgotten, or the row was settled.
+   */
+  take(due: DueCollection): Promise<readonly BlobRef[]>;
+
+  /** Removes the row. */
+  settle(due: DueCollection): Promise<void>;
 }
 
 /** Which installation a store belongs to. The mark never expires and is in no listing. */
@@ -80,7 +124,10 @@ export interface RestoreLog {
 }
 
 /** A record store with all that a driver offers. */
-export interface InspectableRecords extends RecordStore, RecordInspection, InstallationMark, RestoreLog {}
+export interface InspectableRecords extends RecordStore, RecordInspection, InstallationMark, RestoreLog {
+  readonly outbox: Outbox;
+  readonly collection: Collection;
+}
 
 /** A blob store with all that a driver offers. */
 export interface InspectableBlobs extends BlobStore, BlobInspection, InstallationMark {}

@@ -10,10 +10,12 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
     isConsumed: (nonces) => timed("isConsumed", () => store.isConsumed(nonces)),
     read: (backupId) => timed("read", () => store.read(backupId)),
     commit: (change) => timed("commit", () => store.commit(change)),
-    async consume(nonces, issue) {
-      const consumption = await timed("consume", () => store.consume(nonces, issue));
+    async consume(nonces, issue, events) {
+      const consumption = await timed("consume", () => store.consume(nonces, issue, events));
       return consumption && { release: () => timed("release", () => consumption.release()) };
     },
+    readDeleted: (backupId, after) => timed("readDeleted", () => store.readDeleted(backupId, after)),
+    readEvents: (logId, page) => timed("readEvents", () => store.readEvents(logId, page)),
     readToken: (id) => timed("readToken", () => store.readToken(id)),
     addToCounter: (id, amount, expiresAtMs) =>
       timed("addToCounter", () => store.addToCounter(id, amount, expiresAtMs)),

@@ -103,7 +103,12 @@ export async function factorIn(condition: Condition, attempt: Attempt): Promise<
     case "its backup is missing": {
       const { blob, metadata } = await storedRecord(services, user.account.backupAccountId);
       const { backupAccountId: backupId } = createAccountKeypair();
-      const creation = { backupId, expect: "absent", next: { blob, metadata }, claim: [index] } as const;
+      const creation = {
+        backupId,
+        expect: "absent",
+        next: { blob, metadata, versions: [] },
+        claim: [index],
+      } as const;
       expect(await services.records.commit(creation)).toBe("committed");
       await loseRecord(services, backupId);
       return other;

@@ -13,7 +13,7 @@ const metadata: BackupMetadata & JsonObject = {
   syncFactors: [],
 };
 const blob = { key: "k", size: 1, sha256: "00" };
-const backup = { backupId, revision: "r", blob, metadata };
+const backup = { backupId, revision: "r", blob, metadata, versions: [] };
 
 function accessTo({ found = true, consumed = false, stored = true }) {
   const calls: string[] = [];
@@ -24,7 +24,7 @@ function accessTo({ found = true, consumed = false, stored = true }) {
     },
     async read() {
       calls.push("read");
-      return stored ? { revision: "r", blob, metadata, changedAtMs: null } : null;
+      return stored ? { revision: "r", blob, metadata, versions: [], changedAtMs: null } : null;
     },
   });
   return { access, calls };

@@ -57,7 +57,7 @@ export async function openParts(bytes: number): Promise<Parts> {
   const signature = keypair.sign(Buffer.from(challenge).toString("base64"));
   const content = randomBytes(bytes);
   const blob = await blobs.put("b", [content]);
-  const next = { blob, metadata: { text: "x".repeat(600) } };
+  const next = { blob, metadata: { text: "x".repeat(600) }, versions: [] };
   const factor = { scope: "SYNC", key: "f" } as const;
   await records.commit({ backupId: "b", expect: "absent", next, claim: [factor] });
 

@@ -61,8 +61,10 @@ async function contentOf(dataDir: string): Promise<Record<string, string>> {
   await using records = await openLocalRecords({ dataDir, clock: systemClock, random: systemRandom });
   await using blobs = await openLocalBlobs({ dataDir, random: systemRandom });
   const found: Record<string, string> = {};
-  for await (const { backupId, blob } of records.list())
-    found[backupId] = Buffer.from(await new Response(await blobs.get(blob)).bytes()).toString("hex");
+  for await (const { backupId, blobs: refs } of records.list())
+    for (const ref of refs)
+      found[backupId] =
+        `${found[backupId] ?? ""}${Buffer.from(await new Response(await blobs.get(ref)).bytes()).toString("hex")}`;
   return found;
 }
 
@@ -71,7 +73,11 @@ async function replaceBlob({ records, blobs }: Fixture, backupId: string): Promi
   if (stored === null) throw new Error(`${backupId} is not stored`);
   const blob = await blobs.put(backupId, [randomBytes(500)]);
   const expect = { revision: stored.revision };
-  await records.commit({ backupId, expect, next: { blob, metadata: stored.metadata } });
+  await records.commit({
+    backupId,
+    expect,
+    next: { blob, metadata: stored.metadata, versions: stored.versions },
+  });
   await blobs.delete(stored.blob.key);
 }
 

@@ -17,9 +17,13 @@ for (let round = 0; !ended; round++) {
   const backupId = `b${round % Number(backups)}`;
   const stored = await records.read(backupId);
   if (stored === null) throw new Error(`${backupId} is not stored`);
-  const { revision, metadata, blob: old } = stored;
+  const { revision, metadata, versions, blob: old } = stored;
   const blob = await blobs.put(backupId, [randomBytes(2_000)]);
-  const outcome = await records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
+  const outcome = await records.commit({
+    backupId,
+    expect: { revision },
+    next: { blob, metadata, versions },
+  });
   if (outcome !== "committed") throw new Error(`${backupId} was not replaced: ${outcome}`);
   await blobs.delete(old.key);
   if (round === 0) process.stdout.write("started\n");

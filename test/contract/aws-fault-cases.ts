@@ -211,7 +211,7 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
       await create(records, id);
       const run = async (store: InspectableRecords) =>
         (await collect(store.list())).filter(({ backupId }) => backupId === id);
-      return reading(run, [{ backupId: id, blob: record(id).blob, changedAtMs: clock.nowMs() }]);
+      return reading(run, [{ backupId: id, blobs: [record(id).blob], changedAtMs: clock.nowMs() }]);
     },
   },
   {

@@ -106,13 +106,22 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(item?.Metadata).toEqual({ S: '{"label":"x","b":1,"a":[null]}' });
     });
 
+    test("a record without versions has no attribute for them", async () => {
+      await using store = await openFixture();
+      await create(store.records, "b1");
+      expect(await itemOf(store, "backups", "b1")).not.toHaveProperty("Versions");
+      expect(await store.records.read("b1")).toMatchObject({ versions: [] });
+    });
+
     test("a record of a version that kept no time has none until it changes, also when it is repaired", async () => {
       await using store = await openFixture();
       const { records, clock } = store;
       const next = { ...record("x"), changedAtMs: null };
       await create(records, "b1", { next });
       expect(await itemOf(store, "backups", "b1")).not.toHaveProperty("ChangedAtMs");
-      expect(await collect(records.list())).toEqual([{ backupId: "b1", blob: next.blob, changedAtMs: null }]);
+      expect(await collect(records.list())).toEqual([
+        { backupId: "b1", blobs: [next.blob], changedAtMs: null },
+      ]);
       const stored = await records.read("b1");
       const expected = { revision: stored?.revision ?? "" };
       await records.commit({ backupId: "b1", expect: expected, next: stored });

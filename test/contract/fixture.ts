@@ -8,6 +8,7 @@ import type {
   FactorRef,
   JsonObject,
   RecordStore,
+  StoredVersion,
   SyncFactorToken,
 } from "../../src/storage/contract.ts";
 import type { Stores, TestStorage } from "../drivers.ts";
@@ -48,7 +49,14 @@ export const sync = (key: string): FactorRef => ({ scope: "SYNC", key });
 /** A record that its label identifies. */
 export function record(label: string, metadata: JsonObject = {}): BackupRecord {
   const sha256 = createHash("sha256").update(label).digest("hex");
-  return { blob: { key: `blob of ${label}`, size: label.length, sha256 }, metadata: { label, ...metadata } };
+  const blob = { key: `blob of ${label}`, size: label.length, sha256 };
+  return { blob, metadata: { label, ...metadata }, versions: [] };
+}
+
+/** A version whose blob its label identifies. */
+export function version(label: string): StoredVersion {
+  const { blob } = record(label);
+  return { versionId: label, manifestHash: blob.sha256, createdAtMs: 1, replacedAtMs: 2, blob };
 }
 
 /** A nonce whose use is remembered for a minute. */

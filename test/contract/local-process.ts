@@ -17,7 +17,7 @@ for (let round = 0; round < Number(rounds); round++) {
   const outcome = await records.commit({
     backupId: `shared ${round}`,
     expect: "absent",
-    next: { blob, metadata: { name } },
+    next: { blob, metadata: { name }, versions: [] },
     claim: [main(`factor ${round}`)],
     consume: [{ id: `nonce ${round}`, expiresAtMs: Date.now() + 60_000 }],
   });

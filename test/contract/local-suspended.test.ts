@@ -22,7 +22,11 @@ async function withSuspendedWriter() {
   const blob = await store.blobs.put("b", [Buffer.from("x")]);
   const other = await store.blobs.put("b", [Buffer.from("y")]);
   store.clock.set(Date.now() + 2 * HOUR_MS); // a sweep leaves blobs alone that are newer than all records
-  await store.records.commit({ backupId: "b", expect: "absent", next: { blob: other, metadata: {} } });
+  await store.records.commit({
+    backupId: "b",
+    expect: "absent",
+    next: { blob: other, metadata: {}, versions: [] },
+  });
   const writer = new Database(join(storage.dataDir, "records.sqlite"));
   writer.run("BEGIN IMMEDIATE");
   writer.run("UPDATE backups SET revision = 'r', blob_key = ?, blob_size = ?, blob_sha256 = ?", [
@@ -54,7 +58,7 @@ if (DRIVERS.some((driver) => driver.name === "local"))
       await expect(collect(store.records.list())).rejects.toBeInstanceOf(StorageUnavailable);
       store.writer.run("COMMIT");
       const listed = await collect(store.records.list());
-      expect(listed.map(({ blob }) => blob.key)).toEqual([store.blob.key]);
+      expect(listed.map(({ blobs }) => blobs.map(({ key }) => key))).toEqual([[store.blob.key]]);
     });
 
     test("its blob is not swept, however long that takes", async () => {

@@ -11,6 +11,7 @@ import {
   openFixture,
   record,
   revisionOf,
+  version,
 } from "./fixture.ts";
 
 /** Keys that must not be confused with each other, whatever the store does to them. */
@@ -126,11 +127,25 @@ export function contentContract(newStorage: NewStorage): void {
   test("the reference to a blob is returned as it was", async () => {
     await using store = await openFixture(newStorage);
     const blob = { key: "b1/blobs/é 'x'", size: 15 * 1024 * 1024, sha256: "ab".repeat(32) };
-    await create(store.records, "b1", { next: { blob, metadata: {} } });
+    await create(store.records, "b1", { next: { blob, metadata: {}, versions: [] } });
     expect((await store.records.read("b1"))?.blob).toEqual(blob);
     expect(await collect(store.records.list())).toEqual([
-      { backupId: "b1", blob, changedAtMs: store.clock.nowMs() },
+      { backupId: "b1", blobs: [blob], changedAtMs: store.clock.nowMs() },
     ]);
+  });
+
+  test("the versions of a record are returned as they were stored, and their blobs are listed after its own", async () => {
+    await using store = await openFixture(newStorage);
+    const { records, clock } = store;
+    const [newer, older] = [version("newer"), version("older")];
+    const next = { ...record("b1"), versions: [newer, older] };
+    const revision = await create(records, "b1", { next });
+    expect(await records.read("b1")).toMatchObject(next);
+    const blobs = [next.blob, newer.blob, older.blob];
+    expect(await collect(records.list())).toEqual([{ backupId: "b1", blobs, changedAtMs: clock.nowMs() }]);
+    await records.commit({ backupId: "b1", expect: { revision }, next: { ...next, versions: [] } });
+    expect((await records.read("b1"))?.versions).toEqual([]);
+    expect(await collect(records.list())).toMatchObject([{ blobs: [next.blob] }]);
   });
 
   test("a record has the time of its last change, unless the change brings one with it", async () => {
@@ -170,7 +185,7 @@ export function contentContract(newStorage: NewStorage): void {
       );
     const listed = await collect(store.records.list());
     expect(listed.map((entry) => entry.backupId).sort()).toEqual([...ids].sort());
-    for (const { backupId, blob } of listed) expect(blob).toEqual(record(backupId).blob);
+    for (const { backupId, blobs } of listed) expect(blobs).toEqual([record(backupId).blob]);
 
     let iterations = 0;
     let isListing = true;

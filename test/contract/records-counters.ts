@@ -30,7 +30,7 @@ export function countersContract(newStorage: NewStorage): void {
   test("a commit issues a token together with its change, or neither", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;
-    const next = { blob: { key: "k", size: 1, sha256: "s" }, metadata: {} };
+    const next = { blob: { key: "k", size: 1, sha256: "s" }, metadata: {}, versions: [] };
     const issue = token("t1", "b1", clock);
     expect(await records.commit({ backupId: "b1", expect: "absent", next, issue })).toBe("committed");
     expect(await records.readToken("t1")).toEqual({ backupId: "b1", holder: "holder", redeemed: false });

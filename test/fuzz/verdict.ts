@@ -34,7 +34,11 @@ export async function snapshotOf({ stores, background }: ProcessServices): Promi
   const { records, blobs } = stores;
   const backups = await Array.fromAsync(records.list());
   const revisions = await Promise.all(
-    backups.map(async ({ backupId, blob }) => [backupId, blob.key, (await records.read(backupId))?.revision]),
+    backups.map(async ({ backupId, blobs: refs }) => [
+      backupId,
+      refs.map(({ key }) => key),
+      (await records.read(backupId))?.revision,
+    ]),
   );
   const rows = await Array.fromAsync(records.listFactors());
   const stored = (await Array.fromAsync(blobs.list())).map(({ key, size }) => [key, size]);

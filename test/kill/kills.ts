@@ -50,7 +50,8 @@ export async function runKills(
 
   await using stores = await storage.open({ clock: systemClock, random: systemRandom });
   failures.push(...(await brokenInvariantsOfAll(stores)));
-  const referenced = new Set((await Array.fromAsync(stores.records.list())).map(({ blob }) => blob.key));
+  const listed = await Array.fromAsync(stores.records.list());
+  const referenced = new Set(listed.flatMap((record) => record.blobs.map(({ key }) => key)));
   const blobs = await Array.fromAsync(stores.blobs.list());
   const records = clients.map(({ record }) => record);
   return {

@@ -59,7 +59,7 @@ for (const { name, environment } of DRIVERS)
     test("is marked where data of a version without marks lies", async () => {
       await using stores = await openFixture(environment);
       const blob = await stores.blobs.put("b1", [Buffer.from("x")]);
-      await create(stores.records, "b1", { next: { blob, metadata: {} } });
+      await create(stores.records, "b1", { next: { blob, metadata: {}, versions: [] } });
       await stores.blobs.put("b2", [Buffer.from("of no record")]);
       await join(stores);
       const [ofRecords, ofBlobs] = await marksOf(stores);
@@ -70,7 +70,7 @@ for (const { name, environment } of DRIVERS)
     test("completes after a crash between the two marks", async () => {
       await using stores = await openFixture(environment);
       const blob = await stores.blobs.put("b1", [Buffer.from("x")]);
-      await create(stores.records, "b1", { next: { blob, metadata: {} } });
+      await create(stores.records, "b1", { next: { blob, metadata: {}, versions: [] } });
       const crash = new Error("crash");
       const crashing = replaced(stores.blobs, { markInstallation: () => Promise.reject(crash) });
       await expect(join({ records: stores.records, blobs: crashing })).rejects.toBe(crash);

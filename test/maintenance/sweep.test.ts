@@ -34,7 +34,7 @@ async function fixture(driver: Driver) {
     },
     put: (backupId = "b") => blobs.put(backupId, [new Uint8Array(10)]),
     refer: (backupId: string, blob: BlobRef, metadata: JsonObject = {}) =>
-      records.commit({ backupId, expect: "absent", next: { blob, metadata } }),
+      records.commit({ backupId, expect: "absent", next: { blob, metadata, versions: [] } }),
     keys: async () => (await Array.fromAsync(blobs.list())).map(({ key }) => key).toSorted(),
     [Symbol.asyncDispose]: dispose,
   };
@@ -191,7 +191,7 @@ for (const driver of DRIVERS)
       await stores.refer("b", current);
       await stores.blobs.delete(current.key);
       await stores.age(2 * HOUR_MS);
-      expect((await sweep(stores)).refusal).toBe("the current blobs of 1 backups are missing");
+      expect((await sweep(stores)).refusal).toBe("the blobs of 1 backups are missing");
       expect(await stores.keys()).toEqual([newer.key]);
     });
 
@@ -217,7 +217,11 @@ for (const driver of DRIVERS)
         async *list() {
           const listed = await Array.fromAsync(records.list());
           const revision = (await records.read("b"))?.revision ?? "";
-          await records.commit({ backupId: "b", expect: { revision }, next: { blob: second, metadata: {} } });
+          await records.commit({
+            backupId: "b",
+            expect: { revision },
+            next: { blob: second, metadata: {}, versions: [] },
+          });
           await blobs.delete(first.key);
           yield* listed;
         },

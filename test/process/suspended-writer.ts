@@ -31,7 +31,7 @@ try {
     async (blob, commit) => {
       process.stdout.write("written\n");
       for await (const _line of console) break;
-      return commit({ backupId: "b", expect: { revision }, next: { blob, metadata } });
+      return commit({ backupId: "b", expect: { revision }, next: { blob, metadata, versions: [] } });
     },
   );
   process.stdout.write("committed\n");

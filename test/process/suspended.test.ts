@@ -27,7 +27,11 @@ for (const driver of DRIVERS)
       await using stores = await storage.open({ clock, random: systemRandom });
       const { records, blobs } = stores;
       const current = await blobs.put("b", [Buffer.from("y")]);
-      await records.commit({ backupId: "b", expect: "absent", next: { blob: current, metadata: {} } });
+      await records.commit({
+        backupId: "b",
+        expect: "absent",
+        next: { blob: current, metadata: {}, versions: [] },
+      });
 
       const offsetFile = join(folder.path, "offset");
       await writeFile(offsetFile, "0");

@@ -30,9 +30,9 @@ const CALLS = [
 /** Stores the metadata of a backup in a form that this version does not know; returns how to undo that. */
 async function storeAsNewer({ services }: TestService, { account }: User) {
   const { backupAccountId: backupId } = account;
-  const put = async ({ blob, metadata }: BackupRecord) => {
+  const put = async ({ blob, metadata, versions }: BackupRecord) => {
     const { revision } = await storedRecord(services, backupId);
-    await services.records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
+    await services.records.commit({ backupId, expect: { revision }, next: { blob, metadata, versions } });
     return storedRecord(services, backupId);
   };
   const before = await storedRecord(services, backupId);

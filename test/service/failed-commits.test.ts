@@ -45,8 +45,8 @@ const FAILURES: readonly (readonly [name: string, error: Error, status: number])
 
 /** Gives a record a new time of change. */
 async function touch({ records }: { readonly records: RecordStore }, backupId: string): Promise<void> {
-  const { revision, blob, metadata } = await storedRecord({ records }, backupId);
-  await records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
+  const { revision, blob, metadata, versions } = await storedRecord({ records }, backupId);
+  await records.commit({ backupId, expect: { revision }, next: { blob, metadata, versions } });
 }
 
 for (const driver of DRIVERS)

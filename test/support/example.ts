@@ -69,7 +69,7 @@ async function storeBackup({ services: { records, blobs } }: TestService): Promi
     factors.map(({ kind }) => ({ scope, key: factorKeys.ecKeypair(kind.publicKey) }));
   const claim = [...rows("MAIN", metadata.factors), ...rows("SYNC", metadata.syncFactors)];
   const blob = await blobs.put(metadata.id, [Buffer.from(STORED_CIPHERTEXT)]);
-  const next = { blob, metadata };
+  const next = { blob, metadata, versions: [] };
   expect(await records.commit({ backupId: metadata.id, expect: "absent", next, claim })).toBe("committed");
 }
 

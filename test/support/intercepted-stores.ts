@@ -18,10 +18,13 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
       isConsumed: (nonces) => around("records.isConsumed", () => records.isConsumed(nonces)),
       read: (backupId) => around("records.read", () => records.read(backupId)),
       commit: (change) => around("records.commit", () => records.commit(change)),
-      async consume(nonces, issue) {
-        const consumption = await around("records.consume", () => records.consume(nonces, issue));
+      async consume(nonces, issue, events) {
+        const consumption = await around("records.consume", () => records.consume(nonces, issue, events));
         return consumption && { release: () => around("records.release", () => consumption.release()) };
       },
+      readDeleted: (backupId, after) =>
+        around("records.readDeleted", () => records.readDeleted(backupId, after)),
+      readEvents: (logId, page) => around("records.readEvents", () => records.readEvents(logId, page)),
       readToken: (id) => around("records.readToken", () => records.readToken(id)),
       addToCounter: (id, amount, expiresAtMs) =>
         around("records.addToCounter", () => records.addToCounter(id, amount, expiresAtMs)),

@@ -31,7 +31,19 @@ export function interleaving({ records, blobs }: Stores): Stores {
   return { records: slowed(records), blobs: slowed(blobs) };
 }
 
-const SLOW = ["locate", "isConsumed", "read", "commit", "consume", "readToken", "put", "get", "delete"];
+const SLOW = [
+  "locate",
+  "isConsumed",
+  "read",
+  "commit",
+  "consume",
+  "readDeleted",
+  "readEvents",
+  "readToken",
+  "put",
+  "get",
+  "delete",
+];
 
 function slowed<T extends object>(store: T): T {
   return new Proxy(store, {

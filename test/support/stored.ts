@@ -34,8 +34,9 @@ export async function touchAnyRecord(records: InspectableRecords): Promise<void>
   for await (const { backupId } of records.list()) {
     const stored = await records.read(backupId);
     if (stored === null) continue;
-    const { revision, blob, metadata } = stored;
-    const outcome = await records.commit({ backupId, expect: { revision }, next: { blob, metadata } });
+    const { revision, blob, metadata, versions } = stored;
+    const next = { blob, metadata, versions };
+    const outcome = await records.commit({ backupId, expect: { revision }, next });
     if (outcome !== "committed") throw new Error(`${backupId} changed meanwhile`);
     return;
   }

@@ -70,7 +70,7 @@ export function storeBackup(
   return store(run, stores, backup, owned, (blob) => ({
     backupId,
     expect: "absent",
-    next: { blob, metadata: storedMetadata(metadata), changedAtMs: UNCHANGED_HERE_MS },
+    next: { blob, metadata: storedMetadata(metadata), versions: [], changedAtMs: UNCHANGED_HERE_MS },
     consume: [importMark(backupId, run.clock.nowMs())],
   }));
 }
@@ -94,7 +94,12 @@ export async function refreshBackup(
   const stored = await store(run, stores, backup, added, (blob) => ({
     backupId,
     expect: before,
-    next: { blob, metadata: storedMetadata(metadata), changedAtMs: UNCHANGED_HERE_MS },
+    next: {
+      blob,
+      metadata: storedMetadata(metadata),
+      versions: before.versions,
+      changedAtMs: UNCHANGED_HERE_MS,
+    },
     release,
   }));
   if (stored.outcome === "imported") await stores.blobs.delete(before.blob.key);

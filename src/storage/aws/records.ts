@@ -7,9 +7,21 @@ import {
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
-import type { Change, Conflict, Consumption, FactorRef, StoredRecord, SyncFactorToken } from "../contract.ts";
+import {
+  blobsOf,
+  type Change,
+  type Conflict,
+  type Consumption,
+  type DeletedBackup,
+  type FactorRef,
+  type NewEvent,
+  type StoredEvent,
+  type StoredRecord,
+  type SyncFactorToken,
+} from "../contract.ts";
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
+import { emptyCollection, emptyOutbox, refuseEvents, requireSupported } from "../unsupported.ts";
 import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";
 import {
   createDynamoDbClient,
@@ -45,6 +57,7 @@ import {
   oneTimeKey,
   recordOf,
   tokenOf,
+  versionsOf,
 } from "./tables.ts";
 import { transact } from "./transactions.ts";
 
@@ -70,9 +83,11 @@ export async function openAwsRecords(
 }
 
 /** In the order of {@link Conflict}. */
-const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "factor-claimed"];
+const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "not-kept", "factor-claimed"];
 
 class AwsRecords implements InspectableRecords {
+  readonly outbox = emptyOutbox;
+  readonly collection = emptyCollection;
   readonly #client: DynamoDbSender;
   readonly #tables: AwsStorageConfig["tables"];
   readonly #clock: Clock;
@@ -120,6 +135,7 @@ class AwsRecords implements InspectableRecords {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
+    requireSupported(change);
     // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();
@@ -139,7 +155,12 @@ class AwsRecords implements InspectableRecords {
     }
   }
 
-  async consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null> {
+  async consume(
+    nonces: readonly Nonce[],
+    issue?: SyncFactorToken,
+    events?: readonly NewEvent[],
+  ): Promise<Consumption | null> {
+    refuseEvents(events);
     const consumer = this.#random.uuid();
     const steps = consumeSteps(this.#tables, nonces, issue, this.#clock.nowMs(), consumer);
     const failed = await this.#transact(steps, () => requireInTime({ consume: nonces }, this.#clock));
@@ -168,6 +189,14 @@ class AwsRecords implements InspectableRecords {
     );
   }
 
+  async readDeleted(): Promise<readonly DeletedBackup[]> {
+    return [];
+  }
+
+  async readEvents(): Promise<{ events: readonly StoredEvent[]; next: null }> {
+    return { events: [], next: null };
+  }
+
   async readToken(id: string) {
     const item = await this.#reads.item(this.#tables.oneTime, oneTimeKey(id));
     return item !== null && isLive(item, this.#clock.nowMs()) ? tokenOf(item) : null;
@@ -185,15 +214,21 @@ class AwsRecords implements InspectableRecords {
   }
 
   async *list() {
-    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, ChangedAtMs";
+    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, Versions, ChangedAtMs";
     for await (const item of this.#reads.scan(
       "the backups could not be listed",
       this.#tables.backups,
       attributes,
     ))
       if (!isInstallationItem(item))
-        yield { backupId: backupIdOf(item), blob: blobOf(item), changedAtMs: changedAtMsOf(item) };
+        yield {
+          backupId: backupIdOf(item),
+          blobs: blobsOf({ blob: blobOf(item), versions: versionsOf(item) }),
+          changedAtMs: changedAtMsOf(item),
+        };
   }
+
+  async *listDeleted() {}
 
   async *listFactors() {
     const { factorLookup } = this.#tables;

@@ -8,6 +8,7 @@ import {
   type NextRecord,
   StorageUnavailable,
   type StoredRecord,
+  type StoredVersion,
   type SyncFactorToken,
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
@@ -60,7 +61,7 @@ export function factorItem(factor: FactorRef, backupId: string, nowMs: number): 
 /** Metadata is stored as one JSON text: DynamoDB's maps keep neither the order of members nor every name. */
 export function recordItem(
   backupId: string,
-  { blob, metadata, changedAtMs }: NextRecord,
+  { blob, metadata, versions, changedAtMs }: NextRecord,
   revision: string,
   nowMs: number,
 ): Item {
@@ -72,6 +73,7 @@ export function recordItem(
     BlobSize: { N: `${blob.size}` },
     BlobSha256: { S: blob.sha256 },
     Metadata: { S: JSON.stringify(metadata) },
+    ...(versions.length === 0 ? {} : { Versions: { S: JSON.stringify(versions) } }),
     ...(changed === null ? {} : { ChangedAtMs: { N: `${changed}` } }),
   };
 }
@@ -126,6 +128,7 @@ export function recordOf(item: Item): StoredRecord {
     revision: text(item, "Revision"),
     blob: blobOf(item),
     metadata: JSON.parse(text(item, "Metadata")),
+    versions: versionsOf(item),
     changedAtMs: changedAtMsOf(item),
   };
 }
@@ -133,6 +136,11 @@ export function recordOf(item: Item): StoredRecord {
 /** `null` for items that an early version of the service stored. */
 export function changedAtMsOf(item: Item): number | null {
   return item.ChangedAtMs === undefined ? null : number(item, "ChangedAtMs");
+}
+
+/** None where the item has no such attribute, as those of an earlier version of the service. */
+export function versionsOf(item: Item): readonly StoredVersion[] {
+  return item.Versions === undefined ? [] : JSON.parse(text(item, "Versions"));
 }
 
 export function blobOf(item: Item): BlobRef {

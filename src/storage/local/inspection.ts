@@ -2,11 +2,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { count, gt, inArray, lte, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
-import type { FactorRef } from "../contract.ts";
+import { blobsOf, type FactorRef } from "../contract.ts";
 import type { ListedRecord } from "../inspection.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { query } from "./outage.ts";
-import { backups, counters, factorIndex, oneTime } from "./schema.ts";
+import { backups, blobOf, counters, factorIndex, oneTime } from "./schema.ts";
 
 const LIST_PAGE = 500;
 const SWEEP_BATCH = 1_000;
@@ -18,10 +18,10 @@ interface IndexEntry {
 
 /** Every record, in the order of the backup ids. */
 export function listRecords(db: BunSQLiteDatabase): AsyncIterable<ListedRecord> {
-  const { backupId, blobKey, blobSize, blobSha256, updatedAtMs } = backups;
+  const { backupId, blobKey, blobSize, blobSha256, versions, updatedAtMs } = backups;
   return paged((last: ListedRecord | null) =>
     db
-      .select({ backupId, blobKey, blobSize, blobSha256, updatedAtMs }) // metadata is most of a row
+      .select({ backupId, blobKey, blobSize, blobSha256, versions, updatedAtMs }) // metadata is most of a row
       .from(backups)
       .where(last === null ? undefined : gt(backupId, last.backupId))
       .orderBy(backupId)
@@ -29,7 +29,7 @@ export function listRecords(db: BunSQLiteDatabase): AsyncIterable<ListedRecord> 
       .all()
       .map((row) => ({
         backupId: row.backupId,
-        blob: { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 },
+        blobs: blobsOf({ blob: blobOf(row), versions: JSON.parse(row.versions) }),
         changedAtMs: row.updatedAtMs,
       })),
   );

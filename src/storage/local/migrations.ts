@@ -52,6 +52,56 @@ const MIGRATIONS: readonly string[] = [
     restored_at_ms INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE backups ADD COLUMN versions TEXT NOT NULL DEFAULT '[]';
+
+  CREATE TABLE deleted_backups (
+    backup_id TEXT NOT NULL,
+    deleted_at_ms INTEGER NOT NULL,
+    deletion_id TEXT NOT NULL,
+    keep_until_ms INTEGER NOT NULL,
+    deleted_by TEXT,
+    log_id TEXT,
+    blob_key TEXT NOT NULL,
+    blob_size INTEGER NOT NULL,
+    blob_sha256 TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    PRIMARY KEY (backup_id, deleted_at_ms, deletion_id)
+  ) STRICT;
+
+  CREATE TABLE collections (
+    id TEXT NOT NULL PRIMARY KEY,
+    due_ms INTEGER NOT NULL,
+    backup_id TEXT NOT NULL,
+    deleted_at_ms INTEGER,
+    deletion_id TEXT,
+    blobs TEXT,
+    log_ids TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX collections_by_due ON collections (due_ms);
+
+  CREATE TABLE events (
+    id TEXT NOT NULL PRIMARY KEY,
+    log_id TEXT NOT NULL,
+    backup_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_by_log ON events (log_id, id);
+  CREATE INDEX events_by_expiry ON events (expires_at_ms);
+
+  CREATE TABLE outbox (
+    id TEXT NOT NULL PRIMARY KEY,
+    due_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    backup_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX outbox_by_due ON outbox (due_ms);
+  `,
 ];
 
 /** Databases of earlier schemas have no marks. */

@@ -4,16 +4,27 @@ import { eq, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
-import type { Change, Conflict, Consumption, FactorRef, StoredRecord, SyncFactorToken } from "../contract.ts";
+import type {
+  Change,
+  Conflict,
+  Consumption,
+  DeletedBackup,
+  FactorRef,
+  NewEvent,
+  StoredEvent,
+  StoredRecord,
+  SyncFactorToken,
+} from "../contract.ts";
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
+import { emptyCollection, emptyOutbox, refuseEvents, requireSupported } from "../unsupported.ts";
 import { closeDatabase, openDatabase } from "./database.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { countExpired, listIndex, listRecords, sweepExpired } from "./inspection.ts";
 import * as marks from "./marks.ts";
 import { query } from "./outage.ts";
-import { type backups, counters } from "./schema.ts";
+import { blobOf, counters } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
@@ -41,6 +52,8 @@ export async function openLocalRecords({
 }
 
 class LocalRecords implements InspectableRecords {
+  readonly outbox = emptyOutbox;
+  readonly collection = emptyCollection;
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;
@@ -73,11 +86,13 @@ class LocalRecords implements InspectableRecords {
       const row = this.#statements.read().get({ backupId });
       if (row === undefined) return null;
       const { revision, updatedAtMs: changedAtMs } = row;
-      return { revision, blob: blobOf(row), metadata: JSON.parse(row.metadata), changedAtMs };
+      const [metadata, versions] = [JSON.parse(row.metadata), JSON.parse(row.versions)];
+      return { revision, blob: blobOf(row), metadata, versions, changedAtMs };
     });
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
+    requireSupported(change);
     return this.#writes.add(() => {
       const conflict = this.#conflictOf(change);
       if (conflict !== null) return conflict;
@@ -86,7 +101,12 @@ class LocalRecords implements InspectableRecords {
     });
   }
 
-  async consume(nonces: readonly Nonce[], issue?: SyncFactorToken): Promise<Consumption | null> {
+  async consume(
+    nonces: readonly Nonce[],
+    issue?: SyncFactorToken,
+    events?: readonly NewEvent[],
+  ): Promise<Consumption | null> {
+    refuseEvents(events);
     return this.#writes.add(() => {
       if (this.#anyConsumed(nonces)) return null;
       requireInTime({ consume: nonces }, this.#clock);
@@ -105,6 +125,14 @@ class LocalRecords implements InspectableRecords {
       for (const nonce of nonces) remove(nonce, true);
       if (issued !== undefined) remove(issued, false);
     });
+  }
+
+  async readDeleted(): Promise<readonly DeletedBackup[]> {
+    return [];
+  }
+
+  async readEvents(): Promise<{ events: readonly StoredEvent[]; next: null }> {
+    return { events: [], next: null };
   }
 
   async readToken(id: string) {
@@ -136,6 +164,8 @@ class LocalRecords implements InspectableRecords {
           .get().total,
     );
   }
+
+  async *listDeleted() {}
 
   listFactors() {
     return listIndex(this.#db);
@@ -234,6 +264,7 @@ class LocalRecords implements InspectableRecords {
         blobSize: next.blob.size,
         blobSha256: next.blob.sha256,
         metadata: JSON.stringify(next.metadata),
+        versions: JSON.stringify(next.versions),
         nowMs: next.changedAtMs ?? nowMs,
       });
     }
@@ -269,8 +300,4 @@ class LocalRecords implements InspectableRecords {
       throw new Error("a sync factor token of this id was already issued");
     this.#statements.putOneTime().run({ id: storedKey(id), expiresAtMs, spent: false, backupId, holder });
   }
-}
-
-function blobOf(row: typeof backups.$inferSelect) {
-  return { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 };
 }

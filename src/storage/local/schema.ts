@@ -1,6 +1,6 @@
 /** The tables of the embedded driver, for the query builder. Their DDL is in migrations.ts. */
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { FactorRef } from "../contract.ts";
+import type { BlobRef, FactorRef } from "../contract.ts";
 
 /** One row per backup: its metadata and its current blob. */
 export const backups = sqliteTable("backups", {
@@ -11,6 +11,8 @@ export const backups = sqliteTable("backups", {
   blobSha256: text("blob_sha256").notNull(),
   /** JSON. */
   metadata: text("metadata").notNull(),
+  /** JSON, an array. */
+  versions: text("versions").notNull(),
   updatedAtMs: integer("updated_at_ms").notNull(),
 });
 
@@ -43,3 +45,8 @@ export const counters = sqliteTable("counters", {
   expiresAtMs: integer("expires_at_ms").notNull(),
   total: integer("total").notNull(),
 });
+
+/** The current blob of a row. */
+export function blobOf(row: { blobKey: string; blobSize: number; blobSha256: string }): BlobRef {
+  return { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 };
+}

@@ -94,6 +94,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
           blobSize: sql.placeholder("blobSize"),
           blobSha256: sql.placeholder("blobSha256"),
           metadata: sql.placeholder("metadata"),
+          versions: sql.placeholder("versions"),
           updatedAtMs: sql.placeholder("nowMs"),
         })
         .onConflictDoUpdate({
@@ -104,6 +105,7 @@ export function prepareStatements(db: BunSQLiteDatabase) {
             blobSize: excluded(backups.blobSize),
             blobSha256: excluded(backups.blobSha256),
             metadata: excluded(backups.metadata),
+            versions: excluded(backups.versions),
             updatedAtMs: excluded(backups.updatedAtMs),
           },
         })

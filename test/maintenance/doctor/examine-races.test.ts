@@ -64,7 +64,7 @@ function toggling({ records }: Fixture, backupId: string): () => Promise<void> {
     const outcome = await records.commit({
       backupId,
       expect: { revision },
-      next: { blob, metadata },
+      next: { blob, metadata, versions: [] },
       ...rows,
     });
     expect(outcome).toBe("committed");
@@ -142,7 +142,7 @@ for (const { name, environment } of DRIVERS)
         await stores.records.commit({
           backupId: "b1",
           expect: { revision },
-          next: { blob: waiting, metadata },
+          next: { blob: waiting, metadata, versions: [] },
         });
       };
       const { findings } = await examined(stores, { repair: true, pause });

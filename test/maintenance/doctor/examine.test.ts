@@ -357,6 +357,8 @@ async function contentOf({ records, blobs }: Fixture) {
     stored.push({ backupId, blob: record?.blob, metadata: record?.metadata });
   }
   const keys = (await collect(blobs.list())).map(({ key }) => key).sort();
-  const referenced = listed.map(({ blob }) => blob.key).filter((key) => keys.includes(key));
+  const referenced = listed
+    .flatMap((record) => record.blobs.map(({ key }) => key))
+    .filter((key) => keys.includes(key));
   return { rows: rows.sort(), records: stored, blobs: keys, referenced };
 }

@@ -68,6 +68,7 @@ export async function storeBackup(
   const next = {
     blob: blob ?? (await blobs.put(id, [randomBytes(1_000)])),
     metadata: metadata ?? metadataOf(id, { factors: [`${id} main`], syncFactors: [`${id} sync`] }),
+    versions: [],
   };
   const claim = [mainRef(`${id} main`), syncRef(`${id} sync`)];
   const outcome = await records.commit({ backupId: id, expect: "absent", next, claim, ...rest });

@@ -55,8 +55,8 @@ function isKeypair(factor: MainFactor): factor is Keypair {
 
 /** Changes metadata as the service does, which stores the time of the change. */
 async function changedHere(stores: Stores, backupId: string, change: (metadata: JsonObject) => JsonObject) {
-  const { revision, blob, metadata } = await storedRecord(stores, backupId);
-  const next = { blob, metadata: change(metadata) };
+  const { revision, blob, metadata, versions } = await storedRecord(stores, backupId);
+  const next = { blob, metadata: change(metadata), versions };
   expect(await stores.records.commit({ backupId, expect: { revision }, next })).toBe("committed");
   return next.metadata;
 }
@@ -187,7 +187,11 @@ for (const driver of DRIVERS)
         await run();
         await changedHere(stores, changed.id, (stored) => ({ ...stored, future: 1 }));
         const blob = await stores.blobs.put("own", [new Uint8Array(1)]);
-        await stores.records.commit({ backupId: "own", expect: "absent", next: { blob, metadata: {} } });
+        await stores.records.commit({
+          backupId: "own",
+          expect: "absent",
+          next: { blob, metadata: {}, versions: [] },
+        });
         for (const { id, ciphertextKey } of [gone, changed]) {
           await legacy.deleteObject(`${id}/metadata`);
           await legacy.deleteObject(ciphertextKey);
@@ -273,7 +277,12 @@ for (const driver of DRIVERS)
         };
         const metadata = { id: two.id, manifestHash: "", keys: [], factors: [factor], syncFactors: [] };
         const claim = [{ scope: "MAIN", key: factorKeys.ecKeypair(keypair.keypair.publicKey) } as const];
-        await stores.records.commit({ backupId: two.id, expect: "absent", next: { blob, metadata }, claim });
+        await stores.records.commit({
+          backupId: two.id,
+          expect: "absent",
+          next: { blob, metadata, versions: [] },
+          claim,
+        });
         const { findings, imported } = await run();
         expect(imported).toBe(1);
         expect(findings).toEqual(

@@ -24,7 +24,7 @@ const open = (dataDir: string, serves = true) => openLocalRecords({ dataDir, clo
 
 async function store(records: Awaited<ReturnType<typeof open>>, backupId: string): Promise<void> {
   const blob = { key: random.uuid(), size: 1, sha256: "" };
-  const next = { blob, metadata: { filling: "x".repeat(2_000) } };
+  const next = { blob, metadata: { filling: "x".repeat(2_000) }, versions: [] };
   expect(await records.commit({ backupId, expect: "absent", next })).toBe("committed");
 }
 
