@@ -24,7 +24,8 @@ const USAGE = `Usage: bun run import --bucket B --table T [--region R] [--endpoi
 Takes over every backup of another service, and only reads there. What has changed or was deleted here since an earlier run
 stays as it is; what has changed only there is taken over again. May be killed and started again.
 ${MOVE_USAGE}  --since     of what an earlier run took over, reads only what was written there since TIME (RFC 3339)
-  --verify    compares every backup with its source, each byte of it, and writes nothing
+  --verify    compares every backup with its source, each byte of it, and writes nothing; with --since only those that an
+              import with the same TIME reads
 
 The storage to take them over to is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the
 service; GOOGLE_ISSUER and APPLE_ISSUER are read, too. What to do before and after: src/maintenance/import/README.md
@@ -89,8 +90,6 @@ function optionsOf(args: string[]) {
   requireMove(values);
   if (values.since !== undefined && Number.isNaN(Date.parse(values.since)))
     throw new Error("--since takes a time such as 2025-01-02T03:04:05Z");
-  if (values.verify && values.since !== undefined)
-    throw new Error("--verify compares all: leave --since out");
   if (values.verify && values["dry-run"]) throw new Error("--verify writes nothing: leave --dry-run out");
   return values;
 }

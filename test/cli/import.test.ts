@@ -30,6 +30,16 @@ for (const driver of DRIVERS)
         status: 0,
         output: "3 backups are as in the source. No findings.\n",
       });
+      // the two commands of the cut-over
+      const since = ["--since", new Date(Date.now() - 3_600_000).toISOString()];
+      expect(await runCommand("import", env, ...legacy.args, ...since)).toMatchObject({
+        status: 0,
+        output: "Took over 0 backups; 3 were taken over before. No findings.\n",
+      });
+      expect(await runCommand("import", env, ...legacy.args, ...since, "--verify")).toMatchObject({
+        status: 0,
+        output: "3 backups are as in the source. No findings.\n",
+      });
       expect(await legacy.contents()).toEqual(before);
       expect(await runCommand("doctor", env, "--verify")).toMatchObject({ status: 0 });
 
