@@ -37,6 +37,8 @@ const OPTIONS = {
   verify: { type: "boolean", default: false },
 } as const;
 const SOURCES = { clock: systemClock, random: systemRandom };
+/** Without a zone a time would be that of the machine, and "1" is a year for `Date.parse`. */
+const TIME = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 type Options = ReturnType<typeof optionsOf>;
 type Totals = Pick<ImportCounts, "imported" | "alreadyThere">;
@@ -46,7 +48,7 @@ await command(USAGE, optionsOf, importAll);
 function importAll(options: Options): Promise<number> {
   const { json, verify } = options;
   const dryRun = options["dry-run"];
-  const since = options.since === undefined ? null : Date.parse(options.since);
+  const since = sinceOf(options);
   const summary = (totals: Totals) => sentence(totals, { verify, dryRun });
   return reported({ json, summary }, async (follow) => {
     const { location, issuers, callsPerSecond } = moveOf(options);
@@ -88,10 +90,18 @@ async function storesOf(storage: StorageConfig, options: Options): Promise<Inspe
 function optionsOf(args: string[]) {
   const { values } = parseArgs({ args, options: OPTIONS });
   requireMove(values);
-  if (values.since !== undefined && Number.isNaN(Date.parse(values.since)))
-    throw new Error("--since takes a time such as 2025-01-02T03:04:05Z");
+  sinceOf(values);
   if (values.verify && values["dry-run"]) throw new Error("--verify writes nothing: leave --dry-run out");
   return values;
+}
+
+/** Milliseconds since the epoch. @throws Error */
+function sinceOf({ since }: { readonly since?: string | undefined }): number | null {
+  if (since === undefined) return null;
+  const ms = TIME.test(since) ? Date.parse(since.toUpperCase()) : Number.NaN;
+  if (Number.isNaN(ms)) throw new Error("--since takes a time such as 2025-01-02T03:04:05Z");
+  if (ms > systemClock.nowMs()) throw new Error("--since is in the future: nothing would be read again");
+  return ms;
 }
 
 function estimate({ backups, bytes, atLeastS }: Survey): string {

@@ -153,8 +153,17 @@ test("the commands end with 2 and say what is wrong with their arguments", async
     }
   const both = await runCommand("import", {}, "--bucket", "b", "--table", "t", "--verify", "--dry-run");
   expect(both).toMatchObject({ status: 2, errors: expect.stringContaining("leave --dry-run out") });
-  const since = await runCommand("import", {}, "--bucket", "b", "--table", "t", "--since", "yesterday");
-  expect(since).toMatchObject({ status: 2, errors: expect.stringContaining("--since takes a time such as") });
+  for (const [time, message] of [
+    ["yesterday", "--since takes a time such as"],
+    ["1", "--since takes a time such as"],
+    ["2025-01-02", "--since takes a time such as"],
+    ["2025-01-02T03:04:05", "--since takes a time such as"],
+    ["2025-13-02T03:04:05Z", "--since takes a time such as"],
+    ["9999-01-02T03:04:05Z", "--since is in the future"],
+  ] as const) {
+    const since = await runCommand("import", {}, "--bucket", "b", "--table", "t", "--since", time);
+    expect(since).toMatchObject({ status: 2, errors: expect.stringContaining(message) });
+  }
   for (const name of ["import", "export"])
     expect(await runCommand(name, {}, "--help")).toMatchObject({
       status: 0,
