@@ -72,13 +72,16 @@ export type LegacyFactor = Static<typeof LegacyFactorSchema>;
 const LegacySyncFactorSchema = factorOf(LegacyKeypairSchema);
 export type LegacySyncFactor = Static<typeof LegacySyncFactorSchema>;
 
+/** Part of the name of an object. With a slash or dots it could name one of another backup, or the metadata. */
+const ArchiveId = Type.String({ pattern: "^[A-Za-z0-9_-]{1,128}$" });
+
 const LegacyMetadataSchema = Type.Object({
   id: Type.String(),
   factors: Type.Array(LegacyFactorSchema),
   syncFactors: Type.Array(LegacySyncFactorSchema),
   keys: Type.Array(EncryptionKeySchema),
   manifestHash: Type.String(),
-  archiveId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  archiveId: Type.Optional(Type.Union([ArchiveId, Type.Null()])),
   encryptionPublicKey: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 });
 export type LegacyMetadata = Static<typeof LegacyMetadataSchema>;

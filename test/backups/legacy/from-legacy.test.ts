@@ -161,6 +161,23 @@ describe("what cannot be taken over", () => {
     expect(() => mainOf(withKey(cred))).toThrow("the metadata cannot be read at /factors/0/kind");
   });
 
+  test.each([
+    "",
+    ".",
+    "..",
+    "../metadata",
+    "../../other/backup",
+    "a/b",
+    "a%2fb",
+    "a?b",
+    "\ud800",
+    "a".repeat(129),
+  ])("an archive '%s', which could name another object", (archiveId) => {
+    expect(() => read({ ...legacyUser().metadata, archiveId })).toThrow(
+      "the metadata cannot be read at /archiveId",
+    );
+  });
+
   test("an account of an issuer that the service does not have has no way back", () => {
     const account = { kind: "GOOGLE", sub: "s" };
     const metadata = read(withMain({ kind: "OIDC_ACCOUNT", account, turnkeyProviderId: "t" }));
