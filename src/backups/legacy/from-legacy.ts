@@ -48,7 +48,7 @@ function createdOf({ createdAt }: LegacyFactor) {
 }
 
 function account(kind: LegacyAccount, issuers: Issuers) {
-  const { email = "", maskedEmail: masked, ...rest } = kind.account;
+  const { email, maskedEmail: masked, ...rest } = kind.account;
   const known = Object.entries(rest).filter(([name]) => !/mail/i.test(name));
   return {
     ...kind,
@@ -58,7 +58,7 @@ function account(kind: LegacyAccount, issuers: Issuers) {
       sub: rest.sub,
       issuer: issuers[rest.kind],
       // a mask without its stars may be the address
-      maskedEmail: masked?.includes("***") ? masked : maskedEmail(masked || email),
+      maskedEmail: masked?.includes("***") ? masked : maskedEmail(masked || email || ""),
     },
   };
 }

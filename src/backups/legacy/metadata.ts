@@ -12,6 +12,9 @@ import { EncryptionKeySchema } from "../model.ts";
 const Binary = Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: 255 }))]);
 export type LegacyBinary = Static<typeof Binary>;
 
+/** An optional text. Some writers leave a missing one out, others write `null`. */
+const OptionalText = Type.Optional(Type.Union([Type.String(), Type.Null()]));
+
 const LegacyCredentialSchema = Type.Object({
   cred: Type.Object({
     cred_id: Binary,
@@ -40,9 +43,9 @@ const LegacyAccountSchema = Type.Object({
   account: Type.Object({
     kind: Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]),
     sub: Type.String(),
-    maskedEmail: Type.Optional(Type.String()),
+    maskedEmail: OptionalText,
     /** The whole address, in what older versions stored. */
-    email: Type.Optional(Type.String()),
+    email: OptionalText,
   }),
   turnkeyProviderId: Type.String(),
 });
@@ -50,7 +53,7 @@ export type LegacyAccount = Static<typeof LegacyAccountSchema>;
 
 const LegacyPasskeySchema = Type.Object({
   kind: Type.Literal("PASSKEY"),
-  label: Type.Optional(Type.String()),
+  label: OptionalText,
   registration: Type.Unknown(),
   webauthnCredential: LegacyCredentialSchema,
 });
@@ -82,7 +85,7 @@ const LegacyMetadataSchema = Type.Object({
   keys: Type.Array(EncryptionKeySchema),
   manifestHash: Type.String(),
   archiveId: Type.Optional(Type.Union([ArchiveId, Type.Null()])),
-  encryptionPublicKey: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  encryptionPublicKey: OptionalText,
 });
 export type LegacyMetadata = Static<typeof LegacyMetadataSchema>;
 

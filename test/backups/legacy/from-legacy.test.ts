@@ -81,6 +81,8 @@ describe("what is taken over", () => {
     [{ maskedEmail: "t***@example.com", email: "tom@example.com" }, "t***@example.com"],
     [{ maskedEmail: "ada@example.com" }, "ad***@example.com"],
     [{ maskedEmail: "", email: "ada@example.com" }, "ad***@example.com"],
+    [{ maskedEmail: null, email: "ada@example.com" }, "ad***@example.com"],
+    [{ maskedEmail: "ad***@example.com", email: null }, "ad***@example.com"],
     [{}, ""],
     [{ emailAddress: "ada@example.com", since: 5 }, ""],
   ])("an account with %j has a mask and no address", (members, maskedEmail) => {
@@ -91,6 +93,13 @@ describe("what is taken over", () => {
     });
     expect(kind).toMatchObject({ account: { issuer: "https://apple", sub: "s", maskedEmail } });
     expect(JSON.stringify(kind)).not.toContain("ada@example.com");
+  });
+
+  test("optional members that are null", () => {
+    const { kind } = legacyPasskey();
+    expect(mainOf({ ...kind, label: null })).toMatchObject({ label: "" });
+    const metadata = read({ ...legacyUser().metadata, archiveId: null, encryptionPublicKey: null });
+    expect(metadata).not.toHaveProperty("encryptionPublicKey");
   });
 
   test("the counter of a passkey comes back as it is now, and the rest of it as it was", () => {
