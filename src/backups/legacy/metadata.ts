@@ -7,6 +7,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { BACKUP_ID_PATTERN } from "../../protocol/backup.ts";
 import { memoise } from "../../runtime/memoise.ts";
 import { EncryptionKeySchema } from "../model.ts";
+import { ambiguityIn } from "./strict-json.ts";
 
 /** base64url or base64, padded or not, or byte values. */
 const Binary = Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: 255 }))]);
@@ -124,9 +125,13 @@ export function readLegacyMetadata(backupId: string, text: string): LegacyMetada
 }
 
 function parsed(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw new LegacyProblem("the metadata is not JSON"); // an error of the parser would quote it
   }
+  const ambiguity = ambiguityIn(text);
+  if (ambiguity !== null) throw new LegacyProblem(`the metadata ${ambiguity}`);
+  return value;
 }

@@ -187,6 +187,28 @@ describe("what cannot be taken over", () => {
     );
   });
 
+  const { metadata } = legacyUser();
+  const text = JSON.stringify(metadata);
+  const withMember = (member: string) => `${text.slice(0, -1)},${member}}`;
+  const nested = (depth: number) => `"future":${"[".repeat(depth)}${"]".repeat(depth)}`;
+
+  test.each([
+    ["the factors twice", withMember('"factors":[]'), "the metadata has a member twice"],
+    ["a member of a member twice", withMember('"future":[{"a":1,"b":2,"a":3}]'), "has a member twice"],
+    ["a member twice in two forms", withMember('"\\u0069d":"?"'), "the metadata has a member twice"],
+    ["too many arrays", withMember(nested(200_000)), "the metadata is nested too deeply"],
+    ["one array too many", withMember(nested(128)), "the metadata is nested too deeply"],
+  ])("metadata with %s", (_what, ambiguous, message) => {
+    expect(() => readLegacyMetadata(String(metadata.id), ambiguous)).toThrow(message);
+  });
+
+  test("metadata where only values and members of different objects are alike can be", () => {
+    const alike = withMember(
+      `"a":{"a":"a"},"b":["a","a",{"b":1},{"b":"{\\"b\\":[","c":"\\\\"}],${nested(127)}`,
+    );
+    expect(readLegacyMetadata(String(metadata.id), alike)).toMatchObject({ a: { a: "a" } });
+  });
+
   test("an account of an issuer that the service does not have has no way back", () => {
     const account = { kind: "GOOGLE", sub: "s" };
     const metadata = read(withMain({ kind: "OIDC_ACCOUNT", account, turnkeyProviderId: "t" }));
