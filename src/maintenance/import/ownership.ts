@@ -2,7 +2,7 @@
  * Which factors lead to a backup of the source. Its metadata say which it has. Where another backup has the same one, the
  * table of the source says to which of them it leads.
  */
-import { LegacyProblem } from "../../backups/legacy/metadata.ts";
+import { isLegacyBackupId, LegacyProblem } from "../../backups/legacy/metadata.ts";
 import { allFactorRefs, type BackupMetadata, factorRef, lists } from "../../backups/model.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 import { type LegacyRow, legacyRowKey } from "../../storage/legacy.ts";
@@ -35,8 +35,9 @@ export async function ownershipOf(run: ImportRun, { backupId, metadata }: Source
   return { owned, open, taken, metadata: withLastUse(backupId, metadata, rows) };
 }
 
-/** Also where that cannot be found out: then nobody else gets the factor. */
+/** Also where that cannot be found out: then nobody else gets the factor. What has no id of a backup lists none. */
 async function mayList(run: ImportRun, backupId: string, factor: FactorRef): Promise<boolean> {
+  if (!isLegacyBackupId(backupId)) return false;
   try {
     const other = await readBackup(run, backupId);
     return other !== null && lists(other.metadata, factor);

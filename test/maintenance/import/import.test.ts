@@ -235,12 +235,13 @@ for (const driver of DRIVERS)
         const shared = legacyKeypair();
         const withoutRows = (user: LegacyUser) => ({ ...user, rows: [] });
         const doubtful = [legacyUser({ mains: [shared] }), legacyUser({ mains: [shared] })] as const;
-        const [lost, stale] = [legacyUser(), legacyUser()];
-        await legacy.add(...[...doubtful, lost, stale].map(withoutRows));
+        const [lost, stale, foreign] = [legacyUser(), legacyUser(), legacyUser()];
+        await legacy.add(...[...doubtful, lost, stale, foreign].map(withoutRows));
         await legacy.putRow(`MAIN#${stale.mains[0]?.ref.key}`, lost.id);
+        await legacy.putRow(`MAIN#${foreign.mains[0]?.ref.key}`, "no id of a backup");
         await legacy.putRow("MAIN#PK|nobody", randomUUID());
         const { findings, imported } = await run();
-        expect(imported).toBe(4);
+        expect(imported).toBe(5);
         expect(findings).toEqual(
           doubtful
             .map(
@@ -252,8 +253,9 @@ for (const driver of DRIVERS)
         expect(await ownerOf(stores, doubtful[0])).toBeNull();
         expect(await ownerOf(stores, lost)).toBe(lost.id);
         expect(await ownerOf(stores, stale)).toBe(stale.id);
-        expect(await run()).toEqual({ findings, imported: 0, alreadyThere: 4 });
-        expect(await run({ dryRun: true })).toEqual({ findings, imported: 0, alreadyThere: 4 });
+        expect(await ownerOf(stores, foreign)).toBe(foreign.id);
+        expect(await run()).toEqual({ findings, imported: 0, alreadyThere: 5 });
+        expect(await run({ dryRun: true })).toEqual({ findings, imported: 0, alreadyThere: 5 });
         const [{ id }, other] = doubtful;
         await legacy.add({ ...other, metadata: { ...other.metadata, future: 1 }, rows: [] });
         const since = await run({ since: 1 });
