@@ -30,7 +30,7 @@ export interface LegacySource extends AsyncDisposable {
   /** Every backup, in the order of the ids. Memory holds a page of them. */
   list(): AsyncIterable<LegacyPlace>;
 
-  /** The metadata as it is stored, a JSON text. */
+  /** The metadata as it is stored, a JSON text. @throws LegacyTooLarge; LegacyNoText */
   metadata(backupId: string): Promise<string | null>;
 
   /**
@@ -65,11 +65,22 @@ export interface LegacyTarget extends LegacySource {
 /** More than either service accepts as a backup: such an object is none, and is not read into memory. */
 export const MAX_LEGACY_BYTES = 32 * 2 ** 20;
 
+/** An object that cannot be what its name says. */
+export abstract class LegacyUnusable extends Error {}
+
 /** An object that is too large to be a ciphertext or metadata. */
-export class LegacyTooLarge extends Error {
+export class LegacyTooLarge extends LegacyUnusable {
   constructor(bytes: number) {
     super(`an object of ${bytes} bytes is too large to be of a backup`);
     this.name = "LegacyTooLarge";
+  }
+}
+
+/** Metadata that are not UTF-8. */
+export class LegacyNoText extends LegacyUnusable {
+  constructor() {
+    super("the metadata is not UTF-8");
+    this.name = "LegacyNoText";
   }
 }
 

@@ -2,7 +2,7 @@ import { fromLegacy } from "../../backups/legacy/from-legacy.ts";
 import { isLegacyBackupId, LegacyProblem, readLegacyMetadata } from "../../backups/legacy/metadata.ts";
 import { type BackupMetadata, readMetadata, storedMetadata } from "../../backups/model.ts";
 import type { JsonObject } from "../../storage/contract.ts";
-import { type LegacyPlace, LegacyTooLarge } from "../../storage/legacy.ts";
+import { type LegacyPlace, LegacyUnusable } from "../../storage/legacy.ts";
 import type { ImportRun } from "./run.ts";
 
 /** A backup of the source in the form of this service. */
@@ -80,7 +80,7 @@ async function asProblem<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof LegacyTooLarge) throw new LegacyProblem(error.message);
+    if (error instanceof LegacyUnusable) throw new LegacyProblem(error.message);
     throw error;
   }
 }

@@ -82,6 +82,7 @@ for (const driver of DRIVERS)
         const emptied = legacyUser();
         const unreadable = legacyUser();
         const noJson = legacyUser();
+        const noText = legacyUser();
         const elsewhere = legacyUser();
         const unknownKind = legacyUser({ mains: [{ ...legacyKeypair(), kind: { kind: "VOICE" } }] });
         const unknownKey = legacyUser({ keys: [{ kind: "PAPER", encryptedKey: "eA==" }] });
@@ -92,6 +93,7 @@ for (const driver of DRIVERS)
           emptied,
           unreadable,
           noJson,
+          noText,
           elsewhere,
           unknownKind,
           unknownKey,
@@ -104,6 +106,10 @@ for (const driver of DRIVERS)
           `{"id":"${unreadable.id}","secret":"ada@example.com"}`,
         );
         await legacy.putObject(`${noJson.id}/metadata`, "ada@example.com");
+        await legacy.putObject(
+          `${noText.id}/metadata`,
+          Buffer.from(JSON.stringify({ ...noText.metadata, future: "é" }), "latin1"),
+        );
         await legacy.putObject(`${elsewhere.id}/metadata`, JSON.stringify(sound.metadata));
         const orphan = randomUUID();
         await legacy.putObject(`${orphan}/backup`, "ciphertext");
@@ -118,6 +124,7 @@ for (const driver of DRIVERS)
             `${emptied.id}: the ciphertext is empty`,
             `${unreadable.id}: the metadata cannot be read at /factors: Expected required property`,
             `${noJson.id}: the metadata is not JSON`,
+            `${noText.id}: the metadata is not UTF-8`,
             `${elsewhere.id}: the metadata is that of another backup`,
             `${unknownKind.id}: the metadata cannot be read at /factors/0/kind: Expected union value`,
             `${unknownKey.id}: the metadata cannot be read at /keys/0: Expected union value`,

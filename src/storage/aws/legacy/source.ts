@@ -11,6 +11,7 @@ import type { Clock, Random } from "../../../runtime/clock.ts";
 import { createPace, type Pace } from "../../../runtime/pace.ts";
 import { type FactorRef, StorageUnavailable } from "../../contract.ts";
 import {
+  LegacyNoText,
   type LegacyPlace,
   type LegacyRow,
   type LegacySource,
@@ -100,7 +101,7 @@ export class AwsLegacySource implements LegacySource {
 
   async metadata(backupId: string): Promise<string | null> {
     const bytes = await this.#object(legacyMetadataKey(backupId));
-    return bytes === null ? null : new TextDecoder().decode(bytes);
+    return bytes === null ? null : textOf(bytes);
   }
 
   ciphertext(backupId: string, archiveId: string | null): Promise<Uint8Array | null> {
@@ -157,6 +158,15 @@ export class AwsLegacySource implements LegacySource {
       if (page.IsTruncated === true && next === undefined)
         throw new StorageUnavailable("a list of the bucket of the other service lacks its continuation");
     } while (next !== undefined);
+  }
+}
+
+/** Another byte in the place of a damaged one would be a guess. @throws LegacyNoText */
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new LegacyNoText();
   }
 }
 
