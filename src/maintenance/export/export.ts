@@ -9,7 +9,7 @@ import { toLegacy } from "../../backups/legacy/to-legacy.ts";
 import { type BackupMetadata, type Factor, factorRef } from "../../backups/model.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
-import type { LegacyTarget } from "../../storage/legacy.ts";
+import { type LegacyTarget, LegacyUnusable } from "../../storage/legacy.ts";
 import { concurrently } from "../concurrently.ts";
 import { readable } from "../import/read-backup.ts";
 import { type ImportFinding, named } from "../import/run.ts";
@@ -60,12 +60,12 @@ async function exportBackup(run: ExportRun, backupId: string): Promise<readonly 
   const metadata = readable(record.metadata);
   const archiveId = archiveIdOf(record.blob);
   const text = JSON.stringify(toLegacy(metadata, archiveId, issuers));
-  const there = await target.metadata(backupId);
-  if (there === text) {
+  const there = await stateThere(target, backupId, text);
+  if (there === "same") {
     counts.alreadyThere += 1;
     return [];
   }
-  if (there !== null && !replace)
+  if (there === "other" && !replace)
     throw new LegacyProblem("it is there in another state: --replace writes over it");
   const content = await contentOf(run, record.blob);
   if (dryRun) {
@@ -77,6 +77,21 @@ async function exportBackup(run: ExportRun, backupId: string): Promise<readonly 
   await target.putMetadata(backupId, text);
   counts.exported += 1;
   return problems;
+}
+
+async function stateThere(
+  target: LegacyTarget,
+  backupId: string,
+  text: string,
+): Promise<"none" | "same" | "other"> {
+  try {
+    const there = await target.metadata(backupId);
+    if (there === null) return "none";
+    return there === text ? "same" : "other";
+  } catch (error) {
+    if (error instanceof LegacyUnusable) return "other";
+    throw error;
+  }
 }
 
 /** Writes the rows of the factors that lead to the backup here. */

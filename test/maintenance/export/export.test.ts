@@ -151,6 +151,22 @@ for (const driver of DRIVERS)
       expect((await legacy.contents()).get(`${one}/metadata`)).toContain(`${one}`);
     });
 
+    test("takes metadata there that are not UTF-8 for another state", async () => {
+      await using legacy = await newLegacyStores();
+      await using stores = await driver.openStores({ clock: systemClock, random: systemRandom });
+      await using source = await newLegacyStores();
+      const [user, other] = usersOfEveryForm(issuer);
+      if (user === undefined || other === undefined) throw new Error("there are too few users");
+      await source.add(user, other);
+      await imported(stores, source);
+      await legacy.putObject(`${user.id}/metadata`, Uint8Array.of(0xff));
+      expect(await exported(stores, legacy)).toMatchObject({
+        findings: [{ backupId: user.id, problem: expect.stringContaining("in another state") }],
+        exported: 1,
+      });
+      expect(await exported(stores, legacy, { replace: true })).toMatchObject({ findings: [], exported: 1 });
+    });
+
     test("leaves out the row of a factor that does not lead to the backup here", async () => {
       await using legacy = await newLegacyStores();
       await using stores = await driver.openStores({ clock: systemClock, random: systemRandom });
