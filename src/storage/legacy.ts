@@ -52,6 +52,7 @@ export interface LegacyTarget extends LegacySource {
   /**
    * Adds the row of a factor or replaces the one that leads to the same backup.
    *
+   * @param factor one that {@link mayHaveLegacyRow}.
    * @returns `false` when the row leads to another backup; then nothing is written.
    */
   putRow(
@@ -87,6 +88,15 @@ export class LegacyNoText extends LegacyUnusable {
 /** The key of a factor in the table. */
 export function legacyRowKey({ scope, key }: FactorRef): string {
   return `${scope}#${key}`;
+}
+
+/** DynamoDB takes no longer keys, in UTF-8. */
+const MAX_ROW_KEY_BYTES = 2048;
+
+/** Whether the table can have a row of a factor. */
+export function mayHaveLegacyRow(factor: FactorRef): boolean {
+  const key = legacyRowKey(factor);
+  return key.isWellFormed() && Buffer.byteLength(key) <= MAX_ROW_KEY_BYTES;
 }
 
 /** The name of the object with the metadata of a backup. */

@@ -9,7 +9,7 @@ import { toLegacy } from "../../backups/legacy/to-legacy.ts";
 import { type BackupMetadata, type Factor, factorRef } from "../../backups/model.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
-import { type LegacyTarget, LegacyUnusable } from "../../storage/legacy.ts";
+import { type LegacyTarget, LegacyUnusable, mayHaveLegacyRow } from "../../storage/legacy.ts";
 import { concurrently } from "../concurrently.ts";
 import { readable } from "../import/read-backup.ts";
 import { type ImportFinding, named } from "../import/run.ts";
@@ -102,6 +102,8 @@ async function putRows({ records, target }: ExportRun, metadata: BackupMetadata)
   for (const { ref, factor } of [...factors.map(rowOf("MAIN")), ...syncFactors.map(rowOf("SYNC"))]) {
     if ((await records.locate(ref, [])).backupId !== id)
       problems.push(`${named(ref)} does not lead to it here: its row was not written`);
+    else if (!mayHaveLegacyRow(ref))
+      problems.push(`${named(ref)} does not fit into a row of the table: it leads to nothing there`);
     else if (
       !(await target.putRow(ref, { backupId: id, createdAtMs: factor.createdAt * 1000, ...lastUse(factor) }))
     )

@@ -5,6 +5,7 @@ import { newImportCounts } from "../../../src/maintenance/import/run.ts";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
 import { openLegacyTarget } from "../../../src/storage/aws/legacy/target.ts";
+import { factorKeys } from "../../../src/storage/contract.ts";
 import { DRIVERS, type Stores } from "../../drivers.ts";
 import {
   created,
@@ -15,7 +16,7 @@ import {
   recoveredBy,
 } from "../../support/factors.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
-import { usersOfEveryForm } from "../../support/legacy-users.ts";
+import { legacyKeypair, legacyUser, usersOfEveryForm } from "../../support/legacy-users.ts";
 import { indexedAs, rewriteMetadata } from "../../support/stored.ts";
 
 const ISSUERS = { GOOGLE: "https://accounts.google.com", APPLE: "https://appleid.apple.com" };
@@ -165,6 +166,31 @@ for (const driver of DRIVERS)
         exported: 1,
       });
       expect(await exported(stores, legacy, { replace: true })).toMatchObject({ findings: [], exported: 1 });
+    });
+
+    test("a factor that does not fit into a row of the table has none, and moves in and out", async () => {
+      await using source = await newLegacyStores();
+      await using legacy = await newLegacyStores();
+      await using stores = await driver.openStores({ clock: systemClock, random: systemRandom });
+      const { factor } = legacyKeypair();
+      const keys = ["A".repeat(2048), "\ud800"];
+      const mains = keys.map((publicKey) => ({ factor, kind: { kind: "EC_KEYPAIR", publicKey } }));
+      const user = { ...legacyUser({ mains }), rows: [] };
+      await source.add(user, ...usersOfEveryForm(issuer).slice(0, 1));
+      expect(await imported(stores, source)).toEqual([]);
+      for (const publicKey of keys)
+        expect(await indexedAs(stores, { scope: "MAIN", key: factorKeys.ecKeypair(publicKey) })).toBe(
+          user.id,
+        );
+      const { findings, ...counts } = await exported(stores, legacy);
+      expect({ findings, counts }).toMatchObject({
+        findings: keys.map(() => ({
+          backupId: user.id,
+          problem: expect.stringContaining("does not fit into a row of the table"),
+        })),
+        counts: { exported: 2 },
+      });
+      expect(await imported(stores, legacy, true)).toEqual([]);
     });
 
     test("leaves out the row of a factor that does not lead to the backup here", async () => {

@@ -20,6 +20,7 @@ import {
   legacyMetadataKey,
   legacyRowKey,
   MAX_LEGACY_BYTES,
+  mayHaveLegacyRow,
 } from "../../legacy.ts";
 import { createDynamoDbClient, createS3Client } from "../clients.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
@@ -109,7 +110,7 @@ export class AwsLegacySource implements LegacySource {
   }
 
   async rows(factors: readonly FactorRef[]): Promise<ReadonlyMap<string, LegacyRow>> {
-    const keys = [...new Set(factors.map(legacyRowKey))];
+    const keys = [...new Set(factors.filter(mayHaveLegacyRow).map(legacyRowKey))];
     const rows = new Map<string, LegacyRow>();
     for (let start = 0; start < keys.length; start += MAX_ROWS_A_CALL) {
       const wanted = keys.slice(start, start + MAX_ROWS_A_CALL).map((key) => ({ PK: { S: key } }));
