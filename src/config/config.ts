@@ -12,6 +12,7 @@ import { type OidcConfig, oidcConfig } from "./oidc.ts";
 import { type AppEnvironment, type LogConfig, logConfig, type ServerConfig, serverConfig } from "./server.ts";
 import { dataDir, type StorageConfig, storageConfig } from "./storage.ts";
 import { type WebAuthnConfig, webauthnConfig } from "./webauthn.ts";
+import { type WebhookConfig, webhookConfig } from "./webhook.ts";
 
 export interface Config {
   readonly environment: AppEnvironment;
@@ -28,6 +29,8 @@ export interface Config {
   readonly oidc: OidcConfig;
   readonly attestation: AttestationConfig;
   readonly addFactor: AddFactorConfig;
+  /** `null` if events are not posted. */
+  readonly webhook: WebhookConfig | null;
   /** Whether a create requires a signature of the account id's key. */
   readonly enforceBackupAccountProof: boolean;
   /** Whether to serve the API reference at `/docs` and `/openapi.json`. */
@@ -57,6 +60,7 @@ export function loadConfig(env: Environment): Config {
     oidc: oidcConfig(read, development),
     attestation: attestationConfig(read, environment),
     addFactor: addFactorConfig(read),
+    webhook: webhookConfig(read, development),
     enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
     apiReference: environment !== "production",
   };

@@ -44,6 +44,7 @@ describe("the defaults", () => {
         bypassToken: null,
       },
       addFactor: { existingOidc: true, binding: "optional" },
+      webhook: null,
       enforceBackupAccountProof: false,
       apiReference: true,
     });
@@ -110,6 +111,7 @@ describe("the defaults", () => {
         bypassToken: null,
       },
       addFactor: { existingOidc: true, binding: "optional" },
+      webhook: null,
       enforceBackupAccountProof: false,
       apiReference: false,
     });
@@ -155,8 +157,12 @@ describe("the defaults", () => {
       "ATTESTATION_ISSUER",
       "ATTESTATION_AUDIENCE",
       "ATTESTATION_GATEWAY_BYPASS_TOKEN",
+      "WEBHOOK_URL",
+      "WEBHOOK_SECRETS",
       "ENFORCE_BACKUP_ACCOUNT_PROOF",
       "CORS_ORIGINS",
+      "WEBHOOK_URL",
+      "WEBHOOK_SECRETS",
     ];
     for (const blank of ["", "  "])
       expect(
@@ -192,6 +198,8 @@ describe("the configuration", () => {
       WEBAUTHN_ORIGINS: "x,y",
       GOOGLE_JWKS_URL: "x",
       ATTESTATION_GATEWAY_BYPASS_TOKEN: "x",
+      WEBHOOK_URL: "x",
+      WEBHOOK_SECRETS: "x",
       ENFORCE_BACKUP_ACCOUNT_PROOF: "x",
     });
     const reported = [
@@ -209,6 +217,8 @@ describe("the configuration", () => {
       "GOOGLE_JWKS_URL",
       "ATTESTATION_GATEWAY_URL",
       "ATTESTATION_GATEWAY_BYPASS_TOKEN",
+      "WEBHOOK_URL",
+      "WEBHOOK_SECRETS",
       "ENFORCE_BACKUP_ACCOUNT_PROOF",
     ];
     expect(problems.map((problem) => /^[A-Z0-9_]+/.exec(problem)?.[0])).toEqual(reported);
