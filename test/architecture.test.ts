@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backups: ["protocol", "crypto", "proofs", "storage/contract.ts"],
   limits: ["protocol", "config", "storage/contract.ts"],
   maintenance: ["backups", "crypto", "storage/contract.ts", "storage/inspection.ts", "storage/legacy.ts"],
+  webhooks: ["crypto", "config", "storage/contract.ts", "storage/outbox.ts"],
   telemetry: ["storage/contract.ts"],
   client: ["protocol"],
   http: ["protocol", "crypto", "proofs", "limits", "telemetry", "services.ts", "app.ts"],
