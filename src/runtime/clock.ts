@@ -34,3 +34,8 @@ export interface Random {
 export const systemClock: Clock = { nowMs: () => Date.now(), elapsedMs: () => performance.now() };
 
 export const systemRandom: Random = { bytes: (length) => randomBytes(length), uuid: () => randomUUID() };
+
+/** A random number from 0 to almost 1. */
+export function fraction(random: Pick<Random, "bytes">): number {
+  return Buffer.from(random.bytes(4)).readUInt32BE() / 2 ** 32;
+}

@@ -1,7 +1,7 @@
 /** Retries within a time budget. The stores of this driver retry nowhere else. */
 
 import { ServiceError } from "../../errors.ts";
-import type { Random } from "../../runtime/clock.ts";
+import { fraction, type Random } from "../../runtime/clock.ts";
 import { errorCode } from "../../runtime/system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
 import { clockMessage, clockSkewMs, isClockError } from "./clock-skew.ts";
@@ -156,9 +156,4 @@ async function withDeadline<T>(limitMs: number, run: (signal: AbortSignal) => Pr
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** From 0 to almost 1. */
-function fraction(random: Random): number {
-  return Buffer.from(random.bytes(4)).readUInt32BE() / 2 ** 32;
 }
