@@ -2,8 +2,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createCertificate } from "./certificate.ts";
 import { freePorts } from "./free-port.ts";
-import { NGINX, OPENSSL, requireProgram } from "./system-packages.ts";
+import { NGINX, requireProgram } from "./system-packages.ts";
 
 export interface Nginx extends AsyncDisposable {
   /** Without TLS, for clients that know nothing of the certificate. */
@@ -26,19 +27,15 @@ export async function startNginx(serviceUrl: string): Promise<Nginx> {
   const program = await requireProgram(NGINX);
   const folder = await mkdtemp(join(tmpdir(), "backup-service-nginx-"));
   const [port, tlsPort] = freePorts(2);
-  const [pem, key, errorLog] = ["cert.pem", "cert.key", "error.log"].map((name) => join(folder, name));
-  await run([
-    ...[await requireProgram(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt"],
-    ...["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
-    ...["-addext", "subjectAltName=DNS:localhost", "-out", `${pem}`, "-keyout", `${key}`],
-  ]);
+  const errorLog = join(folder, "error.log");
+  const { certificate, key } = await createCertificate(folder);
 
   const example = await exampleOfReadme();
   const site = replacedAll(example, [
     ["server 127.0.0.1:8000;", `server ${new URL(serviceUrl).host};`],
     ["listen 443 ssl;", `listen 127.0.0.1:${tlsPort} ssl; listen 127.0.0.1:${port};`],
-    ["/etc/nginx/tls/backup.example.com.pem", `${pem}`],
-    ["/etc/nginx/tls/backup.example.com.key", `${key}`],
+    ["/etc/nginx/tls/backup.example.com.pem", certificate],
+    ["/etc/nginx/tls/backup.example.com.key", key],
   ]);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${join(folder, name)};`,
@@ -51,22 +48,22 @@ export async function startNginx(serviceUrl: string): Promise<Nginx> {
   ].join("\n");
   const file = join(folder, "nginx.conf");
   await writeFile(file, configuration);
-  await run([program, "-t", "-e", `${errorLog}`, "-p", folder, "-c", file]);
+  await run([program, "-t", "-e", errorLog, "-p", folder, "-c", file]);
 
-  const child = Bun.spawn([program, "-e", `${errorLog}`, "-p", folder, "-c", file], {
+  const child = Bun.spawn([program, "-e", errorLog, "-p", folder, "-c", file], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "ignore",
   });
   const url = `http://127.0.0.1:${port}`;
   await untilItListens(url, child.exited).catch(async (error: unknown) => {
-    throw new Error(`nginx did not start: ${await Bun.file(`${errorLog}`).text()}`, { cause: error });
+    throw new Error(`nginx did not start: ${await Bun.file(errorLog).text()}`, { cause: error });
   });
   return {
     url,
     tlsUrl: `https://localhost:${tlsPort}`,
-    certificate: await Bun.file(`${pem}`).text(),
-    errors: () => Bun.file(`${errorLog}`).text(),
+    certificate: await Bun.file(certificate).text(),
+    errors: () => Bun.file(errorLog).text(),
     async [Symbol.asyncDispose]() {
       child.kill();
       await child.exited;
