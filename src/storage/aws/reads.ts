@@ -1,5 +1,12 @@
 /** Strongly consistent reads of the tables, with retries. */
-import { BatchGetItemCommand, GetItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import {
+  BatchGetItemCommand,
+  GetItemCommand,
+  QueryCommand,
+  type QueryCommandInput,
+  ScanCommand,
+  type ScanCommandOutput,
+} from "@aws-sdk/client-dynamodb";
 import type { DynamoDbSender } from "./clients.ts";
 import { type Attempt, TryAgain } from "./retry.ts";
 import type { Item } from "./tables.ts";
@@ -11,7 +18,14 @@ export interface TableReads {
   items(wanted: Readonly<Record<string, readonly Item[]>>): Promise<ReadonlyMap<string, readonly Item[]>>;
   /** Every item of a table with these attributes, page by page. */
   scan(purpose: string, table: string, attributes: string): AsyncIterable<Item>;
+  /** The items of a partition that a query selects, page by page. A page may be empty. */
+  query(purpose: string, query: TableQuery): AsyncIterable<readonly Item[]>;
 }
+
+/** `ExclusiveStartKey`: the key after which the first page begins, whether or not there is an item of that key. */
+export type TableQuery = Omit<QueryCommandInput, "ConsistentRead">;
+
+type Page = Pick<ScanCommandOutput, "Items" | "LastEvaluatedKey">;
 
 export function createTableReads(client: DynamoDbSender, attempt: Attempt): TableReads {
   return {
@@ -41,24 +55,40 @@ export function createTableReads(client: DynamoDbSender, attempt: Attempt): Tabl
     },
 
     async *scan(purpose, table, attributes) {
-      let next: Item | undefined;
-      do {
-        const start = next === undefined ? {} : { ExclusiveStartKey: next };
-        const command = new ScanCommand({
-          TableName: table,
-          ConsistentRead: true, // an item that existed before the scan began must not be missed
-          ProjectionExpression: attributes,
-          ...start,
-        });
-        const { items, last } = await attempt(purpose, async (abortSignal) => {
-          const page = await client.send(command, { abortSignal });
-          return { items: page.Items ?? lacking("the items"), last: page.LastEvaluatedKey };
-        });
-        yield* items;
-        next = last;
-      } while (next !== undefined);
+      const scan = {
+        TableName: table,
+        ConsistentRead: true, // an item that existed before the scan began must not be missed
+        ProjectionExpression: attributes,
+      };
+      const pages = pagesOf(purpose, undefined, (start, abortSignal) =>
+        client.send(new ScanCommand({ ...scan, ...start }), { abortSignal }),
+      );
+      for await (const items of pages) yield* items;
+    },
+
+    query(purpose, { ExclusiveStartKey: first, ...query }) {
+      return pagesOf(purpose, first, (start, abortSignal) =>
+        client.send(new QueryCommand({ ...query, ConsistentRead: true, ...start }), { abortSignal }),
+      );
     },
   };
+
+  async function* pagesOf(
+    purpose: string,
+    first: Item | undefined,
+    read: (start: { ExclusiveStartKey?: Item }, abortSignal: AbortSignal) => Promise<Page>,
+  ): AsyncGenerator<readonly Item[]> {
+    let next = first;
+    do {
+      const start = next === undefined ? {} : { ExclusiveStartKey: next };
+      const { items, last } = await attempt(purpose, async (abortSignal) => {
+        const page = await read(start, abortSignal);
+        return { items: page.Items ?? lacking("the items"), last: page.LastEvaluatedKey };
+      });
+      yield items;
+      next = last;
+    } while (next !== undefined);
+  }
 }
 
 function requestFor(keys: readonly (readonly [table: string, keys: readonly Item[]])[]) {
