@@ -12,6 +12,7 @@ import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-p
 import { S3_FAULTS, UPLOAD_FAULTS } from "../support/s3-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { BLOB_CASES, type FaultCase, RECORD_CASES } from "./aws-fault-cases.ts";
+import { HISTORY_CASES } from "./aws-history-cases.ts";
 
 /** Attempts shorter than the longest delay, and time for many of them. */
 const LONG_BUDGET = { budgetMs: 5_000, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
@@ -44,8 +45,9 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         await resource[Symbol.asyncDispose]();
     });
 
-    const reads = RECORD_CASES.filter((each) => !each.writes);
-    const writes = RECORD_CASES.filter((each) => each.writes);
+    const cases = [...RECORD_CASES, ...HISTORY_CASES];
+    const reads = cases.filter((each) => !each.writes);
+    const writes = cases.filter((each) => each.writes);
     const context = () => ({ proxy, retrying, givingUp, healthy, clock });
     for (const [name, fault] of Object.entries(DYNAMODB_FAULTS))
       faultTests(name, fault, [...reads, ...writes], context);

@@ -13,6 +13,7 @@ import {
   type FactorRef,
   type SyncFactorToken,
 } from "../contract.ts";
+import { historySteps } from "./history/steps.ts";
 import {
   backupKey,
   factorItem,
@@ -57,6 +58,7 @@ export function changeSteps(
     ...(change.redeem === undefined ? [] : [redeemStep(tables.oneTime, change.redeem, backupId, nowMs)]),
     ...claims.map((factor) => claimStep(tables.factorLookup, factor, backupId, nowMs)),
     ...releases.map((factor) => releaseStep(tables.factorLookup, factor, backupId)),
+    ...historySteps(tables.history, change, revision, nowMs),
   ];
 }
 

@@ -2,6 +2,7 @@
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
+  type DeleteItemCommandInput,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
@@ -13,15 +14,15 @@ import {
   type Conflict,
   type Consumption,
   type DeletedBackup,
+  type DeletionRef,
   type FactorRef,
   type NewEvent,
-  type StoredEvent,
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
-import type { InspectableRecords, Restore } from "../inspection.ts";
+import type { Collection, InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
-import { emptyCollection, emptyOutbox, refuseEvents, requireSupported } from "../unsupported.ts";
+import type { Outbox } from "../outbox.ts";
 import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";
 import {
   createDynamoDbClient,
@@ -29,6 +30,13 @@ import {
   type DynamoDbSender,
   requireCredentials,
 } from "./clients.ts";
+import { createCollection } from "./history/collection.ts";
+import { listDeleted, readDeleted } from "./history/deletions.ts";
+import { readEvents } from "./history/log.ts";
+import { createOutbox } from "./history/outbox.ts";
+import { eventDeletions, eventSteps } from "./history/steps.ts";
+import { countSurplus, deleteSurplus } from "./history/surplus.ts";
+import type { HistoryTable } from "./history/table.ts";
 import {
   addRestore,
   INSTALLATION_KEY,
@@ -86,8 +94,8 @@ export async function openAwsRecords(
 const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "not-kept", "factor-claimed"];
 
 class AwsRecords implements InspectableRecords {
-  readonly outbox = emptyOutbox;
-  readonly collection = emptyCollection;
+  readonly outbox: Outbox;
+  readonly collection: Collection;
   readonly #client: DynamoDbSender;
   readonly #tables: AwsStorageConfig["tables"];
   readonly #clock: Clock;
@@ -95,6 +103,7 @@ class AwsRecords implements InspectableRecords {
   readonly #retry: RetryPolicy;
   readonly #attempt: Attempt;
   readonly #reads: TableReads;
+  readonly #history: HistoryTable;
 
   constructor(
     client: DynamoDbSender,
@@ -108,6 +117,16 @@ class AwsRecords implements InspectableRecords {
     this.#retry = { ...DEFAULT_RETRY, ...(onClockSkew && { onClockSkew }), ...retry };
     this.#attempt = (purpose, attempt) => withRetries(purpose, this.#retry, random, attempt);
     this.#reads = createTableReads(client, this.#attempt);
+    this.#history = {
+      name: tables.history,
+      client,
+      reads: this.#reads,
+      attempt: this.#attempt,
+      clock,
+      transact: (steps) => this.#transact(steps, () => {}),
+    };
+    this.outbox = createOutbox(this.#history);
+    this.collection = createCollection(this.#history);
   }
 
   async locate(factor: FactorRef, nonces: readonly Nonce[]) {
@@ -135,7 +154,6 @@ class AwsRecords implements InspectableRecords {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
-    requireSupported(change);
     // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();
@@ -158,24 +176,25 @@ class AwsRecords implements InspectableRecords {
   async consume(
     nonces: readonly Nonce[],
     issue?: SyncFactorToken,
-    events?: readonly NewEvent[],
+    events: readonly NewEvent[] = [],
   ): Promise<Consumption | null> {
-    refuseEvents(events);
     const consumer = this.#random.uuid();
-    const steps = consumeSteps(this.#tables, nonces, issue, this.#clock.nowMs(), consumer);
+    const steps = [
+      ...consumeSteps(this.#tables, nonces, issue, this.#clock.nowMs(), consumer),
+      ...eventSteps(this.#tables.history, events),
+    ];
     const failed = await this.#transact(steps, () => requireInTime({ consume: nonces }, this.#clock));
     if (failed.some((step) => step.otherwise === "consumed")) return null;
     if (failed.length > 0) throw issuedBefore();
-    return { release: () => this.#release(nonces, issue, consumer) };
+    const deletions = [
+      ...releaseDeletions(this.#tables.oneTime, nonces, issue, consumer),
+      ...eventDeletions(this.#tables.history, events),
+    ];
+    return { release: () => this.#release(deletions) };
   }
 
   /** Conditional, since a request may arrive after another call has consumed the same nonce. */
-  async #release(
-    nonces: readonly Nonce[],
-    issued: SyncFactorToken | undefined,
-    consumer: string,
-  ): Promise<void> {
-    const deletions = releaseDeletions(this.#tables.oneTime, nonces, issued, consumer);
+  async #release(deletions: readonly DeleteItemCommandInput[]): Promise<void> {
     await Promise.all(
       deletions.map((deletion) =>
         this.#attempt("a nonce could not be released", async (abortSignal) => {
@@ -189,12 +208,12 @@ class AwsRecords implements InspectableRecords {
     );
   }
 
-  async readDeleted(): Promise<readonly DeletedBackup[]> {
-    return [];
+  readDeleted(backupId: string, after?: DeletionRef): Promise<readonly DeletedBackup[]> {
+    return readDeleted(this.#history, backupId, after);
   }
 
-  async readEvents(): Promise<{ events: readonly StoredEvent[]; next: null }> {
-    return { events: [], next: null };
+  readEvents(logId: string, page: { readonly before: string | null; readonly limit: number }) {
+    return readEvents(this.#history, logId, page);
   }
 
   async readToken(id: string) {
@@ -228,7 +247,9 @@ class AwsRecords implements InspectableRecords {
         };
   }
 
-  async *listDeleted() {}
+  listDeleted() {
+    return listDeleted(this.#history);
+  }
 
   async *listFactors() {
     const { factorLookup } = this.#tables;
@@ -241,12 +262,12 @@ class AwsRecords implements InspectableRecords {
   }
 
   /** DynamoDB deletes expired items by itself. */
-  async sweepExpired(): Promise<number> {
-    return 0;
+  sweepExpired(): Promise<number> {
+    return deleteSurplus(this.#history);
   }
 
-  async countExpired(): Promise<number> {
-    return 0;
+  countExpired(): Promise<number> {
+    return countSurplus(this.#history);
   }
 
   async installationId(): Promise<string | null> {

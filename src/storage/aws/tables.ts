@@ -3,7 +3,9 @@ import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
 import {
+  type BackupRecord,
   type BlobRef,
+  ChangeRefused,
   type FactorRef,
   type NextRecord,
   StorageUnavailable,
@@ -29,8 +31,22 @@ export const TTL_ATTRIBUTE = "ExpiresAt";
 /** DynamoDB deletes an item no earlier than this after its expiry, since its clock may differ from ours. */
 const TTL_MARGIN_SECONDS = 3_600;
 
+/**
+ * The size of a record's item. DynamoDB takes 400 KB; the rest is for what the item has in addition when the record is
+ * kept after its deletion: a backup that could be stored can be deleted.
+ */
+const MAX_RECORD_BYTES = 400 * 1024 - 1024;
+
 /** Partition keys have at most 2048 bytes of UTF-8; the rest is for the scope. */
 const MAX_KEY_BYTES = 2_000;
+
+/** The size of an item as DynamoDB counts it, or a few bytes more for each number. All attributes are texts or numbers. */
+function itemBytes(item: Item): number {
+  return Object.entries(item).reduce(
+    (bytes, [name, { S, N }]) => bytes + Buffer.byteLength(name) + Buffer.byteLength(S ?? N ?? ""),
+    0,
+  );
+}
 
 export function factorKey(factor: FactorRef): Item {
   return { PK: { S: factorKeyText(factor) } };
@@ -58,23 +74,32 @@ export function factorItem(factor: FactorRef, backupId: string, nowMs: number): 
   return { ...factorKey(factor), BackupId: { S: backupId }, CreatedAt: { N: `${nowMs}` } };
 }
 
-/** Metadata is stored as one JSON text: DynamoDB's maps keep neither the order of members nor every name. */
+/** @throws ChangeRefused when the item would be too large. */
 export function recordItem(
   backupId: string,
-  { blob, metadata, versions, changedAtMs }: NextRecord,
+  { changedAtMs, ...state }: NextRecord,
   revision: string,
   nowMs: number,
 ): Item {
   const changed = changedAtMs === undefined ? nowMs : changedAtMs;
-  return {
+  const item = {
     ...backupKey(backupId),
     Revision: { S: revision },
+    ...stateAttributes(state),
+    ...(changed === null ? {} : { ChangedAtMs: { N: `${changed}` } }),
+  };
+  if (itemBytes(item) > MAX_RECORD_BYTES) throw new ChangeRefused("the record is too large for DynamoDB");
+  return item;
+}
+
+/** Metadata is stored as one JSON text: DynamoDB's maps keep neither the order of members nor every name. */
+export function stateAttributes({ blob, metadata, versions }: BackupRecord): Item {
+  return {
     BlobKey: { S: blob.key },
     BlobSize: { N: `${blob.size}` },
     BlobSha256: { S: blob.sha256 },
     Metadata: { S: JSON.stringify(metadata) },
     ...(versions.length === 0 ? {} : { Versions: { S: JSON.stringify(versions) } }),
-    ...(changed === null ? {} : { ChangedAtMs: { N: `${changed}` } }),
   };
 }
 
@@ -116,7 +141,7 @@ function ttlSeconds(expiresAtMs: number): number {
   return Math.ceil(expiresAtMs / 1000) + TTL_MARGIN_SECONDS;
 }
 
-function expiry(expiresAtMs: number): Item {
+export function expiry(expiresAtMs: number): Item {
   return {
     ExpiresAtMs: { N: `${expiresAtMs}` },
     [TTL_ATTRIBUTE]: { N: `${ttlSeconds(expiresAtMs)}` },
@@ -126,10 +151,16 @@ function expiry(expiresAtMs: number): Item {
 export function recordOf(item: Item): StoredRecord {
   return {
     revision: text(item, "Revision"),
+    ...stateOf(item),
+    changedAtMs: changedAtMsOf(item),
+  };
+}
+
+export function stateOf(item: Item): BackupRecord {
+  return {
     blob: blobOf(item),
     metadata: JSON.parse(text(item, "Metadata")),
     versions: versionsOf(item),
-    changedAtMs: changedAtMsOf(item),
   };
 }
 
@@ -175,11 +206,11 @@ export function tokenOf(item: Item): { backupId: string; holder: string; redeeme
     : { backupId: backupIdOf(item), holder: text(item, "Holder"), redeemed: item.Spent?.BOOL === true };
 }
 
-function text(item: Item, name: string): string {
+export function text(item: Item, name: string): string {
   return item[name]?.S ?? malformed(name);
 }
 
-function number(item: Item, name: string): number {
+export function number(item: Item, name: string): number {
   return Number(item[name]?.N ?? malformed(name));
 }
 

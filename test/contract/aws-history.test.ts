@@ -1,0 +1,271 @@
+/** What only the aws driver does with kept states and events: the stored format, the limits, the number of calls. */
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { systemRandom } from "../../src/runtime/clock.ts";
+import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import {
+  type Change,
+  ChangeRefused,
+  type DeletedBackup,
+  MAX_EVENTS,
+  MAX_FORGOTTEN,
+  type NewEvent,
+} from "../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../src/storage/inspection.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { collect, create, MINUTE_MS, main, once, record, version } from "./fixture.ts";
+
+const HOUR_MS = 60 * MINUTE_MS;
+const ID = "d0000000-0000-4000-8000-000000000000";
+
+interface Fixture extends AsyncDisposable {
+  readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
+  readonly records: InspectableRecords;
+  readonly proxy: FaultProxy;
+  readonly clock: SettableClock;
+}
+
+async function openFixture(): Promise<Fixture> {
+  const clock = new SettableClock();
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+  const records = await openAwsRecords(config, { clock, random: systemRandom });
+  return {
+    storage,
+    records,
+    proxy,
+    clock,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The items of the history table, by their partition keys without the number of a shard. */
+async function itemsOf({ storage }: Fixture) {
+  const { region, dynamoDbEndpoint, tables } = storage.config;
+  const client = new DynamoDBClient({ region, endpoint: dynamoDbEndpoint ?? "" });
+  const { Items = [] } = await client.send(new ScanCommand({ TableName: tables.history }));
+  client.destroy();
+  return Object.fromEntries(Items.map((item) => [item.PK?.S?.replace(/\|\d+$/, ""), item]));
+}
+
+function stateOf(clock: SettableClock, state: Partial<DeletedBackup> = {}): DeletedBackup {
+  return {
+    ...record("b1"),
+    deletionId: ID,
+    deletedAtMs: clock.nowMs(),
+    keepUntilMs: clock.nowMs() + HOUR_MS,
+    deletedBy: null,
+    logId: null,
+    ...state,
+  };
+}
+
+let sequence = 0;
+function eventOf(clock: SettableClock, event: Partial<NewEvent> = {}): NewEvent {
+  const atMs = clock.nowMs();
+  const id = timeOrderedId(atMs, sequence++ % 4096, systemRandom);
+  const expiresAtMs = atMs + HOUR_MS;
+  return { id, backupId: "b1", atMs, body: {}, logId: "log", expiresAtMs, deliverFromMs: null, ...event };
+}
+
+const sent = ({ proxy }: Fixture) => proxy.seen.map((line) => line.replace(/^.*\./, ""));
+
+if (DRIVERS.some((driver) => driver.name === "aws")) {
+  describe("items of the history", () => {
+    test("a kept state has the attributes of a record, and a row for its collection an hour after its time", async () => {
+      await using store = await openFixture();
+      store.clock.set(1_750_000_000_000);
+      const versions = [version("before")];
+      const revision = await create(store.records, "b1");
+      const setAside = stateOf(store.clock, { versions, deletedBy: "factor", logId: "log" });
+      await store.records.commit({ backupId: "b1", expect: { revision }, next: null, setAside });
+      const { blob } = record("b1");
+      const hash = createHash("sha256").update("b1").digest("hex");
+      const deletion = { DeletionId: { S: ID }, DeletedAtMs: { N: "1750000000000" } };
+      expect(await itemsOf(store)).toEqual({
+        deleted: {
+          PK: { S: expect.any(String) },
+          SK: { S: `${hash}|001750000000000|${ID}` },
+          BackupId: { S: "b1" },
+          ...deletion,
+          KeepUntilMs: { N: "1750003600000" },
+          DeletedBy: { S: "factor" },
+          LogId: { S: "log" },
+          BlobKey: { S: blob.key },
+          BlobSize: { N: `${blob.size}` },
+          BlobSha256: { S: blob.sha256 },
+          Metadata: { S: '{"label":"b1"}' },
+          Versions: { S: JSON.stringify(versions) },
+        },
+        due: {
+          PK: { S: expect.any(String) },
+          SK: { S: `001750007200000|${ID}` },
+          Id: { S: ID },
+          DueMs: { N: "1750007200000" },
+          BackupId: { S: "b1" },
+          ...deletion,
+        },
+      });
+    });
+
+    test("an event is in its log, which DynamoDB expires, and in the outbox, which it does not", async () => {
+      await using store = await openFixture();
+      store.clock.set(1_750_000_000_000);
+      const event = eventOf(store.clock, { body: { kind: "CREATED" }, deliverFromMs: 1_750_000_008_000 });
+      await store.records.consume([], undefined, [event]);
+      const { surplus: _note, ...items } = await itemsOf(store);
+      const attributes = {
+        BackupId: { S: "b1" },
+        AtMs: { N: "1750000000000" },
+        Body: { S: '{"kind":"CREATED"}' },
+      };
+      expect(items).toEqual({
+        "log|log": {
+          PK: { S: "log|log" },
+          SK: { S: event.id },
+          ...attributes,
+          ExpiresAtMs: { N: "1750003600000" },
+          ExpiresAt: { N: "1750007200" },
+        },
+        outbox: {
+          PK: { S: expect.any(String) },
+          SK: { S: `001750000008000|${event.id}` },
+          ...attributes,
+          EventId: { S: event.id },
+          DueMs: { N: "1750000008000" },
+          Attempts: { N: "0" },
+        },
+      });
+    });
+  });
+
+  describe("limits of the history", () => {
+    test("a record that can be stored can be kept and brought back, and a larger one cannot be stored", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const change = { backupId: "b1", expect: "absent" } as const;
+      const storable = async (filling: number) => {
+        const next = record("b1", { filling: "x".repeat(filling) });
+        const outcome = await records.commit({ ...change, next }).catch((error: unknown) => error);
+        if (outcome !== "committed") expect(outcome).toBeInstanceOf(ChangeRefused);
+        return outcome === "committed" ? next : null;
+      };
+      let filling = 400 * 1024;
+      let next = await storable(filling);
+      while (next === null) {
+        filling -= 100;
+        next = await storable(filling);
+      }
+      expect(filling).toBeGreaterThan(398 * 1024);
+      const revision = (await records.read("b1"))?.revision ?? "";
+      const setAside = stateOf(clock, {
+        ...next,
+        deletedBy: crypto.randomUUID(),
+        logId: crypto.randomUUID(),
+      });
+      const deletion = { backupId: "b1", expect: { revision }, next: null, setAside };
+      expect(await records.commit(deletion)).toBe("committed");
+      expect(await records.readDeleted("b1")).toEqual([setAside]);
+      expect(await records.commit({ ...change, next, bringBack: setAside })).toBe("committed");
+    });
+
+    test("the largest reset fits one transaction", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const factors = Array.from({ length: 35 }, (_, index) => main(`f${index}`));
+      const states = Array.from({ length: MAX_FORGOTTEN }, () =>
+        stateOf(clock, { deletionId: crypto.randomUUID() }),
+      );
+      for (const setAside of states)
+        await records.commit({ backupId: "b1", expect: "absent", next: null, setAside });
+      const revision = await create(records, "b1", { claim: factors });
+      const blobs = Array.from(
+        { length: 2_500 },
+        (_, index) => record(`blob ${index} ${"x".repeat(100)}`).blob,
+      );
+      const change: Change = {
+        backupId: "b1",
+        expect: { revision },
+        next: null,
+        consume: [once("n1", clock), once("n2", clock)],
+        release: factors,
+        forget: states,
+        collect: { blobs, logIds: ["log", "another log"] },
+        events: [eventOf(clock, { logId: null, deliverFromMs: clock.nowMs() })],
+      };
+      expect(await records.commit(change)).toBe("committed");
+      expect(await records.readDeleted("b1")).toEqual([]);
+      const listed = await collect(records.listDeleted());
+      expect(listed.flatMap((each) => each.blobs.map(({ key }) => key)).sort()).toEqual(
+        blobs.map(({ key }) => key).sort(),
+      );
+    });
+  });
+
+  describe("calls for the history", () => {
+    test("a read of events is one call, and of later pages two at a time", async () => {
+      await using store = await openFixture();
+      const events = Array.from({ length: 3 }, () => eventOf(store.clock));
+      await store.records.consume([], undefined, events);
+      store.proxy.clear();
+      const { next } = await store.records.readEvents("log", { before: null, limit: 2 });
+      await store.records.readEvents("log", { before: next, limit: 2 });
+      expect(sent(store)).toEqual(["TransactWriteItems", "Query", "Query", "Query"]);
+    });
+
+    test("surplus events are never shown, and are deleted when their log is swept", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const events = Array.from({ length: MAX_EVENTS + 340 }, () => eventOf(clock));
+      for (let at = 0; at < events.length; at += 60)
+        await records.consume([], undefined, events.slice(at, at + 60));
+      const visible = events.slice(-MAX_EVENTS).map(({ id }) => id);
+
+      const read = async () => {
+        const ids: string[] = [];
+        let before: string | null = null;
+        do {
+          const page = await records.readEvents("log", { before, limit: 300 });
+          ids.unshift(...page.events.map(({ id }) => id).reverse());
+          before = page.next;
+        } while (before !== null);
+        return ids;
+      };
+      expect(await read()).toEqual(visible);
+      const beyond = { before: visible[0] ?? "", limit: 100 };
+      expect(await records.readEvents("log", beyond)).toEqual({ events: [], next: null });
+
+      // one of 64 events notes its log
+      expect(await records.countExpired()).toBe(340);
+      expect(await records.sweepExpired()).toBe(340);
+      expect([await records.countExpired(), await records.sweepExpired()]).toEqual([0, 0]);
+      expect(await read()).toEqual(visible);
+    });
+
+    test("events that expired are left out of a page, and do not end it", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const events = Array.from({ length: 20 }, (_, index) =>
+        eventOf(clock, index % 5 === 0 ? {} : { expiresAtMs: clock.nowMs() + 1 }),
+      );
+      await records.consume([], undefined, events);
+      clock.advance(1);
+      const live = events.filter((_, index) => index % 5 === 0).map(({ id }) => id);
+      const { events: shown, next } = await records.readEvents("log", { before: null, limit: 3 });
+      expect(shown.map(({ id }) => id)).toEqual(live.slice(1).reverse());
+      const last = await records.readEvents("log", { before: next, limit: 3 });
+      expect({ ids: last.events.map(({ id }) => id), next: last.next }).toEqual({
+        ids: live.slice(0, 1),
+        next: null,
+      });
+    });
+  });
+}
