@@ -1,5 +1,6 @@
 import { SMALL_BYTES } from "../runtime/sizes.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
+import type { Outbox } from "../storage/outbox.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** The same store, with the duration and outcome of each call measured. */
@@ -48,6 +49,17 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
     ready: () => timed("ready", () => store.ready()),
     writable: () => timed("writable", () => store.writable()),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** The same outbox, with the duration and outcome of each call measured. */
+export function measuredOutbox(outbox: Outbox, metrics: Metrics): Outbox {
+  const timed = timer(metrics, "outbox");
+  return {
+    due: (limit) => timed("due", () => outbox.due(limit)),
+    claim: (queued, nextAttemptAtMs) => timed("claim", () => outbox.claim(queued, nextAttemptAtMs)),
+    settle: (claimed) => timed("settle", () => outbox.settle(claimed)),
+    backlog: () => timed("backlog", () => outbox.backlog()),
   };
 }
 

@@ -15,6 +15,8 @@ const GAUGES = {
   upload_memory_bytes: "Memory that request bodies take",
   storage_free_bytes: "Free space of the disk that holds the backups",
   answer_disk_bytes: "Temporary disk space that large responses in flight take",
+  webhook_events_waiting: "Events that wait for the webhook to take them; large numbers are cut off",
+  webhook_oldest_event_age_seconds: "Time since the oldest of the events that wait; 0 if none does",
 };
 
 export interface Metrics {
@@ -26,6 +28,9 @@ export interface Metrics {
   readonly storageCalls: Histogram<"store" | "call" | "outcome">;
   readonly logFailures: Counter;
   readonly signatureCountersBack: Counter;
+  readonly webhookDelivered: Counter;
+  readonly webhookFailures: Counter<"reason">;
+  readonly webhookDropped: Counter<"reason">;
   readonly contentType: string;
   text(): Promise<string>;
   /** Calls `read` at each scrape. The gauge is NaN if `read` rejects or returns `null`. */
@@ -112,6 +117,15 @@ export function createMetrics(): Metrics {
     signatureCountersBack: counter(
       "signature_counters_back_total",
       "Accepted assertions of synchronised passkeys whose signature counter went back",
+    ),
+    webhookDelivered: counter("webhook_events_delivered_total", "Events that the webhook has taken"),
+    webhookFailures: counter("webhook_failed_attempts_total", "Attempts to deliver an event that failed", [
+      "reason",
+    ]),
+    webhookDropped: counter(
+      "webhook_events_dropped_total",
+      "Events that are not delivered any more: given up after three days, or gone (410)",
+      ["reason"],
     ),
     contentType: registry.contentType,
     text: () => registry.metrics(),
