@@ -18,14 +18,22 @@ import { createJwks } from "./proofs/jwks.ts";
 import { createPasskeyVerifier, type PasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
+import { pause } from "./runtime/pause.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
+import { within } from "./runtime/within.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
 import { openStores } from "./storage/open.ts";
+import type { Outbox } from "./storage/outbox.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
-import { measuredBlobs, measuredRecords } from "./telemetry/measured-stores.ts";
+import { measuredBlobs, measuredOutbox, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
+import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
+import { announcingEvents } from "./webhooks/announced-events.ts";
+import { createPost } from "./webhooks/post.ts";
+import { printEvents } from "./webhooks/printed-events.ts";
+import { startWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 
 export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly config: Config;
@@ -111,7 +119,9 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const keys = given.length > 0 ? given : [await generated()];
   const challengeTokens = await createChallengeTokens(keys, clock, earliestProofMs);
   const wrapped = overrides.wrapStores?.(opened) ?? opened;
-  const records = measuredRecords(wrapped.records, metrics);
+  const webhooks = webhooksOf(config, opened.records.outbox, { clock, random, log, metrics });
+  const measured = measuredRecords(wrapped.records, metrics);
+  const records = webhooks === null ? measured : announcingEvents(measured, webhooks.announce);
   const blobs = measuredBlobs(wrapped.blobs, metrics);
   const requestLimits = createRequestLimits(
     config.rateLimits,
@@ -174,10 +184,31 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     responsesInFlight,
     ...installation,
     async [Symbol.asyncDispose]() {
-      await background.stop(BACKGROUND_GRACE_MS);
+      await Promise.all([
+        within(BACKGROUND_GRACE_MS, webhooks?.stop() ?? Promise.resolve()),
+        background.stop(BACKGROUND_GRACE_MS),
+      ]);
       await close({ records, blobs });
     },
   };
+}
+
+/** Delivers events where a webhook is configured, and prints them in development where none is. */
+function webhooksOf(
+  { webhook, environment }: Config,
+  outbox: Outbox,
+  { clock, random, log, metrics }: Pick<Services, "clock" | "random" | "log" | "metrics">,
+): Webhooks | null {
+  if (webhook === null) return environment === "development" ? printEvents(log) : null;
+  watchOutbox(metrics, outbox, clock);
+  return startWebhooks({
+    outbox: measuredOutbox(outbox, metrics),
+    post: createPost(webhook, clock),
+    reports: createWebhookReports(log, metrics, clock),
+    clock,
+    random,
+    pause,
+  });
 }
 
 async function close({ records, blobs }: Stores): Promise<void> {

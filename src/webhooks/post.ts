@@ -25,7 +25,12 @@ export function createPost(
   timeoutMs = TIMEOUT_MS,
 ): Post {
   return async (message, stopping) => {
-    const timeout = AbortSignal.timeout(timeoutMs);
+    // not AbortSignal.any: in Bun 1.4.5 a signal that lives long keeps each signal that was made of it
+    const attempt = new AbortController();
+    const end = () => attempt.abort();
+    const timer = setTimeout(end, timeoutMs);
+    stopping.addEventListener("abort", end);
+    if (stopping.aborted) end();
     try {
       const response = await fetch(url, {
         method: "POST",
@@ -36,13 +41,16 @@ export function createPost(
         },
         body: message.body,
         redirect: "manual",
-        signal: AbortSignal.any([timeout, stopping]),
+        signal: attempt.signal,
       });
       await response.body?.cancel();
       return outcomeOf(response.status);
     } catch (error) {
       if (stopping.aborted) return "ended";
-      return timeout.aborted ? "timeout" : failureOf(errorCode(error));
+      return attempt.signal.aborted ? "timeout" : failureOf(errorCode(error));
+    } finally {
+      clearTimeout(timer);
+      stopping.removeEventListener("abort", end);
     }
   };
 }

@@ -1,23 +1,13 @@
 /** Delivers the events of the outbox for as long as the process runs. */
-import { type Clock, fraction, type Random } from "../runtime/clock.ts";
-import type { Pause } from "../runtime/pause.ts";
-import type { Outbox } from "../storage/outbox.ts";
-import type { Deliveries, DeliveryReports } from "./delivery.ts";
+import { fraction } from "../runtime/clock.ts";
+import type { NewEvent } from "../storage/contract.ts";
+import { createDeliveries, type DeliveryOptions } from "./delivery.ts";
 
 export interface Webhooks {
-  /** Reports that an event was queued that is due at `dueMs`, so that it does not wait for the next poll. */
-  queued(dueMs: number): void;
+  /** Takes note of events that were stored, so that those to deliver do not wait for the next poll. */
+  announce(events: readonly NewEvent[]): void;
   /** Ends running deliveries, whose events stay queued for their next attempts. Resolves when all have ended. */
   stop(): Promise<void>;
-}
-
-export interface WebhooksOptions {
-  readonly outbox: Pick<Outbox, "due">;
-  readonly deliveries: Deliveries;
-  readonly reports: Pick<DeliveryReports, "postponed">;
-  readonly clock: Pick<Clock, "nowMs">;
-  readonly random: Pick<Random, "bytes">;
-  readonly pause: Pause;
 }
 
 /** How many deliveries run at a time. */
@@ -29,18 +19,13 @@ const POLL_MS = { min: 1_000, max: 2_000 };
  * Starts to deliver. Events of other processes, and those whose attempt failed, are found by polling; a receiver that
  * takes its time delays at most {@link MAX_RUNNING} of them.
  */
-export function startWebhooks({
-  outbox,
-  deliveries,
-  reports,
-  clock,
-  random,
-  pause,
-}: WebhooksOptions): Webhooks {
+export function startWebhooks(options: DeliveryOptions): Webhooks {
+  const { outbox, reports, clock, random, pause } = options;
+  const deliveries = createDeliveries(options);
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   let sleep = new AbortController();
-  /** When the earliest of the events that were reported is due. */
+  /** When the earliest of the events that were announced is due. */
   let soonestMs = Number.POSITIVE_INFINITY;
 
   /** Starts deliveries, as far as they may run. @returns whether there may be more that are due. */
@@ -73,18 +58,20 @@ export function startWebhooks({
     sleep = new AbortController();
     const pollMs = POLL_MS.min + (POLL_MS.max - POLL_MS.min) * fraction(random);
     const ms = Math.min(pollMs, soonestMs - clock.nowMs());
-    if (ms > 0) await pause(ms, AbortSignal.any([sleep.signal, stopping.signal]));
+    if (ms > 0 && !stopping.signal.aborted) await pause(ms, sleep.signal);
   }
 
   const ended = run();
   return {
-    queued(dueMs) {
+    announce(events) {
+      const dueMs = Math.min(...events.map(({ deliverFromMs }) => deliverFromMs ?? Number.POSITIVE_INFINITY));
       if (dueMs >= soonestMs) return;
       soonestMs = dueMs;
       sleep.abort();
     },
     async stop() {
       stopping.abort();
+      sleep.abort();
       await ended;
     },
   };

@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { StoredEvent } from "../../src/storage/contract.ts";
+import type { NewEvent } from "../../src/storage/contract.ts";
 import type { Outbox, QueuedEvent } from "../../src/storage/outbox.ts";
 
 /** An outbox in memory, that several processes of a test share. */
@@ -11,8 +11,8 @@ export class MemoryOutbox implements Outbox {
     this.#clock = clock;
   }
 
-  add(event: StoredEvent, dueMs = event.atMs): StoredEvent {
-    this.queued.set(event.id, { event, attempts: 0, dueMs });
+  add(event: NewEvent): NewEvent {
+    this.queued.set(event.id, { event, attempts: 0, dueMs: event.deliverFromMs ?? event.atMs });
     return event;
   }
 
@@ -44,6 +44,15 @@ export class MemoryOutbox implements Outbox {
   }
 }
 
-export function eventAt(atMs: number, more: Partial<StoredEvent> = {}): StoredEvent {
-  return { id: crypto.randomUUID(), backupId: "b1", atMs, body: { kind: "RECOVERED" }, ...more };
+export function eventAt(atMs: number, more: Partial<NewEvent> = {}): NewEvent {
+  return {
+    id: crypto.randomUUID(),
+    backupId: "b1",
+    atMs,
+    body: { kind: "RECOVERED" },
+    logId: null,
+    expiresAtMs: atMs + 365 * 24 * 60 * 60 * 1000,
+    deliverFromMs: atMs,
+    ...more,
+  };
 }

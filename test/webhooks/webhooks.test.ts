@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import type { Outbox } from "../../src/storage/outbox.ts";
-import { createDeliveries } from "../../src/webhooks/delivery.ts";
 import type { Outcome } from "../../src/webhooks/post.ts";
 import { startWebhooks } from "../../src/webhooks/webhooks.ts";
 import { SettableClock } from "../support/settable-clock.ts";
@@ -27,16 +26,17 @@ function fixture({ respond = async (): Promise<Outcome> => "delivered" } = {}) {
   let processes = 0;
   function startProcess(seen: Outbox = watched) {
     const process = processes++;
-    const common = { outbox: seen, clock, random: systemRandom, pause: pauses.pause };
-    const reports = {
-      delivered() {},
-      failed() {},
-      dropped() {},
-      postponed: (error: unknown) => postponed.push(error),
-    };
-    const deliveries = createDeliveries({
-      ...common,
-      reports,
+    return startWebhooks({
+      outbox: seen,
+      clock,
+      random: systemRandom,
+      pause: pauses.pause,
+      reports: {
+        delivered() {},
+        failed() {},
+        dropped() {},
+        postponed: (error: unknown) => postponed.push(error),
+      },
       async post({ id }, stopping) {
         posted.push({ id, atMs: clock.nowMs(), process });
         const ended = new Promise<Outcome>((resolve) =>
@@ -45,7 +45,6 @@ function fixture({ respond = async (): Promise<Outcome> => "delivered" } = {}) {
         return Promise.race([respond(), ended]);
       },
     });
-    return startWebhooks({ ...common, reports, deliveries });
   }
   return {
     clock,
@@ -76,8 +75,7 @@ describe("the webhooks of a process", () => {
     const { clock, pauses, outbox, posted, startProcess } = fixture();
     const webhooks = startProcess();
     await settled();
-    outbox.add(eventAt(clock.nowMs()));
-    webhooks.queued(clock.nowMs());
+    webhooks.announce([outbox.add(eventAt(clock.nowMs()))]);
     await settled();
     expect(posted).toHaveLength(1);
     outbox.add(eventAt(clock.nowMs()));
@@ -91,13 +89,22 @@ describe("the webhooks of a process", () => {
     const webhooks = startProcess();
     await settled();
     const dueMs = clock.nowMs() + 8_000;
-    outbox.add(eventAt(clock.nowMs()), dueMs);
-    webhooks.queued(dueMs);
-    outbox.add(eventAt(clock.nowMs()));
-    webhooks.queued(clock.nowMs());
+    webhooks.announce([outbox.add(eventAt(clock.nowMs(), { deliverFromMs: dueMs }))]);
+    webhooks.announce([outbox.add(eventAt(clock.nowMs()))]);
     await pauses.pass(10_000);
     expect(posted).toHaveLength(2);
     expect(posted[1]?.atMs).toBeGreaterThanOrEqual(dueMs);
+    await webhooks.stop();
+  });
+
+  test("are not woken by events that are only in a log", async () => {
+    const state = fixture();
+    const webhooks = state.startProcess();
+    await settled();
+    webhooks.announce([eventAt(state.clock.nowMs(), { deliverFromMs: null })]);
+    webhooks.announce([]);
+    await settled();
+    expect(state.polls).toBe(1);
     await webhooks.stop();
   });
 
@@ -227,8 +234,7 @@ describe("the webhooks of a process", () => {
     await settled();
     await webhooks.stop();
     const { polls } = state;
-    state.outbox.add(eventAt(state.clock.nowMs()));
-    webhooks.queued(state.clock.nowMs());
+    webhooks.announce([state.outbox.add(eventAt(state.clock.nowMs()))]);
     await state.pauses.pass(10_000);
     expect([state.polls, state.posted, state.pauses.pendingMs]).toEqual([polls, [], []]);
   });
