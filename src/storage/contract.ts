@@ -94,7 +94,7 @@ export interface DeletedBackup extends BackupRecord, DeletionRef {
 
 /** What happened to a backup. */
 export interface StoredEvent {
-  /** A version 7 UUID (RFC 9562 §5.7) with the time `atMs`: events are in the order of their ids. */
+  /** A version 7 UUID (RFC 9562 §5.7), in lower case, with the time `atMs`: events are in the order of their ids. */
   readonly id: string;
   readonly backupId: string;
   readonly atMs: number;
@@ -117,6 +117,9 @@ export const MAX_EVENTS = 1_000;
 
 /** How many states {@link Change.forget} names at most: a transaction of DynamoDB has at most 100 items. */
 export const MAX_FORGOTTEN = 40;
+
+/** How long after its time a kept state is collected: the clocks of two processes may differ. */
+export const COLLECTED_AFTER_MS = 60 * 60 * 1000;
 
 /** What no record refers to any more after a change, and what a collection deletes soon after it, also after a crash. */
 export interface Leftovers {

@@ -79,7 +79,7 @@ export interface DueCollection {
  * deleted; then it is settled. Each step can be repeated after a crash, and by several processes at once.
  */
 export interface Collection {
-  /** What is due now, the longest due first. A kept state is due an hour after its time, a {@link Change.collect} at once. */
+  /** What is due now, the longest due first. A kept state is due {@link COLLECTED_AFTER_MS} after its time. */
   due(limit: number): Promise<readonly DueCollection[]>;
 
   /**

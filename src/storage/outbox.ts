@@ -14,7 +14,7 @@ export interface QueuedEvent {
 }
 
 export interface Outbox {
-  /** Events that are due now, oldest first. One that was queued just before may be missing. */
+  /** Events that are due now, oldest first. */
   due(limit: number): Promise<readonly QueuedEvent[]>;
 
   /**

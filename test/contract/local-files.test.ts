@@ -182,7 +182,7 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       expect(await labelOf(records, "b1")).toBe("b1");
       await records[Symbol.asyncDispose]();
       const database = new Database(join(store.dataDir, "records.sqlite"));
-      expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 2 });
+      expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 3 });
       expect(database.query("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
       database.close();
     });

@@ -6,7 +6,7 @@ import { blobsOf, type FactorRef } from "../contract.ts";
 import type { ListedRecord } from "../inspection.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { query } from "./outage.ts";
-import { backups, blobOf, counters, factorIndex, oneTime } from "./schema.ts";
+import { backups, blobOf, counters, events, factorIndex, oneTime } from "./schema.ts";
 
 const LIST_PAGE = 500;
 const SWEEP_BATCH = 1_000;
@@ -68,11 +68,15 @@ async function* paged<Row>(pageAfter: (last: Row | null) => readonly Row[]): Asy
   }
 }
 
+/** The tables whose rows expire. */
+const EXPIRING = [oneTime, counters, events] as const;
+type Expiring = (typeof EXPIRING)[number];
+
 /** How many rows have expired. */
 export function countExpired(db: BunSQLiteDatabase, nowMs: number): number {
-  const expired = (table: typeof oneTime | typeof counters) =>
+  const expired = (table: Expiring) =>
     db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0;
-  return query(() => expired(oneTime) + expired(counters));
+  return query(() => EXPIRING.reduce((sum, table) => sum + expired(table), 0));
 }
 
 /** Deletes expired rows, a batch at a time, so that no other write waits for long; returns how many. */
@@ -81,9 +85,11 @@ export async function sweepExpired(
   writes: GroupCommit,
   nowMs: () => number,
 ): Promise<number> {
-  return (await sweepTable(oneTime)) + (await sweepTable(counters));
+  let sum = 0;
+  for (const table of EXPIRING) sum += await sweepTable(table);
+  return sum;
 
-  async function sweepTable(table: typeof oneTime | typeof counters): Promise<number> {
+  async function sweepTable(table: Expiring): Promise<number> {
     for (let swept = 0; ; ) {
       const expired = db
         .select({ id: table.id })

@@ -9,21 +9,25 @@ import type {
   Conflict,
   Consumption,
   DeletedBackup,
+  DeletionRef,
   FactorRef,
   NewEvent,
-  StoredEvent,
   StoredRecord,
   SyncFactorToken,
 } from "../contract.ts";
 import type { InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
-import { emptyCollection, emptyOutbox, refuseEvents, requireSupported } from "../unsupported.ts";
+import { LocalCollection } from "./collection.ts";
 import { closeDatabase, openDatabase } from "./database.ts";
+import { EventLogs } from "./events.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { countExpired, listIndex, listRecords, sweepExpired } from "./inspection.ts";
+import { KeptStates } from "./kept-states.ts";
 import * as marks from "./marks.ts";
+import { OneTime } from "./one-time.ts";
 import { query } from "./outage.ts";
+import { LocalOutbox } from "./outbox.ts";
 import { blobOf, counters } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
@@ -52,12 +56,15 @@ export async function openLocalRecords({
 }
 
 class LocalRecords implements InspectableRecords {
-  readonly outbox = emptyOutbox;
-  readonly collection = emptyCollection;
+  readonly outbox: LocalOutbox;
+  readonly collection: LocalCollection;
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
   readonly #statements: Statements;
   readonly #writes: GroupCommit;
+  readonly #oneTime: OneTime;
+  readonly #states: KeptStates;
+  readonly #logs: EventLogs;
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -66,6 +73,12 @@ class LocalRecords implements InspectableRecords {
     this.#db = drizzle(database);
     this.#statements = prepareStatements(this.#db);
     this.#writes = new GroupCommit(database, busyTimeoutMs);
+    this.#oneTime = new OneTime(this.#statements, clock);
+    const [writes, states, logs] = [this.#writes, new KeptStates(database), new EventLogs(database)];
+    this.#states = states;
+    this.#logs = logs;
+    this.outbox = new LocalOutbox(database, writes, clock);
+    this.collection = new LocalCollection({ database, writes, states, logs, clock, random });
     this.#clock = clock;
     this.#random = random;
   }
@@ -73,12 +86,12 @@ class LocalRecords implements InspectableRecords {
   async locate(factor: FactorRef, nonces: readonly Nonce[]) {
     return query(() => ({
       backupId: this.#backupOf(factor),
-      consumed: this.#anyConsumed(nonces),
+      consumed: this.#oneTime.anyConsumed(nonces),
     }));
   }
 
   async isConsumed(nonces: readonly Nonce[]): Promise<boolean> {
-    return query(() => this.#anyConsumed(nonces));
+    return query(() => this.#oneTime.anyConsumed(nonces));
   }
 
   async read(backupId: string): Promise<StoredRecord | null> {
@@ -92,7 +105,6 @@ class LocalRecords implements InspectableRecords {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
-    requireSupported(change);
     return this.#writes.add(() => {
       const conflict = this.#conflictOf(change);
       if (conflict !== null) return conflict;
@@ -104,43 +116,42 @@ class LocalRecords implements InspectableRecords {
   async consume(
     nonces: readonly Nonce[],
     issue?: SyncFactorToken,
-    events?: readonly NewEvent[],
+    events: readonly NewEvent[] = [],
   ): Promise<Consumption | null> {
-    refuseEvents(events);
     return this.#writes.add(() => {
-      if (this.#anyConsumed(nonces)) return null;
+      if (this.#oneTime.anyConsumed(nonces)) return null;
       requireInTime({ consume: nonces }, this.#clock);
-      this.#markConsumed(nonces);
-      if (issue !== undefined) this.#issue(issue);
+      this.#oneTime.consume(nonces);
+      if (issue !== undefined) this.#oneTime.issue(issue);
+      this.#append(events);
       let released: Promise<void> | undefined;
-      return { release: () => (released ??= this.#release(nonces, issue)) };
+      return { release: () => (released ??= this.#release(nonces, issue, events)) };
     });
   }
 
   /** Called once for each consumption: a row does not show which call has consumed its nonce. */
-  #release(nonces: readonly Nonce[], issued: SyncFactorToken | undefined): Promise<void> {
+  #release(
+    nonces: readonly Nonce[],
+    issued: SyncFactorToken | undefined,
+    events: readonly NewEvent[],
+  ): Promise<void> {
     return this.#writes.add(() => {
-      const remove = ({ id, expiresAtMs }: Nonce, spent: boolean) =>
-        this.#statements.deleteOneTime().run({ id: storedKey(id), expiresAtMs, spent });
-      for (const nonce of nonces) remove(nonce, true);
-      if (issued !== undefined) remove(issued, false);
+      this.#oneTime.release(nonces, issued);
+      this.#logs.remove(events);
+      this.outbox.remove(events);
     });
   }
 
-  async readDeleted(): Promise<readonly DeletedBackup[]> {
-    return [];
+  async readDeleted(backupId: string, after?: DeletionRef): Promise<readonly DeletedBackup[]> {
+    return query(() => this.#states.read(backupId, this.#clock.nowMs(), after));
   }
 
-  async readEvents(): Promise<{ events: readonly StoredEvent[]; next: null }> {
-    return { events: [], next: null };
+  async readEvents(logId: string, page: { readonly before: string | null; readonly limit: number }) {
+    return query(() => this.#logs.read(logId, page, this.#clock.nowMs()));
   }
 
   async readToken(id: string) {
-    return query(() => {
-      const row = this.#liveOneTime(id);
-      if (row === undefined || row.backupId === null || row.holder === null) return null;
-      return { backupId: row.backupId, holder: row.holder, redeemed: row.spent };
-    });
+    return query(() => this.#oneTime.token(id));
   }
 
   async *list() {
@@ -165,7 +176,10 @@ class LocalRecords implements InspectableRecords {
     );
   }
 
-  async *listDeleted() {}
+  async *listDeleted() {
+    yield* this.#states.list();
+    yield* this.collection.list(); // last: what is taken meanwhile moves there
+  }
 
   listFactors() {
     return listIndex(this.#db);
@@ -226,15 +240,16 @@ class LocalRecords implements InspectableRecords {
   }
 
   #conflictOf(change: Change): Conflict | null {
-    if (this.#anyConsumed(change.consume ?? [])) return "consumed";
+    if (this.#oneTime.anyConsumed(change.consume ?? [])) return "consumed";
     if (change.redeem !== undefined) {
-      const token = this.#liveOneTime(change.redeem);
-      if (token === undefined || token.spent || token.backupId !== change.backupId) return "consumed";
+      const token = this.#oneTime.token(change.redeem);
+      if (token === null || token.redeemed || token.backupId !== change.backupId) return "consumed";
     }
     const stored = this.#statements.revision().get({ backupId: change.backupId });
     if (change.expect === "absent") {
       if (stored !== undefined) return "exists";
     } else if (stored?.revision !== change.expect.revision) return "revision";
+    if (this.#states.lacksOneOf(change, this.#clock.nowMs())) return "not-kept";
     if (change.claim?.some((factor) => this.#backupOf(factor) !== null)) return "factor-claimed";
     return null;
   }
@@ -250,10 +265,13 @@ class LocalRecords implements InspectableRecords {
       const { scope, key } = this.asStored(factor);
       this.#statements.claim().run({ scope, key, backupId, nowMs });
     }
-    this.#markConsumed(change.mark ?? []);
-    this.#markConsumed(change.consume ?? []);
-    if (change.redeem !== undefined) this.#statements.redeem().run({ id: storedKey(change.redeem) });
-    if (change.issue !== undefined) this.#issue(change.issue);
+    this.#oneTime.consume(change.mark ?? []);
+    this.#oneTime.consume(change.consume ?? []);
+    if (change.redeem !== undefined) this.#oneTime.redeem(change.redeem);
+    if (change.issue !== undefined) this.#oneTime.issue(change.issue);
+    this.#states.change(change);
+    this.collection.add(change);
+    this.#append(change.events ?? []);
     if (next === null) {
       this.#statements.delete().run({ backupId });
     } else {
@@ -271,33 +289,13 @@ class LocalRecords implements InspectableRecords {
     return "committed";
   }
 
+  #append(events: readonly NewEvent[]): void {
+    this.#logs.append(events);
+    this.outbox.add(events);
+  }
+
   #backupOf(factor: FactorRef): string | null {
     const { scope, key } = this.asStored(factor);
     return this.#statements.locate().get({ scope, key })?.backupId ?? null;
-  }
-
-  #liveOneTime(id: string) {
-    return this.#statements.oneTime().get({ id: storedKey(id), nowMs: this.#clock.nowMs() });
-  }
-
-  #anyConsumed(nonces: readonly Nonce[]): boolean {
-    return nonces.some(({ id }) => this.#liveOneTime(id) !== undefined);
-  }
-
-  #markConsumed(nonces: readonly Nonce[]): void {
-    for (const { id, expiresAtMs } of nonces)
-      this.#statements.putOneTime().run({
-        id: storedKey(id),
-        expiresAtMs,
-        spent: true,
-        backupId: null,
-        holder: null,
-      });
-  }
-
-  #issue({ id, expiresAtMs, backupId, holder }: SyncFactorToken): void {
-    if (this.#liveOneTime(id) !== undefined)
-      throw new Error("a sync factor token of this id was already issued");
-    this.#statements.putOneTime().run({ id: storedKey(id), expiresAtMs, spent: false, backupId, holder });
   }
 }

@@ -46,6 +46,12 @@ export const counters = sqliteTable("counters", {
   total: integer("total").notNull(),
 });
 
+/** What the sweep needs of the events of logs. */
+export const events = sqliteTable("events", {
+  id: text("id").primaryKey(),
+  expiresAtMs: integer("expires_at_ms").notNull(),
+});
+
 /** The current blob of a row. */
 export function blobOf(row: { blobKey: string; blobSize: number; blobSha256: string }): BlobRef {
   return { key: row.blobKey, size: row.blobSize, sha256: row.blobSha256 };
