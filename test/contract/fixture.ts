@@ -2,12 +2,16 @@
 import { createHash } from "node:crypto";
 import { type Random, systemRandom } from "../../src/runtime/clock.ts";
 import type { Nonce } from "../../src/runtime/nonce.ts";
+import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
 import type {
   BackupRecord,
   Change,
+  DeletedBackup,
   FactorRef,
   JsonObject,
+  NewEvent,
   RecordStore,
+  StoredEvent,
   StoredVersion,
   SyncFactorToken,
 } from "../../src/storage/contract.ts";
@@ -57,6 +61,66 @@ export function record(label: string, metadata: JsonObject = {}): BackupRecord {
 export function version(label: string): StoredVersion {
   const { blob } = record(label);
   return { versionId: label, manifestHash: blob.sha256, createdAtMs: 1, replacedAtMs: 2, blob };
+}
+
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** A state that is kept for a day from now. */
+export function kept(
+  label: string,
+  clock: SettableClock,
+  change: Partial<DeletedBackup> = {},
+): DeletedBackup {
+  return {
+    ...record(label),
+    deletionId: uuidOf(label),
+    deletedAtMs: clock.nowMs(),
+    keepUntilMs: clock.nowMs() + DAY_MS,
+    deletedBy: "thief",
+    logId: null,
+    ...change,
+  };
+}
+
+/** An event of now in the log of that label, which expires after a day and is not delivered. */
+export function event(log: string, clock: SettableClock, change: Partial<NewEvent> = {}): NewEvent {
+  const atMs = change.atMs ?? clock.nowMs();
+  return {
+    id: timeOrderedId(atMs, 0, systemRandom),
+    logId: uuidOf(log),
+    backupId: "b1",
+    atMs,
+    expiresAtMs: atMs + DAY_MS,
+    body: { kind: "CREATED" },
+    deliverFromMs: null,
+    ...change,
+  };
+}
+
+/** A UUID that its label identifies. */
+export function uuidOf(label: string): string {
+  const hex = createHash("sha256").update(label).digest("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** All states that are kept of a backup, the latest first. */
+export async function deletedOf(records: RecordStore, backupId: string): Promise<DeletedBackup[]> {
+  const states: DeletedBackup[] = [];
+  for (let page = await records.readDeleted(backupId); page.length > 0; ) {
+    states.push(...page);
+    page = await records.readDeleted(backupId, page.at(-1));
+  }
+  return states;
+}
+
+/** The newest hundred events of a log. */
+export async function eventsOf(records: RecordStore, log: string): Promise<readonly StoredEvent[]> {
+  return (await records.readEvents(uuidOf(log), { before: null, limit: 100 })).events;
+}
+
+/** What {@link RecordStore.readEvents} shows of an event. */
+export function shown({ id, backupId, atMs, body }: StoredEvent): StoredEvent {
+  return { id, backupId, atMs, body };
 }
 
 /** A nonce whose use is remembered for a minute. */
