@@ -14,6 +14,7 @@ import {
   type SyncFactorToken,
 } from "../contract.ts";
 import { storedKey } from "../stored-key.ts";
+import { packVersions, unpackVersions } from "./packed-versions.ts";
 
 export type Item = Record<string, AttributeValue>;
 
@@ -40,10 +41,11 @@ const MAX_RECORD_BYTES = 400 * 1024 - 1024;
 /** Partition keys have at most 2048 bytes of UTF-8; the rest is for the scope. */
 const MAX_KEY_BYTES = 2_000;
 
-/** The size of an item as DynamoDB counts it, or a few bytes more for each number. All attributes are texts or numbers. */
+/** The size of an item as DynamoDB counts it, or a few bytes more for each number. Its attributes are texts, numbers and bytes. */
 function itemBytes(item: Item): number {
   return Object.entries(item).reduce(
-    (bytes, [name, { S, N }]) => bytes + Buffer.byteLength(name) + Buffer.byteLength(S ?? N ?? ""),
+    (bytes, [name, { S, N, B }]) =>
+      bytes + Buffer.byteLength(name) + (B?.length ?? Buffer.byteLength(S ?? N ?? "")),
     0,
   );
 }
@@ -85,7 +87,7 @@ export function recordItem(
   const item = {
     ...backupKey(backupId),
     Revision: { S: revision },
-    ...stateAttributes(state),
+    ...stateAttributes(backupId, state),
     ...(changed === null ? {} : { ChangedAtMs: { N: `${changed}` } }),
   };
   if (itemBytes(item) > MAX_RECORD_BYTES) throw new ChangeRefused("the record is too large for DynamoDB");
@@ -93,13 +95,13 @@ export function recordItem(
 }
 
 /** Metadata is stored as one JSON text: DynamoDB's maps keep neither the order of members nor every name. */
-export function stateAttributes({ blob, metadata, versions }: BackupRecord): Item {
+export function stateAttributes(backupId: string, { blob, metadata, versions }: BackupRecord): Item {
   return {
     BlobKey: { S: blob.key },
     BlobSize: { N: `${blob.size}` },
     BlobSha256: { S: blob.sha256 },
     Metadata: { S: JSON.stringify(metadata) },
-    ...(versions.length === 0 ? {} : { Versions: { S: JSON.stringify(versions) } }),
+    ...(versions.length === 0 ? {} : { Versions: { B: packVersions(backupId, versions) } }),
   };
 }
 
@@ -171,7 +173,8 @@ export function changedAtMsOf(item: Item): number | null {
 
 /** None where the item has no such attribute, as those of an earlier version of the service. */
 export function versionsOf(item: Item): readonly StoredVersion[] {
-  return item.Versions === undefined ? [] : JSON.parse(text(item, "Versions"));
+  if (item.Versions === undefined) return [];
+  return unpackVersions(backupIdOf(item), item.Versions.B ?? malformed("Versions"));
 }
 
 export function blobOf(item: Item): BlobRef {

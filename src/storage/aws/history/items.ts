@@ -62,7 +62,7 @@ export function deletionItem(backupId: string, state: DeletedBackup): Item {
     KeepUntilMs: { N: `${keepUntilMs}` },
     ...(deletedBy === null ? {} : { DeletedBy: { S: deletedBy } }),
     ...(logId === null ? {} : { LogId: { S: logId } }),
-    ...stateAttributes(state),
+    ...stateAttributes(backupId, state),
   };
 }
 

@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { packVersions, unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
+import type { StoredVersion } from "../../../src/storage/contract.ts";
+
+const BACKUP = `backup_account_${"02".repeat(33)}`;
+const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
+
+const text = fc.oneof(
+  fc.uuid(),
+  fc.uuid().map((id) => `${BACKUP}/blobs/${id}`),
+  fc.stringMatching(/^[0-9a-f]{64}$/),
+  fc.string({ unit: "binary" }),
+  fc.constantFrom(
+    "",
+    "\ud800",
+    UUID.toUpperCase(),
+    `${UUID}\n`,
+    "A".repeat(64),
+    `${BACKUP}/blobs/`,
+    "b1/blobs/x",
+  ),
+);
+const number = fc.oneof(fc.nat(), fc.maxSafeInteger());
+const version: fc.Arbitrary<StoredVersion> = fc.record({
+  versionId: text,
+  manifestHash: text,
+  createdAtMs: number,
+  replacedAtMs: number,
+  blob: fc.record({ key: text, size: number, sha256: text }),
+});
+
+test("versions are unpacked as they were packed", () => {
+  fc.assert(
+    fc.property(fc.array(version, { maxLength: 5 }), (versions) => {
+      const packed = packVersions(BACKUP, versions);
+      // as a view of a larger buffer, as a response has it
+      const framed = Buffer.concat([Buffer.of(9), packed, Buffer.of(9)]).subarray(1, -1);
+      expect(unpackVersions(BACKUP, framed)).toEqual(versions.map((each) => ({ ...each })));
+    }),
+  );
+});
+
+test("a version as the service makes it takes 124 bytes", () => {
+  const blob = { key: `${BACKUP}/blobs/${UUID}`, size: 4_096, sha256: "ab".repeat(32) };
+  const times = { createdAtMs: 1_750_000_000_000, replacedAtMs: 1_750_000_000_001 };
+  const made = { versionId: UUID, manifestHash: "cd".repeat(32), ...times, blob };
+  const nine = Array.from({ length: 9 }, () => made);
+  expect(packVersions(BACKUP, nine)).toHaveLength(1 + 9 * 124);
+  expect(JSON.stringify(nine).length).toBeGreaterThan(9 * 400);
+});
+
+test("bytes of another format, or cut off, are an error", () => {
+  const packed = packVersions(BACKUP, fc.sample(version, 1));
+  for (const bytes of [packed.subarray(0, -1), Buffer.of(), Buffer.of(2), Buffer.of(1, 4)])
+    expect(() => unpackVersions(BACKUP, bytes)).toThrow("the versions of a record");
+});
