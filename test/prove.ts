@@ -21,7 +21,7 @@ interface Campaign {
 }
 
 /** Sized for ten minutes on two cores, both drivers together. */
-const KILLS = 300;
+const KILLS = { local: 300, aws: 40 };
 const USERS = 10;
 const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
@@ -33,7 +33,7 @@ const CAMPAIGNS: readonly Campaign[] = [
   { name: "a rival before each store call", run: (driver) => runInterleavings(driver) },
   {
     name: "processes killed under load",
-    run: (driver, seed) => (driver.name === "local" ? runKills(driver, { kills: KILLS, seed }) : null),
+    run: (driver, seed) => runKills(driver, { kills: KILLS[driver.name], seed }),
   },
   {
     name: "power failures, from system calls",

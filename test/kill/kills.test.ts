@@ -4,7 +4,7 @@ import { runKills } from "./kills.ts";
 
 const LIMIT_MS = 600_000;
 
-for (const driver of DRIVERS.filter(({ name }) => name === "local"))
+for (const driver of DRIVERS)
   describe(`a process that is killed under load (${driver.name})`, () => {
     test(
       "has kept what it acknowledged, and every client can continue",

@@ -5,7 +5,9 @@ import type { Driver } from "../drivers.ts";
 import { pseudoRandom } from "../model/batches.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { BrokenGuarantee, Customer, customerClient } from "./customer.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
+import { startStoreProxies } from "./store-proxies.ts";
 
 export interface KillOptions {
   readonly kills: number;
@@ -17,6 +19,8 @@ export interface KillOptions {
 const MAX_STEPS = 40;
 /** The most event loop iterations between the last step and the kill, which interrupts the requests in progress. */
 const MAX_ITERATIONS = 400;
+/** Kills between two runs of the doctor: it refuses to remove more blobs than there are backups. */
+const KILLS_A_DOCTOR = 5;
 
 export async function runKills(
   driver: Driver,
@@ -24,35 +28,50 @@ export async function runKills(
 ): Promise<Report> {
   const random = pseudoRandom(seed);
   await using storage = await driver.environment();
+  await using proxies = await startStoreProxies(storage.env);
   const clients = Array.from(
     { length: customers },
     (_, index) => new Customer(pseudoRandom(seed + 1 + index)),
   );
   const failures: string[] = [];
   let done = 0;
+  let removed = 0;
+
+  /** On the embedded driver the sweep of the service does it. */
+  async function doctorsFindings(): Promise<readonly string[]> {
+    if (driver.name === "local") return [];
+    const found = await removeLeftovers(storage);
+    removed += found.removed;
+    return found.broken;
+  }
 
   for (; done < kills && failures.length === 0; done++) {
-    const server = await startServerProcess(storage);
+    if (done > 0 && done % KILLS_A_DOCTOR === 0) failures.push(...(await doctorsFindings()));
+    const server = await startServerProcess(proxies);
     const processRun = new ProcessRun(server, 1 + (random() % MAX_STEPS), random() % MAX_ITERATIONS);
     const results = await Promise.all(clients.map((client) => processRun.serve(client)));
     failures.push(
       ...results.flatMap((found) => (found === null ? [] : [`seed ${seed}, kill ${done + 1}: ${found}`])),
     );
     await server.kill(); // still running after a failure
+    await proxies.deserted();
   }
 
-  const server = await startServerProcess(storage);
+  const server = await startServerProcess(proxies);
   const last = await Promise.allSettled(clients.map((client) => client.check(customerClient(server.url))));
   for (const result of last)
     if (result.status === "rejected") failures.push(`seed ${seed}, after the last kill: ${result.reason}`);
   const exitCode = await server.terminate();
   if (exitCode !== 0) failures.push(`the last process ended with ${exitCode}`);
+  failures.push(...(await doctorsFindings()));
 
   await using stores = await storage.open({ clock: systemClock, random: systemRandom });
   failures.push(...(await brokenInvariantsOfAll(stores)));
   const listed = await Array.fromAsync(stores.records.list());
   const referenced = new Set(listed.flatMap((record) => record.blobs.map(({ key }) => key)));
   const blobs = await Array.fromAsync(stores.blobs.list());
+  const unreferenced = blobs.filter(({ key }) => !referenced.has(key)).length;
+  if (driver.name === "aws" && unreferenced > 0) failures.push(`the doctor left ${unreferenced} blobs`);
   const records = clients.map(({ record }) => record);
   return {
     cases: done,
@@ -60,7 +79,9 @@ export async function runKills(
     notes: {
       acknowledged: records.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
       "left without an answer": records.reduce((sum, { unanswered }) => sum + unanswered, 0),
-      "blobs for the sweep": blobs.filter(({ key }) => !referenced.has(key)).length,
+      ...(driver.name === "local"
+        ? { "blobs for the sweep": unreferenced }
+        : { "blobs that the doctor removed": removed }),
     },
   };
 }

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
   request as sendRequest,
 } from "node:http";
+import type { Socket } from "node:net";
 
 /** An answer that comes from the proxy. */
 export interface ProxyAnswer {
@@ -62,6 +63,8 @@ export interface FaultProxy extends AsyncDisposable {
   clear(): void;
   /** Resolves when every request seen so far has reached the store and was answered, also to clients that have gone. */
   settled(): Promise<void>;
+  /** Resolves when every client has gone, and all that they had sent has reached the store and was answered. */
+  deserted(): Promise<void>;
 }
 
 /** Starts a proxy in front of the endpoint at `target`. */
@@ -173,6 +176,11 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     inHand.add(handled);
     handled.finally(() => inHand.delete(handled));
   });
+  const connections = new Set<Socket>();
+  server.on("connection", (socket) => {
+    connections.add(socket);
+    socket.on("close", () => connections.delete(socket));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the proxy has no port");
@@ -188,6 +196,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       cleared = Promise.withResolvers();
     },
     async settled() {
+      await Promise.all(inHand);
+    },
+    async deserted() {
+      while (connections.size > 0) await new Promise<void>((resolve) => setImmediate(resolve));
       await Promise.all(inHand);
     },
     async [Symbol.asyncDispose]() {
