@@ -13,7 +13,7 @@ export async function createCertificate(folder: string, subject = "DNS:localhost
   const child = Bun.spawn(
     [
       ...[await requireProgram(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt"],
-      ...["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
+      ...["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=tests"],
       ...["-addext", `subjectAltName=${subject}`, "-out", files.certificate, "-keyout", files.key],
     ],
     { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
