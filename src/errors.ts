@@ -70,6 +70,7 @@ const ERRORS = {
   backup_not_found: { status: 400 },
   backup_does_not_exist: { status: 400 },
   backup_id_mismatch: { status: 400 },
+  version_not_found: { status: 400 },
   manifest_hash_mismatch: { status: 412 },
   encryption_public_key_mismatch: { status: 409 },
   conflicting_lock: { status: 423 },

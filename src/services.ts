@@ -136,6 +136,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     limits: config.limits,
     destructions: requestLimits,
     alerts: createSecurityAlerts(log, metrics),
+    history: config.history,
   });
 
   const jwksAt = (url: string) => createJwks({ url, clock, background });

@@ -9,7 +9,7 @@ export function addFactor(context: BackupsContext): Backups["addFactor"] {
     const backup = await access.authorise(by);
     const factor = newFactor(context, added.kind);
     const ref = factorRef("MAIN", added);
-    const { after } = await changes.changeBy(
+    const { after, contents } = await changes.changeBy(
       by,
       backup,
       ({ metadata }) => ({
@@ -18,6 +18,9 @@ export function addFactor(context: BackupsContext): Backups["addFactor"] {
       }),
       added.nonces,
     );
-    return { factorId: (listedFactor(after, ref) ?? factor).id, metadata: exportMetadata(after) };
+    return {
+      factorId: (listedFactor(after, ref) ?? factor).id,
+      metadata: exportMetadata(after, contents.versions),
+    };
   };
 }

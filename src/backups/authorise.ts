@@ -27,7 +27,10 @@ export interface StoredBackup {
   readonly revision: string;
   readonly blob: BlobRef;
   readonly metadata: BackupMetadata;
+  /** Newest first. */
   readonly versions: readonly StoredVersion[];
+  /** As in {@link StoredRecord}. */
+  readonly changedAtMs: number | null;
 }
 
 /** Finds and reads backups; changes nothing. */

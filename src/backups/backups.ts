@@ -21,10 +21,12 @@ import { create } from "./create.ts";
 import { deleteBackup } from "./delete-backup.ts";
 import { deleteFactor } from "./delete-factor.ts";
 import { findPasskey } from "./find-passkey.ts";
+import type { VersionPolicy } from "./history.ts";
 import type { MainFactor } from "./model.ts";
 import type { CounterAlerts } from "./passkey-counter.ts";
 import { createReplayReporting, type ReplayReporting } from "./replay.ts";
 import { reset } from "./reset.ts";
+import { restoreVersion } from "./restore-version.ts";
 import { retrieve } from "./retrieve.ts";
 import { retrieveMetadata } from "./retrieve-metadata.ts";
 import type { FactorLimits, FactorRemoval } from "./rules.ts";
@@ -55,16 +57,17 @@ export interface Backups {
   create(request: NewBackup): Promise<Metadata>;
 
   /**
-   * Returns a backup, and a token with which one sync factor can be added to it.
+   * Returns a backup, with its current content or that of a version, and a token with which one sync factor can be
+   * added to it.
    *
-   * @param client the client address.
+   * @param request `client` is the client address; `versionId` is `null` for the current content.
    * @param begin called before the content is opened and before a nonce is consumed. If it throws, or the delivery
    *   fails, no nonce stays consumed. If the operation fails, the delivery is discarded.
-   * @throws ServiceError as {@link Access.authorise}; what `begin` and {@link Delivery.make} throw.
+   * @throws ServiceError as {@link Access.authorise}; `version_not_found`; what `begin` and {@link Delivery.make} throw.
    */
   retrieve<T>(
     by: Proven,
-    client: string,
+    request: { readonly client: string; readonly versionId: string | null },
     begin: (backup: { readonly backupId: string; readonly size: number }) => Delivery<T>,
   ): Promise<T>;
 
@@ -75,6 +78,19 @@ export interface Backups {
    *   `conflicting_lock` when the content changed during the request.
    */
   sync(by: Proven, request: ContentChange): Promise<string>;
+
+  /**
+   * Makes a version current again, content and manifest hash, if `currentManifestHash` is current. The content that was
+   * current becomes a version.
+   *
+   * @returns the metadata afterwards.
+   * @throws ServiceError as {@link Access.authorise}; `manifest_hash_mismatch`; `version_not_found`; `conflicting_lock`
+   *   when the content changed during the request.
+   */
+  restoreVersion(
+    by: Proven,
+    request: { readonly versionId: string; readonly currentManifestHash: string },
+  ): Promise<Metadata>;
 
   /**
    * Deletes a backup and everything that belongs to it. A factor that deleted a backup lately and is on none now
@@ -233,6 +249,7 @@ export interface BackupsOptions {
   readonly limits: FactorLimits;
   readonly destructions: DestructionLimit;
   readonly alerts: CounterAlerts;
+  readonly history: { readonly versions: VersionPolicy };
 }
 
 /** What the operations share. */
@@ -258,6 +275,7 @@ export function createBackups(options: BackupsOptions): Backups {
     ]),
     retrieve: replays.of(retrieve(context), (by) => by.nonces),
     sync: replays.of(sync(context), noncesOf),
+    restoreVersion: replays.of(restoreVersion(context), noncesOf),
     deleteBackup: replays.of(deleteBackup(context), noncesOf),
     reset: replays.of(reset(context), (_backupId, nonces) => nonces),
     verifyFactor: replays.of(verifyFactor(context), noncesOf),

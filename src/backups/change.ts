@@ -4,6 +4,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, BlobStore, Change, RecordStore, SyncFactorToken } from "../storage/contract.ts";
 import type { Access, Proven, StoredBackup } from "./authorise.ts";
+import type { Contents } from "./history.ts";
 import { withLastUse } from "./last-use.ts";
 import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
 import { alreadyUsed, errorOf } from "./outcomes.ts";
@@ -15,6 +16,8 @@ export const MAX_ATTEMPTS = 5;
 /** The next metadata of a backup, `null` to delete it, and what else the commit changes. */
 interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "consume"> {
   readonly next: Next;
+  /** The contents that take the place of the present ones. */
+  readonly contents?: Contents;
 }
 
 type Decide<Next> = (current: StoredBackup) => Decision<Next>;
@@ -22,6 +25,8 @@ type Decide<Next> = (current: StoredBackup) => Decision<Next>;
 interface Changed<Next> {
   readonly before: StoredBackup;
   readonly after: Next;
+  /** The contents afterwards; of a deleted backup those that it had. */
+  readonly contents: Contents;
 }
 
 /** Changes backups and consumes nonces, for all operations. */
@@ -40,7 +45,7 @@ export interface Changes {
   ): Promise<Changed<Next>>;
 
   /**
-   * Decides the next metadata and commits it; the content stays. If another request commits in between, reads and
+   * Decides the next metadata, and may decide other contents, and commits them. If another request commits in between, reads and
    * decides again, but not for a backup that was deleted and created again: the request was for the earlier one.
    *
    * @param first the backup as it was read before.
@@ -62,8 +67,8 @@ export interface Changes {
    */
   consumeDuring<T>(by: Proven, act: () => Promise<T>, issue?: SyncFactorToken): Promise<T>;
 
-  /** Deletes a blob that no record refers to. A failure is logged, since the commit stands. */
-  discard(blob: BlobRef): Promise<void>;
+  /** Deletes blobs that no record refers to. A failure is logged, since the commit stands. */
+  discard(...dropped: readonly BlobRef[]): Promise<void>;
 }
 
 export interface ChangeOptions {
@@ -79,15 +84,15 @@ export function createChanges({ records, blobs, clock, background, access, alert
   const change: Changes["change"] = async (consume, first, reload, decide) => {
     for (let attempt = 1, before = first; ; attempt++) {
       const { backupId, revision, blob, versions } = before;
-      const { next, ...rest } = decide(before);
+      const { next, contents = { blob, versions }, ...rest } = decide(before);
       const outcome = await records.commit({
         ...rest,
         backupId,
         expect: { revision },
-        next: next && { blob, metadata: storedMetadata(next), versions },
+        next: next && { ...contents, metadata: storedMetadata(next) },
         consume,
       });
-      if (outcome === "committed") return { before, after: next };
+      if (outcome === "committed") return { before, after: next, contents };
       if (outcome !== "revision" || attempt === MAX_ATTEMPTS) throw errorOf(outcome);
       const again = await reload();
       if (!isSameBackup(before.metadata, again.metadata)) throw errorOf(outcome);
@@ -110,7 +115,11 @@ export function createChanges({ records, blobs, clock, background, access, alert
   return {
     change,
     changeBy,
-    discard: (blob) => background.run("delete unreferenced blob", () => blobs.delete(blob.key)),
+    async discard(...dropped) {
+      await Promise.all(
+        dropped.map(({ key }) => background.run("delete unreferenced blob", () => blobs.delete(key))),
+      );
+    },
 
     async consumeDuring(by, act, issue) {
       if (isCounting(by)) {

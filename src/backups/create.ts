@@ -10,6 +10,7 @@ export function create(context: BackupsContext): Backups["create"] {
     const metadata: BackupMetadata = {
       id: backupId,
       manifestHash,
+      contentAtMs: context.clock.nowMs(),
       ...(encryptionPublicKey === null ? {} : { encryptionPublicKey }),
       keys: [encryptionKey],
       factors: [newFactor(context, mainFactor.kind)],
@@ -25,6 +26,6 @@ export function create(context: BackupsContext): Backups["create"] {
         consume,
       }),
     );
-    return exportMetadata(metadata);
+    return exportMetadata(metadata, []);
   };
 }

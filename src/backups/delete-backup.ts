@@ -1,6 +1,6 @@
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import type { Nonce } from "../runtime/nonce.ts";
-import type { FactorRef } from "../storage/contract.ts";
+import { blobsOf, type FactorRef } from "../storage/contract.ts";
 import type { Proven } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { deletion } from "./change.ts";
@@ -27,7 +27,7 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
     destructions.admitDestruction(backup.backupId);
     const mark = [deletionMark(by.factor)];
     const { before } = await changes.changeBy(by, backup, (current) => ({ ...deletion(current), mark }));
-    await changes.discard(before.blob);
+    await changes.discard(...blobsOf(before));
     destructions.countDestruction(backup.backupId);
   }
 

@@ -1,3 +1,4 @@
+import { blobsOf } from "../storage/contract.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { deletion } from "./change.ts";
 import { requireMeantAsLast, withoutFactor } from "./rules.ts";
@@ -8,7 +9,7 @@ export function deleteFactor(context: BackupsContext): Backups["deleteFactor"] {
   return async (by, removal) => {
     const backup = await access.authorise(by);
     destructions.admitDestruction(backup.backupId);
-    const { before, after } = await changes.changeBy(by, backup, (current) => {
+    const { before, after, contents } = await changes.changeBy(by, backup, (current) => {
       const nowMs = clock.nowMs();
       const { next, removed } = withoutFactor(current.metadata, removal, nowMs);
       if (next !== null) return { next, release: [removed] };
@@ -17,7 +18,7 @@ export function deleteFactor(context: BackupsContext): Backups["deleteFactor"] {
       return deletion(current);
     });
     destructions.countDestruction(backup.backupId);
-    if (after === null) await changes.discard(before.blob);
-    return after && exportMetadata(after);
+    if (after === null) await changes.discard(...blobsOf(before));
+    return after && exportMetadata(after, contents.versions);
   };
 }

@@ -84,6 +84,8 @@ const BackupMetadataSchema = Type.Object({
   keys: Type.Array(EncryptionKeySchema),
   factors: Type.Array(MainFactorSchema),
   syncFactors: Type.Array(SyncFactorSchema),
+  /** When the content became current, in milliseconds since the epoch. Not there if earlier releases stored it. */
+  contentAtMs: Type.Optional(Type.Integer()),
   /** When a main factor was removed last, in milliseconds since the epoch. Absent if none was. */
   mainFactorRemovedAtMs: Type.Optional(Type.Integer()),
 });

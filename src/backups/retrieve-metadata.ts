@@ -18,6 +18,6 @@ export function retrieveMetadata(context: BackupsContext): Backups["retrieveMeta
       throw new ServiceError("backup_id_mismatch", "The factor is on another backup");
     const backup = await changes.consumeDuring(by, () => access.open(backupId, by.factor));
     noteLastUse(context, backup, by.factor);
-    return exportMetadata(backup.metadata);
+    return exportMetadata(backup.metadata, backup.versions);
   };
 }

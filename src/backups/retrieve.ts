@@ -1,8 +1,9 @@
 import { encodeBase64Url } from "../crypto/encoding.ts";
-import { BlobDamaged, type FactorRef } from "../storage/contract.ts";
+import { BlobDamaged, type BlobRef, type FactorRef } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { MAX_ATTEMPTS } from "./change.ts";
+import { requireVersion } from "./history.ts";
 import { isSameBackup, listedFactor } from "./model.ts";
 import { errorOf, fail, unauthorized } from "./outcomes.ts";
 import { syncFactorTokenId } from "./sync-factor-token.ts";
@@ -14,9 +15,10 @@ const TOKEN_LIFETIME_MS = 15 * 60 * 1000;
 export function retrieve(context: BackupsContext): Backups["retrieve"] {
   const { blobs, clock, random, access, changes } = context;
 
-  return async (by, client, begin) => {
+  return async (by, { client, versionId }, begin) => {
     const backup = await access.authorise(by);
     const { backupId } = backup;
+    const { size } = contentOf(backup, versionId);
     const syncFactorToken = encodeBase64Url(random.bytes(TOKEN_BYTES));
     const issue = {
       id: syncFactorTokenId(syncFactorToken),
@@ -24,8 +26,11 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
       holder: (listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())).id,
       expiresAtMs: clock.nowMs() + TOKEN_LIFETIME_MS,
     };
-    const delivery = begin({ backupId, size: backup.blob.size });
-    const open = async () => ({ ...(await openContent(backup, by.factor, client)), syncFactorToken });
+    const delivery = begin({ backupId, size });
+    const open = async () => ({
+      ...(await openContent(backup, by.factor, client, versionId)),
+      syncFactorToken,
+    });
     try {
       return await changes.consumeDuring(by, () => delivery.make(open), issue);
     } catch (error) {
@@ -34,18 +39,31 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
     }
   };
 
-  /** Opens the current content. A sync may replace it after the record was read: then reads the record again. */
-  async function openContent(first: StoredBackup, factor: FactorRef, client: string) {
+  /**
+   * Opens the current content, or a version. A sync may replace or prune it after the record was read: then reads the
+   * record again.
+   */
+  async function openContent(
+    first: StoredBackup,
+    factor: FactorRef,
+    client: string,
+    versionId: string | null,
+  ) {
     for (let attempt = 0, record = first; ; attempt++) {
-      const content = await blobs.get(record.blob, client);
+      const blob = contentOf(record, versionId);
+      const content = await blobs.get(blob, client);
       if (content !== null)
-        return { metadata: exportMetadata(record.metadata), size: record.blob.size, content };
+        return { metadata: exportMetadata(record.metadata, record.versions), size: blob.size, content };
       const again = await access.open(record.backupId, factor);
       // the sync factor token is for the first backup
       if (!isSameBackup(first.metadata, again.metadata)) throw errorOf("revision");
-      if (again.blob.key === record.blob.key || attempt === MAX_ATTEMPTS)
-        throw new BlobDamaged(record.blob.key, "it is missing");
+      if (contentOf(again, versionId).key === blob.key || attempt === MAX_ATTEMPTS)
+        throw new BlobDamaged(blob.key, "it is missing");
       record = again;
     }
   }
+}
+
+function contentOf(backup: StoredBackup, versionId: string | null): BlobRef {
+  return versionId === null ? backup.blob : requireVersion(backup, versionId).blob;
 }

@@ -1,10 +1,12 @@
 /** What the owner of a backup sees of it: no subject, issuer or full e-mail address, and no stored credential. */
 import type { EncryptionKey } from "../protocol/encryption-key.ts";
 import type { ExportedFactor, ExportedSyncFactor, FactorSummary, Metadata } from "../protocol/metadata.ts";
+import type { Version } from "../protocol/version.ts";
+import type { StoredVersion } from "../storage/contract.ts";
 import type { BackupMetadata, Factor, MainFactor, SyncFactor } from "./model.ts";
 
 /** The metadata as the owner of the backup sees it. */
-export function exportMetadata(metadata: BackupMetadata): Metadata {
+export function exportMetadata(metadata: BackupMetadata, versions: readonly StoredVersion[]): Metadata {
   const { encryptionPublicKey } = metadata;
   return {
     id: metadata.id,
@@ -12,6 +14,7 @@ export function exportMetadata(metadata: BackupMetadata): Metadata {
     factors: metadata.factors.map(exportFactor),
     syncFactors: metadata.syncFactors.map(exportSyncFactor),
     manifestHash: metadata.manifestHash,
+    versions: versions.map(exportVersion),
     ...(encryptionPublicKey === undefined ? {} : { encryptionPublicKey }),
   };
 }
@@ -27,6 +30,16 @@ export function encryptionKeyOf(key: EncryptionKey): EncryptionKey {
   if (kind !== "TURNKEY") return { kind, encryptedKey };
   const { turnkeyAccountId, turnkeyUserId, turnkeyPrivateKeyId } = key;
   return { kind, encryptedKey, turnkeyAccountId, turnkeyUserId, turnkeyPrivateKeyId };
+}
+
+function exportVersion({ versionId, manifestHash, blob, createdAtMs, replacedAtMs }: StoredVersion): Version {
+  return {
+    versionId,
+    manifestHash,
+    size: blob.size,
+    createdAt: Math.floor(createdAtMs / 1000),
+    replacedAt: Math.floor(replacedAtMs / 1000),
+  };
 }
 
 function exportSyncFactor({ lastUsedAt, ...factor }: SyncFactor): ExportedSyncFactor {

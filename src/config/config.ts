@@ -7,6 +7,7 @@ import { type AttestationConfig, attestationConfig } from "./attestation.ts";
 import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Environment, EnvironmentReader } from "./environment.ts";
+import { type HistoryConfig, historyConfig } from "./history.ts";
 import { type LimitsConfig, limitsConfig, type RateLimitConfig, rateLimitsConfig } from "./limits.ts";
 import { type OidcConfig, oidcConfig } from "./oidc.ts";
 import { type AppEnvironment, type LogConfig, logConfig, type ServerConfig, serverConfig } from "./server.ts";
@@ -31,6 +32,7 @@ export interface Config {
   readonly addFactor: AddFactorConfig;
   /** `null` if events are not posted. */
   readonly webhook: WebhookConfig | null;
+  readonly history: HistoryConfig;
   /** Whether a create requires a signature of the account id's key. */
   readonly enforceBackupAccountProof: boolean;
   /** Whether to serve the API reference at `/docs` and `/openapi.json`. */
@@ -61,6 +63,7 @@ export function loadConfig(env: Environment): Config {
     attestation: attestationConfig(read, environment),
     addFactor: addFactorConfig(read),
     webhook: webhookConfig(read, development),
+    history: historyConfig(read),
     enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
     apiReference: environment !== "production",
   };

@@ -23,6 +23,7 @@ const OPERATIONS = [
   "verify-factor",
   "add-sync-factor",
   "sync",
+  "restore-version",
   "retrieve-metadata",
   "delete-factor",
   "delete-backup",

@@ -10,6 +10,7 @@ import {
 import { FactorId } from "./factor.ts";
 import { object } from "./object.ts";
 import type { WireOperation } from "./operation.ts";
+import { VersionId } from "./version.ts";
 import { PasskeyName, Platform } from "./webauthn.ts";
 
 /** The request for a keypair challenge. The challenge token is bound to every member. */
@@ -74,6 +75,7 @@ export const keypairChallenges = {
   "verify-factor": keypair("verify-factor", "verify a keypair main factor", object({})),
   "add-sync-factor": keypair("add-sync-factor", "add a sync factor", object({})),
   sync: keypair("sync", "update a backup", object({})),
+  "restore-version": keypair("restore-version", "restore a version", object({ versionId: VersionId })),
   "retrieve-metadata": keypair("retrieve-metadata", "read the metadata of a backup", object({})),
   "delete-factor": keypair("delete-factor", "remove a factor", object({ factorId: FactorId })),
   "delete-backup": keypair("delete-backup", "delete a backup", object({})),

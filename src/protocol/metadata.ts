@@ -3,6 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { OidcProvider } from "./authorization.ts";
 import { BackupId } from "./backup.ts";
 import { EncryptionKey } from "./encryption-key.ts";
+import { Version } from "./version.ts";
 
 const ExportedFactor = Type.Object({
   id: Type.String({ description: "UUID." }),
@@ -44,6 +45,9 @@ export const Metadata = Type.Object(
     factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
     syncFactors: Type.Array(ExportedSyncFactor, { description: "The sync factors, oldest first." }),
     manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
+    versions: Type.Array(Version, {
+      description: "Earlier contents that can be retrieved and restored, newest first.",
+    }),
     encryptionPublicKey: Type.Optional(
       Type.String({
         description:

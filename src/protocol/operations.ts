@@ -17,6 +17,7 @@ import { object, optional } from "./object.ts";
 import type { CountedKind, WireOperation } from "./operation.ts";
 import { serviceOperations } from "./service-operations.ts";
 import { text } from "./text.ts";
+import { VersionId } from "./version.ts";
 
 /** The members with which a factor authorises a request. */
 const proof = { authorization: Authorization, challengeToken: ChallengeToken };
@@ -88,8 +89,8 @@ export const operations = {
     summary: "Recover a backup",
     description:
       "Returns the ciphertext, the metadata with the encrypted keys, and a token with which the new device " +
-      "adds a sync factor. Needs a main factor.",
-    request: object(proof),
+      "adds a sync factor. With `versionId` the ciphertext is that of a version. Needs a main factor.",
+    request: object({ ...proof, versionId: optional(VersionId) }),
     response: Type.Object({
       backup: Type.String({ description: "The ciphertext in base64." }),
       metadata: Metadata,
@@ -99,6 +100,19 @@ export const operations = {
     }),
     authorisedBy: "MAIN",
     attested: true,
+  },
+  restoreVersion: {
+    method: "POST",
+    path: "/v1/restore-version",
+    tag: "Backups",
+    summary: "Restore a version",
+    description:
+      "Makes an earlier content and its manifest hash current again, in one step. What was current becomes a " +
+      "version. If `currentManifestHash` is not current, nothing changes and the response is " +
+      "`manifest_hash_mismatch`. Needs a sync factor.",
+    request: object({ ...proof, versionId: VersionId, currentManifestHash: ManifestHash }),
+    response: Type.Object({ backupId: BackupId, backupMetadata: Metadata }),
+    authorisedBy: "SYNC",
   },
   verifyFactor: {
     method: "POST",

@@ -9,6 +9,7 @@ import { deleteBackup } from "./delete-backup.ts";
 import { deleteFactor } from "./delete-factor.ts";
 import { health } from "./health.ts";
 import { reset } from "./reset.ts";
+import { restoreVersion } from "./restore-version.ts";
 import { retrieve } from "./retrieve.ts";
 import { retrieveMetadata } from "./retrieve-metadata.ts";
 import { sync } from "./sync.ts";
@@ -23,6 +24,7 @@ const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
   addFactor,
   addSyncFactor,
   sync,
+  restoreVersion,
   retrieveMetadata,
   deleteFactor,
   deleteBackup,

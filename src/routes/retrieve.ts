@@ -18,12 +18,15 @@ export function retrieve(services: Services) {
     async ({ body, request }) => {
       const proven = await prove(services, wire.authorisedBy, body, context);
       const { address } = contextOf(request);
-      const response = await backups.retrieve(proven, address, (backup) => delivery.begin(request, backup));
+      const versionId = body.versionId ?? null;
+      const response = await backups.retrieve(proven, { client: address, versionId }, (backup) =>
+        delivery.begin(request, backup),
+      );
       return response.send();
     },
     {
       ...attestedJsonBody(wire.request, attestation),
-      detail: describeOperation(wire, ["conflicting_lock"]),
+      detail: describeOperation(wire, ["version_not_found", "conflicting_lock"]),
     },
   );
 }

@@ -18,7 +18,11 @@ export async function challengeFor(
   service: TestService,
   context: Context,
   type: ChallengeType,
-  bound: RequestBody = { factorId: "any", backupAccountId: createAccountKeypair().backupAccountId },
+  bound: RequestBody = {
+    factorId: "any",
+    versionId: "any",
+    backupAccountId: createAccountKeypair().backupAccountId,
+  },
 ): Promise<Issued> {
   const { client } = service;
   if (context === "create") return createChallenge(client, type);

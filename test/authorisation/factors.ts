@@ -17,9 +17,10 @@ import {
 import type { OidcIssuer } from "../support/oidc-issuer.ts";
 import type { TestService } from "../support/service.ts";
 import { addIndexRow, loseRecord, storedRecord } from "../support/stored.ts";
+import { replacedContent } from "../support/users.ts";
 import type { Condition, FactorName, OperationRow } from "./table.ts";
 
-/** One factor in one operation: a user with a backup, the factor that tries, and the id of the user's sync factor. */
+/** One factor in one operation: a user with a backup, and the factor that tries. */
 export interface Attempt {
   readonly service: TestService;
   readonly issuer: OidcIssuer;
@@ -27,7 +28,8 @@ export interface Attempt {
   readonly name: FactorName;
   readonly user: FactorUser;
   readonly factor: MainFactor;
-  readonly factorId: string;
+  /** What challenges may be bound to: the id of the user's sync factor, and of a version of the backup. */
+  readonly ids: { readonly factorId: string; readonly versionId: string };
 }
 
 export async function newAttempt(
@@ -39,10 +41,11 @@ export async function newAttempt(
   const { client } = service;
   const registers = row.theirs === null;
   const isKeypair = name === "KEYPAIR" || name === "OTHER_KEYPAIR";
-  const user = await created(client, registers || isKeypair ? newKeypair() : newFactor(name, row, issuer));
+  const main = registers || isKeypair ? newKeypair() : newFactor(name, row, issuer);
+  const { user, versionId } = await replacedContent(client, await created(client, main));
   const [sync] = (await recoveredBy(client, user.main)).metadata.syncFactors;
   const factor = registers ? await factorToRegister(service, row, name, issuer) : ownFactor(row, name, user);
-  return { service, issuer, row, name, user, factor, factorId: sync?.id ?? "" };
+  return { service, issuer, row, name, user, factor, ids: { factorId: sync?.id ?? "", versionId } };
 }
 
 /** A factor that is nowhere yet. */

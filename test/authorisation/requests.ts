@@ -37,10 +37,10 @@ export interface Begun extends Issued {
 
 /** Asks for the challenge of an operation. */
 export async function begin(attempt: Attempt, factor: MainFactor): Promise<Begun> {
-  const { service, row, factorId } = attempt;
+  const { service, row, ids } = attempt;
   if (row.hasHalves)
     return row.theirs === null ? beginNewHalf(attempt, factor) : beginExistingHalf(attempt, factor);
-  const bound = row.isBound ? { factorId } : {};
+  const bound = row.boundTo === undefined ? {} : { [row.boundTo]: ids[row.boundTo] };
   const issued = await challengeFor(service, row.context, factor.challengeType, bound);
   return {
     ...issued,
@@ -52,7 +52,7 @@ export async function begin(attempt: Attempt, factor: MainFactor): Promise<Begun
 }
 
 async function send(
-  { service: { client }, row, user, factorId }: Attempt,
+  { service: { client }, row, user, ids: { factorId, versionId } }: Attempt,
   factor: MainFactor,
   proof: { readonly authorization: AuthorizationBody; readonly challengeToken: string },
 ): Promise<ApiResponse<unknown>> {
@@ -80,6 +80,8 @@ async function send(
       const hashes = { currentManifestHash: user.manifestHash, newManifestHash: newManifestHash() };
       return client.sync({ ...proof, ...hashes }, randomBytes(20));
     }
+    case "restore-version":
+      return client.restoreVersion({ ...proof, versionId, currentManifestHash: user.manifestHash });
     case "retrieve-metadata":
       return client.retrieveMetadata(proof);
     case "delete-factor":

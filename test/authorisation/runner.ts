@@ -77,7 +77,8 @@ async function prepared(
     case "wrong context":
       return sending(proofFor(await challengeFor(service, context, type)));
     case "bound to another": {
-      const elsewhere = await begin({ ...attempt, factorId: crypto.randomUUID() }, factor);
+      const ids = { factorId: crypto.randomUUID(), versionId: crypto.randomUUID() };
+      const elsewhere = await begin({ ...attempt, ids }, factor);
       return sending(proofFor(elsewhere));
     }
     case "wrong token type": {

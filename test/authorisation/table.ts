@@ -119,8 +119,8 @@ export interface OperationRow {
   /** What the factor of another backup is answered; `"done"` acts on that one. `null`: the operation registers a factor. */
   readonly theirs: string | null;
   readonly success: 200 | 204;
-  /** Its tokens are bound to a factor id. */
-  readonly isBound?: true;
+  /** What its tokens are bound to. */
+  readonly boundTo?: "factorId" | "versionId";
   /** It takes the proofs of two factors, each bound to the other. */
   readonly hasHalves?: true;
 }
@@ -135,8 +135,21 @@ export const OPERATIONS: readonly OperationRow[] = [
   { name: "verify-factor", context: "verify-factor", ...main, theirs: "done" },
   { name: "add-sync-factor", context: "add-sync-factor", ...sync, theirs: null },
   { name: "sync", context: "sync", ...sync, theirs: "manifest_hash_mismatch" },
+  {
+    name: "restore-version",
+    context: "restore-version",
+    ...sync,
+    theirs: "manifest_hash_mismatch",
+    boundTo: "versionId",
+  },
   { name: "retrieve-metadata", context: "retrieve-metadata", ...sync, theirs: "done" },
-  { name: "delete-factor", context: "delete-factor", ...sync, theirs: "factor_not_found", isBound: true },
+  {
+    name: "delete-factor",
+    context: "delete-factor",
+    ...sync,
+    theirs: "factor_not_found",
+    boundTo: "factorId",
+  },
   { name: "delete-backup", context: "delete-backup", ...sync, theirs: "done", success: 204 },
   { name: "add-factor, existing factor", context: "add-factor", ...main, theirs: "done", hasHalves: true },
   { name: "add-factor, new factor", context: "add-factor-new", ...main, theirs: null, hasHalves: true },
@@ -166,7 +179,7 @@ export interface Case {
 
 function casesOf(row: OperationRow, outcomes: Outcomes): readonly Case[] {
   return CONDITIONS.flatMap((condition): Case[] => {
-    if (condition === "bound to another" && row.isBound === undefined) return [];
+    if (condition === "bound to another" && row.boundTo === undefined) return [];
     if (condition === "swapped halves" && row.hasHalves === undefined) return [];
     const code = outcomes[condition] === "theirs" ? row.theirs : outcomes[condition];
     if (code === null) return [];

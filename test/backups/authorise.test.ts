@@ -13,7 +13,7 @@ const metadata: BackupMetadata & JsonObject = {
   syncFactors: [],
 };
 const blob = { key: "k", size: 1, sha256: "00" };
-const backup = { backupId, revision: "r", blob, metadata, versions: [] };
+const backup = { backupId, revision: "r", changedAtMs: null, blob, metadata, versions: [] };
 
 function accessTo({ found = true, consumed = false, stored = true }) {
   const calls: string[] = [];

@@ -45,6 +45,7 @@ describe("the defaults", () => {
       },
       addFactor: { existingOidc: true, binding: "optional" },
       webhook: null,
+      history: { versions: { keepLast: 2, keepDays: 7 } },
       enforceBackupAccountProof: false,
       apiReference: true,
     });
@@ -112,6 +113,7 @@ describe("the defaults", () => {
       },
       addFactor: { existingOidc: true, binding: "optional" },
       webhook: null,
+      history: { versions: { keepLast: 2, keepDays: 7 } },
       enforceBackupAccountProof: false,
       apiReference: false,
     });

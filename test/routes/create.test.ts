@@ -138,6 +138,7 @@ for (const driver of DRIVERS)
         factors: [factor(user.main.publicKey)] as never,
         syncFactors: [factor(user.sync.publicKey)] as never,
         manifestHash: user.manifestHash,
+        versions: [],
       });
       const { backup, metadata } = await recovered(client, user);
       expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(user.backup));

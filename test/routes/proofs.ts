@@ -127,7 +127,12 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
       test(`for ${operation} is refused`, async () => {
         const { client } = service();
         const { bound, keypair, user } = caller();
-        const all = { factorId: "none", backupAccountId: user.account.backupAccountId, ...bound };
+        const all = {
+          factorId: "none",
+          versionId: "none",
+          backupAccountId: user.account.backupAccountId,
+          ...bound,
+        };
         const { challenge, token } = (await client.keypairChallenge(operation, all)).ok();
         const proof = { authorization: signed(keypair, challenge), challengeToken: token };
         await expectCode(proof, "invalid_challenge_context");

@@ -291,7 +291,11 @@ for (const driver of DRIVERS)
           const user = newUser();
           const { backupAccountId } = user.account;
           const { challenge, token } = (
-            await client.keypairChallenge(operation, { backupAccountId, factorId: backupAccountId })
+            await client.keypairChallenge(operation, {
+              backupAccountId,
+              factorId: backupAccountId,
+              versionId: backupAccountId,
+            })
           ).ok();
           const request = { backupAccountId, signature: user.account.sign(challenge), challengeToken: token };
           expect((await client.reset(request)).code()).toBe("invalid_challenge_context");

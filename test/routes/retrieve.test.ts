@@ -38,6 +38,7 @@ for (const driver of DRIVERS)
           { id: expect.any(String), createdAt, kind: { kind: "EC_KEYPAIR", publicKey: user.sync.publicKey } },
         ],
         manifestHash: user.manifestHash,
+        versions: [],
       });
       expect(metadata.factors[0]?.id).toMatch(
         /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,

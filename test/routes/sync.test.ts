@@ -63,13 +63,13 @@ for (const driver of DRIVERS)
       expect(after.metadata).toEqual({
         ...firstUsedAt(before.metadata, clock.nowMs()),
         manifestHash: newer.hash,
+        contentAtMs: clock.nowMs(),
       });
       expect(Buffer.from((await recovered(client, user)).backup, "base64")).toEqual(
         Buffer.from(newer.content),
       );
-      const keys = await blobKeys(services);
-      expect(keys).toContain(after.blob.key);
-      expect(keys).not.toContain(before.blob.key);
+      expect(await blobKeys(services)).toEqual(expect.arrayContaining([after.blob.key, before.blob.key]));
+      expect(after.versions.map(({ blob }) => blob)).toEqual([before.blob]);
     });
 
     test("keeps members of the metadata that this version does not know, at every level", async () => {

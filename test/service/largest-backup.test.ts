@@ -179,10 +179,7 @@ for (const driver of DRIVERS)
           );
         }
         const newHash = newManifestHash();
-        const synced = await client.sync(
-          await syncPayload(client, { ...user, main: user.sync }, newHash),
-          user.backup,
-        );
+        const synced = await client.sync(await syncPayload(client, user, newHash), user.backup);
         synced.ok();
         const proof = await solved(client, "retrieve-metadata", syncs.at(-1) ?? user.sync);
         const read = (await client.retrieveMetadata(proof)).ok();
@@ -221,7 +218,7 @@ for (const driver of DRIVERS)
       const answer = await addSync(user.main, keypair);
       expect([answer.status, answer.code()]).toEqual([409, "too_many_factors"]);
       expect(await indexedAs(service().services, newKeypair(keypair, "SYNC").ref)).toBeNull();
-      (await client.sync(await syncPayload(client, { ...user, main: user.sync }), user.backup)).ok();
+      (await client.sync(await syncPayload(client, user), user.backup)).ok();
       expect((await recoveredBy(client, user.main)).metadata.factors).toHaveLength(1);
     });
   });

@@ -10,6 +10,7 @@ import {
   deleteFactorCall,
   type ProvenCall,
   proofOf,
+  restoreVersionCall,
   retrieveCall,
   retrieveMetadataCall,
   syncCall,
@@ -157,9 +158,11 @@ for (const driver of DRIVERS)
     const consumers: readonly ProvenCall[] = [
       verifyFactorCall,
       retrieveCall,
+      restoreVersionCall,
       retrieveMetadataCall,
       deleteBackupCall,
       syncCall,
+      restoreVersionCall,
       deleteFactorCall,
       addSyncFactorCall,
     ];

@@ -4,8 +4,9 @@ import { compactDecrypt } from "jose";
 import type { Example } from "../../src/protocol/examples/example.ts";
 import { retrieveMetadata } from "../../src/protocol/examples/retrieve-metadata.ts";
 import type { Scope } from "../../src/protocol/factor.ts";
+import type { Version } from "../../src/protocol/version.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import { factorKeys } from "../../src/storage/contract.ts";
+import { type BlobRef, factorKeys, type StoredVersion } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";
 import { EXAMPLE_TOKEN_KEY, exampleBytes } from "./example-bytes.ts";
 import { startService, type TestService } from "./service.ts";
@@ -13,6 +14,7 @@ import { startService, type TestService } from "./service.ts";
 /** The stored backup of the examples: what the example of retrieve-metadata shows. */
 const STORED = retrieveMetadata.response ?? "";
 const STORED_CIPHERTEXT = "the first ciphertext";
+const EARLIER_CIPHERTEXT = "the earlier ciphertext";
 
 export interface Circumstances {
   /** Whether the backup that most examples are about is on the service; it is, if not given. */
@@ -64,13 +66,22 @@ function exampleService(driver: Driver, env: Readonly<Record<string, string>>): 
 
 /** Stores that backup as the service does: what is kept of keypairs is what is shown of them. */
 async function storeBackup({ services: { records, blobs } }: TestService): Promise<void> {
-  const metadata = JSON.parse(STORED);
+  const { versions: shown, ...metadata } = JSON.parse(STORED);
   const rows = (scope: Scope, factors: readonly { readonly kind: { readonly publicKey: string } }[]) =>
     factors.map(({ kind }) => ({ scope, key: factorKeys.ecKeypair(kind.publicKey) }));
   const claim = [...rows("MAIN", metadata.factors), ...rows("SYNC", metadata.syncFactors)];
   const blob = await blobs.put(metadata.id, [Buffer.from(STORED_CIPHERTEXT)]);
-  const next = { blob, metadata, versions: [] };
+  const earlier = await blobs.put(metadata.id, [Buffer.from(EARLIER_CIPHERTEXT)]);
+  const versions = shown.map((version: Version) => storedVersion(version, earlier));
+  const next = { blob, metadata, versions };
   expect(await records.commit({ backupId: metadata.id, expect: "absent", next, claim })).toBe("committed");
+}
+
+function storedVersion(
+  { versionId, manifestHash, createdAt, replacedAt }: Version,
+  blob: BlobRef,
+): StoredVersion {
+  return { versionId, manifestHash, createdAtMs: createdAt * 1000, replacedAtMs: replacedAt * 1000, blob };
 }
 
 function bodyOf({ request, backup }: Example): {

@@ -9,6 +9,7 @@ import {
   newUser,
   randomBytes,
   recovered,
+  replacedContent,
   signed,
   solved,
   type User,
@@ -103,6 +104,22 @@ export const syncCall = factorCall("sync", "SYNC", (client, proof, { manifestHas
     randomBytes(50),
   ),
 );
+
+/** Restores the content that the user had before a sync. */
+export const restoreVersionCall: FactorCall = {
+  name: "restore-version",
+  operation: "restore-version",
+  scope: "SYNC",
+  async prepare(client, given) {
+    const { user, versionId } = await replacedContent(client, given ?? (await urlUnsafeUser(client)));
+    return {
+      user,
+      keypair: user.sync,
+      bound: { versionId },
+      send: (proof) => client.restoreVersion({ ...proof, versionId, currentManifestHash: user.manifestHash }),
+    };
+  },
+};
 
 /** Removes a second sync factor. */
 export const deleteFactorCall: FactorCall = {

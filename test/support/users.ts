@@ -68,12 +68,28 @@ export async function userWithBackup(client: ApiClient, user = newUser()): Promi
   return user;
 }
 
-export async function syncPayload(client: ApiClient, user: User, newHash = newManifestHash()) {
+export async function syncPayload(
+  client: ApiClient,
+  user: Pick<User, "sync" | "manifestHash">,
+  newHash = newManifestHash(),
+) {
   return {
     ...(await solved(client, "sync", user.sync)),
     currentManifestHash: user.manifestHash,
     newManifestHash: newHash,
   };
+}
+
+/** Replaces a user's content. Returns the user with the new one, and the id of the version that the old one became. */
+export async function replacedContent<T extends Pick<User, "sync" | "manifestHash" | "backup">>(
+  client: ApiClient,
+  user: T,
+): Promise<{ readonly user: T; readonly versionId: string }> {
+  const next = { ...user, manifestHash: newManifestHash(), backup: randomBytes(100) };
+  (await client.sync(await syncPayload(client, user, next.manifestHash), next.backup)).ok();
+  const [version] = (await metadataOf(client, next)).versions;
+  if (version === undefined) throw new Error("the replaced content is no version");
+  return { user: next, versionId: version.versionId };
 }
 
 export async function addSyncFactorRequest(
@@ -97,6 +113,6 @@ export async function recovered(client: ApiClient, user: User) {
 }
 
 /** Reads a user's metadata with the sync factor. */
-export async function metadataOf(client: ApiClient, user: User) {
+export async function metadataOf(client: ApiClient, user: Pick<User, "sync">) {
   return (await client.retrieveMetadata(await solved(client, "retrieve-metadata", user.sync))).ok();
 }

@@ -85,7 +85,16 @@ export const addFactor: Example = {
         }
       }
     ],
-    "manifestHash": "ee61ec093d7678da4ed307f02d4f2c2ff32ed80208befac49140d4bbc920757b"
+    "manifestHash": "ee61ec093d7678da4ed307f02d4f2c2ff32ed80208befac49140d4bbc920757b",
+    "versions": [
+      {
+        "versionId": "5a0c9d1e-3b77-4f0e-9c51-2d8e6b1f7a44",
+        "manifestHash": "5f0c2a9b5f0c2a9b5f0c2a9b5f0c2a9b5f0c2a9b5f0c2a9b5f0c2a9b5f0c2a9b",
+        "size": 22,
+        "createdAt": 1767225600,
+        "replacedAt": 1767312000
+      }
+    ]
   }
 }`,
 };

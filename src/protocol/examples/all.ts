@@ -9,6 +9,7 @@ import type { Example } from "./example.ts";
 import * as health from "./health.ts";
 import * as idToken from "./id-token.ts";
 import * as reset from "./reset.ts";
+import * as restoreVersion from "./restore-version.ts";
 import * as retrieve from "./retrieve.ts";
 import * as retrieveMetadata from "./retrieve-metadata.ts";
 import * as sync from "./sync.ts";
@@ -21,6 +22,7 @@ const FILES: readonly Readonly<Record<string, Example>>[] = [
   addFactor,
   addSyncFactor,
   sync,
+  restoreVersion,
   retrieveMetadata,
   deleteFactor,
   deleteBackup,

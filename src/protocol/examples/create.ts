@@ -126,7 +126,8 @@ export const create: Example = {
         }
       }
     ],
-    "manifestHash": "ee61ec093d7678da4ed307f02d4f2c2ff32ed80208befac49140d4bbc920757b"
+    "manifestHash": "ee61ec093d7678da4ed307f02d4f2c2ff32ed80208befac49140d4bbc920757b",
+    "versions": []
   }
 }`,
 };

@@ -34,7 +34,14 @@ const DAMAGES: readonly (readonly [name: string, damage: (content: Buffer) => Ui
   ["is another of its size", (content) => Buffer.from(randomBytes(content.length))],
 ];
 
-const metadata: Metadata = { id: "ä", keys: [], factors: [], syncFactors: [], manifestHash: "" };
+const metadata: Metadata = {
+  id: "ä",
+  keys: [],
+  factors: [],
+  syncFactors: [],
+  manifestHash: "",
+  versions: [],
+};
 
 const background = createBackground(await createLogger({ level: "silent", format: "json" }));
 

@@ -1,0 +1,27 @@
+import type { Backups, BackupsContext } from "./backups.ts";
+import { droppedBlobs, requireVersion, withContent } from "./history.ts";
+import { errorOf } from "./outcomes.ts";
+import { requireManifestHash } from "./rules.ts";
+import { exportMetadata } from "./view.ts";
+
+/** No ciphertext is copied: the record refers to that of the version as its content, and to the other as a version. */
+export function restoreVersion(context: BackupsContext): Backups["restoreVersion"] {
+  const { clock, random, history, access, changes } = context;
+  return async (by, { versionId, currentManifestHash }) => {
+    const first = await access.authorise(by);
+    requireManifestHash(first.metadata, currentManifestHash);
+    requireVersion(first, versionId);
+    const replacedId = random.uuid();
+    const { before, after, contents } = await changes.changeBy(by, first, (current) => {
+      if (current.blob.key !== first.blob.key) throw errorOf("revision");
+      const { blob, manifestHash } = requireVersion(current, versionId);
+      const nowMs = clock.nowMs();
+      return {
+        next: { ...current.metadata, manifestHash, contentAtMs: nowMs },
+        contents: withContent(current, blob, history.versions, { versionId: replacedId, nowMs }),
+      };
+    });
+    void changes.discard(...droppedBlobs(before, contents)); // the client need not wait for that
+    return exportMetadata(after, contents.versions);
+  };
+}

@@ -1,0 +1,16 @@
+/** Earlier contents of a backup. */
+import { type Static, Type } from "@sinclair/typebox";
+import { text } from "./text.ts";
+
+export const VersionId = text({ description: "The `versionId` of a version in the metadata." });
+
+export const Version = Type.Object({
+  versionId: Type.String({ description: "UUID." }),
+  manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
+  size: Type.Integer({ description: "Bytes of the ciphertext." }),
+  createdAt: Type.Integer({
+    description: "When it became the content of the backup. Seconds since the epoch.",
+  }),
+  replacedAt: Type.Integer({ description: "When other content replaced it. Seconds since the epoch." }),
+});
+export type Version = Static<typeof Version>;
