@@ -7,15 +7,17 @@ import {
   existingHalf,
   newHalf,
 } from "../support/additions.ts";
+import type { RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Account, created, newAccount, newKeypair, PRF, proven, TURNKEY } from "../support/factors.ts";
+import { boundTo } from "../support/material-binding.ts";
 
 for (const driver of DRIVERS) {
   describe(`add-factor by one session with a provider (${driver.name})`, () => {
     const { service, issuer, addition } = additionFixture(driver);
 
     /** A request whose two halves have one id_token and one key. */
-    const oneSession = async (account: Account) => {
+    const oneSession = async (account: Account, more: RequestBody = {}, bound = false) => {
       const { client } = service();
       const keypair = createFactorKeypair();
       const token = issuer.token("GOOGLE", keypair.publicKey, {
@@ -26,12 +28,14 @@ for (const driver of DRIVERS) {
         newFactor: { kind: "OIDC_ACCOUNT", oidcToken: token },
         answer: authorize,
       };
-      const existing = { ...account, prove: authorize };
-      const given = { ...addition(existing, existing), ceremony };
+      const self = { ...account, prove: authorize };
+      const given = { ...addition(self, self), ceremony };
       const { challenges } = await additionChallenge(client, given);
+      const half = { ...newHalf(given, ceremony, challenges), ...more };
+      const existing = existingHalf(given, bound ? boundTo(half, challenges) : challenges);
       return {
         session: { challengeType: "keypair", prove: authorize } as const,
-        request: { ...existingHalf(given, challenges), ...newHalf(given, ceremony, challenges) },
+        request: { ...existing, ...half },
       };
     };
 
@@ -58,6 +62,15 @@ for (const driver of DRIVERS) {
       ])
         expect((await client.addFactor({ ...request, ...half })).code()).toBe("signature_verification_error");
       (await client.addFactor(request)).ok();
+    });
+
+    test("binds what it adds", async () => {
+      const { client } = service();
+      const user = await created(client, newAccount("GOOGLE", issuer));
+      const { request } = await oneSession(user.main, { encryptedBackupKey: PRF }, true);
+      const other = { encryptedBackupKey: { ...PRF, encryptedKey: "theirs" } };
+      expect((await client.addFactor({ ...request, ...other })).code()).toBe("signature_verification_error");
+      expect<unknown>((await client.addFactor(request)).ok().backupMetadata.keys).toEqual([TURNKEY, PRF]);
     });
 
     test("is not two sessions of one key: their nonce would be consumed twice", async () => {

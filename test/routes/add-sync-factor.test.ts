@@ -154,6 +154,8 @@ for (const driver of DRIVERS)
         ["without syncFactorToken", { syncFactorToken: undefined }, "/syncFactorToken"],
         ["with syncFactorToken null", { syncFactorToken: null }, "/syncFactorToken"],
         ["with syncFactorToken over 4 KiB", { syncFactorToken: long(4097) }, "/syncFactorToken"],
+        ["with syncFactorToReplace 5", { syncFactorToReplace: 5 }, "/syncFactorToReplace"],
+        ["with syncFactorToReplace over 4 KiB", { syncFactorToReplace: long(4097) }, "/syncFactorToReplace"],
       ],
     );
 

@@ -108,6 +108,39 @@ for (const driver of DRIVERS)
       expect((await metadataOf(client, user)).syncFactors).toHaveLength(5);
     });
 
+    test("of a new device that is another one costs it neither its token nor the factor it wanted to replace", async () => {
+      const { client, services } = service();
+      const recorded = key();
+      const user = await userWithKey(client, recorded);
+      const before = await storedRecord(services, user.account.backupAccountId);
+      const { metadata, syncFactorToken } = await recovered(client, user);
+      const phone = createFactorKeypair();
+      const request = {
+        ...(await addSyncFactorRequest(client, phone, syncFactorToken)),
+        syncFactorToReplace: metadata.syncFactors[0]?.id,
+      };
+      const refused = await client.addSyncFactor({ ...request, encryptionPublicKey: key() });
+      expect([refused.status, refused.code()]).toEqual(MISMATCH);
+      expect(await storedRecord(services, user.account.backupAccountId)).toEqual(before);
+      (await client.addSyncFactor({ ...request, encryptionPublicKey: recorded })).ok();
+      expect((await metadataOf(client, { ...user, sync: phone })).syncFactors).toHaveLength(1);
+    });
+
+    test("of a device that takes the place of another is recorded with that", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const { metadata, syncFactorToken } = await recovered(client, user);
+      const [phone, recorded] = [createFactorKeypair(), key()];
+      const request = {
+        ...(await addSyncFactorRequest(client, phone, syncFactorToken)),
+        syncFactorToReplace: metadata.syncFactors[0]?.id,
+        encryptionPublicKey: recorded,
+      };
+      (await client.addSyncFactor(request)).ok();
+      const after = await metadataOf(client, { ...user, sync: phone });
+      expect(after).toMatchObject({ encryptionPublicKey: recorded, syncFactors: [{}] });
+    });
+
     test("of several devices that join at once: those with the first one do", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
