@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { loadStorageConfig, type StorageConfig } from "../config/storage.ts";
 import { importBackups, verifyImport } from "../maintenance/import/import.ts";
-import { type ImportCounts, newImportCounts } from "../maintenance/import/run.ts";
+import { type ImportCounts, type ImportRun, newImportCounts } from "../maintenance/import/run.ts";
 import { type Survey, survey } from "../maintenance/import/survey.ts";
 import { joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
@@ -49,7 +49,7 @@ function importAll(options: Options): Promise<number> {
   const { json, verify } = options;
   const dryRun = options["dry-run"];
   const since = sinceOf(options);
-  const summary = (totals: Totals) => sentence(totals, { verify, dryRun });
+  const summary = (totals: Totals) => sentence(totals, { verify, dryRun, since });
   return reported({ json, summary }, async (follow) => {
     const { location, issuers, callsPerSecond } = moveOf(options);
     const storage = loadStorageConfig(process.env);
@@ -58,7 +58,7 @@ function importAll(options: Options): Promise<number> {
     await source.ready();
     const stores = await storesOf(storage, options);
     try {
-      const found = await survey(source, callsPerSecond);
+      const found = await survey(source, callsPerSecond, since);
       note(estimate(found));
       const counts = newImportCounts();
       const run = { ...SOURCES, source, stores, issuers, since, dryRun, counts };
@@ -115,9 +115,10 @@ function progress({ seen, bytes }: ImportCounts, { backups }: Survey, elapsedMs:
 
 function sentence(
   { imported, alreadyThere }: Totals,
-  { verify, dryRun }: { readonly verify: boolean; readonly dryRun: boolean },
+  { verify, dryRun, since }: Pick<ImportRun, "dryRun" | "since"> & { readonly verify: boolean },
 ): string {
-  if (verify) return `${alreadyThere} backups are as in the source.`;
+  if (verify)
+    return `${alreadyThere} backups${since === null ? "" : " that were read"} are as in the source.`;
   const done = dryRun ? "Would take over" : "Took over";
   return `${done} ${imported} backups; ${alreadyThere} were taken over before.`;
 }

@@ -34,7 +34,7 @@ try {
     put: async () => ({ key: systemRandom.uuid(), size: CONTENT.length, sha256 }),
   });
   const source = madeUpSource();
-  const { atLeastS } = await survey(source, CALLS_PER_SECOND);
+  const { atLeastS } = await survey(source, CALLS_PER_SECOND, null);
   const counts = newImportCounts();
   const before = process.memoryUsage.rss();
   let peak = before;

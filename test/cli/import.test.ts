@@ -38,7 +38,7 @@ for (const driver of DRIVERS)
       });
       expect(await runCommand("import", env, ...legacy.args, ...since, "--verify")).toMatchObject({
         status: 0,
-        output: "3 backups are as in the source. No findings.\n",
+        output: "3 backups that were read are as in the source. No findings.\n",
       });
       expect(await legacy.contents()).toEqual(before);
       expect(await runCommand("doctor", env, "--verify")).toMatchObject({ status: 0 });

@@ -12,13 +12,24 @@ export interface Survey {
 /** For each backup: its metadata, before and after its ciphertext; the ciphertext; the rows of its factors. */
 const CALLS_A_BACKUP = 4;
 
-/** Counts what the source lists. @param callsPerSecond as the source is opened with. */
-export async function survey(source: LegacySource, callsPerSecond: number): Promise<Survey> {
+/**
+ * Counts what the source lists.
+ *
+ * @param callsPerSecond as the source is opened with.
+ * @param since as `ImportRun.since`: what was written before counts as not read.
+ */
+export async function survey(
+  source: Pick<LegacySource, "list">,
+  callsPerSecond: number,
+  since: number | null,
+): Promise<Survey> {
   let backups = 0;
+  let toRead = 0;
   let bytes = 0;
-  for await (const { ciphertextBytes } of source.list()) {
+  for await (const { ciphertextBytes, modifiedAtMs } of source.list()) {
     backups += 1;
     bytes += ciphertextBytes ?? 0;
+    if (since === null || modifiedAtMs === null || modifiedAtMs >= since) toRead += 1;
   }
-  return { backups, bytes, atLeastS: Math.ceil((backups * CALLS_A_BACKUP) / callsPerSecond) };
+  return { backups, bytes, atLeastS: Math.ceil((toRead * CALLS_A_BACKUP) / callsPerSecond) };
 }
