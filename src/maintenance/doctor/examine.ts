@@ -11,7 +11,8 @@ import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import { Counts, type Examination } from "./examination.ts";
 import type { Finding, FindingKind } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
-import { examineRecord } from "./records.ts";
+import { ListedFactors } from "./listed-factors.ts";
+import { examineRecord, examineRows } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 
 /** How many index rows or records are examined at a time; each waits for the stores most of the time. */
@@ -30,7 +31,7 @@ const TOO_MANY_ROWS = "most index rows are like this one: the records may be tho
  * @throws StorageUnavailable when a store does not respond.
  */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
-  const { records, restores, repair, verify, counts } = examination;
+  const { records, restores, repair, verify, random, counts } = examination;
 
   if (repair && !(await indexBelongsToRecords(examination)))
     for await (const found of indexRows({ ...examination, repair: false }))
@@ -39,15 +40,21 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
 
   const scan = new UnreferencedBlobs(examination, restores);
   const foundInRecords = new Set<FindingKind>();
+  const seen = new ListedFactors(random);
   const ofRecords = concurrently(records.list(), verify ? VERIFYING_WIDTH : WIDTH, (record) => {
     counts.backups += 1;
     scan.add(record);
-    return examineRecord(examination, record.backupId);
+    return examineRecord(examination, record.backupId, seen);
   });
   for await (const found of ofRecords) {
     foundInRecords.add(found.kind);
     yield found;
   }
+
+  if (seen.areRowsMissing)
+    yield* concurrently(records.list(), WIDTH, async ({ backupId }) =>
+      seen.mayLackRows(backupId) ? examineRows(examination, backupId, seen) : [],
+    );
 
   yield* unreferencedBlobs(examination, { scan, foundInRecords });
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();

@@ -1,37 +1,86 @@
 import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
-import { BlobDamaged, type BlobRef, type FactorRef } from "../../storage/contract.ts";
+import { BlobDamaged, type BlobRef, type FactorRef, type RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
+import type { ListedFactors } from "./listed-factors.ts";
 
-/** Checks a record: its metadata, the index rows of the factors it lists, and its ciphertext. */
-export function examineRecord(examination: Examination, backupId: string): Promise<readonly Finding[]> {
+/**
+ * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertext. Where rows are missing, those
+ * are left to {@link examineRows}.
+ *
+ * @param seen learns what the record lists.
+ */
+export async function examineRecord(
+  examination: Examination,
+  backupId: string,
+  seen: ListedFactors,
+): Promise<readonly Finding[]> {
   const { records } = examination;
-  return diagnose(examination, backupId, async (state) => {
+  const inspected: { listed: Listed | null } = { listed: null };
+  const found = await diagnose(examination, backupId, async (state) => {
+    inspected.listed = null;
     if (state.kind === "absent") return HEALTHY;
     const ofBlob = state.record === null ? [] : await examineBlob(examination, backupId, state.record.blob);
     if (state.kind === "unusable") return { findings: [state.reason, ...ofBlob], repair: null };
 
+    const { factors, repeated } = listedFactors(records, state.metadata);
+    const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
+    const lacksRows = unindexed.length > 0;
+    inspected.listed = { factors, lacksRows };
+    const ofRows = lacksRows ? [] : elsewhere.map(findingOf("row-of-another-backup", backupId));
+    const twice = repeated.map(findingOf("factor-twice", backupId));
+    return { findings: [...twice, ...ofRows, ...ofBlob], repair: null };
+  });
+  if (inspected.listed !== null) seen.add(backupId, inspected.listed.factors, inspected.listed.lacksRows);
+  return found;
+}
+
+/** Checks the index rows of a record that lacks some, once `seen` knows every record. */
+export function examineRows(
+  examination: Examination,
+  backupId: string,
+  seen: ListedFactors,
+): Promise<readonly Finding[]> {
+  const { records } = examination;
+  return diagnose(examination, backupId, async (state) => {
+    if (state.kind !== "valid") return HEALTHY;
     const { revision, record: next, metadata } = state;
-    const { factors, repeated } = listedFactors(records, metadata);
-    const rows = await Promise.all(
-      factors.map(async (factor) => ({ factor, leadsTo: (await records.locate(factor, [])).backupId })),
-    );
-    const unindexed = rows.filter(({ leadsTo }) => leadsTo === null).map(({ factor }) => factor);
-    const elsewhere = rows.filter(({ leadsTo }) => leadsTo !== null && leadsTo !== backupId);
-    const about = (kind: FindingKind, factor: FactorRef) =>
-      finding(kind, { backupId, factor: shownFactor(factor) });
+    const { factors } = listedFactors(records, metadata);
+    const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
+    const claim = unindexed.filter((factor) => !seen.mayBeShared(factor));
+    const missing = unindexed.map((factor) => {
+      const found = findingOf("factor-without-row", backupId)(factor);
+      return claim.includes(factor) ? found : { ...found, remedy: null, detail: SHARED };
+    });
     return {
-      findings: [
-        ...repeated.map((factor) => about("factor-twice", factor)),
-        ...unindexed.map((factor) => about("factor-without-row", factor)),
-        ...elsewhere.map(({ factor }) => about("row-of-another-backup", factor)),
-        ...ofBlob,
-      ],
-      repair: unindexed.length === 0 ? null : { backupId, expect: { revision }, next, claim: unindexed },
+      findings: [...missing, ...elsewhere.map(findingOf("row-of-another-backup", backupId))],
+      repair: claim.length === 0 ? null : { backupId, expect: { revision }, next, claim },
     };
   });
+}
+
+const SHARED = "another backup lists it too, and it leads to neither";
+
+interface Listed {
+  readonly factors: readonly FactorRef[];
+  readonly lacksRows: boolean;
+}
+
+function findingOf(kind: FindingKind, backupId: string): (factor: FactorRef) => Finding {
+  return (factor) => finding(kind, { backupId, factor: shownFactor(factor) });
+}
+
+/** Of the factors of a backup, those without a row and those whose row leads to another backup. */
+async function rowsOf(records: Pick<RecordStore, "locate">, backupId: string, factors: readonly FactorRef[]) {
+  const rows = await Promise.all(
+    factors.map(async (factor) => ({ factor, leadsTo: (await records.locate(factor, [])).backupId })),
+  );
+  const unindexed = rows.filter(({ leadsTo }) => leadsTo === null);
+  const elsewhere = rows.filter(({ leadsTo }) => leadsTo !== null && leadsTo !== backupId);
+  const factorOf = ({ factor }: { readonly factor: FactorRef }) => factor;
+  return { unindexed: unindexed.map(factorOf), elsewhere: elsewhere.map(factorOf) };
 }
 
 /** The factors that the metadata lists, in stored form and each once, and those that repeat the key or id of another. */

@@ -300,6 +300,25 @@ for (const { name, environment } of DRIVERS)
       for (const [factor, backupId] of rows) expect(await backupOf(stores.records, factor)).toBe(backupId);
     });
 
+    test("adds no row of a factor that two backups list: nobody can tell whose it is", async () => {
+      await using stores = await newStores(environment);
+      const listing = (id: string) =>
+        metadataOf(id, { factors: [`${id} main`, "shared"], syncFactors: [`${id} sync`] });
+      for (const id of ["b1", "b2"]) await storeBackup(stores, id, { metadata: listing(id), claim: [] });
+      const repaired = await examined(stores, { repair: true });
+      expect(repaired.findings.filter((found) => found.repaired)).toHaveLength(4);
+      const left = repaired.findings.filter((found) => !found.repaired);
+      expect(left.map(({ backupId }) => backupId).sort()).toEqual(["b1", "b2"]);
+      for (const found of left)
+        expect(found).toMatchObject({
+          kind: "factor-without-row",
+          remedy: null,
+          detail: "another backup lists it too, and it leads to neither",
+        });
+      expect((await stores.records.locate(mainRef("shared"), [])).backupId).toBeNull();
+      expect((await examined(stores)).findings).toHaveLength(2);
+    });
+
     test("releases no rows when the records seem to be those of another installation", async () => {
       await using stores = await newStores(environment);
       await storeBackup(stores, "b1");
