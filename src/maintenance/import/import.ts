@@ -89,7 +89,8 @@ async function importBackup(
 ): Promise<readonly string[]> {
   const { stores, dryRun, counts } = run;
   const taken = ownership.taken.map(
-    (factor) => `${named(factor)} is listed by another backup too, to which the table leads: not to this one`,
+    (factor) =>
+      `${named(factor)} leads to another backup in the table, which lists it too or cannot be read: not to this one`,
   );
   const earlier = stores === null ? "none" : await earlierImport(stores, first, ownership);
   if (earlier === "settled") {

@@ -14,7 +14,7 @@ export interface Ownership {
   readonly owned: readonly FactorRef[];
   /** Those for which the table has no row, or a stale one. */
   readonly open: readonly FactorRef[];
-  /** Those that the table leads to another backup that lists them too. */
+  /** Those that the table leads to another backup that lists them too, or that cannot be read. */
   readonly taken: readonly FactorRef[];
   /** The metadata with when each factor was last used, which only the table knows. */
   readonly metadata: BackupMetadata;

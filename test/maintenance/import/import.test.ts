@@ -227,12 +227,20 @@ for (const driver of DRIVERS)
           legacyUser({ mains: [shared, legacyKeypair()] }),
           legacyUser({ mains: [shared] }),
         ];
-        await legacy.add(one, two);
+        const ofTorn = legacyUser({ mains: [legacyKeypair(), legacyKeypair()] });
+        const torn = randomUUID();
+        await legacy.add(one, two, ofTorn);
+        await legacy.putObject(`${torn}/metadata`, "no JSON");
+        await legacy.putRow(`MAIN#${ofTorn.mains[0]?.ref.key}`, torn);
         const { findings, imported } = await run();
-        expect(imported).toBe(2);
-        expect(findings).toEqual([
-          `${one.id}: the MAIN factor EC_KEYPAIR … is listed by another backup too, to which the table leads: not to this one`,
-        ]);
+        expect(imported).toBe(3);
+        const taken =
+          "the MAIN factor EC_KEYPAIR … leads to another backup in the table, which lists it too or cannot be read: not to this one";
+        expect(findings).toEqual(
+          [`${one.id}: ${taken}`, `${ofTorn.id}: ${taken}`, `${torn}: the metadata is not JSON`].sort(),
+        );
+        expect(await ownerOf(stores, ofTorn)).toBeNull();
+        expect(await ownerOf(stores, ofTorn, 1)).toBe(ofTorn.id);
         expect(await ownerOf(stores, one)).toBe(two.id); // its row was written last
         expect(await ownerOf(stores, one, 1)).toBe(one.id);
       }));
