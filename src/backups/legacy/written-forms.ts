@@ -16,8 +16,11 @@ export function canonicalHash(text: string): string {
 /** Whole seconds since the epoch of a time of RFC 3339. @throws LegacyProblem */
 export function secondsOf(time: string): number {
   const [, date, clock, zone = ""] = RFC_3339.exec(time) ?? [];
-  const ms = Date.parse(`${date}T${clock}${zone.toUpperCase()}`);
-  if (Number.isNaN(ms)) throw new LegacyProblem("the time of a factor is not one of RFC 3339");
+  const local = `${date}T${clock}`;
+  const ms = Date.parse(`${local}${zone.toUpperCase()}`);
+  // of a day that is not in the calendar the parser makes another one
+  if (Number.isNaN(ms) || new Date(`${local}Z`).toISOString() !== `${local}.000Z`)
+    throw new LegacyProblem("the time of a factor is not one of RFC 3339");
   return ms / 1000;
 }
 
