@@ -30,14 +30,14 @@ export interface LegacySource extends AsyncDisposable {
   /** Every backup, in the order of the ids. Memory holds a page of them. */
   list(): AsyncIterable<LegacyPlace>;
 
-  /** The metadata as it is stored, a JSON text. @throws LegacyTooLarge; LegacyNoText */
+  /** The metadata as it is stored, a JSON text. @throws LegacyTooLarge; LegacyArchived; LegacyNoText */
   metadata(backupId: string): Promise<string | null>;
 
   /**
    * A ciphertext, which is at most {@link MAX_LEGACY_BYTES}.
    *
    * @param archiveId as the metadata has it; `null` where it has none.
-   * @throws LegacyTooLarge
+   * @throws LegacyTooLarge; LegacyArchived
    */
   ciphertext(backupId: string, archiveId: string | null): Promise<Uint8Array | null>;
 
@@ -66,7 +66,7 @@ export interface LegacyTarget extends LegacySource {
 /** More than either service accepts as a backup: such an object is none, and is not read into memory. */
 export const MAX_LEGACY_BYTES = 32 * 2 ** 20;
 
-/** An object that cannot be what its name says. */
+/** An object that cannot be read as what its name says. Others can. */
 export abstract class LegacyUnusable extends Error {}
 
 /** An object that is too large to be a ciphertext or metadata. */
@@ -74,6 +74,14 @@ export class LegacyTooLarge extends LegacyUnusable {
   constructor(bytes: number) {
     super(`an object of ${bytes} bytes is too large to be of a backup`);
     this.name = "LegacyTooLarge";
+  }
+}
+
+/** An object in a storage class from which S3 reads it only after a restore. */
+export class LegacyArchived extends LegacyUnusable {
+  constructor() {
+    super("an object was moved to an archive of S3: restore it there");
+    this.name = "LegacyArchived";
   }
 }
 

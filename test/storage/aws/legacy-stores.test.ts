@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
 import { openLegacyTarget } from "../../../src/storage/aws/legacy/target.ts";
 import { type FactorRef, StorageUnavailable } from "../../../src/storage/contract.ts";
-import { LegacyTooLarge, MAX_LEGACY_BYTES } from "../../../src/storage/legacy.ts";
+import {
+  LegacyArchived,
+  LegacyTooLarge,
+  LegacyUnusable,
+  MAX_LEGACY_BYTES,
+} from "../../../src/storage/legacy.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
 
 describe("the stores of the other service", () => {
@@ -48,6 +53,20 @@ describe("the stores of the other service", () => {
     await legacy.putObject("huge/backup", new Uint8Array(MAX_LEGACY_BYTES + 1));
     await expect(source.ciphertext("huge", null)).rejects.toThrow(LegacyTooLarge);
     await legacy.deleteObject("huge/backup");
+  });
+
+  test("may have an object in an archive, which is no outage", async () => {
+    using archive = Bun.serve({
+      port: 0,
+      fetch: () =>
+        new Response("<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>", {
+          status: 403,
+        }),
+    });
+    const location = { ...legacy.location, s3Endpoint: archive.url.origin };
+    await using source = openLegacySource(location, LEGACY_OPTIONS);
+    await expect(source.ciphertext("b1", null)).rejects.toThrow(LegacyArchived);
+    await expect(source.metadata("b1")).rejects.toThrow(LegacyUnusable);
   });
 
   test("are called no more often than they may be", async () => {

@@ -3,6 +3,7 @@ import { type DynamoDBClient, GetItemCommand, ResourceNotFoundException } from "
 import {
   GetObjectCommand,
   HeadBucketCommand,
+  InvalidObjectState,
   ListObjectsV2Command,
   NoSuchKey,
   type S3Client,
@@ -11,6 +12,7 @@ import type { Clock, Random } from "../../../runtime/clock.ts";
 import { createPace, type Pace } from "../../../runtime/pace.ts";
 import { type FactorRef, StorageUnavailable } from "../../contract.ts";
 import {
+  LegacyArchived,
   LegacyNoText,
   type LegacyPlace,
   type LegacyRow,
@@ -141,6 +143,7 @@ export class AwsLegacySource implements LegacySource {
         return await body.transformToByteArray();
       } catch (error) {
         if (error instanceof NoSuchKey) return null;
+        if (error instanceof InvalidObjectState) throw new LegacyArchived();
         throw error;
       }
     });
