@@ -79,6 +79,14 @@ export interface DueCollection {
  * deleted; then it is settled. Each step can be repeated after a crash, and by several processes at once.
  */
 export interface Collection {
+  /**
+   * Takes the lease of the collection, or extends it. Where processes on many machines share a store, at most one has it,
+   * because each collection costs calls. It ends by itself, and is no lock: without it a collection is safe too.
+   *
+   * @param holder names the process.
+   */
+  lease(holder: string, untilMs: number): Promise<boolean>;
+
   /** What is due now, the longest due first. A kept state is due {@link COLLECTED_AFTER_MS} after its time. */
   due(limit: number): Promise<readonly DueCollection[]>;
 

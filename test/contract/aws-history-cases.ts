@@ -257,6 +257,15 @@ export const HISTORY_CASES: readonly FaultCase<InspectableRecords>[] = [
     },
   },
   {
+    name: "taking the lease of the collection",
+    writes: true,
+    prepare: async (_records, id, clock) => {
+      // no time passes between the cases, so it is over for the next one
+      const run = (store: InspectableRecords) => store.collection.lease(id, clock.nowMs());
+      return reading(run, true);
+    },
+  },
+  {
     name: "sweeping",
     writes: true,
     prepare: async () => reading((store) => store.sweepExpired(), 0),

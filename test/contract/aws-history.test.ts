@@ -18,7 +18,7 @@ import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { collect, create, MINUTE_MS, main, once, record, version } from "./fixture.ts";
+import { atOnce, collect, create, MINUTE_MS, main, once, record, version } from "./fixture.ts";
 
 const HOUR_MS = 60 * MINUTE_MS;
 const ID = "d0000000-0000-4000-8000-000000000000";
@@ -248,6 +248,19 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await records.sweepExpired()).toBe(340);
       expect([await records.countExpired(), await records.sweepExpired()]).toEqual([0, 0]);
       expect(await read()).toEqual(visible);
+    });
+
+    test("one process at a time has the lease of the collection", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const lease = (holder: string) => records.collection.lease(holder, clock.nowMs() + MINUTE_MS);
+      const holders = await atOnce(20, (index) => lease(`process ${index}`));
+      expect(holders.filter((isHolder) => isHolder)).toHaveLength(1);
+      const [holder, another] = [`process ${holders.indexOf(true)}`, "another"];
+      clock.advance(MINUTE_MS - 1);
+      expect([await lease(another), await lease(holder), await lease(another)]).toEqual([false, true, false]);
+      clock.advance(MINUTE_MS);
+      expect([await lease(another), await lease(holder)]).toEqual([true, false]);
     });
 
     test("events that expired are left out of a page, and do not end it", async () => {

@@ -11,6 +11,7 @@ import {
   type Fixture,
   kept,
   labelOf,
+  MINUTE_MS,
   type NewStorage,
   openFixture,
   record,
@@ -162,6 +163,21 @@ export function collectionContract(newStorage: NewStorage): void {
       expect(["committed", "not-kept"]).toContain(outcome);
       expect(await eventsOf(records, "log")).toHaveLength(outcome === "committed" ? 1 : 0);
     }
+  });
+
+  test("a process that has the lease extends it; once it is over, another may take it", async () => {
+    await using store = await openFixture(newStorage);
+    await using other = await store.openAnother();
+    const { clock } = store;
+    const leased = (stores: Pick<Fixture, "records">, holder: string) =>
+      stores.records.collection.lease(holder, clock.nowMs() + MINUTE_MS);
+    const first = await atOnce(20, (index) => leased(index % 2 ? store : other, `process ${index}`));
+    expect(first.filter((isHolder) => isHolder).length).toBeGreaterThan(0);
+    const holder = `process ${first.indexOf(true)}`;
+    clock.advance(MINUTE_MS - 1);
+    expect(await leased(other, holder)).toBe(true);
+    clock.advance(MINUTE_MS);
+    expect(await leased(other, "another")).toBe(true);
   });
 
   test("the longest due comes first, a few at a time, and several processes may take the same", async () => {

@@ -55,6 +55,11 @@ export class LocalCollection implements Collection {
     }
   }
 
+  /** Each process has it: all are on this machine, and looking costs little. */
+  async lease(): Promise<boolean> {
+    return true;
+  }
+
   async due(limit: number): Promise<readonly DueCollection[]> {
     const { database, clock } = this.#options;
     return query(() =>

@@ -1,10 +1,18 @@
 /** Deletes what kept states and logs leave behind. */
-import { ConditionalCheckFailedException, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { ConditionalCheckFailedException, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { blobsOf, type Leftovers } from "../../contract.ts";
 import type { Collection, DueCollection } from "../../inspection.ts";
 import { lacking } from "../reads.ts";
 import type { Item } from "../tables.ts";
-import { deletedBackupOf, deletionKey, deletionRefOf, dueKey, dueOf, leftoversOf } from "./items.ts";
+import {
+  deletedBackupOf,
+  deletionKey,
+  deletionRefOf,
+  dueKey,
+  dueOf,
+  leaseItem,
+  leftoversOf,
+} from "./items.ts";
 import { deleteBeyond } from "./log.ts";
 import { deleteItem, dueItems, type HistoryTable } from "./table.ts";
 
@@ -13,6 +21,8 @@ const NOTHING: Leftovers = { blobs: [], logIds: [] };
 export function createCollection(table: HistoryTable): Collection {
   const rowOf = (due: DueCollection) => table.reads.item(table.name, dueKey(due));
   return {
+    lease: (holder, untilMs) => takeLease(table, holder, untilMs),
+
     async due(limit) {
       return (await dueItems(table, "due", limit)).map(dueOf);
     },
@@ -33,6 +43,29 @@ export function createCollection(table: HistoryTable): Collection {
       await deleteItem(table, row);
     },
   };
+}
+
+/** A repeat after a lost response takes it again, since the holder is the same. */
+async function takeLease(
+  { name, client, attempt, clock }: HistoryTable,
+  holder: string,
+  untilMs: number,
+): Promise<boolean> {
+  const command = new PutItemCommand({
+    TableName: name,
+    Item: leaseItem(holder, untilMs),
+    ConditionExpression: "attribute_not_exists(PK) OR UntilMs <= :now OR Holder = :holder",
+    ExpressionAttributeValues: { ":now": { N: `${clock.nowMs()}` }, ":holder": { S: holder } },
+  });
+  return attempt("the lease of the collection could not be taken", async (abortSignal) => {
+    try {
+      await client.send(command, { abortSignal });
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+  });
 }
 
 function stateKey({ backupId }: DueCollection, row: Item): Item {

@@ -8,6 +8,7 @@
  * | `log\|log id` | event id | an event of a log |
  * | `outbox\|shard` | time, event id | an event to deliver |
  * | `surplus\|shard` | log id | a log that may have too many events |
+ * | `lease` | `collection` | the process that collects |
  *
  * Each kind can be listed by queries of its shards, whatever else the table has. Times sort like numbers.
  */
@@ -129,6 +130,10 @@ export function dueOf(item: Item): DueKey & { readonly backupId: string } {
 export function leftoversOf(item: Item): Leftovers | null {
   if (item.Blobs === undefined) return null;
   return { blobs: JSON.parse(text(item, "Blobs")), logIds: JSON.parse(text(item, "LogIds")) };
+}
+
+export function leaseItem(holder: string, untilMs: number): Item {
+  return { ...key("lease", "collection"), Holder: { S: holder }, UntilMs: { N: `${untilMs}` } };
 }
 
 export function logPartition(logId: string): string {

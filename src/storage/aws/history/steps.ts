@@ -1,6 +1,13 @@
 /** What a change does to kept states and to events, as steps of its transaction. */
 import type { DeleteItemCommandInput, TransactWriteItem } from "@aws-sdk/client-dynamodb";
-import type { Change, DeletedBackup, DeletionRef, Leftovers, NewEvent } from "../../contract.ts";
+import {
+  type Change,
+  COLLECTED_AFTER_MS,
+  type DeletedBackup,
+  type DeletionRef,
+  type Leftovers,
+  type NewEvent,
+} from "../../contract.ts";
 import type { Step } from "../changes.ts";
 import type { Item } from "../tables.ts";
 import {
@@ -16,8 +23,6 @@ import {
 } from "./items.ts";
 import { isNoted } from "./surplus.ts";
 
-/** A state is collected this long after its time, so that no process with another clock is about to bring it back. */
-const COLLECTION_MARGIN_MS = 60 * 60 * 1000;
 /** How many blobs one item names. Each takes less than 300 bytes of it, and an item has 400 KB. */
 const BLOBS_PER_ITEM = 1_000;
 
@@ -67,7 +72,7 @@ function eventItems(event: NewEvent): readonly Item[] {
 }
 
 function setAsideItems(backupId: string, state: DeletedBackup): readonly Item[] {
-  const due = { id: state.deletionId, dueMs: state.keepUntilMs + COLLECTION_MARGIN_MS };
+  const due = { id: state.deletionId, dueMs: state.keepUntilMs + COLLECTED_AFTER_MS };
   return [deletionItem(backupId, state), dueDeletionItem(due, backupId, state)];
 }
 
