@@ -1,4 +1,5 @@
-import type { Clock } from "../../src/runtime/clock.ts";
+import { type Clock, systemRandom } from "../../src/runtime/clock.ts";
+import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
 import type { NewEvent } from "../../src/storage/contract.ts";
 import type { Outbox, QueuedEvent } from "../../src/storage/outbox.ts";
 
@@ -46,7 +47,7 @@ export class MemoryOutbox implements Outbox {
 
 export function eventAt(atMs: number, more: Partial<NewEvent> = {}): NewEvent {
   return {
-    id: crypto.randomUUID(),
+    id: timeOrderedId(atMs, 0, systemRandom),
     backupId: "b1",
     atMs,
     body: { kind: "RECOVERED" },

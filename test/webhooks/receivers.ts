@@ -12,6 +12,8 @@ export interface Receiver extends AsyncDisposable {
   readonly url: string;
   /** In the order of their arrival. */
   readonly received: readonly Received[];
+  /** Resolves when this many requests have arrived. */
+  arrived(count: number): Promise<void>;
 }
 
 /** @param respond by default 204. */
@@ -19,6 +21,7 @@ export function startReceiver(
   respond: (request: Received) => Response | Promise<Response> = () => new Response(null, { status: 204 }),
 ): Receiver {
   const received: Received[] = [];
+  const waiting = new Set<() => void>();
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -32,12 +35,22 @@ export function startReceiver(
         body: await request.text(),
       };
       received.push(arrived);
+      for (const check of waiting) check();
       return respond(arrived);
     },
   });
   return {
     url: `http://127.0.0.1:${server.port}/hook`,
     received,
+    arrived(count) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const check = () => {
+        if (received.length >= count) resolve();
+      };
+      waiting.add(check);
+      check();
+      return promise;
+    },
     [Symbol.asyncDispose]: () => server.stop(true),
   };
 }

@@ -164,7 +164,7 @@ describe("the webhooks of a process", () => {
     await pauses.pass(2_000);
     expect(new Set(posted.map(({ id }) => id)).size).toBe(300);
     expect(posted).toHaveLength(300);
-    expect(new Set(posted.map(({ process }) => process)).size).toBe(3);
+    expect(new Set(posted.map(({ process }) => process)).size).toBeGreaterThan(1);
     await Promise.all(processes.map((webhooks) => webhooks.stop()));
   });
 
