@@ -55,7 +55,10 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
   ].join(", ");
   const inBrackets = detail === null ? "" : ` (${detail})`;
   const action = remedy === null ? "left to you" : repaired ? `done: ${remedy}` : `--repair would ${remedy}`;
-  return `${repaired ? "repaired" : "FOUND   "}  ${kind}: ${FINDINGS[kind].problem}${inBrackets}\n          ${where}\n          ${action}`;
+  const lines = [`${kind}: ${FINDINGS[kind].problem}${inBrackets}`, where, action].filter(
+    (line) => line !== "",
+  );
+  return `${repaired ? "repaired" : "FOUND   "}  ${lines.join("\n          ")}`;
 }
 
 function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summary): string[] {

@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { progressText } from "../../src/cli/doctor-output.ts";
+import { progressText, textReport } from "../../src/cli/doctor-output.ts";
 import { Counts } from "../../src/maintenance/doctor/examination.ts";
+import { finding } from "../../src/maintenance/doctor/findings.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
 import { examined, metadataOf, newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
@@ -142,4 +143,13 @@ test("the progress of a verify has count, bytes and rate", () => {
   const counts = { ...new Counts(), verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 };
   expect(progressText(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
   expect(progressText(new Counts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
+});
+
+test("a finding that is about no backup takes no line for one", () => {
+  const written: string[] = [];
+  const write = (text: string) => void written.push(text);
+  textReport(write, write).found(finding("events-not-delivered", { detail: "3 events wait" }));
+  expect(written).toEqual([
+    "FOUND     events-not-delivered: the webhook does not take events (3 events wait)\n          left to you\n",
+  ]);
 });

@@ -1,9 +1,10 @@
 /** What one examination works with, and what it has counted so far. */
-import type { Restore } from "../../storage/inspection.ts";
+import type { InspectableRecords, Restore } from "../../storage/inspection.ts";
 import type { ScannedStores } from "../unreferenced-blobs.ts";
 import type { RemovableKind } from "./findings.ts";
 
 export interface Examination extends ScannedStores {
+  readonly records: ScannedStores["records"] & Pick<InspectableRecords, "outbox" | "lastSeenMs">;
   /** Whether to read every current ciphertext and check its hash. */
   readonly verify: boolean;
   /** Whether to repair what can safely be repaired. */

@@ -14,6 +14,7 @@ import { examineIndexRow } from "./index-rows.ts";
 import { ListedFactors } from "./listed-factors.ts";
 import { examineRecord, examineRows } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
+import { waitingEvents } from "./waiting-events.ts";
 
 /** How many index rows or records are examined at a time; each waits for the stores most of the time. */
 const WIDTH = 16;
@@ -57,6 +58,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
     );
 
   yield* unreferencedBlobs(examination, { scan, foundInRecords });
+  yield* waitingEvents(examination);
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
 }
 

@@ -36,6 +36,7 @@ export const FINDINGS = {
     problem: "no record refers to this ciphertext, and records from the same time may be missing",
     remedy: null,
   },
+  "events-not-delivered": { problem: "the webhook does not take events", remedy: null },
 } as const;
 
 export type FindingKind = keyof typeof FINDINGS;
