@@ -5,7 +5,7 @@ import { TooManyRequests } from "../limits/rate-limiter.ts";
 import { startTimeLimit } from "../limits/time-limit.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { requestIds } from "../runtime/request-id.ts";
+import { type CurrentRequest, currentRequest } from "../runtime/current-request.ts";
 import type { Services } from "../services.ts";
 import { declaredLength, trackBody } from "./body/request-body.ts";
 import { createUnreadBodies, type DiscardLimits } from "./body/unread-body.ts";
@@ -93,20 +93,20 @@ export function withRequestContext(
   return (request, peerAddress, connection) => {
     const sent = request.headers.get("x-request-id");
     const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
-    return requestIds.run(id, () => respond(id, request, peerAddress, connection ?? null));
+    const client = clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops);
+    return currentRequest.run({ id, client }, () => respond({ id, client }, request, connection ?? null));
   };
 
   async function respond(
-    id: string,
+    { id, client }: CurrentRequest,
     request: Request,
-    peerAddress: string,
     connection: Connection | null,
   ): Promise<Response> {
     const startedMs = performance.now();
     const ending = new AbortController();
     const context: RequestContext = {
       path: pathOf(request.url) ?? "",
-      address: clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops),
+      address: client,
       connection,
       bodyMemory: uploadBudget,
       ended: ending.signal,

@@ -4,7 +4,7 @@
  */
 import { ServiceError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { forThisRequest } from "../runtime/request-id.ts";
+import { forThisRequest } from "../runtime/current-request.ts";
 import { TooManyRequests } from "./rate-limiter.ts";
 import { MIN_BYTES_PER_SECOND } from "./time-limit.ts";
 

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
-import { requestIds } from "../runtime/request-id.ts";
+import { currentRequest } from "../runtime/current-request.ts";
 import { errorCode } from "../runtime/system-errors.ts";
 
 export type { Logger } from "pino";
@@ -29,7 +29,7 @@ export async function createLogger({
   const options: pino.LoggerOptions = {
     level,
     base: null,
-    mixin: () => ({ requestId: requestIds.getStore() }), // undefined members are omitted
+    mixin: () => ({ requestId: currentRequest.getStore()?.id }), // undefined members are omitted
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializedError },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TooManyRequests } from "../../src/limits/rate-limiter.ts";
 import { createResponsesInFlight } from "../../src/limits/responses-in-flight.ts";
-import { requestIds } from "../../src/runtime/request-id.ts";
+import { currentRequest } from "../../src/runtime/current-request.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
@@ -55,9 +55,9 @@ describe("large responses in flight", () => {
     const { admit } = fixture();
     const ended: unknown[] = [];
     const all = ["first", "second"].map((id) =>
-      requestIds.run(id, () => {
+      currentRequest.run({ id, client: "" }, () => {
         const { response, seen } = slowResponse();
-        const end = () => ended.push(requestIds.getStore());
+        const end = () => ended.push(currentRequest.getStore()?.id);
         admit(id, id).keepUntilOver(MIB, { ...response, end });
         return seen;
       }),
