@@ -9,6 +9,7 @@ import { systemRandom } from "../../src/runtime/clock.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
+import { toEarlierSchema } from "../support/earlier-schema.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { created, newAccount } from "../support/factors.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
@@ -295,19 +296,12 @@ if (local !== undefined) {
     test("takes over a copy that an earlier version made, which has the mark in its folder only", async () => {
       await using site = await newSite();
       const { clock, first, user, target } = site;
-      const forget = () => {
-        const database = new Database(join(target, "records.sqlite"));
-        database.run("DROP TABLE marks");
-        database.run("DROP TABLE restores");
-        database.run("PRAGMA user_version = 1");
-        database.close();
-      };
-      forget();
+      toEarlierSchema(target, 1);
       expect(await site.doctor()).toMatchObject({ status: 0 });
       expect(await site.backUp()).toMatchObject({ status: 0 });
-      forget();
+      toEarlierSchema(target, 1);
       expect(await site.backUp()).toMatchObject({ status: 0 });
-      forget();
+      toEarlierSchema(target, 1);
       const proof = await solved(first.client, "retrieve", user.main);
       await site.stopFirst();
       clock.advance(MINUTE_MS);

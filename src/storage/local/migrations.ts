@@ -107,6 +107,9 @@ const MIGRATIONS: readonly string[] = [
 /** Databases of earlier schemas have no marks. */
 export const FIRST_MARKED_SCHEMA = 2;
 
+/** Databases of earlier schemas have no versions and no states of deleted backups. */
+export const FIRST_SCHEMA_WITH_HISTORY = 3;
+
 /**
  * Brings a database to the current schema, in one write transaction, so that several processes may do so concurrently.
  *

@@ -23,6 +23,7 @@ import { migrate } from "../migrations.ts";
 import { type BlobCopier, openBlobCopier } from "./blobs.ts";
 import { MARK } from "./mark.ts";
 import { type Need, RecordsCopier } from "./records.ts";
+import { references } from "./references.ts";
 import { prepareTarget } from "./target.ts";
 
 /** How many ciphertexts are copied at a time. */
@@ -188,7 +189,7 @@ async function copyOtherFiles(source: string, target: string): Promise<void> {
 async function prune(database: string, blobs: BlobCopier): Promise<number> {
   using records = new Database(database, { readonly: true });
   records.run("CREATE TEMP TABLE needed (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
-  records.run("INSERT OR IGNORE INTO needed SELECT blob_key FROM backups");
+  records.run(`INSERT OR IGNORE INTO needed SELECT key FROM (${references(records, "main")})`);
   const needed = records.query("SELECT 1 FROM needed WHERE key = ?");
   return await blobs.prune((key) => needed.get(key) !== null);
 }

@@ -1,7 +1,9 @@
 /** Copies the database of a data folder in use, and knows which ciphertexts the copied state needs. */
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
-import type { BlobRef } from "../../contract.ts";
+import { type BlobRef, blobsOf } from "../../contract.ts";
+import { blobOf } from "../schema.ts";
+import { references, stateTables } from "./references.ts";
 
 const BUSY_TIMEOUT_MS = 10_000;
 const PAGE = 500;
@@ -12,13 +14,23 @@ export interface Need {
   readonly blob: BlobRef;
 }
 
-type Row = Pick<Need, "backupId"> & Pick<BlobRef, "key" | "size" | "sha256">;
+type Row = Pick<Need, "backupId"> & BlobRef;
 
-const COLUMNS = "backup_id AS backupId, blob_key AS key, blob_size AS size, blob_sha256 AS sha256";
+/** A state of a backup. */
+interface StateRow {
+  readonly row: number;
+  readonly backupId: string;
+  readonly blobKey: string;
+  readonly blobSize: number;
+  readonly blobSha256: string;
+  readonly versions: string;
+}
 
 export class RecordsCopier implements Disposable {
   readonly #copy: Database;
   readonly #source: string;
+  /** A query for what the source refers to. */
+  readonly #references: string;
   /** When the copied snapshot was taken. */
   takenAtMs = 0;
 
@@ -32,21 +44,21 @@ export class RecordsCopier implements Disposable {
     this.#copy.run("PRAGMA journal_mode = MEMORY");
     this.#copy.run("PRAGMA synchronous = OFF");
     this.#copy.query("ATTACH DATABASE ? AS live").run(source);
+    this.#references = references(this.#copy, "live");
     this.#copy.run("CREATE TEMP TABLE copied (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
     this.#copy.run("CREATE TEMP TABLE lost (key TEXT NOT NULL PRIMARY KEY, reason TEXT) WITHOUT ROWID");
   }
 
   /** What all backups need, page by page. Backups that change meanwhile may be listed in either state. */
   *needs(): Generator<Need[]> {
-    const query = this.#copy.query<Row, [string]>(
-      `SELECT ${COLUMNS} FROM live.backups WHERE backup_id > ? ORDER BY backup_id LIMIT ${PAGE}`,
-    );
-    for (let after = ""; ; ) {
-      const page = query.all(after).map(needOf);
-      const last = page.at(-1);
-      if (last === undefined) return;
-      yield page;
-      after = last.backupId;
+    for (const { name, versions } of stateTables(this.#copy, "live")) {
+      const query = this.#copy.query<StateRow, [number]>(
+        `SELECT rowid AS row, backup_id AS backupId, blob_key AS blobKey, blob_size AS blobSize,
+           blob_sha256 AS blobSha256, ${versions} AS versions
+         FROM ${name} WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`,
+      );
+      for (let page = query.all(0); page.length > 0; page = query.all(page.at(-1)?.row ?? 0))
+        yield page.flatMap(needsOf);
     }
   }
 
@@ -62,7 +74,7 @@ export class RecordsCopier implements Disposable {
 
   /** Whether a backup needs this ciphertext now. */
   isNeeded({ backupId, blob }: Need): boolean {
-    const query = this.#copy.query("SELECT 1 FROM live.backups WHERE backup_id = ? AND blob_key = ?");
+    const query = this.#copy.query(`SELECT 1 FROM (${this.#references}) WHERE backupId = ? AND key = ?`);
     return query.get(backupId, blob.key) !== null;
   }
 
@@ -83,9 +95,8 @@ export class RecordsCopier implements Disposable {
   missing(limit: number): Need[] {
     return this.#copy
       .query<Row, [number]>(
-        `SELECT ${COLUMNS} FROM live.backups
-         WHERE blob_key NOT IN (SELECT key FROM temp.copied)
-         AND blob_key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
+        `SELECT * FROM (${this.#references})
+         WHERE key NOT IN (SELECT key FROM temp.copied) AND key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
       )
       .all(limit + 1)
       .map(needOf);
@@ -121,7 +132,7 @@ export class RecordsCopier implements Disposable {
   lost(): (Need & { readonly reason: string })[] {
     return this.#copy
       .query<Row & { readonly reason: string }, []>(
-        `SELECT ${COLUMNS}, reason FROM main.backups JOIN temp.lost ON key = blob_key`,
+        `SELECT needed.*, reason FROM (${references(this.#copy, "main")}) AS needed JOIN temp.lost USING (key)`,
       )
       .all()
       .map((row) => ({ ...needOf(row), reason: row.reason }));
@@ -130,6 +141,11 @@ export class RecordsCopier implements Disposable {
   [Symbol.dispose](): void {
     this.#copy.close();
   }
+}
+
+function needsOf({ backupId, versions, ...row }: StateRow): Need[] {
+  const blobs = blobsOf({ blob: blobOf(row), versions: JSON.parse(versions) });
+  return blobs.map((blob) => ({ backupId, blob }));
 }
 
 function needOf({ backupId, key, size, sha256 }: Row): Need {
