@@ -87,7 +87,10 @@ export interface Collection {
    */
   lease(holder: string, untilMs: number): Promise<boolean>;
 
-  /** What is due now, the longest due first. A kept state is due {@link COLLECTED_AFTER_MS} after its time. */
+  /**
+   * What is due now, the longest due first. A kept state is due {@link COLLECTED_AFTER_MS} after its time. What was written
+   * just before may be missing.
+   */
   due(limit: number): Promise<readonly DueCollection[]>;
 
   /**

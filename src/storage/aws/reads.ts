@@ -1,4 +1,4 @@
-/** Strongly consistent reads of the tables, with retries. */
+/** Reads of the tables, strongly consistent by default, with retries. */
 import {
   BatchGetItemCommand,
   GetItemCommand,
@@ -18,12 +18,12 @@ export interface TableReads {
   items(wanted: Readonly<Record<string, readonly Item[]>>): Promise<ReadonlyMap<string, readonly Item[]>>;
   /** Every item of a table with these attributes, page by page. */
   scan(purpose: string, table: string, attributes: string): AsyncIterable<Item>;
-  /** The items of a partition that a query selects, page by page. A page may be empty. */
-  query(purpose: string, query: TableQuery): AsyncIterable<readonly Item[]>;
+  /**
+   * The items of a partition that a query selects, page by page. A page may be empty. The key after which the first page
+   * begins need not be that of an item.
+   */
+  query(purpose: string, query: QueryCommandInput): AsyncIterable<readonly Item[]>;
 }
-
-/** `ExclusiveStartKey`: the key after which the first page begins, whether or not there is an item of that key. */
-export type TableQuery = Omit<QueryCommandInput, "ConsistentRead">;
 
 type Page = Pick<ScanCommandOutput, "Items" | "LastEvaluatedKey">;
 
@@ -68,7 +68,7 @@ export function createTableReads(client: DynamoDbSender, attempt: Attempt): Tabl
 
     query(purpose, { ExclusiveStartKey: first, ...query }) {
       return pagesOf(purpose, first, (start, abortSignal) =>
-        client.send(new QueryCommand({ ...query, ConsistentRead: true, ...start }), { abortSignal }),
+        client.send(new QueryCommand({ ConsistentRead: true, ...query, ...start }), { abortSignal }),
       );
     },
   };

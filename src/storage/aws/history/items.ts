@@ -18,7 +18,7 @@ import type { QueuedEvent } from "../../outbox.ts";
 import { backupIdOf, expiry, type Item, number, stateAttributes, stateOf, text } from "../tables.ts";
 
 /** A kind of items whose partition is a shard, and how many shards it has. A change of a number orphans what is stored. */
-const SHARDS = { deleted: 16, due: 16, outbox: 8, surplus: 4 } as const;
+const SHARDS = { deleted: 16, due: 16, outbox: 4, surplus: 4 } as const;
 type Sharded = keyof typeof SHARDS;
 
 /** The keys of all partitions of a kind. */

@@ -20,6 +20,7 @@ export function createOutbox(table: HistoryTable): Outbox {
       ExpressionAttributeValues: { ":partition": { S: partition } },
       ProjectionExpression: "AtMs",
       Limit: COUNTED,
+      ConsistentRead: false,
     });
     for await (const items of pages) {
       waiting += items.length;

@@ -52,7 +52,7 @@ export async function deleteItems(table: HistoryTable, items: readonly Item[]): 
     await Promise.all(items.slice(at, at + DELETED_AT_ONCE).map((item) => deleteItem(table, item)));
 }
 
-/** Items of all shards whose time has come, the longest due first. */
+/** Items of all shards whose time has come, the longest due first. Those that were written just before may be missing. */
 export async function dueItems(
   { name, reads, clock }: HistoryTable,
   kind: "due" | "outbox",
@@ -66,6 +66,7 @@ export async function dueItems(
         KeyConditionExpression: "PK = :partition AND SK < :end",
         ExpressionAttributeValues: { ":partition": { S: partition }, ":end": { S: end } },
         Limit: limit,
+        ConsistentRead: false, // at half the price, for every process asks every second or two
       });
       const found: Item[] = [];
       for await (const items of pages) if (found.push(...items) >= limit) break;
