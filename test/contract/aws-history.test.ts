@@ -250,6 +250,31 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await read()).toEqual(visible);
     });
 
+    test("a blob of a state that is forgotten during a listing is listed all the same", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const states = Array.from({ length: 20 }, (_, index) => ({
+        backupId: `b${index}`,
+        state: stateOf(clock, record(`b${index}`)),
+      }));
+      const absent = { expect: "absent", next: null } as const;
+      for (const { backupId, state } of states)
+        await records.commit({ backupId, ...absent, setAside: state });
+      const seen = new Set<string>();
+      for await (const { blobs } of records.listDeleted()) {
+        if (seen.size === 0)
+          for (const { backupId, state } of states)
+            await records.commit({
+              backupId,
+              ...absent,
+              forget: [state],
+              collect: { blobs: [state.blob], logIds: [] },
+            });
+        for (const { key } of blobs) seen.add(key);
+      }
+      expect(seen.size).toBe(20);
+    });
+
     test("one process at a time has the lease of the collection", async () => {
       await using store = await openFixture();
       const { records, clock } = store;
