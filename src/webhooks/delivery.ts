@@ -4,7 +4,7 @@ import type { Pause } from "../runtime/pause.ts";
 import type { Outbox, QueuedEvent } from "../storage/outbox.ts";
 import { webhookBody } from "./body.ts";
 import type { Failure, Post } from "./post.ts";
-import { isGivenUp, nextAttemptMs } from "./schedule.ts";
+import { isGivenUp, nextAttemptMs, renewalMs } from "./schedule.ts";
 
 /** Called with what becomes of deliveries. */
 export interface DeliveryReports {
@@ -26,7 +26,7 @@ export interface DeliveryOptions {
 }
 
 export interface Deliveries {
-  /** Claims an event; `null` when another process was faster, or the outbox does not respond. Never rejects. */
+  /** Claims an attempt; `null` when another process was faster, or the outbox does not respond. Never rejects. */
   claim(queued: QueuedEvent): Promise<QueuedEvent | null>;
   /** Posts a claimed event, and settles it unless it is to be delivered again. Never rejects. */
   deliver(claimed: QueuedEvent, stopping: AbortSignal): Promise<void>;
@@ -48,9 +48,9 @@ export function createDeliveries({
   random,
   pause,
 }: DeliveryOptions): Deliveries {
-  async function claim(queued: QueuedEvent): Promise<QueuedEvent | null> {
+  async function claimUntil(nextAttemptAtMs: number, queued: QueuedEvent): Promise<QueuedEvent | null> {
     try {
-      return await outbox.claim(queued, nextAttemptMs(queued, clock.nowMs(), fraction(random)));
+      return await outbox.claim(queued, nextAttemptAtMs);
     } catch (error) {
       reports.postponed(error);
       return null;
@@ -61,7 +61,7 @@ export function createDeliveries({
   async function renewed(claimed: QueuedEvent, ended: AbortSignal): Promise<QueuedEvent> {
     await pause(claimed.dueMs - RENEWED_BEFORE_MS - clock.nowMs(), ended);
     if (ended.aborted) return claimed;
-    const renewal = await claim(claimed);
+    const renewal = await claimUntil(renewalMs(clock.nowMs(), fraction(random)), claimed);
     return renewal === null ? claimed : renewed(renewal, ended);
   }
 
@@ -85,7 +85,7 @@ export function createDeliveries({
   }
 
   return {
-    claim,
+    claim: (queued) => claimUntil(nextAttemptMs(queued, clock.nowMs(), fraction(random)), queued),
     async deliver(claimed, stopping) {
       try {
         await attempt(claimed, stopping);

@@ -110,6 +110,19 @@ describe("a delivery", () => {
     expect(reported).toEqual(["delivered"]);
   });
 
+  test("that a crash ended after a while is due again within 7 s", async () => {
+    for (const seconds of [1, 3, 5, 7, 9]) {
+      const { clock, pauses, outbox, one, other } = fixture();
+      outbox.add(eventAt(clock.nowMs()));
+      const claimed = await one.claim(await dueOf(outbox));
+      if (claimed === null) throw new Error("not claimed");
+      void one.deliver(claimed, running);
+      await pauses.pass(seconds * 1_000); // and then its process ends: nothing more is renewed
+      clock.advance(7_000);
+      expect(await other.claim(await dueOf(outbox))).not.toBeNull();
+    }
+  });
+
   test("that the receiver takes within the first seconds costs two writes", async () => {
     let writes = 0;
     const counting = (outbox: Outbox) =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isGivenUp, nextAttemptMs } from "../../src/webhooks/schedule.ts";
+import { isGivenUp, nextAttemptMs, renewalMs } from "../../src/webhooks/schedule.ts";
 import { eventAt } from "./memory-outbox.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -19,10 +19,10 @@ function attemptsOf(firstMs: number, fraction: number): number[] {
 }
 
 describe("an event that cannot be delivered", () => {
-  test("is tried again after 5 s, then after twice the pause, up to an hour", () => {
+  test("is tried again after 5 s at first, and then after twice the pause, up to an hour", () => {
     const times = attemptsOf(AT_MS, 0.5);
     const pauses = times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / 1000);
-    expect(pauses.slice(0, 12)).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
+    expect(pauses.slice(0, 12)).toEqual([5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]);
     expect(Math.max(...pauses)).toBe(3600);
   });
 
@@ -41,13 +41,21 @@ describe("an event that cannot be delivered", () => {
     }
   });
 
-  test("is tried several times where no process ran for days", () => {
-    const times = attemptsOf(AT_MS + 4 * DAY_MS, 0.5);
-    expect(times).toHaveLength(8);
-    expect((times.at(-1) ?? 0) - 4 * DAY_MS).toBe(635_000);
+  test("is tried for hours where no process ran for days, and soon at first", () => {
+    const times = attemptsOf(AT_MS + 4 * DAY_MS, 0.5).map((time) => time - 4 * DAY_MS);
+    expect(times.slice(0, 4)).toEqual([0, 5_000, 15_000, 35_000]);
+    expect(times).toHaveLength(16);
+    expect(times.at(-1)).toBeWithin(6 * HOUR_MS, 8 * HOUR_MS);
+  });
+
+  test("is not tried later because its claims were renewed while the webhook took its time", () => {
+    const renewedTwice = { ...tried(3), event: eventAt(AT_MS - 12_000) };
+    expect(nextAttemptMs(renewedTwice, AT_MS, 0.5) - AT_MS).toBe(12_000);
+    for (const fraction of [0, 0.5, 0.999])
+      expect(renewalMs(AT_MS, fraction) - AT_MS).toBeWithin(4_000, 6_000);
   });
 
   test("is tried at growing pauses also where each attempt ends in a crash, without end of numbers", () => {
-    expect(nextAttemptMs(tried(10_000), AT_MS, 0.5)).toBe(AT_MS + HOUR_MS);
+    expect(nextAttemptMs(tried(10_000), AT_MS + DAY_MS, 0.5)).toBe(AT_MS + DAY_MS + HOUR_MS);
   });
 });
