@@ -78,7 +78,7 @@ function sweepRegularly({ background, stores, clock, random, restores }: Process
       if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
         log.error(result, "unreferenced blobs are not deleted: run bun run doctor");
-      else if (result.expiredRows + result.unreferencedBlobs + result.leftAlone > 0)
+      else if (result.expiredRows + result.collected + result.unreferencedBlobs + result.leftAlone > 0)
         log.info(result, "swept");
     });
     timer = setTimeout(run, nextMs);

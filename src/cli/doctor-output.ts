@@ -62,7 +62,8 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
 }
 
 function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summary): string[] {
-  const examined = `${counts.backups} backups, ${counts.indexRows} index rows, ${counts.blobs} blobs`;
+  const deleted = counts.deletedBackups === 0 ? "" : `${counts.deletedBackups} deleted ones that are kept, `;
+  const examined = `${counts.backups} backups, ${deleted}${counts.indexRows} index rows, ${counts.blobs} blobs`;
   return [
     `${healthy ? "Healthy" : `${left} findings are left`}: checked ${examined}.`,
     ...(verify

@@ -20,9 +20,9 @@ import { requireDatabase } from "./require-database.ts";
 const USAGE = `Usage: bun run doctor [--verify] [--repair [--remove KIND]...] [--restored] [--json]
 
 Checks every backup, index row and blob. Changes nothing without --repair or --restored.
-  --verify  reads every current blob and checks its hash
+  --verify  reads every blob that a backup, a version or a deleted backup refers to, and checks its hash
   --repair  deletes blobs that nothing refers to (where it finds any it waits for a minute and checks them again),
-            releases index rows without factor, adds those that are missing
+            releases index rows without factor, adds those that are missing, removes deleted backups whose time is over
   --remove  with --repair: also deletes the blobs of this kind that no record refers to, which are left to you otherwise:
             blob-of-unknown-backup (there is no record of its backup; it may be another installation's) or
             blob-newer-than-records (records from the same time are missing; a lost record may need it)

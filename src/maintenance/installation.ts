@@ -3,8 +3,9 @@
  * that no record refers to are another installation's backups, and must not be deleted.
  */
 import type { Clock, Random } from "../runtime/clock.ts";
-import { blobsOf, type RecordStore, StorageUnavailable } from "../storage/contract.ts";
+import { type BackupRecord, blobsOf, type RecordStore, StorageUnavailable } from "../storage/contract.ts";
 import type { BlobInspection, InspectableStores, RecordInspection } from "../storage/inspection.ts";
+import { keptStates } from "./kept-state.ts";
 
 /** Records and blobs of different installations; the message says what to do. */
 export class InstallationMismatch extends StorageUnavailable {
@@ -96,6 +97,8 @@ export async function declareRestored(
   await markBoth(stores, (await records.installationId()) ?? (await blobs.installationId()) ?? random.uuid());
   let copiedAtMs = 0;
   for await (const { changedAtMs } of records.list()) copiedAtMs = Math.max(copiedAtMs, changedAtMs ?? 0);
+  for await (const { kept } of records.listDeleted())
+    copiedAtMs = Math.max(copiedAtMs, kept?.deletedAtMs ?? 0);
   // The clock of the operator's machine may be behind; the restore came after the blobs were in service.
   const restoredAtMs = Math.max(clock.nowMs(), (await blobs.lastSeenMs()) ?? 0);
   await records.noteRestore({ copiedAtMs, restoredAtMs });
@@ -126,17 +129,21 @@ async function mayBelongTogether({ records, blobs }: InspectableStores): Promise
 }
 
 async function refersTo(records: RecordStore, backupId: string, key: string): Promise<boolean> {
+  const has = (state: BackupRecord) => blobsOf(state).some((blob) => blob.key === key);
   const stored = await records.read(backupId);
-  return stored !== null && blobsOf(stored).some((blob) => blob.key === key);
+  if (stored !== null && has(stored)) return true;
+  for await (const state of keptStates(records, backupId)) if (has(state)) return true;
+  return false;
 }
 
 /** Called only where blobs do not say whose they are: a service on AWS may read records but not list them. */
 async function holdsBlobsOf(records: RecordInspection, blobs: BlobInspection): Promise<boolean> {
   let compared = 0;
-  for await (const { blobs: refs } of records.list()) {
-    for (const { key } of refs) if ((await blobs.sizeOf(key)) !== null) return true;
-    if (++compared === SAMPLE) break;
-  }
+  for (const listing of [records.list(), records.listDeleted()])
+    for await (const { blobs: refs } of listing) {
+      for (const { key } of refs) if ((await blobs.sizeOf(key)) !== null) return true;
+      if (++compared >= SAMPLE) break;
+    }
   return false;
 }
 

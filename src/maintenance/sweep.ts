@@ -1,11 +1,15 @@
 import { isOfNewerSchema } from "../backups/schema-version.ts";
 import { blobsOf } from "../storage/contract.ts";
-import type { ListedRecord, Restore } from "../storage/inspection.ts";
+import type { ListedDeletion, ListedRecord, Restore } from "../storage/inspection.ts";
 import { concurrently } from "./concurrently.ts";
+import { isKept } from "./kept-state.ts";
+import { collectLeftovers } from "./leftovers.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
 
 export interface SweepResult {
   readonly expiredRows: number;
+  /** How many rows were collected: states of deleted backups, and what resets left behind. */
+  readonly collected: number;
   /** How many blobs that no record refers to were deleted, or would have been but for {@link refusal}. */
   readonly unreferencedBlobs: number;
   /** How many the next call will delete if they are unreferenced then. */
@@ -27,8 +31,8 @@ const MAX_SUSPECTS = 10_000;
 const WIDTH = 16;
 
 /**
- * Collects, each time it is called, what crashes and expiry leave behind: one-time rows past their expiry, and blobs
- * that no record refers to. Safe while processes serve requests, and in bounded memory: see unreferenced-blobs.ts.
+ * Collects, each time it is called, what crashes and expiry leave behind: rows past their expiry, deleted backups whose
+ * time is over (leftovers.ts), and blobs that nothing refers to. Safe while processes serve requests, and in bounded memory: see unreferenced-blobs.ts.
  *
  * The age of a blob depends on the clock, which may be set forward, or advance while the machine sleeps between the
  * writing of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. A timer must
@@ -46,10 +50,16 @@ export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Pr
 
   return async (stopping) => {
     const expiredRows = await records.sweepExpired();
+    const collected = await collectLeftovers(stores, stopping);
+    const rows = { expiredRows, collected };
     const scan = new UnreferencedBlobs(stores, await stores.restores());
     for await (const record of records.list()) {
       stopping?.throwIfAborted();
       scan.add(record);
+    }
+    for await (const deletion of records.listDeleted()) {
+      stopping?.throwIfAborted();
+      scan.addDeletion(deletion);
     }
 
     const before = known;
@@ -58,24 +68,24 @@ export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Pr
     if (kept.size === 0) {
       const refusal = newer > 0 && scan.records === 0 ? outnumbered(0) : null;
       const refused = refusal === null ? 0 : newer;
-      return { ...NOTHING, expiredRows, unreferencedBlobs: refused, leftAlone: newer - refused, refusal };
+      return { ...NOTHING, ...rows, unreferencedBlobs: refused, leftAlone: newer - refused, refusal };
     }
     const originOf = await scan.originsOf(kept);
     const leftovers = new Set<string>();
     for (const suspect of kept.values()) if (originOf(suspect) === "leftover") leftovers.add(suspect.key);
     const leftAlone = newer + kept.size - leftovers.size;
-    if (leftovers.size === 0) return { ...NOTHING, expiredRows, leftAlone };
+    if (leftovers.size === 0) return { ...NOTHING, ...rows, leftAlone };
 
     const refusal = await refusalOf(stores, count, scan.records);
     if (refusal !== null)
-      return { ...NOTHING, expiredRows, leftAlone, unreferencedBlobs: leftovers.size, refusal };
+      return { ...NOTHING, ...rows, leftAlone, unreferencedBlobs: leftovers.size, refusal };
     known = leftovers.difference(before);
     const deletable = leftovers.intersection(before);
     for (const key of deletable) {
       stopping?.throwIfAborted();
       await blobs.delete(key);
     }
-    return { expiredRows, unreferencedBlobs: deletable.size, suspects: known.size, leftAlone, refusal };
+    return { ...rows, unreferencedBlobs: deletable.size, suspects: known.size, leftAlone, refusal };
   };
 }
 
@@ -115,6 +125,10 @@ async function refusalOf(stores: SweptStores, unreferenced: number, backups: num
     if (doubt === "missing") missing += 1;
     if (doubt === "newer") newer += 1;
   }
+  for await (const _missing of concurrently(stores.records.listDeleted(), WIDTH, (deletion) =>
+    missingOf(stores, deletion),
+  ))
+    missing += 1;
   if (newer > 0)
     return `a newer version of the service stored ${newer} of the backups, which may refer to them`;
   return missing === 0 ? null : `the blobs of ${missing} backups are missing`;
@@ -134,4 +148,12 @@ async function doubtAbout(
       return again !== null && blobsOf(again).some((blob) => blob.key === key) ? "missing" : null;
     }
   return null;
+}
+
+/** The state itself, where it is kept and one of its blobs is missing. */
+async function missingOf(stores: SweptStores, deletion: ListedDeletion): Promise<readonly ListedDeletion[]> {
+  for (const { key } of deletion.kept === null ? [] : deletion.blobs)
+    if ((await stores.blobs.sizeOf(key)) === null)
+      return (await isKept(stores.records, deletion)) ? [deletion] : [];
+  return [];
 }

@@ -1,5 +1,6 @@
 /**
- * Finds blobs that no record refers to, for the sweep and the doctor. However many backups there are, memory holds a
+ * Finds blobs that nothing refers to, for the sweep and the doctor: no record, with its versions, and no state that is
+ * kept of a deleted backup. Kept states count as records here. However many backups there are, memory holds a
  * page of a listing, a filter of fixed size (key-filter.ts) and a bounded number of suspects.
  *
  * A blob is referred to by the commit that follows its writing or never. So one that was old when it was listed and is
@@ -8,12 +9,12 @@
  * have changed since it was read, so suspects are compared with the records once more.
  */
 import type { Clock, Random } from "../runtime/clock.ts";
-import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import type {
-  BlobInspection,
+  InspectableBlobs,
+  InspectableRecords,
   ListedBlob,
+  ListedDeletion,
   ListedRecord,
-  RecordInspection,
   Restore,
 } from "../storage/inspection.ts";
 import { createKeyFilter, type KeyFilter } from "./key-filter.ts";
@@ -25,8 +26,8 @@ import { createKeyFilter, type KeyFilter } from "./key-filter.ts";
 const UNREFERENCED_AFTER_MS = 60 * 60 * 1000;
 
 export interface ScannedStores {
-  readonly records: RecordStore & RecordInspection;
-  readonly blobs: BlobStore & BlobInspection;
+  readonly records: InspectableRecords;
+  readonly blobs: InspectableBlobs;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -41,7 +42,7 @@ export type Origin = "leftover" | "of-unknown-backup" | "newer-than-records";
 /** A blob that is old, and that no record referred to when the records were listed. */
 export type Suspect = Pick<ListedBlob, "key" | "backupId" | "storedAtMs">;
 
-/** One scan: every record is added, then the blobs are listed. */
+/** One scan: every record is added, then every kept state, then the blobs are listed. */
 export class UnreferencedBlobs {
   readonly #stores: ScannedStores;
   readonly #restores: readonly Restore[];
@@ -62,6 +63,11 @@ export class UnreferencedBlobs {
     if (changedAtMs !== null) this.#youngestChangeMs = Math.max(this.#youngestChangeMs, changedAtMs);
   }
 
+  addDeletion({ blobs, kept }: ListedDeletion): void {
+    for (const { key } of blobs) this.#referenced.add(key);
+    if (kept !== null) this.#youngestChangeMs = Math.max(this.#youngestChangeMs, kept.deletedAtMs);
+  }
+
   /** How many records were added. */
   get records(): number {
     return this.#records;
@@ -77,22 +83,24 @@ export class UnreferencedBlobs {
     }
   }
 
-  /** Removes the suspects that a record refers to now. @param onRecord is called for every record. */
+  /** Removes the suspects that are referred to now. @param onBackup is called for every record and kept state. */
   async keepUnreferenced(
     suspects: Map<string, Suspect>,
-    onRecord: (record: ListedRecord) => void = () => {},
+    onBackup: (backupId: string) => void = () => {},
   ): Promise<void> {
-    for await (const record of this.#stores.records.list()) {
-      for (const { key } of record.blobs) suspects.delete(key);
-      onRecord(record);
-    }
+    const { records } = this.#stores;
+    for (const listing of [records.list(), records.listDeleted()])
+      for await (const { backupId, blobs } of listing) {
+        for (const { key } of blobs) suspects.delete(key);
+        onBackup(backupId);
+      }
   }
 
   /** As {@link keepUnreferenced}; says where each suspect that is left comes from. */
   async originsOf(suspects: Map<string, Suspect>): Promise<(suspect: Suspect) => Origin> {
     const unknown = new Set<string>();
     for (const { backupId } of suspects.values()) if (backupId !== null) unknown.add(backupId);
-    await this.keepUnreferenced(suspects, ({ backupId }) => unknown.delete(backupId));
+    await this.keepUnreferenced(suspects, (backupId) => unknown.delete(backupId));
     return (suspect) => {
       if (suspect.backupId !== null && unknown.has(suspect.backupId)) return "of-unknown-backup";
       return this.isNewerThanRecords(suspect) ? "newer-than-records" : "leftover";

@@ -1,18 +1,18 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
-import { type BlobRef, blobsOf, type StoredVersion } from "../../src/storage/contract.ts";
+import { type BlobRef, blobsOf } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
-import { deletedOf, event, type Fixture, kept, revisionOf, uuidOf } from "../contract/fixture.ts";
+import { deletedOf, event, type Fixture, revisionOf, uuidOf } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { toEarlierSchema } from "../support/earlier-schema.ts";
+import { addVersion, setAside } from "../support/history.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 
 interface Site extends AsyncDisposable {
@@ -34,32 +34,6 @@ async function newSite(): Promise<Site> {
       await rm(parent, { recursive: true });
     },
   };
-}
-
-/** Stores a content anew and keeps the one before as a version. */
-async function addVersion({ records, blobs }: Fixture, backupId: string): Promise<void> {
-  const stored = await records.read(backupId);
-  if (stored === null) throw new Error(`${backupId} is not stored`);
-  const { revision, blob: old, metadata } = stored;
-  const version: StoredVersion = {
-    versionId: randomUUID(),
-    manifestHash: old.sha256,
-    createdAtMs: 1,
-    replacedAtMs: 2,
-    blob: old,
-  };
-  const blob = await blobs.put(backupId, [randomBytes(300)]);
-  const next = { blob, metadata, versions: [version, ...stored.versions] };
-  expect(await records.commit({ backupId, expect: { revision }, next })).toBe("committed");
-}
-
-/** Deletes a backup and keeps its state. */
-async function setAside({ records, clock }: Fixture, backupId: string): Promise<void> {
-  const stored = await records.read(backupId);
-  if (stored === null) throw new Error(`${backupId} is not stored`);
-  const { revision, changedAtMs: _, ...state } = stored;
-  const change = { next: null, setAside: { ...kept(backupId, clock), ...state } };
-  expect(await records.commit({ backupId, expect: { revision }, ...change })).toBe("committed");
 }
 
 /** Every ciphertext that records and kept states of a folder refer to; each must be whole. */

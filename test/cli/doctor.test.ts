@@ -75,6 +75,7 @@ for (const driver of DRIVERS)
           counts: {
             indexRows: 0,
             backups: 1,
+            deletedBackups: 0,
             blobs: 1,
             verifiedBlobs: 0,
             verifiedBytes: expect.any(Number),

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { createSweep, type SweptStores } from "../../src/maintenance/sweep.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
-import type { BlobRef, JsonObject } from "../../src/storage/contract.ts";
+import { type BlobRef, blobsOf, COLLECTED_AFTER_MS, type JsonObject } from "../../src/storage/contract.ts";
 import type { Restore } from "../../src/storage/inspection.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
+import { addVersion, setAside } from "../support/history.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { touchAnyRecord } from "../support/stored.ts";
@@ -55,6 +56,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual([current.key]);
       expect(await sweep(stores)).toEqual({
         expiredRows: 0,
+        collected: 0,
         unreferencedBlobs: 0,
         suspects: 0,
         leftAlone: 0,
@@ -205,6 +207,58 @@ for (const driver of DRIVERS)
           "a newer version of the service stored 1 of the backups",
         );
       expect((await stores.keys()).toSorted()).toEqual([current.key, older.key].toSorted());
+    });
+
+    test("keeps the blobs of versions and of deleted backups until they are collected", async () => {
+      await using stores = await fixture(driver);
+      for (const id of ["a", "b"]) {
+        await stores.refer(id, await stores.put(id));
+        await addVersion(stores, id);
+      }
+      const state = await setAside(stores, "b");
+      const abandoned = await stores.put("a");
+      const needed = (await stores.keys()).filter((key) => key !== abandoned.key);
+      await stores.age(2 * HOUR_MS);
+      expect(await sweep(stores)).toMatchObject({ unreferencedBlobs: 1, collected: 0, refusal: null });
+      expect(await stores.keys()).toEqual(needed);
+      stores.clock.set(state.keepUntilMs + COLLECTED_AFTER_MS);
+      expect(await createSweep(stores)()).toMatchObject({ unreferencedBlobs: 0, collected: 1 });
+      const deleted = blobsOf(state).map(({ key }) => key);
+      expect(await stores.keys()).toEqual(needed.filter((key) => !deleted.includes(key)));
+    });
+
+    test("leaves all blobs alone when those of versions or of deleted backups are missing", async () => {
+      await using stores = await fixture(driver);
+      for (const id of ["a", "b"]) await stores.refer(id, await stores.put(id));
+      await stores.blobs.delete((await addVersion(stores, "a")).key);
+      const state = await setAside(stores, "b");
+      await stores.blobs.delete(state.blob.key);
+      const abandoned = await stores.put("a");
+      await stores.age(2 * HOUR_MS);
+      expect((await sweep(stores)).refusal).toBe("the blobs of 2 backups are missing");
+      expect(await stores.keys()).toContain(abandoned.key);
+    });
+
+    test("does not take a blob for unreferenced that moves between a backup and its kept state", async () => {
+      await using stores = await fixture(driver);
+      await stores.refer("other", await stores.put());
+      await stores.refer("b", await stores.put());
+      const state = await setAside(stores, "b");
+      await stores.age(2 * HOUR_MS);
+      const { records } = stores;
+      const back = { backupId: "b", expect: "absent", next: state, bringBack: state } as const;
+      let moves = 0;
+      const moving = replaced(records, {
+        async *list() {
+          yield* await Array.fromAsync(records.list());
+          if (moves++ === 0) await records.commit(back); // after the records, before the kept states
+        },
+      });
+      expect(await sweep({ ...stores, records: moving })).toMatchObject({
+        unreferencedBlobs: 0,
+        suspects: 0,
+      });
+      expect(await stores.keys()).toContain(state.blob.key);
     });
 
     test("is not misled by a sync that replaces a blob between the listing and the check", async () => {

@@ -1,11 +1,10 @@
 /** What one examination works with, and what it has counted so far. */
-import type { InspectableRecords, Restore } from "../../storage/inspection.ts";
+import type { Restore } from "../../storage/inspection.ts";
 import type { ScannedStores } from "../unreferenced-blobs.ts";
 import type { RemovableKind } from "./findings.ts";
 
 export interface Examination extends ScannedStores {
-  readonly records: ScannedStores["records"] & Pick<InspectableRecords, "outbox" | "lastSeenMs">;
-  /** Whether to read every current ciphertext and check its hash. */
+  /** Whether to read every ciphertext that is referred to and check its hash. */
   readonly verify: boolean;
   /** Whether to repair what can safely be repaired. */
   readonly repair: boolean;
@@ -23,7 +22,9 @@ export interface Examination extends ScannedStores {
 export class Counts {
   indexRows = 0;
   backups = 0;
-  /** Ciphertexts in the blob store, current or not. */
+  /** States that are kept of deleted backups. */
+  deletedBackups = 0;
+  /** Ciphertexts in the blob store, referred to or not. */
   blobs = 0;
   /** Ciphertexts that were read in full, and their bytes. */
   verifiedBlobs = 0;

@@ -8,6 +8,7 @@
  */
 import { concurrently } from "../concurrently.ts";
 import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
+import { examineDeletion, overdueCollections } from "./deletions.ts";
 import { Counts, type Examination } from "./examination.ts";
 import type { Finding, FindingKind } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
@@ -52,12 +53,23 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
     yield found;
   }
 
+  const ofDeletions = concurrently(records.listDeleted(), verify ? VERIFYING_WIDTH : WIDTH, (deletion) => {
+    if (deletion.kept !== null) counts.deletedBackups += 1;
+    scan.addDeletion(deletion);
+    return examineDeletion(examination, deletion);
+  });
+  for await (const found of ofDeletions) {
+    foundInRecords.add(found.kind);
+    yield found;
+  }
+
   if (seen.areRowsMissing)
     yield* concurrently(records.list(), WIDTH, async ({ backupId }) =>
       seen.mayLackRows(backupId) ? examineRows(examination, backupId, seen) : [],
     );
 
   yield* unreferencedBlobs(examination, { scan, foundInRecords });
+  yield* overdueCollections(examination);
   yield* waitingEvents(examination);
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
 }

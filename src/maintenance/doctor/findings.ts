@@ -27,6 +27,10 @@ export const FINDINGS = {
   "metadata-of-another-backup": { problem: "the metadata is that of another backup", remedy: null },
   "blob-missing": { problem: "the ciphertext is missing", remedy: null },
   "blob-damaged": { problem: "the ciphertext is damaged", remedy: null },
+  "collection-overdue": {
+    problem: "deleted backups were to be removed for good, and are still there",
+    remedy: "remove all whose time is over",
+  },
   "blob-unreferenced": { problem: "no record refers to this ciphertext", remedy: "delete the blob" },
   "blob-of-unknown-backup": {
     problem: "a ciphertext of a backup that has no record; it may be another installation's",

@@ -1,13 +1,14 @@
 import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
-import { BlobDamaged, type BlobRef, type FactorRef, type RecordStore } from "../../storage/contract.ts";
+import type { FactorRef, RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
+import { examineBlobs } from "./blobs.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
 import type { ListedFactors } from "./listed-factors.ts";
 
 /**
- * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertext. Where rows are missing, those
+ * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertexts. Where rows are missing, those
  * are left to {@link examineRows}.
  *
  * @param seen learns what the record lists.
@@ -22,8 +23,8 @@ export async function examineRecord(
   const found = await diagnose(examination, backupId, async (state) => {
     inspected.listed = null;
     if (state.kind === "absent") return HEALTHY;
-    const ofBlob = state.record === null ? [] : await examineBlob(examination, backupId, state.record.blob);
-    if (state.kind === "unusable") return { findings: [state.reason, ...ofBlob], repair: null };
+    const ofBlobs = state.record === null ? [] : await examineBlobs(examination, backupId, state.record);
+    if (state.kind === "unusable") return { findings: [state.reason, ...ofBlobs], repair: null };
 
     const { factors, repeated } = listedFactors(records, state.metadata);
     const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
@@ -31,7 +32,7 @@ export async function examineRecord(
     inspected.listed = { factors, lacksRows };
     const ofRows = lacksRows ? [] : elsewhere.map(findingOf("row-of-another-backup", backupId));
     const twice = repeated.map(findingOf("factor-twice", backupId));
-    return { findings: [...twice, ...ofRows, ...ofBlob], repair: null };
+    return { findings: [...twice, ...ofRows, ...ofBlobs], repair: null };
   });
   if (inspected.listed !== null) seen.add(backupId, inspected.listed.factors, inspected.listed.lacksRows);
   return found;
@@ -97,29 +98,4 @@ function listedFactors(records: RecordInspection, metadata: BackupMetadata) {
     seen.add(key).add(id);
   }
   return { factors, repeated };
-}
-
-/** Checks that the current ciphertext is stored with its size and, if the examination verifies, with its hash. */
-async function examineBlob(
-  { blobs, verify, counts }: Examination,
-  backupId: string,
-  ref: BlobRef,
-): Promise<Finding[]> {
-  const about = { backupId, blobKey: ref.key };
-  const size = await blobs.sizeOf(ref.key);
-  if (size === null) return [finding("blob-missing", about)];
-  if (size !== ref.size)
-    return [finding("blob-damaged", { ...about, detail: `${size} bytes, not ${ref.size}` })];
-  if (!verify) return [];
-  try {
-    const content = await blobs.get(ref);
-    if (content === null) return [finding("blob-missing", about)];
-    for await (const _piece of content); // ends only if all of it was verified
-    counts.verifiedBytes += ref.size;
-    counts.verifiedBlobs += 1;
-    return [];
-  } catch (error) {
-    if (!(error instanceof BlobDamaged)) throw error;
-    return [finding("blob-damaged", { ...about, detail: error.message })];
-  }
 }

@@ -50,7 +50,7 @@ export async function* unreferencedBlobs(
       const kind = KINDS[originOf(suspect)];
       const isNamed = kind !== "blob-unreferenced" && remove.has(kind);
       const { remedy } = FINDINGS[isNamed ? "blob-unreferenced" : kind];
-      const areTooMany = kind === "blob-unreferenced" && leftovers > counts.backups;
+      const areTooMany = kind === "blob-unreferenced" && leftovers > counts.backups + counts.deletedBackups;
       const objection = remedy === null ? null : areTooMany ? TOO_MANY : doubt;
       const about = { backupId: suspect.backupId, blobKey: suspect.key, detail: objection };
       const repaired = repair && remedy !== null && objection === null;
