@@ -1,6 +1,7 @@
 /**
  * The index rows that the commit of a backup left out, once every backup of the source was seen: those of factors for which
- * the table of the source has no row, as far as one backup alone lists them, and those that were too many for one commit.
+ * the table of the source has no row, as far as one backup alone lists them; those that were too many for one commit; and
+ * those of factors that led to another backup here, which has lost them since.
  */
 import { lists } from "../../backups/model.ts";
 import type { FactorRef } from "../../storage/contract.ts";
@@ -9,7 +10,7 @@ import type { KeyFilter } from "../key-filter.ts";
 import { ownershipOf } from "./ownership.ts";
 import { readable, readBackup } from "./read-backup.ts";
 import { type ImportRun, type ImportStores, named } from "./run.ts";
-import { MAX_CLAIMS } from "./store-backup.ts";
+import { leadingElsewhere, MAX_CLAIMS, ownersOf } from "./store-backup.ts";
 
 /**
  * Adds what is missing of one backup, and returns what cannot be settled.
@@ -34,7 +35,8 @@ export async function addRows(
   const problems = doubts(missing, listedTwice);
   if (run.dryRun) return problems;
   const own = missing.filter((factor) => !listedTwice.mayHave(legacyRowKey(factor)));
-  const used = await claim(run.stores, backupId, [...owned.slice(MAX_CLAIMS), ...own]);
+  const lost = await leadingElsewhere(run.stores, backupId, owned);
+  const used = await claim(run.stores, backupId, [...lost, ...own]);
   return [...problems, ...used.map((factor) => `${named(factor)} is used by another backup here`)];
 }
 
@@ -49,17 +51,18 @@ function doubts(factors: readonly FactorRef[], listedTwice: KeyFilter): string[]
 
 /** Claims rows for the factors that the backup still lists; returns those that lead to another backup. */
 async function claim(
-  { records }: ImportStores,
+  stores: ImportStores,
   backupId: string,
   factors: readonly FactorRef[],
 ): Promise<readonly FactorRef[]> {
+  const { records } = stores;
   const used: FactorRef[] = [];
   for (let start = 0; start < factors.length; ) {
     const stored = await records.read(backupId);
     if (stored === null) return used;
     const metadata = readable(stored.metadata);
     const some = factors.slice(start, start + MAX_CLAIMS).filter((factor) => lists(metadata, factor));
-    const owners = await ownersOf({ records }, some);
+    const owners = await ownersOf(stores, some);
     const free = some.filter((_, index) => owners[index] === null);
     const outcome =
       free.length === 0
@@ -70,19 +73,4 @@ async function claim(
     start += MAX_CLAIMS;
   }
   return used;
-}
-
-/** The factors that do not lead to the backup here. */
-async function leadingElsewhere(
-  stores: Pick<ImportStores, "records">,
-  backupId: string,
-  factors: readonly FactorRef[],
-): Promise<FactorRef[]> {
-  const owners = await ownersOf(stores, factors);
-  return factors.filter((_, index) => owners[index] !== backupId);
-}
-
-async function ownersOf({ records }: Pick<ImportStores, "records">, factors: readonly FactorRef[]) {
-  const found = await Promise.all(factors.map((factor) => records.locate(factor, [])));
-  return found.map(({ backupId }) => backupId);
 }

@@ -16,7 +16,14 @@ import { addRows } from "./add-rows.ts";
 import { type Ownership, ownershipOf } from "./ownership.ts";
 import { readPlace, type SourceBackup, withCiphertext } from "./read-backup.ts";
 import { type ImportFinding, type ImportRun, type ImportStores, named } from "./run.ts";
-import { earlierImport, isUntouched, MAX_CLAIMS, refreshBackup, storeBackup } from "./store-backup.ts";
+import {
+  earlierImport,
+  isUntouched,
+  leadingElsewhere,
+  MAX_CLAIMS,
+  refreshBackup,
+  storeBackup,
+} from "./store-backup.ts";
 import { verifyBackup } from "./verify-backup.ts";
 
 /** How many backups are read at a time. Each may take the memory of a ciphertext. */
@@ -47,11 +54,12 @@ export async function* importBackups(run: ImportRun): AsyncGenerator<ImportFindi
       const key = legacyRowKey(factor);
       (listed.mayHave(key) ? listedTwice : listed).add(key);
     }
-    if (ownership.open.length > 0 || ownership.owned.length > MAX_CLAIMS) {
+    const { problems, lacksRows } = await importBackup(run, backup, ownership);
+    if (lacksRows || ownership.open.length > 0 || ownership.owned.length > MAX_CLAIMS) {
       unfinished.add(backup.backupId);
       unfinishedCount += 1;
     }
-    return importBackup(run, backup, ownership);
+    return problems;
   };
   yield* findings(source.list(), importPlace);
 
@@ -82,33 +90,36 @@ export async function* verifyImport(run: ImportRun, stores: ImportStores): Async
   yield* goneFromSource(stores, inSource);
 }
 
-async function importBackup(
-  run: ImportRun,
-  first: SourceBackup,
-  ownership: Ownership,
-): Promise<readonly string[]> {
+interface Imported {
+  readonly problems: readonly string[];
+  /** Whether factors that the table leads to the backup do not lead to it here. */
+  readonly lacksRows: boolean;
+}
+
+async function importBackup(run: ImportRun, first: SourceBackup, ownership: Ownership): Promise<Imported> {
   const { stores, dryRun, counts } = run;
-  const taken = ownership.taken.map(
+  const problems = ownership.taken.map(
     (factor) =>
       `${named(factor)} leads to another backup in the table, which lists it too or cannot be read: not to this one`,
   );
   const earlier = stores === null ? "none" : await earlierImport(stores, first, ownership);
   if (earlier === "settled") {
     counts.alreadyThere += 1;
-    return taken;
+    const lost = stores === null ? [] : await leadingElsewhere(stores, first.backupId, ownership.owned);
+    return { problems, lacksRows: lost.length > 0 };
   }
   const backup = await withCiphertext(run, first);
-  if (backup === null) return [];
+  if (backup === null) return { problems: [], lacksRows: false };
   if (stores === null || dryRun) {
     counts.imported += 1;
-    return taken;
+    return { problems, lacksRows: false };
   }
   const current = backup.text === first.text ? ownership : await ownershipOf(run, backup);
-  const { outcome, problems } = await (earlier === "none"
+  const { outcome, lacksRows } = await (earlier === "none"
     ? storeBackup(run, stores, backup, current)
     : refreshBackup(run, stores, backup, current, earlier));
   counts[outcome] += 1;
-  return [...taken, ...problems];
+  return { problems, lacksRows };
 }
 
 /** Whether a backup was taken over before and its source is older than what this run is about. */

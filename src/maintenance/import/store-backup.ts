@@ -14,7 +14,7 @@ import {
 import { legacyRowKey } from "../../storage/legacy.ts";
 import type { Ownership } from "./ownership.ts";
 import { readable, type SourceBackup } from "./read-backup.ts";
-import { type ImportRun, type ImportStores, named } from "./run.ts";
+import type { ImportRun, ImportStores } from "./run.ts";
 
 /** The most index rows in a commit: a transaction of DynamoDB has at most 100 items. Further rows are added afterwards. */
 export const MAX_CLAIMS = 90;
@@ -23,7 +23,8 @@ type WithContent = SourceBackup & { readonly content: Uint8Array };
 
 export interface Stored {
   readonly outcome: "imported" | "alreadyThere";
-  readonly problems: readonly string[];
+  /** Whether factors led to another backup here, which may be about to lose them: rows are added afterwards. */
+  readonly lacksRows: boolean;
 }
 
 /**
@@ -90,7 +91,8 @@ export async function refreshBackup(
   const { backupId } = backup;
   const listed = new Set(allFactorRefs(metadata).map(legacyRowKey));
   const release = allFactorRefs(readable(before.metadata)).filter((ref) => !listed.has(legacyRowKey(ref)));
-  const added = await freeFactors(stores, owned);
+  const leadElsewhere = await leadingElsewhere(stores, backupId, owned);
+  const added = await freeFactors(stores, leadElsewhere);
   const stored = await store(run, stores, backup, added, (blob) => ({
     backupId,
     expect: before,
@@ -103,7 +105,7 @@ export async function refreshBackup(
     release,
   }));
   if (stored.outcome === "imported") await stores.blobs.delete(before.blob.key);
-  return stored;
+  return { ...stored, lacksRows: stored.lacksRows || added.length < leadElsewhere.length };
 }
 
 async function store(
@@ -114,24 +116,22 @@ async function store(
   changeTo: (blob: BlobRef) => Omit<Change, "claim" | "newBlobSince">,
 ): Promise<Stored> {
   const discard = (blob: BlobRef) => stores.blobs.delete(blob.key);
-  const problems: string[] = [];
+  let lacksRows = false;
   try {
     const context = { ...stores, clock, changes: { discard } };
     await withNewBlob(context, backupId, { content: [content], client: "" }, async (blob, commit) => {
       for (let claim = claims.slice(0, MAX_CLAIMS); ; ) {
         const outcome = await commit({ ...changeTo(blob), claim });
         if (outcome !== "factor-claimed") return outcome;
-        const free = await freeFactors(stores, claim);
-        const lost = claim.filter((factor) => !free.includes(factor));
-        problems.push(...lost.map((factor) => `${named(factor)} is used by another backup here`));
-        claim = free;
+        claim = await freeFactors(stores, claim);
+        lacksRows = true;
       }
     });
-    return { outcome: "imported", problems };
+    return { outcome: "imported", lacksRows };
   } catch (error) {
     // another import or a client was faster
     if (error instanceof ServiceError && OVERTAKEN.has(error.code))
-      return { outcome: "alreadyThere", problems };
+      return { outcome: "alreadyThere", lacksRows };
     if (!(error instanceof ChangeRefused)) throw error;
     throw new LegacyProblem("the record store does not take the record: it is too large");
   }
@@ -143,7 +143,23 @@ const OVERTAKEN: ReadonlySet<ErrorCode> = new Set([
   "conflicting_lock",
 ]);
 
-async function freeFactors({ records }: ImportStores, factors: readonly FactorRef[]): Promise<FactorRef[]> {
+async function freeFactors(stores: ImportStores, factors: readonly FactorRef[]): Promise<FactorRef[]> {
+  const owners = await ownersOf(stores, factors);
+  return factors.filter((_, index) => owners[index] === null);
+}
+
+/** The factors that do not lead to the backup here. */
+export async function leadingElsewhere(
+  stores: ImportStores,
+  backupId: string,
+  factors: readonly FactorRef[],
+): Promise<FactorRef[]> {
+  const owners = await ownersOf(stores, factors);
+  return factors.filter((_, index) => owners[index] !== backupId);
+}
+
+/** The backup here that each factor leads to; `null` for none. */
+export async function ownersOf({ records }: ImportStores, factors: readonly FactorRef[]) {
   const found = await Promise.all(factors.map((factor) => records.locate(factor, [])));
-  return factors.filter((_, index) => found[index]?.backupId === null);
+  return found.map(({ backupId }) => backupId);
 }

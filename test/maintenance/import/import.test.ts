@@ -13,7 +13,7 @@ import {
 import { DRIVERS, type Driver, type Stores } from "../../drivers.ts";
 import { type Keypair, type MainFactor, newKeypair } from "../../support/factors.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
-import { type LegacyUser, legacyKeypair, legacyUser } from "../../support/legacy-users.ts";
+import { type LegacyFactor, type LegacyUser, legacyKeypair, legacyUser } from "../../support/legacy-users.ts";
 import { replaced } from "../../support/store-wrappers.ts";
 import { storedRecord } from "../../support/stored.ts";
 
@@ -185,6 +185,45 @@ for (const driver of DRIVERS)
         await legacy.add(legacyUser({ id: user.id }));
         expect(await run()).toEqual({ findings: [], imported: 0, alreadyThere: 2 });
         expect((await stores.records.read(user.id))?.metadata.manifestHash).toBe("0".repeat(64));
+      }));
+
+    test("a factor that another backup has now leads to that one, in whatever order they are read", () =>
+      inWorld(driver, async ({ legacy, run, verify }) => {
+        const moved = [legacyKeypair(), legacyKeypair(), legacyKeypair()] as const;
+        const [first, last, created] = [
+          `0${randomUUID().slice(1)}`,
+          `f${randomUUID().slice(1)}`,
+          randomUUID(),
+        ];
+        const having = (id: string, ...mains: readonly LegacyFactor[]) =>
+          legacyUser({ id, mains: [legacyKeypair(), ...mains] });
+        await legacy.add(having(first, moved[0]), having(last, moved[1], moved[2]));
+        expect(await run()).toMatchObject({ findings: [], imported: 2 });
+        await legacy.add(having(first, moved[1]), having(last, moved[0]), having(created, moved[2]));
+        expect(await run({ since: Date.now() - 3_600_000 })).toEqual({
+          findings: [],
+          imported: 3,
+          alreadyThere: 0,
+        });
+        expect(await verify()).toEqual([]);
+      }));
+
+    test("a factor that a killed run could not index is indexed by the next one, once it is free", () =>
+      inWorld(driver, async ({ legacy, stores, run, verify }) => {
+        const user = legacyUser({ mains: [legacyKeypair(), legacyKeypair()] });
+        await legacy.add(user);
+        const ref = user.mains[1]?.ref;
+        if (ref === undefined) throw new Error("the user has no such factor");
+        const blob = await stores.blobs.put("own", [new Uint8Array(1)]);
+        const next = { blob, metadata: {}, versions: [] };
+        await stores.records.commit({ backupId: "own", expect: "absent", next, claim: [ref] });
+        const used = [`${user.id}: the MAIN factor EC_KEYPAIR … is used by another backup here`];
+        expect(await run()).toEqual({ findings: used, imported: 1, alreadyThere: 0 });
+        expect(await run()).toEqual({ findings: used, imported: 0, alreadyThere: 1 });
+        const { revision } = await storedRecord(stores, "own");
+        await stores.records.commit({ backupId: "own", expect: { revision }, next: null, release: [ref] });
+        expect(await run()).toEqual({ findings: [], imported: 0, alreadyThere: 1 });
+        expect(await verify()).toEqual([]);
       }));
 
     test("a verify names what was deleted in the source since it was taken over", () =>
