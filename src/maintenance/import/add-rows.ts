@@ -28,13 +28,13 @@ export async function addRows(
   const { owned, open } = await ownershipOf(run, backup);
   if (run.stores === null) return doubts(open, listedTwice);
   const missing = await leadingElsewhere(run.stores, backupId, open);
-  if (run.since !== null && missing.length > 0)
-    return missing.map(
-      (factor) => `${named(factor)} has no row in the table: a run without --since settles it`,
-    );
-  const problems = doubts(missing, listedTwice);
+  // whether another backup lists them too is known only when all were read
+  const isKnown = run.since === null;
+  const problems = isKnown
+    ? doubts(missing, listedTwice)
+    : missing.map((factor) => `${named(factor)} has no row in the table: a run without --since settles it`);
   if (run.dryRun) return problems;
-  const own = missing.filter((factor) => !listedTwice.mayHave(legacyRowKey(factor)));
+  const own = isKnown ? missing.filter((factor) => !listedTwice.mayHave(legacyRowKey(factor))) : [];
   const lost = await leadingElsewhere(run.stores, backupId, owned);
   const used = await claim(run.stores, backupId, [...lost, ...own]);
   return [...problems, ...used.map((factor) => `${named(factor)} is used by another backup here`)];

@@ -199,12 +199,18 @@ for (const driver of DRIVERS)
           legacyUser({ id, mains: [legacyKeypair(), ...mains] });
         await legacy.add(having(first, moved[0]), having(last, moved[1], moved[2]));
         expect(await run()).toMatchObject({ findings: [], imported: 2 });
-        await legacy.add(having(first, moved[1]), having(last, moved[0]), having(created, moved[2]));
-        expect(await run({ since: Date.now() - 3_600_000 })).toEqual({
-          findings: [],
-          imported: 3,
-          alreadyThere: 0,
-        });
+        const later = [having(first, moved[1]), having(last, moved[0]), having(created, moved[2])];
+        await legacy.add(...later.map((user) => ({ ...user, rows: user.rows.slice(1) })));
+        const { findings, imported } = await run({ since: Date.now() - 3_600_000 });
+        expect(imported).toBe(3);
+        // of each the factor that is new has no row
+        const one = (id: string, problem: string) => `${id}: the MAIN factor EC_KEYPAIR … ${problem}`;
+        const ids = [first, last, created].sort();
+        expect(findings).toEqual(
+          ids.map((id) => one(id, "has no row in the table: a run without --since settles it")),
+        );
+        expect(await verify()).toEqual(ids.map((id) => one(id, "leads to no backup")));
+        expect(await run()).toEqual({ findings: [], imported: 0, alreadyThere: 3 });
         expect(await verify()).toEqual([]);
       }));
 
