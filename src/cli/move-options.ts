@@ -36,7 +36,7 @@ export interface MoveValues {
 export function requireMove({ help, bucket, table, endpoint, rate }: MoveValues): void {
   if (help) return;
   if (!bucket || !table) throw new Error("name the bucket and the table of the other service");
-  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
+  if (endpoint !== undefined && !(/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)))
     throw new Error("--endpoint takes an http or https URL");
   callsPerSecond(rate);
 }

@@ -140,6 +140,11 @@ test("the commands end with 2 and say what is wrong with their arguments", async
       own,
       "--endpoint takes an http or https URL",
     ],
+    [
+      ["--bucket", "b", "--table", "t", "--endpoint", "http://"],
+      own,
+      "--endpoint takes an http or https URL",
+    ],
     [["--bukket", "b"], {}, "Unknown option '--bukket'"],
   ] as const)
     for (const name of ["import", "export"]) {
