@@ -1,12 +1,16 @@
 /**
  * Deletes what changes leave behind: kept states whose time is over, their logs, and what a reset was to remove. Safe
  * while processes serve requests or collect too, and after a crash at any point: a row goes only after all that it names.
+ *
+ * What a row names is referred to by nothing else, unless records and rows are of different times, as when only some
+ * tables were restored. So what the backup or another of its kept states refers to is not deleted.
  */
-import type { BlobStore } from "../storage/contract.ts";
+import { type BlobStore, blobsOf, type RecordStore } from "../storage/contract.ts";
 import type { Collection, DueCollection } from "../storage/inspection.ts";
+import { keptStates } from "./kept-state.ts";
 
 export interface CollectedStores {
-  readonly records: { readonly collection: Collection };
+  readonly records: Pick<RecordStore, "read" | "readDeleted"> & { readonly collection: Collection };
   readonly blobs: Pick<BlobStore, "delete">;
 }
 
@@ -32,13 +36,25 @@ export async function collectLeftovers(stores: CollectedStores, stopping?: Abort
 }
 
 async function collectOne(
-  { records: { collection }, blobs }: CollectedStores,
+  { records, blobs }: CollectedStores,
   due: DueCollection,
   stopping: AbortSignal | undefined,
 ): Promise<void> {
-  for (const { key } of await collection.take(due)) {
+  const taken = await records.collection.take(due);
+  const used = taken.length === 0 ? new Set() : await keysInUse(records, due.backupId);
+  for (const { key } of taken) {
     stopping?.throwIfAborted();
-    await blobs.delete(key);
+    if (!used.has(key)) await blobs.delete(key);
   }
-  await collection.settle(due);
+  await records.collection.settle(due);
+}
+
+/** The keys of all blobs of a backup and of the states that are kept of it. */
+async function keysInUse(records: CollectedStores["records"], backupId: string): Promise<Set<string>> {
+  const keys = new Set<string>();
+  const stored = await records.read(backupId);
+  if (stored !== null) for (const { key } of blobsOf(stored)) keys.add(key);
+  for await (const state of keptStates(records, backupId))
+    for (const { key } of blobsOf(state)) keys.add(key);
+  return keys;
 }

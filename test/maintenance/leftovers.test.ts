@@ -88,6 +88,9 @@ for (const { name, environment } of DRIVERS)
         const { collection } = store.records;
         const crashing = {
           records: {
+            read: (backupId: string) => store.records.read(backupId),
+            readDeleted: (...of: Parameters<typeof store.records.readDeleted>) =>
+              store.records.readDeleted(...of),
             collection: {
               ...collection,
               due: (limit: number) => collection.due(limit),
@@ -108,6 +111,29 @@ for (const { name, environment } of DRIVERS)
         expect(await keysOf(store)).toEqual(opened.needed);
         expect(await collect(store.records.listDeleted())).toEqual([]);
       }
+    });
+
+    test("is not deleted where the backup or another state of it needs it, as after half a restore", async () => {
+      await using store = await openFixture(environment);
+      const { records, blobs, clock } = store;
+      for (const id of ["stored", "kept", "neither"]) {
+        await createBackup(store, id);
+        await addVersion(store, id);
+        await setAside(store, id);
+      }
+      const { keepUntilMs } = (await records.readDeleted("stored"))[0] ?? { keepUntilMs: 0 };
+      for (const id of ["stored", "kept"]) {
+        const [state] = await records.readDeleted(id);
+        await records.commit({ backupId: id, expect: "absent", next: state ?? null });
+      }
+      await setAside(store, "kept", { keepUntilMs: keepUntilMs + COLLECTED_AFTER_MS + 1 });
+      clock.set(keepUntilMs + COLLECTED_AFTER_MS);
+      expect(await collectLeftovers(store)).toBe(3);
+      const left = (await collect(blobs.list())).length;
+      expect(left).toBe(4);
+      const listed = [...(await collect(records.list())), ...(await collect(records.listDeleted()))];
+      const needed = listed.flatMap((each) => each.blobs.map(({ key }) => key));
+      expect(await keysOf(store)).toEqual(needed.toSorted());
     });
 
     test("is collected as a whole where there is more than a page of it, by several processes", async () => {
