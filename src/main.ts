@@ -3,6 +3,7 @@ import { type App, createApp } from "./app.ts";
 import { loadConfig } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type RunningServer, startServer } from "./http/listen.ts";
+import { COLLECT_EVERY_MS, createLeasedCollection } from "./maintenance/leased-collection.ts";
 import { createSweep } from "./maintenance/sweep.ts";
 import { StartError } from "./runtime/start-error.ts";
 import { version } from "./runtime/version.ts";
@@ -24,7 +25,8 @@ const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the fir
 
 const { services, app, server } = await startOrExit();
 const { config, log } = services;
-const stopSweeping = sweepRegularly(services);
+const stopMaintenance =
+  config.storage.driver === "local" ? sweepRegularly(services) : collectRegularly(services);
 setInterval(() => void services.markInService(), MARKED_EVERY_MS).unref();
 let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
@@ -64,12 +66,8 @@ function announce(): void {
   );
 }
 
-/**
- * Sweeps with the embedded driver only; other processes may sweep the same folder. On AWS the processes share one large
- * bucket, which each of them would list, and DynamoDB deletes expired rows itself.
- */
+/** For the embedded driver. Other processes may sweep the same folder. */
 function sweepRegularly({ background, stores, clock, random, restores }: ProcessServices): () => void {
-  if (config.storage.driver !== "local") return () => {};
   const sweep = createSweep({ ...stores, clock, random, restores });
   const run = async () => {
     let nextMs = SWEEP_EVERY_MS;
@@ -82,6 +80,23 @@ function sweepRegularly({ background, stores, clock, random, restores }: Process
         log.info(result, "swept");
     });
     timer = setTimeout(run, nextMs);
+  };
+  let timer = setTimeout(run, 0);
+  return () => clearTimeout(timer);
+}
+
+/**
+ * For the AWS driver, where one of the processes collects. None sweeps: the bucket is too large to be listed each hour, and
+ * DynamoDB deletes expired rows itself.
+ */
+function collectRegularly({ background, stores, clock, random }: ProcessServices): () => void {
+  const collect = createLeasedCollection({ ...stores, clock, random });
+  const run = async () => {
+    await background.run("collect", async (stopping) => {
+      const result = await collect(stopping);
+      if (result !== null && result.collected + result.expiredRows > 0) log.info(result, "collected");
+    });
+    timer = setTimeout(run, COLLECT_EVERY_MS);
   };
   let timer = setTimeout(run, 0);
   return () => clearTimeout(timer);
@@ -110,7 +125,7 @@ function onSignal(signal: string): void {
 }
 
 async function shutDown(): Promise<void> {
-  stopSweeping();
+  stopMaintenance();
   // an older copy of the records that is restored later is recognised by this time
   await Promise.all([server.stop(GRACE_MS), within(GRACE_MS, services.markInService())]);
   await services[Symbol.asyncDispose]();
