@@ -31,7 +31,7 @@ export function createWebhookReports(
     },
     failed(reason) {
       metrics.webhookFailures.inc({ reason });
-      if (!isFailing) log.warn({ reason }, "the webhook does not take an event: it is tried again");
+      if (!isFailing) log.warn({ reason }, "the webhook did not take an event");
       isFailing = true;
     },
     dropped(event) {

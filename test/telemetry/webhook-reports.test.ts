@@ -42,7 +42,7 @@ describe("the reports of the webhook", () => {
     reports.delivered();
     reports.delivered();
     expect(logged).toEqual([
-      'warn {"reason":"timeout"} the webhook does not take an event: it is tried again',
+      'warn {"reason":"timeout"} the webhook did not take an event',
       "info the webhook takes events again",
     ]);
   });

@@ -110,7 +110,7 @@ for (const driver of DRIVERS)
       expect(await metrics()).toContain("\nwebhook_events_waiting 1\n");
       expect(await metrics()).toMatch(/\nstorage_call_duration_seconds_count\{.*store="outbox",call="claim"/);
       const log = service.logged.join("");
-      expect(log).toContain("the webhook does not take an event");
+      expect(log).toContain("the webhook did not take an event");
       for (const secret of ["hidden", receiver.url, "whsec_", SECRETS[0]?.slice(6), '"b1"'])
         expect(log).not.toContain(secret ?? "");
     });
