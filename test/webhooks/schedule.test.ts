@@ -41,6 +41,13 @@ describe("an event that cannot be delivered", () => {
     }
   });
 
+  test("is not tried twice in a moment at the end of the three days", () => {
+    const endMs = AT_MS + 3 * DAY_MS;
+    for (const leftMs of [1, 1_000, 5_000])
+      expect(nextAttemptMs(tried(80), endMs - leftMs, 0.5)).toBe(endMs - leftMs + HOUR_MS);
+    expect(nextAttemptMs(tried(80), endMs - 5_001, 0.5)).toBe(endMs);
+  });
+
   test("is tried for hours where no process ran for days, and soon at first", () => {
     const times = attemptsOf(AT_MS + 4 * DAY_MS, 0.5).map((time) => time - 4 * DAY_MS);
     expect(times.slice(0, 4)).toEqual([0, 5_000, 15_000, 35_000]);

@@ -72,29 +72,33 @@ describe("the webhooks of a process", () => {
   });
 
   test("deliver an event of this process at once, and one of another within 2 s", async () => {
-    const { clock, pauses, outbox, posted, startProcess } = fixture();
+    const state = fixture();
+    const { clock, pauses, outbox, posted, startProcess } = state;
     const webhooks = startProcess();
     await settled();
     webhooks.announce([outbox.add(eventAt(clock.nowMs()))]);
     await settled();
-    expect(posted).toHaveLength(1);
+    expect([posted.length, state.polls]).toEqual([1, 2]);
     outbox.add(eventAt(clock.nowMs()));
     await pauses.pass(2_000);
     expect(posted).toHaveLength(2);
     await webhooks.stop();
   });
 
-  test("deliver an event that is due later when it is due", async () => {
-    const { clock, pauses, outbox, posted, startProcess } = fixture();
-    const webhooks = startProcess();
-    await settled();
-    const dueMs = clock.nowMs() + 8_000;
-    webhooks.announce([outbox.add(eventAt(clock.nowMs(), { deliverFromMs: dueMs }))]);
-    webhooks.announce([outbox.add(eventAt(clock.nowMs()))]);
-    await pauses.pass(10_000);
-    expect(posted).toHaveLength(2);
-    expect(posted[1]?.atMs).toBeGreaterThanOrEqual(dueMs);
-    await webhooks.stop();
+  test("deliver an event that is due later when it is due, or within 2 s if others came in between", async () => {
+    for (const comesBetween of [false, true]) {
+      const { clock, pauses, outbox, posted, startProcess } = fixture();
+      const webhooks = startProcess();
+      await settled();
+      const dueMs = clock.nowMs() + 8_000;
+      const event = outbox.add(eventAt(clock.nowMs(), { deliverFromMs: dueMs }));
+      webhooks.announce([event]);
+      if (comesBetween) webhooks.announce([outbox.add(eventAt(clock.nowMs()))]);
+      await pauses.pass(10_000);
+      const lateMs = (posted.find(({ id }) => id === event.id)?.atMs ?? 0) - dueMs;
+      expect(lateMs).toBeWithin(0, comesBetween ? 2_001 : 1);
+      await webhooks.stop();
+    }
   });
 
   test("are not woken by events that are only in a log", async () => {
@@ -226,6 +230,25 @@ describe("the webhooks of a process", () => {
     await settled();
     await webhooks.stop();
     expect([posted.length, outbox.queued.size]).toEqual([16, 40]);
+  });
+
+  test("have stopped when what was delivered has left the outbox", async () => {
+    const { clock, outbox, startProcess } = fixture();
+    const { promise: maySettle, resolve: letSettle } = Promise.withResolvers<void>();
+    outbox.add(eventAt(clock.nowMs()));
+    const webhooks = startProcess(
+      replaced(outbox, { settle: (claimed) => maySettle.then(() => outbox.settle(claimed)) }),
+    );
+    await settled();
+    let isStopped = false;
+    const stopped = webhooks.stop().then(() => {
+      isStopped = true;
+    });
+    await settled();
+    expect(isStopped).toBe(false);
+    letSettle();
+    await stopped;
+    expect(outbox.queued.size).toBe(0);
   });
 
   test("end while they are idle, and neither poll nor deliver afterwards", async () => {
