@@ -288,6 +288,21 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect([await lease(another), await lease(holder)]).toEqual([true, false]);
     });
 
+    test("a lease that a wrong clock has taken for years is not waited for", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const lease = (holder: string) => records.collection.lease(holder, clock.nowMs() + MINUTE_MS);
+      const nowMs = clock.nowMs();
+      clock.set(nowMs + HOUR_MS);
+      await lease("an hour ahead");
+      clock.set(nowMs);
+      expect(await lease("another")).toBe(false);
+      clock.set(nowMs + HOUR_MS * 24 * 365);
+      await lease("a year ahead");
+      clock.set(nowMs);
+      expect(await lease("another")).toBe(true);
+    });
+
     test("events that expired are left out of a page, and do not end it", async () => {
       await using store = await openFixture();
       const { records, clock } = store;

@@ -16,6 +16,9 @@ import {
 import { deleteBeyond } from "./log.ts";
 import { deleteItem, dueItems, type HistoryTable } from "./table.ts";
 
+/** A lease that ends later than its length and this says was taken by a wrong clock, and is not waited for. */
+const LONGEST_SKEW_MS = 60 * 60 * 1000;
+
 const NOTHING: Leftovers = { blobs: [], logIds: [] };
 
 export function createCollection(table: HistoryTable): Collection {
@@ -54,8 +57,13 @@ async function takeLease(
   const command = new PutItemCommand({
     TableName: name,
     Item: leaseItem(holder, untilMs),
-    ConditionExpression: "attribute_not_exists(PK) OR UntilMs <= :now OR Holder = :holder",
-    ExpressionAttributeValues: { ":now": { N: `${clock.nowMs()}` }, ":holder": { S: holder } },
+    ConditionExpression:
+      "attribute_not_exists(PK) OR UntilMs <= :now OR UntilMs > :longest OR Holder = :holder",
+    ExpressionAttributeValues: {
+      ":now": { N: `${clock.nowMs()}` },
+      ":longest": { N: `${untilMs + LONGEST_SKEW_MS}` },
+      ":holder": { S: holder },
+    },
   });
   return attempt("the lease of the collection could not be taken", async (abortSignal) => {
     try {
