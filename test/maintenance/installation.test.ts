@@ -10,6 +10,7 @@ import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { InspectableStores } from "../../src/storage/inspection.ts";
 import { collect, create, openFixture } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
+import { setAside } from "../support/history.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { replaced } from "../support/store-wrappers.ts";
 
@@ -84,6 +85,16 @@ for (const { name, environment } of DRIVERS)
       });
       await join(name === "aws" ? { records: notListed, blobs: stores.blobs } : stores);
       expect(await marksOf(stores)).toEqual([ofRecords ?? "", ofRecords ?? ""]);
+    });
+
+    test("completes after such a crash where deleted backups are all that is kept", async () => {
+      await using stores = await openFixture(environment);
+      const blob = await stores.blobs.put("b1", [Buffer.from("x")]);
+      await create(stores.records, "b1", { next: { blob, metadata: {}, versions: [] } });
+      await setAside(stores, "b1");
+      await stores.records.markInstallation("i1");
+      await join(stores);
+      expect(await marksOf(stores)).toEqual(["i1", "i1"]);
     });
 
     test("refuses records and blobs of two installations, and changes neither", async () => {
