@@ -40,9 +40,10 @@ export async function snapshotOf({ stores, background }: ProcessServices): Promi
       (await records.read(backupId))?.revision,
     ]),
   );
+  const deleted = await Array.fromAsync(records.listDeleted());
   const rows = await Array.fromAsync(records.listFactors());
   const stored = (await Array.fromAsync(blobs.list())).map(({ key, size }) => [key, size]);
   return JSON.stringify(
-    [revisions, rows, stored].map((entries) => entries.map((entry) => JSON.stringify(entry)).sort()),
+    [revisions, deleted, rows, stored].map((entries) => entries.map((entry) => JSON.stringify(entry)).sort()),
   );
 }

@@ -68,7 +68,8 @@ export async function runKills(
   await using stores = await storage.open({ clock: systemClock, random: systemRandom });
   failures.push(...(await brokenInvariantsOfAll(stores)));
   const listed = await Array.fromAsync(stores.records.list());
-  const referenced = new Set(listed.flatMap((record) => record.blobs.map(({ key }) => key)));
+  const deleted = await Array.fromAsync(stores.records.listDeleted());
+  const referenced = new Set([...listed, ...deleted].flatMap((state) => state.blobs.map(({ key }) => key)));
   const blobs = await Array.fromAsync(stores.blobs.list());
   const unreferenced = blobs.filter(({ key }) => !referenced.has(key)).length;
   if (driver.name === "aws" && unreferenced > 0) failures.push(`the doctor left ${unreferenced} blobs`);

@@ -1,7 +1,8 @@
 /** What must hold of everything that is stored, whatever happened before. */
 import { createHash } from "node:crypto";
 import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
-import type { FactorRef } from "../../src/storage/contract.ts";
+import { keptStates } from "../../src/maintenance/kept-state.ts";
+import type { BackupRecord, FactorRef } from "../../src/storage/contract.ts";
 import type { InspectableRecords, InspectableStores } from "../../src/storage/inspection.ts";
 
 /** What to check besides the listings. */
@@ -17,8 +18,9 @@ export function manifestHashOf(content: Uint8Array): string {
 
 /**
  * Says what is broken of these backups and factors: an index row that points to no backup or to one that does not list
- * the factor, a listed factor without its row, a current ciphertext that is missing, damaged or of another manifest
- * hash. Manifest hashes must have been made by {@link manifestHashOf}.
+ * the factor, a listed factor without its row, a ciphertext that is missing, damaged or of another manifest hash: the
+ * current one, those of versions, and those of states that are kept. Manifest hashes must have been made by
+ * {@link manifestHashOf}.
  */
 export async function brokenInvariants(stored: InspectableStores, known: Known): Promise<string[]> {
   const ofBackups = await Promise.all(known.backupIds.map((backupId) => brokenBackup(stored, backupId)));
@@ -30,30 +32,67 @@ export async function brokenInvariants(stored: InspectableStores, known: Known):
 export async function brokenInvariantsOfAll(stored: InspectableStores): Promise<string[]> {
   const { records } = stored;
   const backupIds = (await Array.fromAsync(records.list())).map(({ backupId }) => backupId);
+  const deleted = await Array.fromAsync(records.listDeleted());
+  for (const { backupId, kept } of deleted) if (kept !== null) backupIds.push(backupId);
   const rows = await Array.fromAsync(records.listFactors());
   const ofRows = await Promise.all(rows.map(({ factor, backupId }) => brokenLead(records, factor, backupId)));
-  return [...(await brokenInvariants(stored, { backupIds, factors: [] })), ...ofRows.flat()];
+  const known = { backupIds: [...new Set(backupIds)], factors: [] };
+  return [...(await brokenInvariants(stored, known)), ...ofRows.flat(), ...(await usedTwice(records))];
 }
 
-async function brokenBackup({ records, blobs }: InspectableStores, backupId: string): Promise<string[]> {
+/** Each ciphertext belongs to one state, as its deletion with that state would be a loss for another. */
+async function usedTwice(records: InspectableRecords): Promise<string[]> {
+  const seen = new Set<string>();
+  const broken: string[] = [];
+  for (const listing of [records.list(), records.listDeleted()])
+    for await (const { backupId, blobs } of listing)
+      for (const { key } of blobs) {
+        if (seen.has(key)) broken.push(`the ciphertext ${key} of ${backupId} is used twice`);
+        seen.add(key);
+      }
+  return broken;
+}
+
+async function brokenBackup(stored: InspectableStores, backupId: string): Promise<string[]> {
+  const broken = await brokenRecord(stored, backupId);
+  for await (const state of keptStates(stored.records, backupId))
+    broken.push(...(await brokenContent(stored.blobs, `the deleted ${backupId}`, state)));
+  return broken;
+}
+
+async function brokenRecord({ records, blobs }: InspectableStores, backupId: string): Promise<string[]> {
   const record = await records.read(backupId);
   if (record === null) return [];
   const metadata = readMetadata(record.metadata);
   const broken: string[] = [];
   if (metadata.id !== backupId) broken.push(`the record of ${backupId} is that of ${metadata.id}`);
   if (metadata.factors.length === 0) broken.push(`${backupId} has no main factor`);
-  if (metadata.manifestHash !== record.blob.sha256)
-    broken.push(`the manifest hash of ${backupId} belongs to another content`);
   for (const factor of allFactorRefs(metadata)) {
     const { backupId: found } = await records.locate(factor, []);
     if (found !== backupId) broken.push(`${nameOf(factor)} is on ${backupId}, and its row names ${found}`);
   }
-  try {
-    const content = await blobs.get(record.blob);
-    if (content === null) broken.push(`the ciphertext of ${backupId} is missing`);
-    else await new Response(content).bytes(); // fails where size or hash are others
-  } catch (error) {
-    broken.push(`the ciphertext of ${backupId} cannot be read: ${error}`);
+  return [...broken, ...(await brokenContent(blobs, backupId, record))];
+}
+
+/** What is wrong with the ciphertexts of a state. */
+async function brokenContent(
+  blobs: InspectableStores["blobs"],
+  name: string,
+  { blob, metadata, versions }: BackupRecord,
+): Promise<string[]> {
+  const broken: string[] = [];
+  const contents = [{ blob, manifestHash: metadata.manifestHash, of: name }].concat(
+    versions.map((version) => ({ ...version, of: `a version of ${name}` })),
+  );
+  for (const { blob: ref, manifestHash, of } of contents) {
+    if (manifestHash !== ref.sha256) broken.push(`the manifest hash of ${of} belongs to another content`);
+    try {
+      const content = await blobs.get(ref);
+      if (content === null) broken.push(`the ciphertext of ${of} is missing`);
+      else await new Response(content).bytes(); // fails where size or hash are others
+    } catch (error) {
+      broken.push(`the ciphertext of ${of} cannot be read: ${error}`);
+    }
   }
   return broken;
 }
