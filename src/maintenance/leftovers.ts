@@ -17,21 +17,33 @@ export interface CollectedStores {
 /** How many rows are in memory, and collected at a time. */
 const WIDTH = 16;
 
+/** After so many failures a call gives up: a store does not respond. */
+const MAX_FAILURES = 16;
+
 /**
- * Collects all that is due; returns how many rows that were. Where one cannot be collected, the others that are in work
- * are, and the rest is left for a later call.
+ * Collects all that is due; returns how many rows that were. One that cannot be collected does not keep the others: it is
+ * left for a later call, and its error is thrown at the end.
  *
  * @param stopping ends the call early, with its reason.
  * @throws StorageUnavailable
  */
 export async function collectLeftovers(stores: CollectedStores, stopping?: AbortSignal): Promise<number> {
+  const failures = new Map<string, unknown>();
   for (let collected = 0; ; ) {
+    const due = await stores.records.collection.due(WIDTH + failures.size);
+    const page = due.filter(({ id }) => !failures.has(id));
+    await Promise.all(
+      page.map((row) =>
+        collectOne(stores, row, stopping).then(
+          () => collected++,
+          (error: unknown) => failures.set(row.id, error),
+        ),
+      ),
+    );
     stopping?.throwIfAborted();
-    const page = await stores.records.collection.due(WIDTH);
-    if (page.length === 0) return collected;
-    const outcomes = await Promise.allSettled(page.map((due) => collectOne(stores, due, stopping)));
-    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-    collected += page.length;
+    const [failure] = failures.values();
+    if (page.length === 0 && failures.size === 0) return collected;
+    if (page.length === 0 || failures.size > MAX_FAILURES) throw failure;
   }
 }
 
@@ -40,6 +52,7 @@ async function collectOne(
   due: DueCollection,
   stopping: AbortSignal | undefined,
 ): Promise<void> {
+  stopping?.throwIfAborted();
   const taken = await records.collection.take(due);
   const used = taken.length === 0 ? new Set() : await keysInUse(records, due.backupId);
   for (const { key } of taken) {

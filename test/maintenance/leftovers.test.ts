@@ -136,6 +136,49 @@ for (const { name, environment } of DRIVERS)
       expect(await keysOf(store)).toEqual(needed.toSorted());
     });
 
+    test("is deleted although other rows cannot be collected, which are left for a later call", async () => {
+      await using store = await openFixture(environment);
+      const { records, blobs } = store;
+      for (let index = 0; index < 60; index++) {
+        store.clock.advance(1);
+        const left = [await blobs.put(`b${index}`, [Buffer.from(`${index}`)])];
+        const leftovers = { blobs: left, logIds: [] };
+        await records.commit({ backupId: `b${index}`, expect: "absent", next: null, collect: leftovers });
+      }
+      const bad = (await records.collection.due(5)).map(({ id }) => id);
+      const failure = new Error("this row cannot be read");
+      const { collection } = records;
+      const failing = replaced(records, {
+        collection: replaced(collection, {
+          take: (due) => (bad.includes(due.id) ? Promise.reject(failure) : collection.take(due)),
+        }),
+      });
+      await expect(collectLeftovers({ records: failing, blobs })).rejects.toBe(failure);
+      expect((await collection.due(100)).map(({ id }) => id)).toEqual(bad);
+      expect(await collectLeftovers(store)).toBe(5);
+    });
+
+    test("gives up where a store does not respond", async () => {
+      await using store = await openFixture(environment);
+      const { records, blobs } = store;
+      for (let index = 0; index < 60; index++) {
+        const left = [await blobs.put(`b${index}`, [Buffer.from(`${index}`)])];
+        const leftovers = { blobs: left, logIds: [] };
+        await records.commit({ backupId: `b${index}`, expect: "absent", next: null, collect: leftovers });
+      }
+      let attempts = 0;
+      const outage = new StorageUnavailable("no response");
+      const failing = replaced(blobs, {
+        delete() {
+          attempts += 1;
+          return Promise.reject(outage);
+        },
+      });
+      await expect(collectLeftovers({ records, blobs: failing })).rejects.toBe(outage);
+      expect(attempts).toBeWithin(1, 40);
+      expect(await records.collection.due(100)).toHaveLength(60);
+    });
+
     test("is collected as a whole where there is more than a page of it, by several processes", async () => {
       await using store = await openFixture(environment);
       const { records, blobs } = store;
