@@ -9,6 +9,7 @@ import { type CurrentRequest, currentRequest } from "../runtime/current-request.
 import type { Services } from "../services.ts";
 import { declaredLength, trackBody } from "./body/request-body.ts";
 import { createUnreadBodies, type DiscardLimits } from "./body/unread-body.ts";
+import { clientApp } from "./client-app.ts";
 import { createCors } from "./cors.ts";
 import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
@@ -94,7 +95,8 @@ export function withRequestContext(
     const sent = request.headers.get("x-request-id");
     const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
     const client = clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops);
-    return currentRequest.run({ id, client }, () => respond({ id, client }, request, connection ?? null));
+    const current = { id, client, app: clientApp(request.headers) };
+    return currentRequest.run(current, () => respond(current, request, connection ?? null));
   };
 
   async function respond(

@@ -4,6 +4,8 @@ export interface CurrentRequest {
   readonly id: string;
   /** The client address that limits count by. */
   readonly client: string;
+  /** What the client says that it is; `null` if it says nothing. */
+  readonly app: { readonly name: string; readonly version: string } | null;
 }
 
 /**

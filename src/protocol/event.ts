@@ -1,0 +1,52 @@
+/** The security log of a backup. */
+import { type Static, Type } from "@sinclair/typebox";
+import { UUID } from "./backup.ts";
+import { Scope } from "./factor.ts";
+
+export const EVENT_KINDS = [
+  "CREATED",
+  "RECOVERED",
+  "MAIN_FACTOR_ADDED",
+  "MAIN_FACTOR_REMOVED",
+  "SYNC_FACTOR_ADDED",
+  "SYNC_FACTOR_REPLACED",
+  "SYNC_FACTOR_REMOVED",
+  "ENCRYPTION_KEY_ADDED",
+  "ENCRYPTION_KEY_REMOVED",
+  "VERSION_RESTORED",
+  "DELETED",
+  "UNDELETED",
+  "RESET",
+  "SIGNATURE_COUNTER_WENT_BACK",
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+const EventFactor = Type.Object({
+  factorId: Type.String({ description: "The `id` that the factor has or had in the metadata." }),
+  kind: Type.Union([Type.Literal("PASSKEY"), Type.Literal("OIDC_ACCOUNT"), Type.Literal("EC_KEYPAIR")]),
+  scope: Scope,
+});
+export type EventFactor = Static<typeof EventFactor>;
+
+const ClientApp = Type.Object({ name: Type.String(), version: Type.String() });
+/** The app that sent a request, as it names itself; empty where it sent one of the headers only. */
+export type ClientApp = Static<typeof ClientApp>;
+
+export const EventId = Type.String({ pattern: `^${UUID}$`, description: "The `id` of an event." });
+
+export const Event = Type.Object({
+  id: Type.String({ description: "UUID." }),
+  at: Type.Integer({ description: "Seconds since the epoch." }),
+  kind: Type.Union(
+    EVENT_KINDS.map((kind) => Type.Literal(kind)),
+    { description: "What happened. Kinds may be added." },
+  ),
+  actor: Type.Union([EventFactor, Type.Null()], {
+    description: "The factor that authorised it; `null` for the account key and for the operator.",
+  }),
+  subject: Type.Union([EventFactor, Type.Null()], { description: "The factor that was added or removed." }),
+  client: Type.Union([ClientApp, Type.Null()], {
+    description: "The app that asked for it, by its headers `client-name` and `client-version`.",
+  }),
+});
+export type Event = Static<typeof Event>;
