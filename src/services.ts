@@ -137,6 +137,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     destructions: requestLimits,
     alerts: createSecurityAlerts(log, metrics),
     history: config.history,
+    deliversEvents: config.webhook !== null,
   });
 
   const jwksAt = (url: string) => createJwks({ url, clock, background });

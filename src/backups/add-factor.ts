@@ -1,4 +1,5 @@
 import type { Backups, BackupsContext } from "./backups.ts";
+import { eventFactor, type Happening } from "./events.ts";
 import { factorRef, listedFactor, lists, newFactor } from "./model.ts";
 import { withMainFactor } from "./rules.ts";
 import { exportMetadata } from "./view.ts";
@@ -12,10 +13,14 @@ export function addFactor(context: BackupsContext): Backups["addFactor"] {
     const { after, contents } = await changes.changeBy(
       by,
       backup,
-      ({ metadata }) => ({
-        next: withMainFactor(metadata, factor, encryptionKey, limits),
-        claim: lists(metadata, ref) ? [] : [ref],
-      }),
+      ({ metadata }) => {
+        const next = withMainFactor(metadata, factor, encryptionKey, limits);
+        const isNew = !lists(metadata, ref);
+        const happened: Happening[] = [];
+        if (isNew) happened.push({ kind: "MAIN_FACTOR_ADDED", subject: eventFactor("MAIN", factor) });
+        if (next.keys.length > metadata.keys.length) happened.push({ kind: "ENCRYPTION_KEY_ADDED" });
+        return { next, claim: isNew ? [ref] : [], happened };
+      },
       added.nonces,
     );
     return {

@@ -1,7 +1,9 @@
 import { ServiceError } from "../errors.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
+import type { Decide } from "./change.ts";
 import { withEncryptionPublicKey } from "./encryption-public-key.ts";
-import { factorRef, newFactor } from "./model.ts";
+import { eventFactor } from "./events.ts";
+import { type BackupMetadata, factorRef, newFactor } from "./model.ts";
 import { alreadyUsed, factorExists, fail } from "./outcomes.ts";
 import { withSyncFactor } from "./rules.ts";
 import { syncFactorToReplace, withReplacement } from "./sync-factor-replacement.ts";
@@ -21,7 +23,7 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
     const load = async () =>
       (await access.read(backupId)) ?? fail(new ServiceError("backup_not_found", "The backup is gone"));
     const first = await load();
-    await changes.change(added.nonces, first, load, ({ metadata }) => {
+    const decide: Decide<BackupMetadata> = ({ metadata }) => {
       // The factor that recovered was removed, or the backup was created again: the token is void.
       if (!metadata.factors.some(({ id }) => id === holder)) throw unknownToken();
       if (located.backupId !== null) throw factorExists();
@@ -36,8 +38,19 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
         claim: [factor],
         release: replaced === null ? [] : [factorRef("SYNC", replaced)],
         redeem,
+        happened: [
+          {
+            kind: replaced === null ? "SYNC_FACTOR_ADDED" : "SYNC_FACTOR_REPLACED",
+            subject: eventFactor("SYNC", listed),
+          },
+        ],
       };
-    });
+    };
+    const actorOf = ({ factors }: BackupMetadata) => {
+      const recovered = factors.find(({ id }) => id === holder);
+      return recovered === undefined ? null : eventFactor("MAIN", recovered);
+    };
+    await changes.change(added.nonces, first, load, decide, actorOf);
     return backupId;
   };
 }

@@ -20,8 +20,11 @@ import { type Changes, createChanges } from "./change.ts";
 import { create } from "./create.ts";
 import { deleteBackup } from "./delete-backup.ts";
 import { deleteFactor } from "./delete-factor.ts";
+import { createEventWriter, type EventWriter } from "./events.ts";
+import { findDeletedPasskey } from "./find-deleted-passkey.ts";
 import { findPasskey } from "./find-passkey.ts";
 import type { VersionPolicy } from "./history.ts";
+import { listEvents } from "./list-events.ts";
 import type { MainFactor } from "./model.ts";
 import type { CounterAlerts } from "./passkey-counter.ts";
 import { createReplayReporting, type ReplayReporting } from "./replay.ts";
@@ -31,6 +34,7 @@ import { retrieve } from "./retrieve.ts";
 import { retrieveMetadata } from "./retrieve-metadata.ts";
 import type { FactorLimits, FactorRemoval } from "./rules.ts";
 import { sync } from "./sync.ts";
+import { undelete } from "./undelete.ts";
 import { verifyFactor } from "./verify-factor.ts";
 
 /**
@@ -93,7 +97,7 @@ export interface Backups {
   ): Promise<Metadata>;
 
   /**
-   * Deletes a backup and everything that belongs to it. A factor that deleted a backup lately and is on none now
+   * Deletes a backup and everything that belongs to it. It can be brought back for a while. A factor that deleted a backup lately and is on none now
    * succeeds again, because the first response may be lost.
    *
    * @throws ServiceError as {@link Access.authorise}; `too_many_requests` after too many destructive operations on the
@@ -102,7 +106,26 @@ export interface Backups {
   deleteBackup(by: Proven): Promise<void>;
 
   /**
-   * Deletes a backup on behalf of its account key.
+   * Brings back the latest deleted state of a backup that lists the main factor: contents, metadata and index, but for
+   * the sync factor that deleted it.
+   *
+   * @returns the metadata afterwards.
+   * @throws ServiceError `already_used`; `backup_does_not_exist` where no state with this factor is kept;
+   *   `backup_account_id_already_exists`; `factor_already_exists`; as `keepCounter`. Then nothing changes.
+   */
+  undelete(by: Proven, backupId: string): Promise<Metadata>;
+
+  /**
+   * Reads the security log of the backup that a sync factor is on, newest event first.
+   *
+   * @param page `before` is the id of an event: only older ones are returned.
+   * @returns `next`: the `before` of the next page, `null` at the end.
+   * @throws ServiceError as {@link Access.authorise}.
+   */
+  listEvents(by: Proven, page: EventsPage): Promise<ResponseOf<"listEvents">>;
+
+  /**
+   * Deletes a backup on behalf of its account key, with all deleted states that are kept of it, for good.
    *
    * @param nonces of the proof of the account key.
    * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.
@@ -132,6 +155,14 @@ export interface Backups {
    * @throws ServiceError `backup_untraceable`; as {@link Access.open}.
    */
   findPasskey(credentialId: string, nonces: readonly Nonce[]): Promise<FoundPasskey>;
+
+  /**
+   * Finds a passkey in the latest deleted state of a backup that lists it, to verify an assertion with.
+   *
+   * @param nonces of the challenge that the assertion is for.
+   * @throws ServiceError `backup_does_not_exist`.
+   */
+  findDeletedPasskey(backupId: string, credentialId: string, nonces: readonly Nonce[]): Promise<FoundPasskey>;
 
   /**
    * Adds a main factor to a backup, and the encryption key that it needs. A factor that the backup lists stays as it is.
@@ -189,6 +220,12 @@ export interface ContentChange {
   readonly content: Content;
   /** The client address. */
   readonly client: string;
+}
+
+/** Which events of a log. */
+export interface EventsPage {
+  readonly before: string | null;
+  readonly limit: number;
 }
 
 /** What goes with a new sync factor. */
@@ -249,20 +286,39 @@ export interface BackupsOptions {
   readonly limits: FactorLimits;
   readonly destructions: DestructionLimit;
   readonly alerts: CounterAlerts;
-  readonly history: { readonly versions: VersionPolicy };
+  readonly history: HistoryPolicy;
+  /** Whether events are delivered, besides being in the log. */
+  readonly deliversEvents: boolean;
+}
+
+/** What is kept of the past of a backup. */
+export interface HistoryPolicy {
+  readonly versions: VersionPolicy;
+  /** How long a deleted backup can be brought back; 0 deletes it at once. */
+  readonly deletedKeepMs: number;
+  /** How long the security log has an event. */
+  readonly eventsKeepMs: number;
 }
 
 /** What the operations share. */
 export interface BackupsContext extends BackupsOptions {
   readonly access: Access;
+  readonly events: EventWriter;
   readonly changes: Changes;
 }
 
 /** All operations, with the replays of each reported. */
 export function createBackups(options: BackupsOptions): Backups {
   const access = createAccess(options.records);
-  const changes = createChanges({ ...options, access });
-  const context = { ...options, access, changes };
+  const { clock, random, history, deliversEvents } = options;
+  const events = createEventWriter({
+    clock,
+    random,
+    keepMs: history.eventsKeepMs,
+    isDelivered: deliversEvents,
+  });
+  const changes = createChanges({ ...options, access, events });
+  const context = { ...options, access, events, changes };
   const replays = createReplayReporting(options.records);
   const noncesOf = ({ nonces }: Pick<Proven, "nonces">) => nonces;
   return {
@@ -280,6 +336,9 @@ export function createBackups(options: BackupsOptions): Backups {
     reset: replays.of(reset(context), (_backupId, nonces) => nonces),
     verifyFactor: replays.of(verifyFactor(context), noncesOf),
     retrieveMetadata: replays.of(retrieveMetadata(context), noncesOf),
+    undelete: replays.of(undelete(context), (by) => by.nonces),
+    listEvents: replays.of(listEvents(context), noncesOf),
+    findDeletedPasskey: replays.of(findDeletedPasskey(context), (_backupId, _credentialId, nonces) => nonces),
     findPasskey: replays.of(findPasskey(context), (_credentialId, nonces) => nonces),
     addFactor: replays.of(addFactor(context), (by, added) => [...by.nonces, ...added.nonces]),
     addSyncFactor: replays.of(addSyncFactor(context), noncesOf),

@@ -1,26 +1,38 @@
 /** Changes of state: decide the next metadata of a backup, commit it in one atomic step, delete the replaced blob. */
+
+import type { EventFactor } from "../protocol/event.ts";
 import type { Background } from "../runtime/background.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, BlobStore, Change, RecordStore, SyncFactorToken } from "../storage/contract.ts";
 import type { Access, Proven, StoredBackup } from "./authorise.ts";
+import { type EventWriter, type Happening, listedEventFactor } from "./events.ts";
 import type { Contents } from "./history.ts";
 import { withLastUse } from "./last-use.ts";
-import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
+import { type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
 import { alreadyUsed, errorOf } from "./outcomes.ts";
-import { type CounterAlerts, isCounting, keepCounter, reportCounter } from "./passkey-counter.ts";
+import {
+  type CounterAlerts,
+  counterWentBack,
+  isCounting,
+  keepCounter,
+  reportCounter,
+} from "./passkey-counter.ts";
 
 /** How often an operation is attempted while others change the same backup. */
 export const MAX_ATTEMPTS = 5;
 
 /** The next metadata of a backup, `null` to delete it, and what else the commit changes. */
-interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "consume"> {
+interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "consume" | "events"> {
   readonly next: Next;
   /** The contents that take the place of the present ones. */
   readonly contents?: Contents;
+  /** What the commit leaves in the security log. */
+  readonly happened?: readonly Happening[];
 }
 
-type Decide<Next> = (current: StoredBackup) => Decision<Next>;
+/** @param current its metadata has a `logId`. */
+export type Decide<Next> = (current: StoredBackup) => Decision<Next>;
 
 interface Changed<Next> {
   readonly before: StoredBackup;
@@ -33,7 +45,7 @@ interface Changed<Next> {
 export interface Changes {
   /**
    * Changes the metadata on behalf of a factor, consumes its proof and `more`, and keeps the counter of a passkey
-   * and the last use of a sync factor.
+   * and the last use of a sync factor. A counter that went back is an event.
    *
    * @throws ServiceError as {@link change} and {@link Access.open}.
    */
@@ -49,6 +61,7 @@ export interface Changes {
    * decides again, but not for a backup that was deleted and created again: the request was for the earlier one.
    *
    * @param first the backup as it was read before.
+   * @param actorOf the factor of the backup that authorises the change; none by default.
    * @throws ServiceError `already_used`; what `reload` and `decide` throw; {@link errorOf} the conflict.
    */
   change<Next extends BackupMetadata | null>(
@@ -56,20 +69,31 @@ export interface Changes {
     first: StoredBackup,
     reload: () => Promise<StoredBackup>,
     decide: Decide<Next>,
+    actorOf?: (current: BackupMetadata) => EventFactor | null,
   ): Promise<Changed<Next>>;
 
   /**
-   * Consumes a proof of an operation that changes nothing else, and may issue a sync factor token in the same commit,
-   * while `act` runs, which saves a round trip. Where `act` fails, the nonces are released. The commit that keeps the
-   * counter of a passkey cannot be undone, so it comes after `act`.
+   * Consumes a proof of an operation that changes nothing else while `act` runs, which saves a round trip. Where `act`
+   * fails, the nonces are released. A commit of the record cannot be undone, so it comes after `act`: one that keeps the
+   * counter of a passkey, or gives a backup of an earlier release its log.
    *
    * @throws ServiceError `already_used` before what `act` throws.
    */
-  consumeDuring<T>(by: Proven, act: () => Promise<T>, issue?: SyncFactorToken): Promise<T>;
+  consumeDuring<T>(by: Proven, act: () => Promise<T>, more?: ConsumedWith): Promise<T>;
 
   /** Deletes blobs that no record refers to. A failure is logged, since the commit stands. */
   discard(...dropped: readonly BlobRef[]): Promise<void>;
 }
+
+/** What goes into the write that consumes a proof. */
+export interface ConsumedWith {
+  readonly issue?: SyncFactorToken;
+  /** What happens if the operation succeeds, to the backup that the factor is on. */
+  readonly happened?: { readonly backup: StoredBackup; readonly what: readonly Happening[] };
+}
+
+/** How long an event is not delivered after a write that may be undone, because the operation fails. */
+const RELEASABLE_MS = 8_000;
 
 export interface ChangeOptions {
   readonly records: Pick<RecordStore, "commit" | "consume">;
@@ -78,57 +102,92 @@ export interface ChangeOptions {
   readonly background: Background;
   readonly access: Access;
   readonly alerts: CounterAlerts;
+  readonly random: Random;
+  readonly events: EventWriter;
 }
 
-export function createChanges({ records, blobs, clock, background, access, alerts }: ChangeOptions): Changes {
-  const change: Changes["change"] = async (consume, first, reload, decide) => {
-    for (let attempt = 1, before = first; ; attempt++) {
-      const { backupId, revision, blob, versions } = before;
-      const { next, contents = { blob, versions }, ...rest } = decide(before);
+export function createChanges(options: ChangeOptions): Changes {
+  const { records, blobs, clock, random, background, access, alerts, events } = options;
+
+  const change: Changes["change"] = async (consume, first, reload, decide, actorOf = () => null) => {
+    for (let attempt = 1, before = withLog(first); ; attempt++) {
+      const { backupId, revision, blob, versions, metadata } = before;
+      const { next, contents = { blob, versions }, happened = [], ...rest } = decide(before);
+      const logId = next === null && rest.setAside === undefined ? null : metadata.logId;
       const outcome = await records.commit({
         ...rest,
         backupId,
         expect: { revision },
         next: next && { ...contents, metadata: storedMetadata(next) },
         consume,
+        events: events.events({ backupId, logId, actor: actorOf(metadata) }, happened),
       });
-      if (outcome === "committed") return { before, after: next, contents };
+      if (outcome === "committed") {
+        // the collection that the commit has noted is for a process that crashes now
+        void discard(...(rest.collect?.blobs ?? []));
+        return { before, after: next, contents };
+      }
       if (outcome !== "revision" || attempt === MAX_ATTEMPTS) throw errorOf(outcome);
       const again = await reload();
       if (!isSameBackup(before.metadata, again.metadata)) throw errorOf(outcome);
-      before = again;
+      before = withLog(again);
     }
   };
 
+  async function discard(...dropped: readonly BlobRef[]): Promise<void> {
+    await Promise.all(
+      dropped.map(({ key }) => background.run("delete unreferenced blob", () => blobs.delete(key))),
+    );
+  }
+
+  function withLog(backup: StoredBackup) {
+    const { metadata } = backup;
+    return { ...backup, metadata: { ...metadata, logId: metadata.logId ?? random.uuid() } };
+  }
+
   const changeBy: Changes["changeBy"] = async (by, first, decide, more = []) => {
     const reload = () => access.open(first.backupId, by.factor);
-    const changed = await change(requireDistinct([...by.nonces, ...more]), first, reload, (current) =>
-      decide({
-        ...current,
-        metadata: withLastUse(keepCounter(current.metadata, by), by.factor, clock.nowMs()),
-      }),
-    );
+    const decideBy: typeof decide = (current) => {
+      const metadata = withLastUse(keepCounter(current.metadata, by), by.factor, clock.nowMs());
+      const decision = decide({ ...current, metadata });
+      if (!counterWentBack(current.metadata, by)) return decision;
+      return {
+        ...decision,
+        happened: [{ kind: "SIGNATURE_COUNTER_WENT_BACK" }, ...(decision.happened ?? [])],
+      };
+    };
+    const actorOf = (current: BackupMetadata) => listedEventFactor(current, by.factor);
+    const changed = await change(requireDistinct([...by.nonces, ...more]), first, reload, decideBy, actorOf);
     reportCounter(alerts, changed.before, by);
     return changed;
   };
 
+  function eventsOf({ factor }: Proven, { backup, what }: Required<ConsumedWith>["happened"]) {
+    const { backupId, metadata } = backup;
+    const { logId = null } = metadata;
+    return events.events(
+      { backupId, logId, actor: listedEventFactor(metadata, factor) },
+      what,
+      RELEASABLE_MS,
+    );
+  }
+
   return {
     change,
     changeBy,
-    async discard(...dropped) {
-      await Promise.all(
-        dropped.map(({ key }) => background.run("delete unreferenced blob", () => blobs.delete(key))),
-      );
-    },
+    discard,
 
-    async consumeDuring(by, act, issue) {
-      if (isCounting(by)) {
+    async consumeDuring(by, act, { issue, happened } = {}) {
+      const first = isCounting(by) ? by.passkey.backup : withoutLog(happened?.backup);
+      if (first !== null) {
         const acted = await act();
         const alsoIssued = issue === undefined ? {} : { issue };
-        await changeBy(by, by.passkey.backup, ({ metadata }) => ({ next: metadata, ...alsoIssued }));
+        const what = happened?.what ?? [];
+        await changeBy(by, first, ({ metadata }) => ({ next: metadata, ...alsoIssued, happened: what }));
         return acted;
       }
-      const [consumed, acted] = await Promise.allSettled([records.consume(by.nonces, issue), act()]);
+      const written = happened === undefined ? [] : eventsOf(by, happened);
+      const [consumed, acted] = await Promise.allSettled([records.consume(by.nonces, issue, written), act()]);
       const consumption = consumed.status === "fulfilled" ? consumed.value : undefined;
       if (consumption === null) throw alreadyUsed();
       if (acted.status === "rejected") {
@@ -142,9 +201,8 @@ export function createChanges({ records, blobs, clock, background, access, alert
   };
 }
 
-/** Deletes a backup and everything that belongs to it. */
-export function deletion({ metadata }: StoredBackup): Decision<null> {
-  return { next: null, release: allFactorRefs(metadata) };
+function withoutLog(backup: StoredBackup | undefined): StoredBackup | null {
+  return backup !== undefined && backup.metadata.logId === undefined ? backup : null;
 }
 
 /**

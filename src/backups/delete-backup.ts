@@ -1,10 +1,11 @@
 import { encodeHex, sha256 } from "../crypto/encoding.ts";
 import type { Nonce } from "../runtime/nonce.ts";
-import { blobsOf, type FactorRef } from "../storage/contract.ts";
+import type { FactorRef } from "../storage/contract.ts";
 import type { Proven } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
-import { deletion } from "./change.ts";
-import { alreadyUsed, isOnNoBackup } from "./outcomes.ts";
+import { keptDeletion } from "./deletion.ts";
+import { listedFactor } from "./model.ts";
+import { alreadyUsed, fail, isOnNoBackup, unauthorized } from "./outcomes.ts";
 
 /** For how long the factor that deleted a backup may repeat the deletion, because the first response may be lost. */
 const REPEATABLE_MS = 15 * 60 * 1000;
@@ -26,8 +27,10 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
     const backup = await access.authorise(by);
     destructions.admitDestruction(backup.backupId);
     const mark = [deletionMark(by.factor)];
-    const { before } = await changes.changeBy(by, backup, (current) => ({ ...deletion(current), mark }));
-    await changes.discard(...blobsOf(before));
+    await changes.changeBy(by, backup, (current) => {
+      const { id } = listedFactor(current.metadata, by.factor) ?? fail(unauthorized());
+      return { ...keptDeletion(context, current, id), mark, happened: [{ kind: "DELETED" }] };
+    });
     destructions.countDestruction(backup.backupId);
   }
 

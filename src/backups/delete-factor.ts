@@ -1,6 +1,9 @@
-import { blobsOf } from "../storage/contract.ts";
+import type { EventKind } from "../protocol/event.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
-import { deletion } from "./change.ts";
+import { keptDeletion } from "./deletion.ts";
+import { type Happening, listedEventFactor } from "./events.ts";
+import { listedFactor } from "./model.ts";
+import { fail, unauthorized } from "./outcomes.ts";
 import { requireMeantAsLast, withoutFactor } from "./rules.ts";
 import { exportMetadata } from "./view.ts";
 
@@ -9,16 +12,27 @@ export function deleteFactor(context: BackupsContext): Backups["deleteFactor"] {
   return async (by, removal) => {
     const backup = await access.authorise(by);
     destructions.admitDestruction(backup.backupId);
-    const { before, after, contents } = await changes.changeBy(by, backup, (current) => {
+    const { after, contents } = await changes.changeBy(by, backup, (current) => {
+      const { metadata } = current;
       const nowMs = clock.nowMs();
-      const { next, removed } = withoutFactor(current.metadata, removal, nowMs);
-      if (next !== null) return { next, release: [removed] };
+      const { next, removed } = withoutFactor(metadata, removal, nowMs);
+      const subject = listedEventFactor(metadata, removed);
+      const happened: Happening[] = [{ kind: REMOVED[removal.scope], subject }];
+      if (next !== null) {
+        if (next.keys.length < metadata.keys.length) happened.push({ kind: "ENCRYPTION_KEY_REMOVED" });
+        return { next, release: [removed], happened };
+      }
       const { challengedAtMs } = by;
-      requireMeantAsLast(backup.metadata, current.metadata, { challengedAtMs, nowMs });
-      return deletion(current);
+      requireMeantAsLast(backup.metadata, metadata, { challengedAtMs, nowMs });
+      const { id } = listedFactor(metadata, by.factor) ?? fail(unauthorized());
+      return { ...keptDeletion(context, current, id), happened: [...happened, { kind: "DELETED" }] };
     });
     destructions.countDestruction(backup.backupId);
-    if (after === null) await changes.discard(...blobsOf(before));
     return after && exportMetadata(after, contents.versions);
   };
 }
+
+const REMOVED = { MAIN: "MAIN_FACTOR_REMOVED", SYNC: "SYNC_FACTOR_REMOVED" } as const satisfies Record<
+  string,
+  EventKind
+>;

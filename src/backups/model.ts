@@ -86,6 +86,8 @@ const BackupMetadataSchema = Type.Object({
   syncFactors: Type.Array(SyncFactorSchema),
   /** When the content became current, in milliseconds since the epoch. Not there if earlier releases stored it. */
   contentAtMs: Type.Optional(Type.Integer()),
+  /** The log of its events, a UUID. Not there while no change since earlier releases needed one. */
+  logId: Type.Optional(Type.String()),
   /** When a main factor was removed last, in milliseconds since the epoch. Absent if none was. */
   mainFactorRemovedAtMs: Type.Optional(Type.Integer()),
 });

@@ -7,6 +7,7 @@ export const untraceable = () => new ServiceError("backup_untraceable", "The fac
 export const unauthorized = () => new ServiceError("unauthorized_factor", "The factor is not on the backup");
 export const factorExists = () =>
   new ServiceError("factor_already_exists", "The factor is used by a backup already");
+export const doesNotExist = () => new ServiceError("backup_does_not_exist", "There is no backup of that id");
 export const notFound = () => new ServiceError("not_found", "There is no such backup");
 
 /** Whether an error says that a factor is on no backup. */
@@ -29,10 +30,9 @@ export function errorOf(conflict: Conflict): ServiceError {
         "backup_account_id_already_exists",
         "There is a backup of this account id already",
       );
-    case "not-kept":
-      return new ServiceError("backup_does_not_exist", "No such backup is kept");
     case "factor-claimed":
       return factorExists();
+    case "not-kept":
     case "revision":
       return new ServiceError(
         "conflicting_lock",

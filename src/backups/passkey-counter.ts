@@ -34,9 +34,12 @@ export function keepCounter(metadata: BackupMetadata, by: Proven): BackupMetadat
   return { ...metadata, factors };
 }
 
+/** Whether the counter of the assertion is not above the stored one. */
+export function counterWentBack(metadata: BackupMetadata, { factor, passkey }: Proven): boolean {
+  return passkey !== undefined && isCounterRegression(passkeyCredential(metadata, factor), passkey.shown);
+}
+
 /** Reports a counter that went back. To call after the commit that stores it. */
 export function reportCounter(alerts: CounterAlerts, before: StoredBackup, by: Proven): void {
-  if (by.passkey === undefined) return;
-  if (isCounterRegression(passkeyCredential(before.metadata, by.factor), by.passkey.shown))
-    alerts.signatureCounterWentBack(before.backupId);
+  if (counterWentBack(before.metadata, by)) alerts.signatureCounterWentBack(before.backupId);
 }

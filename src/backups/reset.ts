@@ -1,12 +1,60 @@
-import { blobsOf } from "../storage/contract.ts";
+import type { Nonce } from "../runtime/nonce.ts";
+import { type DeletedBackup, MAX_FORGOTTEN } from "../storage/contract.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
-import { deletion } from "./change.ts";
-import { fail, notFound } from "./outcomes.ts";
+import { deletedStates } from "./deleted-states.ts";
+import { finalDeletion, leftoversOf } from "./deletion.ts";
+import type { Happening } from "./events.ts";
+import { storedMetadata } from "./model.ts";
+import { alreadyUsed, errorOf, fail, notFound } from "./outcomes.ts";
 
-export function reset({ access, changes }: BackupsContext): Backups["reset"] {
+const RESET: readonly Happening[] = [{ kind: "RESET" }];
+
+/** Deletes the backup of an id and all deleted states that are kept of it, also where only those are left. */
+export function reset({ records, access, events, changes }: BackupsContext): Backups["reset"] {
   return async (backupId, nonces) => {
-    const load = async () => (await access.read(backupId)) ?? fail(notFound());
-    const { before } = await changes.change(nonces, await load(), load, deletion);
-    await changes.discard(...blobsOf(before));
+    const backup = await access.read(backupId);
+    const forget = await forgettable(backupId, nonces); // read after the backup: one that is deleted now is a conflict
+    if (backup !== null) {
+      const load = async () => (await access.read(backupId)) ?? fail(errorOf("revision"));
+      await changes.change(nonces, backup, load, (current) => ({
+        ...finalDeletion([current, ...forget]),
+        forget,
+        happened: RESET,
+      }));
+      return;
+    }
+    if (forget.length === 0) throw notFound();
+    const collect = leftoversOf(forget);
+    const outcome = await records.commit({
+      backupId,
+      expect: "absent",
+      next: null,
+      forget,
+      collect,
+      consume: nonces,
+      events: events.events({ backupId, logId: null, actor: null }, RESET),
+    });
+    if (outcome !== "committed") throw errorOf(outcome === "exists" ? "revision" : outcome);
+    void changes.discard(...collect.blobs);
   };
+
+  /** The kept states that one commit can name. Where there are more, the others are forgotten before. */
+  async function forgettable(backupId: string, nonces: readonly Nonce[]): Promise<readonly DeletedBackup[]> {
+    const kept = await Array.fromAsync(deletedStates(records, backupId));
+    // a replay changes nothing, but only a commit that consumes the nonces would notice it
+    if (kept.length > MAX_FORGOTTEN && (await records.isConsumed(nonces))) throw alreadyUsed();
+    while (kept.length > MAX_FORGOTTEN) {
+      const forget = kept.splice(-MAX_FORGOTTEN);
+      const backup = await access.read(backupId);
+      const outcome = await records.commit({
+        backupId,
+        expect: backup ?? "absent",
+        next: backup && { ...backup, metadata: storedMetadata(backup.metadata) },
+        forget,
+        collect: leftoversOf(forget),
+      });
+      if (outcome !== "committed") throw errorOf("revision");
+    }
+    return kept;
+  }
 }

@@ -26,13 +26,14 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
       holder: (listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())).id,
       expiresAtMs: clock.nowMs() + TOKEN_LIFETIME_MS,
     };
+    const happened = { backup, what: [{ kind: "RECOVERED" }] } as const;
     const delivery = begin({ backupId, size });
     const open = async () => ({
       ...(await openContent(backup, by.factor, client, versionId)),
       syncFactorToken,
     });
     try {
-      return await changes.consumeDuring(by, () => delivery.make(open), issue);
+      return await changes.consumeDuring(by, () => delivery.make(open), { issue, happened });
     } catch (error) {
       await delivery.discard();
       throw error;

@@ -24,6 +24,8 @@ const OPERATIONS = [
   "add-sync-factor",
   "sync",
   "restore-version",
+  "undelete",
+  "events",
   "retrieve-metadata",
   "delete-factor",
   "delete-backup",

@@ -1,5 +1,6 @@
 /** The identifiers of a backup and of its content. */
 import { Type } from "@sinclair/typebox";
+import { text } from "./text.ts";
 
 /** The id of a backup is this prefix and the 66 hex digits of a SEC 1 compressed point. */
 export const BACKUP_ACCOUNT_ID_PREFIX = "backup_account_";
@@ -10,7 +11,8 @@ export const BackupAccountId = Type.String({
   description: "`backup_account_` and the 66 hex digits of a compressed secp256k1 public key (SEC 1).",
 });
 
-const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+/** Without anchors. */
+export const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 /** The forms that ids of backups have had. New backups have the first one with 66 digits. */
 export const BACKUP_ID_PATTERN = `^(?:${BACKUP_ACCOUNT_ID_PREFIX}(?:[0-9a-fA-F]{66}|[0-9a-fA-F]{64})|${UUID})$`;
 
@@ -18,6 +20,9 @@ export const BackupId = Type.String({
   pattern: BACKUP_ID_PATTERN,
   description: "The account id; of backups that were taken over from another service it may be a UUID.",
 });
+
+/** Any text: one of another form names nothing that is kept. */
+export const DeletedBackupId = text({ description: "The id that the deleted backup had." });
 
 /** The response of operations that return only the id of the backup. */
 export const BackupIdResponse = Type.Object({ backupId: BackupId });

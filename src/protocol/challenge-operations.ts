@@ -1,6 +1,6 @@
 /** The operations that issue a challenge for another operation. */
 import type { TObject, TSchema, TString, TUnsafe } from "@sinclair/typebox";
-import { BackupAccountId } from "./backup.ts";
+import { BackupAccountId, DeletedBackupId } from "./backup.ts";
 import {
   KeypairChallenge,
   KeypairCreateChallenge,
@@ -26,7 +26,8 @@ interface ChallengeOperation<Path extends string, Request extends TObject, Respo
 
 const SIGN = "Returns 32 random bytes for a keypair to sign, and a token to send with the signature.";
 const USE_PASSKEY =
-  "Returns options for a passkey that the device can offer, and a token to send with its response. The body may be left out.";
+  "Returns options for a passkey that the device can offer, and a token to send with its response.";
+const MAY_BE_LEFT_OUT = " The body may be left out.";
 const MAKE_PASSKEY = "Returns options to make a passkey, and a token to send with the registration.";
 
 /** @param purpose completes "A challenge to …". */
@@ -55,18 +56,32 @@ function keypair<const Name extends string, Request extends BoundMembers>(
   purpose: string,
   request: Request,
 ) {
-  const bound = Object.keys(request.properties).map((member) => ` The token is bound to \`${member}\`.`);
   return challenge(
     `/v1/${name}/challenge/keypair`,
     purpose,
-    SIGN + bound.join(""),
+    SIGN + boundTo(request),
     request,
     KeypairChallenge,
   );
 }
 
-function passkey<const Name extends string>(name: Name, purpose: string) {
-  return challenge(`/v1/${name}/challenge/passkey`, purpose, USE_PASSKEY, object({}), PasskeyChallenge);
+function passkey<const Name extends string, Request extends BoundMembers>(
+  name: Name,
+  purpose: string,
+  request: Request,
+) {
+  const description = USE_PASSKEY + (isEmpty(request) ? MAY_BE_LEFT_OUT : boundTo(request));
+  return challenge(`/v1/${name}/challenge/passkey`, purpose, description, request, PasskeyChallenge);
+}
+
+function isEmpty(request: BoundMembers): boolean {
+  return Object.keys(request.properties).length === 0;
+}
+
+function boundTo(request: BoundMembers): string {
+  return Object.keys(request.properties)
+    .map((member) => ` The token is bound to \`${member}\`.`)
+    .join("");
 }
 
 /** Challenges for a P-256 keypair (of `reset`: for the account key), by the operation that they are for. */
@@ -76,6 +91,8 @@ export const keypairChallenges = {
   "add-sync-factor": keypair("add-sync-factor", "add a sync factor", object({})),
   sync: keypair("sync", "update a backup", object({})),
   "restore-version": keypair("restore-version", "restore a version", object({ versionId: VersionId })),
+  undelete: keypair("undelete", "bring back a deleted backup", object({ backupId: DeletedBackupId })),
+  events: keypair("events", "read the security log", object({})),
   "retrieve-metadata": keypair("retrieve-metadata", "read the metadata of a backup", object({})),
   "delete-factor": keypair("delete-factor", "remove a factor", object({ factorId: FactorId })),
   "delete-backup": keypair("delete-backup", "delete a backup", object({})),
@@ -86,10 +103,15 @@ export const keypairChallenges = {
   ),
 } as const;
 
-/** Challenges for an existing passkey, which the client need not name. The body is optional. */
+/** Challenges for an existing passkey, which the client need not name. A body without members is optional. */
 export const passkeyChallenges = {
-  retrieve: passkey("retrieve", "recover a backup with a passkey"),
-  "verify-factor": passkey("verify-factor", "verify a passkey main factor"),
+  retrieve: passkey("retrieve", "recover a backup with a passkey", object({})),
+  "verify-factor": passkey("verify-factor", "verify a passkey main factor", object({})),
+  undelete: passkey(
+    "undelete",
+    "bring back a deleted backup with a passkey",
+    object({ backupId: DeletedBackupId }),
+  ),
 } as const;
 
 /** Challenges for the main factor of a new backup, each with a challenge for the account key. */

@@ -7,10 +7,18 @@ import {
   AddFactorResponse,
 } from "./add-factor.ts";
 import { Authorization } from "./authorization.ts";
-import { BackupAccountId, BackupId, BackupIdResponse, EncryptionPublicKey, ManifestHash } from "./backup.ts";
+import {
+  BackupAccountId,
+  BackupId,
+  BackupIdResponse,
+  DeletedBackupId,
+  EncryptionPublicKey,
+  ManifestHash,
+} from "./backup.ts";
 import { ChallengeToken } from "./challenge.ts";
 import { createChallenges, keypairChallenges, passkeyChallenges } from "./challenge-operations.ts";
 import { EncryptionKey, StoredEncryptionKey, TurnkeyProviderId } from "./encryption-key.ts";
+import { Event, EventId } from "./event.ts";
 import { FactorId, Scope } from "./factor.ts";
 import { FactorSummary, Metadata } from "./metadata.ts";
 import { object, optional } from "./object.ts";
@@ -224,13 +232,58 @@ export const operations = {
     attested: true,
     countsAgainst: "destruction",
   },
+  undelete: {
+    method: "POST",
+    path: "/v1/undelete",
+    tag: "Backups",
+    summary: "Bring back a deleted backup",
+    description:
+      "Brings back what a deletion, or the removal of the last main factor, took away: content, versions, keys, " +
+      "factors and security log, as they were; only the sync factor that deleted it stays off. Possible for some " +
+      "days (7 by default), for each main factor that the backup had, while neither the id nor one of the factors is " +
+      "used again. `backup_does_not_exist` where nothing is kept of that id, or not with this factor.",
+    request: object({ ...proof, backupId: DeletedBackupId }),
+    response: Type.Object({ backupId: BackupId, backupMetadata: Metadata }),
+    authorisedBy: "MAIN",
+    attested: true,
+  },
+  listEvents: {
+    method: "POST",
+    path: "/v1/events",
+    tag: "Backups",
+    summary: "Read the security log",
+    description:
+      "Each change that matters to the safety of the backup leaves an event: who recovered it, added or removed a " +
+      "factor, restored or deleted it. Newest first, a page at a time; kept for a year by default, the newest 1,000. " +
+      "Needs a sync factor.",
+    request: object({
+      ...proof,
+      before: optional(
+        Type.String({
+          pattern: EventId.pattern ?? "",
+          description: "The `next` of the page before, or the id of any event: only older ones are returned.",
+        }),
+      ),
+      limit: optional(
+        Type.Integer({ minimum: 1, maximum: 100, description: "How many events at most. 50 by default." }),
+      ),
+    }),
+    response: Type.Object({
+      events: Type.Array(Event),
+      next: Type.Union([EventId, Type.Null()], {
+        description: "What to send as `before` for the next page; `null` at the end.",
+      }),
+    }),
+    authorisedBy: "SYNC",
+  },
   deleteBackup: {
     method: "POST",
     path: "/v1/delete-backup",
     tag: "Backups",
     summary: "Delete a backup",
     description:
-      "Deletes content, metadata and every factor. Needs a sync factor. The key that deleted a backup may " +
+      "Deletes content, metadata and every factor; a main factor can bring them back for some days (`undelete`). " +
+      "Needs a sync factor. The key that deleted a backup may " +
       "repeat the request with a fresh challenge: for 15 minutes the response is the same, unless the key is " +
       "on another backup.",
     request: object(proof),
@@ -244,8 +297,9 @@ export const operations = {
     tag: "Backups",
     summary: "Reset a backup",
     description:
-      "Deletes a backup with the account key that its id contains, for users who lost every factor but not " +
-      "their data. Afterwards the id can be created again.",
+      "Deletes a backup for good, with all that is kept of earlier deletions, by the account key that its id " +
+      "contains: for users who lost every factor but not their data, or who want to be forgotten. Afterwards the " +
+      "id can be created again.",
     request: object({
       backupAccountId: BackupAccountId,
       signature: text({

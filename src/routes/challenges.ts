@@ -43,12 +43,7 @@ function forKeypair(issuer: Issuer, operation: keyof typeof keypairChallenges) {
   const bound = Object.keys(request.properties);
   return new Elysia({ name: `challenge/${operation}` }).post(
     wire.path,
-    async ({ body }): Reply<typeof wire> =>
-      issueKeypairChallenge(
-        issuer,
-        operation,
-        Object.fromEntries(bound.map((member) => [member, body[member] ?? ""])),
-      ),
+    async ({ body }): Reply<typeof wire> => issueKeypairChallenge(issuer, operation, bindingsIn(body, bound)),
     { ...jsonBody(request), detail: describeOperation(wire) },
   );
 }
@@ -56,14 +51,27 @@ function forKeypair(issuer: Issuer, operation: keyof typeof keypairChallenges) {
 /** `/v1/<operation>/challenge/passkey`, for existing passkeys. */
 function forPasskey({ challengeTokens, random, config }: Issuer, operation: keyof typeof passkeyChallenges) {
   const wire = passkeyChallenges[operation];
+  const request: BoundMembers = wire.request;
+  const bound = Object.keys(request.properties);
   return new Elysia({ name: `passkey-challenge/${operation}` }).post(
     wire.path,
-    async (): Reply<typeof wire> => {
+    async ({ body }): Reply<typeof wire> => {
       const { options, challenge } = requestOptions(config.webauthn, random);
-      return { challenge: options, token: await challengeTokens.issue("passkey", challenge, { operation }) };
+      const context = { operation, bindings: bindingsIn(body ?? {}, bound) };
+      return { challenge: options, token: await challengeTokens.issue("passkey", challenge, context) };
     },
-    { ...optionalJsonBody(wire.request), detail: describeOperation(wire) },
+    {
+      ...(bound.length === 0 ? optionalJsonBody(request) : jsonBody(request)),
+      detail: describeOperation(wire),
+    },
   );
+}
+
+function bindingsIn(
+  body: Readonly<Record<string, string>>,
+  bound: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(bound.map((member) => [member, body[member] ?? ""]));
 }
 
 /** `/v1/create/challenge/keypair` and `/v1/create/challenge/passkey`, which also issue a challenge for the account key. */

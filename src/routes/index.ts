@@ -8,12 +8,14 @@ import { create } from "./create.ts";
 import { deleteBackup } from "./delete-backup.ts";
 import { deleteFactor } from "./delete-factor.ts";
 import { health } from "./health.ts";
+import { listEvents } from "./list-events.ts";
 import { reset } from "./reset.ts";
 import { restoreVersion } from "./restore-version.ts";
 import { retrieve } from "./retrieve.ts";
 import { retrieveMetadata } from "./retrieve-metadata.ts";
 import { sync } from "./sync.ts";
 import { testIssuer } from "./test-issuer.ts";
+import { undelete } from "./undelete.ts";
 import { verifyFactor } from "./verify-factor.ts";
 
 const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
@@ -25,6 +27,8 @@ const ROUTES: readonly ((services: Services) => AnyElysia)[] = [
   addSyncFactor,
   sync,
   restoreVersion,
+  undelete,
+  listEvents,
   retrieveMetadata,
   deleteFactor,
   deleteBackup,

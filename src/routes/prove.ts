@@ -19,6 +19,7 @@ type Prover = Pick<Services, "challengeTokens" | "idTokens" | "passkeys" | "back
 /**
  * Checks the proof of a factor that should be on a backup.
  *
+ * @param findPasskey where passkeys are looked up; on the backups of the service by default.
  * @throws ServiceError `invalid_authorization_type`; what `ChallengeTokens.open` throws; as {@link proveOpened}.
  */
 export function prove(
@@ -26,13 +27,14 @@ export function prove(
   scope: Scope,
   solved: { readonly authorization: Authorization; readonly challengeToken: string },
   context: ChallengeContext,
+  findPasskey = services.backups.findPasskey,
 ): Promise<Proven> {
   const { authorization, challengeToken } = solved;
   return services.backups.reportingReplays([], async () => {
     requireActsIn(scope, authorization);
     const type = challengeTypeOf(authorization.kind);
     const opened = await services.challengeTokens.open(challengeToken, type, context);
-    return proveOpened(services, scope, authorization, opened);
+    return proveOpened(services, scope, authorization, opened, findPasskey);
   });
 }
 
@@ -46,13 +48,14 @@ export async function proveOpened(
   scope: Scope,
   authorization: Authorization,
   opened: OpenedChallenge,
+  findPasskey = backups.findPasskey,
 ): Promise<Proven> {
   if (authorization.kind !== "PASSKEY") {
     const proof = await verifyProof(idTokens, authorization, opened);
     return { factor: factorRef(scope, proof), nonces: proof.nonces, challengedAtMs: opened.issuedAtMs };
   }
   const assertion = parseAssertion(authorization.credential);
-  const found = await backups.findPasskey(assertion.credentialId, [opened.nonce]);
+  const found = await findPasskey(assertion.credentialId, [opened.nonce]);
   return provenPasskey(found, opened, passkeys.verifyAssertion(assertion, opened, found.credential));
 }
 

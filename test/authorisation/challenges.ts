@@ -21,6 +21,7 @@ export async function challengeFor(
   bound: RequestBody = {
     factorId: "any",
     versionId: "any",
+    backupId: "any",
     backupAccountId: createAccountKeypair().backupAccountId,
   },
 ): Promise<Issued> {
@@ -31,8 +32,8 @@ export async function challengeFor(
     return context === "add-factor" ? existing : added;
   }
   if (type === "passkey") {
-    if (context === "retrieve" || context === "verify-factor")
-      return (await client.passkeyChallenge(context)).ok();
+    if (context === "retrieve" || context === "verify-factor" || context === "undelete")
+      return (await client.passkeyChallenge(context, bound)).ok();
     return challengeOfType(service, context, type);
   }
   if (context === "backup-account") {

@@ -17,7 +17,7 @@ import {
 import type { OidcIssuer } from "../support/oidc-issuer.ts";
 import type { TestService } from "../support/service.ts";
 import { addIndexRow, loseRecord, storedRecord } from "../support/stored.ts";
-import { replacedContent } from "../support/users.ts";
+import { replacedContent, solved } from "../support/users.ts";
 import type { Condition, FactorName, OperationRow } from "./table.ts";
 
 /** One factor in one operation: a user with a backup, and the factor that tries. */
@@ -28,8 +28,8 @@ export interface Attempt {
   readonly name: FactorName;
   readonly user: FactorUser;
   readonly factor: MainFactor;
-  /** What challenges may be bound to: the id of the user's sync factor, and of a version of the backup. */
-  readonly ids: { readonly factorId: string; readonly versionId: string };
+  /** What challenges may be bound to: the ids of the user's sync factor, of a version of the backup, and of the backup. */
+  readonly ids: Readonly<Record<"factorId" | "versionId" | "backupId", string>>;
 }
 
 export async function newAttempt(
@@ -44,8 +44,10 @@ export async function newAttempt(
   const main = registers || isKeypair ? newKeypair() : newFactor(name, row, issuer);
   const { user, versionId } = await replacedContent(client, await created(client, main));
   const [sync] = (await recoveredBy(client, user.main)).metadata.syncFactors;
+  const ids = { factorId: sync?.id ?? "", versionId, backupId: user.account.backupAccountId };
+  if (row.isOfDeleted) (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
   const factor = registers ? await factorToRegister(service, row, name, issuer) : ownFactor(row, name, user);
-  return { service, issuer, row, name, user, factor, ids: { factorId: sync?.id ?? "", versionId } };
+  return { service, issuer, row, name, user, factor, ids };
 }
 
 /** A factor that is nowhere yet. */

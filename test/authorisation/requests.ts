@@ -52,7 +52,7 @@ export async function begin(attempt: Attempt, factor: MainFactor): Promise<Begun
 }
 
 async function send(
-  { service: { client }, row, user, ids: { factorId, versionId } }: Attempt,
+  { service: { client }, row, user, ids: { factorId, versionId, backupId } }: Attempt,
   factor: MainFactor,
   proof: { readonly authorization: AuthorizationBody; readonly challengeToken: string },
 ): Promise<ApiResponse<unknown>> {
@@ -80,6 +80,10 @@ async function send(
       const hashes = { currentManifestHash: user.manifestHash, newManifestHash: newManifestHash() };
       return client.sync({ ...proof, ...hashes }, randomBytes(20));
     }
+    case "undelete":
+      return client.undelete({ ...proof, backupId });
+    case "events":
+      return client.listEvents(proof);
     case "restore-version":
       return client.restoreVersion({ ...proof, versionId, currentManifestHash: user.manifestHash });
     case "retrieve-metadata":

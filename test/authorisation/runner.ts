@@ -77,7 +77,8 @@ async function prepared(
     case "wrong context":
       return sending(proofFor(await challengeFor(service, context, type)));
     case "bound to another": {
-      const ids = { factorId: crypto.randomUUID(), versionId: crypto.randomUUID() };
+      const id = crypto.randomUUID();
+      const ids = { factorId: id, versionId: id, backupId: id };
       const elsewhere = await begin({ ...attempt, ids }, factor);
       return sending(proofFor(elsewhere));
     }

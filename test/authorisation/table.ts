@@ -74,6 +74,13 @@ const IS_REGISTERED: Outcomes = {
   "indexed but not listed": "factor_already_exists",
   "its backup is missing": "factor_already_exists",
 };
+const ACTS_ON_DELETED: Outcomes = {
+  ...ACTS,
+  "on no backup": "backup_does_not_exist",
+  revoked: "backup_does_not_exist",
+  "indexed but not listed": null, // no index leads to a deleted backup
+  "its backup is missing": null,
+};
 const WEBAUTHN = { "wrong key": "webauthn_error", "tampered signature": "webauthn_error" };
 
 /** What a factor is answered in each condition, by the way in which it takes part in an operation. */
@@ -100,6 +107,13 @@ const OUTCOMES = {
     valid: "backup_untraceable",
     replay: "backup_untraceable",
   },
+  "brings back by key": ACTS_ON_DELETED,
+  "brings back by passkey": { ...ACTS_ON_DELETED, ...WEBAUTHN },
+  "brings back out of scope": {
+    ...ACTS_ON_DELETED,
+    valid: "backup_does_not_exist",
+    replay: "backup_does_not_exist",
+  },
   "is registered by key": IS_REGISTERED,
   "is registered by id_token": { ...IS_REGISTERED, "swapped halves": "oidc_token_mismatch" },
   "is registered by passkey": {
@@ -120,7 +134,9 @@ export interface OperationRow {
   readonly theirs: string | null;
   readonly success: 200 | 204;
   /** What its tokens are bound to. */
-  readonly boundTo?: "factorId" | "versionId";
+  readonly boundTo?: "factorId" | "versionId" | "backupId";
+  /** The user's backup is deleted. */
+  readonly isOfDeleted?: true;
   /** It takes the proofs of two factors, each bound to the other. */
   readonly hasHalves?: true;
 }
@@ -142,6 +158,15 @@ export const OPERATIONS: readonly OperationRow[] = [
     theirs: "manifest_hash_mismatch",
     boundTo: "versionId",
   },
+  {
+    name: "undelete",
+    context: "undelete",
+    ...main,
+    theirs: "backup_does_not_exist",
+    boundTo: "backupId",
+    isOfDeleted: true,
+  },
+  { name: "events", context: "events", ...sync, theirs: "done" },
   { name: "retrieve-metadata", context: "retrieve-metadata", ...sync, theirs: "done" },
   {
     name: "delete-factor",
@@ -156,8 +181,12 @@ export const OPERATIONS: readonly OperationRow[] = [
 ];
 
 /** `null` where the factor cannot take part in that way at all. */
-function roleOf({ name, scope, theirs }: OperationRow, factor: FactorName): keyof typeof OUTCOMES | null {
+function roleOf(
+  { name, scope, theirs, isOfDeleted }: OperationRow,
+  factor: FactorName,
+): keyof typeof OUTCOMES | null {
   const registers = theirs === null;
+  if (isOfDeleted) return roleInUndelete(factor);
   const takesStamps = name === "add-factor, existing factor";
   if (factor === "PASSKEY_BY_STAMP") return takesStamps ? "acts by stamp" : null;
   const isKeypair = factor === "KEYPAIR" || factor === "OTHER_KEYPAIR";
@@ -168,6 +197,12 @@ function roleOf({ name, scope, theirs }: OperationRow, factor: FactorName): keyo
   }
   if (registers) return isKeypair ? "is registered by key" : "is registered by id_token";
   return factor === "OTHER_KEYPAIR" ? "acts out of scope" : "acts by key";
+}
+
+function roleInUndelete(factor: FactorName): keyof typeof OUTCOMES | null {
+  if (factor === "PASSKEY_BY_STAMP") return null;
+  if (factor === "PASSKEY") return "brings back by passkey";
+  return factor === "OTHER_KEYPAIR" ? "brings back out of scope" : "brings back by key";
 }
 
 export interface Case {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createAccess, type Proven } from "../../src/backups/authorise.ts";
 import { createChanges } from "../../src/backups/change.ts";
 import { createBackground } from "../../src/runtime/background.ts";
-import { systemClock } from "../../src/runtime/clock.ts";
+import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 
 const by: Proven = {
   factor: { scope: "MAIN", key: "EC_KEYPAIR|key" },
@@ -28,6 +28,8 @@ test("the nonces of a request that fails are released, also where background wor
       read: async () => null,
     }),
     alerts: { signatureCounterWentBack: () => {} },
+    random: systemRandom,
+    events: { events: () => [] },
   });
   const outage = () => Promise.reject(new Error("outage"));
   await expect(changes.consumeDuring(by, outage)).rejects.toThrow("outage");

@@ -45,7 +45,11 @@ describe("the defaults", () => {
       },
       addFactor: { existingOidc: true, binding: "optional" },
       webhook: null,
-      history: { versions: { keepLast: 2, keepDays: 7 } },
+      history: {
+        versions: { keepLast: 2, keepDays: 7 },
+        deletedKeepMs: 604_800_000,
+        eventsKeepMs: 31_536_000_000,
+      },
       enforceBackupAccountProof: false,
       apiReference: true,
     });
@@ -113,7 +117,11 @@ describe("the defaults", () => {
       },
       addFactor: { existingOidc: true, binding: "optional" },
       webhook: null,
-      history: { versions: { keepLast: 2, keepDays: 7 } },
+      history: {
+        versions: { keepLast: 2, keepDays: 7 },
+        deletedKeepMs: 604_800_000,
+        eventsKeepMs: 31_536_000_000,
+      },
       enforceBackupAccountProof: false,
       apiReference: false,
     });

@@ -32,14 +32,14 @@ describe("the operations of the protocol", () => {
         asking.push(path);
     }
     expect(asking).toEqual(allOperations.filter(({ attested }) => attested === true).map(({ path }) => path));
-    expect(asking).toHaveLength(3);
+    expect(asking).toHaveLength(4);
   });
 
   test("that hand out challenges count as such, and no others", () => {
     const counted = allOperations.filter(({ path }) => countedAs(path) === "challenge");
     const challenges = allOperations.filter(({ path }) => path.includes("/challenge"));
     expect(counted.map(({ path }) => path)).toEqual(challenges.map(({ path }) => path));
-    expect(counted.length).toBe(14);
+    expect(counted.length).toBe(17);
   });
 
   test("count as one thing each, and what is no operation as nothing", () => {

@@ -25,7 +25,7 @@ for (const driver of DRIVERS)
 
     const service = sharedService(driver, { wrapStores: interleaving });
 
-    test("takes content, metadata and every index row with it", async () => {
+    test("takes metadata and every index row with it", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
       const phone = createFactorKeypair();
@@ -38,7 +38,7 @@ for (const driver of DRIVERS)
       expect(answer.ok()).toBeNull();
       expect(answer.status).toBe(204);
       expect(await services.records.read(backupAccountId)).toBeNull();
-      expect(await blobKeys(services)).not.toContain(blob);
+      expect(await blobKeys(services)).toContain(blob); // until the backup can be brought back no longer
       for (const [scope, { publicKey }] of [
         ["MAIN", user.main],
         ["SYNC", user.sync],

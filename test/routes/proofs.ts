@@ -130,6 +130,7 @@ export function proofContract(service: () => TestService, call: ProvenCall): voi
         const all = {
           factorId: "none",
           versionId: "none",
+          backupId: "none",
           backupAccountId: user.account.backupAccountId,
           ...bound,
         };

@@ -295,6 +295,7 @@ for (const driver of DRIVERS)
               backupAccountId,
               factorId: backupAccountId,
               versionId: backupAccountId,
+              backupId: backupAccountId,
             })
           ).ok();
           const request = { backupAccountId, signature: user.account.sign(challenge), challengeToken: token };

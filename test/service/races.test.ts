@@ -8,6 +8,7 @@ import {
   addSyncFactorCall,
   deleteBackupCall,
   deleteFactorCall,
+  listEventsCall,
   type ProvenCall,
   proofOf,
   restoreVersionCall,
@@ -134,8 +135,9 @@ for (const driver of DRIVERS)
       const winner = sent[expectOneWinner(answers, ["manifest_hash_mismatch", "conflicting_lock"])];
       const { backup, metadata } = await recovered(client, user);
       expect(metadata.manifestHash).toBe(winner?.hash ?? "");
+      expect(metadata.versions.map(({ manifestHash }) => manifestHash)).toEqual([user.manifestHash]);
       expect(Buffer.from(backup, "base64")).toEqual(Buffer.from(winner?.content ?? []));
-      expect(await blobKeys(services)).toHaveLength(before.length);
+      expect(await blobKeys(services)).toHaveLength(before.length + 1);
     });
 
     test("a loser of such a sync is answered 423 while it commits and 412 when it comes later", async () => {
@@ -163,6 +165,7 @@ for (const driver of DRIVERS)
       deleteBackupCall,
       syncCall,
       restoreVersionCall,
+      listEventsCall,
       deleteFactorCall,
       addSyncFactorCall,
     ];

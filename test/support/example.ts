@@ -115,7 +115,7 @@ function isContainer(value: unknown): value is object {
 
 const CHALLENGE_TOKEN = /^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/;
 const ID_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Challenge tokens that hold the same, id_tokens with the same claims, and ids of new factors. */
 async function meansTheSame(received: string, expected: string): Promise<boolean> {

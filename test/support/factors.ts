@@ -244,30 +244,42 @@ export async function created<T extends MainFactor>(
 }
 
 export type MainOperation = "retrieve" | "verify-factor";
+type Provable = MainOperation | "undelete";
 
 /** A challenge for a factor of this type. */
 async function mainChallenge(
   client: ApiClient,
-  operation: MainOperation,
+  operation: Provable,
   type: MainFactor["challengeType"],
+  bound: RequestBody,
 ): Promise<{ readonly challenge: ChallengeValue; readonly token: string }> {
-  const answer = type === "passkey" ? client.passkeyChallenge(operation) : client.keypairChallenge(operation);
+  const answer =
+    type === "passkey"
+      ? client.passkeyChallenge(operation, bound)
+      : client.keypairChallenge(operation, bound);
   return (await answer).ok();
 }
 
 /** `authorization` and `challengeToken` of a factor that has solved a challenge. */
 export async function proven(
   client: ApiClient,
-  operation: MainOperation,
+  operation: Provable,
   { challengeType, prove }: Pick<MainFactor, "challengeType" | "prove">,
+  bound: RequestBody = {},
 ) {
-  const { challenge, token } = await mainChallenge(client, operation, challengeType);
+  const { challenge, token } = await mainChallenge(client, operation, challengeType, bound);
   return { authorization: prove(challenge), challengeToken: token };
 }
 
 /** Recovers a backup. */
 export async function recoveredBy(client: ApiClient, main: MainFactor) {
   return (await client.retrieve(await proven(client, "retrieve", main))).ok();
+}
+
+/** Brings back a deleted backup. */
+export async function undeletion(client: ApiClient, { account, main }: Pick<FactorUser, "account" | "main">) {
+  const { backupAccountId: backupId } = account;
+  return client.undelete({ ...(await proven(client, "undelete", main, { backupId })), backupId });
 }
 
 /** Removes a factor on behalf of a sync factor. */

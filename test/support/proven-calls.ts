@@ -95,6 +95,9 @@ export const verifyFactorCall = factorCall("verify-factor", "MAIN", (client, pro
 export const retrieveMetadataCall = factorCall("retrieve-metadata", "SYNC", (client, proof) =>
   client.retrieveMetadata({ ...proof }),
 );
+export const listEventsCall = factorCall("events", "SYNC", (client, proof) =>
+  client.listEvents({ ...proof }),
+);
 export const deleteBackupCall = factorCall("delete-backup", "SYNC", (client, proof) =>
   client.deleteBackup({ ...proof }),
 );

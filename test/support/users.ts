@@ -101,7 +101,7 @@ export async function addSyncFactorRequest(
   return { syncFactor: authorization, challengeToken, syncFactorToken };
 }
 
-export async function resetRequest(client: ApiClient, { account }: User) {
+export async function resetRequest(client: ApiClient, { account }: Pick<User, "account">) {
   const { backupAccountId } = account;
   const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
   return { backupAccountId, signature: account.sign(challenge), challengeToken: token };

@@ -8,11 +8,13 @@ import * as deleteFactor from "./delete-factor.ts";
 import type { Example } from "./example.ts";
 import * as health from "./health.ts";
 import * as idToken from "./id-token.ts";
+import * as listEvents from "./list-events.ts";
 import * as reset from "./reset.ts";
 import * as restoreVersion from "./restore-version.ts";
 import * as retrieve from "./retrieve.ts";
 import * as retrieveMetadata from "./retrieve-metadata.ts";
 import * as sync from "./sync.ts";
+import * as undelete from "./undelete.ts";
 import * as verifyFactor from "./verify-factor.ts";
 
 const FILES: readonly Readonly<Record<string, Example>>[] = [
@@ -23,6 +25,8 @@ const FILES: readonly Readonly<Record<string, Example>>[] = [
   addSyncFactor,
   sync,
   restoreVersion,
+  undelete,
+  listEvents,
   retrieveMetadata,
   deleteFactor,
   deleteBackup,

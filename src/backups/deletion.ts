@@ -1,0 +1,51 @@
+/** The end of a backup: its last state is kept aside for a while, unless that is turned off. */
+import { blobsOf, type Change, type DeletedBackup, type Leftovers } from "../storage/contract.ts";
+import type { StoredBackup } from "./authorise.ts";
+import type { BackupsContext } from "./backups.ts";
+import { allFactorRefs, storedMetadata } from "./model.ts";
+
+/** The part of a change that deletes a backup and everything that leads to it. */
+export interface Deletion extends Pick<Change, "release" | "setAside" | "collect"> {
+  readonly next: null;
+}
+
+/**
+ * Deletes a backup so that it can be brought back.
+ *
+ * @param deletedBy the id of the sync factor that does. It does not come back with the rest.
+ */
+export function keptDeletion(
+  { clock, random, history }: Pick<BackupsContext, "clock" | "random" | "history">,
+  backup: StoredBackup,
+  deletedBy: string | null,
+): Deletion {
+  if (history.deletedKeepMs === 0) return finalDeletion([backup]);
+  const { blob, versions, metadata } = backup;
+  const deletedAtMs = clock.nowMs();
+  const setAside = {
+    deletionId: random.uuid(),
+    deletedAtMs,
+    keepUntilMs: deletedAtMs + history.deletedKeepMs,
+    deletedBy,
+    logId: metadata.logId ?? null,
+    blob,
+    versions,
+    metadata: storedMetadata(metadata),
+  };
+  return { next: null, release: allFactorRefs(metadata), setAside };
+}
+
+/** Deletes for good: contents and logs of all these states, of which one is the backup. */
+export function finalDeletion([backup, ...others]: readonly [StoredBackup, ...DeletedBackup[]]): Deletion {
+  return {
+    next: null,
+    release: allFactorRefs(backup.metadata),
+    collect: leftoversOf([backup, ...others]),
+  };
+}
+
+/** What has to be deleted of states that nothing refers to. */
+export function leftoversOf(states: readonly (StoredBackup | DeletedBackup)[]): Leftovers {
+  const logIds = states.map(({ metadata: { logId } }) => logId);
+  return { blobs: states.flatMap(blobsOf), logIds: logIds.filter((logId) => typeof logId === "string") };
+}
