@@ -1,6 +1,7 @@
 /**
  * Sends commands of the AWS SDK at a fraction of its cost. Serialisers, parsers, errors, credentials, endpoints and the
- * clock stay the SDK's; left out is the stack of middleware between them, which it puts together for each request.
+ * clock stay the SDK's, but for the JSON of DynamoDB; left out is the stack of middleware between them, which the SDK puts
+ * together for each request.
  */
 import type { Client } from "@smithy/core/client";
 import type {
@@ -17,7 +18,7 @@ import { learnTime } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { createEndpointOf, type DirectEndpoint, type EndpointOf } from "./endpoint.ts";
 import type { CommandSender, SdkCommand, SdkConfig, SendOptions } from "./sdk.ts";
-import type { DirectService } from "./service.ts";
+import type { DirectProtocol, DirectService } from "./service.ts";
 import { RequestSigner } from "./signature.ts";
 
 /** `fetch` would shorten such a path. */
@@ -27,6 +28,7 @@ const USER_AGENT = `backup-service/${version}`;
 export class DirectClient<I extends object, O extends MetadataBearer> implements CommandSender<I, O> {
   readonly #sdk: Client<HttpHandlerOptions, I, O, SdkConfig>;
   readonly #service: DirectService;
+  readonly #protocol: DirectProtocol | null;
   readonly #connections: Connections;
   readonly #endpointOf: EndpointOf;
   readonly #signer = new RequestSigner();
@@ -39,6 +41,8 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
   constructor(sdk: Client<HttpHandlerOptions, I, O, SdkConfig>, service: DirectService, maxRequests: number) {
     this.#sdk = sdk;
     this.#service = service;
+    const { protocol } = sdk.config;
+    this.#protocol = protocol === undefined ? null : (service.protocol?.(protocol) ?? protocol);
     this.#connections = new Connections(maxRequests);
     this.#endpointOf = createEndpointOf(sdk.config, service.instructions);
   }
@@ -48,11 +52,11 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
     options: SendOptions = {},
   ): Promise<Output> {
     const { config } = this.#sdk;
-    const { protocol } = config;
     const operation = this.#operationOf(command);
     const credentials = await config.credentials();
     const endpoint = await this.#endpointOf(command.input, credentials.accountId);
-    if (protocol === undefined || operation === null || endpoint === null)
+    const protocol = this.#protocol;
+    if (protocol === null || operation === null || endpoint === null)
       return this.#sendThroughSdk(command, options);
 
     const request = await protocol.serializeRequest(operation, command.input, endpoint.context);

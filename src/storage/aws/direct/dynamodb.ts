@@ -1,4 +1,5 @@
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { dynamoDbJson } from "./dynamodb-json.ts";
 import type { DirectService } from "./service.ts";
 
 export const DYNAMODB: DirectService = {
@@ -14,4 +15,5 @@ export const DYNAMODB: DirectService = {
     "UpdateItem",
   ]),
   instructions: GetItemCommand,
+  protocol: dynamoDbJson,
 };

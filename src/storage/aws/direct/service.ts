@@ -1,5 +1,11 @@
 import type { EndpointParameterInstructionsSupplier } from "@smithy/core/endpoints";
-import type { HttpRequest, HttpResponse } from "@smithy/types";
+import type { $ClientProtocol, HttpRequest, HttpResponse } from "@smithy/types";
+
+/** Makes requests of inputs, and outputs of responses. */
+export type DirectProtocol = Pick<
+  $ClientProtocol<HttpRequest, HttpResponse>,
+  "serializeRequest" | "deserializeResponse"
+>;
 
 /** What differs between the services of AWS that requests are sent to. */
 export interface DirectService {
@@ -9,6 +15,8 @@ export interface DirectService {
   readonly streamed?: string;
   /** A command of the service: its static members say what the endpoint depends on. */
   readonly instructions: EndpointParameterInstructionsSupplier;
+  /** Replaces the SDK's protocol. */
+  protocol?(sdk: DirectProtocol): DirectProtocol;
   /** Called before a request is signed. */
   prepare?(request: HttpRequest): void;
   /** Called before a response is read. */

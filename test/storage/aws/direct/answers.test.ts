@@ -61,10 +61,10 @@ function answer(status: number, body: string, headers: Readonly<Record<string, s
   return (response) => void response.writeHead(status, headers).end(body);
 }
 
-const ids = { "x-amzn-requestid": "request 1", "x-amz-request-id": "request 2", "x-amz-id-2": "more" };
+const ids = { "x-amz-request-id": "request 2", "x-amz-id-2": "more" };
 const json = (status: number, body: unknown) =>
   answer(status, typeof body === "string" ? body : JSON.stringify(body), {
-    ...ids,
+    "x-amzn-requestid": "request 1",
     "content-type": "application/x-amz-json-1.0",
   });
 const dynamoDbError = (status: number, name: string, members: object = {}) =>
@@ -95,7 +95,7 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
     Item: {
       BackupId: { S: "é \u2028" },
       N: { N: "1" },
-      B: { B: "AP8=" },
+      S: { S: 'a text with {"B":"AP8="}' },
       L: { L: [{ M: { x: { NULL: true } } }] },
     },
     Attributes: { CounterSum: { N: "12" } },
@@ -105,10 +105,20 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
     LastEvaluatedKey: key,
     Unknown: 1,
   }),
+  "binary attributes": json(200, {
+    Item: { A: { B: "AP8=" }, L: { L: [{ BS: ["AA==", ""] }] } },
+    Attributes: { A: { M: { x: { B: "AP8=" } } } },
+    Responses: { t: [{ A: { B: "" } }] },
+    Items: [{ A: { BS: ["AP8="] } }],
+  }),
+  "attributes that are called as binary ones": json(200, { Item: { B: { S: "x" }, BS: { L: [] } } }),
+  "space between members": json(200, '{ "Item" : { "A" : { "B" : "AP8=" } } }'),
   "nothing found": json(200, {}),
   "null members": json(200, { Item: null, Responses: null, Items: null }),
   "half of an answer": json(200, '{"Item": {"BackupId": {"S": "b'),
   "no object": json(200, "[]"),
+  null: json(200, "null"),
+  "another status of a success": json(201, { Item: key }),
   "a failed condition": dynamoDbError(400, "ConditionalCheckFailedException", { Item: key }),
   "a cancelled transaction": dynamoDbError(400, "TransactionCanceledException", {
     Message: "cancelled",

@@ -29,17 +29,21 @@ import { type ScriptedEndpoint, type SeenRequest, startScriptedEndpoint } from "
 const TableName = "backups";
 const Bucket = BUCKET;
 const Key = { BackupId: { S: "b1" } };
-/** Every kind of attribute, and text that JSON has to escape. */
+/** Every kind of attribute but binary ones, and text that JSON has to escape. */
 const Item: Record<string, AttributeValue> = {
-  BackupId: { S: 'quote " backslash \\ line \n nul \u0000 é 𝄞 \u2028' },
+  BackupId: { S: 'quote " backslash \\ line \n nul \u0000 é 𝄞 \u2028 \ud800 {"B":"AP8="}' },
   N: { N: "1750000000000" },
   BOOL: { BOOL: false },
   NULL: { NULL: true },
-  B: { B: Buffer.from([0, 255, 1]) },
   L: { L: [{ S: "" }, { M: { "": { N: "-0.5" } } }] },
   SS: { SS: ["a", "b"] },
   NS: { NS: ["1"] },
-  BS: { BS: [Buffer.from("x")] },
+};
+const binary: Record<string, Record<string, AttributeValue>> = {
+  "a binary attribute": { ...Item, A: { B: Buffer.from([0, 255, 1]) } },
+  "a set of binary attributes": { ...Item, A: { BS: [new Uint8Array(1), Buffer.from("x")] } },
+  "a binary attribute in a list": { ...Item, A: { L: [{ M: { x: { B: new Uint8Array(0) } } }] } },
+  "attributes that are called as binary ones": { ...Item, B: { S: "x" }, BS: { M: { B: { S: "y" } } } },
 };
 
 const condition = {
@@ -71,6 +75,7 @@ const tags = {
   SSEKMSKeyId: "arn:aws:kms:eu-west-1:1:key/1",
 } as const;
 
+/** Inputs name their members in the order in which the SDK writes them, so that all bytes can be compared. */
 const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>> = {
   GetItem: ({ dynamoDb }) => dynamoDb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true })),
   "GetItem with a projection": ({ dynamoDb }) =>
@@ -92,41 +97,47 @@ const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>>
       }),
     ),
   PutItem: ({ dynamoDb }) => dynamoDb.send(new PutItemCommand({ TableName, Item, ...condition })),
+  ...Object.fromEntries(
+    Object.entries(binary).map(([name, item]) => [
+      `PutItem of ${name}`,
+      ({ dynamoDb }: Clients) => dynamoDb.send(new PutItemCommand({ TableName, Item: item, ...condition })),
+    ]),
+  ),
   UpdateItem: ({ dynamoDb }) =>
     dynamoDb.send(
       new UpdateItemCommand({
         TableName,
         Key,
+        ReturnValues: "UPDATED_NEW",
         UpdateExpression: "ADD CounterSum :now",
         ExpressionAttributeValues: condition.ExpressionAttributeValues,
-        ReturnValues: "UPDATED_NEW",
       }),
     ),
   DeleteItem: ({ dynamoDb }) => dynamoDb.send(new DeleteItemCommand({ TableName, Key, ...condition })),
   TransactWriteItems: ({ dynamoDb }) =>
     dynamoDb.send(
       new TransactWriteItemsCommand({
-        ClientRequestToken: "00000000-0000-4000-8000-000000000000",
         TransactItems: [
-          { Put: { TableName, Item, ...condition, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } },
-          { Delete: { TableName, Key, ...condition } },
-          { ConditionCheck: { TableName, Key, ...condition } },
-          { Update: { TableName, Key, UpdateExpression: "SET N = :now", ...condition } },
+          { ConditionCheck: { Key, TableName, ...condition } },
+          { Put: { Item, TableName, ...condition, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } },
+          { Delete: { Key, TableName, ...condition } },
+          { Update: { Key, UpdateExpression: "SET N = :now", TableName, ...condition } },
         ],
+        ClientRequestToken: "00000000-0000-4000-8000-000000000000",
       }),
     ),
   Query: ({ dynamoDb }) =>
     dynamoDb.send(
       new QueryCommand({
         TableName,
+        Limit: 51,
+        ScanIndexForward: false,
         KeyConditionExpression: "PK = :now",
         ExpressionAttributeValues: condition.ExpressionAttributeValues,
-        ScanIndexForward: false,
-        Limit: 51,
       }),
     ),
   Scan: ({ dynamoDb }) =>
-    dynamoDb.send(new ScanCommand({ TableName, ConsistentRead: true, ExclusiveStartKey: Key })),
+    dynamoDb.send(new ScanCommand({ TableName, ExclusiveStartKey: Key, ConsistentRead: true })),
   DescribeTable: ({ dynamoDb }) => dynamoDb.send(new DescribeTableCommand({ TableName })),
   GetObject: ({ s3 }) => s3.send(new GetObjectCommand({ Bucket, Key: "b1/blobs/1" })),
   "GetObject of a part": ({ s3 }) =>
