@@ -113,7 +113,7 @@ async function sendAll(options: LoadOptions): Promise<LoadResult> {
 }
 
 /** An address for each of a few thousand clients. */
-function addressOf(client: number): string {
+export function addressOf(client: number): string {
   return `10.0.${Math.floor(client / 250) % 250}.${client % 250}`;
 }
 

@@ -15,6 +15,7 @@ import { compareWith } from "./compare.ts";
 import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
 import { measureBlocking } from "./event-loop-blocking.ts";
+import { measureFirstRequests } from "./first-requests.ts";
 import { median } from "./measure.ts";
 import { KEYPAIR_STEP, type PartName } from "./parts.ts";
 import { barChart } from "./plot.ts";
@@ -30,6 +31,7 @@ const RESULTS = join(import.meta.dir, "../../bench-results");
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   "round-trips": roundTrips,
   "start-up": startUp,
+  "first-requests": firstRequests,
   costs,
   "aws-costs": awsCosts,
   throughput: () => throughput(),
@@ -88,6 +90,23 @@ async function startUp(): Promise<void> {
       "target ms": 300,
     },
   ]);
+}
+
+async function firstRequests(): Promise<void> {
+  for (const driver of DRIVERS) {
+    const rows = await measureFirstRequests(driver);
+    await show(
+      `The first requests of a fresh process at 4 KiB, one at a time, ${driver.name}`,
+      `first-requests-${driver.name}`,
+      rows.map(({ operation, firstMs, nextNineMs, nextNinetyMs, laterMs }) => ({
+        operation,
+        "first ms": rounded(firstMs),
+        "2nd to 10th ms": rounded(nextNineMs),
+        "11th to 100th ms": rounded(nextNinetyMs),
+        "later ms": rounded(laterMs),
+      })),
+    );
+  }
 }
 
 async function costs(): Promise<void> {
