@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Certificate, createCertificate } from "../../../support/certificate.ts";
 import { runBun } from "../../../support/run-bun.ts";
 
+const PROGRAM = Bun.fileURLToPath(import.meta.resolve("./read-both-stores.ts"));
 const NO_OBJECT = "<Error><Code>NoSuchKey</Code></Error>";
 
 describe("a direct client over TLS", () => {
@@ -42,7 +43,7 @@ describe("a direct client over TLS", () => {
   async function reading(host: string, trusted: Certificate | null) {
     seen.length = 0;
     const url = `https://${host}:${port}`;
-    const { output, errors } = await runBun(["test/storage/aws/direct/read-both-stores.ts"], {
+    const { output, errors } = await runBun([PROGRAM], {
       env: {
         STORAGE_DRIVER: "aws",
         AWS_REGION: "eu-west-1",
