@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import {
   BatchGetItemCommand,
+  DescribeTableCommand,
   GetItemCommand,
   QueryCommand,
   ScanCommand,
@@ -39,6 +40,8 @@ const DYNAMODB: Readonly<Record<string, Send>> = {
   UpdateItem: ({ dynamoDb }, abortSignal) =>
     dynamoDb.send(new UpdateItemCommand({ TableName, Key: key }), { abortSignal }),
   Query: ({ dynamoDb }, abortSignal) => dynamoDb.send(new QueryCommand({ TableName }), { abortSignal }),
+  DescribeTable: ({ dynamoDb }, abortSignal) =>
+    dynamoDb.send(new DescribeTableCommand({ TableName }), { abortSignal }),
   Scan: ({ dynamoDb }, abortSignal) => dynamoDb.send(new ScanCommand({ TableName }), { abortSignal }),
   TransactWriteItems: ({ dynamoDb }, abortSignal) =>
     dynamoDb.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: { TableName, Item: key } }] }), {
@@ -103,6 +106,7 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
     UnprocessedKeys: { t: { Keys: [key], ConsistentRead: true } },
     Items: [key, key],
     LastEvaluatedKey: key,
+    Table: { TableStatus: "ACTIVE", CreationDateTime: 1_764_000_000.5 },
     Unknown: 1,
   }),
   "binary attributes": json(200, {
