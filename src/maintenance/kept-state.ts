@@ -12,12 +12,13 @@ export async function* keptStates(
   }
 }
 
-/** Whether a state that was listed can still be brought back. */
-export async function isKept(
+/** A state that was listed, if it can still be brought back. */
+export async function listedState(
   records: Pick<RecordStore, "readDeleted">,
   { backupId, kept }: ListedDeletion,
-): Promise<boolean> {
-  for await (const { deletionId } of keptStates(records, backupId))
-    if (deletionId === kept?.deletionId) return true;
-  return false;
+): Promise<DeletedBackup | null> {
+  if (kept === null) return null;
+  for await (const state of keptStates(records, backupId))
+    if (state.deletionId === kept.deletionId) return state;
+  return null;
 }

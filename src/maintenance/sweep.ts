@@ -2,7 +2,7 @@ import { isOfNewerSchema } from "../backups/schema-version.ts";
 import { blobsOf } from "../storage/contract.ts";
 import type { ListedDeletion, ListedRecord, Restore } from "../storage/inspection.ts";
 import { concurrently } from "./concurrently.ts";
-import { isKept } from "./kept-state.ts";
+import { listedState } from "./kept-state.ts";
 import { collectLeftovers } from "./leftovers.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
 
@@ -125,10 +125,12 @@ async function refusalOf(stores: SweptStores, unreferenced: number, backups: num
     if (doubt === "missing") missing += 1;
     if (doubt === "newer") newer += 1;
   }
-  for await (const _missing of concurrently(stores.records.listDeleted(), WIDTH, (deletion) =>
-    missingOf(stores, deletion),
-  ))
-    missing += 1;
+  for await (const doubt of concurrently(stores.records.listDeleted(), WIDTH, async (deletion) => [
+    await doubtAboutDeletion(stores, deletion),
+  ])) {
+    if (doubt === "missing") missing += 1;
+    if (doubt === "newer") newer += 1;
+  }
   if (newer > 0)
     return `a newer version of the service stored ${newer} of the backups, which may refer to them`;
   return missing === 0 ? null : `the blobs of ${missing} backups are missing`;
@@ -150,10 +152,16 @@ async function doubtAbout(
   return null;
 }
 
-/** The state itself, where it is kept and one of its blobs is missing. */
-async function missingOf(stores: SweptStores, deletion: ListedDeletion): Promise<readonly ListedDeletion[]> {
-  for (const { key } of deletion.kept === null ? [] : deletion.blobs)
-    if ((await stores.blobs.sizeOf(key)) === null)
-      return (await isKept(stores.records, deletion)) ? [deletion] : [];
-  return [];
+/** As {@link doubtAbout}, of a state that is kept. It may be brought back or forgotten meanwhile. */
+async function doubtAboutDeletion(
+  { records, blobs }: SweptStores,
+  deletion: ListedDeletion,
+): Promise<"missing" | "newer" | null> {
+  const state = await listedState(records, deletion);
+  if (state === null) return null;
+  if (isOfNewerSchema(state.metadata)) return "newer";
+  for (const { key } of blobsOf(state))
+    if ((await blobs.sizeOf(key)) === null)
+      return (await listedState(records, deletion)) === null ? null : "missing";
+  return null;
 }

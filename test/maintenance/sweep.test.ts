@@ -239,6 +239,17 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toContain(abandoned.key);
     });
 
+    test("leaves all blobs alone while a kept state is of a newer version", async () => {
+      await using stores = await fixture(driver);
+      for (const id of ["a", "b"]) await stores.refer(id, await stores.put(id));
+      await setAside(stores, "b", { metadata: { schemaVersion: 99 } });
+      await stores.put("a");
+      const keys = await stores.keys();
+      await stores.age(2 * HOUR_MS);
+      expect((await sweep(stores)).refusal).toContain("a newer version of the service stored 1 of the");
+      expect(await stores.keys()).toEqual(keys);
+    });
+
     test("does not take a blob for unreferenced that moves between a backup and its kept state", async () => {
       await using stores = await fixture(driver);
       await stores.refer("other", await stores.put());

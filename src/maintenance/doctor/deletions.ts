@@ -1,26 +1,38 @@
+import { blobsOf } from "../../storage/contract.ts";
 import type { ListedDeletion } from "../../storage/inspection.ts";
-import { isKept } from "../kept-state.ts";
+import { listedState } from "../kept-state.ts";
 import { collectLeftovers } from "../leftovers.ts";
 import { examineBlob } from "./blobs.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding } from "./findings.ts";
+import { usable } from "./record-state.ts";
 
 /** Each process of the service collects from time to time. */
 const OVERDUE_AFTER_MS = 24 * 60 * 60 * 1000;
 
-/** Checks the ciphertexts of a state that is kept of a deleted backup, as long as it can be brought back. */
+/** Checks metadata and ciphertexts of a state that is kept of a deleted backup, as long as it can be brought back. */
 export async function examineDeletion(
   examination: Examination,
   deletion: ListedDeletion,
 ): Promise<readonly Finding[]> {
-  const { records, clock } = examination;
-  const { backupId, kept, blobs } = deletion;
-  if (kept === null || kept.keepUntilMs <= clock.nowMs()) return [];
+  const { records } = examination;
+  const { backupId, kept } = deletion;
+  if (kept === null) return [];
   const ofWhat = `of the state that is kept since its deletion at ${new Date(kept.deletedAtMs).toISOString()}`;
-  const findings: Finding[] = [];
-  for (const ref of blobs) findings.push(...(await examineBlob(examination, backupId, ref, ofWhat)));
-  // it may have been brought back or forgotten meanwhile
-  return findings.length > 0 && (await isKept(records, deletion)) ? findings : [];
+  try {
+    const state = await listedState(records, deletion);
+    if (state === null) return [];
+    const findings: Finding[] = [];
+    const { reason } = usable(backupId, state.metadata);
+    if (reason !== null) findings.push({ ...reason, detail: `${ofWhat}: ${reason.detail}` });
+    for (const ref of blobsOf(state))
+      findings.push(...(await examineBlob(examination, backupId, ref, ofWhat)));
+    // it may have been brought back or forgotten meanwhile
+    return findings.length > 0 && (await listedState(records, deletion)) !== null ? findings : [];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error; // only texts that were stored are parsed
+    return [finding("metadata-unreadable", { backupId, detail: `${ofWhat}: it is not JSON` })];
+  }
 }
 
 /**

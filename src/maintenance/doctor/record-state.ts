@@ -1,7 +1,7 @@
 /** The record of a backup, and whether its metadata can be used. */
 import { type BackupMetadata, readMetadata } from "../../backups/model.ts";
 import { NewerSchema } from "../../backups/schema-version.ts";
-import type { RecordStore, StoredRecord } from "../../storage/contract.ts";
+import type { JsonObject, RecordStore, StoredRecord } from "../../storage/contract.ts";
 import { type Finding, finding } from "./findings.ts";
 
 export type RecordState =
@@ -34,15 +34,27 @@ export async function readState(records: RecordStore, backupId: string): Promise
     return unusable(null, finding("metadata-unreadable", { backupId, detail: "it is not JSON" }));
   }
   if (record === null) return { kind: "absent", revision: null };
+  const { metadata, reason } = usable(backupId, record.metadata);
+  if (metadata === null) return unusable(record, reason);
+  return { kind: "valid", revision: record.revision, record, metadata };
+}
+
+/** Metadata as it is stored, or why it cannot be used. */
+export function usable(
+  backupId: string,
+  stored: JsonObject,
+):
+  | { readonly metadata: BackupMetadata; readonly reason: null }
+  | { readonly metadata: null; readonly reason: Finding } {
   try {
-    const metadata = readMetadata(record.metadata);
-    if (metadata.id === backupId) return { kind: "valid", revision: record.revision, record, metadata };
+    const metadata = readMetadata(stored);
+    if (metadata.id === backupId) return { metadata, reason: null };
     const detail = `its id is ${metadata.id}`;
-    return unusable(record, finding("metadata-of-another-backup", { backupId, detail }));
+    return { metadata: null, reason: finding("metadata-of-another-backup", { backupId, detail }) };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     const kind = error instanceof NewerSchema ? "metadata-of-newer-version" : "metadata-unreadable";
-    return unusable(record, finding(kind, { backupId, detail }));
+    return { metadata: null, reason: finding(kind, { backupId, detail }) };
   }
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { COLLECTED_AFTER_MS } from "../../../src/storage/contract.ts";
-import { revisionOf } from "../../contract/fixture.ts";
+import { collect, revisionOf } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { addVersion, setAside } from "../../support/history.ts";
 import { replaced } from "../../support/store-wrappers.ts";
-import { examined, letAge, mainRef, newStores, storeBackup, syncRef } from "./examined-stores.ts";
+import { examined, letAge, mainRef, metadataOf, newStores, storeBackup, syncRef } from "./examined-stores.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -78,6 +78,33 @@ for (const { name, environment } of DRIVERS) {
       ]);
       stores.clock.set(state.keepUntilMs);
       expect((await examined(stores)).findings).toEqual([]);
+    });
+
+    test("finds metadata of kept states that cannot be used, and then deletes no blob", async () => {
+      await using stores = await newStores(environment);
+      const { records, blobs } = stores;
+      const cases = [
+        ["b1", { metadata: { id: "b1" } }, "metadata-unreadable"],
+        ["b2", { metadata: { schemaVersion: 99 } }, "metadata-of-newer-version"],
+        ["b3", { metadata: metadataOf("other", {}) }, "metadata-of-another-backup"],
+      ] as const;
+      await storeBackup(stores, "sound");
+      for (const [id, change] of cases) {
+        await storeBackup(stores, id, { claim: [] });
+        await setAside(stores, id, change);
+      }
+      await blobs.put("sound", [randomBytes(10)]);
+      await letAge(stores);
+      const { findings } = await examined(stores, { repair: true });
+      const ofStates = findings.filter(({ kind }) => kind.startsWith("metadata"));
+      expect(ofStates.map(({ kind, backupId }) => [backupId, kind]).toSorted()).toEqual(
+        cases.map(([id, , kind]) => [id, kind]),
+      );
+      for (const { detail } of ofStates)
+        expect(detail).toStartWith("of the state that is kept since its deletion at");
+      expect(findings.filter(({ kind }) => kind === "blob-unreferenced")).toMatchObject([{ remedy: null }]);
+      expect((await collect(blobs.list())).length).toBe(5);
+      expect(await collect(records.listDeleted())).toHaveLength(3);
     });
 
     test("deletes no unreferenced blob where one of a kept state is missing", async () => {
