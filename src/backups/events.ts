@@ -44,7 +44,6 @@ export interface EventWriterOptions {
 export function createEventWriter({ clock, random, keepMs, isDelivered }: EventWriterOptions): EventWriter {
   return {
     events({ backupId, logId, actor }, happenings, deliverAfterMs = 0) {
-      if (logId === null && !isDelivered) return [];
       const atMs = clock.nowMs();
       const client = currentRequest.getStore()?.app ?? null;
       return happenings.map(({ kind, subject = null }, index) => ({

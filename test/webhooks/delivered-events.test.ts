@@ -1,10 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
+import type { Event } from "../../src/protocol/event.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
+import { recovered, resetRequest, solved, userWithBackup } from "../support/users.ts";
 import { eventAt } from "./memory-outbox.ts";
 import { type Received, startReceiver } from "./receivers.ts";
+
+interface Posted {
+  readonly type: string;
+  readonly data: { readonly backupId: string; readonly event: Event };
+}
 
 const SECRETS = [1, 2].map((byte) => `whsec_${Buffer.alloc(32, byte).toString("base64")}`);
 
@@ -100,6 +107,27 @@ for (const driver of DRIVERS)
       expect(received.toSorted()).toEqual(ids.toSorted());
     });
 
+    test("is what the security log of the backup shows; of a reset it is the only trace", async () => {
+      await using receiver = startReceiver();
+      await using service = await startService(driver, withWebhook(receiver.url));
+      const { client, clock } = service;
+      const user = await userWithBackup(client);
+      clock.advance(1); // the log has events of one millisecond in any order
+      await recovered(client, user);
+      const { events } = (await client.listEvents(await solved(client, "events", user.sync))).ok();
+      clock.advance(10_000); // a recovery is held back until it cannot fail any more
+      await receiver.arrived(2);
+      await client.reset(await resetRequest(client, user));
+      await receiver.arrived(3);
+
+      const posted: Posted[] = receiver.received.map(({ body }) => JSON.parse(body));
+      expect(posted.map(({ type }) => type)).toEqual(["backup.created", "backup.recovered", "backup.reset"]);
+      expect(posted.every(({ data }) => data.backupId === user.account.backupAccountId)).toBe(true);
+      expect(posted.slice(0, 2).map(({ data }) => data.event)).toEqual(events.toReversed());
+      expect(posted[2]?.data.event).toMatchObject({ kind: "RESET", actor: null, subject: null });
+      await emptied(service);
+    });
+
     test("is in the metrics while it waits, and the log has neither URL nor secret nor backup", async () => {
       await using receiver = startReceiver(() => new Response(null, { status: 400 }));
       await using service = await startService(driver, withWebhook(`${receiver.url}?hidden`));
@@ -116,17 +144,18 @@ for (const driver of DRIVERS)
     });
   });
 
-test("without a webhook, development prints the event and other environments do nothing", async () => {
+test("without a webhook, development prints each event and other environments do nothing", async () => {
   const [driver] = DRIVERS;
   if (driver === undefined) throw new Error("no driver");
-  for (const [APP_ENV, lines] of [
-    ["development", 1],
-    ["staging", 0],
+  for (const [APP_ENV, printed] of [
+    ["development", ["backup.created", "backup.reset"]],
+    ["staging", []],
   ] as const) {
     await using service = await startService(driver, { env: { APP_ENV } });
-    await storeEvent(service);
-    expect(service.logged.filter((line) => line.includes('\\"type\\":\\"backup.recovered\\"'))).toHaveLength(
-      lines,
-    );
+    const user = await userWithBackup(service.client);
+    (await service.client.reset(await resetRequest(service.client, user))).ok();
+    const types = service.logged.flatMap((line) => /"type\\":\\"(backup[.a-z]+)/.exec(line)?.[1] ?? []);
+    expect(types).toEqual([...printed]);
+    expect(await service.services.stores.records.outbox.backlog()).toMatchObject({ waiting: 0 });
   }
 });
