@@ -1,8 +1,8 @@
 /**
- * The versions of a record as bytes. A sync writes the whole record, and DynamoDB charges each KiB of it: as JSON a version
- * takes some 430 bytes, packed 124.
+ * The versions of a record, packed. A sync writes the whole record, and DynamoDB charges each KiB of it: as JSON a version
+ * takes some 430 bytes, packed 166.
  *
- * A byte for the format, then of each version its id, manifest hash, two times, and the key, size and hash of its blob. A
+ * Base64 of these bytes, for a binary attribute takes the slow way through the SDK: a byte for the format, then of each version its id, manifest hash, two times, and the key, size and hash of its blob. A
  * number is a double. A text begins with a byte for its form.
  */
 import type { StoredVersion } from "../contract.ts";
@@ -20,7 +20,7 @@ const HASH_TEXT = /^[0-9a-f]{64}$/;
 
 const prefixOf = (backupId: string) => `${backupId}/blobs/`;
 
-export function packVersions(backupId: string, versions: readonly StoredVersion[]): Uint8Array {
+export function packVersions(backupId: string, versions: readonly StoredVersion[]): string {
   const prefix = prefixOf(backupId);
   const packed = versions.flatMap(({ versionId, manifestHash, createdAtMs, replacedAtMs, blob }) => [
     packText(versionId, prefix),
@@ -31,12 +31,12 @@ export function packVersions(backupId: string, versions: readonly StoredVersion[
     packNumber(blob.size),
     packText(blob.sha256, prefix),
   ]);
-  return Buffer.concat([Buffer.of(FORMAT), ...packed]);
+  return Buffer.concat([Buffer.of(FORMAT), ...packed]).toString("base64url");
 }
 
-/** @throws Error when the bytes are not what {@link packVersions} makes for that backup. */
-export function unpackVersions(backupId: string, bytes: Uint8Array): StoredVersion[] {
-  const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** @throws Error when the text is not what {@link packVersions} makes for that backup. */
+export function unpackVersions(backupId: string, text: string): StoredVersion[] {
+  const packed = Buffer.from(text, "base64url");
   if (packed[0] !== FORMAT) throw new Error("the versions of a record have an unknown format");
   const prefix = prefixOf(backupId);
   const versions: StoredVersion[] = [];
@@ -46,15 +46,15 @@ export function unpackVersions(backupId: string, bytes: Uint8Array): StoredVersi
     at += length;
     return packed.subarray(at - length, at);
   };
-  const text = () => unpackText(take, prefix);
+  const next = () => unpackText(take, prefix);
   const number = () => take(8).readDoubleBE();
   while (at < packed.length)
     versions.push({
-      versionId: text(),
-      manifestHash: text(),
+      versionId: next(),
+      manifestHash: next(),
       createdAtMs: number(),
       replacedAtMs: number(),
-      blob: { key: text(), size: number(), sha256: text() },
+      blob: { key: next(), size: number(), sha256: next() },
     });
   return versions;
 }

@@ -41,11 +41,10 @@ const MAX_RECORD_BYTES = 400 * 1024 - 1024;
 /** Partition keys have at most 2048 bytes of UTF-8; the rest is for the scope. */
 const MAX_KEY_BYTES = 2_000;
 
-/** The size of an item as DynamoDB counts it, or a few bytes more for each number. Its attributes are texts, numbers and bytes. */
+/** The size of an item as DynamoDB counts it, or a few bytes more for each number. Its attributes are texts and numbers. */
 function itemBytes(item: Item): number {
   return Object.entries(item).reduce(
-    (bytes, [name, { S, N, B }]) =>
-      bytes + Buffer.byteLength(name) + (B?.length ?? Buffer.byteLength(S ?? N ?? "")),
+    (bytes, [name, { S, N }]) => bytes + Buffer.byteLength(name) + Buffer.byteLength(S ?? N ?? ""),
     0,
   );
 }
@@ -101,7 +100,7 @@ export function stateAttributes(backupId: string, { blob, metadata, versions }: 
     BlobSize: { N: `${blob.size}` },
     BlobSha256: { S: blob.sha256 },
     Metadata: { S: JSON.stringify(metadata) },
-    ...(versions.length === 0 ? {} : { Versions: { B: packVersions(backupId, versions) } }),
+    ...(versions.length === 0 ? {} : { Versions: { S: packVersions(backupId, versions) } }),
   };
 }
 
@@ -174,7 +173,7 @@ export function changedAtMsOf(item: Item): number | null {
 /** None where the item has no such attribute, as those of an earlier version of the service. */
 export function versionsOf(item: Item): readonly StoredVersion[] {
   if (item.Versions === undefined) return [];
-  return unpackVersions(backupIdOf(item), item.Versions.B ?? malformed("Versions"));
+  return unpackVersions(backupIdOf(item), text(item, "Versions"));
 }
 
 export function blobOf(item: Item): BlobRef {

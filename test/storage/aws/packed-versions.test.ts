@@ -34,24 +34,22 @@ test("versions are unpacked as they were packed", () => {
   fc.assert(
     fc.property(fc.array(version, { maxLength: 5 }), (versions) => {
       const packed = packVersions(BACKUP, versions);
-      // as a view of a larger buffer, as a response has it
-      const framed = Buffer.concat([Buffer.of(9), packed, Buffer.of(9)]).subarray(1, -1);
-      expect(unpackVersions(BACKUP, framed)).toEqual(versions.map((each) => ({ ...each })));
+      expect(unpackVersions(BACKUP, packed)).toEqual(versions.map((each) => ({ ...each })));
     }),
   );
 });
 
-test("a version as the service makes it takes 124 bytes", () => {
+test("a version as the service makes it takes 166 bytes", () => {
   const blob = { key: `${BACKUP}/blobs/${UUID}`, size: 4_096, sha256: "ab".repeat(32) };
   const times = { createdAtMs: 1_750_000_000_000, replacedAtMs: 1_750_000_000_001 };
   const made = { versionId: UUID, manifestHash: "cd".repeat(32), ...times, blob };
   const nine = Array.from({ length: 9 }, () => made);
-  expect(packVersions(BACKUP, nine)).toHaveLength(1 + 9 * 124);
+  expect(packVersions(BACKUP, nine).length).toBeLessThan(9 * 166);
   expect(JSON.stringify(nine).length).toBeGreaterThan(9 * 400);
 });
 
-test("bytes of another format, or cut off, are an error", () => {
-  const packed = packVersions(BACKUP, fc.sample(version, 1));
+test("a text of another format, or cut off, is an error", () => {
+  const packed = Buffer.from(packVersions(BACKUP, fc.sample(version, 1)), "base64url");
   for (const bytes of [packed.subarray(0, -1), Buffer.of(), Buffer.of(2), Buffer.of(1, 4)])
-    expect(() => unpackVersions(BACKUP, bytes)).toThrow("the versions of a record");
+    expect(() => unpackVersions(BACKUP, bytes.toString("base64url"))).toThrow("the versions of a record");
 });
