@@ -130,7 +130,10 @@ export interface Restore {
 export interface RestoreLog {
   restores(): Promise<readonly Restore[]>;
 
-  /** Adds to {@link restores}, durably. */
+  /**
+   * Adds to {@link restores}, durably. On the embedded driver, whose copies are made at intervals, deleted backups are kept
+   * longer by the time between copy and restore.
+   */
   noteRestore(restore: Restore): Promise<void>;
 }
 

@@ -2,6 +2,7 @@
  * The marks in a database of the embedded driver: its installation, whether it is a copy, and when it was restored.
  */
 import type { Database } from "bun:sqlite";
+import { COLLECTED_AFTER_MS } from "../contract.ts";
 import type { Restore } from "../inspection.ts";
 
 const INSTALLATION = "installation-id";
@@ -40,9 +41,19 @@ export function restoresOf(database: Database): Restore[] {
 /**
  * Deletes sync factor tokens: one that was used after the copy was made would be usable again. Challenge tokens and
  * id_tokens are refused by their age.
+ *
+ * A deleted backup is kept as long as it was to be when the copy was made: its owner may have brought it back since, and
+ * would lose it with the restore.
  */
 export function noteRestore(database: Database, { copiedAtMs, restoredAtMs }: Restore): void {
   database.run("DELETE FROM one_time WHERE backup_id IS NOT NULL");
+  const lostMs = copiedAtMs === 0 ? 0 : Math.max(0, restoredAtMs - copiedAtMs);
+  database
+    .query("UPDATE deleted_backups SET keep_until_ms = keep_until_ms + ? WHERE keep_until_ms > ?")
+    .run(lostMs, copiedAtMs);
+  database
+    .query("UPDATE collections SET due_ms = due_ms + ? WHERE blobs IS NULL AND due_ms > ?")
+    .run(lostMs, copiedAtMs + COLLECTED_AFTER_MS);
   database.query("INSERT INTO restores VALUES (?, ?)").run(copiedAtMs, restoredAtMs);
 }
 

@@ -77,7 +77,7 @@ const MIGRATIONS: readonly string[] = [
     deleted_at_ms INTEGER,
     deletion_id TEXT,
     blobs TEXT,
-    log_ids TEXT
+    log_ids TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX collections_by_due ON collections (due_ms);
 

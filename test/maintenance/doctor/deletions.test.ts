@@ -107,6 +107,15 @@ for (const { name, environment } of DRIVERS) {
       expect(await collect(records.listDeleted())).toHaveLength(3);
     });
 
+    test("takes what an operation has left of a deleted backup for a leftover", async () => {
+      const { stores } = await storesWithHistory();
+      await using _ = stores;
+      const { key } = await stores.blobs.put("gone", [randomBytes(10)]);
+      await letAge(stores);
+      const { findings } = await examined(stores, { repair: true });
+      expect(findings).toMatchObject([{ kind: "blob-unreferenced", blobKey: key, repaired: true }]);
+    });
+
     test("deletes no unreferenced blob where one of a kept state is missing", async () => {
       const { stores, state } = await storesWithHistory();
       await using _ = stores;
