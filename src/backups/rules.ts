@@ -13,9 +13,9 @@ export interface FactorLimits {
 
 /**
  * The most that metadata may take as JSON in UTF-8 after a factor was added. DynamoDB takes 400 KiB for a record with all
- * that belongs to it. All factors and keys at their largest stay far below; what earlier versions stored may not.
+ * that belongs to it, such as a hundred versions. All factors and keys at their largest stay far below; what earlier versions stored may not.
  */
-export const MAX_METADATA_BYTES = 384 * 1024;
+export const MAX_METADATA_BYTES = 380 * 1024;
 
 /** The key that each kind of main factor needs in order to decrypt anything after a recovery. */
 const KEY_FOR_FACTOR: Readonly<Record<MainFactor["kind"]["kind"], EncryptionKey["kind"]>> = {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { MAX_METADATA_BYTES } from "../../src/backups/rules.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
 import { packVersions } from "../../src/storage/aws/packed-versions.ts";
@@ -176,6 +177,24 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await records.commit(deletion)).toBe("committed");
       expect(await records.readDeleted("b1")).toEqual([setAside]);
       expect(await records.commit({ ...change, next, bringBack: setAside })).toBe("committed");
+    });
+
+    test("a record of the largest metadata and of as many versions as can be configured is stored and kept", async () => {
+      await using store = await openFixture();
+      const { records, clock } = store;
+      const backupId = `backup_account_${"02".repeat(33)}`;
+      const versions = Array.from({ length: 100 }, () => {
+        const blob = { key: `${backupId}/blobs/${crypto.randomUUID()}`, size: 1, sha256: "ab".repeat(32) };
+        const manifestHash = "cd".repeat(32);
+        return { versionId: crypto.randomUUID(), manifestHash, createdAtMs: 1, replacedAtMs: 2, blob };
+      });
+      const filling = "x".repeat(MAX_METADATA_BYTES - JSON.stringify({ filling: "" }).length);
+      const next = { ...record("b1"), metadata: { filling }, versions };
+      const revision = await create(records, backupId, { next });
+      const setAside = stateOf(clock, next);
+      const deletion = { backupId, expect: { revision }, next: null, setAside };
+      expect(await records.commit(deletion)).toBe("committed");
+      expect(await records.readDeleted(backupId)).toEqual([setAside]);
     });
 
     test("the largest reset fits one transaction", async () => {
