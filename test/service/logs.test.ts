@@ -124,6 +124,7 @@ for (const driver of DRIVERS)
 for (const driver of DRIVERS)
   test(`the log of background work that failed has the id of its request (${driver.name})`, async () => {
     await using service = await startService(driver, {
+      env: { DELETED_KEEP_DAYS: "0" }, // then the ciphertext of a deleted backup is deleted in the background
       wrapStores: ({ records, blobs }) => ({
         records,
         blobs: replaced(blobs, { delete: () => Promise.reject(new StorageUnavailable("down")) }),
