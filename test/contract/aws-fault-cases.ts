@@ -165,6 +165,32 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
     },
   },
   {
+    name: "consuming one nonce",
+    writes: true,
+    prepare: async (_records, id, clock) => ({
+      run: async (store) => (await store.consume([once(`${id} nonce`, clock)])) !== null,
+      result: true,
+      state: recordState(id, clock),
+      before: NOTHING,
+      after: { ...NOTHING, consumed: true },
+    }),
+  },
+  {
+    name: "consuming one nonce that is consumed",
+    writes: true,
+    async prepare(records, id, clock) {
+      await records.consume([once(`${id} nonce`, clock)]);
+      const before = { ...NOTHING, consumed: true };
+      return {
+        run: async (store) => (await store.consume([once(`${id} nonce`, clock)])) !== null,
+        result: false,
+        state: recordState(id, clock),
+        before,
+        after: before,
+      };
+    },
+  },
+  {
     name: "locating",
     writes: false,
     async prepare(records, id, clock) {

@@ -1,4 +1,4 @@
-/** Commits that fail on DynamoDB: whether it is known that nothing was changed. */
+/** Commits and consumptions that fail on DynamoDB: whether it is known that nothing was changed. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
@@ -14,7 +14,7 @@ import { cancelledTransaction, dynamoDbError } from "../support/dynamodb-proxy.t
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { record } from "./fixture.ts";
+import { once, record } from "./fixture.ts";
 
 const SHORT_BUDGET = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -33,6 +33,15 @@ const KNOWN: Readonly<Record<string, Fault>> = {
   "a missing table": failed(400, "ResourceNotFoundException"),
   "an item that is too large": failed(400, "ValidationException"),
   "an item that is too large, in a transaction": refused("ValidationError"),
+};
+/** As {@link KNOWN}, of a write without a transaction. */
+const KNOWN_OF_A_WRITE: Readonly<Record<string, Fault>> = {
+  "throttling of the table": failed(400, "ProvisionedThroughputExceededException"),
+  "throttling of the account": failed(400, "ThrottlingException"),
+  "a conflict with a transaction": failed(400, "TransactionConflictException"),
+  "missing permissions": failed(400, "AccessDeniedException"),
+  "a missing table": failed(400, "ResourceNotFoundException"),
+  "an item that is too large": failed(400, "ValidationException"),
 };
 const IN_DOUBT: Readonly<Record<string, Fault>> = {
   "an internal error": failed(500, "InternalServerError"),
@@ -66,10 +75,14 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       newBlobSince: instantOf(clock),
     });
 
-    async function failureOf(change: Change, ...faults: readonly (readonly [Fault, times: number])[]) {
+    type Faults = readonly (readonly [Fault, times: number])[];
+
+    const failureOf = (change: Change, ...faults: Faults) => failure(() => records.commit(change), ...faults);
+
+    async function failure(act: () => Promise<unknown>, ...faults: Faults) {
       proxy.clear();
       for (const [fault, times] of faults) proxy.inject(fault, times);
-      const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+      const outcome = await act().catch((error: unknown) => error);
       proxy.clear();
       await proxy.settled();
       expect(outcome).toBeInstanceOf(Error);
@@ -93,6 +106,25 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         expect(isUnchanged(await failureOf(newChange(), [fault, 1], [throttled, ENDLESS]))).toBe(false);
       });
     }
+
+    describe("and so does a consumption of one nonce", () => {
+      const consume = () => records.consume([once(crypto.randomUUID(), clock)]);
+
+      for (const [name, fault] of Object.entries(KNOWN_OF_A_WRITE))
+        test(`for ${name} it has changed nothing`, async () => {
+          expect(isUnchanged(await failure(consume, [fault, ENDLESS]))).toBe(true);
+        });
+
+      // what is too large is so at every attempt
+      const { "an item that is too large": _refused, ...passing } = KNOWN_OF_A_WRITE;
+      for (const [name, fault] of Object.entries(IN_DOUBT))
+        for (const [later, then] of Object.entries({ "": fault, ...passing }))
+          test(`for ${name}${later && `, then ${later}`} it may have been made`, async () => {
+            const outcome = await failure(consume, [fault, 1], [then, ENDLESS]);
+            expect(outcome).toBeInstanceOf(StorageUnavailable);
+            expect(isUnchanged(outcome)).toBe(false);
+          });
+    });
 
     test("for a connection that is refused has changed nothing", async () => {
       const nowhere = { ...storage.config, dynamoDbEndpoint: `http://127.0.0.1:${freePort()}` };

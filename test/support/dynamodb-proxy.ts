@@ -50,8 +50,12 @@ export const DYNAMODB_FAULTS: Readonly<Record<string, Fault>> = {
   "a long delay": { kind: "delay", ms: 200 },
 };
 
-/** Faults that only a transaction may meet. */
+/** Faults that only a transaction may meet, or a write beside one. */
 export const TRANSACTION_FAULTS: Readonly<Record<string, Fault>> = {
+  "a conflict of a write with a transaction": {
+    kind: "refuse",
+    answer: dynamoDbError(400, "TransactionConflictException"),
+  },
   "a conflict with another transaction": {
     kind: "refuse",
     answer: cancelledTransaction("TransactionConflict", "None"),

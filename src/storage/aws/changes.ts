@@ -1,8 +1,9 @@
 /** A change as the steps of one DynamoDB transaction. */
 import type {
-  DeleteItemCommandInput,
+  PutItemCommandInput,
   TransactionCanceledException,
   TransactWriteItem,
+  UpdateItemCommandInput,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
@@ -32,6 +33,16 @@ type Tables = AwsStorageConfig["tables"];
 export interface Step {
   readonly write: TransactWriteItem;
   readonly otherwise: Conflict | "not-ours" | "issued";
+  /** The write by itself, for half the price of a transaction; not there where only a transaction will do. */
+  readonly alone?: LoneWrite;
+}
+
+/** A write that is no transaction, and that a lost response does not make fail when it is repeated. */
+export interface LoneWrite {
+  /** Its condition also holds where an earlier attempt of the same call has made the write. */
+  readonly put: PutItemCommandInput;
+  /** Whether others may replace what was written at any time. Then a failed condition after a lost response says nothing. */
+  readonly isReplaceable: boolean;
 }
 
 /**
@@ -71,50 +82,71 @@ export function consumeSteps(
   consumer: string | null = null,
 ): readonly Step[] {
   const distinct = new Map(nonces.map((nonce) => [nonce.id, nonce]));
-  const put = (item: Item, otherwise: "consumed" | "issued"): Step => ({
-    write: {
-      Put: {
-        TableName: tables.oneTime,
-        Item: item,
-        // DynamoDB deletes expired items late
-        ConditionExpression: "attribute_not_exists(PK) OR ExpiresAtMs <= :now",
-        ExpressionAttributeValues: { ":now": { N: `${nowMs}` } },
-      },
-    },
-    otherwise,
+  const put = (item: Item) => ({
+    TableName: tables.oneTime,
+    Item: item,
+    // DynamoDB deletes expired items late
+    ConditionExpression: "attribute_not_exists(PK) OR ExpiresAtMs <= :now",
+    ExpressionAttributeValues: { ":now": { N: `${nowMs}` } },
   });
-  const steps = [...distinct.values()].map((nonce) => put(nonceItem(nonce, consumer), "consumed"));
-  return issue === undefined ? steps : [...steps, put(tokenItem(issue), "issued")];
+  const steps = [...distinct.values()].map((nonce): Step => {
+    const write = put(nonceItem(nonce, consumer));
+    const alone = consumer === null ? {} : { alone: consumeAlone(write, nonce, consumer) };
+    return { write: { Put: write }, otherwise: "consumed", ...alone };
+  });
+  return issue === undefined
+    ? steps
+    : [...steps, { write: { Put: put(tokenItem(issue)) }, otherwise: "issued" }];
 }
 
-/** Deletes the nonces that one call consumed, and the token that it issued unless that was redeemed. */
-export function releaseDeletions(
+/**
+ * Knows the item of an earlier attempt by its consumer. Such an attempt may also arrive after the release: then the item
+ * has that consumer and has expired, and stays as it is.
+ */
+function consumeAlone(write: PutItemCommandInput, { expiresAtMs }: Nonce, consumer: string): LoneWrite {
+  return {
+    put: {
+      ...write,
+      ConditionExpression:
+        "attribute_not_exists(PK) OR (ExpiresAtMs <= :now AND NOT SpentBy = :consumer) OR (SpentBy = :consumer AND ExpiresAtMs = :expiry)",
+      ExpressionAttributeValues: {
+        ...write.ExpressionAttributeValues,
+        ":consumer": { S: consumer },
+        ":expiry": { N: `${expiresAtMs}` },
+      },
+    },
+    isReplaceable: false,
+  };
+}
+
+/**
+ * Has the nonces that one call consumed expire, and the token that it issued unless that was redeemed. The items stay
+ * until DynamoDB deletes them: an attempt to consume that arrives late has to find them.
+ */
+export function releaseUpdates(
   table: string,
   nonces: readonly Nonce[],
   issued: SyncFactorToken | undefined,
   consumer: string,
-): readonly DeleteItemCommandInput[] {
-  const deletions = [...new Set(nonces.map(({ id }) => id))].map((id) => ({
+): readonly UpdateItemCommandInput[] {
+  const expire = (id: string, condition: string, values: Item): UpdateItemCommandInput => ({
     TableName: table,
     Key: oneTimeKey(id),
-    ConditionExpression: "SpentBy = :consumer",
-    ExpressionAttributeValues: { ":consumer": { S: consumer } },
-  }));
-  return issued === undefined ? deletions : [...deletions, tokenDeletion(table, issued)];
-}
-
-/** Does not delete a later token of the same id, which has another expiry. */
-function tokenDeletion(table: string, token: SyncFactorToken): DeleteItemCommandInput {
-  return {
-    TableName: table,
-    Key: oneTimeKey(token.id),
-    ConditionExpression: "BackupId = :backup AND ExpiresAtMs = :expiry AND Spent = :false",
-    ExpressionAttributeValues: {
-      ":backup": { S: token.backupId },
-      ":expiry": { N: `${token.expiresAtMs}` },
-      ":false": { BOOL: false },
-    },
-  };
+    UpdateExpression: "SET ExpiresAtMs = :expired",
+    ConditionExpression: condition,
+    ExpressionAttributeValues: { ...values, ":expired": { N: "0" } },
+  });
+  const updates = [...new Set(nonces.map(({ id }) => id))].map((id) =>
+    expire(id, "SpentBy = :consumer", { ":consumer": { S: consumer } }),
+  );
+  if (issued === undefined) return updates;
+  // a later token of the same id has another expiry
+  const token = expire(issued.id, "BackupId = :backup AND ExpiresAtMs = :expiry AND Spent = :false", {
+    ":backup": { S: issued.backupId },
+    ":expiry": { N: `${issued.expiresAtMs}` },
+    ":false": { BOOL: false },
+  });
+  return [...updates, token];
 }
 
 /** A nonce that the change consumes is left out: no item may be named twice in a transaction. */

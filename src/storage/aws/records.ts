@@ -4,6 +4,7 @@ import {
   DeleteItemCommand,
   type DeleteItemCommandInput,
   UpdateItemCommand,
+  type UpdateItemCommandInput,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
@@ -23,7 +24,7 @@ import {
 import type { Collection, InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import type { Outbox } from "../outbox.ts";
-import { changeSteps, consumeSteps, releaseDeletions, type Step } from "./changes.ts";
+import { changeSteps, consumeSteps, releaseUpdates, type Step } from "./changes.ts";
 import {
   createDynamoDbClient,
   createDynamoDbSender,
@@ -186,26 +187,32 @@ class AwsRecords implements InspectableRecords {
     const failed = await this.#transact(steps, () => requireInTime({ consume: nonces }, this.#clock));
     if (failed.some((step) => step.otherwise === "consumed")) return null;
     if (failed.length > 0) throw issuedBefore();
-    const deletions = [
-      ...releaseDeletions(this.#tables.oneTime, nonces, issue, consumer),
-      ...eventDeletions(this.#tables.history, events),
-    ];
-    return { release: () => this.#release(deletions) };
+    const updates = releaseUpdates(this.#tables.oneTime, nonces, issue, consumer);
+    const deletions = eventDeletions(this.#tables.history, events);
+    return { release: () => this.#release(updates, deletions) };
   }
 
   /** Conditional, since a request may arrive after another call has consumed the same nonce. */
-  async #release(deletions: readonly DeleteItemCommandInput[]): Promise<void> {
-    await Promise.all(
-      deletions.map((deletion) =>
-        this.#attempt("a nonce could not be released", async (abortSignal) => {
-          try {
-            await this.#client.send(new DeleteItemCommand(deletion), { abortSignal });
-          } catch (error) {
-            if (!(error instanceof ConditionalCheckFailedException)) throw error;
-          }
-        }),
+  async #release(
+    updates: readonly UpdateItemCommandInput[],
+    deletions: readonly DeleteItemCommandInput[],
+  ): Promise<void> {
+    const attempt = (send: (abortSignal: AbortSignal) => Promise<unknown>) =>
+      this.#attempt("a nonce could not be released", async (abortSignal) => {
+        try {
+          await send(abortSignal);
+        } catch (error) {
+          if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        }
+      });
+    await Promise.all([
+      ...updates.map((update) =>
+        attempt((abortSignal) => this.#client.send(new UpdateItemCommand(update), { abortSignal })),
       ),
-    );
+      ...deletions.map((deletion) =>
+        attempt((abortSignal) => this.#client.send(new DeleteItemCommand(deletion), { abortSignal })),
+      ),
+    ]);
   }
 
   readDeleted(backupId: string, after?: DeletionRef): Promise<readonly DeletedBackup[]> {

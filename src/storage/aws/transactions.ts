@@ -2,13 +2,20 @@
  * Transactions of DynamoDB: all of their steps or none.
  *
  * Each has an idempotency token. Where the outcome is not known (no response, or an unreadable one) the transaction
- * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome.
+ * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome. One step alone is
+ * a write without a transaction where it recognises what it has written before.
  */
-import { TransactionCanceledException, TransactWriteItemsCommand } from "@aws-sdk/client-dynamodb";
+import {
+  ConditionalCheckFailedException,
+  PutItemCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+} from "@aws-sdk/client-dynamodb";
 import { type Clock, instantOf, msSince, type Random } from "../../runtime/clock.ts";
 import { ChangeRefused, NotCommitted, StorageUnavailable } from "../contract.ts";
-import { failedSteps, type Step } from "./changes.ts";
+import { failedSteps, type LoneWrite, type Step } from "./changes.ts";
 import type { DynamoDbSender } from "./clients.ts";
+import type { SendOptions } from "./direct/sdk.ts";
 import { type RetryPolicy, withRetries } from "./retry.ts";
 
 /** DynamoDB remembers a token for 10 minutes. After that a retry is a new transaction, and conflicts with the first. */
@@ -37,10 +44,8 @@ export async function transact(
   { clock, random, retry }: TransactOptions,
 ): Promise<readonly Step[]> {
   if (steps.length === 0) return [];
-  const command = new TransactWriteItemsCommand({
-    ClientRequestToken: random.uuid(),
-    TransactItems: steps.map((step) => step.write),
-  });
+  const alone = steps.length === 1 ? steps[0]?.alone : undefined;
+  const send = alone === undefined ? transaction(client, steps, random) : lone(client, alone);
   const startedAt = instantOf(clock);
   let inDoubt = false;
   const onDoubt = () => {
@@ -48,9 +53,10 @@ export async function transact(
   };
   async function attempt(abortSignal: AbortSignal): Promise<readonly Step[]> {
     try {
-      await client.send(command, { abortSignal, beforeSending });
+      await send({ abortSignal, beforeSending });
       return [];
     } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return steps;
       if (error instanceof TransactionCanceledException) return failedSteps(steps, error);
       if (error instanceof Error && error.name === "ValidationException")
         throw new ChangeRefused("DynamoDB refuses the change", { cause: error });
@@ -59,7 +65,8 @@ export async function transact(
   }
   try {
     const failed = await withRetries(PURPOSE, retry, random, attempt, onDoubt);
-    if (inDoubt && failed.length > 0 && msSince(startedAt, clock) > TOKEN_KNOWN_MS)
+    const isForgotten = alone?.isReplaceable ?? msSince(startedAt, clock) > TOKEN_KNOWN_MS;
+    if (inDoubt && failed.length > 0 && isForgotten)
       throw new StorageUnavailable("an earlier attempt may be what the change conflicts with");
     return failed;
   } catch (error) {
@@ -67,4 +74,17 @@ export async function transact(
     if (inDoubt) throw new StorageUnavailable(PURPOSE, { cause: error });
     throw error instanceof NotCommitted ? error : new NotCommitted(PURPOSE, { cause: error.cause });
   }
+}
+
+function transaction(client: DynamoDbSender, steps: readonly Step[], random: Random) {
+  const command = new TransactWriteItemsCommand({
+    ClientRequestToken: random.uuid(),
+    TransactItems: steps.map((step) => step.write),
+  });
+  return (options: SendOptions): Promise<unknown> => client.send(command, options);
+}
+
+function lone(client: DynamoDbSender, { put }: LoneWrite) {
+  const command = new PutItemCommand(put);
+  return (options: SendOptions): Promise<unknown> => client.send(command, options);
 }

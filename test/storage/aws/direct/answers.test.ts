@@ -6,6 +6,7 @@ import {
   BatchGetItemCommand,
   DescribeTableCommand,
   GetItemCommand,
+  PutItemCommand,
   QueryCommand,
   ScanCommand,
   TransactWriteItemsCommand,
@@ -37,6 +38,8 @@ const DYNAMODB: Readonly<Record<string, Send>> = {
     dynamoDb.send(new GetItemCommand({ TableName, Key: key }), { abortSignal }),
   BatchGetItem: ({ dynamoDb }, abortSignal) =>
     dynamoDb.send(new BatchGetItemCommand({ RequestItems: { t: { Keys: [key] } } }), { abortSignal }),
+  PutItem: ({ dynamoDb }, abortSignal) =>
+    dynamoDb.send(new PutItemCommand({ TableName, Item: key }), { abortSignal }),
   UpdateItem: ({ dynamoDb }, abortSignal) =>
     dynamoDb.send(new UpdateItemCommand({ TableName, Key: key }), { abortSignal }),
   Query: ({ dynamoDb }, abortSignal) => dynamoDb.send(new QueryCommand({ TableName }), { abortSignal }),
@@ -134,6 +137,7 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
   }),
   "throttling of the table": dynamoDbError(400, "ProvisionedThroughputExceededException"),
   "throttling of the account": dynamoDbError(400, "ThrottlingException"),
+  "a conflict with a transaction": dynamoDbError(400, "TransactionConflictException"),
   "a transaction in progress": dynamoDbError(400, "TransactionInProgressException"),
   "a missing table": dynamoDbError(400, "ResourceNotFoundException"),
   "a request that is wrong": dynamoDbError(400, "ValidationException"),

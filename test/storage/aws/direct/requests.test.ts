@@ -23,6 +23,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
+import { consumeSteps, releaseUpdates } from "../../../../src/storage/aws/changes.ts";
 import { BUCKET, type Clients, clientPair } from "./client-pair.ts";
 import { type ScriptedEndpoint, type SeenRequest, startScriptedEndpoint } from "./scripted-endpoint.ts";
 
@@ -51,6 +52,16 @@ const condition = {
   ExpressionAttributeNames: { "#k": "BackupId" },
   ExpressionAttributeValues: { ":now": { N: "1" } },
 };
+
+const nonce = { id: 'nonce "1" é', expiresAtMs: 1_750_000_000_000 };
+const [{ alone: consumption = fail() } = fail()] = consumeSteps(
+  { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
+  [nonce],
+  undefined,
+  1_749_999_999_999,
+  "consumer 1",
+);
+const [release = fail()] = releaseUpdates("one-time", [nonce], undefined, "consumer 1");
 
 function upload(content: Buffer, body: Readable | Uint8Array | string) {
   const checksum = createHash("sha256").update(content).digest("base64");
@@ -103,6 +114,8 @@ const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>>
       ({ dynamoDb }: Clients) => dynamoDb.send(new PutItemCommand({ TableName, Item: item, ...condition })),
     ]),
   ),
+  "PutItem of a nonce": ({ dynamoDb }) => dynamoDb.send(new PutItemCommand(consumption.put)),
+  "UpdateItem of a nonce": ({ dynamoDb }) => dynamoDb.send(new UpdateItemCommand(release)),
   UpdateItem: ({ dynamoDb }) =>
     dynamoDb.send(
       new UpdateItemCommand({

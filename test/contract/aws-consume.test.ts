@@ -1,0 +1,154 @@
+/** A nonce that is consumed by itself takes no transaction, and is as safe as in one. */
+import { describe, expect, test } from "bun:test";
+import { systemRandom } from "../../src/runtime/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import type { Consumption } from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { startFaultProxy } from "../support/fault-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { atOnce, create, MINUTE_MS, once, token } from "./fixture.ts";
+
+const RETRY = { budgetMs: 60_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
+/** Gives up soon an attempt that is held. */
+const IMPATIENT = { ...RETRY, attemptMs: 300 };
+
+async function openFixture(retry = RETRY) {
+  const clock = new SettableClock();
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+  const options = { clock, random: systemRandom };
+  const records = await openAwsRecords(config, { ...options, retry });
+  const rival = await openAwsRecords(storage.config, options);
+  const seen = (operation: string) => proxy.seen.filter((line) => line.endsWith(`.${operation}`)).length;
+  return {
+    clock,
+    proxy,
+    records,
+    /** On the same tables, without the proxy. */
+    rival,
+    seen,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, rival, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const required = (consumption: Consumption | null): Consumption => {
+  if (consumption === null) throw new Error("the nonce was consumed before");
+  return consumption;
+};
+
+if (DRIVERS.some((driver) => driver.name === "aws"))
+  describe("a nonce that is consumed by itself", () => {
+    test("takes one write and no transaction, and its release one more", async () => {
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      await required(await store.records.consume([nonce, nonce])).release();
+      expect(store.proxy.seen).toEqual([
+        "POST DynamoDB_20120810.PutItem",
+        "POST DynamoDB_20120810.UpdateItem",
+      ]);
+    });
+
+    test("takes a transaction together with another nonce or a token", async () => {
+      await using store = await openFixture();
+      await store.records.consume([once("n1", store.clock), once("n2", store.clock)]);
+      await store.records.consume([once("n3", store.clock)], token("t1", "b1", store.clock));
+      expect([store.seen("PutItem"), store.seen("TransactWriteItems")]).toEqual([0, 2]);
+    });
+
+    test("is consumed by the call whose responses were lost, and by no other", async () => {
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      store.proxy.inject({ kind: "drop answer" }, 3);
+      const consumption = required(await store.records.consume([nonce]));
+      expect(store.seen("PutItem")).toBe(4);
+      expect(await store.rival.consume([nonce])).toBeNull();
+      expect(await store.records.consume([nonce])).toBeNull();
+      await consumption.release();
+      required(await store.rival.consume([nonce]));
+    });
+
+    test("is not consumed where a rival was faster than the second attempt", async () => {
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      let consumedByRival: Promise<Consumption | null> | undefined;
+      store.proxy.inject({ kind: "drop request" }, 1, () => {
+        consumedByRival = store.rival.consume([nonce]);
+        return true;
+      });
+      store.proxy.inject({ kind: "delay", ms: 100 });
+      const consumption = await store.records.consume([nonce]);
+      // whichever wrote first, exactly one of them has it
+      const byRival = await consumedByRival;
+      expect([consumption, byRival ?? null].filter((each) => each !== null)).toHaveLength(1);
+    });
+
+    test("is consumed by one of many calls at once, through lost responses", async () => {
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      store.proxy.inject({ kind: "drop answer" }, 10);
+      const outcomes = await atOnce(10, (index) =>
+        (index % 2 === 0 ? store.records : store.rival).consume([nonce]),
+      );
+      expect(outcomes.filter((outcome) => outcome !== null)).toHaveLength(1);
+    });
+
+    test("stays released when an attempt to consume it arrives after its release", async () => {
+      await using store = await openFixture(IMPATIENT);
+      const nonce = once("n1", store.clock);
+      store.proxy.inject({ kind: "hold" });
+      await required(await store.records.consume([nonce])).release();
+      store.proxy.clear();
+      await store.proxy.settled();
+      expect(store.seen("PutItem")).toBeGreaterThan(1);
+      expect(await store.rival.isConsumed([nonce])).toBe(false);
+      required(await store.rival.consume([nonce]));
+    });
+
+    test("stays another's when an attempt arrives after its release", async () => {
+      await using store = await openFixture(IMPATIENT);
+      const nonce = once("n1", store.clock);
+      store.proxy.inject({ kind: "hold" });
+      await required(await store.records.consume([nonce])).release();
+      const later = required(await store.rival.consume([nonce]));
+      store.proxy.clear();
+      await store.proxy.settled();
+      await later.release(); // only its own
+      expect(await store.rival.isConsumed([nonce])).toBe(false);
+    });
+
+    test("can be consumed by a commit after its release, and is not released after that", async () => {
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      const consumption = required(await store.records.consume([nonce]));
+      await consumption.release();
+      await create(store.records, "b1", { consume: [nonce] });
+      await consumption.release();
+      expect(await store.records.isConsumed([nonce])).toBe(true);
+      expect(await store.records.consume([nonce])).toBeNull();
+    });
+
+    test("is released for a call that was made before", async () => {
+      // the clock of another process may be behind that of the one that released
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      store.clock.advance(MINUTE_MS / 2);
+      await required(await store.records.consume([nonce])).release();
+      store.clock.advance(-MINUTE_MS / 4);
+      required(await store.records.consume([nonce]));
+    });
+
+    test("is never sent when it has expired before it could be sent again", async () => {
+      await using store = await openFixture();
+      const nonce = once("n1", store.clock);
+      store.proxy.inject({ kind: "drop request" }, 1, () => {
+        store.clock.advance(MINUTE_MS);
+        return true;
+      });
+      await expect(store.records.consume([nonce])).rejects.toThrow("the change could not be stored");
+      expect(store.seen("PutItem")).toBe(1);
+    });
+  });
