@@ -98,6 +98,22 @@ export const RECORD_CASES: readonly FaultCase<InspectableRecords>[] = [
     },
   },
   {
+    name: "updating the record alone",
+    writes: true,
+    async prepare(records, id, clock) {
+      const revision = await create(records, id, { next: record("old"), claim: [main(`${id} old`)] });
+      const change: Change = { backupId: id, expect: { revision }, next: record("new") };
+      const before = { ...NOTHING, label: "old", factor: id };
+      return {
+        run: (store) => store.commit(change),
+        result: "committed",
+        state: recordState(id, clock),
+        before,
+        after: { ...before, label: "new" },
+      };
+    },
+  },
+  {
     name: "deleting",
     writes: true,
     async prepare(records, id, clock) {

@@ -14,7 +14,7 @@ import { cancelledTransaction, dynamoDbError } from "../support/dynamodb-proxy.t
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { once, record } from "./fixture.ts";
+import { create, once, record } from "./fixture.ts";
 
 const SHORT_BUDGET = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -56,6 +56,8 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     let storage: Awaited<ReturnType<typeof newAwsStorage>>;
     let proxy: FaultProxy;
     let records: RecordStore;
+    /** On the same tables, without the proxy. */
+    let healthy: RecordStore;
     const clock = new SettableClock();
     const options = { clock, random: systemRandom, retry: SHORT_BUDGET };
 
@@ -63,9 +65,10 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       storage = await newAwsStorage();
       proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
       records = await openAwsRecords({ ...storage.config, dynamoDbEndpoint: proxy.url }, options);
+      healthy = await openAwsRecords(storage.config, { clock, random: systemRandom });
     });
     afterAll(async () => {
-      for (const resource of [records, proxy, storage]) await resource[Symbol.asyncDispose]();
+      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
     });
 
     const newChange = (): Change => ({
@@ -107,20 +110,27 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       });
     }
 
-    describe("and so does a consumption of one nonce", () => {
-      const consume = () => records.consume([once(crypto.randomUUID(), clock)]);
-
+    /** What takes no transaction, each ready to be called. */
+    const LONE_WRITES: Readonly<Record<string, () => Promise<() => Promise<unknown>>>> = {
+      "a consumption of one nonce": async () => () => records.consume([once(crypto.randomUUID(), clock)]),
+      "an update of the record alone": async () => {
+        const backupId = crypto.randomUUID();
+        const revision = await create(healthy, backupId);
+        return () => records.commit({ backupId, expect: { revision }, next: record("next") });
+      },
+    };
+    describe.each(Object.entries(LONE_WRITES))("and so is %s:", (_name, prepare) => {
       for (const [name, fault] of Object.entries(KNOWN_OF_A_WRITE))
         test(`for ${name} it has changed nothing`, async () => {
-          expect(isUnchanged(await failure(consume, [fault, ENDLESS]))).toBe(true);
+          expect(isUnchanged(await failure(await prepare(), [fault, ENDLESS]))).toBe(true);
         });
 
       // what is too large is so at every attempt
       const { "an item that is too large": _refused, ...passing } = KNOWN_OF_A_WRITE;
       for (const [name, fault] of Object.entries(IN_DOUBT))
         for (const [later, then] of Object.entries({ "": fault, ...passing }))
-          test(`for ${name}${later && `, then ${later}`} it may have been made`, async () => {
-            const outcome = await failure(consume, [fault, 1], [then, ENDLESS]);
+          test(`for ${name}${later && `, then ${later},`} it may have been made`, async () => {
+            const outcome = await failure(await prepare(), [fault, 1], [then, ENDLESS]);
             expect(outcome).toBeInstanceOf(StorageUnavailable);
             expect(isUnchanged(outcome)).toBe(false);
           });

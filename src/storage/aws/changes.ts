@@ -173,12 +173,22 @@ function recordStep(
           ExpressionAttributeValues: { ":revision": { S: expect.revision } },
         };
   const target = { TableName: table, ...condition };
+  const otherwise = expect === "absent" ? "exists" : "revision";
+  if (next === null) return { write: { Delete: { ...target, Key: backupKey(backupId) } }, otherwise };
+  const put = { ...target, Item: recordItem(backupId, next, revision, nowMs) };
+  if (expect === "absent") return { write: { Put: put }, otherwise };
+  return { write: { Put: put }, otherwise, alone: updateAlone(put, expect.revision, revision) };
+}
+
+/** Knows the record of an earlier attempt by its revision, until another commit has replaced it. */
+function updateAlone(put: PutItemCommandInput, expected: string, revision: string): LoneWrite {
   return {
-    write:
-      next === null
-        ? { Delete: { ...target, Key: backupKey(backupId) } }
-        : { Put: { ...target, Item: recordItem(backupId, next, revision, nowMs) } },
-    otherwise: expect === "absent" ? "exists" : "revision",
+    put: {
+      ...put,
+      ConditionExpression: "Revision IN (:revision, :next)",
+      ExpressionAttributeValues: { ":revision": { S: expected }, ":next": { S: revision } },
+    },
+    isReplaceable: true,
   };
 }
 

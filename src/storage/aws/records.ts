@@ -1,4 +1,4 @@
-/** The record store on DynamoDB. Every change is one transaction: all of it or nothing. */
+/** The record store on DynamoDB. Every change is one transaction, or one write: all of it or nothing. */
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,

@@ -23,7 +23,8 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
-import { consumeSteps, releaseUpdates } from "../../../../src/storage/aws/changes.ts";
+import { changeSteps, consumeSteps, releaseUpdates } from "../../../../src/storage/aws/changes.ts";
+import type { Change } from "../../../../src/storage/contract.ts";
 import { BUCKET, type Clients, clientPair } from "./client-pair.ts";
 import { type ScriptedEndpoint, type SeenRequest, startScriptedEndpoint } from "./scripted-endpoint.ts";
 
@@ -53,15 +54,13 @@ const condition = {
   ExpressionAttributeValues: { ":now": { N: "1" } },
 };
 
+const tables = { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" };
 const nonce = { id: 'nonce "1" é', expiresAtMs: 1_750_000_000_000 };
-const [{ alone: consumption = fail() } = fail()] = consumeSteps(
-  { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-  [nonce],
-  undefined,
-  1_749_999_999_999,
-  "consumer 1",
-);
+const [{ alone: consumption = fail() } = fail()] = consumeSteps(tables, [nonce], undefined, 1, "consumer 1");
 const [release = fail()] = releaseUpdates("one-time", [nonce], undefined, "consumer 1");
+const next = { blob: { key: "b1/blobs/1", size: 1, sha256: "00" }, metadata: { é: "\u2028" }, versions: [] };
+const update: Change = { backupId: "b1", expect: { revision: "1" }, next };
+const [{ alone: recordUpdate = fail() } = fail()] = changeSteps(tables, update, "2", 1);
 
 function upload(content: Buffer, body: Readable | Uint8Array | string) {
   const checksum = createHash("sha256").update(content).digest("base64");
@@ -115,6 +114,7 @@ const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>>
     ]),
   ),
   "PutItem of a nonce": ({ dynamoDb }) => dynamoDb.send(new PutItemCommand(consumption.put)),
+  "PutItem of a record": ({ dynamoDb }) => dynamoDb.send(new PutItemCommand(recordUpdate.put)),
   "UpdateItem of a nonce": ({ dynamoDb }) => dynamoDb.send(new UpdateItemCommand(release)),
   UpdateItem: ({ dynamoDb }) =>
     dynamoDb.send(

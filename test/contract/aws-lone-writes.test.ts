@@ -1,13 +1,19 @@
-/** A nonce that is consumed by itself takes no transaction, and is as safe as in one. */
+/** What is written alone takes no transaction, and is as safe as in one. */
 import { describe, expect, test } from "bun:test";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
-import type { Consumption } from "../../src/storage/contract.ts";
+import {
+  type Change,
+  type Consumption,
+  isUnchanged,
+  StorageUnavailable,
+} from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
+import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { atOnce, create, MINUTE_MS, once, token } from "./fixture.ts";
+import { atOnce, create, labelOf, MINUTE_MS, main, once, record, revisionOf, token } from "./fixture.ts";
 
 const RETRY = { budgetMs: 60_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** Gives up soon an attempt that is held. */
@@ -40,7 +46,7 @@ const required = (consumption: Consumption | null): Consumption => {
   return consumption;
 };
 
-if (DRIVERS.some((driver) => driver.name === "aws"))
+if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("a nonce that is consumed by itself", () => {
     test("takes one write and no transaction, and its release one more", async () => {
       await using store = await openFixture();
@@ -152,3 +158,75 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       expect(store.seen("PutItem")).toBe(1);
     });
   });
+
+  describe("a record that changes by itself", () => {
+    test("takes one write and no transaction", async () => {
+      await using store = await openFixture();
+      const revision = await create(store.rival, "b1");
+      const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
+      expect(await store.records.commit(change)).toBe("committed");
+      expect(await store.records.commit(change)).toBe("revision");
+      expect(store.proxy.seen).toEqual(Array.from({ length: 2 }, () => "POST DynamoDB_20120810.PutItem"));
+      expect(await labelOf(store.rival, "b1")).toBe("next");
+    });
+
+    test("takes a transaction together with anything else, and to be created or deleted", async () => {
+      await using store = await openFixture();
+      const revision = await create(store.rival, "b1");
+      const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
+      await store.records.commit({ ...change, claim: [main("f1")] });
+      await create(store.records, "b2");
+      const expect2 = { revision: await revisionOf(store.rival, "b2") };
+      await store.records.commit({ backupId: "b2", expect: expect2, next: null });
+      expect([store.seen("PutItem"), store.seen("TransactWriteItems")]).toEqual([0, 3]);
+    });
+
+    test("is committed by the call whose responses were lost", async () => {
+      await using store = await openFixture();
+      const revision = await create(store.rival, "b1");
+      store.proxy.inject({ kind: "drop answer" }, 3);
+      const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
+      expect(await store.records.commit(change)).toBe("committed");
+      expect(store.seen("PutItem")).toBe(4);
+      expect(await store.records.commit(change)).toBe("revision");
+    });
+
+    test("may have been committed where its first response was lost and its second is a conflict", async () => {
+      await using store = await openFixture();
+      const revision = await create(store.rival, "b1");
+      store.proxy.inject({ kind: "drop answer" });
+      store.proxy.inject({ kind: "refuse", answer: dynamoDbError(400, "ConditionalCheckFailedException") });
+      const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
+      const outcome: unknown = await store.records.commit(change).catch((error: unknown) => error);
+      expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
+      expect(await labelOf(store.rival, "b1")).toBe("next");
+    });
+
+    test("is no change where a rival was faster", async () => {
+      await using store = await openFixture();
+      const revision = await create(store.rival, "b1");
+      const rivals = await atOnce(10, (index) =>
+        (index % 2 === 0 ? store.records : store.rival).commit({
+          backupId: "b1",
+          expect: { revision },
+          next: record(`by ${index}`),
+        }),
+      );
+      expect(rivals.filter((outcome) => outcome === "committed")).toHaveLength(1);
+      expect(await labelOf(store.rival, "b1")).toBe(`by ${rivals.indexOf("committed")}`);
+    });
+
+    test("stays as a later commit has left it when an attempt arrives after that", async () => {
+      await using store = await openFixture(IMPATIENT);
+      const revision = await create(store.rival, "b1");
+      store.proxy.inject({ kind: "hold" });
+      const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
+      expect(await store.records.commit(change)).toBe("committed");
+      const later = { revision: await revisionOf(store.rival, "b1") };
+      await store.rival.commit({ backupId: "b1", expect: later, next: record("later") });
+      store.proxy.clear();
+      await store.proxy.settled();
+      expect(await labelOf(store.rival, "b1")).toBe("later");
+    });
+  });
+}
