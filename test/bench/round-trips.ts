@@ -24,14 +24,16 @@ export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
   "add-sync-factor": 3,
   sync: 4,
   "delete-factor": 3,
-  "delete-backup": 4,
-  reset: 4,
+  "delete-backup": 3,
+  reset: 3,
   status: 1,
 };
 
 /** Calls that operations make after their response. They are blocked until then: an operation that waits never ends. */
 const AFTER_THE_RESPONSE: Readonly<Record<string, string>> = {
   sync: "blobs.delete",
+  "delete-backup": "blobs.delete",
+  reset: "blobs.delete",
   "retrieve-metadata": "records.commit", // when the factor was used last
 };
 
