@@ -156,7 +156,11 @@ export interface Change {
   readonly newBlobSince?: Instant;
   /** Index rows to add. None may exist. */
   readonly claim?: readonly FactorRef[];
-  /** Index rows to delete. Rows of other backups, and rows that do not exist, are left alone. */
+  /**
+   * Index rows to delete. Rows of other backups, and rows that do not exist, are left alone. A deletion of the record may
+   * name any number. A driver may delete the last of many right after the record; where that fails the commit throws, and
+   * rows stay that lead to a backup that does not exist, for the doctor.
+   */
   readonly release?: readonly FactorRef[];
   /** Nonces to consume. None may be consumed yet. */
   readonly consume?: readonly Nonce[];

@@ -161,6 +161,35 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await store.records.commit(change)).toBe("consumed");
   });
 
+  test("a deletion releases its rows however many, and no others", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    const ours = Array.from({ length: 250 }, (_, index) => main(`ours ${index}`));
+    await create(records, "b2", { claim: [main("theirs 1"), main("theirs 2")] });
+    await create(records, "b1");
+    for (let start = 0; start < ours.length; start += 50)
+      await records.commit({
+        backupId: "b1",
+        expect: { revision: await revisionOf(records, "b1") },
+        next: record("b1"),
+        claim: ours.slice(start, start + 50),
+      });
+    const revision = await revisionOf(records, "b1");
+    const release = [main("theirs 1"), ...ours, main("theirs 2"), main("unclaimed"), ...ours];
+    const deletion: Change = { backupId: "b1", expect: { revision }, next: null, release };
+    const nonce = once("n1", store.clock);
+    expect(await records.commit({ ...deletion, expect: { revision: "outdated" } })).toBe("revision");
+    expect(await Array.fromAsync(records.listFactors())).toHaveLength(252);
+    expect(await records.commit({ ...deletion, consume: [nonce] })).toBe("committed");
+    expect(await records.read("b1")).toBeNull();
+    const left = await Array.fromAsync(records.listFactors());
+    expect(left.map(({ factor, backupId }) => [factor.key, backupId]).sort()).toEqual([
+      ["theirs 1", "b2"],
+      ["theirs 2", "b2"],
+    ]);
+    expect(await records.commit({ ...deletion, consume: [nonce] })).toBe("consumed");
+  });
+
   test("a row or value that is named twice counts once", async () => {
     await using store = await openFixture(newStorage);
     const twice = [main("f1"), main("f1")];

@@ -18,13 +18,14 @@ import {
   type DeletionRef,
   type FactorRef,
   type NewEvent,
+  StorageUnavailable,
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
 import type { Collection, InspectableRecords, Restore } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import type { Outbox } from "../outbox.ts";
-import { changeSteps, consumeSteps, releaseUpdates, type Step } from "./changes.ts";
+import { changeSteps, consumeSteps, inTransactions, releaseUpdates, type Step } from "./changes.ts";
 import {
   createDynamoDbClient,
   createDynamoDbSender,
@@ -155,6 +156,20 @@ class AwsRecords implements InspectableRecords {
   }
 
   async commit(change: Change): Promise<"committed" | Conflict> {
+    const [first, ...further] = inTransactions(change);
+    const outcome = await this.#commitInOne(first);
+    if (outcome !== "committed") return outcome;
+    try {
+      // a conflict is a backup that was created meanwhile: the doctor releases what it does not claim
+      for (const each of further) await this.#commitInOne(each);
+    } catch (error) {
+      // that transaction may have changed nothing, but the first one has
+      throw new StorageUnavailable("some index rows of a deleted backup were not released", { cause: error });
+    }
+    return outcome;
+  }
+
+  async #commitInOne(change: Change): Promise<"committed" | Conflict> {
     // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();

@@ -1,0 +1,143 @@
+/** Deletions that release more index rows than a transaction of DynamoDB takes. */
+import { describe, expect, test } from "bun:test";
+import { systemRandom } from "../../src/runtime/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import { type Change, type FactorRef, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../src/storage/inspection.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { dynamoDbError } from "../support/dynamodb-proxy.ts";
+import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { backupOf, collect, create, main, once, record, revisionOf } from "./fixture.ts";
+
+const RETRY = { budgetMs: 2_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
+const FACTORS = Array.from({ length: 70 }, (_, index) => main(`f${index}`));
+/** In the second transaction. */
+const LATE = main("f60");
+const INTERNAL_ERROR: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
+
+async function openFixture() {
+  const clock = new SettableClock();
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+  const options = { clock, random: systemRandom };
+  const records = await openAwsRecords(config, { ...options, retry: RETRY });
+  /** On the same tables, without the proxy. */
+  const healthy = await openAwsRecords(storage.config, options);
+  const deletion = await backupWithMany(healthy);
+  /** Applies a fault to the requests from the second of the deletion on. */
+  const injectAfterFirst = (fault: Fault, times?: number) => {
+    const before = proxy.seen.length;
+    proxy.inject(fault, times, () => proxy.seen.length > before + 1);
+  };
+  return {
+    clock,
+    proxy,
+    records,
+    healthy,
+    deletion,
+    injectAfterFirst,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Stores a backup with all of the factors; returns its deletion. */
+async function backupWithMany(records: InspectableRecords): Promise<Change> {
+  await create(records, "b1", { claim: FACTORS.slice(0, 35) });
+  const expected = { revision: await revisionOf(records, "b1") };
+  const outcome = await records.commit({
+    backupId: "b1",
+    expect: expected,
+    next: record("b1"),
+    claim: FACTORS.slice(35),
+  });
+  expect(outcome).toBe("committed");
+  const revision = await revisionOf(records, "b1");
+  return { backupId: "b1", expect: { revision }, next: null, release: FACTORS };
+}
+
+async function listed(records: InspectableRecords): Promise<FactorRef[]> {
+  return (await collect(records.listFactors())).map(({ factor }) => factor);
+}
+
+if (DRIVERS.some((driver) => driver.name === "aws"))
+  describe("a deletion of many index rows", () => {
+    test("takes two transactions", async () => {
+      await using store = await openFixture();
+      expect(await store.records.commit(store.deletion)).toBe("committed");
+      expect(store.proxy.seen).toEqual(
+        Array.from({ length: 2 }, () => "POST DynamoDB_20120810.TransactWriteItems"),
+      );
+      expect(await listed(store.healthy)).toEqual([]);
+    });
+
+    test("is made once through lost responses", async () => {
+      await using store = await openFixture();
+      store.proxy.inject({ kind: "drop answer" }, 1);
+      store.proxy.inject({ kind: "delay", ms: 0 }, 1);
+      store.proxy.inject({ kind: "drop answer" }, 1);
+      const change = { ...store.deletion, consume: [once("n1", store.clock)] };
+      expect(await store.records.commit(change)).toBe("committed");
+      expect(store.proxy.seen).toHaveLength(4);
+      expect(await listed(store.healthy)).toEqual([]);
+    });
+
+    for (const [name, fault] of Object.entries({
+      "an outage": INTERNAL_ERROR,
+      throttling: {
+        kind: "refuse",
+        answer: dynamoDbError(400, "ProvisionedThroughputExceededException"),
+      },
+    } as const))
+      test(`may have been made where ${name} comes after its first transaction, and leaves stale rows`, async () => {
+        await using store = await openFixture();
+        store.injectAfterFirst(fault, Number.POSITIVE_INFINITY);
+        const outcome: unknown = await store.records.commit(store.deletion).catch((error: unknown) => error);
+        expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
+        expect(await store.healthy.read("b1")).toBeNull();
+        const left = await listed(store.healthy);
+        expect(left).toHaveLength(30);
+        // as the doctor does
+        const repair: Change = { backupId: "b1", expect: "absent", next: null, release: left };
+        expect(await store.healthy.commit(repair)).toBe("committed");
+        expect(await listed(store.healthy)).toEqual([]);
+      });
+
+    test("leaves alone what a new backup of the same id claims after the rows were released", async () => {
+      await using store = await openFixture();
+      store.injectAfterFirst({ kind: "drop answer" });
+      store.injectAfterFirst({ kind: "hold" });
+      const deleting = store.records.commit(store.deletion);
+      while ((await backupOf(store.healthy, LATE)) !== null);
+      await create(store.healthy, "b1", { claim: [LATE] });
+      store.proxy.clear();
+      expect(await deleting).toBe("committed");
+      await store.proxy.settled();
+      expect(await backupOf(store.healthy, LATE)).toBe("b1");
+      expect(await listed(store.healthy)).toHaveLength(1);
+    });
+
+    test("ends where a new backup of the same id comes between", async () => {
+      await using store = await openFixture();
+      store.injectAfterFirst({ kind: "hold" });
+      const deleting = store.records.commit(store.deletion);
+      while ((await store.healthy.read("b1")) !== null);
+      await create(store.healthy, "b1", { claim: [main("f0")] });
+      store.proxy.clear();
+      expect(await deleting).toBe("committed");
+      expect(await backupOf(store.healthy, main("f0"))).toBe("b1");
+      expect(await listed(store.healthy)).toHaveLength(31);
+    });
+
+    test("changes nothing where it conflicts", async () => {
+      await using store = await openFixture();
+      const outdated = { ...store.deletion, expect: { revision: "outdated" } };
+      expect(await store.records.commit(outdated)).toBe("revision");
+      expect(store.proxy.seen).toHaveLength(1);
+      expect(await listed(store.healthy)).toHaveLength(70);
+    });
+  });
