@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { CALL_TARGET, measureAwsCosts } from "./aws-cost.ts";
+import { measureAwsUnits } from "./aws-units.ts";
 import { compareWith } from "./compare.ts";
 import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
@@ -157,6 +158,21 @@ function partMs(cost: Cost | undefined, name: PartName): number {
 }
 
 async function awsCosts(): Promise<void> {
+  const units = await measureAwsUnits(DRIVERS.find(({ name }) => name === "aws") ?? failWithoutAws());
+  await show(
+    "What each operation takes of DynamoDB (units) and of S3 (requests), and the price of a million",
+    "aws-units",
+    units.map(({ operation, calls, readUnits, writeUnits, s3Puts, s3Gets, s3Deletes, usdPerMillion }) => ({
+      operation,
+      "DynamoDB requests": calls,
+      "read units": readUnits,
+      "write units": writeUnits,
+      PUT: s3Puts,
+      GET: s3Gets,
+      DELETE: s3Deletes,
+      "USD a million": rounded(usdPerMillion),
+    })),
+  );
   const rows = await measureAwsCosts();
   await show(
     "CPU of an operation on the aws driver beside the embedded one, and so of a store call, beside a bare signed fetch",
@@ -186,6 +202,10 @@ async function awsCosts(): Promise<void> {
       })),
     ),
   );
+}
+
+function failWithoutAws(): never {
+  throw new Error("the section needs the aws driver");
 }
 
 async function blocking(): Promise<void> {
