@@ -56,6 +56,8 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     let storage: Awaited<ReturnType<typeof newAwsStorage>>;
     let proxy: FaultProxy;
     let records: RecordStore;
+    /** Waits for a response however slow the machine is. */
+    let patient: RecordStore;
     /** On the same tables, without the proxy. */
     let healthy: RecordStore;
     const clock = new SettableClock();
@@ -65,10 +67,15 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       storage = await newAwsStorage();
       proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
       records = await openAwsRecords({ ...storage.config, dynamoDbEndpoint: proxy.url }, options);
+      patient = await openAwsRecords(
+        { ...storage.config, dynamoDbEndpoint: proxy.url },
+        { ...options, retry: { ...SHORT_BUDGET, attemptMs: 20_000 } },
+      );
       healthy = await openAwsRecords(storage.config, { clock, random: systemRandom });
     });
     afterAll(async () => {
-      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
+      for (const resource of [records, patient, healthy, proxy, storage])
+        await resource[Symbol.asyncDispose]();
     });
 
     const newChange = (): Change => ({
@@ -94,7 +101,8 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
 
     for (const [name, fault] of Object.entries(KNOWN))
       test(`for ${name} has changed nothing`, async () => {
-        expect(isUnchanged(await failureOf(newChange(), [fault, ENDLESS]))).toBe(true);
+        const commit = () => patient.commit(newChange());
+        expect(isUnchanged(await failure(commit, [fault, ENDLESS]))).toBe(true);
       });
 
     for (const [name, fault] of Object.entries(IN_DOUBT)) {
@@ -111,18 +119,19 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     }
 
     /** What takes no transaction, each ready to be called. */
-    const LONE_WRITES: Readonly<Record<string, () => Promise<() => Promise<unknown>>>> = {
-      "a consumption of one nonce": async () => () => records.consume([once(crypto.randomUUID(), clock)]),
+    const LONE_WRITES: Readonly<Record<string, () => Promise<(store: RecordStore) => Promise<unknown>>>> = {
+      "a consumption of one nonce": async () => (store) => store.consume([once(crypto.randomUUID(), clock)]),
       "an update of the record alone": async () => {
         const backupId = crypto.randomUUID();
         const revision = await create(healthy, backupId);
-        return () => records.commit({ backupId, expect: { revision }, next: record("next") });
+        return (store) => store.commit({ backupId, expect: { revision }, next: record("next") });
       },
     };
     describe.each(Object.entries(LONE_WRITES))("and so is %s:", (_name, prepare) => {
       for (const [name, fault] of Object.entries(KNOWN_OF_A_WRITE))
         test(`for ${name} it has changed nothing`, async () => {
-          expect(isUnchanged(await failure(await prepare(), [fault, ENDLESS]))).toBe(true);
+          const write = await prepare();
+          expect(isUnchanged(await failure(() => write(patient), [fault, ENDLESS]))).toBe(true);
         });
 
       // what is too large is so at every attempt
@@ -130,7 +139,8 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       for (const [name, fault] of Object.entries(IN_DOUBT))
         for (const [later, then] of Object.entries({ "": fault, ...passing }))
           test(`for ${name}${later && `, then ${later},`} it may have been made`, async () => {
-            const outcome = await failure(await prepare(), [fault, 1], [then, ENDLESS]);
+            const write = await prepare();
+            const outcome = await failure(() => write(records), [fault, 1], [then, ENDLESS]);
             expect(outcome).toBeInstanceOf(StorageUnavailable);
             expect(isUnchanged(outcome)).toBe(false);
           });
