@@ -41,7 +41,9 @@ interface Answer {
 const READ_BYTES = 4_096;
 const WRITE_BYTES = 1_024;
 const WRITES = new Set(["PutItem", "UpdateItem", "DeleteItem"]);
+/** A key is the first of these that an item has, with the sort key if it has one. */
 const PARTITION_KEYS = ["PK", "BackupId"];
+const SORT_KEY = "SK";
 
 /** @param target the endpoint of DynamoDB. */
 export function startUnitCounter(target: string): UnitCounter {
@@ -57,7 +59,9 @@ export function startUnitCounter(target: string): UnitCounter {
   /** An item counts by its size before or after, whichever is larger. */
   async function writesOfOne({ TableName, Item = {}, Key = Item }: Write): Promise<number> {
     const name = PARTITION_KEYS.find((name) => name in Key) ?? "";
-    const key = Object.fromEntries(Object.entries(Key).filter(([attribute]) => attribute === name));
+    const key = Object.fromEntries(
+      Object.entries(Key).filter(([attribute]) => attribute === name || attribute === SORT_KEY),
+    );
     const before = await client.send(new GetItemCommand({ TableName, Key: key, ConsistentRead: true }));
     return blocks(Math.max(sizeOf(before.Item), sizeOf(Item)), WRITE_BYTES);
   }

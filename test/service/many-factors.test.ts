@@ -17,7 +17,7 @@ import {
 
 for (const driver of DRIVERS)
   describe(`a backup of 200 devices (${driver.name})`, () => {
-    const service = sharedService(driver);
+    const service = sharedService(driver, { env: { DELETED_KEEP_DAYS: "0" } });
 
     async function userOfManyDevices(): Promise<User> {
       const { client, services } = service();

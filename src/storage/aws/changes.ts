@@ -196,7 +196,7 @@ function recordStep(
   const target = { TableName: table, ...condition };
   const otherwise = expect === "absent" ? "exists" : "revision";
   if (next === null) return { write: { Delete: { ...target, Key: backupKey(backupId) } }, otherwise };
-  const put = { ...target, Item: recordItem(backupId, next, revision, nowMs) };
+  const put = { TableName: table, Item: recordItem(backupId, next, revision, nowMs), ...condition };
   if (expect === "absent") return { write: { Put: put }, otherwise };
   return { write: { Put: put }, otherwise, alone: updateAlone(put, expect.revision, revision) };
 }
