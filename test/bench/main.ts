@@ -22,6 +22,7 @@ import { KEYPAIR_STEP, type PartName } from "./parts.ts";
 import { barChart } from "./plot.ts";
 import { measureRoundTrips, ROUND_TRIP_LIMITS } from "./round-trips.ts";
 import { startBenchService } from "./service.ts";
+import { measureTransferCosts } from "./transfer-cost.ts";
 import { measureTransfers } from "./transfers.ts";
 
 const DELAY_MS = 20;
@@ -35,6 +36,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   "first-requests": firstRequests,
   costs,
   "aws-costs": awsCosts,
+  "transfer-costs": transferCosts,
   throughput: () => throughput(),
   blocking,
   transfers: async () => {
@@ -206,6 +208,44 @@ async function awsCosts(): Promise<void> {
 
 function failWithoutAws(): never {
   throw new Error("the section needs the aws driver");
+}
+
+async function transferCosts(): Promise<void> {
+  const rows = await measureTransferCosts();
+  const met = (ratio: number | null, target: number | null) =>
+    ratio === null || target === null ? "–" : ratio <= target ? "yes" : "NO";
+  await show(
+    "CPU of a transfer beside a bare server that hashes the same bytes and passes them on, and on aws beside the embedded driver",
+    "transfer-costs",
+    rows.map(
+      ({ driver, operation, bytes, cpuMs, bareMs, toBare, bareTarget, toEmbedded, embeddedTarget }) => ({
+        driver,
+        operation,
+        KiB: bytes / 1024,
+        "CPU ms": rounded(cpuMs),
+        "bare ms": rounded(bareMs),
+        "to bare": rounded(toBare),
+        "bare target": bareTarget ?? "–",
+        "bare met": met(toBare, bareTarget),
+        "to embedded": toEmbedded === null ? "–" : rounded(toEmbedded),
+        "embedded target": embeddedTarget ?? "–",
+        "embedded met": met(toEmbedded, embeddedTarget),
+      }),
+    ),
+  );
+  const large = rows.filter(({ bareTarget }) => bareTarget !== null);
+  await plot(
+    "transfer-costs",
+    barChart(
+      "CPU of a transfer, relative to a bare server (the mark is the target)",
+      "×",
+      large.map(({ driver, operation, bytes, toBare, bareTarget }) => ({
+        label: `${driver}, ${operation}, ${bytes / 1024 / 1024} MiB`,
+        value: toBare,
+        ...(bareTarget !== null && { mark: bareTarget }),
+      })),
+    ),
+  );
 }
 
 async function blocking(): Promise<void> {
