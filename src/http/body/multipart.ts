@@ -5,6 +5,7 @@ import { boundaryOf, malformed, partName } from "./multipart-headers.ts";
 import { Part } from "./part.ts";
 
 const MAX_PARTS = 16;
+const CR = "\r";
 const CRLF = "\r\n";
 const DASHES = Buffer.from("--");
 
@@ -57,8 +58,7 @@ export class UploadParts {
     for (;;) {
       const step = this.#pending.subarray(0, STEP_BYTES);
       const at = step.indexOf(delimiter);
-      // the end of the step may begin a delimiter
-      const length = at === -1 ? Math.max(0, step.length - delimiter.length + 1) : at;
+      const length = at === -1 ? step.length - begunLength(step, delimiter) : at;
       if (length > 0) part?.add(step.subarray(0, length));
       this.#drop(length);
       if (at !== -1) break;
@@ -110,7 +110,10 @@ export class UploadParts {
   async #readOn(): Promise<boolean> {
     const { value, done } = await this.#source.next();
     if (done === true) return false;
-    this.#pending = Buffer.concat([this.#pending, value]);
+    this.#pending =
+      this.#pending.length === 0
+        ? Buffer.from(value.buffer, value.byteOffset, value.length)
+        : Buffer.concat([this.#pending, value]);
     return true;
   }
 
@@ -125,4 +128,12 @@ export class UploadParts {
   #drop(length: number): void {
     this.#pending = this.#pending.subarray(length);
   }
+}
+
+/** How many bytes at the end of `step` may begin a delimiter: seldom any, so that what follows need not be copied. */
+function begunLength(step: Buffer, delimiter: Buffer): number {
+  const tail = step.subarray(Math.max(0, step.length - delimiter.length + 1));
+  for (let at = tail.indexOf(CR); at !== -1; at = tail.indexOf(CR, at + 1))
+    if (delimiter.subarray(0, tail.length - at).equals(tail.subarray(at))) return tail.length - at;
+  return 0;
 }
