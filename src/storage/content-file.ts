@@ -9,22 +9,47 @@ import { type BlobRef, type Content, StorageUnavailable } from "./contract.ts";
 /** Size and hash of a ciphertext. */
 export type Digest = Pick<BlobRef, "size" | "sha256">;
 
+/** Passes content on once, in pieces, and hashes it on the way. Yields to the event loop between pieces. */
+export class HashedContent implements AsyncIterable<Uint8Array> {
+  readonly #content: Content;
+  readonly #hash = createHash("sha256");
+  #size = 0;
+
+  constructor(content: Content) {
+    this.#content = content;
+  }
+
+  /** @throws what the content throws. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, undefined> {
+    for await (const chunk of this.#content)
+      for (const piece of piecesOf(chunk)) {
+        if (this.#size > 0) await yieldToEventLoop();
+        this.#hash.update(piece);
+        this.#size += piece.length;
+        yield piece;
+      }
+  }
+
+  /** Of all that was passed on. To be called once. */
+  digest(): Digest {
+    return { size: this.#size, sha256: this.#hash.digest("hex") };
+  }
+}
+
 /**
- * Writes content to an empty file. Yields to the event loop between pieces.
+ * Writes content to an empty file.
  *
  * @throws StorageUnavailable when the file system refuses; what `content` throws.
  */
 export async function writeContent(file: FileHandle, content: Content): Promise<Digest> {
-  const hash = createHash("sha256");
-  let size = 0;
-  for await (const chunk of content)
-    for (const piece of piecesOf(chunk)) {
-      if (size > 0) await yieldToEventLoop();
-      hash.update(piece);
-      size += piece.length;
-      await fileOperation(() => file.writeFile(piece)); // appends
-    }
-  return { size, sha256: hash.digest("hex") };
+  const hashed = new HashedContent(content);
+  await writePieces(file, hashed);
+  return hashed.digest();
+}
+
+/** As {@link writeContent}, but hashes nothing. */
+export async function writePieces(file: FileHandle, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of pieces) await fileOperation(() => file.writeFile(piece)); // appends
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Buffers small content, and streams large content. */
+/** Buffers content that fits in memory, and streams other content. */
 import { createHash } from "node:crypto";
 import type { Digest } from "./content-file.ts";
 import type { Content } from "./contract.ts";
@@ -6,20 +6,21 @@ import type { Content } from "./contract.ts";
 type ChunkIterator = AsyncIterator<Uint8Array, undefined> | Iterator<Uint8Array, undefined>;
 
 /**
- * Passes content to `takeWhole` when it has at most `maxBytes`, otherwise to `takeChunks`. Always closes its source.
+ * Passes content to `takeWhole` when it fits in memory, otherwise to `takeChunks`. Always closes its source.
  *
+ * @param fits whether so many bytes, which have arrived, may wait for more.
  * @throws what `content` throws.
  */
 export async function takeBySize<T>(
   content: Content,
-  maxBytes: number,
+  fits: (size: number) => boolean,
   takeWhole: (pieces: readonly Uint8Array[]) => T | Promise<T>,
   takeChunks: (chunks: AsyncGenerator<Uint8Array, undefined>) => Promise<T>,
 ): Promise<T> {
   const chunks = iteratorOf(content);
   try {
     const buffered: Uint8Array[] = [];
-    const isWhole = await buffer(chunks, buffered, maxBytes);
+    const isWhole = await buffer(chunks, buffered, fits);
     return await (isWhole ? takeWhole(buffered) : takeChunks(withRest(buffered, chunks)));
   } finally {
     await chunks.return?.(); // content that was not read to its end may keep a connection
@@ -37,9 +38,13 @@ export function digestOfPieces(pieces: readonly Uint8Array[]): Digest {
   return { size, sha256: hash.digest("hex") };
 }
 
-/** Buffers pieces up to `maxBytes`; returns whether that is all of the content. */
-async function buffer(chunks: ChunkIterator, buffered: Uint8Array[], maxBytes: number): Promise<boolean> {
-  for (let size = 0; size <= maxBytes; ) {
+/** Buffers pieces while they fit; returns whether that is all of the content. */
+async function buffer(
+  chunks: ChunkIterator,
+  buffered: Uint8Array[],
+  fits: (size: number) => boolean,
+): Promise<boolean> {
+  for (let size = 0; fits(size); ) {
     const next = await chunks.next();
     if (next.done === true) return true;
     if (next.value.length > 0) buffered.push(next.value);

@@ -112,11 +112,22 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     await expect(collect(store.blobs.list())).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
-  describe("large ciphertexts wait on disk for their upload", () => {
+  test("a large ciphertext waits for its upload in memory, and needs no disk", async () => {
+    await using store = await openAwsFixture();
+    await using folder = await temporaryFolder();
+    await rm(folder.path, { recursive: true });
+    const large = randomBytes(3_000_000);
+    store.proxy.inject({ kind: "drop answer" }); // it is sent twice
+    const ref = await store.blobs.put("b1", [large]);
+    expect(large.equals(await contentOf(store.blobs, ref))).toBe(true);
+  });
+
+  describe("large ciphertexts that find no room in memory wait on disk for their upload", () => {
     const large = randomBytes(300_000);
+    const openFull = () => openAwsFixture({}, { spoolBytes: 0 });
 
     test("in files that have no name, and do not remain after the upload", async () => {
-      await using store = await openAwsFixture();
+      await using store = await openFull();
       await using folder = await temporaryFolder();
       store.proxy.inject({ kind: "hold" });
       const stored = store.blobs.put("b1", [large]);
@@ -129,7 +140,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("and where the disk refuses that is an outage; small ones and downloads need no disk", async () => {
-      await using store = await openAwsFixture();
+      await using store = await openFull();
       const ref = await store.blobs.put("b1", [large]);
       await using folder = await temporaryFolder();
       await rm(folder.path, { recursive: true });

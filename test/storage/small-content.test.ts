@@ -23,7 +23,7 @@ function source(pieces: number) {
 const take = (content: AsyncIterable<Uint8Array>) =>
   takeBySize<string>(
     content,
-    MAX_BYTES,
+    (size) => size <= MAX_BYTES,
     (pieces) => `whole ${Buffer.concat(pieces).toString("hex")}`,
     async (chunks) => `chunks ${Buffer.concat(await Array.fromAsync(chunks)).toString("hex")}`,
   );
@@ -46,7 +46,7 @@ test("no more is taken from its source than it takes to know that it is large", 
   const { content, state } = source(100);
   await takeBySize(
     content,
-    MAX_BYTES,
+    (size) => size <= MAX_BYTES,
     () => expect.unreachable(),
     async (chunks) => {
       expect(state.given).toBe(3);
@@ -61,6 +61,6 @@ for (const pieces of [1, 5])
   test(`the source of content of ${pieces * 4} bytes that cannot be stored is released`, async () => {
     const { content, state } = source(pieces);
     const refuse = () => Promise.reject(failure);
-    await expect(takeBySize(content, MAX_BYTES, refuse, refuse)).rejects.toBe(failure);
+    await expect(takeBySize(content, (size) => size <= MAX_BYTES, refuse, refuse)).rejects.toBe(failure);
     expect(state.isClosed).toBe(true);
   });

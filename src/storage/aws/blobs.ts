@@ -29,6 +29,7 @@ import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { statusOf } from "./sdk-error.ts";
 import { requireSpool, spool } from "./spool.ts";
+import { SpoolMemory } from "./spool-memory.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
@@ -42,6 +43,8 @@ const ATTEMPT_MS = 5_000;
 const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** Longer than a request may take: a reader that asks for nothing for so long does not keep its permit. */
 const MAX_UNREAD_MS = 60_000;
+/** The largest ciphertexts of four clients at a time; the rest waits on disk. */
+const MAX_SPOOL_BYTES = 64 * 1024 * 1024;
 /** The key in the semaphore for transfers that no client has caused. */
 const NO_CLIENT = "";
 const NOT_STORED = "the blob could not be stored";
@@ -50,6 +53,8 @@ export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
   readonly maxUnreadMs?: number;
   /** How long a large transfer waits for others to end. */
   readonly maxWaitMs?: number;
+  /** How many bytes of large ciphertexts may wait for their upload in memory. */
+  readonly spoolBytes?: number;
 }
 
 export async function openAwsBlobs(
@@ -67,11 +72,19 @@ class AwsBlobs implements InspectableBlobs {
   readonly #retry: RetryPolicy;
   readonly #maxUnreadMs: number;
   readonly #largeTransfers: FairSemaphore;
+  readonly #spoolMemory: SpoolMemory;
 
   constructor(
     client: S3Sender,
     config: AwsStorageConfig,
-    { random, retry, onClockSkew, maxUnreadMs = MAX_UNREAD_MS, maxWaitMs = MAX_WAIT_MS }: AwsBlobsOptions,
+    {
+      random,
+      retry,
+      onClockSkew,
+      maxUnreadMs = MAX_UNREAD_MS,
+      maxWaitMs = MAX_WAIT_MS,
+      spoolBytes = MAX_SPOOL_BYTES,
+    }: AwsBlobsOptions,
   ) {
     this.#client = client;
     this.#bucket = config.bucket;
@@ -87,6 +100,7 @@ class AwsBlobs implements InspectableBlobs {
       ...retry,
     };
     this.#maxUnreadMs = maxUnreadMs;
+    this.#spoolMemory = new SpoolMemory(spoolBytes);
     this.#largeTransfers = new FairSemaphore({
       permits: MAX_LARGE_TRANSFERS,
       maxPerKey: MAX_LARGE_TRANSFERS_PER_CLIENT,
@@ -95,7 +109,7 @@ class AwsBlobs implements InspectableBlobs {
   }
 
   async put(backupId: string, content: Content, client = NO_CLIENT): Promise<BlobRef> {
-    await using spooled = await spool(content);
+    await using spooled = await spool(content, this.#spoolMemory, client);
     const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
     const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
     const upload = async (abortSignal: AbortSignal) => {

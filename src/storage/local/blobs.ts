@@ -200,7 +200,7 @@ export function blobPath(root: string, key: string): string {
 function writeDurably(path: string, content: Content): Promise<Digest> {
   return takeBySize(
     content,
-    SMALL_BYTES,
+    (size) => size <= SMALL_BYTES,
     async (pieces) => {
       const bytes = Buffer.concat(pieces);
       await fileOperation(() => writeFile(path, bytes, { flag: "wx", mode: 0o600, flush: true }));
