@@ -66,10 +66,15 @@ async function* texts(
   /** Base64 encodes three bytes at a time: up to two wait for the next piece. */
   let rest: Uint8Array = new Uint8Array();
   for await (const piece of content) {
-    const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
-    const whole = bytes.length - (bytes.length % 3);
-    yield encodeBase64(bytes.subarray(0, whole));
-    rest = bytes.subarray(whole);
+    const missing = rest.length === 0 ? 0 : 3 - rest.length;
+    if (piece.length < missing) {
+      rest = Buffer.concat([rest, piece]);
+      continue;
+    }
+    if (missing > 0) yield encodeBase64(Buffer.concat([rest, piece.subarray(0, missing)]));
+    const end = piece.length - ((piece.length - missing) % 3);
+    yield encodeBase64(piece.subarray(missing, end));
+    rest = piece.slice(end); // a view would keep the piece
   }
   yield encodeBase64(rest) + tail;
 }

@@ -50,7 +50,7 @@ describe("the response to a recovery", () => {
   const { signal } = new AbortController();
 
   for (const size of [1, 2, 3, 65_535, 65_536, 65_537, 262_144, 262_145, 393_215, 393_216, 1_000_000])
-    for (const step of [1_000, 1_001, 1_002, 1_000_000])
+    for (const step of [...(size === 262_145 ? [1, 2] : []), 1_000, 1_001, 1_002, 1_000_000])
       test(`is the same JSON for ${size} bytes in pieces of ${step}`, async () => {
         const content = randomBytes(size);
         const stream = new ReadableStream<Uint8Array>({
