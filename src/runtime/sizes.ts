@@ -17,11 +17,11 @@ export const SMALL_BYTES = 64 * KIB;
 export const IN_MEMORY_BYTES = 256 * KIB;
 
 /** How much is searched for a boundary at a time, which takes well under the 2 ms for which the event loop may be blocked. */
-export const STEP_BYTES = 256 * KIB;
+export const STEP_BYTES = 192 * KIB;
 /** How much is read, hashed and written at a time, for the same reason. A multiple of 3: its base64 needs no padding. */
-export const PIECE_BYTES = 384 * KIB;
+export const PIECE_BYTES = 192 * KIB;
 /** How much is written to a response file at a time: each write costs a change of threads. */
-export const BLOCK_BYTES = 512 * KIB;
+export const BLOCK_BYTES = 256 * KIB;
 /** Shorter pieces of a part are joined, since each alone would take much more memory than its bytes. */
 export const SHORT_PIECE_BYTES = 16 * KIB;
 /** A client that sends less than this while the service waits for it makes no progress. */
