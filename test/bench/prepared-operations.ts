@@ -9,6 +9,7 @@ import {
   metadataOf,
   newUser,
   recovered,
+  replacedContent,
   resetRequest,
   solved,
   syncPayload,
@@ -73,6 +74,22 @@ export function preparedOperations(client: ApiClient): Record<string, Prepare> {
     reset: async () => {
       const request = await resetRequest(client, await userWithBackup(client));
       return () => client.reset(request);
+    },
+    undelete: async () => {
+      const user = await userWithBackup(client);
+      (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
+      const { backupAccountId: backupId } = user.account;
+      const request = await solved(client, "undelete", user.main, { backupId });
+      return () => client.undelete({ ...request, backupId });
+    },
+    "restore-version": async () => {
+      const { user, versionId } = await replacedContent(client, await userWithBackup(client));
+      const request = await solved(client, "restore-version", user.sync, { versionId });
+      return () => client.restoreVersion({ ...request, versionId, currentManifestHash: user.manifestHash });
+    },
+    events: async () => {
+      const request = await solved(client, "events", (await userWithBackup(client)).sync);
+      return () => client.listEvents(request);
     },
     status: async () => {
       const user = await userWithBackup(client);

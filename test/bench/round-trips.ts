@@ -26,6 +26,9 @@ export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
   "delete-factor": 3,
   "delete-backup": 3,
   reset: 3,
+  undelete: 2,
+  "restore-version": 3,
+  events: 3,
   status: 1,
 };
 

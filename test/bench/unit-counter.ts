@@ -30,20 +30,21 @@ interface Write {
 
 interface Request extends Write {
   readonly TransactItems?: readonly Readonly<Record<string, Write>>[];
+  readonly ConsistentRead?: boolean;
   readonly RequestItems?: Readonly<Record<string, { readonly Keys: readonly Item[] }>>;
 }
 
 interface Answer {
   readonly Item?: Item;
+  readonly Items?: readonly Item[];
   readonly Responses?: Readonly<Record<string, readonly Item[]>>;
 }
 
 const READ_BYTES = 4_096;
 const WRITE_BYTES = 1_024;
 const WRITES = new Set(["PutItem", "UpdateItem", "DeleteItem"]);
-/** A key is the first of these that an item has, with the sort key if it has one. */
-const PARTITION_KEYS = ["PK", "BackupId"];
-const SORT_KEY = "SK";
+/** Only items of the table of backups have no PK, and only those of the history have an SK. */
+const keysOf = (item: Item) => ("PK" in item ? ["PK", "SK"] : ["BackupId"]);
 
 /** @param target the endpoint of DynamoDB. */
 export function startUnitCounter(target: string): UnitCounter {
@@ -58,10 +59,8 @@ export function startUnitCounter(target: string): UnitCounter {
 
   /** An item counts by its size before or after, whichever is larger. */
   async function writesOfOne({ TableName, Item = {}, Key = Item }: Write): Promise<number> {
-    const name = PARTITION_KEYS.find((name) => name in Key) ?? "";
-    const key = Object.fromEntries(
-      Object.entries(Key).filter(([attribute]) => attribute === name || attribute === SORT_KEY),
-    );
+    const keys = keysOf(Key);
+    const key = Object.fromEntries(Object.entries(Key).filter(([attribute]) => keys.includes(attribute)));
     const before = await client.send(new GetItemCommand({ TableName, Key: key, ConsistentRead: true }));
     return blocks(Math.max(sizeOf(before.Item), sizeOf(Item)), WRITE_BYTES);
   }
@@ -92,8 +91,14 @@ export function startUnitCounter(target: string): UnitCounter {
 }
 
 /** An item that does not exist counts as the smallest. */
-function readsOf(operation: string, { RequestItems = {} }: Request, answer: Answer): number {
+function readsOf(
+  operation: string,
+  { RequestItems = {}, ConsistentRead = false }: Request,
+  answer: Answer,
+): number {
   if (operation === "GetItem") return blocks(sizeOf(answer.Item), READ_BYTES);
+  if (operation === "Query")
+    return blocks(sum((answer.Items ?? []).map(sizeOf)), READ_BYTES) / (ConsistentRead ? 1 : 2);
   return sum(
     Object.entries(RequestItems).map(([table, { Keys }]) => {
       const found = answer.Responses?.[table] ?? [];
