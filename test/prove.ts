@@ -2,6 +2,7 @@
  * `bun run prove`: the fault, model, fuzz and durability campaigns at full size. Exits with 1 on any failure. `SEED`
  * repeats a run.
  */
+import { runHistoryModel } from "./contract/history-model.ts";
 import { runCrashPoints } from "./crash/crash-points.ts";
 import { runInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
@@ -27,6 +28,7 @@ const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
+const HISTORY_STEPS = { local: 8_000, aws: 400 };
 
 const CAMPAIGNS: readonly Campaign[] = [
   { name: "a fault at each store call", run: (driver) => runCrashPoints(driver) },
@@ -42,6 +44,10 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "requests against the model",
     run: (driver, seed) => runSequences(driver, { runs: SEQUENCES[driver.name], seed }),
+  },
+  {
+    name: "a store's history against the model",
+    run: (driver, seed) => runHistoryModel(driver, { steps: HISTORY_STEPS[driver.name], seed }),
   },
   {
     name: "batches at once",
