@@ -10,7 +10,6 @@ import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
 import {
-  blobsOf,
   type Change,
   type Conflict,
   type Consumption,
@@ -22,7 +21,7 @@ import {
   type StoredRecord,
   type SyncFactorToken,
 } from "../contract.ts";
-import type { Collection, InspectableRecords, Restore } from "../inspection.ts";
+import type { Collection, InspectableRecords } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import type { Outbox } from "../outbox.ts";
 import { changeSteps, consumeSteps, inTransactions, releaseUpdates, type Step } from "./changes.ts";
@@ -33,41 +32,26 @@ import {
   requireCredentials,
 } from "./clients.ts";
 import { createCollection } from "./history/collection.ts";
-import { listDeleted, readDeleted } from "./history/deletions.ts";
+import { readDeleted } from "./history/deletions.ts";
 import { readEvents } from "./history/log.ts";
 import { createOutbox } from "./history/outbox.ts";
 import { eventDeletions, eventSteps } from "./history/steps.ts";
-import { countSurplus, deleteSurplus } from "./history/surplus.ts";
 import type { HistoryTable } from "./history/table.ts";
-import {
-  addRestore,
-  INSTALLATION_KEY,
-  installationIdOf,
-  isInstallationItem,
-  lastSeenMsOf,
-  putInstallation,
-  putLastSeen,
-  restoresOf,
-} from "./installation-item.ts";
 import { probeId } from "./probe.ts";
 import { createTableReads, lacking, type TableReads } from "./reads.ts";
+import { AwsRecordInspection } from "./record-inspection.ts";
 import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { requireActive, requireTables, requireWritable } from "./table-health.ts";
 import {
-  asStored,
   backupIdOf,
   backupKey,
-  blobOf,
-  changedAtMsOf,
   counterUpdate,
   factorKey,
-  factorOf,
   type Item,
   isLive,
   oneTimeKey,
   recordOf,
   tokenOf,
-  versionsOf,
 } from "./tables.ts";
 import { transact } from "./transactions.ts";
 
@@ -87,7 +71,19 @@ export async function openAwsRecords(
 ): Promise<InspectableRecords> {
   const sdk = createDynamoDbClient(config);
   await requireCredentials(sdk);
-  const records = new AwsRecords(createDynamoDbSender(sdk, config), config.tables, options);
+  const client = createDynamoDbSender(sdk, config);
+  const { clock, random, onClockSkew } = options;
+  const retry: RetryPolicy = { ...DEFAULT_RETRY, ...(onClockSkew && { onClockSkew }), ...options.retry };
+  const attempt: Attempt = (purpose, run) => withRetries(purpose, retry, random, run);
+  const reads = createTableReads(client, attempt);
+  const records = new AwsRecords(config.tables, {
+    client,
+    reads,
+    attempt,
+    clock,
+    random,
+    transact: (steps, beforeSending) => transact(client, steps, beforeSending, { clock, random, retry }),
+  });
   if (options.serves) await records.requireTables();
   return records;
 }
@@ -95,40 +91,42 @@ export async function openAwsRecords(
 /** In the order of {@link Conflict}. */
 const CONFLICTS: readonly Conflict[] = ["consumed", "exists", "revision", "not-kept", "factor-claimed"];
 
-class AwsRecords implements InspectableRecords {
+/** How the tables are used. */
+interface Access extends Omit<HistoryTable, "name" | "transact"> {
+  readonly random: Random;
+  /** As {@link transact}. */
+  readonly transact: (steps: readonly Step[], beforeSending: () => void) => Promise<readonly Step[]>;
+}
+
+class AwsRecords extends AwsRecordInspection implements InspectableRecords {
   readonly outbox: Outbox;
   readonly collection: Collection;
-  readonly #client: DynamoDbSender;
   readonly #tables: AwsStorageConfig["tables"];
+  readonly #client: DynamoDbSender;
+  readonly #reads: TableReads;
+  readonly #attempt: Attempt;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #retry: RetryPolicy;
-  readonly #attempt: Attempt;
-  readonly #reads: TableReads;
+  readonly #transact: Access["transact"];
   readonly #history: HistoryTable;
 
-  constructor(
-    client: DynamoDbSender,
-    tables: AwsStorageConfig["tables"],
-    { clock, random, retry, onClockSkew }: AwsStoreOptions,
-  ) {
-    this.#client = client;
-    this.#tables = tables;
-    this.#clock = clock;
-    this.#random = random;
-    this.#retry = { ...DEFAULT_RETRY, ...(onClockSkew && { onClockSkew }), ...retry };
-    this.#attempt = (purpose, attempt) => withRetries(purpose, this.#retry, random, attempt);
-    this.#reads = createTableReads(client, this.#attempt);
-    this.#history = {
+  constructor(tables: AwsStorageConfig["tables"], access: Access) {
+    const history = {
+      ...access,
       name: tables.history,
-      client,
-      reads: this.#reads,
-      attempt: this.#attempt,
-      clock,
-      transact: (steps) => this.#transact(steps, () => {}),
+      transact: (steps: readonly Step[]) => access.transact(steps, () => {}),
     };
-    this.outbox = createOutbox(this.#history);
-    this.collection = createCollection(this.#history);
+    super(tables, history);
+    this.#tables = tables;
+    this.#client = access.client;
+    this.#reads = access.reads;
+    this.#attempt = access.attempt;
+    this.#clock = access.clock;
+    this.#random = access.random;
+    this.#transact = access.transact;
+    this.#history = history;
+    this.outbox = createOutbox(history);
+    this.collection = createCollection(history);
   }
 
   async locate(factor: FactorRef, nonces: readonly Nonce[]) {
@@ -254,78 +252,6 @@ class AwsRecords implements InspectableRecords {
     });
   }
 
-  async *list() {
-    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, Versions, ChangedAtMs";
-    for await (const item of this.#reads.scan(
-      "the backups could not be listed",
-      this.#tables.backups,
-      attributes,
-    ))
-      if (!isInstallationItem(item))
-        yield {
-          backupId: backupIdOf(item),
-          blobs: blobsOf({ blob: blobOf(item), versions: versionsOf(item) }),
-          changedAtMs: changedAtMsOf(item),
-        };
-  }
-
-  listDeleted() {
-    return listDeleted(this.#history);
-  }
-
-  async *listFactors() {
-    const { factorLookup } = this.#tables;
-    for await (const item of this.#reads.scan("the index could not be listed", factorLookup, "PK, BackupId"))
-      yield { factor: factorOf(item), backupId: backupIdOf(item) };
-  }
-
-  asStored(factor: FactorRef): FactorRef {
-    return asStored(factor);
-  }
-
-  /** DynamoDB deletes expired items by itself. */
-  sweepExpired(): Promise<number> {
-    return deleteSurplus(this.#history);
-  }
-
-  countExpired(): Promise<number> {
-    return countSurplus(this.#history);
-  }
-
-  async installationId(): Promise<string | null> {
-    const item = await this.#reads.item(this.#tables.backups, INSTALLATION_KEY);
-    return item && installationIdOf(item);
-  }
-
-  async markInstallation(id: string): Promise<string> {
-    await this.#attempt("the records could not be marked", (abortSignal) =>
-      putInstallation(this.#client, this.#tables.backups, id, abortSignal),
-    );
-    return (await this.installationId()) ?? id;
-  }
-
-  async lastSeenMs(): Promise<number | null> {
-    const item = await this.#reads.item(this.#tables.backups, INSTALLATION_KEY);
-    return item && lastSeenMsOf(item);
-  }
-
-  async markSeen(nowMs: number): Promise<void> {
-    await this.#attempt("the records could not be marked", (abortSignal) =>
-      putLastSeen(this.#client, this.#tables.backups, nowMs, abortSignal),
-    );
-  }
-
-  async restores(): Promise<readonly Restore[]> {
-    const item = await this.#reads.item(this.#tables.backups, INSTALLATION_KEY);
-    return item === null ? [] : restoresOf(item);
-  }
-
-  async noteRestore(restore: Restore): Promise<void> {
-    await this.#attempt("the restore could not be noted", (abortSignal) =>
-      addRestore(this.#client, this.#tables.backups, restore, abortSignal),
-    );
-  }
-
   ready(): Promise<void> {
     return requireActive(this.#client, this.#tables, this.#attempt);
   }
@@ -342,12 +268,6 @@ class AwsRecords implements InspectableRecords {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.destroy();
-  }
-
-  /** As {@link transact}. */
-  #transact(steps: readonly Step[], beforeSending: () => void): Promise<readonly Step[]> {
-    const options = { clock: this.#clock, random: this.#random, retry: this.#retry };
-    return transact(this.#client, steps, beforeSending, options);
   }
 
   #anyLive(items: readonly Item[] = []): boolean {

@@ -1,0 +1,115 @@
+/** What operators need of the record store: listings, what is swept, and the marks of the installation. */
+import type { AwsStorageConfig } from "../../config/storage.ts";
+import { blobsOf, type FactorRef } from "../contract.ts";
+import type {
+  InstallationMark,
+  ListedDeletion,
+  ListedRecord,
+  RecordInspection,
+  Restore,
+  RestoreLog,
+} from "../inspection.ts";
+import { listDeleted } from "./history/deletions.ts";
+import { countSurplus, deleteSurplus } from "./history/surplus.ts";
+import type { HistoryTable } from "./history/table.ts";
+import {
+  addRestore,
+  INSTALLATION_KEY,
+  installationIdOf,
+  isInstallationItem,
+  lastSeenMsOf,
+  putInstallation,
+  putLastSeen,
+  restoresOf,
+} from "./installation-item.ts";
+import { asStored, backupIdOf, blobOf, changedAtMsOf, factorOf, versionsOf } from "./tables.ts";
+
+export class AwsRecordInspection implements RecordInspection, InstallationMark, RestoreLog {
+  readonly #tables: AwsStorageConfig["tables"];
+  readonly #history: HistoryTable;
+
+  constructor(tables: AwsStorageConfig["tables"], history: HistoryTable) {
+    this.#tables = tables;
+    this.#history = history;
+  }
+
+  async *list(): AsyncGenerator<ListedRecord> {
+    const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, Versions, ChangedAtMs";
+    const items = this.#history.reads.scan(
+      "the backups could not be listed",
+      this.#tables.backups,
+      attributes,
+    );
+    for await (const item of items)
+      if (!isInstallationItem(item))
+        yield {
+          backupId: backupIdOf(item),
+          blobs: blobsOf({ blob: blobOf(item), versions: versionsOf(item) }),
+          changedAtMs: changedAtMsOf(item),
+        };
+  }
+
+  listDeleted(): AsyncGenerator<ListedDeletion> {
+    return listDeleted(this.#history);
+  }
+
+  async *listFactors() {
+    const { factorLookup } = this.#tables;
+    const items = this.#history.reads.scan("the index could not be listed", factorLookup, "PK, BackupId");
+    for await (const item of items) yield { factor: factorOf(item), backupId: backupIdOf(item) };
+  }
+
+  asStored(factor: FactorRef): FactorRef {
+    return asStored(factor);
+  }
+
+  /** DynamoDB deletes expired items by itself; what logs have too much of it does not. */
+  sweepExpired(): Promise<number> {
+    return deleteSurplus(this.#history);
+  }
+
+  countExpired(): Promise<number> {
+    return countSurplus(this.#history);
+  }
+
+  async installationId(): Promise<string | null> {
+    const item = await this.#installation();
+    return item && installationIdOf(item);
+  }
+
+  async markInstallation(id: string): Promise<string> {
+    const { client, attempt } = this.#history;
+    await attempt("the records could not be marked", (abortSignal) =>
+      putInstallation(client, this.#tables.backups, id, abortSignal),
+    );
+    return (await this.installationId()) ?? id;
+  }
+
+  async lastSeenMs(): Promise<number | null> {
+    const item = await this.#installation();
+    return item && lastSeenMsOf(item);
+  }
+
+  async markSeen(nowMs: number): Promise<void> {
+    const { client, attempt } = this.#history;
+    await attempt("the records could not be marked", (abortSignal) =>
+      putLastSeen(client, this.#tables.backups, nowMs, abortSignal),
+    );
+  }
+
+  async restores(): Promise<readonly Restore[]> {
+    const item = await this.#installation();
+    return item === null ? [] : restoresOf(item);
+  }
+
+  async noteRestore(restore: Restore): Promise<void> {
+    const { client, attempt } = this.#history;
+    await attempt("the restore could not be noted", (abortSignal) =>
+      addRestore(client, this.#tables.backups, restore, abortSignal),
+    );
+  }
+
+  #installation() {
+    return this.#history.reads.item(this.#tables.backups, INSTALLATION_KEY);
+  }
+}
