@@ -1,8 +1,9 @@
 /** The deleted states that are kept of a backup. */
 import { BACKUP_ID_PATTERN } from "../protocol/backup.ts";
-import type { DeletedBackup, FactorRef, RecordStore } from "../storage/contract.ts";
+import type { Random } from "../runtime/clock.ts";
+import type { Change, DeletedBackup, FactorRef, RecordStore } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import { lists, readMetadata } from "./model.ts";
+import { allFactorRefs, type BackupMetadata, lists, readMetadata, storedMetadata } from "./model.ts";
 
 const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
 
@@ -38,4 +39,29 @@ export async function* deletedStates(
     yield* page;
     page = await records.readDeleted(backupId, last);
   }
+}
+
+/**
+ * The change that brings a deleted state back, and the metadata afterwards. A thief with a phone deletes a backup with the
+ * sync factor on it, which could delete it again. So that one stays off; the owner's phone joins again with a recovery.
+ *
+ * @param read the metadata of the state.
+ */
+export function bringingBack(
+  backupId: string,
+  { deletionId, deletedAtMs, deletedBy, blob, versions }: DeletedBackup,
+  read: BackupMetadata,
+  random: Random,
+) {
+  const { logId = random.uuid() } = read;
+  const syncFactors = read.syncFactors.filter(({ id }) => id !== deletedBy);
+  const metadata = { ...read, logId, syncFactors };
+  const change = {
+    backupId,
+    expect: "absent",
+    next: { blob, versions, metadata: storedMetadata(metadata) },
+    claim: allFactorRefs(metadata),
+    bringBack: { deletionId, deletedAtMs },
+  } as const satisfies Change;
+  return { metadata, change };
 }
