@@ -1,4 +1,5 @@
-import type { EnvironmentReader } from "./environment.ts";
+import { ConfigError } from "./config-error.ts";
+import { type Environment, EnvironmentReader } from "./environment.ts";
 
 /** What is kept of the past of a backup. */
 export interface HistoryConfig {
@@ -21,4 +22,20 @@ export function historyConfig(read: EnvironmentReader): HistoryConfig {
     deletedKeepMs: read.integer("DELETED_KEEP_DAYS", 7, 0, 365) * DAY_MS,
     eventsKeepMs: read.integer("EVENTS_KEEP_DAYS", 365, 1, 3_650) * DAY_MS,
   };
+}
+
+/**
+ * How events are stored, for operator commands, which have none of the service's secrets.
+ *
+ * @throws ConfigError
+ */
+export function loadEventsConfig(env: Environment): {
+  readonly keepMs: number;
+  /** Whether the service posts them to a webhook. */
+  readonly isDelivered: boolean;
+} {
+  const read = new EnvironmentReader(env);
+  const { eventsKeepMs: keepMs } = historyConfig(read);
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return { keepMs, isDelivered: read.optional("WEBHOOK_URL") !== null };
 }
