@@ -1,21 +1,29 @@
 /** Random commands, and the operation that a command stands for in a state. */
 import fc from "fast-check";
-import { accountOf, type KeyKind, type Op, type Scope, type World } from "./world.ts";
+import { type BackupModel, type KeyKind, keptDeletions, type Op, type Scope, type World } from "./world.ts";
 
 export const ACCOUNTS = 2;
 export const KEYPAIRS = 5;
 export const CONTENTS = 4;
+/** Stands for a token that was never issued. */
+const NO_TOKEN = 3;
+/** The serial number of no version. */
+const NO_VERSION = -1;
 
-/** An operation whose details depend on the state; `replay` sends an earlier request again, `wait` moves the clock. */
+/**
+ * An operation whose details may depend on the state; `replay` sends an earlier request again, `wait` moves the clock.
+ * `by` is the number of a keypair, or a larger one: then it chooses among the keypairs that are on a backup.
+ */
 export type Command =
   | Extract<
       Op,
       {
         op:
           | "create"
-          | "retrieve"
           | "verify-factor"
           | "delete-backup"
+          | "undelete"
+          | "list-events"
           | "retrieve-metadata"
           | "add-factor"
           | "reset"
@@ -36,12 +44,27 @@ export type Command =
       readonly nth: number;
       readonly key: KeyKind | null;
     }
+  /** `nth`: of the versions; `null` is the current content, a number too large a version that is not there. */
+  | { readonly op: "retrieve"; readonly by: number; readonly nth: number | null }
+  | {
+      readonly op: "restore-version";
+      readonly by: number;
+      readonly knows: "current" | "another";
+      readonly nth: number;
+    }
   | { readonly op: "replay"; readonly nth: number }
-  | { readonly op: "wait"; readonly minutes: number };
+  | { readonly op: "wait"; readonly minutes: number }
+  /** What the service does from time to time. */
+  | { readonly op: "collect" };
+
+/** A command that sends a new request. */
+export type NewRequest = Exclude<Command, { op: "replay" | "wait" | "collect" }>;
 
 const account = fc.nat(ACCOUNTS - 1);
 const keypair = fc.nat(KEYPAIRS - 1);
+const by = fc.nat(3 * KEYPAIRS - 1);
 const content = fc.nat(CONTENTS - 1);
+const knows = fc.constantFrom("current" as const, "current" as const, "another" as const);
 const key = fc.constantFrom<KeyKind | null>(null, null, "PRF", "ICLOUD");
 const of = <const T extends string>(op: T) => fc.constant(op);
 
@@ -52,18 +75,22 @@ const operations = [
     weight: 4,
     arbitrary: fc.record({
       op: of("sync"),
-      by: keypair,
-      knows: fc.constantFrom("current" as const, "current" as const, "another" as const),
+      by,
+      knows,
       next: content,
     }),
   },
-  { weight: 3, arbitrary: fc.record({ op: of("retrieve"), by: keypair }) },
-  { weight: 1, arbitrary: fc.record({ op: of("verify-factor"), by: keypair }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ op: of("retrieve"), by, nth: fc.option(fc.nat(2), { nil: null, freq: 1 }) }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: of("restore-version"), by, knows, nth: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ op: of("verify-factor"), by }) },
   {
     weight: 2,
     arbitrary: fc.record({
       op: of("retrieve-metadata"),
-      by: keypair,
+      by,
       expecting: fc.option(account, { nil: null }),
     }),
   },
@@ -71,29 +98,39 @@ const operations = [
     weight: 4,
     arbitrary: fc.record({
       op: of("add-sync-factor"),
-      token: fc.nat(3),
+      token: fc.nat(NO_TOKEN),
       factor: keypair,
       nth: fc.option(fc.nat(3), { nil: null }),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ op: of("add-factor"), by: keypair, factor: keypair, key }) },
+  { weight: 3, arbitrary: fc.record({ op: of("add-factor"), by, factor: keypair, key }) },
   {
     weight: 3,
     arbitrary: fc.record({
       op: of("delete-factor"),
-      by: keypair,
+      by,
       scope: fc.constantFrom<Scope>("MAIN", "SYNC"),
       nth: fc.nat(3),
       key,
     }),
   },
-  { weight: 1, arbitrary: fc.record({ op: of("delete-backup"), by: keypair }) },
+  { weight: 2, arbitrary: fc.record({ op: of("delete-backup"), by }) },
+  { weight: 3, arbitrary: fc.record({ op: of("undelete"), by, account }) },
+  { weight: 1, arbitrary: fc.record({ op: of("list-events"), by }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constantFrom("reset" as const, "status" as const), account }) },
 ];
 const replay = { weight: 2, arbitrary: fc.record({ op: of("replay"), nth: fc.nat(5) }) };
-const wait = { weight: 1, arbitrary: fc.record({ op: of("wait"), minutes: fc.constantFrom(1, 7, 15) }) };
+const HOUR = 60;
+const wait = {
+  weight: 3,
+  arbitrary: fc.record({
+    op: of("wait"),
+    minutes: fc.constantFrom(1, 1, 7, 7, 15, 6 * HOUR, 24 * HOUR, 72 * HOUR),
+  }),
+};
+const collect = { weight: 1, arbitrary: fc.record({ op: of("collect") }) };
 
-export const sequences = fc.array(fc.oneof(...operations, replay, wait), {
+export const sequences = fc.array(fc.oneof(...operations, replay, wait, collect), {
   minLength: 1,
   maxLength: 40,
   size: "max",
@@ -101,41 +138,78 @@ export const sequences = fc.array(fc.oneof(...operations, replay, wait), {
 
 /** Some commands one after the other, then some at once. */
 export const batches = fc.record({
-  before: fc.array(fc.oneof(...operations), { maxLength: 8, size: "max" }),
-  atOnce: fc.array(fc.oneof(...operations, replay), { minLength: 2, maxLength: 5, size: "max" }),
+  before: fc.array(fc.oneof(...operations, wait), { maxLength: 8, size: "max" }),
+  atOnce: fc.array(fc.oneof(...operations, replay, collect), { minLength: 2, maxLength: 5, size: "max" }),
 });
 
 /** The operation that a command stands for in this state. */
-export function operationFor(world: World, command: Exclude<Command, { op: "replay" | "wait" }>): Op {
+export function operationFor(world: World, command: NewRequest): Op {
   switch (command.op) {
     case "sync": {
-      const { op, by, next } = command;
-      const found = accountOf(world, "SYNC", by);
-      const current = found === null ? null : (world.backups.get(found)?.content ?? null);
-      return {
-        op,
-        by,
-        next,
-        current: command.knows === "current" || current === null ? current : (current + 1) % CONTENTS,
-      };
+      const { op, next, knows } = command;
+      const { by, backup } = holderOf(world, "SYNC", command.by);
+      return { op, by, next, current: manifestFor(backup, knows) };
+    }
+    case "retrieve": {
+      const { op, nth } = command;
+      const { by, backup } = holderOf(world, "MAIN", command.by);
+      return { op, by, version: nth === null ? null : versionOf(backup, nth) };
+    }
+    case "restore-version": {
+      const { op, nth, knows } = command;
+      const { by, backup } = holderOf(world, "SYNC", command.by);
+      return { op, by, version: versionOf(backup, nth), current: manifestFor(backup, knows) };
     }
     case "add-sync-factor": {
       const { op, factor } = command;
-      const last = world.tokens.length - 1; // the newest first: older ones have more often been used
-      const token = command.token <= last ? last - command.token : null;
+      const { length } = world.tokens;
+      // the newest first: older ones have more often been used
+      const token = command.token === NO_TOKEN || length === 0 ? null : length - 1 - (command.token % length);
       const account = token === null ? undefined : world.tokens[token]?.account;
       const backup = account === undefined ? undefined : world.backups.get(account);
       const replaces = command.nth === null ? null : (backup?.syncs[command.nth]?.serial ?? null);
       return { op, factor, token, replaces };
     }
     case "delete-factor": {
-      const { op, by, scope, key: removedKey, nth } = command;
-      const found = accountOf(world, "SYNC", by);
-      const backup = found === null ? undefined : world.backups.get(found);
+      const { op, scope, key: removedKey, nth } = command;
+      const { by, backup } = holderOf(world, "SYNC", command.by);
       const target = (scope === "MAIN" ? backup?.mains : backup?.syncs)?.[nth]?.serial ?? null;
       return { op, by, scope, target, key: removedKey };
     }
+    case "undelete": {
+      const kept = command.by < KEYPAIRS ? [] : keptDeletions(world);
+      const chosen = kept[command.by % Math.max(kept.length, 1)];
+      const { account = command.account, backup } = chosen ?? {};
+      return { op: command.op, account, by: backup?.mains.at(-1)?.keypair ?? command.by % KEYPAIRS };
+    }
+    case "verify-factor":
+    case "add-factor":
+      return { ...command, by: holderOf(world, "MAIN", command.by).by };
+    case "delete-backup":
+    case "list-events":
+    case "retrieve-metadata":
+      return { ...command, by: holderOf(world, "SYNC", command.by).by };
     default:
       return command;
   }
+}
+
+/** The keypair that a number stands for, and the backup that it is on. */
+function holderOf(world: World, scope: Scope, by: number) {
+  const holders = [...world.backups.values()].flatMap((backup) =>
+    (scope === "MAIN" ? backup.mains : backup.syncs).map((factor) => ({ by: factor.keypair, backup })),
+  );
+  if (by >= KEYPAIRS && holders.length > 0) return holders[by % holders.length] ?? { by, backup: undefined };
+  const keypair = by % KEYPAIRS;
+  return holders.find((holder) => holder.by === keypair) ?? { by: keypair, backup: undefined };
+}
+
+function versionOf(backup: BackupModel | undefined, nth: number): number {
+  return backup?.versions[nth]?.serial ?? NO_VERSION;
+}
+
+/** The content that a device takes for the current one. */
+function manifestFor(backup: BackupModel | undefined, knows: "current" | "another"): number | null {
+  if (backup === undefined) return null;
+  return knows === "current" ? backup.content : (backup.content + 1) % CONTENTS;
 }

@@ -2,7 +2,8 @@
 import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
-import type { FactorRef } from "../../src/storage/contract.ts";
+import { keptStates } from "../../src/maintenance/kept-state.ts";
+import { type BackupRecord, type FactorRef, MAX_EVENTS } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/scenario.ts";
 import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
@@ -21,7 +22,8 @@ export interface Prepared {
 }
 
 const ENCRYPTED_KEYS = { ICLOUD: "RU5DUllQVEVE", PRF: "UFJG" } as const satisfies Record<KeyKind, string>;
-const NO_FACTOR = "00000000-0000-4000-8000-000000000000";
+const NO_ID = "00000000-0000-4000-8000-000000000000";
+const ALL_EVENTS = { before: null, limit: MAX_EVENTS };
 
 /** Creates devices with their own keys and contents, so that many runs can share a service. */
 export function createDevices({ client, clock, services }: TestService) {
@@ -61,13 +63,19 @@ export function createDevices({ client, clock, services }: TestService) {
       }
       case "sync": {
         const proof = await solved(client, "sync", at(keypairs, op.by));
-        const currentManifestHash =
-          op.current === null ? manifestHashOf(randomBytes(9)) : at(hashes, op.current);
-        const payload = { ...proof, currentManifestHash, newManifestHash: at(hashes, op.next) };
+        const newManifestHash = at(hashes, op.next);
+        const payload = { ...proof, currentManifestHash: hashOf(op.current), newManifestHash };
         return () => client.sync(payload, at(contents, op.next));
       }
+      case "restore-version": {
+        const versionId = await versionIdOf(world, op.version);
+        const proof = await solved(client, "restore-version", at(keypairs, op.by), { versionId });
+        const request = { ...proof, versionId, currentManifestHash: hashOf(op.current) };
+        return () => client.restoreVersion(request);
+      }
       case "retrieve": {
-        const request = await solved(client, "retrieve", at(keypairs, op.by));
+        const versionId = op.version === null ? null : await versionIdOf(world, op.version);
+        const request = { ...(await solved(client, "retrieve", at(keypairs, op.by))), versionId };
         return () => client.retrieve(request);
       }
       case "verify-factor": {
@@ -100,6 +108,15 @@ export function createDevices({ client, clock, services }: TestService) {
         const request = await solved(client, "delete-backup", at(keypairs, op.by));
         return () => client.deleteBackup(request);
       }
+      case "undelete": {
+        const { backupAccountId: backupId } = at(accounts, op.account);
+        const proof = await solved(client, "undelete", at(keypairs, op.by), { backupId });
+        return () => client.undelete({ ...proof, backupId });
+      }
+      case "list-events": {
+        const request = { ...(await solved(client, "events", at(keypairs, op.by))), limit: 100 };
+        return () => client.listEvents(request);
+      }
       case "reset": {
         const account = at(accounts, op.account);
         const { backupAccountId } = account;
@@ -122,13 +139,30 @@ export function createDevices({ client, clock, services }: TestService) {
       const { factors, syncFactors } = readMetadata(record.metadata);
       return at<{ id: string }>(scope === "MAIN" ? factors : syncFactors, place).id;
     }
-    return NO_FACTOR;
+    return NO_ID;
+  }
+
+  /** The id that the service gave a version. */
+  async function versionIdOf(world: World, serial: number): Promise<string> {
+    for (const [account, { versions }] of world.backups) {
+      const place = versions.findIndex((version) => version.serial === serial);
+      if (place === -1) continue;
+      const record = await services.records.read(at(accounts, account).backupAccountId);
+      return at(record?.versions ?? [], place).versionId;
+    }
+    return NO_ID;
+  }
+
+  /** `null`: the manifest hash of a content that was never stored. */
+  function hashOf(content: number | null): string {
+    return content === null ? manifestHashOf(randomBytes(9)) : at(hashes, content);
   }
 
   function outcomeOf(op: Op, answer: ApiResponse<unknown>): Outcome {
     if (answer.status >= 300) return { code: answer.code() };
     const body: unknown = answer.ok();
     if (!isObject(body)) return { ok: null };
+    if (Array.isArray(body.events)) return { ok: { events: body.events.map(kindOf).toSorted() } };
     if (typeof body.syncFactorToken === "string") tokens.push(body.syncFactorToken);
     const backup = typeof body.backup === "string" ? body.backup : null;
     if (backup !== null && isObject(body.metadata)) {
@@ -144,10 +178,11 @@ export function createDevices({ client, clock, services }: TestService) {
 
   /** Exported metadata by the numbers of the model. */
   function viewOf(metadata: Record<string, unknown>) {
-    const { id, manifestHash, keys, factors, syncFactors } = metadata;
+    const { id, versions, keys, factors, syncFactors } = metadata;
     return {
       account: accounts.findIndex(({ backupAccountId }) => backupAccountId === id),
-      content: typeof manifestHash === "string" ? hashes.indexOf(manifestHash) : -1,
+      content: contentOf(metadata),
+      versions: list(versions).map(contentOf),
       keys: list(keys).map((key) => (isObject(key) ? key.kind : null)),
       mains: list(factors).map(numberOf),
       syncs: list(syncFactors).map(numberOf),
@@ -159,12 +194,21 @@ export function createDevices({ client, clock, services }: TestService) {
     return keypairs.findIndex((keypair) => keypair.publicKey === publicKey);
   }
 
+  /** The content that a manifest hash names. */
+  function contentOf(described: unknown): number {
+    const hash = isObject(described) ? described.manifestHash : null;
+    return typeof hash === "string" ? hashes.indexOf(hash) : -1;
+  }
+
   /** The state past the API, in the shape of {@link modelled}. */
   async function stored() {
     const backups = [];
+    const deleted = [];
     for (const { backupAccountId } of accounts) {
       const record = await services.records.read(backupAccountId);
-      if (record !== null) backups.push(viewOf({ ...record.metadata }));
+      if (record !== null) backups.push(await stateOf(record));
+      for await (const state of keptStates(services.records, backupAccountId))
+        deleted.push(await stateOf(state));
     }
     const rows = await Promise.all(known.factors.map((factor) => accountIn(factor)));
     const usable = await Promise.all(
@@ -172,7 +216,14 @@ export function createDevices({ client, clock, services }: TestService) {
         async (token) => (await services.records.readToken(syncFactorTokenId(token)))?.redeemed === false,
       ),
     );
-    return { backups, rows, usable };
+    return { backups, deleted, rows, usable };
+  }
+
+  async function stateOf({ metadata, versions }: BackupRecord) {
+    const { logId } = readMetadata(metadata);
+    const read = logId === undefined ? null : await services.records.readEvents(logId, ALL_EVENTS);
+    const events = read === null ? [] : read.events.map(({ body }) => kindOf(body)).toSorted();
+    return { ...viewOf({ ...metadata, versions }), events };
   }
 
   async function accountIn(factor: FactorRef): Promise<number> {
@@ -189,6 +240,10 @@ function at<T>(items: readonly T[], index: number): T {
   const item = items[index];
   if (item === undefined) throw new Error(`there is no number ${index}`);
   return item;
+}
+
+function kindOf(event: unknown): string {
+  return isObject(event) && typeof event.kind === "string" ? event.kind : "";
 }
 
 function list(value: unknown): unknown[] {

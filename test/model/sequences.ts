@@ -1,18 +1,23 @@
 /** Random sequences of requests, with each response and each state compared with the model. */
 import fc from "fast-check";
+import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
-import { brokenInvariants } from "../support/invariants.ts";
+import { brokenAfterCollection, brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { type Command, KEYPAIRS, operationFor, sequences } from "./commands.ts";
+import { type Command, KEYPAIRS, type NewRequest, operationFor, sequences } from "./commands.ts";
 import { createDevices, type Prepared } from "./devices.ts";
 import {
   accountOf,
   apply,
+  type BackupModel,
   emptyWorld,
+  KEPT,
+  keptDeletions,
   MAX_MAIN_FACTORS,
   MAX_SYNC_FACTORS,
   type Outcome,
+  shownEvents,
   viewOf,
   type World,
 } from "./world.ts";
@@ -23,10 +28,15 @@ export interface ModelOptions {
 }
 
 const CHALLENGE_LIFETIME_MS = 15 * 60 * 1000;
-const MINUTE_MS = 60_000;
+export const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** Few factors, so that sequences reach the limits. */
+/** Few factors, versions and days, so that sequences reach the limits. */
 export const MODEL_ENV = {
+  VERSIONS_KEEP_LAST: `${KEPT.lastVersions}`,
+  VERSIONS_KEEP_DAYS: `${KEPT.daysOfVersions}`,
+  DELETED_KEEP_DAYS: `${KEPT.deletedDays}`,
+  EVENTS_KEEP_DAYS: `${KEPT.eventsDays}`,
   MAX_MAIN_FACTORS: `${MAX_MAIN_FACTORS}`,
   MAX_SYNC_FACTORS: `${MAX_SYNC_FACTORS}`,
 };
@@ -42,7 +52,17 @@ export async function runSequences(driver: Driver, { runs, seed }: ModelOptions)
       outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
   });
   const failures = await failuresOf(property, { runs, seed });
+  failures.push(...(await brokenAtTheEnd(service)));
+
   return { cases, failures, notes: { runs, "kinds of responses": outcomes.size } };
+}
+
+/** What is broken once everything is collected that is kept for some time. Nothing has crashed, so nothing else is left. */
+export async function brokenAtTheEnd({ services, clock }: TestService): Promise<string[]> {
+  await services.background.settled();
+  clock.advance((KEPT.deletedDays + 1) * DAY_MS);
+  await collectLeftovers(services.stores);
+  return brokenAfterCollection(services.stores);
 }
 
 /** Checks a property; a counterexample becomes one line. */
@@ -76,9 +96,11 @@ async function runSequence(service: TestService, commands: readonly Command[]): 
   let world = emptyWorld(service.clock.nowMs());
 
   for (const command of commands) {
-    if (command.op === "wait") {
-      service.clock.advance(command.minutes * MINUTE_MS);
-      world = { ...world, nowMs: service.clock.nowMs() };
+    world = afterWaiting(service, world, command.op === "wait" ? command.minutes * MINUTE_MS : 1);
+    if (command.op === "wait") continue;
+    if (command.op === "collect") {
+      await collectLeftovers(service.services.stores);
+      requireSame("the state", await devices.stored(), modelled(world));
       continue;
     }
     const sent = command.op === "replay" ? history.at(-1 - command.nth) : await prepared(command);
@@ -94,11 +116,17 @@ async function runSequence(service: TestService, commands: readonly Command[]): 
   requireSame("what is broken", await brokenInvariants(service.services.stores, devices.known), []);
   return outcomes;
 
-  async function prepared(command: Exclude<Command, { op: "replay" | "wait" }>): Promise<Sent> {
+  async function prepared(command: NewRequest): Promise<Sent> {
     const sent = { request: await devices.prepare(operationFor(world, command), world), succeeded: false };
     history.push(sent);
     return sent;
   }
+}
+
+/** Lets time pass. No two changes are of one millisecond, as the order of deletions is that of their times. */
+export function afterWaiting({ clock }: TestService, world: World, ms: number): World {
+  clock.advance(ms);
+  return { ...world, nowMs: clock.nowMs() };
 }
 
 /** The model's outcome of a request, which may be new or a retry. */
@@ -116,10 +144,17 @@ export function expectedOf(world: World, { request, succeeded }: Sent): { world:
 /** The model's state in the shape of what is stored. */
 export function modelled(world: World) {
   const keypairs = Array.from({ length: KEYPAIRS }, (_, keypair) => keypair);
+  const stateOf = (account: number, backup: BackupModel) => ({
+    ...viewOf(account, backup),
+    events: shownEvents(backup.events, world.nowMs),
+  });
   return {
     backups: [...world.backups]
       .sort(([one], [other]) => one - other)
-      .map(([account, backup]) => viewOf(account, backup)),
+      .map(([account, backup]) => stateOf(account, backup)),
+    deleted: keptDeletions(world)
+      .sort((one, other) => one.account - other.account)
+      .map(({ account, backup }) => stateOf(account, backup)),
     rows: (["MAIN", "SYNC"] as const).flatMap((scope) =>
       keypairs.map((keypair) => accountOf(world, scope, keypair) ?? -1),
     ),

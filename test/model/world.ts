@@ -11,7 +11,16 @@ export type Op =
     }
   /** `current: null` is a manifest hash that was never stored. */
   | { readonly op: "sync"; readonly by: number; readonly current: number | null; readonly next: number }
-  | { readonly op: "retrieve" | "verify-factor" | "delete-backup"; readonly by: number }
+  /** `version`: its serial number; `null` is the current content, and another number one that is not there. */
+  | { readonly op: "retrieve"; readonly by: number; readonly version: number | null }
+  | {
+      readonly op: "restore-version";
+      readonly by: number;
+      readonly version: number;
+      readonly current: number | null;
+    }
+  | { readonly op: "verify-factor" | "delete-backup" | "list-events"; readonly by: number }
+  | { readonly op: "undelete"; readonly by: number; readonly account: number }
   | { readonly op: "retrieve-metadata"; readonly by: number; readonly expecting: number | null }
   /** `token`: the index among all tokens that were issued; `null` is one that was never issued. */
   /** `replaces`: the serial number of a sync factor; `null` names none, another number is ignored. */
@@ -42,8 +51,26 @@ export interface FactorModel {
   readonly replaced?: { readonly serial: number; readonly atMs: number };
 }
 
+/** A content of a backup that another has replaced. */
+export interface VersionModel {
+  readonly content: number;
+  readonly serial: number;
+  readonly sinceMs: number;
+}
+
+export interface EventModel {
+  readonly kind: string;
+  readonly atMs: number;
+}
+
 export interface BackupModel {
   readonly content: number;
+  /** When the content became current. */
+  readonly sinceMs: number;
+  /** Newest first. */
+  readonly versions: readonly VersionModel[];
+  /** The oldest first, also those that the log has no longer. */
+  readonly events: readonly EventModel[];
   readonly keys: readonly KeyKind[];
   readonly mains: readonly FactorModel[];
   readonly syncs: readonly FactorModel[];
@@ -51,9 +78,19 @@ export interface BackupModel {
   readonly mainRemovedAtMs: number;
 }
 
+/** A deleted backup, as it was. `deletedBy`: the serial number of the sync factor that did it. */
+export interface DeletedModel {
+  readonly account: number;
+  readonly backup: BackupModel;
+  readonly deletedBy: number;
+  readonly keepUntilMs: number;
+}
+
 export interface World {
   readonly nowMs: number;
   readonly backups: ReadonlyMap<number, BackupModel>;
+  /** The latest deletion first, also those whose time is over. */
+  readonly deleted: readonly DeletedModel[];
   /** `holder`: the factor that recovered; the token is invalid once this factor is removed. */
   readonly tokens: readonly {
     readonly account: number;
@@ -72,15 +109,55 @@ export type Outcome = { readonly ok: unknown } | { readonly code: string };
 export const MAX_MAIN_FACTORS = 3;
 export const MAX_SYNC_FACTORS = 3;
 const LIFETIME_MS = 15 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What is kept of the past, in days but for the number of newest versions. */
+export const KEPT = { lastVersions: 2, daysOfVersions: 2, deletedDays: 3, eventsDays: 5 } as const;
 
 export function emptyWorld(nowMs: number): World {
-  return { nowMs, backups: new Map(), tokens: [], repeatableUntilMs: new Map(), nextSerial: 0 };
+  return { nowMs, backups: new Map(), deleted: [], tokens: [], repeatableUntilMs: new Map(), nextSerial: 0 };
+}
+
+/**
+ * Which versions stay: the newest two, and the last content of each of the two latest days before the one of the current
+ * content. Days without a content do not count.
+ */
+export function keptVersions(versions: readonly VersionModel[], currentSinceMs: number): VersionModel[] {
+  const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+  const today = dayOf(currentSinceMs);
+  const earlierDays = [...new Set(versions.map(({ sinceMs }) => dayOf(sinceMs)))].filter(
+    (day) => day !== today,
+  );
+  const lastOfDays = earlierDays
+    .slice(0, KEPT.daysOfVersions)
+    .map((day) => versions.find(({ sinceMs }) => dayOf(sinceMs) === day));
+  return versions.filter((version, place) => place < KEPT.lastVersions || lastOfDays.includes(version));
+}
+
+/** What the log of a backup shows, in no order: many events are of one millisecond. */
+export function shownEvents(events: readonly EventModel[], nowMs: number): string[] {
+  return events
+    .filter(({ atMs }) => atMs + KEPT.eventsDays * DAY_MS > nowMs)
+    .map(({ kind }) => kind)
+    .toSorted();
+}
+
+/** The deleted backups that can be brought back. */
+export function keptDeletions({ deleted, nowMs }: World): DeletedModel[] {
+  return deleted.filter(({ keepUntilMs }) => keepUntilMs > nowMs);
 }
 
 /** What the owner sees of a backup. */
-export function viewOf(account: number, { content, keys, mains, syncs }: BackupModel) {
+export function viewOf(account: number, { content, versions, keys, mains, syncs }: BackupModel) {
   const keypairs = (factors: readonly FactorModel[]) => factors.map(({ keypair }) => keypair);
-  return { account, content, keys, mains: keypairs(mains), syncs: keypairs(syncs) };
+  return {
+    account,
+    content,
+    versions: versions.map((version) => version.content),
+    keys,
+    mains: keypairs(mains),
+    syncs: keypairs(syncs),
+  };
 }
 
 /** The account that a factor leads to. */
@@ -115,6 +192,27 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
     return account === null || backup === undefined ? null : { account, backup };
   };
   const { nextSerial } = world;
+  const logged = ({ events }: { readonly events: readonly EventModel[] }, ...kinds: string[]) => ({
+    events: [...events, ...kinds.map((kind) => ({ kind, atMs: world.nowMs }))],
+  });
+  const withContent = (backup: BackupModel, content: number): BackupModel => {
+    const replaced = { content: backup.content, serial: nextSerial, sinceMs: backup.sinceMs };
+    const versions = keptVersions([replaced, ...backup.versions], world.nowMs);
+    return { ...backup, content, sinceMs: world.nowMs, versions };
+  };
+  /** The world without a backup, which can be brought back. */
+  const withDeleted = (account: number, backup: BackupModel, by: number, ...kinds: string[]) => ({
+    backups: without(account),
+    deleted: [
+      {
+        account,
+        backup: { ...backup, ...logged(backup, ...kinds) },
+        deletedBy: backup.syncs.find(({ keypair }) => keypair === by)?.serial ?? -1,
+        keepUntilMs: world.nowMs + KEPT.deletedDays * DAY_MS,
+      },
+      ...world.deleted,
+    ],
+  });
 
   switch (op.op) {
     case "create": {
@@ -123,6 +221,9 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
         return refuse("factor_already_exists");
       const backup: BackupModel = {
         content: op.content,
+        sinceMs: world.nowMs,
+        versions: [],
+        ...logged({ events: [] }, "CREATED"),
         keys: ["ICLOUD"],
         mains: [{ keypair: op.main, serial: nextSerial }],
         syncs: [{ keypair: op.sync, serial: nextSerial + 1 }],
@@ -135,15 +236,41 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       const found = owner("SYNC", op.by);
       if (found === null) return refuse("backup_untraceable");
       if (found.backup.content !== op.current) return refuse("manifest_hash_mismatch");
-      return answer(found.account, { backups: stored(found.account, { ...found.backup, content: op.next }) });
+      return answer(found.account, {
+        backups: stored(found.account, withContent(found.backup, op.next)),
+        nextSerial: nextSerial + 1,
+      });
+    }
+    case "restore-version": {
+      const found = owner("SYNC", op.by);
+      if (found === null) return refuse("backup_untraceable");
+      const { account, backup } = found;
+      if (backup.content !== op.current) return refuse("manifest_hash_mismatch");
+      const restored = backup.versions.find(({ serial }) => serial === op.version);
+      if (restored === undefined) return refuse("version_not_found");
+      const others = backup.versions.filter((version) => version !== restored);
+      const next = {
+        ...withContent({ ...backup, versions: others }, restored.content),
+        ...logged(backup, "VERSION_RESTORED"),
+      };
+      return answer(viewOf(account, next), { backups: stored(account, next), nextSerial: nextSerial + 1 });
     }
     case "retrieve": {
       const found = owner("MAIN", op.by);
       if (found === null) return refuse("backup_untraceable");
-      const holder = found.backup.mains.find(({ keypair }) => keypair === op.by)?.serial ?? -1;
-      const token = { account: found.account, holder, expiresAtMs: world.nowMs + LIFETIME_MS, used: false };
-      const served = found.backup.content;
-      return answer({ served, ...viewOf(found.account, found.backup) }, { tokens: [...world.tokens, token] });
+      const { account, backup } = found;
+      const version = backup.versions.find(({ serial }) => serial === op.version);
+      if (op.version !== null && version === undefined) return refuse("version_not_found");
+      const holder = backup.mains.find(({ keypair }) => keypair === op.by)?.serial ?? -1;
+      const token = { account, holder, expiresAtMs: world.nowMs + LIFETIME_MS, used: false };
+      const served = (version ?? backup).content;
+      return answer(
+        { served, ...viewOf(account, backup) },
+        {
+          tokens: [...world.tokens, token],
+          backups: stored(account, { ...backup, ...logged(backup, "RECOVERED") }),
+        },
+      );
     }
     case "verify-factor": {
       const found = owner("MAIN", op.by);
@@ -178,8 +305,9 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       const added = { keypair: op.factor, serial: nextSerial };
       const replaced = replaces === null ? {} : { replaced: { serial: replaces, atMs: world.nowMs } };
       const syncs = [...others, { ...added, ...replaced }];
+      const kind = replaces === null ? "SYNC_FACTOR_ADDED" : "SYNC_FACTOR_REPLACED";
       return answer(account, {
-        backups: stored(account, { ...backup, syncs }),
+        backups: stored(account, { ...backup, syncs, ...logged(backup, kind) }),
         tokens: world.tokens.map((other, index) => (index === op.token ? { ...other, used: true } : other)),
         nextSerial: nextSerial + 1,
       });
@@ -190,14 +318,15 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       const { account, backup } = found;
       // Devices have one key of each kind, so a key of a kind that is stored is the identical one.
       const keys = op.key === null || backup.keys.includes(op.key) ? backup.keys : [...backup.keys, op.key];
+      const keyEvents = keys === backup.keys ? [] : ["ENCRYPTION_KEY_ADDED"];
       if (backup.mains.some(({ keypair }) => keypair === op.factor)) {
-        const repeated = { ...backup, keys };
+        const repeated = { ...backup, keys, ...logged(backup, ...keyEvents) };
         return answer(viewOf(account, repeated), { backups: stored(account, repeated) });
       }
       if (backup.mains.length >= MAX_MAIN_FACTORS) return refuse("too_many_factors");
       if (owner("MAIN", op.factor) !== null) return refuse("factor_already_exists");
       const mains = [...backup.mains, { keypair: op.factor, serial: nextSerial }];
-      const next = { ...backup, mains, keys };
+      const next = { ...backup, mains, keys, ...logged(backup, "MAIN_FACTOR_ADDED", ...keyEvents) };
       return answer(viewOf(account, next), { backups: stored(account, next), nextSerial: nextSerial + 1 });
     }
     case "delete-factor": {
@@ -210,33 +339,60 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       const listed = op.scope === "MAIN" ? backup.mains : backup.syncs;
       if (remaining(listed).length === listed.length) return refuse("factor_not_found");
       if (op.scope === "SYNC") {
-        const next = { ...backup, syncs: remaining(backup.syncs) };
+        const syncs = remaining(backup.syncs);
+        const next = { ...backup, syncs, ...logged(backup, "SYNC_FACTOR_REMOVED") };
         return answer(viewOf(account, next), { backups: stored(account, next) });
       }
       const mains = remaining(backup.mains);
       if (mains.length === 0)
         return backup.mainRemovedAtMs > challengedAtMs
           ? refuse("conflicting_lock") // the device could not know that this one would be the last
-          : answer(null, { backups: without(account) });
+          : answer(null, withDeleted(account, backup, op.by, "MAIN_FACTOR_REMOVED", "DELETED"));
       if (op.key !== null && !backup.keys.includes(op.key)) return refuse("encryption_key_not_found");
       if (op.key === "ICLOUD") return refuse("factor_orphaned_from_encryption_key"); // all main factors are keypairs
       const keys = backup.keys.filter((kind) => kind !== op.key);
-      const next = { ...backup, mains, keys, mainRemovedAtMs: world.nowMs };
+      const kinds = ["MAIN_FACTOR_REMOVED", ...(op.key === null ? [] : ["ENCRYPTION_KEY_REMOVED"])];
+      const next = { ...backup, mains, keys, mainRemovedAtMs: world.nowMs, ...logged(backup, ...kinds) };
       return answer(viewOf(account, next), { backups: stored(account, next) });
     }
     case "delete-backup": {
       const found = owner("SYNC", op.by);
       if (found !== null) {
         const repeatableUntilMs = new Map(world.repeatableUntilMs).set(op.by, world.nowMs + LIFETIME_MS);
-        return answer(null, { backups: without(found.account), repeatableUntilMs });
+        const changed = withDeleted(found.account, found.backup, op.by, "DELETED");
+        return answer(null, { ...changed, repeatableUntilMs });
       }
       const isRepeatable = (world.repeatableUntilMs.get(op.by) ?? 0) > world.nowMs;
       return isRepeatable ? answer(null) : refuse("backup_untraceable");
     }
-    case "reset":
-      return world.backups.has(op.account)
-        ? answer(null, { backups: without(op.account) })
-        : refuse("not_found");
+    case "undelete": {
+      const found = keptDeletions(world).find(
+        ({ account, backup }) =>
+          account === op.account && backup.mains.some(({ keypair }) => keypair === op.by),
+      );
+      if (found === undefined) return refuse("backup_does_not_exist");
+      const { account, backup } = found;
+      if (world.backups.has(account)) return refuse("backup_account_id_already_exists");
+      const syncs = backup.syncs.filter(({ serial }) => serial !== found.deletedBy);
+      const isUsed = (scope: Scope) => (factor: FactorModel) => owner(scope, factor.keypair) !== null;
+      if (backup.mains.some(isUsed("MAIN")) || syncs.some(isUsed("SYNC")))
+        return refuse("factor_already_exists");
+      const next = { ...backup, syncs, ...logged(backup, "UNDELETED") };
+      const deleted = world.deleted.filter((other) => other !== found);
+      return answer(viewOf(account, next), { backups: stored(account, next), deleted });
+    }
+    case "list-events": {
+      const found = owner("SYNC", op.by);
+      return found === null
+        ? refuse("backup_untraceable")
+        : answer({ events: shownEvents(found.backup.events, world.nowMs) });
+    }
+    case "reset": {
+      const isKept = keptDeletions(world).some(({ account }) => account === op.account);
+      if (!world.backups.has(op.account) && !isKept) return refuse("not_found");
+      const deleted = world.deleted.filter(({ account }) => account !== op.account);
+      return answer(null, { backups: without(op.account), deleted });
+    }
     case "status": {
       const backup = world.backups.get(op.account);
       return backup === undefined ? refuse("not_found") : answer(backup.mains.length);

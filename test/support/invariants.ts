@@ -1,7 +1,7 @@
 /** What must hold of everything that is stored, whatever happened before. */
 import { createHash } from "node:crypto";
 import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
-import { keptStates } from "../../src/maintenance/kept-state.ts";
+import { keptStates, listedState } from "../../src/maintenance/kept-state.ts";
 import type { BackupRecord, FactorRef } from "../../src/storage/contract.ts";
 import type { InspectableRecords, InspectableStores } from "../../src/storage/inspection.ts";
 
@@ -38,6 +38,27 @@ export async function brokenInvariantsOfAll(stored: InspectableStores): Promise<
   const ofRows = await Promise.all(rows.map(({ factor, backupId }) => brokenLead(records, factor, backupId)));
   const known = { backupIds: [...new Set(backupIds)], factors: [] };
   return [...(await brokenInvariants(stored, known)), ...ofRows.flat(), ...(await usedTwice(records))];
+}
+
+/**
+ * As {@link brokenInvariantsOfAll}, once nothing is written any more and everything was collected: nothing that was due is
+ * left, no ciphertext is without a state, and all states that are kept can still be brought back.
+ */
+export async function brokenAfterCollection(stored: InspectableStores): Promise<string[]> {
+  const { records, blobs } = stored;
+  const broken = await brokenInvariantsOfAll(stored);
+  for (const { backupId } of await records.collection.due(1))
+    broken.push(`what is due of ${backupId} is left`);
+  const referenced = new Set<string>();
+  for await (const record of records.list()) for (const { key } of record.blobs) referenced.add(key);
+  for await (const deletion of records.listDeleted()) {
+    for (const { key } of deletion.blobs) referenced.add(key);
+    if ((await listedState(records, deletion)) === null)
+      broken.push(`a deleted state of ${deletion.backupId} is left`);
+  }
+  for await (const { key } of blobs.list())
+    if (!referenced.has(key)) broken.push(`no state refers to the ciphertext ${key}`);
+  return broken;
 }
 
 /** Each ciphertext belongs to one state, as its deletion with that state would be a loss for another. */
