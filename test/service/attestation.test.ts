@@ -21,6 +21,12 @@ const TOKEN = "invalid_attestation_token";
 const ATTESTED: Readonly<Record<string, (client: ApiClient) => Promise<RequestBody>>> = {
   [RETRIEVE]: async (client) => solved(client, "retrieve", (await userWithBackup(client)).main),
   "/v1/verify-factor": async (client) => solved(client, "verify-factor", (await userWithBackup(client)).main),
+  "/v1/undelete": async (client) => {
+    const { account, main, sync } = await userWithBackup(client);
+    (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
+    const bound = { backupId: account.backupAccountId };
+    return { ...(await solved(client, "undelete", main, bound)), ...bound };
+  },
   "/v1/delete-factor": async (client) => {
     const user = await userWithBackup(client);
     const factorId = (await metadataOf(client, user)).syncFactors[0]?.id ?? "";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { RecordStore } from "../../src/storage/contract.ts";
+import { blobsOf } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
@@ -246,14 +247,17 @@ for (const driver of DRIVERS)
       expect(await services.records.read(backupAccountId)).toBeNull();
       expect(await indexed(services, "MAIN", user.main)).toBeNull();
       expect(await indexed(services, "SYNC", user.sync)).toBeNull();
-      expect(await blobKeys(services)).not.toContain(blob.key);
+      const kept = await services.records.readDeleted(backupAccountId);
+      expect(kept.map((state) => state.blob)).toEqual([blob]);
+      expect(await blobKeys(services)).toContain(blob.key);
       await userWithBackup(client, user);
     });
 
     test("delete the backup while others sync it: it is gone as a whole", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
-      const before = await blobKeys(services);
+      const { blob } = await storedRecord(services, user.account.backupAccountId);
+      const others = (await blobKeys(services)).filter((key) => key !== blob.key);
       const answers = await race(
         async (index) =>
           index % 5 === 0
@@ -267,7 +271,9 @@ for (const driver of DRIVERS)
       expect(codes.filter((code) => !allowed.includes(code))).toEqual([]);
       expect(answers.filter(({ status }) => status === 204)).toHaveLength(WIDTH / 5); // one did, the others repeated it
       expect(await services.records.read(user.account.backupAccountId)).toBeNull();
-      expect(await blobKeys(services)).toHaveLength(before.length - 1);
+      const kept = (await services.records.readDeleted(user.account.backupAccountId)).flatMap(blobsOf);
+      const expected = [...others, ...kept.map(({ key }) => key)];
+      expect((await blobKeys(services)).toSorted()).toEqual(expected.toSorted());
       expect(await indexed(services, "SYNC", user.sync)).toBeNull();
     });
 
