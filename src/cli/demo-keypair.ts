@@ -1,9 +1,8 @@
 import { createAccountKeypair } from "../client/account-keypair.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { createFactorKeypair, type FactorKeypair } from "../client/factor-keypair.ts";
+import { createFactorKeypair } from "../client/factor-keypair.ts";
 import { keypairProof } from "../client/keypair-proof.ts";
-import type { RequestOf } from "../protocol/operations.ts";
-import { type Announce, ciphertext, encryptedKey, expectSame } from "./demo-device.ts";
+import { type Announce, ciphertext, createPayload, expectSame } from "./demo-device.ts";
 
 /**
  * One user's life with keypair factors: create, recover on a new device, update, lose the old device, delete, and the
@@ -81,22 +80,4 @@ export async function playKeypairLife(client: ApiClient, announce: Announce): Pr
   (await client.reset({ backupAccountId, signature: account.sign(challenge), challengeToken: token })).ok();
   const gone = await client.backupStatus({ backupId: backupAccountId });
   expectSame(gone.code(), "not_found", "the status after the reset");
-}
-
-async function createPayload(
-  client: ApiClient,
-  { backupAccountId }: { readonly backupAccountId: string },
-  mainFactor: FactorKeypair,
-  syncFactor: FactorKeypair,
-  { manifestHash }: { readonly manifestHash: string },
-): Promise<RequestOf<"create">> {
-  const sync = await keypairProof(client, "create", syncFactor);
-  return {
-    ...(await keypairProof(client, "create", mainFactor)),
-    initialEncryptionKey: { kind: "ICLOUD", encryptedKey: encryptedKey() },
-    initialSyncFactor: sync.authorization,
-    initialSyncChallengeToken: sync.challengeToken,
-    manifestHash,
-    backupAccountId,
-  };
 }

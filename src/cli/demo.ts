@@ -6,13 +6,15 @@ import { isLoopbackHost } from "../runtime/loopback.ts";
 import { command, HELP } from "./command.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
+import { playLosses } from "./demo-losses.ts";
 import { explain } from "./explain.ts";
 
 const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
        [--origin ORIGIN] [--quiet]
 
 Creates a backup, recovers it on a second device, updates it, manages its factors and deletes it. Then does the same
-with a passkey and, if the service has a test issuer, with a Google test account.
+with a passkey and, if the service has a test issuer, with a Google test account. At the end a thief deletes a backup and
+a bad app empties it, and its owner gets it back.
   --url                the service to talk to; if not given, the one on this machine at PORT, or at 8000
   --origin             where passkeys say they were used: one of the service's WEBAUTHN_ORIGINS; if not given,
                        the service itself, under the name localhost where it is on this machine
@@ -36,13 +38,18 @@ async function play(options: ReturnType<typeof optionsOf>): Promise<number> {
   const { url, origin, quiet, "attestation-token": attestation } = options;
   const client = createApiClient({
     url: url.replace(/\/+$/, ""),
-    headers: attestation === undefined ? {} : { "attestation-token": attestation },
+    headers: {
+      "client-name": "Demo",
+      "client-version": "1.0",
+      ...(attestation === undefined ? {} : { "attestation-token": attestation }),
+    },
     onExchange: quiet ? () => {} : (exchange) => write(exchangeAsText(exchange)),
   });
   const announce = (step: string) => write(`\n${styleText("bold", `== ${step}`)}`);
   try {
     await playKeypairLife(client, announce);
     await playFactorsLife(client, origin, announce);
+    await playLosses(client, announce);
     write("\nThe whole life of a backup went as it should.");
     return 0;
   } catch (error) {

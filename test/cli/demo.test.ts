@@ -18,6 +18,9 @@ for (const driver of DRIVERS)
       expect({ status, errors }).toEqual({ status: 0, errors: "" });
       for (const path of ["/v1/create", "/v1/sync", "/v1/add-factor", "/v1/reset", "/dev/id-token"])
         expect(output).toContain(`POST ${path}`);
+      for (const path of ["/v1/undelete", "/v1/restore-version", "/v1/events"])
+        expect(output).toContain(`POST ${path}`);
+      expect(output).toContain('"name": "Demo"');
       expect(output).toContain("went as it should");
       expect(await Array.fromAsync(service.services.stores.records.list())).toEqual([]);
     });
@@ -27,6 +30,18 @@ for (const driver of DRIVERS)
       const { status, output } = await demo("--url", service.url, "--quiet", ...ORIGIN);
       expect(status).toBe(0);
       expect(output).toContain("no test issuer");
+    });
+
+    test("leaves out what the service does not keep", async () => {
+      const env = { VERSIONS_KEEP_LAST: "0", VERSIONS_KEEP_DAYS: "0", DELETED_KEEP_DAYS: "0" };
+      await using nothingKept = await startService(driver, { env });
+      const first = await demo("--url", nothingKept.url, "--quiet", ...ORIGIN);
+      expect(first).toMatchObject({ status: 0, errors: "" });
+      expect(first.output).toContain("keeps no deleted backups");
+      await using noVersions = await startService(driver, { env: { ...env, DELETED_KEEP_DAYS: "1" } });
+      const second = await demo("--url", noVersions.url, "--quiet", ...ORIGIN);
+      expect(second).toMatchObject({ status: 0, errors: "" });
+      expect(second.output).toContain("keeps no versions");
     });
 
     test("passes the attestation on that it is given, and fails without it where one is needed", async () => {
