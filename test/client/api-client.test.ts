@@ -63,11 +63,13 @@ describe("the client", () => {
     await client.keypairChallenge("delete-factor", { factorId: "f" });
     await client.passkeyChallenge("create", { name: "ada", displayName: "Ada", platform: "IOS" });
     await client.passkeyChallenge("retrieve");
+    await client.passkeyChallenge("undelete", { backupId: "b" });
     expect(server.received.map(({ path, body }) => [path, body])).toEqual([
       [createChallenges.keypair.path, "{}"],
       [keypairChallenges["delete-factor"].path, '{"factorId":"f"}'],
       [createChallenges.passkey.path, '{"name":"ada","displayName":"Ada","platform":"IOS"}'],
       [passkeyChallenges.retrieve.path, "{}"],
+      [passkeyChallenges.undelete.path, '{"backupId":"b"}'],
     ]);
   });
 
@@ -79,6 +81,12 @@ describe("the client", () => {
       await client.keypairChallenge("delete-factor"),
       // @ts-expect-error: to one that is named
       await client.keypairChallenge("delete-factor", { factorID: "f" }),
+      // @ts-expect-error: a challenge to undelete is bound to a backup, whatever solves it
+      await client.passkeyChallenge("undelete"),
+      // @ts-expect-error: the same for a keypair
+      await client.keypairChallenge("undelete", {}),
+      // @ts-expect-error: a challenge to restore a version is bound to it
+      await client.keypairChallenge("restore-version", { backupId: "b" }),
       // @ts-expect-error: an upload has a ciphertext
       await client.sync({ a: 1 }),
       // @ts-expect-error: a status is that of a backup
