@@ -9,6 +9,7 @@ import {
   type Change,
   ChangeRefused,
   type FactorRef,
+  type RecordStore,
   type StoredRecord,
 } from "../../storage/contract.ts";
 import { legacyRowKey } from "../../storage/legacy.ts";
@@ -31,7 +32,7 @@ export interface Stored {
  * What an earlier import has left: nothing; what is to stay as it is; or a record that has changed in the source and not
  * here since, which may be replaced.
  *
- * @throws LegacyProblem when another backup is here under its id.
+ * @throws LegacyProblem when another backup is here under its id, or can be brought back.
  */
 export async function earlierImport(
   { records }: ImportStores,
@@ -42,13 +43,29 @@ export async function earlierImport(
     records.read(backupId),
     records.isConsumed([importMark(backupId, 0)]),
   ]);
-  if (stored === null) return isMarked ? "settled" : "none";
+  if (stored === null && isMarked) return "settled";
+  if (stored === null) {
+    const keptUntil = await keptUntilOf(records, backupId);
+    if (keptUntil === null) return "none";
+    throw new LegacyProblem(
+      `a backup of this id was deleted here, and can be brought back until ${keptUntil}`,
+    );
+  }
   if (isMarked)
     return isUntouched(stored) && !isDeepStrictEqual(stored.metadata, storedMetadata(metadata))
       ? stored
       : "settled";
   if (isSameBackup(readable(stored.metadata), metadata)) return "settled";
   throw new LegacyProblem("another backup was created here under this id");
+}
+
+/** Until when a backup that was deleted here can be brought back, which another one under its id would prevent. */
+export async function keptUntilOf(
+  records: Pick<RecordStore, "readDeleted">,
+  backupId: string,
+): Promise<string | null> {
+  const [latest] = await records.readDeleted(backupId);
+  return latest === undefined ? null : new Date(latest.keepUntilMs).toISOString();
 }
 
 /** Whether the service has not changed a record since it was taken over. */

@@ -6,6 +6,7 @@ import { BlobDamaged, type BlobRef, type FactorRef, type JsonObject } from "../.
 import { ownershipOf } from "./ownership.ts";
 import { type SourceBackup, withCiphertext } from "./read-backup.ts";
 import { type ImportRun, type ImportStores, named } from "./run.ts";
+import { keptUntilOf } from "./store-backup.ts";
 
 /**
  * Compares a backup with its source: each byte of the ciphertext, the metadata and the index rows. What was deleted here
@@ -23,8 +24,15 @@ export async function verifyBackup(
   if (backup === null) return [];
   const { backupId, content } = backup;
   const stored = await stores.records.read(backupId);
-  if (stored === null)
-    return (await stores.records.isConsumed([importMark(backupId, 0)])) ? [] : ["it is not here"];
+  if (stored === null) {
+    if (await stores.records.isConsumed([importMark(backupId, 0)])) return [];
+    const keptUntil = await keptUntilOf(stores.records, backupId);
+    return [
+      keptUntil === null
+        ? "it is not here"
+        : `it was deleted here, and can be brought back until ${keptUntil}`,
+    ];
+  }
   const { metadata, owned, open, taken } = await ownershipOf(run, backup);
   return [
     ...differences(stored.metadata, storedMetadata(metadata)),
