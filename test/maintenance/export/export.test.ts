@@ -14,10 +14,12 @@ import {
   newKeypair,
   newPasskey,
   recoveredBy,
+  undeletion,
 } from "../../support/factors.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
 import { legacyKeypair, legacyUser, usersOfEveryForm } from "../../support/legacy-users.ts";
-import { indexedAs, rewriteMetadata } from "../../support/stored.ts";
+import { indexedAs, rewriteMetadata, storedRecord } from "../../support/stored.ts";
+import { replacedContent, solved } from "../../support/users.ts";
 
 const ISSUERS = { GOOGLE: "https://accounts.google.com", APPLE: "https://appleid.apple.com" };
 
@@ -100,6 +102,23 @@ for (const driver of DRIVERS)
       expect(await contentOf(services.stores)).toEqual(before);
       const again = await exported(copy, legacy);
       expect(again).toMatchObject({ findings: [], exported: 0, alreadyThere: before.backups.size });
+    });
+
+    test("an export has the current content alone, and takes nothing from what is kept here", async () => {
+      await using legacy = await newLegacyStores();
+      await using copy = await driver.openStores({ clock: systemClock, random: systemRandom });
+      const { services, client } = service();
+      const { user } = await replacedContent(client, await created(client, newKeypair()));
+      const gone = await created(client, newKeypair());
+      (await client.deleteBackup(await solved(client, "delete-backup", gone.sync))).ok();
+      expect((await exported(services.stores, legacy)).findings).toEqual([]);
+      expect(await imported(copy, legacy)).toEqual([]);
+      const id = user.account.backupAccountId;
+      const [here, there] = [await storedRecord(services, id), await storedRecord(copy, id)];
+      expect(there.blob.sha256).toBe(here.blob.sha256);
+      expect({ here: here.versions.length, there: there.versions }).toEqual({ here: 1, there: [] });
+      expect(await copy.records.read(gone.account.backupAccountId)).toBeNull();
+      expect((await undeletion(client, gone)).status).toBe(200);
     });
 
     test("what was taken over comes back as it was, but for what must not be kept", async () => {
