@@ -154,7 +154,11 @@ export interface Change {
    * refused.
    */
   readonly newBlobSince?: Instant;
-  /** Index rows to add. None may exist. */
+  /**
+   * Index rows to add. None may exist. What creates a record may name any number. A driver may add the last of many right
+   * before the record, and deletes them where the commit fails; a crash leaves rows that lead to a backup that does not
+   * exist, which the same change takes over.
+   */
   readonly claim?: readonly FactorRef[];
   /**
    * Index rows to delete. Rows of other backups, and rows that do not exist, are left alone. A deletion of the record may

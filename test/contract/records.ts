@@ -205,6 +205,28 @@ export function commitContract(newStorage: NewStorage): void {
     expect(await backupOf(store.records, main("f1"))).toBeNull();
   });
 
+  test("a creation may claim any number of index rows, of which all are claimed or none", async () => {
+    await using store = await openFixture(newStorage);
+    const { records, clock } = store;
+    const factors = Array.from({ length: 150 }, (_, index) => main(`f${index}`));
+    await create(records, "other", { claim: [main("f149")] });
+    const change: Change = { backupId: "b1", expect: "absent", next: record("b1"), claim: factors };
+    expect(await records.commit(change)).toBe("factor-claimed");
+    const used = once("used", clock);
+    await records.consume([used]);
+    expect(await records.commit({ ...change, consume: [used] })).toBe("consumed");
+    expect(await records.commit({ ...change, backupId: "other" })).toBe("exists");
+    const bringBack = { deletionId: crypto.randomUUID(), deletedAtMs: 1 };
+    expect(await records.commit({ ...change, bringBack })).toBe("not-kept");
+    const free = factors.slice(0, -1);
+    expect(await records.commit({ ...change, claim: free, bringBack })).toBe("not-kept");
+    expect((await collect(records.listFactors())).map(({ backupId }) => backupId)).toEqual(["other"]);
+    expect(await records.commit({ ...change, claim: [...free, ...free] })).toBe("committed");
+    expect((await collect(records.listFactors())).filter(({ backupId }) => backupId === "b1")).toHaveLength(
+      149,
+    );
+  });
+
   const failing = {
     consumed: { consume: ["used"] },
     "token redeemed": { redeem: "used token" },

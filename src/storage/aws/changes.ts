@@ -73,27 +73,6 @@ export function changeSteps(
   ];
 }
 
-/**
- * The most index rows to release in a transaction, which has at most 100 items: more than a backup within the limits has,
- * and few enough for all else that a change may name.
- */
-const MAX_RELEASES = 40;
-
-/**
- * A change in as many changes as it takes transactions. Only a deletion may take several: its further rows lead to a backup
- * that does not exist, and are released as long as it does not. A later backup of the same id keeps its rows.
- */
-export function inTransactions(change: Change): readonly [Change, ...Change[]] {
-  const { backupId, next, release = [] } = change;
-  if (next !== null || release.length <= MAX_RELEASES) return [change];
-  const further: Change[] = [];
-  for (let start = MAX_RELEASES; start < release.length; start += MAX_RELEASES) {
-    const some = release.slice(start, start + MAX_RELEASES);
-    further.push({ backupId, expect: "absent", next: null, release: some });
-  }
-  return [{ ...change, release: release.slice(0, MAX_RELEASES) }, ...further];
-}
-
 /** Consumes nonces and issues a token. @param consumer as for {@link nonceItem}. */
 export function consumeSteps(
   tables: Tables,
@@ -246,6 +225,20 @@ function claimStep(table: string, factor: FactorRef, backupId: string, nowMs: nu
   };
 }
 
+/** Fails as if a row to claim existed. */
+export function failingStep(table: string): Step {
+  return {
+    write: {
+      ConditionCheck: {
+        TableName: table,
+        Key: { PK: { S: "none" } },
+        ConditionExpression: "attribute_exists(PK) AND attribute_not_exists(PK)",
+      },
+    },
+    otherwise: "factor-claimed",
+  };
+}
+
 function releaseStep(table: string, factor: FactorRef, backupId: string): Step {
   return {
     write: {
@@ -260,7 +253,8 @@ function releaseStep(table: string, factor: FactorRef, backupId: string): Step {
   };
 }
 
-function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
+/** A row that is named twice counts once. */
+export function distinctFactors(factors: readonly FactorRef[]): FactorRef[] {
   return [...new Map(factors.map((factor) => [factorKeyText(factor), factor])).values()];
 }
 

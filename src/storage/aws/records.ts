@@ -9,22 +9,21 @@ import {
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import type { Nonce } from "../../runtime/nonce.ts";
-import {
-  type Change,
-  type Conflict,
-  type Consumption,
-  type DeletedBackup,
-  type DeletionRef,
-  type FactorRef,
-  type NewEvent,
-  StorageUnavailable,
-  type StoredRecord,
-  type SyncFactorToken,
+import type {
+  Change,
+  Conflict,
+  Consumption,
+  DeletedBackup,
+  DeletionRef,
+  FactorRef,
+  NewEvent,
+  StoredRecord,
+  SyncFactorToken,
 } from "../contract.ts";
 import type { Collection, InspectableRecords } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import type { Outbox } from "../outbox.ts";
-import { changeSteps, consumeSteps, inTransactions, releaseUpdates, type Step } from "./changes.ts";
+import { changeSteps, consumeSteps, failingStep, releaseUpdates, type Step } from "./changes.ts";
 import {
   createDynamoDbClient,
   createDynamoDbSender,
@@ -37,6 +36,7 @@ import { readEvents } from "./history/log.ts";
 import { createOutbox } from "./history/outbox.ts";
 import { eventDeletions, eventSteps } from "./history/steps.ts";
 import type { HistoryTable } from "./history/table.ts";
+import { commitInTransactions } from "./many-rows.ts";
 import { probeId } from "./probe.ts";
 import { createTableReads, lacking, type TableReads } from "./reads.ts";
 import { AwsRecordInspection } from "./record-inspection.ts";
@@ -47,6 +47,8 @@ import {
   backupKey,
   counterUpdate,
   factorKey,
+  factorKeyText,
+  factorOf,
   type Item,
   isLive,
   oneTimeKey,
@@ -153,27 +155,33 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
     return item === null ? null : recordOf(item);
   }
 
-  async commit(change: Change): Promise<"committed" | Conflict> {
-    const [first, ...further] = inTransactions(change);
-    const outcome = await this.#commitInOne(first);
-    if (outcome !== "committed") return outcome;
-    try {
-      // a conflict is a backup that was created meanwhile: the doctor releases what it does not claim
-      for (const each of further) await this.#commitInOne(each);
-    } catch (error) {
-      // that transaction may have changed nothing, but the first one has
-      throw new StorageUnavailable("some index rows of a deleted backup were not released", { cause: error });
-    }
-    return outcome;
+  commit(change: Change): Promise<"committed" | Conflict> {
+    return commitInTransactions(change, {
+      commit: (each, inVain) => this.#commitInOne(each, inVain),
+      notLeadingTo: (backupId, factors) => this.#notLeadingTo(backupId, factors),
+    });
   }
 
-  async #commitInOne(change: Change): Promise<"committed" | Conflict> {
+  async #notLeadingTo(backupId: string, factors: readonly FactorRef[]): Promise<readonly FactorRef[]> {
+    const { factorLookup } = this.#tables;
+    const keys = new Map(factors.map((factor) => [factorKeyText(factor), factorKey(factor)]));
+    const found = (await this.#reads.items({ [factorLookup]: [...keys.values()] })).get(factorLookup) ?? [];
+    const ours = new Set(
+      found.filter((item) => backupIdOf(item) === backupId).map((item) => factorKeyText(factorOf(item))),
+    );
+    return factors.filter((factor) => !ours.has(factorKeyText(factor)));
+  }
+
+  async #commitInOne(change: Change, inVain = false): Promise<"committed" | Conflict> {
     // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();
     const nowMs = this.#clock.nowMs();
     const notOurs = new Set<Step>();
-    const steps = changeSteps(this.#tables, change, revision, nowMs);
+    const steps = [
+      ...changeSteps(this.#tables, change, revision, nowMs),
+      ...(inVain ? [failingStep(this.#tables.factorLookup)] : []),
+    ];
     for (;;) {
       const remaining = steps.filter((step) => !notOurs.has(step));
       const failed = await this.#transact(remaining, () => requireInTime(change, this.#clock));

@@ -1,0 +1,79 @@
+/**
+ * Changes of more index rows than a transaction of DynamoDB takes, which has at most 100 items. Only what creates a record
+ * may claim so many, and only what deletes it may release so many: the further rows lead to a backup that does not exist,
+ * and are claimed before its record is stored, or released after it is deleted. A crash in between leaves rows that lead
+ * nowhere, for the doctor.
+ */
+import { type Change, type Conflict, type FactorRef, isUnchanged, StorageUnavailable } from "../contract.ts";
+import { distinctFactors } from "./changes.ts";
+
+/** More index rows than a backup within the limits has, and few enough for all else that a change may name. */
+const MAX_ROWS = 40;
+
+export interface OneTransaction {
+  /** Makes a change in one transaction. @param inVain whether it is to fail with `factor-claimed` if nothing else is wrong. */
+  commit(change: Change, inVain?: boolean): Promise<"committed" | Conflict>;
+  /** Those of the rows that do not lead to the backup. */
+  notLeadingTo(backupId: string, factors: readonly FactorRef[]): Promise<readonly FactorRef[]>;
+}
+
+/** As `RecordStore.commit`. */
+export async function commitInTransactions(
+  change: Change,
+  one: OneTransaction,
+): Promise<"committed" | Conflict> {
+  const { backupId, expect, next } = change;
+  const claim = distinctFactors(change.claim ?? []);
+  const release = distinctFactors(change.release ?? []);
+  if (expect === "absent" && next !== null && claim.length > MAX_ROWS)
+    return commitAfterClaims({ ...change, claim }, one);
+  if (next !== null || release.length <= MAX_ROWS) return one.commit(change);
+  const outcome = await one.commit({ ...change, release: release.slice(0, MAX_ROWS) });
+  if (outcome === "committed") await releaseRows(backupId, release.slice(MAX_ROWS), one);
+  return outcome;
+}
+
+/** The rows that this call has claimed are released where the change is not made. */
+async function commitAfterClaims(change: Change, one: OneTransaction): Promise<"committed" | Conflict> {
+  const { backupId, claim = [] } = change;
+  const own = { ...change, claim: claim.slice(0, MAX_ROWS) };
+  const claimed: FactorRef[] = [];
+  let outcome: "committed" | Conflict = "committed";
+  try {
+    for (const rows of portionsOf(claim.slice(MAX_ROWS))) {
+      // an earlier attempt that ended in between has left its rows
+      const free = await one.notLeadingTo(backupId, rows);
+      outcome = await one.commit({ backupId, expect: "absent", next: null, claim: free });
+      if (outcome !== "committed") break;
+      claimed.push(...free);
+    }
+    outcome = await one.commit(own, outcome !== "committed");
+  } catch (error) {
+    if (isUnchanged(error)) await releaseRows(backupId, claimed, one);
+    throw error;
+  }
+  if (outcome !== "committed") await releaseRows(backupId, claimed, one);
+  return outcome;
+}
+
+/** Releases rows as long as there is no backup of that id: a later one keeps its rows. */
+async function releaseRows(
+  backupId: string,
+  factors: readonly FactorRef[],
+  one: OneTransaction,
+): Promise<void> {
+  try {
+    // a conflict is a backup that was created meanwhile: the doctor releases what it does not claim
+    for (const release of portionsOf(factors))
+      await one.commit({ backupId, expect: "absent", next: null, release });
+  } catch (error) {
+    // that transaction may have changed nothing, but an earlier one has
+    throw new StorageUnavailable("some index rows of a backup were not released", { cause: error });
+  }
+}
+
+function portionsOf(factors: readonly FactorRef[]): readonly (readonly FactorRef[])[] {
+  return Array.from({ length: Math.ceil(factors.length / MAX_ROWS) }, (_, portion) =>
+    factors.slice(portion * MAX_ROWS, (portion + 1) * MAX_ROWS),
+  );
+}

@@ -1,0 +1,94 @@
+/** Creations that claim more index rows than a transaction of DynamoDB takes. */
+import { describe, expect, test } from "bun:test";
+import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import { type Change, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../src/storage/inspection.ts";
+import { DRIVERS } from "../drivers.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { dynamoDbError } from "../support/dynamodb-proxy.ts";
+import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+import { collect, MINUTE_MS, main, once, record } from "./fixture.ts";
+
+const RETRY = { budgetMs: 500, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
+const FACTORS = Array.from({ length: 100 }, (_, index) => main(`f${index}`));
+const OUTAGE: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
+
+async function openFixture() {
+  const clock = new SettableClock();
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+  const options = { clock, random: systemRandom };
+  const records = await openAwsRecords(config, { ...options, retry: RETRY });
+  /** On the same tables, without the proxy. */
+  const healthy = await openAwsRecords(storage.config, options);
+  const creation: Change = {
+    backupId: "b1",
+    expect: "absent",
+    next: record("b1"),
+    claim: FACTORS,
+    consume: [once("n1", clock)],
+  };
+  /** Applies a fault to the transactions from one of the creation on: it has two of claims, then that of the record. */
+  const injectFrom = (transaction: number, fault: Fault, times: number) => {
+    let seen = 0;
+    const isMeant = () => proxy.seen.at(-1)?.endsWith("TransactWriteItems") === true && ++seen >= transaction;
+    proxy.inject(fault, times, isMeant);
+  };
+  return {
+    clock,
+    proxy,
+    records,
+    healthy,
+    creation,
+    injectFrom,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const rowsOf = async (records: InspectableRecords) => (await collect(records.listFactors())).length;
+
+if (DRIVERS.some((driver) => driver.name === "aws"))
+  describe("a creation of many index rows", () => {
+    test("is made once through lost responses", async () => {
+      await using store = await openFixture();
+      store.injectFrom(1, { kind: "drop answer" }, 2);
+      store.injectFrom(5, { kind: "drop answer" }, 1);
+      expect(await store.records.commit(store.creation)).toBe("committed");
+      expect(await rowsOf(store.healthy)).toBe(100);
+    });
+
+    test("leaves no row where it certainly was not made", async () => {
+      await using store = await openFixture();
+      const newBlobSince = instantOf(store.clock);
+      store.clock.advance(60 * MINUTE_MS);
+      const { consume: _none, ...creation } = store.creation;
+      for (const change of [
+        { ...creation, newBlobSince },
+        { ...creation, next: record("b1", { filling: "x".repeat(410_000) }) },
+      ]) {
+        const outcome: unknown = await store.records.commit(change).catch((error: unknown) => error);
+        expect(isUnchanged(outcome)).toBe(true);
+        expect(await rowsOf(store.healthy)).toBe(0);
+      }
+    });
+
+    for (const transaction of [1, 2, 3])
+      test(`can be repeated where an outage came with its transaction ${transaction}`, async () => {
+        await using store = await openFixture();
+        store.injectFrom(transaction, OUTAGE, Number.POSITIVE_INFINITY);
+        const outcome: unknown = await store.records.commit(store.creation).catch((error: unknown) => error);
+        expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
+        expect(await store.healthy.read("b1")).toBeNull();
+        expect(await rowsOf(store.healthy)).toBe(
+          Math.min(transaction - 1, 2) * 40 - (transaction === 3 ? 20 : 0),
+        );
+        store.proxy.clear();
+        expect(await store.records.commit(store.creation)).toBe("committed");
+        expect(await rowsOf(store.healthy)).toBe(100);
+      });
+  });
