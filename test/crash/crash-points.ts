@@ -3,9 +3,19 @@ import type { Services } from "../../src/services.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
 import type { ApiResponse } from "../support/api-client.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
-import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.ts";
+import { brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
+import { startReceiver } from "../webhooks/receivers.ts";
+import { brokenAfterMonths } from "./aftermath.ts";
 import { FAULTS, Fault, type FaultKind } from "./faults.ts";
+import {
+  delivered,
+  type ExpectedDelivery,
+  kindsOf,
+  kindsWith,
+  loggedOf,
+  wrongDeliveries,
+} from "./logged-events.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { pooled, type Report } from "./report.ts";
 import type { Scenario } from "./scenario.ts";
@@ -24,13 +34,18 @@ export async function runCrashPoints(
   { faults = FAULTS, operations = OPERATIONS }: CrashOptions = {},
 ): Promise<Report> {
   await using storage = await driver.environment();
-  await using healthy = await startService(driver, { storage });
-  const setup: Setup = { driver, storage, healthy };
+  await using receiver = startReceiver();
+  const env = { ...CRASH_ENV, ...webhookEnv(receiver.url) };
+  const healthy = await startService(driver, { storage, env });
+  const setup: Setup = { driver, storage, env, healthy, deliveries: [] };
   const series = operations.flatMap((operation) => faults.map((kind) => ({ operation, kind })));
   const results = await pooled(series, WIDTH, ({ operation, kind }) => runCase(setup, operation, kind));
-  const left = (await brokenInvariantsOfAll(healthy.services.stores)).map(
-    (broken) => `at the end: ${broken}`,
-  );
+  await delivered(healthy);
+  await healthy[Symbol.asyncDispose]();
+  const left = [
+    ...wrongDeliveries(receiver.received, setup.deliveries),
+    ...(await brokenAfterMonths(storage)),
+  ].map((broken) => `at the end: ${broken}`);
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
@@ -41,8 +56,19 @@ export async function runCrashPoints(
 interface Setup {
   readonly driver: Driver;
   readonly storage: TestStorage;
+  readonly env: Readonly<Record<string, string>>;
   /** A service without faults. */
   readonly healthy: TestService;
+  /** What the webhook must have received at the end. */
+  readonly deliveries: ExpectedDelivery[];
+}
+
+/** Few versions, so that each update prunes one. */
+export const CRASH_ENV = { VERSIONS_KEEP_LAST: "1", VERSIONS_KEEP_DAYS: "0" };
+
+function webhookEnv(url: string) {
+  const WEBHOOK_SECRETS = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
+  return { APP_ENV: "development", WEBHOOK_URL: url, WEBHOOK_SECRETS };
 }
 
 /** Injects the fault at the first call, at the second, and so on until the operation makes no more calls. */
@@ -57,20 +83,18 @@ async function runCase(setup: Setup, operation: Operation, kind: FaultKind): Pro
   }
 }
 
-async function runOnce(
-  { driver, storage, healthy }: Setup,
-  operation: Operation,
-  fault: Fault,
-  kind: FaultKind,
-) {
-  const { client, services } = healthy;
+async function runOnce(setup: Setup, operation: Operation, fault: Fault, kind: FaultKind) {
+  const { client, services } = setup.healthy;
   const scenario = await operation.prepare(client);
   const problems: string[] = [];
   const expect = (what: string, found: unknown, ...expected: unknown[]) => {
     if (!expected.includes(found)) problems.push(`${what} is ${found}, not ${expected.join(" or ")}`);
   };
 
-  const first = await withFault(driver, storage, fault, scenario);
+  const { backupAccountId: backupId } = scenario.user.account;
+  const before = await loggedOf(services, backupId);
+
+  const first = await withFault(setup, fault, scenario);
   const { hit } = fault;
 
   // From here on another process serves the same storage.
@@ -82,27 +106,32 @@ async function runOnce(
   if (first === "ok") expect("whether the acknowledged change was made", done, true);
   else if (kind === "is unavailable") expect("whether the refused request took effect", done, false);
 
+  const logged = async () => kindsOf(await loggedOf(services, backupId, before));
+  expect("the log", await logged(), kindsWith(before, ...(done === true ? operation.leaves : [])));
+
   expect("the same request", outcomeOf(await scenario.send(client)), done ? "already_used" : "ok");
   expect("the state after it", await wasDone(scenario, services), true);
   expect("the same request once more", outcomeOf(await scenario.send(client)), "already_used");
+  expect("the log after repetition", await logged(), kindsWith(before, ...operation.leaves));
   expect("a new request", outcomeOf(await scenario.sendFresh(client)), operation.afterwards);
   problems.push(
     ...(await brokenInvariants(services.stores, scenario.known)).map(
       (broken) => `after repetition: ${broken}`,
     ),
   );
+  setup.deliveries.push({
+    backupId,
+    eventIds: (await loggedOf(services, backupId, before)).events.map(({ id }) => id),
+    resets: operation.leaves.filter((event) => event === "RESET").length,
+  });
   return { hit, problems };
 }
 
 /** Sends the request to a service with the fault, and stops this service. */
-async function withFault(
-  driver: Driver,
-  storage: TestStorage,
-  fault: Fault,
-  scenario: Scenario,
-): Promise<string> {
+async function withFault({ driver, storage, env }: Setup, fault: Fault, scenario: Scenario): Promise<string> {
   await using faulty = await startService(driver, {
     storage,
+    env,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
   return outcomeOf(await scenario.send(faulty.client));

@@ -3,7 +3,7 @@ import type { Driver } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { outcomeOf, wasDone } from "./crash-points.ts";
+import { CRASH_ENV, outcomeOf, wasDone } from "./crash-points.ts";
 import { Fault } from "./faults.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { pooled, type Report } from "./report.ts";
@@ -14,9 +14,9 @@ const WIDTH = 6;
 /** Runs every combination of operation, rival and call on one storage. */
 export async function runInterleavings(driver: Driver, operations = OPERATIONS): Promise<Report> {
   await using storage = await driver.environment();
-  await using healthy = await startService(driver, { storage });
+  await using healthy = await startService(driver, { storage, env: CRASH_ENV });
   const series = operations.flatMap((operation) =>
-    RIVALS.filter(({ onBackup }) => onBackup === (operation.name !== "create")).map((rival) => ({
+    RIVALS.filter(({ onBackup }) => onBackup === (operation.on === undefined)).map((rival) => ({
       operation,
       rival,
     })),
@@ -50,6 +50,7 @@ async function runOnce(driver: Driver, healthy: TestService, operation: Operatio
   });
   const delayed = await startService(driver, {
     storage,
+    env: CRASH_ENV,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
   const answer = outcomeOf(await scenario.send(delayed.client));

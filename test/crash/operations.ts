@@ -1,5 +1,6 @@
 /** Every operation with a proof, as a scenario and with the response to later requests. */
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
+import type { EventKind } from "../../src/protocol/event.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
@@ -13,10 +14,12 @@ import {
   solved,
   syncPayload,
 } from "../support/users.ts";
+import { HISTORY_OPERATIONS } from "./history-operations.ts";
 import {
   addDevice,
   addFactorRequest,
   isListed,
+  isSetAside,
   isStored,
   knownOf,
   newOwner,
@@ -27,15 +30,20 @@ import {
 
 export interface Operation {
   readonly name: string;
+  /** What is there before the request; a backup if not given. */
+  readonly on?: "nothing" | "deleted backup";
+  /** The events that a success leaves, one for each time a kind is named. */
+  readonly leaves: readonly EventKind[];
   /** The response to a new request for the same change, once the first took effect; `ok` for a success. */
   readonly afterwards: string;
   prepare(client: ApiClient): Promise<Scenario>;
 }
 
-/** A retry of the identical request gets `already_used` once the request took effect, and succeeds before that. */
-export const OPERATIONS: readonly Operation[] = [
+const FACTOR_OPERATIONS: readonly Operation[] = [
   {
     name: "create",
+    on: "nothing",
+    leaves: ["CREATED"],
     afterwards: "backup_account_id_already_exists",
     async prepare(client) {
       const user = newOwner();
@@ -52,6 +60,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "retrieve",
+    leaves: ["RECOVERED"],
     afterwards: "ok",
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -68,6 +77,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "verify-factor",
+    leaves: [],
     afterwards: "ok",
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -84,6 +94,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "retrieve-metadata",
+    leaves: [],
     afterwards: "ok",
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -100,6 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "add-sync-factor",
+    leaves: ["SYNC_FACTOR_ADDED"],
     afterwards: "already_used", // of the sync factor token
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -124,6 +136,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "add-sync-factor, in the place of another",
+    leaves: ["SYNC_FACTOR_REPLACED"],
     afterwards: "already_used", // of the sync factor token
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -153,6 +166,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "sync",
+    leaves: [],
     afterwards: "manifest_hash_mismatch",
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -173,6 +187,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "add-factor",
+    leaves: ["MAIN_FACTOR_ADDED"],
     afterwards: "ok", // a client that lost the answer repeats the call
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -191,26 +206,31 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "delete-factor, a sync factor",
+    leaves: ["SYNC_FACTOR_REMOVED"],
     afterwards: "factor_not_found",
     prepare: async (client) => deletion(client, "SYNC", "further"),
   },
   {
     name: "delete-factor, the sync factor that signs",
+    leaves: ["SYNC_FACTOR_REMOVED"],
     afterwards: "backup_untraceable",
     prepare: async (client) => deletion(client, "SYNC", "first"),
   },
   {
     name: "delete-factor, a main factor",
+    leaves: ["MAIN_FACTOR_REMOVED"],
     afterwards: "factor_not_found",
     prepare: async (client) => deletion(client, "MAIN", "further"),
   },
   {
     name: "delete-factor, the last main factor",
+    leaves: ["MAIN_FACTOR_REMOVED", "DELETED"],
     afterwards: "backup_untraceable",
     prepare: async (client) => deletion(client, "MAIN", "first"),
   },
   {
     name: "delete-backup",
+    leaves: ["DELETED"],
     afterwards: "ok", // a client that lost the answer repeats the call
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -221,12 +241,13 @@ export const OPERATIONS: readonly Operation[] = [
         tokens: [request.challengeToken],
         send: (to) => to.deleteBackup(request),
         sendFresh: async (to) => to.deleteBackup(await solved(to, "delete-backup", user.sync)),
-        made: async (services) => !(await isStored(services, user)),
+        made: (services) => isSetAside(services, user),
       };
     },
   },
   {
     name: "reset",
+    leaves: ["RESET"],
     afterwards: "not_found",
     async prepare(client) {
       const user = await ownerWithBackup(client);
@@ -242,6 +263,9 @@ export const OPERATIONS: readonly Operation[] = [
     },
   },
 ];
+
+/** A retry of the identical request gets `already_used` once the request took effect, and succeeds before that. */
+export const OPERATIONS: readonly Operation[] = [...FACTOR_OPERATIONS, ...HISTORY_OPERATIONS];
 
 /** Removes the factor that the backup was created with, or another one; the first sync factor signs. */
 async function deletion(
@@ -271,6 +295,12 @@ async function deletion(
     tokens: [first.challengeToken],
     send: (to) => to.deleteFactor(first),
     sendFresh: async (to) => to.deleteFactor(await request(to)),
-    made: async (services) => !(await isListed(services, user, refOf(scope, removed))),
+    async made(services) {
+      const isListedStill = await isListed(services, user, refOf(scope, removed));
+      const isWholeBackup = scope === "MAIN" && which === "first";
+      if (isWholeBackup && (await isSetAside(services, user)) === isListedStill)
+        throw new Error("only one of factor and backup was removed");
+      return !isListedStill;
+    },
   };
 }

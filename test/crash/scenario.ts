@@ -65,6 +65,19 @@ export async function isStored({ records }: Services, user: User): Promise<boole
   return (await records.read(user.account.backupAccountId)) !== null;
 }
 
+/**
+ * Whether a backup is deleted and can be brought back.
+ *
+ * @throws Error where it is lost, or both stored and kept.
+ */
+export async function isSetAside(services: Services, user: User): Promise<boolean> {
+  const stored = await isStored(services, user);
+  const kept = await services.records.readDeleted(user.account.backupAccountId);
+  if (kept.length !== (stored ? 0 : 1))
+    throw new Error(`the backup is ${stored ? "stored" : "deleted"}, and ${kept.length} states are kept`);
+  return !stored;
+}
+
 /** Adds another sync factor to a user's backup. */
 export async function addDevice(client: ApiClient, user: User, keypair: FactorKeypair): Promise<void> {
   const { syncFactorToken } = await recovered(client, user);
