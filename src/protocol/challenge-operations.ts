@@ -10,6 +10,7 @@ import {
 import { FactorId } from "./factor.ts";
 import { object } from "./object.ts";
 import type { WireOperation } from "./operation.ts";
+import { challengePath } from "./paths.ts";
 import { VersionId } from "./version.ts";
 import { PasskeyName, Platform } from "./webauthn.ts";
 
@@ -57,7 +58,7 @@ function keypair<const Name extends string, Request extends BoundMembers>(
   request: Request,
 ) {
   return challenge(
-    `/v1/${name}/challenge/keypair`,
+    challengePath(name, "keypair"),
     purpose,
     SIGN + boundTo(request),
     request,
@@ -71,7 +72,7 @@ function passkey<const Name extends string, Request extends BoundMembers>(
   request: Request,
 ) {
   const description = USE_PASSKEY + (isEmpty(request) ? MAY_BE_LEFT_OUT : boundTo(request));
-  return challenge(`/v1/${name}/challenge/passkey`, purpose, description, request, PasskeyChallenge);
+  return challenge(challengePath(name, "passkey"), purpose, description, request, PasskeyChallenge);
 }
 
 function isEmpty(request: BoundMembers): boolean {
@@ -117,14 +118,14 @@ export const passkeyChallenges = {
 /** Challenges for the main factor of a new backup, each with a challenge for the account key. */
 export const createChallenges = {
   keypair: challenge(
-    "/v1/create/challenge/keypair",
+    challengePath("create", "keypair"),
     "create a backup with a keypair",
     SIGN,
     object({}),
     KeypairCreateChallenge,
   ),
   passkey: challenge(
-    "/v1/create/challenge/passkey",
+    challengePath("create", "passkey"),
     "create a backup with a passkey",
     MAKE_PASSKEY,
     object({ name: PasskeyName, displayName: PasskeyName, platform: Platform }),

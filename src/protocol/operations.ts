@@ -23,6 +23,7 @@ import { FactorId, Scope } from "./factor.ts";
 import { FactorSummary, Metadata } from "./metadata.ts";
 import { object, optional } from "./object.ts";
 import type { CountedKind, WireOperation } from "./operation.ts";
+import { paths } from "./paths.ts";
 import { serviceOperations } from "./service-operations.ts";
 import { text } from "./text.ts";
 import { VersionId } from "./version.ts";
@@ -43,7 +44,7 @@ const MATERIAL_BINDING =
 export const operations = {
   create: {
     method: "POST",
-    path: "/v1/create",
+    path: paths.create,
     tag: "Backups",
     summary: "Create a backup",
     description:
@@ -74,7 +75,7 @@ export const operations = {
   },
   sync: {
     method: "POST",
-    path: "/v1/sync",
+    path: paths.sync,
     tag: "Backups",
     summary: "Update a backup",
     description:
@@ -92,7 +93,7 @@ export const operations = {
   },
   retrieve: {
     method: "POST",
-    path: "/v1/retrieve/from-challenge",
+    path: paths.retrieve,
     tag: "Backups",
     summary: "Recover a backup",
     description:
@@ -111,7 +112,7 @@ export const operations = {
   },
   restoreVersion: {
     method: "POST",
-    path: "/v1/restore-version",
+    path: paths.restoreVersion,
     tag: "Backups",
     summary: "Restore a version",
     description:
@@ -124,7 +125,7 @@ export const operations = {
   },
   verifyFactor: {
     method: "POST",
-    path: "/v1/verify-factor",
+    path: paths.verifyFactor,
     tag: "Factors",
     summary: "Verify a main factor",
     description: "Returns the id of the backup that a main factor can recover, without fetching the backup.",
@@ -135,7 +136,7 @@ export const operations = {
   },
   addFactorChallenge: {
     method: "POST",
-    path: "/v1/add-factor/challenge",
+    path: paths.addFactorChallenge,
     tag: "Challenges",
     summary: "The two challenges to add a main factor",
     description:
@@ -149,7 +150,7 @@ export const operations = {
   },
   addFactor: {
     method: "POST",
-    path: "/v1/add-factor",
+    path: paths.addFactor,
     tag: "Factors",
     summary: "Add a main factor",
     description:
@@ -163,7 +164,7 @@ export const operations = {
   },
   addSyncFactor: {
     method: "POST",
-    path: "/v1/add-sync-factor",
+    path: paths.addSyncFactor,
     tag: "Factors",
     summary: "Add a sync factor",
     description:
@@ -189,7 +190,7 @@ export const operations = {
   },
   retrieveMetadata: {
     method: "POST",
-    path: "/v1/retrieve-metadata",
+    path: paths.retrieveMetadata,
     tag: "Backups",
     summary: "Read the metadata of a backup",
     description:
@@ -207,7 +208,7 @@ export const operations = {
   },
   deleteFactor: {
     method: "POST",
-    path: "/v1/delete-factor",
+    path: paths.deleteFactor,
     tag: "Factors",
     summary: "Remove a factor",
     description:
@@ -234,7 +235,7 @@ export const operations = {
   },
   undelete: {
     method: "POST",
-    path: "/v1/undelete",
+    path: paths.undelete,
     tag: "Backups",
     summary: "Bring back a deleted backup",
     description:
@@ -249,7 +250,7 @@ export const operations = {
   },
   listEvents: {
     method: "POST",
-    path: "/v1/events",
+    path: paths.listEvents,
     tag: "Backups",
     summary: "Read the security log",
     description:
@@ -278,7 +279,7 @@ export const operations = {
   },
   deleteBackup: {
     method: "POST",
-    path: "/v1/delete-backup",
+    path: paths.deleteBackup,
     tag: "Backups",
     summary: "Delete a backup",
     description:
@@ -293,7 +294,7 @@ export const operations = {
   },
   reset: {
     method: "POST",
-    path: "/v1/reset",
+    path: paths.reset,
     tag: "Backups",
     summary: "Reset a backup",
     description:
@@ -314,7 +315,7 @@ export const operations = {
   },
   backupStatus: {
     method: "POST",
-    path: "/v1/backup/status",
+    path: paths.backupStatus,
     tag: "Backups",
     summary: "Whether a backup exists",
     description: "Returns the kinds of main factors that can recover a backup. Public.",

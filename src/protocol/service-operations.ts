@@ -3,11 +3,12 @@ import { Type } from "@sinclair/typebox";
 import { OidcProvider, PublicKey } from "./authorization.ts";
 import { object } from "./object.ts";
 import type { WireOperation } from "./operation.ts";
+import { paths } from "./paths.ts";
 
 export const serviceOperations = {
   health: {
     method: "GET",
-    path: "/health",
+    path: paths.health,
     tag: "Service",
     summary: "Whether the process is alive",
     description: "Calls no store.",
@@ -23,7 +24,7 @@ export const serviceOperations = {
   },
   ready: {
     method: "GET",
-    path: "/ready",
+    path: paths.ready,
     tag: "Service",
     summary: "Whether requests can be served",
     description:
@@ -35,7 +36,7 @@ export const serviceOperations = {
   },
   idToken: {
     method: "POST",
-    path: "/dev/id-token",
+    path: paths.idToken,
     tag: "Development",
     summary: "An id_token for a test account",
     description:
