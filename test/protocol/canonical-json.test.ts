@@ -1,10 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  canonicalDouble,
-  canonicalJson,
-  InvalidJson,
-} from "../../../src/proofs/app-attestation/canonical-json.ts";
+import { canonicalDouble, canonicalJson, InvalidJson } from "../../src/protocol/canonical-json.ts";
 
 describe("canonical JSON", () => {
   test.each([
@@ -233,6 +229,21 @@ describe("for any document", () => {
       { numRuns: 2_000 },
     );
   });
+});
+
+test("an engine that does not pass the source of numbers has the same form of what it wrote itself", () => {
+  const parse = JSON.parse;
+  const value = { n: [0, 1, -7, 50, 1e21, 0.5, -1.5e-7, 2 ** 53], text: "é😀", nothing: null };
+  const written = JSON.stringify(value);
+  const form = canonicalJson(written);
+  const withoutSource: typeof parse = (text, reviver) =>
+    parse(text, reviver === undefined ? undefined : (key, member) => reviver(key, member));
+  JSON.parse = withoutSource;
+  try {
+    expect(canonicalJson(written)).toBe(form);
+  } finally {
+    JSON.parse = parse;
+  }
 });
 
 /** A reviver that refuses numbers out of range, as `JSON.parse` by itself does not. */

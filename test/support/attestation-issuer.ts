@@ -1,5 +1,6 @@
 import type { AttestationConfig } from "../../src/config/attestation.ts";
-import { type AttestedRequest, requestHash } from "../../src/proofs/app-attestation/request-hash.ts";
+import { requestHash } from "../../src/proofs/app-attestation/request-hash.ts";
+import type { AttestedRequest } from "../../src/protocol/attested-request.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { JwksEndpoint, type SigningOptions } from "./jwks-endpoint.ts";
 

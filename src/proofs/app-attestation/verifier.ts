@@ -4,11 +4,12 @@ import type { JWTPayload } from "jose";
 import type { AttestationConfig } from "../../config/attestation.ts";
 import { sha256 } from "../../crypto/encoding.ts";
 import { type ErrorCode, ServiceError } from "../../errors.ts";
+import type { AttestedRequest } from "../../protocol/attested-request.ts";
+import { InvalidJson } from "../../protocol/canonical-json.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Jwks } from "../jwks.ts";
 import { verifiedClaims } from "../jws.ts";
-import { InvalidJson } from "./canonical-json.ts";
-import { type AttestedRequest, requestHash } from "./request-hash.ts";
+import { requestHash } from "./request-hash.ts";
 
 export interface AttestationVerifier {
   /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { InvalidJson } from "../../../src/proofs/app-attestation/canonical-json.ts";
 import { requestHash } from "../../../src/proofs/app-attestation/request-hash.ts";
+import { InvalidJson } from "../../../src/protocol/canonical-json.ts";
 
 const hashOf = (json: string) => createHash("sha256").update(json, "utf8").digest("hex");
 const post = (body: string | null) => requestHash({ method: "POST", path: "/v1/verify-factor", body });
