@@ -27,7 +27,7 @@ export function createCollection(table: HistoryTable): Collection {
     lease: (holder, untilMs) => takeLease(table, holder, untilMs),
 
     async due(limit) {
-      return (await dueItems(table, "due", limit)).map(dueOf);
+      return (await dueItems(table, "due", "SK, Id, DueMs, BackupId", limit)).map(dueOf);
     },
 
     async take(due) {

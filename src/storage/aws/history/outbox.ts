@@ -8,6 +8,8 @@ import { deleteItem, dueItems, type HistoryTable } from "./table.ts";
 /** How many events of a shard are counted: a webhook that fails for days must not make each count expensive. */
 const COUNTED = 1_000;
 
+const ATTRIBUTES = "SK, EventId, BackupId, AtMs, Body, DueMs, Attempts";
+
 export function createOutbox(table: HistoryTable): Outbox {
   const { name, reads } = table;
 
@@ -32,7 +34,7 @@ export function createOutbox(table: HistoryTable): Outbox {
 
   return {
     async due(limit) {
-      return (await dueItems(table, "outbox", limit)).map(queuedEventOf);
+      return (await dueItems(table, "outbox", ATTRIBUTES, limit)).map(queuedEventOf);
     },
 
     async claim(queued, nextAttemptAtMs) {

@@ -52,10 +52,15 @@ export async function deleteItems(table: HistoryTable, items: readonly Item[]): 
     await Promise.all(items.slice(at, at + DELETED_AT_ONCE).map((item) => deleteItem(table, item)));
 }
 
-/** Items of all shards whose time has come, the longest due first. Those that were written just before may be missing. */
+/**
+ * Items of all shards whose time has come, the longest due first. Those that were written just before may be missing.
+ *
+ * @param attributes which each item has; the sort key is one of them.
+ */
 export async function dueItems(
   { name, reads, clock }: HistoryTable,
   kind: "due" | "outbox",
+  attributes: string,
   limit: number,
 ): Promise<readonly Item[]> {
   const end = sortableMs(clock.nowMs() + 1);
@@ -66,6 +71,7 @@ export async function dueItems(
         KeyConditionExpression: "PK = :partition AND SK < :end",
         ExpressionAttributeValues: { ":partition": { S: partition }, ":end": { S: end } },
         Limit: limit,
+        ProjectionExpression: attributes,
         ConsistentRead: false, // at half the price, for every process asks every second or two
       });
       const found: Item[] = [];
