@@ -37,10 +37,10 @@ export const EventId = Type.String({ pattern: `^${UUID}$`, description: "The `id
 export const Event = Type.Object({
   id: Type.String({ description: "UUID." }),
   at: Type.Integer({ description: "Seconds since the epoch." }),
-  kind: Type.Union(
-    EVENT_KINDS.map((kind) => Type.Literal(kind)),
-    { description: "What happened. Kinds may be added." },
-  ),
+  /** Any text: what a newer version of the service has stored is shown, and clients take it. */
+  kind: Type.String({
+    description: `What happened: ${EVENT_KINDS.map((kind) => `\`${kind}\``).join(", ")}. Kinds may be added.`,
+  }),
   actor: Type.Union([EventFactor, Type.Null()], {
     description: "The factor that authorised it; `null` for the account key and for the operator.",
   }),

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { listEvents, listEventsChallenge } from "../../src/protocol/examples/list-events.ts";
 import { restoreVersion, restoreVersionChallenge } from "../../src/protocol/examples/restore-version.ts";
+import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
 import { DRIVERS } from "../drivers.ts";
 import { play } from "../support/example.ts";
 import { listEventsCall } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
+import { storedRecord } from "../support/stored.ts";
 import { recovered, solved, type User, userWithBackup } from "../support/users.ts";
 import { existingFactorContract } from "./existing-factors.ts";
 import { proofContract } from "./proofs.ts";
@@ -82,6 +84,28 @@ for (const driver of DRIVERS)
       const [, second] = all.events;
       const capital = await page(user, { before: second?.id.toUpperCase() ?? "", limit: 100 });
       expect(capital.events).toEqual(all.events.slice(2));
+    });
+
+    test("of a kind that only a newer version of the service knows are shown, and taken by its client", async () => {
+      const { client, clock, services } = service();
+      const user = await userWithBackup(client);
+      clock.advance(1);
+      const backupId = user.account.backupAccountId;
+      const { logId } = (await storedRecord(services, backupId)).metadata;
+      const atMs = clock.nowMs();
+      const known = { actor: null, subject: null, client: null };
+      const event = {
+        id: timeOrderedId(atMs, 0, services.random),
+        backupId,
+        logId: String(logId),
+        atMs,
+        expiresAtMs: atMs + 60_000,
+        deliverFromMs: null,
+        body: { ...known, kind: "MOVED_TO_THE_MOON", crew: 3 },
+      };
+      await services.records.consume([], undefined, [event]);
+      const at = Math.floor(atMs / 1000);
+      expect((await page(user)).events[0]).toEqual({ ...known, id: event.id, at, kind: "MOVED_TO_THE_MOON" });
     });
 
     test("of another backup are not shown, whatever event is named", async () => {
