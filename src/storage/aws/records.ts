@@ -157,7 +157,7 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
 
   commit(change: Change): Promise<"committed" | Conflict> {
     return commitInTransactions(change, {
-      commit: (each, inVain) => this.#commitInOne(each, inVain),
+      commit: (each, mustFail) => this.#commitInOne(each, mustFail),
       notLeadingTo: (backupId, factors) => this.#notLeadingTo(backupId, factors),
     });
   }
@@ -172,7 +172,7 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
     return factors.filter((factor) => !ours.has(factorKeyText(factor)));
   }
 
-  async #commitInOne(change: Change, inVain = false): Promise<"committed" | Conflict> {
+  async #commitInOne(change: Change, mustFail = false): Promise<"committed" | Conflict> {
     // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
     const revision = this.#random.uuid();
@@ -180,7 +180,7 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
     const notOurs = new Set<Step>();
     const steps = [
       ...changeSteps(this.#tables, change, revision, nowMs),
-      ...(inVain ? [failingStep(this.#tables.factorLookup)] : []),
+      ...(mustFail ? [failingStep(this.#tables.factorLookup)] : []),
     ];
     for (;;) {
       const remaining = steps.filter((step) => !notOurs.has(step));
