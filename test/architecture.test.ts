@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["crypto"],
   storage: ["config"],
   proofs: ["protocol", "crypto", "config"],
-  backups: ["protocol", "crypto", "proofs", "storage/contract.ts"],
+  backups: ["protocol", "crypto", "proofs", "storage/contract.ts", "storage/legacy.ts"],
   limits: ["protocol", "config", "storage/contract.ts"],
   maintenance: ["backups", "crypto", "storage/contract.ts", "storage/inspection.ts", "storage/legacy.ts"],
   webhooks: ["crypto", "config", "storage/contract.ts", "storage/outbox.ts"],

@@ -5,13 +5,13 @@
  */
 import type { Issuers } from "../../backups/legacy/from-legacy.ts";
 import { LegacyProblem } from "../../backups/legacy/metadata.ts";
+import { readable } from "../../backups/legacy/read-backup.ts";
 import { toLegacy } from "../../backups/legacy/to-legacy.ts";
 import { type BackupMetadata, type Factor, factorRef } from "../../backups/model.ts";
 import { BlobDamaged, type BlobRef, type BlobStore, type RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
 import { type LegacyTarget, LegacyUnusable, mayHaveLegacyRow } from "../../storage/legacy.ts";
 import { concurrently } from "../concurrently.ts";
-import { readable } from "../import/read-backup.ts";
 import { type ImportFinding, named } from "../import/run.ts";
 
 /** How many backups are written at once. Each holds a ciphertext in memory. */

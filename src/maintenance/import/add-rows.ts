@@ -3,14 +3,14 @@
  * the table of the source has no row, as far as one backup alone lists them; those that were too many for one commit; and
  * those of factors that led to another backup here, which has lost them since.
  */
+import { ownershipOf } from "../../backups/legacy/ownership.ts";
+import { readable, readBackup } from "../../backups/legacy/read-backup.ts";
+import { leadingElsewhere, MAX_CLAIMS, ownersOf } from "../../backups/legacy/store-backup.ts";
 import { lists } from "../../backups/model.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 import { legacyRowKey } from "../../storage/legacy.ts";
 import type { KeyFilter } from "../key-filter.ts";
-import { ownershipOf } from "./ownership.ts";
-import { readable, readBackup } from "./read-backup.ts";
 import { type ImportRun, type ImportStores, named } from "./run.ts";
-import { leadingElsewhere, MAX_CLAIMS, ownersOf } from "./store-backup.ts";
 
 /**
  * Adds what is missing of one backup, and returns what cannot be settled.

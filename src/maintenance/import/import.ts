@@ -9,13 +9,8 @@
  */
 import { importMark } from "../../backups/legacy/import-mark.ts";
 import { LegacyProblem } from "../../backups/legacy/metadata.ts";
-import { type LegacyPlace, legacyRowKey } from "../../storage/legacy.ts";
-import { concurrently } from "../concurrently.ts";
-import { createKeyFilter, type KeyFilter } from "../key-filter.ts";
-import { addRows } from "./add-rows.ts";
-import { type Ownership, ownershipOf } from "./ownership.ts";
-import { readPlace, type SourceBackup, withCiphertext } from "./read-backup.ts";
-import { type ImportFinding, type ImportRun, type ImportStores, named } from "./run.ts";
+import { type Ownership, ownershipOf } from "../../backups/legacy/ownership.ts";
+import type { SourceBackup } from "../../backups/legacy/read-backup.ts";
 import {
   earlierImport,
   isUntouched,
@@ -23,7 +18,13 @@ import {
   MAX_CLAIMS,
   refreshBackup,
   storeBackup,
-} from "./store-backup.ts";
+} from "../../backups/legacy/store-backup.ts";
+import { type LegacyPlace, legacyRowKey } from "../../storage/legacy.ts";
+import { concurrently } from "../concurrently.ts";
+import { createKeyFilter, type KeyFilter } from "../key-filter.ts";
+import { addRows } from "./add-rows.ts";
+import { readPlace, withCiphertext } from "./read-place.ts";
+import { type ImportFinding, type ImportRun, type ImportStores, named } from "./run.ts";
 import { verifyBackup } from "./verify-backup.ts";
 
 /** How many backups are read at a time. Each may take the memory of a ciphertext. */
@@ -115,11 +116,13 @@ async function importBackup(run: ImportRun, first: SourceBackup, ownership: Owne
     return { problems, lacksRows: false };
   }
   const current = backup.text === first.text ? ownership : await ownershipOf(run, backup);
-  const { outcome, lacksRows } = await (earlier === "none"
-    ? storeBackup(run, stores, backup, current)
-    : refreshBackup(run, stores, backup, current, earlier));
+  const target = { ...stores, clock: run.clock };
+  const opened = { ...backup, content: [backup.content] };
+  const { outcome, lost } = await (earlier === "none"
+    ? storeBackup(target, opened, current)
+    : refreshBackup(target, opened, current, earlier));
   counts[outcome] += 1;
-  return { problems, lacksRows };
+  return { problems, lacksRows: lost.length > 0 };
 }
 
 /** Whether a backup was taken over before and its source is older than what this run is about. */

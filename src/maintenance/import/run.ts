@@ -1,9 +1,8 @@
 /** What an import works with, and what it has done so far. */
-import type { Issuers } from "../../backups/legacy/from-legacy.ts";
+import type { LegacyReading } from "../../backups/legacy/read-backup.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import type { BlobStore, FactorRef, RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
-import type { LegacySource } from "../../storage/legacy.ts";
 import { shownFactor } from "../doctor/findings.ts";
 
 /** What is wrong with a backup of the source, in words that have nothing of its content. */
@@ -34,11 +33,9 @@ export interface ImportStores {
   readonly blobs: BlobStore;
 }
 
-export interface ImportRun {
-  readonly source: LegacySource;
+export interface ImportRun extends LegacyReading {
   /** `null` where there is nothing yet, for a run that writes nothing. */
   readonly stores: ImportStores | null;
-  readonly issuers: Issuers;
   readonly clock: Clock;
   readonly random: Random;
   /**

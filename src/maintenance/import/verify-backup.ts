@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { importMark } from "../../backups/legacy/import-mark.ts";
+import { ownershipOf } from "../../backups/legacy/ownership.ts";
+import type { SourceBackup } from "../../backups/legacy/read-backup.ts";
+import { keptUntilOf } from "../../backups/legacy/store-backup.ts";
 import { storedMetadata } from "../../backups/model.ts";
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
 import { BlobDamaged, type BlobRef, type FactorRef, type JsonObject } from "../../storage/contract.ts";
-import { ownershipOf } from "./ownership.ts";
-import { type SourceBackup, withCiphertext } from "./read-backup.ts";
+import { withCiphertext } from "./read-place.ts";
 import { type ImportRun, type ImportStores, named } from "./run.ts";
-import { keptUntilOf } from "./store-backup.ts";
 
 /**
  * Compares a backup with its source: each byte of the ciphertext, the metadata and the index rows. What was deleted here

@@ -2,12 +2,11 @@
  * Which factors lead to a backup of the source. Its metadata say which it has. Where another backup has the same one, the
  * table of the source says to which of them it leads.
  */
-import { isLegacyBackupId, LegacyProblem } from "../../backups/legacy/metadata.ts";
-import { allFactorRefs, type BackupMetadata, factorRef, lists } from "../../backups/model.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 import { type LegacyRow, legacyRowKey } from "../../storage/legacy.ts";
-import { readBackup, type SourceBackup } from "./read-backup.ts";
-import type { ImportRun } from "./run.ts";
+import { allFactorRefs, type BackupMetadata, factorRef, lists } from "../model.ts";
+import { isLegacyBackupId, LegacyProblem } from "./metadata.ts";
+import { type LegacyReading, readBackup, type SourceBackup } from "./read-backup.ts";
 
 export interface Ownership {
   /** The factors that the table leads to this backup. */
@@ -20,26 +19,29 @@ export interface Ownership {
   readonly metadata: BackupMetadata;
 }
 
-export async function ownershipOf(run: ImportRun, { backupId, metadata }: SourceBackup): Promise<Ownership> {
+export async function ownershipOf(
+  reading: LegacyReading,
+  { backupId, metadata }: SourceBackup,
+): Promise<Ownership> {
   const refs = [...new Map(allFactorRefs(metadata).map((ref) => [legacyRowKey(ref), ref])).values()];
-  const rows = await run.source.rows(refs);
+  const rows = await reading.source.rows(refs);
   const owned: FactorRef[] = [];
   const open: FactorRef[] = [];
   const taken: FactorRef[] = [];
   for (const ref of refs) {
     const owner = rows.get(legacyRowKey(ref))?.backupId;
     if (owner === backupId) owned.push(ref);
-    else if (owner === undefined || !(await mayList(run, owner, ref))) open.push(ref);
+    else if (owner === undefined || !(await mayList(reading, owner, ref))) open.push(ref);
     else taken.push(ref);
   }
   return { owned, open, taken, metadata: withLastUse(backupId, metadata, rows) };
 }
 
 /** Also where that cannot be found out: then nobody else gets the factor. What has no id of a backup lists none. */
-async function mayList(run: ImportRun, backupId: string, factor: FactorRef): Promise<boolean> {
+async function mayList(reading: LegacyReading, backupId: string, factor: FactorRef): Promise<boolean> {
   if (!isLegacyBackupId(backupId)) return false;
   try {
-    const other = await readBackup(run, backupId);
+    const other = await readBackup(reading, backupId);
     return other !== null && lists(other.metadata, factor);
   } catch (error) {
     if (error instanceof LegacyProblem) return true;

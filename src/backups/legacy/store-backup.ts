@@ -1,31 +1,46 @@
+/** Takes a backup of the other service over: blob, record, index rows and the mark of its id, in one commit. */
 import { isDeepStrictEqual } from "node:util";
-import { importMark, UNCHANGED_HERE_MS } from "../../backups/legacy/import-mark.ts";
-import { LegacyProblem } from "../../backups/legacy/metadata.ts";
-import { allFactorRefs, isSameBackup, storedMetadata } from "../../backups/model.ts";
-import { withNewBlob } from "../../backups/new-content.ts";
 import { type ErrorCode, ServiceError } from "../../errors.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import {
   type BlobRef,
+  type BlobStore,
   type Change,
   ChangeRefused,
+  type Content,
   type FactorRef,
   type RecordStore,
   type StoredRecord,
 } from "../../storage/contract.ts";
 import { legacyRowKey } from "../../storage/legacy.ts";
+import { allFactorRefs, isSameBackup, storedMetadata } from "../model.ts";
+import { withNewBlob } from "../new-content.ts";
+import { importMark, UNCHANGED_HERE_MS } from "./import-mark.ts";
+import { LegacyProblem } from "./metadata.ts";
 import type { Ownership } from "./ownership.ts";
 import { readable, type SourceBackup } from "./read-backup.ts";
-import type { ImportRun, ImportStores } from "./run.ts";
 
 /** The most index rows in a commit: a transaction of DynamoDB has at most 100 items. Further rows are added afterwards. */
 export const MAX_CLAIMS = 90;
 
-type WithContent = SourceBackup & { readonly content: Uint8Array };
+/** Where backups are taken over to. */
+export interface TakeOverStores {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+}
+
+type RecordsOnly = Pick<TakeOverStores, "records">;
+
+/** A backup whose ciphertext was opened. */
+export interface OpenedBackup extends Pick<SourceBackup, "backupId"> {
+  readonly content: Content;
+}
 
 export interface Stored {
   readonly outcome: "imported" | "alreadyThere";
-  /** Whether factors led to another backup here, which may be about to lose them: rows are added afterwards. */
-  readonly lacksRows: boolean;
+  /** The factors that led to another backup here, which may be about to lose them: rows are added afterwards. */
+  readonly lost: readonly FactorRef[];
 }
 
 /**
@@ -35,7 +50,7 @@ export interface Stored {
  * @throws LegacyProblem when another backup is here under its id, or can be brought back.
  */
 export async function earlierImport(
-  { records }: ImportStores,
+  { records }: RecordsOnly,
   { backupId }: SourceBackup,
   { metadata }: Ownership,
 ): Promise<"none" | "settled" | StoredRecord> {
@@ -79,17 +94,16 @@ export function isUntouched({ changedAtMs }: Pick<StoredRecord, "changedAtMs">):
  * @throws LegacyProblem when it cannot be stored.
  */
 export function storeBackup(
-  run: ImportRun,
-  stores: ImportStores,
-  backup: WithContent,
+  stores: TakeOverStores,
+  backup: OpenedBackup,
   { owned, metadata }: Ownership,
 ): Promise<Stored> {
   const { backupId } = backup;
-  return store(run, stores, backup, owned, (blob) => ({
+  return store(stores, backup, owned, (blob) => ({
     backupId,
     expect: "absent",
     next: { blob, metadata: storedMetadata(metadata), versions: [], changedAtMs: UNCHANGED_HERE_MS },
-    consume: [importMark(backupId, run.clock.nowMs())],
+    consume: [importMark(backupId, stores.clock.nowMs())],
   }));
 }
 
@@ -99,9 +113,8 @@ export function storeBackup(
  * @throws as {@link storeBackup}.
  */
 export async function refreshBackup(
-  run: ImportRun,
-  stores: ImportStores,
-  backup: WithContent,
+  stores: TakeOverStores,
+  backup: OpenedBackup,
   { owned, metadata }: Ownership,
   before: StoredRecord,
 ): Promise<Stored> {
@@ -110,7 +123,7 @@ export async function refreshBackup(
   const release = allFactorRefs(readable(before.metadata)).filter((ref) => !listed.has(legacyRowKey(ref)));
   const leadElsewhere = await leadingElsewhere(stores, backupId, owned);
   const added = await freeFactors(stores, leadElsewhere);
-  const stored = await store(run, stores, backup, added, (blob) => ({
+  const stored = await store(stores, backup, added, (blob) => ({
     backupId,
     expect: before,
     next: {
@@ -122,33 +135,33 @@ export async function refreshBackup(
     release,
   }));
   if (stored.outcome === "imported") await stores.blobs.delete(before.blob.key);
-  return { ...stored, lacksRows: stored.lacksRows || added.length < leadElsewhere.length };
+  const lost = [...stored.lost, ...leadElsewhere.filter((factor) => !added.includes(factor))];
+  return { ...stored, lost };
 }
 
 async function store(
-  { clock }: ImportRun,
-  stores: ImportStores,
-  { backupId, content }: WithContent,
+  stores: TakeOverStores,
+  { backupId, content }: OpenedBackup,
   claims: readonly FactorRef[],
   changeTo: (blob: BlobRef) => Omit<Change, "claim" | "newBlobSince">,
 ): Promise<Stored> {
   const discard = (blob: BlobRef) => stores.blobs.delete(blob.key);
-  let lacksRows = false;
+  const lost: FactorRef[] = [];
   try {
-    const context = { ...stores, clock, changes: { discard } };
-    await withNewBlob(context, backupId, { content: [content], client: "" }, async (blob, commit) => {
+    const context = { ...stores, changes: { discard } };
+    await withNewBlob(context, backupId, { content, client: "" }, async (blob, commit) => {
       for (let claim = claims.slice(0, MAX_CLAIMS); ; ) {
         const outcome = await commit({ ...changeTo(blob), claim });
         if (outcome !== "factor-claimed") return outcome;
-        claim = await freeFactors(stores, claim);
-        lacksRows = true;
+        const free = await freeFactors(stores, claim);
+        lost.push(...claim.filter((factor) => !free.includes(factor)));
+        claim = free;
       }
     });
-    return { outcome: "imported", lacksRows };
+    return { outcome: "imported", lost };
   } catch (error) {
     // another import or a client was faster
-    if (error instanceof ServiceError && OVERTAKEN.has(error.code))
-      return { outcome: "alreadyThere", lacksRows };
+    if (error instanceof ServiceError && OVERTAKEN.has(error.code)) return { outcome: "alreadyThere", lost };
     if (!(error instanceof ChangeRefused)) throw error;
     throw new LegacyProblem("the record store does not take the record: it is too large");
   }
@@ -160,14 +173,14 @@ const OVERTAKEN: ReadonlySet<ErrorCode> = new Set([
   "conflicting_lock",
 ]);
 
-async function freeFactors(stores: ImportStores, factors: readonly FactorRef[]): Promise<FactorRef[]> {
+async function freeFactors(stores: RecordsOnly, factors: readonly FactorRef[]): Promise<FactorRef[]> {
   const owners = await ownersOf(stores, factors);
   return factors.filter((_, index) => owners[index] === null);
 }
 
 /** The factors that do not lead to the backup here. */
 export async function leadingElsewhere(
-  stores: ImportStores,
+  stores: RecordsOnly,
   backupId: string,
   factors: readonly FactorRef[],
 ): Promise<FactorRef[]> {
@@ -176,7 +189,7 @@ export async function leadingElsewhere(
 }
 
 /** The backup here that each factor leads to; `null` for none. */
-export async function ownersOf({ records }: ImportStores, factors: readonly FactorRef[]) {
+export async function ownersOf({ records }: RecordsOnly, factors: readonly FactorRef[]) {
   const found = await Promise.all(factors.map((factor) => records.locate(factor, [])));
   return found.map(({ backupId }) => backupId);
 }
