@@ -56,7 +56,7 @@ export async function earlierImport(
 ): Promise<"none" | "settled" | StoredRecord> {
   const [stored, isMarked] = await Promise.all([
     records.read(backupId),
-    records.isConsumed([importMark(backupId, 0)]),
+    records.isConsumed([importMark(backupId)]),
   ]);
   if (stored === null && isMarked) return "settled";
   if (stored === null) {
@@ -103,7 +103,7 @@ export function storeBackup(
     backupId,
     expect: "absent",
     next: { blob, metadata: storedMetadata(metadata), versions: [], changedAtMs: UNCHANGED_HERE_MS },
-    consume: [importMark(backupId, stores.clock.nowMs())],
+    consume: [importMark(backupId)],
   }));
 }
 

@@ -129,7 +129,7 @@ async function importBackup(run: ImportRun, first: SourceBackup, ownership: Owne
 async function isOfEarlierRun({ stores, since }: ImportRun, place: LegacyPlace): Promise<boolean> {
   const { backupId, modifiedAtMs } = place;
   if (since === null || stores === null || modifiedAtMs === null || modifiedAtMs >= since) return false;
-  return stores.records.isConsumed([importMark(backupId, 0)]);
+  return stores.records.isConsumed([importMark(backupId)]);
 }
 
 /** The backups here that were taken over and left alone since, and that the source does not list. */
@@ -140,7 +140,7 @@ async function* goneFromSource(
   for await (const record of records.list()) {
     const { backupId } = record;
     if (!isUntouched(record) || inSource.mayHave(backupId)) continue;
-    if (await records.isConsumed([importMark(backupId, 0)]))
+    if (await records.isConsumed([importMark(backupId)]))
       yield { backupId, problem: "it was taken over, and is not in the source any more" };
   }
 }

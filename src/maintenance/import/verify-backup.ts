@@ -26,7 +26,7 @@ export async function verifyBackup(
   const { backupId, content } = backup;
   const stored = await stores.records.read(backupId);
   if (stored === null) {
-    if (await stores.records.isConsumed([importMark(backupId, 0)])) return [];
+    if (await stores.records.isConsumed([importMark(backupId)])) return [];
     const keptUntil = await keptUntilOf(stores.records, backupId);
     return [
       keptUntil === null
