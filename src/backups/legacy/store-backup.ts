@@ -1,7 +1,7 @@
 /** Takes a backup of the other service over: blob, record, index rows and the mark of its id, in one commit. */
 import { isDeepStrictEqual } from "node:util";
 import { type ErrorCode, ServiceError } from "../../errors.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import type { Clock, Random } from "../../runtime/clock.ts";
 import {
   type BlobRef,
   type BlobStore,
@@ -9,11 +9,12 @@ import {
   ChangeRefused,
   type Content,
   type FactorRef,
+  type JsonObject,
   type RecordStore,
   type StoredRecord,
 } from "../../storage/contract.ts";
 import { legacyRowKey } from "../../storage/legacy.ts";
-import { allFactorRefs, isSameBackup, storedMetadata } from "../model.ts";
+import { allFactorRefs, type BackupMetadata, isSameBackup, storedMetadata } from "../model.ts";
 import { withNewBlob } from "../new-content.ts";
 import { importMark, UNCHANGED_HERE_MS } from "./import-mark.ts";
 import { LegacyProblem } from "./metadata.ts";
@@ -28,6 +29,7 @@ export interface TakeOverStores {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 type RecordsOnly = Pick<TakeOverStores, "records">;
@@ -67,9 +69,7 @@ export async function earlierImport(
     );
   }
   if (isMarked)
-    return isUntouched(stored) && !isDeepStrictEqual(stored.metadata, storedMetadata(metadata))
-      ? stored
-      : "settled";
+    return isUntouched(stored) && differingMembers(stored.metadata, metadata).length > 0 ? stored : "settled";
   if (isSameBackup(readable(stored.metadata), metadata)) return "settled";
   throw new LegacyProblem("another backup was created here under this id");
 }
@@ -83,13 +83,22 @@ export async function keptUntilOf(
   return latest === undefined ? null : new Date(latest.keepUntilMs).toISOString();
 }
 
+/** The members of stored metadata that are not as in the source. The log of a backup is one of this service. */
+export function differingMembers(stored: JsonObject, source: BackupMetadata): string[] {
+  const there = storedMetadata(source);
+  const names = new Set([...Object.keys(stored), ...Object.keys(there)]);
+  names.delete("logId");
+  return [...names].filter((name) => !isDeepStrictEqual(stored[name], there[name]));
+}
+
 /** Whether the service has not changed a record since it was taken over. */
 export function isUntouched({ changedAtMs }: Pick<StoredRecord, "changedAtMs">): boolean {
   return changedAtMs === UNCHANGED_HERE_MS;
 }
 
 /**
- * Stores a backup with the index rows that lead to it, in one commit, unless it was taken over meanwhile.
+ * Stores a backup with the index rows that lead to it, in one commit, unless it was taken over meanwhile. It gets a log, so
+ * that its first event, which may be that of a recovery, changes no record.
  *
  * @throws LegacyProblem when it cannot be stored.
  */
@@ -102,7 +111,12 @@ export function storeBackup(
   return store(stores, backup, owned, (blob) => ({
     backupId,
     expect: "absent",
-    next: { blob, metadata: storedMetadata(metadata), versions: [], changedAtMs: UNCHANGED_HERE_MS },
+    next: {
+      blob,
+      metadata: storedMetadata({ ...metadata, logId: stores.random.uuid() }),
+      versions: [],
+      changedAtMs: UNCHANGED_HERE_MS,
+    },
     consume: [importMark(backupId)],
   }));
 }
@@ -120,7 +134,9 @@ export async function refreshBackup(
 ): Promise<Stored> {
   const { backupId } = backup;
   const listed = new Set(allFactorRefs(metadata).map(legacyRowKey));
-  const release = allFactorRefs(readable(before.metadata)).filter((ref) => !listed.has(legacyRowKey(ref)));
+  const earlier = readable(before.metadata);
+  const { logId = stores.random.uuid() } = earlier;
+  const release = allFactorRefs(earlier).filter((ref) => !listed.has(legacyRowKey(ref)));
   const leadElsewhere = await leadingElsewhere(stores, backupId, owned);
   const added = await freeFactors(stores, leadElsewhere);
   const stored = await store(stores, backup, added, (blob) => ({
@@ -128,7 +144,7 @@ export async function refreshBackup(
     expect: before,
     next: {
       blob,
-      metadata: storedMetadata(metadata),
+      metadata: storedMetadata({ ...metadata, logId }),
       versions: before.versions,
       changedAtMs: UNCHANGED_HERE_MS,
     },

@@ -13,13 +13,13 @@ import { canonicalHash, formOf, secondsOf, timeOf } from "./written-forms.ts";
 
 /**
  * Metadata in the form of the other service, which gives back what came from there as it was. Members that only this
- * service knows are kept: the other service ignores them, and an import reads them again.
+ * service knows are kept: the other service ignores them, and an import reads them again. The log stays here.
  *
  * @param archiveId names the ciphertext.
  * @throws LegacyProblem where the other service has no form for it.
  */
 export function toLegacy(metadata: BackupMetadata, archiveId: string, issuers: Issuers): LegacyMetadata {
-  const { manifestHash, factors, syncFactors, ...others } = metadata;
+  const { manifestHash, factors, syncFactors, logId: _logHere, ...others } = metadata;
   const { manifestHashAsWritten, ...rest }: typeof others & { manifestHashAsWritten?: unknown } = others;
   return {
     ...rest,

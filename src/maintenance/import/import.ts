@@ -116,7 +116,7 @@ async function importBackup(run: ImportRun, first: SourceBackup, ownership: Owne
     return { problems, lacksRows: false };
   }
   const current = backup.text === first.text ? ownership : await ownershipOf(run, backup);
-  const target = { ...stores, clock: run.clock };
+  const target = { ...stores, clock: run.clock, random: run.random };
   const opened = { ...backup, content: [backup.content] };
   const { outcome, lost } = await (earlier === "none"
     ? storeBackup(target, opened, current)

@@ -1,9 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
 import { importMark } from "../../backups/legacy/import-mark.ts";
 import { ownershipOf } from "../../backups/legacy/ownership.ts";
 import type { SourceBackup } from "../../backups/legacy/read-backup.ts";
-import { keptUntilOf } from "../../backups/legacy/store-backup.ts";
-import { storedMetadata } from "../../backups/model.ts";
+import { differingMembers, keptUntilOf } from "../../backups/legacy/store-backup.ts";
+import type { BackupMetadata } from "../../backups/model.ts";
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
 import { BlobDamaged, type BlobRef, type FactorRef, type JsonObject } from "../../storage/contract.ts";
 import { withCiphertext } from "./read-place.ts";
@@ -36,15 +35,14 @@ export async function verifyBackup(
   }
   const { metadata, owned, open, taken } = await ownershipOf(run, backup);
   return [
-    ...differences(stored.metadata, storedMetadata(metadata)),
+    ...metadataDifference(stored.metadata, metadata),
     ...(await contentDifference(stores, stored.blob, content)),
     ...(await rowDifferences(stores, backupId, [...owned, ...open, ...taken])),
   ];
 }
 
-function differences(here: JsonObject, there: JsonObject): string[] {
-  const names = [...new Set([...Object.keys(here), ...Object.keys(there)])];
-  const differing = names.filter((name) => !isDeepStrictEqual(here[name], there[name]));
+function metadataDifference(here: JsonObject, there: BackupMetadata): string[] {
+  const differing = differingMembers(here, there);
   return differing.length === 0 ? [] : [`the metadata differ from the source in ${differing.join(", ")}`];
 }
 

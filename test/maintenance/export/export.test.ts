@@ -47,14 +47,15 @@ async function imported(stores: Records, from: LegacyStores, verify = false) {
   return Array.fromAsync(verify ? verifyImport(run, stores) : importBackups(run));
 }
 
-/** Everything that makes up the backups, without what is fresh at each commit. */
+/** Everything that makes up the backups, without what is fresh at each commit, and without the log, which stays where it is. */
 async function contentOf({ records, blobs }: Records) {
   const backups = new Map<string, unknown>();
   for await (const { backupId } of records.list()) {
     const stored = await records.read(backupId);
     if (stored === null) throw new Error("the backup is gone");
     const content = await new Response(await blobs.get(stored.blob)).bytes();
-    backups.set(backupId, { metadata: stored.metadata, content: Buffer.from(content).toString("hex") });
+    const { logId: _log, ...metadata } = stored.metadata;
+    backups.set(backupId, { metadata, content: Buffer.from(content).toString("hex") });
   }
   const rows: string[] = [];
   for await (const { factor, backupId } of records.listFactors())

@@ -160,6 +160,8 @@ for (const driver of DRIVERS)
         const [, kept = legacyKeypair()] = [0, 1].map((nth) => legacyKeypair(keypairOf(user, nth)));
         await legacy.add(user, legacyUser());
         expect(await run()).toEqual({ findings: [], imported: 2, alreadyThere: 0 });
+        const { logId } = (await storedRecord(stores, user.id)).metadata;
+        expect(logId).toBeString();
         const later = legacyUser({ id: user.id, mains: [kept, legacyKeypair()] });
         await legacy.add(later);
         expect(await verify()).toHaveLength(4);
@@ -175,6 +177,7 @@ for (const driver of DRIVERS)
           imported: 1,
           alreadyThere: 1,
         });
+        expect((await storedRecord(stores, user.id)).metadata.logId).toBe(logId ?? null);
         expect(await verify()).toEqual([]);
         expect(await ownerOf(stores, user, 0)).toBeNull();
         expect(await ownerOf(stores, user, 1)).toBe(user.id);
