@@ -3,7 +3,7 @@
  * ciphertexts are objects of one bucket, the index of factors is one table; nothing holds the three together, so each
  * may lack what another names. The rules at the head of contract.ts about outages and what is missing hold here too.
  */
-import type { FactorRef } from "./contract.ts";
+import type { Content, FactorRef } from "./contract.ts";
 
 /** What there is of one backup, by the names of its objects. */
 export interface LegacyPlace {
@@ -41,6 +41,12 @@ export interface LegacySource extends AsyncDisposable {
    */
   ciphertext(backupId: string, archiveId: string | null): Promise<Uint8Array | null>;
 
+  /**
+   * As {@link ciphertext}, in pieces, a few of them in memory at a time. They are of one object from beginning to end: where
+   * it is replaced or deleted meanwhile, they fail with {@link StorageUnavailable}. Nothing is open before they are read.
+   */
+  ciphertextPieces(backupId: string, archiveId: string | null): Promise<Content | null>;
+
   /** The rows of these factors, by {@link legacyRowKey}. Those that are not there are left out. */
   rows(factors: readonly FactorRef[]): Promise<ReadonlyMap<string, LegacyRow>>;
 }
@@ -63,7 +69,7 @@ export interface LegacyTarget extends LegacySource {
   putMetadata(backupId: string, metadata: string): Promise<void>;
 }
 
-/** More than either service accepts as a backup: such an object is none, and is not read into memory. */
+/** More than either service accepts as a backup: such an object is none, and is not read. */
 export const MAX_LEGACY_BYTES = 32 * 2 ** 20;
 
 /** An object that cannot be read as what its name says. Others can. */

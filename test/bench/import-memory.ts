@@ -107,6 +107,7 @@ function madeUpSource(): LegacySource {
       });
     },
     ciphertext: async () => CONTENT,
+    ciphertextPieces: async () => [CONTENT],
     async rows(factors) {
       const rows = new Map<string, LegacyRow>();
       const id = factors.find(({ scope }) => scope === "SYNC")?.key.slice("EC_KEYPAIR|sync of ".length) ?? "";

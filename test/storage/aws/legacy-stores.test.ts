@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
 import { openLegacyTarget } from "../../../src/storage/aws/legacy/target.ts";
 import { type FactorRef, StorageUnavailable } from "../../../src/storage/contract.ts";
@@ -8,6 +9,7 @@ import {
   LegacyUnusable,
   MAX_LEGACY_BYTES,
 } from "../../../src/storage/legacy.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
 
 describe("the stores of the other service", () => {
@@ -39,6 +41,34 @@ describe("the stores of the other service", () => {
       new Map([["MAIN#k", { backupId: "b1", lastUsedAt: 7 }]]),
     );
     expect(await target.rows([])).toEqual(new Map());
+    expect(await target.rows([factor("x".repeat(4_000)), factor("k")])).toMatchObject({ size: 1 });
+  });
+
+  test("give a ciphertext in pieces, after a broken connection too", async () => {
+    await using proxy = await startFaultProxy(legacy.location.s3Endpoint ?? "");
+    await using source = openLegacySource({ ...legacy.location, s3Endpoint: proxy.url }, LEGACY_OPTIONS);
+    const content = randomBytes(3 * 2 ** 20);
+    await legacy.putObject("large/backups/archive_1", content);
+    expect(await source.ciphertextPieces("large", null)).toBeNull();
+    const pieces = async () =>
+      Buffer.concat(await Array.fromAsync((await source.ciphertextPieces("large", "archive_1")) ?? []));
+    expect((await pieces()).equals(content)).toBe(true);
+    proxy.inject({ kind: "cut answer" }, 1, ({ url = "" }) => url.includes("/large/backups/archive_1"));
+    expect((await pieces()).equals(content)).toBe(true);
+    const downloads = proxy.seen.filter((seen) => seen.includes("/large/backups/archive_1"));
+    expect(downloads).toHaveLength(3); // the interrupted one was continued
+    await legacy.deleteObject("large/backups/archive_1");
+  });
+
+  test("do not mix two objects of one name, and report one that has gone", async () => {
+    await using source = openLegacySource(legacy.location, LEGACY_OPTIONS);
+    await legacy.putObject("changing/backup", new Uint8Array(100));
+    const replaced = (await source.ciphertextPieces("changing", null)) ?? [];
+    const deleted = (await source.ciphertextPieces("changing", null)) ?? [];
+    await legacy.putObject("changing/backup", new Uint8Array(200));
+    await expect(Array.fromAsync(replaced)).rejects.toThrow("replaced while it was read");
+    await legacy.deleteObject("changing/backup");
+    await expect(Array.fromAsync(deleted)).rejects.toThrow("deleted while it was read");
   });
 
   test("are asked for more rows than DynamoDB reads in a call", async () => {
@@ -52,6 +82,7 @@ describe("the stores of the other service", () => {
     await using source = openLegacySource(legacy.location, LEGACY_OPTIONS);
     await legacy.putObject("huge/backup", new Uint8Array(MAX_LEGACY_BYTES + 1));
     await expect(source.ciphertext("huge", null)).rejects.toThrow(LegacyTooLarge);
+    await expect(source.ciphertextPieces("huge", null)).rejects.toThrow(LegacyTooLarge);
     await legacy.deleteObject("huge/backup");
   });
 
@@ -86,6 +117,7 @@ describe("the stores of the other service", () => {
     await using source = openLegacySource(nowhere, { ...LEGACY_OPTIONS, retry });
     await expect(source.ready()).rejects.toThrow(StorageUnavailable);
     await expect(source.metadata("b1")).rejects.toThrow(StorageUnavailable);
+    await expect(source.ciphertextPieces("b1", null)).rejects.toThrow(StorageUnavailable);
     await expect(source.rows([factor("k")])).rejects.toThrow(StorageUnavailable);
     await expect(Array.fromAsync(source.list())).rejects.toThrow(StorageUnavailable);
   });

@@ -10,7 +10,13 @@ import {
 } from "@aws-sdk/client-s3";
 import type { Clock, Random } from "../../../runtime/clock.ts";
 import { createPace, type Pace } from "../../../runtime/pace.ts";
-import { type FactorRef, StorageUnavailable } from "../../contract.ts";
+import {
+  BlobDamaged,
+  type BlobRef,
+  type Content,
+  type FactorRef,
+  StorageUnavailable,
+} from "../../contract.ts";
 import {
   LegacyArchived,
   LegacyNoText,
@@ -25,6 +31,8 @@ import {
   mayHaveLegacyRow,
 } from "../../legacy.ts";
 import { createDynamoDbClient, createS3Client } from "../clients.ts";
+import { Download } from "../download.ts";
+import { listedSize } from "../object-list.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
 import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "../retry.ts";
 import { statusOf } from "../sdk-error.ts";
@@ -53,6 +61,11 @@ export interface LegacyOptions {
 const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };
 /** DynamoDB reads at most 100 items in a call. */
 const MAX_ROWS_A_CALL = 100;
+/** A slower download times out. */
+const MIN_BYTES_PER_SECOND = 1024 * 1024;
+/** A reader that asks for nothing for so long keeps no connection. */
+const MAX_UNREAD_MS = 60_000;
+const NOT_READ = "an object of the other service could not be read";
 
 export function openLegacySource(location: LegacyLocation, options: LegacyOptions): LegacySource {
   return new AwsLegacySource(location, options);
@@ -65,12 +78,16 @@ export class AwsLegacySource implements LegacySource {
   protected readonly location: LegacyLocation;
   protected readonly attempt: Attempt;
   readonly #rows: TableReads;
+  readonly #random: Random;
+  readonly #retry: RetryPolicy;
 
   constructor(location: LegacyLocation, { clock, random, callsPerSecond, retry }: LegacyOptions) {
     this.location = location;
     this.s3 = createS3Client(location);
     this.dynamoDb = createDynamoDbClient(location);
-    this.attempt = pacedAttempt(createPace(callsPerSecond, clock), { ...RETRY, ...retry }, random);
+    this.#random = random;
+    this.#retry = { ...RETRY, ...retry };
+    this.attempt = pacedAttempt(createPace(callsPerSecond, clock), this.#retry, random);
     this.#rows = createTableReads(this.dynamoDb, this.attempt);
   }
 
@@ -111,6 +128,40 @@ export class AwsLegacySource implements LegacySource {
     return this.#object(legacyCiphertextKey(backupId, archiveId));
   }
 
+  async ciphertextPieces(backupId: string, archiveId: string | null): Promise<Content | null> {
+    const key = legacyCiphertextKey(backupId, archiveId);
+    // a list, because the response to a HEAD does not distinguish a missing object from a missing bucket
+    const size = await this.attempt(NOT_READ, (abortSignal) =>
+      listedSize(this.s3, this.location.bucket, key, abortSignal),
+    );
+    if (size !== null && size > MAX_LEGACY_BYTES) throw new LegacyTooLarge(size);
+    return size === null ? null : this.#pieces({ key, size, sha256: "" });
+  }
+
+  async *#pieces(ref: BlobRef): AsyncGenerator<Uint8Array> {
+    const budgetMs = this.#retry.budgetMs + (ref.size / MIN_BYTES_PER_SECOND) * 1000;
+    const download = new Download(
+      ref,
+      {
+        client: this.s3,
+        bucket: this.location.bucket,
+        random: this.#random,
+        retry: { ...this.#retry, budgetMs },
+        maxUnreadMs: MAX_UNREAD_MS,
+      },
+      () => {},
+    );
+    try {
+      if (!(await download.open())) throw new StorageUnavailable("an object was deleted while it was read");
+      yield* download;
+    } catch (error) {
+      if (!(error instanceof BlobDamaged)) throw error;
+      throw new StorageUnavailable("an object was replaced while it was read", { cause: error });
+    } finally {
+      download.close();
+    }
+  }
+
   async rows(factors: readonly FactorRef[]): Promise<ReadonlyMap<string, LegacyRow>> {
     const keys = [...new Set(factors.filter(mayHaveLegacyRow).map(legacyRowKey))];
     const rows = new Map<string, LegacyRow>();
@@ -131,7 +182,7 @@ export class AwsLegacySource implements LegacySource {
   }
 
   async #object(key: string): Promise<Uint8Array | null> {
-    return this.attempt("an object of the other service could not be read", async (abortSignal) => {
+    return this.attempt(NOT_READ, async (abortSignal) => {
       try {
         const command = new GetObjectCommand({ Bucket: this.location.bucket, Key: key });
         const { Body: body, ContentLength: length } = await this.s3.send(command, { abortSignal });
