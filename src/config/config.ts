@@ -3,6 +3,7 @@
  * Each section has a file; `.env.example` explains every variable.
  */
 import { type AddFactorConfig, addFactorConfig } from "./add-factor.ts";
+import { type AdoptionConfig, adoptionConfig } from "./adoption.ts";
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
 import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";
 import { ConfigError } from "./config-error.ts";
@@ -24,6 +25,8 @@ export interface Config {
   readonly rateLimits: RateLimitConfig | null;
   readonly log: LogConfig;
   readonly storage: StorageConfig;
+  /** `null` if nothing is adopted. */
+  readonly adoption: AdoptionConfig | null;
   readonly challengeTokens: ChallengeTokensConfig;
   readonly limits: LimitsConfig;
   readonly webauthn: WebAuthnConfig;
@@ -49,13 +52,15 @@ export function loadConfig(env: Environment): Config {
   const environment = read.requiredOneOf("APP_ENV", ["production", "staging", "development"]);
   const development = environment === "development";
   const server = serverConfig(read, development);
+  const storage = storageConfig(read, development);
   const config: Config = {
     environment,
     revision: read.optional("APP_REVISION"),
     server,
     rateLimits: rateLimitsConfig(read, !development),
     log: logConfig(read, development),
-    storage: storageConfig(read, development),
+    storage,
+    adoption: adoptionConfig(read, storage),
     challengeTokens: challengeTokensConfig(read, development, dataDir(read)),
     limits: limitsConfig(read),
     webauthn: webauthnConfig(read, development ? new URL(`http://localhost:${server.port}`).origin : null),

@@ -2,6 +2,7 @@
 import { ConfigError } from "./config-error.ts";
 import { type Environment, EnvironmentReader } from "./environment.ts";
 import { oidcIssuers } from "./oidc.ts";
+import { awsEndpoints } from "./storage.ts";
 
 export interface LegacyConfig {
   /** `null` when no variable names one. */
@@ -16,12 +17,10 @@ export interface LegacyConfig {
 /** @throws ConfigError */
 export function loadLegacyConfig(env: Environment): LegacyConfig {
   const read = new EnvironmentReader(env);
-  const endpoint = read.url("AWS_ENDPOINT_URL");
   const issuers = oidcIssuers(read);
   const config = {
     region: read.optional("AWS_REGION"),
-    s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,
-    dynamoDbEndpoint: read.url("AWS_ENDPOINT_URL_DYNAMODB") ?? endpoint,
+    ...awsEndpoints(read),
     issuers: { GOOGLE: issuers.google, APPLE: issuers.apple },
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems);

@@ -57,7 +57,7 @@ export function loadStorageConfig(env: Environment): StorageConfig {
 }
 
 function awsStorage(read: EnvironmentReader): AwsStorageConfig {
-  const endpoint = read.url("AWS_ENDPOINT_URL");
+  const endpoints = awsEndpoints(read);
   const because =
     read.optional("STORAGE_DRIVER") === null
       ? "outside development, unless STORAGE_DRIVER=local keeps the backups on this machine"
@@ -73,7 +73,15 @@ function awsStorage(read: EnvironmentReader): AwsStorageConfig {
       oneTime: read.text("DYNAMODB_TABLE_ONE_TIME", "backup-service-one-time"),
       history: read.text("DYNAMODB_TABLE_HISTORY", "backup-service-history"),
     },
-    // http: is accepted: a custom endpoint is usually the operator's own store in a private network
+    ...endpoints,
+  };
+}
+
+/** Custom endpoints of AWS; `null` for AWS's own. */
+export function awsEndpoints(read: EnvironmentReader) {
+  const endpoint = read.url("AWS_ENDPOINT_URL");
+  // http: is accepted: a custom endpoint is usually the operator's own store in a private network
+  return {
     s3Endpoint: read.url("AWS_ENDPOINT_URL_S3") ?? endpoint,
     dynamoDbEndpoint: read.url("AWS_ENDPOINT_URL_DYNAMODB") ?? endpoint,
   };

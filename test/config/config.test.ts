@@ -21,6 +21,7 @@ describe("the defaults", () => {
       rateLimits: null,
       log: { level: "info", format: "pretty" },
       storage: { driver: "local", dataDir: "./data" },
+      adoption: null,
       challengeTokens: { keys: [], generatedKeyDir: "./data" },
       limits: {
         maxBackupBytes: 15_728_640,
@@ -94,6 +95,7 @@ describe("the defaults", () => {
         s3Endpoint: null,
         dynamoDbEndpoint: null,
       },
+      adoption: null,
       challengeTokens: {
         keys: [{ kid: "k1", secret: Buffer.alloc(32, 1) }],
         generatedKeyDir: "./data",
@@ -215,10 +217,10 @@ describe("the configuration", () => {
     const reported = [
       "PORT",
       "TRUSTED_PROXY_HOPS",
-      "LOG_LEVEL",
       "AWS_ENDPOINT_URL",
       "AWS_REGION",
       "BACKUP_S3_BUCKET",
+      "LOG_LEVEL",
       "CHALLENGE_TOKEN_KEYS",
       "MAX_MAIN_FACTORS",
       "WEBAUTHN_RP_ID",
