@@ -1,5 +1,7 @@
 /** The composition root: from a configuration to everything a request needs. */
 
+import { adoptingRecords } from "./backups/adoption/adopting-records.ts";
+import { createAdoption } from "./backups/adoption/adoption.ts";
 import { type Backups, createBackups } from "./backups/backups.ts";
 import type { Config } from "./config/config.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
@@ -23,10 +25,17 @@ import { usingDataDir } from "./runtime/start-error.ts";
 import { within } from "./runtime/within.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
-import { openStores } from "./storage/open.ts";
+import type { LegacySource } from "./storage/legacy.ts";
+import { openOtherService, openStores } from "./storage/open.ts";
 import type { Outbox } from "./storage/outbox.ts";
+import { createAdoptionReports } from "./telemetry/adoption-reports.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
-import { measuredBlobs, measuredOutbox, measuredRecords } from "./telemetry/measured-stores.ts";
+import {
+  measuredBlobs,
+  measuredOutbox,
+  measuredRecords,
+  measuredSource,
+} from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
 import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
@@ -73,6 +82,8 @@ export interface Overrides {
   readonly log?: Logger;
   /** Wraps the stores that the configuration names. */
   readonly wrapStores?: (stores: Stores) => Stores;
+  /** Wraps the stores of the other service. */
+  readonly wrapOtherService?: (source: LegacySource) => LegacySource;
 }
 
 export interface Stores {
@@ -127,8 +138,25 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     config.rateLimits,
     createRateLimiter({ clock, background, counters: records }),
   );
+  const source = config.adoption === null ? null : await openOtherService(config.adoption, { clock, random });
+  const otherService = source && (overrides.wrapOtherService?.(source) ?? source);
   const backups = createBackups({
-    records,
+    records:
+      otherService === null || config.adoption === null
+        ? records
+        : adoptingRecords(
+            records,
+            createAdoption({
+              source: measuredSource(otherService, metrics),
+              issuers: config.adoption.issuers,
+              records,
+              blobs,
+              clock,
+              random,
+              background,
+              reports: createAdoptionReports(log, metrics),
+            }),
+          ),
     blobs,
     clock,
     random,
@@ -139,6 +167,10 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     history: config.history,
     deliversEvents: config.webhook !== null,
   });
+
+  // users who are here need none of it, so the service starts all the same
+  if (otherService !== null)
+    void background.run("reach the stores of the other service", () => otherService.ready());
 
   const jwksAt = (url: string) => createJwks({ url, clock, background });
   const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
@@ -191,6 +223,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
         background.stop(BACKGROUND_GRACE_MS),
       ]);
       await close({ records, blobs });
+      await otherService?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   limits: ["protocol", "config", "storage/contract.ts"],
   maintenance: ["backups", "crypto", "storage/contract.ts", "storage/inspection.ts", "storage/legacy.ts"],
   webhooks: ["crypto", "config", "storage/contract.ts", "storage/outbox.ts"],
-  telemetry: ["storage/contract.ts", "storage/outbox.ts"],
+  telemetry: ["storage/contract.ts", "storage/legacy.ts", "storage/outbox.ts"],
   client: ["protocol"],
   http: ["protocol", "crypto", "proofs", "limits", "telemetry", "services.ts", "app.ts"],
   routes: ["protocol", "crypto", "proofs", "backups", "http", "storage/contract.ts", "services.ts"],

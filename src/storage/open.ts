@@ -1,8 +1,10 @@
 /** The only file outside the drivers' folders that names a driver. */
+import type { AdoptionConfig } from "../config/adoption.ts";
 import type { StorageConfig } from "../config/storage.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import { usingDataDir } from "../runtime/start-error.ts";
 import type { InspectableStores } from "./inspection.ts";
+import type { LegacySource } from "./legacy.ts";
 
 /**
  * Opens the stores that the configuration names. A driver's code is loaded only when it is used.
@@ -39,4 +41,20 @@ export async function openStores(
       };
     }
   }
+}
+
+/** As long as a request waits for a store, and no longer. */
+const READ_THROUGH_RETRY = { budgetMs: 6_000, attemptMs: 4_000, maxPauseMs: 1_000 };
+
+/** Opens the stores of the other service, to read for requests what is not here. */
+export async function openOtherService(
+  location: AdoptionConfig,
+  sources: { readonly clock: Clock; readonly random: Random },
+): Promise<LegacySource> {
+  const { openLegacySource } = await import("./aws/legacy/source.ts");
+  return openLegacySource(location, {
+    ...sources,
+    callsPerSecond: Number.POSITIVE_INFINITY, // who calls bounds how many there are at a time
+    retry: READ_THROUGH_RETRY,
+  });
 }

@@ -1,5 +1,6 @@
 import { SMALL_BYTES } from "../runtime/sizes.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
+import type { LegacySource } from "../storage/legacy.ts";
 import type { Outbox } from "../storage/outbox.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -60,6 +61,20 @@ export function measuredOutbox(outbox: Outbox, metrics: Metrics): Outbox {
     claim: (queued, nextAttemptAtMs) => timed("claim", () => outbox.claim(queued, nextAttemptAtMs)),
     settle: (claimed) => timed("settle", () => outbox.settle(claimed)),
     backlog: () => timed("backlog", () => outbox.backlog()),
+  };
+}
+
+/** The same stores of the other service, with each call that requests make measured; of a ciphertext, until it is opened. */
+export function measuredSource(
+  source: LegacySource,
+  metrics: Metrics,
+): Pick<LegacySource, "metadata" | "rows" | "ciphertextPieces"> {
+  const timed = timer(metrics, "other service");
+  return {
+    metadata: (backupId) => timed("metadata", () => source.metadata(backupId)),
+    rows: (factors) => timed("rows", () => source.rows(factors)),
+    ciphertextPieces: (backupId, archiveId) =>
+      timed("ciphertextPieces", () => source.ciphertextPieces(backupId, archiveId)),
   };
 }
 

@@ -31,6 +31,7 @@ export interface Metrics {
   readonly webhookDelivered: Counter;
   readonly webhookFailures: Counter<"reason">;
   readonly webhookDropped: Counter<"reason">;
+  readonly adoptions: Counter<"outcome">;
   readonly contentType: string;
   text(): Promise<string>;
   /** Calls `read` at each scrape. The gauge is NaN if `read` rejects or returns `null`. */
@@ -126,6 +127,11 @@ export function createMetrics(): Metrics {
       "webhook_events_dropped_total",
       "Events that are not delivered any more: given up after three days, or gone (410)",
       ["reason"],
+    ),
+    adoptions: counter(
+      "adoptions_total",
+      "Backups of the other service that requests moved in, or failed to",
+      ["outcome"],
     ),
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { loggedBackup } from "./logged-backup.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -8,9 +8,6 @@ export interface SecurityAlerts {
   signatureCounterWentBack(backupId: string): void;
 }
 
-const BACKUP_HASH_DIGITS = 16;
-
-/** The log names a backup by a prefix of its id's SHA-256, so that the id itself is not logged. */
 export function createSecurityAlerts(
   log: Pick<Logger, "warn">,
   metrics: Pick<Metrics, "signatureCountersBack">,
@@ -18,8 +15,10 @@ export function createSecurityAlerts(
   return {
     signatureCounterWentBack(backupId) {
       metrics.signatureCountersBack.inc();
-      const backup = createHash("sha256").update(backupId).digest("hex").slice(0, BACKUP_HASH_DIGITS);
-      log.warn({ backup }, "the signature counter of a synchronised passkey went back");
+      log.warn(
+        { backup: loggedBackup(backupId) },
+        "the signature counter of a synchronised passkey went back",
+      );
     },
   };
 }

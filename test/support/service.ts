@@ -26,6 +26,7 @@ export interface TestService extends AsyncDisposable {
 export interface TestServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly wrapStores?: Overrides["wrapStores"];
+  readonly wrapOtherService?: Overrides["wrapOtherService"];
   readonly timeoutMs?: number;
   /** What the time limits of requests are measured with; the system's clock if not given. */
   readonly requestClock?: SettableClock;
@@ -68,6 +69,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     random: options.random ?? systemRandom,
     log: await createLogger({ level: "info", format: "json", destination }),
     ...(options.wrapStores === undefined ? {} : { wrapStores: options.wrapStores }),
+    ...(options.wrapOtherService === undefined ? {} : { wrapOtherService: options.wrapOtherService }),
   });
   const { timeoutMs, requestClock, discardLimits } = options;
   const app = createApp(services, {

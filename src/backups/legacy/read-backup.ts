@@ -6,7 +6,7 @@ import { isLegacyBackupId, LegacyProblem, readLegacyMetadata } from "./metadata.
 
 /** Where backups are taken over from. */
 export interface LegacyReading {
-  readonly source: LegacySource;
+  readonly source: Pick<LegacySource, "metadata" | "rows">;
   readonly issuers: Issuers;
 }
 

@@ -35,8 +35,13 @@ export interface TakeOverStores {
 type RecordsOnly = Pick<TakeOverStores, "records">;
 
 /** A backup whose ciphertext was opened. */
-export interface OpenedBackup extends Pick<SourceBackup, "backupId"> {
+export interface OpenedBackup {
+  readonly backupId: string;
   readonly content: Content;
+  /** The address of the client that needs it; empty where none does. */
+  readonly client: string;
+  /** Called when the content is stored and nothing refers to it yet. What it throws prevents that. */
+  readonly beforeCommit?: (blob: BlobRef) => Promise<void>;
 }
 
 export interface Stored {
@@ -157,7 +162,7 @@ export async function refreshBackup(
 
 async function store(
   stores: TakeOverStores,
-  { backupId, content }: OpenedBackup,
+  { backupId, content, client, beforeCommit }: OpenedBackup,
   claims: readonly FactorRef[],
   changeTo: (blob: BlobRef) => Omit<Change, "claim" | "newBlobSince">,
 ): Promise<Stored> {
@@ -165,7 +170,8 @@ async function store(
   const lost: FactorRef[] = [];
   try {
     const context = { ...stores, changes: { discard } };
-    await withNewBlob(context, backupId, { content, client: "" }, async (blob, commit) => {
+    await withNewBlob(context, backupId, { content, client }, async (blob, commit) => {
+      await beforeCommit?.(blob);
       for (let claim = claims.slice(0, MAX_CLAIMS); ; ) {
         const outcome = await commit({ ...changeTo(blob), claim });
         if (outcome !== "factor-claimed") return outcome;
@@ -176,7 +182,7 @@ async function store(
     });
     return { outcome: "imported", lost };
   } catch (error) {
-    // another import or a client was faster
+    // another process, import or client was faster
     if (error instanceof ServiceError && OVERTAKEN.has(error.code)) return { outcome: "alreadyThere", lost };
     if (!(error instanceof ChangeRefused)) throw error;
     throw new LegacyProblem("the record store does not take the record: it is too large");

@@ -117,7 +117,7 @@ async function importBackup(run: ImportRun, first: SourceBackup, ownership: Owne
   }
   const current = backup.text === first.text ? ownership : await ownershipOf(run, backup);
   const target = { ...stores, clock: run.clock, random: run.random };
-  const opened = { ...backup, content: [backup.content] };
+  const opened = { ...backup, content: [backup.content], client: "" };
   const { outcome, lost } = await (earlier === "none"
     ? storeBackup(target, opened, current)
     : refreshBackup(target, opened, current, earlier));

@@ -3,6 +3,7 @@ import type { LegacyReading } from "../../backups/legacy/read-backup.ts";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import type { BlobStore, FactorRef, RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
+import type { LegacySource } from "../../storage/legacy.ts";
 import { shownFactor } from "../doctor/findings.ts";
 
 /** What is wrong with a backup of the source, in words that have nothing of its content. */
@@ -34,6 +35,7 @@ export interface ImportStores {
 }
 
 export interface ImportRun extends LegacyReading {
+  readonly source: LegacySource;
   /** `null` where there is nothing yet, for a run that writes nothing. */
   readonly stores: ImportStores | null;
   readonly clock: Clock;

@@ -4,12 +4,11 @@ import { type ImportRun, newImportCounts } from "../../../src/maintenance/import
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
 import { DRIVERS } from "../../drivers.ts";
-import { createFactorKeypair } from "../../support/factor-keypair.ts";
-import { factorService, proven, recoveredBy, removeFactor } from "../../support/factors.ts";
+import { factorService } from "../../support/factors.ts";
 import { brokenInvariantsOfAll } from "../../support/invariants.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
 import { type LegacyUser, usersOfEveryForm } from "../../support/legacy-users.ts";
-import { addSyncFactorRequest, newManifestHash, randomBytes, solved } from "../../support/users.ts";
+import { everyMainFactorRecovers, everySyncFactorManages } from "../../support/moved-in-users.ts";
 
 const ISSUERS = { GOOGLE: "https://accounts.google.com", APPLE: "https://appleid.apple.com" };
 
@@ -60,53 +59,11 @@ for (const driver of DRIVERS)
     });
 
     test("every main factor verifies itself and recovers, and puts a device on the backup", async () => {
-      const { client } = service();
-      for (const user of users) {
-        for (const main of user.mains) {
-          const { backupId } = (await client.verifyFactor(await proven(client, "verify-factor", main))).ok();
-          expect(backupId).toBe(user.id);
-          const { backup, metadata } = await recoveredBy(client, main);
-          expect(backup).toBe(Buffer.from(user.content).toString("base64"));
-          expect(metadata).toMatchObject({ id: user.id, manifestHash: user.manifestHash });
-        }
-        if (user.syncs.length >= 25) continue;
-        const [main] = user.mains;
-        if (main === undefined) throw new Error("the user has no main factor");
-        const { syncFactorToken } = await recoveredBy(client, main);
-        const request = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
-        expect((await client.addSyncFactor(request)).ok().backupId).toBe(user.id);
-      }
+      for (const user of users) await everyMainFactorRecovers(service().client, user);
     });
 
     test("every sync factor reads metadata, syncs and manages", async () => {
-      const { client } = service();
-      for (const user of users) {
-        const content = randomBytes(200);
-        let current = user.manifestHash;
-        for (const sync of user.syncs) {
-          const proof = await solved(client, "retrieve-metadata", sync);
-          const metadata = (await client.retrieveMetadata({ ...proof, backupId: user.id })).ok();
-          expect(metadata).toMatchObject({ id: user.id, manifestHash: current });
-          const next = newManifestHash();
-          const payload = {
-            ...(await solved(client, "sync", sync)),
-            currentManifestHash: current,
-            newManifestHash: next,
-          };
-          expect((await client.sync(payload, content)).ok().backupId).toBe(user.id);
-          current = next;
-        }
-        expect((await client.backupStatus({ backupId: user.id })).ok().factors).toHaveLength(
-          user.mains.length,
-        );
-        const [sync] = user.syncs;
-        if (sync === undefined) throw new Error("the user has no sync factor");
-        const factorId = idOfFirst(user);
-        const { backupDeleted } = (await removeFactor(client, sync, factorId)).ok();
-        expect(backupDeleted).toBe(user.mains.length === 1);
-        if (backupDeleted) continue;
-        (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
-      }
+      for (const user of users) await everySyncFactorManages(service().client, user);
       expect(await Array.fromAsync(service().services.stores.records.list())).toEqual([]);
       expect(await Array.fromAsync(service().services.stores.records.listFactors())).toEqual([]);
     });
@@ -132,8 +89,3 @@ for (const driver of DRIVERS)
       expect(await Array.fromAsync(stores.records.list())).toEqual([]);
     });
   });
-
-function idOfFirst({ metadata }: LegacyUser): string {
-  const { factors } = metadata as { factors: { id: string }[] };
-  return factors[0]?.id ?? "";
-}

@@ -1,0 +1,118 @@
+/**
+ * Takes backups of the other service over when a request needs them. The other stores are only read. Any number of
+ * processes, and an import, may take over the same backup: the mark of its id lets one commit of them succeed.
+ */
+import { ServiceError } from "../../errors.ts";
+import type { Background } from "../../runtime/background.ts";
+import { currentRequest } from "../../runtime/current-request.ts";
+import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
+import type { FactorRef } from "../../storage/contract.ts";
+import { legacyRowKey } from "../../storage/legacy.ts";
+import { MAX_ATTEMPTS } from "../change.ts";
+import { importMark } from "../legacy/import-mark.ts";
+import { isLegacyBackupId, LegacyProblem } from "../legacy/metadata.ts";
+import { readBackup } from "../legacy/read-backup.ts";
+import type { TakeOverStores } from "../legacy/store-backup.ts";
+import { lists, readMetadata } from "../model.ts";
+import { errorOf } from "../outcomes.ts";
+import { type AdoptionSource, adoptBackup } from "./adopt-backup.ts";
+import { sharedInFlight } from "./shared-in-flight.ts";
+
+/**
+ * Both methods resolve to whether the record store has to be asked again: `false` where the other service does not know
+ * them, at the cost of one call there.
+ *
+ * @throws ServiceError `service_unavailable` while the other service's stores do not respond, or what is there cannot be
+ *   taken over as it is; too many calls wait.
+ */
+export interface Adoption {
+  /** Takes over the backups that factors lead to in the other service, unless they are or were here. */
+  ofFactors(factors: readonly FactorRef[]): Promise<boolean>;
+  /** Takes over the backup of an id, unless it is or was here. */
+  ofBackup(backupId: string): Promise<boolean>;
+}
+
+/** What an operator is to know. */
+export interface AdoptionReports {
+  /** @param lost how many of its factors lead to another backup here. */
+  adopted(backupId: string, lost: number): void;
+  /** The backup cannot be taken over, whether because it is torn or because a store does not respond. */
+  failed(backupId: string, error: unknown): void;
+}
+
+export interface AdoptionOptions extends AdoptionSource, TakeOverStores {
+  readonly background: Background;
+  readonly reports: AdoptionReports;
+}
+
+/** Whoever invents keys must not cause any number of calls there at a time, nor keep others from theirs. */
+const LOOKUPS = { permits: 64, maxPerKey: 24, maxWaitingPerKey: 256, maxWaitMs: 5_000 };
+/** Each may hold some MiB of a ciphertext. */
+const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 12_000 };
+
+export function createAdoption(options: AdoptionOptions): Adoption {
+  const { source, records, background, reports } = options;
+  const lookups = new FairSemaphore(LOOKUPS);
+  const transfers = new FairSemaphore(TRANSFERS);
+  const shareRows = sharedInFlight<Awaited<ReturnType<typeof source.rows>>>();
+  const shareAdoption = sharedInFlight<boolean>();
+  const client = () => currentRequest.getStore()?.client ?? "";
+
+  async function ofFactors(factors: readonly FactorRef[]): Promise<boolean> {
+    if (factors.length === 0) return false;
+    const rows = await shareRows(factors.map(legacyRowKey).join("\n"), () =>
+      lookups.run(client(), () => source.rows(factors)),
+    );
+    const lookAgain = await Promise.all(
+      factors.map(async (factor) => {
+        const row = rows.get(legacyRowKey(factor));
+        return row !== undefined && leads(factor, row.backupId);
+      }),
+    );
+    return lookAgain.includes(true);
+  }
+
+  /** A factor that leads to a backup there: takes the backup over, or completes the index of one that is here. */
+  async function leads(factor: FactorRef, backupId: string): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      const stored = isLegacyBackupId(backupId) ? await records.read(backupId) : null;
+      if (stored === null) return ofBackup(backupId);
+      // removed here, or never on this backup
+      if (!lists(readMetadata(stored.metadata), factor)) return false;
+      // one commit did not take all rows of the backup
+      const outcome = await records.commit({ backupId, expect: stored, next: stored, claim: [factor] });
+      if (outcome !== "revision") return true;
+      if (attempt === MAX_ATTEMPTS) throw errorOf(outcome);
+    }
+  }
+
+  function ofBackup(backupId: string): Promise<boolean> {
+    return shareAdoption(backupId, () => {
+      const adopting = adopt(backupId);
+      // it goes on where its client has gone, and the stores must stay open meanwhile; requests get its error
+      void background.runAtOnce("adopt a backup", () => Promise.allSettled([adopting]));
+      return adopting;
+    });
+  }
+
+  async function adopt(backupId: string): Promise<boolean> {
+    try {
+      const first = await lookups.run(client(), () => readBackup(options, backupId));
+      if (first === null) return false;
+      if (await records.isConsumed([importMark(backupId)])) return true; // it was deleted here, or another was faster
+      await transfers.run(client(), async () => {
+        const stored = await adoptBackup(options, options, first, client());
+        if (stored?.outcome === "imported") reports.adopted(backupId, stored.lost.length);
+      });
+      return true;
+    } catch (error) {
+      reports.failed(backupId, error);
+      if (!(error instanceof LegacyProblem)) throw error;
+      throw new ServiceError("service_unavailable", "The backup cannot be moved in as it is", {
+        cause: error,
+      });
+    }
+  }
+
+  return { ofFactors, ofBackup };
+}
