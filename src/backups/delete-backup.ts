@@ -36,8 +36,8 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
 
   /** Whether the factor has deleted a backup lately and is on none now. */
   async function hasDeleted(factor: FactorRef): Promise<boolean> {
-    const { backupId, consumed } = await records.locate(factor, [deletionMark(factor)]);
-    return backupId === null && consumed;
+    if (!(await records.isConsumed([deletionMark(factor)]))) return false;
+    return (await records.locate(factor, [])).backupId === null;
   }
 
   /** Marks a deletion in the store, so that a retry by the same factor succeeds. */
