@@ -1,7 +1,9 @@
 /** Services that adopt backups of the other service, beside its stores. */
+import { memoise } from "../../src/runtime/memoise.ts";
 import type { LegacySource } from "../../src/storage/legacy.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
 import { documentedClient } from "./documented-client.ts";
+import type { Interceptor } from "./intercepted-stores.ts";
 import { type LegacyStores, newLegacyStores } from "./legacy-stores.ts";
 import { OidcIssuer } from "./oidc-issuer.ts";
 import { startService, type TestService, type TestServiceOptions } from "./service.ts";
@@ -14,20 +16,14 @@ export interface AdoptionWorld extends AsyncDisposable {
   readonly storage: TestStorage;
   /** Of every service. */
   readonly clock: SettableClock;
-  /** Starts a service on the storage, which adopts; it ends with the world at the latest. */
+  /** Starts a service on the storage, which adopts; it ends with the world, unless it was disposed of before. */
   start(options?: TestServiceOptions): Promise<TestService>;
   /** Calls of the other service's stores so far. */
   readonly calls: string[];
 }
 
-/** The calls of requests. */
-const CALLS = ["metadata", "rows", "ciphertextPieces"] as const;
-
 /** The same stores, with every call that requests make going through `around`. */
-export function interceptedSource(
-  source: LegacySource,
-  around: <T>(call: `source.${(typeof CALLS)[number]}`, run: () => Promise<T>) => Promise<T>,
-): LegacySource {
+export function interceptedSource(source: LegacySource, around: Interceptor): LegacySource {
   return replaced(source, {
     metadata: (backupId) => around("source.metadata", () => source.metadata(backupId)),
     rows: (factors) => around("source.rows", () => source.rows(factors)),
@@ -68,8 +64,9 @@ export async function adoptionWorld(driver: Driver): Promise<AdoptionWorld> {
             return run();
           }),
       });
-      all.use(service);
-      return { ...service, client: await documentedClient(service.url) };
+      const end = memoise(() => service[Symbol.asyncDispose]());
+      all.defer(end);
+      return { ...service, client: await documentedClient(service.url), [Symbol.asyncDispose]: end };
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

@@ -5,7 +5,8 @@ import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 export type StoreCall =
   | `records.${keyof RecordStore & string}`
   | "records.release"
-  | `blobs.${Exclude<keyof BlobStore & string, "freeBytes">}`;
+  | `blobs.${Exclude<keyof BlobStore & string, "freeBytes">}`
+  | `source.${"metadata" | "rows" | "ciphertextPieces"}`;
 
 /** Stands between the service and its stores: it may run the call, delay it, fail, or run it and fail all the same. */
 export type Interceptor = <T>(call: StoreCall, run: () => Promise<T>) => Promise<T>;
