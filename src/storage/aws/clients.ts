@@ -24,8 +24,11 @@ const MAX_S3_REQUESTS = 96;
 export type DynamoDbSender = CommandSender<DynamoDbInputs, DynamoDbOutputs>;
 export type S3Sender = CommandSender<S3Inputs, S3Outputs>;
 
-/** For the requests of the service: many, and of few kinds. */
-export function createDynamoDbSender(sdk: DynamoDBClient, { tables }: AwsStorageConfig): DynamoDbSender {
+/** For the requests of the service: many, and of few kinds. @param tables the names of the tables that they are about. */
+export function createDynamoDbSender(
+  sdk: DynamoDBClient,
+  { tables }: { readonly tables: Readonly<Record<string, string>> },
+): DynamoDbSender {
   // an ARN may name a table of another account, which has another endpoint
   const haveNames = Object.values(tables).every((table) => !table.startsWith("arn:"));
   const service = haveNames ? DYNAMODB : { ...DYNAMODB, operations: new Set<string>() };

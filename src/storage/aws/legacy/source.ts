@@ -1,12 +1,13 @@
 /** Reads the bucket and the table of the other service. Nothing here writes. */
-import { type DynamoDBClient, GetItemCommand, ResourceNotFoundException } from "@aws-sdk/client-dynamodb";
+import { Readable } from "node:stream";
+import { arrayBuffer } from "node:stream/consumers";
+import { GetItemCommand, ResourceNotFoundException } from "@aws-sdk/client-dynamodb";
 import {
   GetObjectCommand,
   HeadBucketCommand,
   InvalidObjectState,
   ListObjectsV2Command,
   NoSuchKey,
-  type S3Client,
 } from "@aws-sdk/client-s3";
 import type { Clock, Random } from "../../../runtime/clock.ts";
 import { createPace, type Pace } from "../../../runtime/pace.ts";
@@ -30,7 +31,14 @@ import {
   MAX_LEGACY_BYTES,
   mayHaveLegacyRow,
 } from "../../legacy.ts";
-import { createDynamoDbClient, createS3Client } from "../clients.ts";
+import {
+  createDynamoDbClient,
+  createDynamoDbSender,
+  createS3Client,
+  createS3Sender,
+  type DynamoDbSender,
+  type S3Sender,
+} from "../clients.ts";
 import { Download } from "../download.ts";
 import { listedSize } from "../object-list.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
@@ -73,8 +81,8 @@ export function openLegacySource(location: LegacyLocation, options: LegacyOption
 
 /** The stores with their clients, which reading and writing share. */
 export class AwsLegacySource implements LegacySource {
-  protected readonly s3: S3Client;
-  protected readonly dynamoDb: DynamoDBClient;
+  protected readonly s3: S3Sender;
+  protected readonly dynamoDb: DynamoDbSender;
   protected readonly location: LegacyLocation;
   protected readonly attempt: Attempt;
   readonly #rows: TableReads;
@@ -83,8 +91,10 @@ export class AwsLegacySource implements LegacySource {
 
   constructor(location: LegacyLocation, { clock, random, callsPerSecond, retry }: LegacyOptions) {
     this.location = location;
-    this.s3 = createS3Client(location);
-    this.dynamoDb = createDynamoDbClient(location);
+    this.s3 = createS3Sender(createS3Client(location));
+    this.dynamoDb = createDynamoDbSender(createDynamoDbClient(location), {
+      tables: { factors: location.table },
+    });
     this.#random = random;
     this.#retry = { ...RETRY, ...retry };
     this.attempt = pacedAttempt(createPace(callsPerSecond, clock), this.#retry, random);
@@ -186,12 +196,12 @@ export class AwsLegacySource implements LegacySource {
       try {
         const command = new GetObjectCommand({ Bucket: this.location.bucket, Key: key });
         const { Body: body, ContentLength: length } = await this.s3.send(command, { abortSignal });
-        if (body === undefined) throw new Error("the SDK's response has no body");
+        if (!(body instanceof Readable)) throw new Error("the SDK's response has no readable body");
         if (length !== undefined && length > MAX_LEGACY_BYTES) {
-          if ("destroy" in body) body.destroy();
+          body.destroy();
           throw new LegacyTooLarge(length);
         }
-        return await body.transformToByteArray();
+        return new Uint8Array(await arrayBuffer(body));
       } catch (error) {
         if (error instanceof NoSuchKey) return null;
         if (error instanceof InvalidObjectState) throw new LegacyArchived();
