@@ -13,6 +13,7 @@ import { type LegacyUser, legacyKeypair, legacyPasskey, legacyUser } from "../su
 import { firstMain, mainFactorIds } from "../support/moved-in-users.ts";
 import type { TestService } from "../support/service.ts";
 import { startService } from "../support/service.ts";
+import { replaced } from "../support/store-wrappers.ts";
 import { createPayload, newUser, resetRequest, solved, userWithBackup } from "../support/users.ts";
 
 const YEARS_MS = 3 * 365 * 24 * 60 * 60 * 1000;
@@ -229,6 +230,29 @@ for (const driver of DRIVERS)
       isOut = false;
       expect((await client.verifyFactor(request)).ok().backupId).toBe(unknown.id); // the same challenge is good still
       expect((await client.create(payload, stranger.backup)).status).toBe(200);
+    });
+
+    test("one address cannot occupy the other service's stores", async () => {
+      await using world = await adoptionWorld(driver);
+      const held = Promise.withResolvers<void>();
+      const user = legacyUser();
+      await world.legacy.add(user);
+      const { clientFrom } = await world.start({
+        env: { TRUSTED_PROXY_HOPS: "1" },
+        wrapOtherService: (source) =>
+          replaced(source, {
+            async metadata(backupId) {
+              if (backupId !== user.id) await held.promise;
+              return source.metadata(backupId);
+            },
+          }),
+      });
+      const flood = Array.from({ length: 80 }, () =>
+        clientFrom("192.0.2.1").backupStatus({ backupId: createAccountKeypair().backupAccountId }),
+      );
+      expect((await clientFrom("192.0.2.2").backupStatus({ backupId: user.id })).status).toBe(200);
+      held.resolve();
+      for (const response of await Promise.all(flood)) expect(response.code()).toBe("not_found");
     });
 
     test("a source in use is read in one state", async () => {

@@ -107,6 +107,39 @@ for (const driver of DRIVERS)
       expect(await imported(world, service)).toMatchObject({ imported: 0, alreadyThere: users.length });
     });
 
+    test("an import takes over again what has changed there since, and not here", async () => {
+      await using world = await adoptionWorld(driver);
+      const service = await world.start();
+      const { client } = service;
+      const [read, synced] = [legacyUser(), legacyUser()];
+      await world.legacy.add(read, synced);
+      await recoveredBy(client, firstMain(read));
+      const [sync] = synced.syncs;
+      if (sync === undefined) throw new Error("the user has no sync factor");
+      const newManifestHash = "0".repeat(64);
+      const payload = {
+        ...(await solved(client, "sync", sync)),
+        currentManifestHash: synced.manifestHash,
+        newManifestHash,
+      };
+      (await client.sync(payload, new Uint8Array(10))).ok();
+
+      const later = legacyUser();
+      for (const user of [read, synced]) {
+        await world.legacy.putObject(`${user.id}/backups/later`, later.content);
+        const metadata = { ...user.metadata, manifestHash: later.manifestHash, archiveId: "later" };
+        await world.legacy.putObject(`${user.id}/metadata`, JSON.stringify(metadata));
+      }
+      await using source = openLegacySource(world.legacy.location, LEGACY_OPTIONS);
+      const counts = newImportCounts();
+      const { stores } = service.services;
+      const run = { source, stores, issuers: ISSUERS, clock: world.clock, random: systemRandom };
+      await Array.fromAsync(importBackups({ ...run, since: null, dryRun: false, counts }));
+      expect(counts).toMatchObject({ imported: 1, alreadyThere: 1 });
+      expect((await recoveredBy(client, firstMain(read))).metadata.manifestHash).toBe(later.manifestHash);
+      expect((await recoveredBy(client, firstMain(synced))).metadata.manifestHash).toBe(newManifestHash);
+    });
+
     test("a deletion that another process makes in between stands", async () => {
       await using world = await adoptionWorld(driver);
       const user = legacyUser();
