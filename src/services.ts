@@ -3,6 +3,7 @@
 import { adoptingRecords } from "./backups/adoption/adopting-records.ts";
 import { createAdoption } from "./backups/adoption/adoption.ts";
 import { type Backups, createBackups } from "./backups/backups.ts";
+import type { AdoptionConfig } from "./config/adoption.ts";
 import type { Config } from "./config/config.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
@@ -138,17 +139,16 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     config.rateLimits,
     createRateLimiter({ clock, background, counters: records }),
   );
-  const source = config.adoption === null ? null : await openOtherService(config.adoption, { clock, random });
-  const otherService = source && (overrides.wrapOtherService?.(source) ?? source);
+  const otherService = await otherServiceOf(config.adoption, overrides, { clock, random });
   const backups = createBackups({
     records:
-      otherService === null || config.adoption === null
+      otherService === null
         ? records
         : adoptingRecords(
             records,
             createAdoption({
-              source: measuredSource(otherService, metrics),
-              issuers: config.adoption.issuers,
+              source: measuredSource(otherService.source, metrics),
+              issuers: otherService.issuers,
               records,
               blobs,
               clock,
@@ -170,7 +170,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 
   // users who are here need none of it, so the service starts all the same
   if (otherService !== null)
-    void background.run("reach the stores of the other service", () => otherService.ready());
+    void background.run("reach the stores of the other service", () => otherService.source.ready());
 
   const jwksAt = (url: string) => createJwks({ url, clock, background });
   const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
@@ -223,7 +223,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
         background.stop(BACKGROUND_GRACE_MS),
       ]);
       await close({ records, blobs });
-      await otherService?.[Symbol.asyncDispose]();
+      await otherService?.source[Symbol.asyncDispose]();
     },
   };
 }
@@ -244,6 +244,16 @@ function webhooksOf(
     random,
     pause,
   });
+}
+
+/** The stores of the other service, and the issuers that it had; `null` where nothing is adopted. */
+async function otherServiceOf(
+  adoption: AdoptionConfig | null,
+  { wrapOtherService = (source) => source }: Overrides,
+  sources: { readonly clock: Clock; readonly random: Random },
+) {
+  if (adoption === null) return null;
+  return { source: wrapOtherService(await openOtherService(adoption, sources)), issuers: adoption.issuers };
 }
 
 async function close({ records, blobs }: Stores): Promise<void> {
