@@ -6,7 +6,7 @@ import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { type AdoptionWorld, adoptionWorld, interceptedSource } from "../support/adopting-service.ts";
-import type { ApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { newKeypair, newPasskey, proven, recoveredBy, removeFactor } from "../support/factors.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { type LegacyUser, legacyKeypair, legacyPasskey, legacyUser } from "../support/legacy-users.ts";
@@ -230,6 +230,24 @@ for (const driver of DRIVERS)
       isOut = false;
       expect((await client.verifyFactor(request)).ok().backupId).toBe(unknown.id); // the same challenge is good still
       expect((await client.create(payload, stranger.backup)).status).toBe(200);
+    });
+
+    test.each([
+      ["endpoint", { ADOPT_FROM_AWS_ENDPOINT_URL: "http://127.0.0.1:9" }],
+      [
+        "bucket or table",
+        { ADOPT_FROM_S3_BUCKET: "no-such-bucket", ADOPT_FROM_DYNAMODB_TABLE: "no-such-table" },
+      ],
+    ])("a wrong %s is reported in the log, and never makes a user unknown", async (_what, env) => {
+      await using world = await adoptionWorld(driver);
+      const { client, services, logged } = await world.start({ env });
+      const user = legacyUser();
+      await world.legacy.add(user);
+      const asked = [verify(client, firstMain(user)), client.backupStatus({ backupId: user.id })]; // each waits for 6 s
+      for (const response of await Promise.all<ApiResponse<unknown>>(asked))
+        expect(response.code()).toBe("service_unavailable");
+      await services.background.settled();
+      expect(logged.join("")).toContain("reach the stores of the other service");
     });
 
     test("one address cannot occupy the other service's stores", async () => {
