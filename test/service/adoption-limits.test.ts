@@ -202,7 +202,7 @@ for (const driver of DRIVERS)
     test("while the other service's stores do not respond, only what is unknown is unavailable", async () => {
       await using world = await adoptionWorld(driver);
       let isOut = false;
-      const { client } = await world.start({
+      const { client, services } = await world.start({
         wrapOtherService: (source) =>
           interceptedSource(source, async (_call, run) => {
             if (isOut) throw new StorageUnavailable("the test refuses this call");
@@ -226,6 +226,8 @@ for (const driver of DRIVERS)
       const stranger = newUser();
       const payload = await createPayload(client, stranger);
       expect((await client.create(payload, stranger.backup)).code()).toBe("service_unavailable");
+
+      expect(await services.metrics.text()).not.toContain('adoptions_total{outcome="failed"}');
 
       isOut = false;
       expect((await client.verifyFactor(request)).ok().backupId).toBe(unknown.id); // the same challenge is good still

@@ -36,7 +36,7 @@ export interface Adoption {
 export interface AdoptionReports {
   /** @param lost how many of its factors lead to another backup here. */
   adopted(backupId: string, lost: number): void;
-  /** The backup cannot be taken over, whether because it is torn or because a store does not respond. */
+  /** A backup that is there could not be taken over: it is torn, or a store does not respond. */
   failed(backupId: string, error: unknown): void;
 }
 
@@ -96,9 +96,11 @@ export function createAdoption(options: AdoptionOptions): Adoption {
   }
 
   async function adopt(backupId: string): Promise<boolean> {
+    let isThere = false;
     try {
       const first = await lookups.run(client(), () => readBackup(options, backupId));
       if (first === null) return false;
+      isThere = true;
       if (await records.isConsumed([importMark(backupId)])) return true; // it was deleted here, or another was faster
       await transfers.run(client(), async () => {
         const stored = await adoptBackup(options, options, first, client());
@@ -106,8 +108,9 @@ export function createAdoption(options: AdoptionOptions): Adoption {
       });
       return true;
     } catch (error) {
-      reports.failed(backupId, error);
-      if (!(error instanceof LegacyProblem)) throw error;
+      const isTorn = error instanceof LegacyProblem;
+      if (isThere || isTorn) reports.failed(backupId, error);
+      if (!isTorn) throw error;
       throw new ServiceError("service_unavailable", "The backup cannot be moved in as it is", {
         cause: error,
       });
