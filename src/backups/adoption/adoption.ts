@@ -45,7 +45,7 @@ export interface AdoptionOptions extends AdoptionSource, TakeOverStores {
   readonly reports: AdoptionReports;
 }
 
-/** Whoever invents keys must not cause any number of calls there at a time, nor keep others from theirs. */
+/** A client that invents keys must neither cause any number of calls there at a time nor keep others from theirs. */
 const LOOKUPS = { permits: 64, maxPerKey: 24, maxWaitingPerKey: 256, maxWaitMs: 5_000 };
 /** Each may hold some MiB of a ciphertext. */
 const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 12_000 };
