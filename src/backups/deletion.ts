@@ -1,7 +1,8 @@
 /** The end of a backup: its last state is kept aside for a while, unless that is turned off. */
+import type { Clock, Random } from "../runtime/clock.ts";
 import { blobsOf, type Change, type DeletedBackup, type Leftovers } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import type { BackupsContext } from "./backups.ts";
+import type { HistoryPolicy } from "./backups.ts";
 import { allFactorRefs, storedMetadata } from "./model.ts";
 
 /** The part of a change that deletes a backup and everything that leads to it. */
@@ -15,7 +16,15 @@ export interface Deletion extends Pick<Change, "release" | "setAside" | "collect
  * @param deletedBy the id of the sync factor that does. It does not come back with the rest.
  */
 export function keptDeletion(
-  { clock, random, history }: Pick<BackupsContext, "clock" | "random" | "history">,
+  {
+    clock,
+    random,
+    history,
+  }: {
+    readonly clock: Pick<Clock, "nowMs">;
+    readonly random: Random;
+    readonly history: Pick<HistoryPolicy, "deletedKeepMs">;
+  },
   backup: StoredBackup,
   deletedBy: string | null,
 ): Deletion {

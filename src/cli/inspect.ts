@@ -4,15 +4,12 @@
  * when a ciphertext is missing, or when a change was refused, 2 when it could not run.
  */
 import { parseArgs } from "node:util";
-import { loadEventsConfig } from "../config/history.ts";
+import { loadHistoryConfig } from "../config/history.ts";
 import { loadStorageConfig } from "../config/storage.ts";
-import {
-  type OperatorsChange,
-  Refused,
-  restoreVersionForOwner,
-  undeleteForOwner,
-} from "../maintenance/inspect/change.ts";
 import { type Inspection, inspect } from "../maintenance/inspect/inspect.ts";
+import { type OperatorsChange, Refused } from "../maintenance/inspect/operators-change.ts";
+import { restoreVersionForOwner } from "../maintenance/inspect/restore-version.ts";
+import { undeleteForOwner } from "../maintenance/inspect/undelete.ts";
 import { joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { BACKUP_ID_PATTERN, UUID } from "../protocol/backup.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
@@ -24,7 +21,7 @@ import { type ChangeResult, inspectionText } from "./inspect-output.ts";
 import { requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: bun run inspect BACKUP_ID [--events N] [--json]
-       bun run inspect BACKUP_ID --undelete [DELETION_ID] [--dry-run] [--json]
+       bun run inspect BACKUP_ID --undelete [DELETION_ID] [--replace] [--dry-run] [--json]
        bun run inspect BACKUP_ID --restore-version VERSION_ID [--dry-run] [--json]
 
 Shows factors, contents, deleted states and the newest events of one backup, and whether the ciphertexts are there.
@@ -32,6 +29,7 @@ Shows no key, registration or subject of an account. Changes nothing without --u
   --events           how many events are shown, 0 to 1000; 20 if not given
   --undelete         brings a deleted state back, the latest if none is named; the sync factor that deleted it stays off.
                      Refused while the id or one of the factors is in use
+  --replace          with --undelete DELETION_ID: the backup that has the id now is set aside, as if it were deleted
   --restore-version  makes a version the content again; what is the content now becomes a version
   --dry-run          only checks whether it can be done
   --json             prints one JSON document
@@ -44,6 +42,7 @@ posts the event.
 const OPTIONS = {
   events: { type: "string", default: "20" },
   undelete: { type: "boolean", default: false },
+  replace: { type: "boolean", default: false },
   "restore-version": { type: "string" },
   "dry-run": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
@@ -56,7 +55,7 @@ const MAX_EVENTS = 1_000;
 
 /** What to change. `id` names the deletion or the version; `null`: the latest deletion. */
 type Wanted =
-  | { readonly change: "undelete"; readonly id: string | null }
+  | { readonly change: "undelete"; readonly id: string | null; readonly replaces: boolean }
   | { readonly change: "restore-version"; readonly id: string };
 
 type Options = ReturnType<typeof optionsOf>;
@@ -95,16 +94,15 @@ async function changed(
   { backupId, dryRun }: Options,
   wanted: Wanted,
 ): Promise<ChangeResult> {
-  const operators: OperatorsChange = {
-    ...SOURCES,
-    ...loadEventsConfig(process.env),
-    stores,
-    backupId,
-    dryRun,
-  };
-  const result = { ...wanted, dryRun, refused: null };
+  const { deletedKeepMs, ...events } = loadHistoryConfig(process.env);
+  const operators: OperatorsChange = { ...SOURCES, ...events, stores, backupId, dryRun };
+  const { change, id } = wanted;
+  const result = { change, id, dryRun, refused: null };
   try {
-    if (wanted.change === "undelete") return { ...result, id: await undeleteForOwner(operators, wanted.id) };
+    if (wanted.change === "undelete") {
+      const replace = wanted.replaces ? { deletedKeepMs } : null;
+      return { ...result, id: await undeleteForOwner(operators, { deletionId: wanted.id, replace }) };
+    }
     await restoreVersionForOwner(operators, wanted.id);
     return result;
   } catch (error) {
@@ -157,14 +155,18 @@ function optionsOf(args: string[]) {
   return options;
 }
 
-function wantedOf(
-  values: { readonly undelete: boolean; readonly "restore-version"?: string | undefined },
-  deletionId: string | null,
-): Wanted | null {
-  const { undelete, "restore-version": versionId } = values;
+interface WantedValues {
+  readonly undelete: boolean;
+  readonly replace: boolean;
+  readonly "restore-version"?: string | undefined;
+}
+
+function wantedOf(values: WantedValues, deletionId: string | null): Wanted | null {
+  const { undelete, replace: replaces, "restore-version": versionId } = values;
+  if (replaces && deletionId === null) throw new Error("--replace is for --undelete DELETION_ID");
   if (undelete && versionId !== undefined)
     throw new Error("--undelete and --restore-version are two changes: make one after the other");
-  if (undelete) return { change: "undelete", id: deletionId && idOf("--undelete", deletionId) };
+  if (undelete) return { change: "undelete", id: deletionId && idOf("--undelete", deletionId), replaces };
   return versionId === undefined
     ? null
     : { change: "restore-version", id: idOf("--restore-version", versionId) };

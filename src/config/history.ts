@@ -25,17 +25,19 @@ export function historyConfig(read: EnvironmentReader): HistoryConfig {
 }
 
 /**
- * How events are stored, for operator commands, which have none of the service's secrets.
+ * How events and deleted backups are kept, for operator commands, which have none of the service's secrets.
  *
  * @throws ConfigError
  */
-export function loadEventsConfig(env: Environment): {
+export function loadHistoryConfig(env: Environment): {
+  /** How long the security log has an event. */
   readonly keepMs: number;
   /** Whether the service posts them to a webhook. */
   readonly isDelivered: boolean;
+  readonly deletedKeepMs: number;
 } {
   const read = new EnvironmentReader(env);
-  const { eventsKeepMs: keepMs } = historyConfig(read);
+  const { eventsKeepMs: keepMs, deletedKeepMs } = historyConfig(read);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
-  return { keepMs, isDelivered: read.optional("WEBHOOK_URL") !== null };
+  return { keepMs, isDelivered: read.optional("WEBHOOK_URL") !== null, deletedKeepMs };
 }

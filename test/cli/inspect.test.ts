@@ -323,6 +323,8 @@ describe("bun run inspect", () => {
     [[NOBODY, "--undelete", "latest"], "--undelete takes an id as it is shown, a UUID"],
     [[NOBODY, "--restore-version", "1"], "--restore-version takes an id as it is shown, a UUID"],
     [[NOBODY, "--undelete", "--restore-version", UUID], "two changes"],
+    [[NOBODY, "--undelete", "--replace"], "--replace is for --undelete DELETION_ID"],
+    [[NOBODY, "--replace"], "--replace is for --undelete DELETION_ID"],
     [[NOBODY, "--events", "-1"], "--events"],
     [[NOBODY, "--events", "1001"], "--events takes a whole number from 0 to 1000"],
     [[NOBODY, "--no-such-option"], "--no-such-option"],

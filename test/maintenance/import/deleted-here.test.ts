@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { importBackups, verifyImport } from "../../../src/maintenance/import/import.ts";
 import { newImportCounts } from "../../../src/maintenance/import/run.ts";
-import { undeleteForOwner } from "../../../src/maintenance/inspect/change.ts";
+import { undeleteForOwner } from "../../../src/maintenance/inspect/undelete.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
 import { DRIVERS } from "../../drivers.ts";
@@ -50,7 +50,7 @@ for (const driver of DRIVERS)
               backupId: user.id,
               dryRun: false,
             },
-            null,
+            { deletionId: null, replace: null },
           ),
         async [Symbol.asyncDispose]() {
           await source[Symbol.asyncDispose]();

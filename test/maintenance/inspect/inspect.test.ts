@@ -1,12 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import {
-  type OperatorsChange,
-  Refused,
-  restoreVersionForOwner,
-  undeleteForOwner,
-} from "../../../src/maintenance/inspect/change.ts";
 import { inspect, MAX_DELETIONS_SHOWN } from "../../../src/maintenance/inspect/inspect.ts";
+import { type OperatorsChange, Refused } from "../../../src/maintenance/inspect/operators-change.ts";
+import { restoreVersionForOwner } from "../../../src/maintenance/inspect/restore-version.ts";
+import { undeleteForOwner } from "../../../src/maintenance/inspect/undelete.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import type { BackupRecord, RecordStore } from "../../../src/storage/contract.ts";
 import { deletedOf, type Fixture } from "../../contract/fixture.ts";
@@ -16,6 +13,7 @@ import { replaced } from "../../support/store-wrappers.ts";
 import { storedRecord } from "../../support/stored.ts";
 import { newStores, storeBackup } from "../doctor/examined-stores.ts";
 
+const LATEST = { deletionId: null, replace: null };
 const ID = `backup_account_03${"cd".repeat(32)}`;
 
 function change({ records, blobs, clock }: Fixture, more: Partial<OperatorsChange> = {}): OperatorsChange {
@@ -89,8 +87,10 @@ for (const driver of DRIVERS)
         states.push(await setAside(stores, ID));
       }
       const [first, second, last] = states.map(({ deletionId }) => deletionId);
-      expect(await undeleteForOwner(change(stores, { dryRun: true }), null)).toBe(last ?? "");
-      expect(await undeleteForOwner(change(stores), second ?? "")).toBe(second ?? "");
+      expect(await undeleteForOwner(change(stores, { dryRun: true }), LATEST)).toBe(last ?? "");
+      expect(await undeleteForOwner(change(stores), { ...LATEST, deletionId: second ?? "" })).toBe(
+        second ?? "",
+      );
       expect((await storedRecord(stores, ID)).blob).toEqual(states[1]?.blob ?? expect.unreachable());
       const left = (await deletedOf(stores.records, ID)).map(({ deletionId }) => deletionId);
       expect(left).toEqual([last ?? "", first ?? ""]);
@@ -101,7 +101,7 @@ for (const driver of DRIVERS)
       const { metadata } = await storeBackup(stores, `backup_account_02${"cd".repeat(32)}`);
       await storeBackup(stores, ID, { metadata, claim: [] });
       await setAside(stores, ID);
-      await expect(undeleteForOwner(change(stores), null)).rejects.toThrow("the metadata cannot be used");
+      await expect(undeleteForOwner(change(stores), LATEST)).rejects.toThrow("the metadata cannot be used");
     });
 
     test("begins with a bounded number of deleted states, the latest", async () => {
@@ -126,7 +126,7 @@ for (const driver of DRIVERS)
       await setAside(stores, ID);
       const { records, blobs } = stores;
       const readDeleted: RecordStore["readDeleted"] = async (...query) => {
-        if ((await records.read(ID)) === null) await undeleteForOwner(change(stores), null);
+        if ((await records.read(ID)) === null) await undeleteForOwner(change(stores), LATEST);
         return records.readDeleted(...query);
       };
       const { backup, deleted } = await inspect(

@@ -1,0 +1,42 @@
+/**
+ * What an operator changes for the owner of a backup: the same commits as those of the owner's own requests, authorised by
+ * nobody's proof. So the events have no actor.
+ */
+import { createEventWriter, type EventWriterOptions, type Happening } from "../../backups/events.ts";
+import type { BackupMetadata } from "../../backups/model.ts";
+import { errorOf } from "../../backups/outcomes.ts";
+import type { BackupRecord, Conflict } from "../../storage/contract.ts";
+import { usable } from "../doctor/record-state.ts";
+import type { InspectedStores } from "./inspect.ts";
+
+export interface OperatorsChange extends EventWriterOptions {
+  readonly stores: InspectedStores;
+  readonly backupId: string;
+  /** Whether to check only whether it can be done. */
+  readonly dryRun: boolean;
+}
+
+/** What is stored does not allow the change. Nothing was changed. */
+export class Refused extends Error {
+  override name = "Refused";
+}
+
+/** @throws Refused */
+export function usableMetadata(
+  { backupId }: OperatorsChange,
+  { metadata: stored }: Pick<BackupRecord, "metadata">,
+): BackupMetadata {
+  const { metadata, reason } = usable(backupId, stored);
+  if (metadata !== null) return metadata;
+  throw new Refused(`the metadata cannot be used: ${reason.detail}`);
+}
+
+/** @param logId `null`: no log has the event. */
+export function eventsOf(operators: OperatorsChange, logId: string | null, kind: Happening["kind"]) {
+  const of = { backupId: operators.backupId, logId, actor: null };
+  return createEventWriter(operators).events(of, [{ kind }]);
+}
+
+export function refusal(conflict: Conflict): Refused {
+  return new Refused(errorOf(conflict).message);
+}
