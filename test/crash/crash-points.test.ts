@@ -16,7 +16,7 @@ const LIMIT_MS = 600_000;
 const faultsOn = (driver: string) =>
   driver === "local" ? FAULTS : (["stops after", "loses its response"] as const);
 const interleavedOn = (driver: string) =>
-  driver === "local" ? OPERATIONS : OPERATIONS.filter(({ name }) => name === "sync");
+  driver === "local" ? OPERATIONS : OPERATIONS.filter(({ name }) => name === "sync" || name === "undelete");
 
 for (const driver of DRIVERS)
   describe(`a fault at any call to the stores (${driver.name})`, () => {

@@ -5,18 +5,21 @@ import { brokenInvariants, brokenInvariantsOfAll } from "../support/invariants.t
 import { startService, type TestService } from "../support/service.ts";
 import { CRASH_ENV, outcomeOf, wasDone } from "./crash-points.ts";
 import { Fault } from "./faults.ts";
+import { kindsOf, kindsWith, loggedOf } from "./logged-events.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { pooled, type Report } from "./report.ts";
 import { RIVALS, type Rival } from "./rivals.ts";
 
 const WIDTH = 6;
+/** Operations after which another content is current. */
+const REPLACING = new Set(["sync", "sync, which prunes a version", "restore-version"]);
 
 /** Runs every combination of operation, rival and call on one storage. */
 export async function runInterleavings(driver: Driver, operations = OPERATIONS): Promise<Report> {
   await using storage = await driver.environment();
   await using healthy = await startService(driver, { storage, env: CRASH_ENV });
   const series = operations.flatMap((operation) =>
-    RIVALS.filter(({ onBackup }) => onBackup === (operation.on === undefined)).map((rival) => ({
+    RIVALS.filter(({ on }) => on === operation.on).map((rival) => ({
       operation,
       rival,
     })),
@@ -44,6 +47,8 @@ async function runOnce(driver: Driver, healthy: TestService, operation: Operatio
   const { client, services, storage } = healthy;
   const scenario = await operation.prepare(client);
   const rivalRequest = await rival.prepare(client, scenario.user);
+  const { backupAccountId: backupId } = scenario.user.account;
+  const before = await loggedOf(services, backupId);
   let rivalAnswer = "none";
   const fault = new Fault("is delayed", at, async () => {
     rivalAnswer = outcomeOf(await rivalRequest.act(client));
@@ -59,13 +64,27 @@ async function runOnce(driver: Driver, healthy: TestService, operation: Operatio
   const problems = await brokenInvariants(services.stores, scenario.known);
   if (answer !== "ok" && !rival.refusals(operation.name).includes(answer))
     problems.push(`it was answered ${answer}`);
-  if (rival.endsBackup || fault.hit === null) return { hit: fault.hit, problems };
+  if (fault.hit === null) return { hit: null, problems };
+  if (rival.endsBackup) {
+    const isUndone = answer === "ok" || rivalAnswer !== "ok";
+    if (!isUndone && !(await rivalRequest.holds(services)))
+      problems.push("it was refused, and the rival's acknowledged change is not stored");
+    return { hit: fault.hit, problems };
+  }
 
-  const done = await wasDone(scenario, services).catch((error: unknown) => String(error));
+  const isReset = answer === "ok" && operation.leaves.includes("RESET"); // a log that was made meanwhile is gone
+  const happened = [
+    ...(answer === "ok" ? operation.leaves : []),
+    ...(rivalAnswer === "ok" ? rival.leaves : []),
+  ];
+  const [logged, due] = [kindsOf(await loggedOf(services, backupId, before)), kindsWith(before, ...happened)];
+  if (logged !== due && !isReset) problems.push(`the log has ${logged}, not ${due}`);
+  const made = rival.sameAs === operation.name ? null : scenario.made;
+  const done = await wasDone({ ...scenario, made }, services).catch((error: unknown) => String(error));
   if (done !== (answer === "ok"))
     problems.push(`it was answered ${answer}, and whether it was done: ${done}`);
-  const ended = (await services.records.read(scenario.user.account.backupAccountId)) === null;
-  const replaced = operation.name === "sync" && answer === "ok";
+  const ended = (await services.records.read(backupId)) === null;
+  const replaced = REPLACING.has(operation.name) && answer === "ok";
   if (rivalAnswer === "ok" && !ended && !replaced && !(await rivalRequest.holds(services)))
     problems.push("the rival's acknowledged change is not stored");
   return { hit: fault.hit, problems };
