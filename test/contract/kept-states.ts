@@ -93,6 +93,36 @@ export function keptStatesContract(newStorage: NewStorage): void {
     expect(rest[0]?.deletionId).toBe(all[page.length]?.deletionId ?? "");
   });
 
+  test("a state takes the place of a record, which is kept in its stead, in one commit or not at all", async () => {
+    await using store = await openFixture(newStorage);
+    const { records, clock } = store;
+    const state = await deleted(store, "b1");
+    clock.advance(1);
+    const revision = await create(records, "b1", { claim: [main("shared"), main("present")] });
+    const setAside = kept("present", clock);
+    const change: Change = {
+      backupId: "b1",
+      expect: { revision },
+      next: record("back"),
+      claim: [main("back")],
+      release: [main("present")],
+      bringBack: state,
+      setAside,
+    };
+    await create(records, "b2", { claim: [main("taken")] });
+    const taken = { ...change, claim: [main("back"), main("taken")] };
+    expect(await records.commit(taken)).toBe("factor-claimed");
+    expect(await deletedOf(records, "b1")).toEqual([state]);
+    expect(await records.commit({ ...change, expect: { revision: uuidOf("other") } })).toBe("revision");
+    expect(await records.commit(change)).toBe("committed");
+    expect((await records.read("b1"))?.blob).toEqual(record("back").blob);
+    expect(await deletedOf(records, "b1")).toEqual([setAside]);
+    const owners = ["shared", "back", "present"].map((name) => backupOf(records, main(name)));
+    expect(await Promise.all(owners)).toEqual(["b1", "b1", null]);
+    const again = { ...change, expect: { revision: await revisionOf(records, "b1") }, claim: [] };
+    expect(await records.commit(again)).toBe("not-kept");
+  });
+
   test("a state is absent from the end of its time on, and cannot be brought back then", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;
