@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { JAVA, type Machine, requireProgram } from "./system-packages.ts";
+import { JAVA, type Machine, PYTHON, requireProgram } from "./system-packages.ts";
 
 const COMMAND = "apt-get update && apt-get install -y default-jre-headless";
 
@@ -29,6 +29,16 @@ describe("a program that tests need", () => {
   test("is found under any of its names, the first that is there", async () => {
     const { machine: here } = machine({ installed: ["b", "c"] });
     expect(await requireProgram({ ...JAVA, programs: ["a", "b", "c"] }, here)).toBe("/bin/b");
+  });
+
+  test("is not taken where its check fails", async () => {
+    const { ran, machine: here } = machine({ installed: ["python3", "/usr/bin/python3"], fails: true });
+    await expect(requireProgram(PYTHON, here)).rejects.toThrow("apt-get install -y python3-cryptography");
+    expect(ran.slice(0, 2)).toEqual(
+      ["python3", "/usr/bin/python3"].map((path) => `/bin/${path} -c "import cryptography"`),
+    );
+    const { machine: complete } = machine({ installed: ["/usr/bin/python3"] });
+    expect(await requireProgram(PYTHON, complete)).toBe("/bin//usr/bin/python3");
   });
 
   test("is installed where that is possible without asking", async () => {

@@ -10,6 +10,8 @@ export interface SystemPackage {
   readonly aptPackage: string;
   /** How to do without, if that is possible. */
   readonly otherwise?: string;
+  /** A shell command that succeeds if the program at this path is complete, such as one that loads a module. */
+  readonly check?: (path: string) => string;
 }
 
 export const JAVA: SystemPackage = {
@@ -34,6 +36,14 @@ export const NGINX: SystemPackage = {
 };
 
 export const OPENSSL: SystemPackage = { name: "OpenSSL", programs: ["openssl"], aptPackage: "openssl" };
+
+/** With the module that makes keys and signatures. */
+export const PYTHON: SystemPackage = {
+  name: "Python 3 with its package cryptography",
+  programs: ["python3", "/usr/bin/python3"],
+  aptPackage: "python3-cryptography",
+  check: (path) => `${path} -c "import cryptography"`,
+};
 
 /** What the search and the installation need of the machine. */
 export interface Machine {
@@ -65,11 +75,11 @@ const thisMachine: Machine = {
  * @throws Error that names the one command to type.
  */
 export async function requireProgram(wanted: SystemPackage, machine: Machine = thisMachine): Promise<string> {
-  const found = pathOf(wanted, machine);
+  const found = await pathOf(wanted, machine);
   if (found !== null) return found;
   const command = `apt-get update && apt-get install -y ${wanted.aptPackage}`;
   const failure = machine.mayInstall ? await machine.run(command) : null;
-  const installed = pathOf(wanted, machine);
+  const installed = await pathOf(wanted, machine);
   if (installed !== null) return installed;
   const alternative = wanted.otherwise === undefined ? "" : `, or ${wanted.otherwise}`;
   const reason = failure === null ? "" : `\nThe installation failed: ${failure.slice(-500)}`;
@@ -78,10 +88,10 @@ export async function requireProgram(wanted: SystemPackage, machine: Machine = t
   );
 }
 
-function pathOf({ programs }: SystemPackage, { which }: Machine): string | null {
+async function pathOf({ programs, check }: SystemPackage, { which, run }: Machine): Promise<string | null> {
   for (const program of programs) {
     const path = which(program);
-    if (path !== null) return path;
+    if (path !== null && (check === undefined || (await run(check(path))) === null)) return path;
   }
   return null;
 }
