@@ -2,6 +2,7 @@
 import { Elysia } from "elysia";
 import { DISCARD_LIMITS } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
+import { guide } from "./http/reference/guide/page.ts";
 import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/reference/page.ts";
 import { type HandleFrom, type RequestContextOptions, withRequestContext } from "./http/request-context.ts";
 import { compressible } from "./http/response/json-response.ts";
@@ -46,7 +47,8 @@ export function createApp(
       return compressible(request, JSON.stringify(responseValue), "application/json", status);
     })
     .use(apiRoutes)
-    .use(hasApiReference ? apiReference(apiRoutes, version) : absent);
+    .use(hasApiReference ? apiReference(apiRoutes, version) : absent)
+    .use(config.apiReference ? guide() : new Elysia());
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   const options = { timeoutMs, clock, discardLimits, methodsOf };

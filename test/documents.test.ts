@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { YAML } from "bun";
 import packageJson from "../package.json" with { type: "json" };
+import { CHAPTERS } from "../src/http/reference/guide/page.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const read = (file: string) => Bun.file(join(ROOT, file)).text();
@@ -16,6 +17,7 @@ const DOCUMENTS = [
   "src/maintenance/import/README.md",
   ".github/CONTRIBUTING.md",
   ".github/SECURITY.md",
+  ...CHAPTERS.map((chapter) => `src/http/reference/guide/${chapter}`),
 ];
 
 describe.each(DOCUMENTS)("%s", (document) => {

@@ -21,6 +21,8 @@ send the proof together with the token that came with it. A challenge is valid f
 a call that fails does not consume it. Only a call that ends with 408 (timeout) or 503 (a store did not respond) may have
 taken effect; then the same request gets \`already_used\`.
 
+The [guide](/guide) shows how an app signs, what it does when something fails, and what to test.
+
 Every error, from whatever layer, has the shape \`{"allowRetry", "error": {"code", "message"}}\`. Statuses and codes are
 stable, messages are not. Unknown members of requests are ignored.
 `;

@@ -1,0 +1,113 @@
+/**
+ * The guide for engineers of apps: chapters in markdown, shown as one page. The page loads nothing and runs no script.
+ */
+import { join } from "node:path";
+import { markdown } from "bun";
+import { Elysia } from "elysia";
+import { encodeBase64, sha256 } from "../../../crypto/encoding.ts";
+import { memoise } from "../../../runtime/memoise.ts";
+import { compressible } from "../../response/json-response.ts";
+
+const FOLDER = import.meta.dir;
+
+/** The files of the chapters, in the order of the page. */
+export const CHAPTERS = [
+  "introduction.md",
+  "life-of-a-backup.md",
+  "sign-a-challenge.md",
+  "accounts.md",
+  "account-key.md",
+  "material-binding.md",
+] as const;
+
+const hidden = { detail: { hide: true } };
+
+/** Serves the guide at `/guide`. */
+export function guide() {
+  const page = memoise(guidePage);
+  return new Elysia({ name: "guide" }).get(
+    "/guide",
+    async ({ request }) => {
+      const { html, contentSecurityPolicy } = await page();
+      const response = await compressible(request, html, "text/html; charset=utf-8");
+      response.headers.set("content-security-policy", contentSecurityPolicy);
+      response.headers.set("referrer-policy", "no-referrer");
+      return response;
+    },
+    hidden,
+  );
+}
+
+/** The text of a chapter, in markdown. */
+export function readChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
+  return Bun.file(join(FOLDER, file)).text();
+}
+
+async function guidePage() {
+  const style = await Bun.file(join(FOLDER, "style.css")).text();
+  const text = (await Promise.all(CHAPTERS.map(readChapter))).join("\n");
+  const styleHash = encodeBase64(sha256(style));
+  return {
+    html: `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Backup Service: guide for app engineers</title>
+<link rel="icon" href="data:,">
+<style>${style}</style>
+</head>
+<body>
+<a class="skip" href="#content">Skip to the text</a>
+<nav aria-label="Chapters">
+<p><a href="/docs">API reference</a></p>
+${contents(text)}
+</nav>
+<main id="content" tabindex="-1">
+${article(text)}
+</main>
+</body>
+</html>
+`,
+    contentSecurityPolicy: [
+      "default-src 'none'",
+      `style-src 'sha256-${styleHash}'`,
+      "img-src data:",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ].join("; "),
+  };
+}
+
+/** Links between chapters become links within the page. What scrolls sideways can be reached with the keyboard. */
+function article(text: string): string {
+  return markdown
+    .html(text, { headings: true })
+    .replaceAll(/href="[\w-]+\.md#/g, 'href="#')
+    .replaceAll("<pre>", '<pre tabindex="0">')
+    .replaceAll("<table>", '<div class="table" tabindex="0"><table>')
+    .replaceAll("</table>", "</table></div>");
+}
+
+/** The headings of chapters, with those of their sections. */
+function contents(text: string): string {
+  const chapters: { link: string; sections: string[] }[] = [];
+  markdown.render(
+    text,
+    {
+      heading(title, { level, id = "" }) {
+        const link = `<a href="#${id}">${Bun.escapeHTML(title)}</a>`;
+        if (level < 3) chapters.push({ link, sections: [] });
+        else chapters.at(-1)?.sections.push(`<li>${link}</li>`);
+        return null;
+      },
+    },
+    { headings: { ids: true } },
+  );
+  const items = chapters.map(({ link, sections }) => {
+    const nested = sections.length === 0 ? "" : `<ol>${sections.join("")}</ol>`;
+    return `<li>${link}${nested}</li>`;
+  });
+  return `<ol>${items.join("\n")}</ol>`;
+}
