@@ -174,7 +174,10 @@ export interface Change {
   readonly redeem?: string;
   /** A sync factor token to issue. Its id must be new. */
   readonly issue?: SyncFactorToken;
-  /** A state to keep, of a record that is deleted or replaced. Its blobs and its log stay until it is brought back, forgotten, or collected after its time. */
+  /**
+   * A state to keep, of a record that is deleted or replaced. Its blobs and its log stay until it is brought back, forgotten,
+   * or collected after its time.
+   */
   readonly setAside?: DeletedBackup;
   /** A state that is kept no longer, because `next` has what it refers to. It must be kept, and its time not be over. */
   readonly bringBack?: DeletionRef;
