@@ -12,8 +12,8 @@ import { MAX_ATTEMPTS } from "../change.ts";
 import { importMark } from "../legacy/import-mark.ts";
 import { isLegacyBackupId, LegacyProblem } from "../legacy/metadata.ts";
 import { readBackup } from "../legacy/read-backup.ts";
-import type { TakeOverStores } from "../legacy/store-backup.ts";
-import { lists, readMetadata } from "../model.ts";
+import { MAX_CLAIMS, type TakeOverStores } from "../legacy/store-backup.ts";
+import { allFactorRefs, lists, readMetadata } from "../model.ts";
 import { errorOf } from "../outcomes.ts";
 import { type AdoptionSource, adoptBackup } from "./adopt-backup.ts";
 import { sharedInFlight } from "./shared-in-flight.ts";
@@ -74,11 +74,15 @@ export function createAdoption(options: AdoptionOptions): Adoption {
 
   /** A factor that leads to a backup there: takes the backup over, or completes the index of one that is here. */
   async function leads(factor: FactorRef, backupId: string): Promise<boolean> {
+    const before = isLegacyBackupId(backupId) ? await records.read(backupId) : null;
+    if (before === null && !(await ofBackup(backupId))) return false;
     for (let attempt = 1; ; attempt++) {
-      const stored = isLegacyBackupId(backupId) ? await records.read(backupId) : null;
-      if (stored === null) return ofBackup(backupId);
+      const stored = (attempt === 1 ? before : null) ?? (await records.read(backupId));
+      if (stored === null) return false; // deleted here
+      const metadata = readMetadata(stored.metadata);
       // removed here, or never on this backup
-      if (!lists(readMetadata(stored.metadata), factor)) return false;
+      if (!lists(metadata, factor)) return false;
+      if (before === null && allFactorRefs(metadata).length <= MAX_CLAIMS) return true;
       // one commit did not take all rows of the backup
       const outcome = await records.commit({ backupId, expect: stored, next: stored, claim: [factor] });
       if (outcome !== "revision") return true;
