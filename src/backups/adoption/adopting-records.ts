@@ -24,8 +24,9 @@ export function adoptingRecords(records: RecordStore, adoption: Adoption): Recor
     },
 
     async commit(change) {
-      const { backupId, expect, next, claim = [], mark = [] } = change;
-      await Promise.all([adoption.ofFactors(claim), expect === "absent" && adoption.ofBackup(backupId)]);
+      const { backupId, expect, next, claim = [], mark = [], bringBack, forget } = change;
+      const isNew = expect === "absent" && bringBack === undefined && forget === undefined;
+      await Promise.all([adoption.ofFactors(claim), isNew && adoption.ofBackup(backupId)]);
       return records.commit(next === null ? { ...change, mark: [...mark, importMark(backupId)] } : change);
     },
 

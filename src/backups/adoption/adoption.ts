@@ -100,12 +100,12 @@ export function createAdoption(options: AdoptionOptions): Adoption {
   }
 
   async function adopt(backupId: string): Promise<boolean> {
+    if (isLegacyBackupId(backupId) && (await wasHere(backupId))) return true; // or another was faster
     let isThere = false;
     try {
       const first = await lookups.run(client(), () => readBackup(options, backupId));
       if (first === null) return false;
       isThere = true;
-      if (await records.isConsumed([importMark(backupId)])) return true; // it was deleted here, or another was faster
       await transfers.run(client(), async () => {
         const stored = await adoptBackup(options, options, first, client());
         if (stored?.outcome === "imported") reports.adopted(backupId, stored.lost.length);
@@ -119,6 +119,15 @@ export function createAdoption(options: AdoptionOptions): Adoption {
         cause: error,
       });
     }
+  }
+
+  /** Whether a backup of the id was taken over, or was deleted here and can be brought back. */
+  async function wasHere(backupId: string): Promise<boolean> {
+    const [isMarked, kept] = await Promise.all([
+      records.isConsumed([importMark(backupId)]),
+      records.readDeleted(backupId),
+    ]);
+    return isMarked || kept.length > 0;
   }
 
   return { ofFactors, ofBackup };
