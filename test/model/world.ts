@@ -122,7 +122,7 @@ export function emptyWorld(nowMs: number): World {
  * Which versions stay: the newest two, and the last content of each of the two latest days before the one of the current
  * content. Days without a content do not count.
  */
-export function keptVersions(versions: readonly VersionModel[], currentSinceMs: number): VersionModel[] {
+function keptVersions(versions: readonly VersionModel[], currentSinceMs: number): VersionModel[] {
   const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
   const today = dayOf(currentSinceMs);
   const earlierDays = [...new Set(versions.map(({ sinceMs }) => dayOf(sinceMs)))].filter(
