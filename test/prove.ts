@@ -3,7 +3,9 @@
  * repeats a run.
  */
 import { runHistoryModel } from "./contract/history-model.ts";
+import { runCollections } from "./crash/collections.ts";
 import { runCrashPoints } from "./crash/crash-points.ts";
+import { runDeliveries } from "./crash/deliveries.ts";
 import { runInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
@@ -33,6 +35,8 @@ const HISTORY_STEPS = { local: 8_000, aws: 400 };
 const CAMPAIGNS: readonly Campaign[] = [
   { name: "a fault at each store call", run: (driver) => runCrashPoints(driver) },
   { name: "a rival before each store call", run: (driver) => runInterleavings(driver) },
+  { name: "a collection and an undelete", run: (driver) => runCollections(driver) },
+  { name: "a fault at each call of a delivery", run: (driver) => runDeliveries(driver) },
   {
     name: "processes killed under load",
     run: (driver, seed) => runKills(driver, { kills: KILLS[driver.name], seed }),

@@ -4,7 +4,9 @@ import { DRIVERS } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
 import { solved } from "../support/users.ts";
+import { runCollections } from "./collections.ts";
 import { runCrashPoints } from "./crash-points.ts";
+import { runDeliveries } from "./deliveries.ts";
 import { FAULTS } from "./faults.ts";
 import { runInterleavings } from "./interleavings.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -36,6 +38,27 @@ for (const driver of DRIVERS)
         const { cases, failures } = await runInterleavings(driver, interleavedOn(driver.name));
         expect(failures).toEqual([]);
         expect(cases).toBeGreaterThan(0);
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "of a collection brings a backup back as a whole, or leaves nothing of it",
+      async () => {
+        const { cases, failures, notes } = await runCollections(driver);
+        expect(failures).toEqual([]);
+        expect(notes?.undeleted).toBeGreaterThan(0);
+        expect(cases).toBeGreaterThan(Number(notes?.undeleted));
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "of a delivery leaves an event that reaches the webhook soon",
+      async () => {
+        const { cases, failures } = await runDeliveries(driver);
+        expect(failures).toEqual([]);
+        expect(cases).toBeGreaterThan(50);
       },
       LIMIT_MS,
     );

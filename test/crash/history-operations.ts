@@ -14,7 +14,17 @@ import {
   type User,
 } from "../support/users.ts";
 import type { Operation } from "./operations.ts";
-import { addDevice, isListed, isStored, knownOf, newOwner, ownerWithBackup, refOf } from "./scenario.ts";
+import {
+  addDevice,
+  deletedBy,
+  isListed,
+  isStored,
+  knownOf,
+  newOwner,
+  ownerWithBackup,
+  refOf,
+  undeleteRequest,
+} from "./scenario.ts";
 
 export const HISTORY_OPERATIONS: readonly Operation[] = [
   {
@@ -116,17 +126,13 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
       await addDevice(client, user, thief);
       await deletedBy(client, { sync: thief });
       const { backupAccountId: backupId } = user.account;
-      const fresh = async (to: ApiClient) => ({
-        ...(await solved(to, "undelete", user.main, { backupId })),
-        backupId,
-      });
-      const request = await fresh(client);
+      const request = await undeleteRequest(client, user);
       return {
         user,
         known: knownOf(user, [], [thief]),
         tokens: [request.challengeToken],
         send: (to) => to.undelete(request),
-        sendFresh: async (to) => to.undelete(await fresh(to)),
+        sendFresh: async (to) => to.undelete(await undeleteRequest(to, user)),
         async made(services) {
           const isBack = await isListed(services, user, refOf("MAIN", user.main));
           const kept = await services.records.readDeleted(backupId);
@@ -182,7 +188,7 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
 ];
 
 /** A user whose backup has one version, as many as the service keeps. */
-async function ownerWithVersion(client: ApiClient) {
+export async function ownerWithVersion(client: ApiClient) {
   const earlier = await ownerWithBackup(client);
   const user = { ...earlier, ...contentOf(randomBytes(110)) };
   (await client.sync(await syncPayload(client, earlier, user.manifestHash), user.backup)).ok();
@@ -193,10 +199,6 @@ async function ownerWithVersion(client: ApiClient) {
 
 function contentOf(backup: Uint8Array): Pick<User, "backup" | "manifestHash"> {
   return { backup, manifestHash: manifestHashOf(backup) };
-}
-
-async function deletedBy(client: ApiClient, { sync }: Pick<User, "sync">): Promise<void> {
-  (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
 }
 
 async function resetOf(client: ApiClient, user: User, made: (services: Services) => Promise<boolean>) {

@@ -16,7 +16,7 @@ import {
   type User,
 } from "../support/users.ts";
 import type { Operation } from "./operations.ts";
-import { addDevice, isListed, isStored, newOwner, refOf } from "./scenario.ts";
+import { addDevice, isListed, isStored, newOwner, refOf, undeleteRequest } from "./scenario.ts";
 
 export interface Rival {
   readonly name: string;
@@ -264,11 +264,6 @@ async function versionOf(client: ApiClient, user: User) {
   const [made] = (await metadataOf(client, user)).versions;
   if (made === undefined) throw new Error("the replaced content is no version");
   return made;
-}
-
-async function undeleteRequest(client: ApiClient, { account, main }: User) {
-  const { backupAccountId: backupId } = account;
-  return { ...(await solved(client, "undelete", main, { backupId })), backupId };
 }
 
 async function creation(client: ApiClient, other: User): Promise<RivalRequest> {

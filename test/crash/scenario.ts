@@ -11,6 +11,7 @@ import {
   randomBytes,
   recovered,
   signed,
+  solved,
   type User,
   userWithBackup,
 } from "../support/users.ts";
@@ -82,6 +83,16 @@ export async function isSetAside(services: Services, user: User): Promise<boolea
 export async function addDevice(client: ApiClient, user: User, keypair: FactorKeypair): Promise<void> {
   const { syncFactorToken } = await recovered(client, user);
   (await client.addSyncFactor(await addSyncFactorRequest(client, keypair, syncFactorToken))).ok();
+}
+
+/** Deletes a backup, so that it can be brought back. */
+export async function deletedBy(client: ApiClient, { sync }: Pick<User, "sync">): Promise<void> {
+  (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
+}
+
+export async function undeleteRequest(client: ApiClient, { account, main }: Pick<User, "account" | "main">) {
+  const { backupAccountId: backupId } = account;
+  return { ...(await solved(client, "undelete", main, { backupId })), backupId };
 }
 
 /** A request with which a keypair main factor adds another one. */

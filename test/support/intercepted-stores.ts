@@ -1,8 +1,11 @@
 import type { Stores } from "../../src/services.ts";
 import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
 
-/** Names a call to a store, such as `records.commit`. */
+/** Names a call of a process to what is around it, such as `records.commit`. */
 export type StoreCall =
+  | `collection.${"take" | "settle"}`
+  | `outbox.${"claim" | "settle"}`
+  | "post"
   | `records.${keyof RecordStore & string}`
   | "records.release"
   | `blobs.${Exclude<keyof BlobStore & string, "freeBytes">}`
