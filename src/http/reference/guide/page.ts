@@ -18,6 +18,7 @@ export const CHAPTERS = [
   "accounts.md",
   "account-key.md",
   "material-binding.md",
+  "app-attestation.md",
 ] as const;
 
 const hidden = { detail: { hide: true } };
