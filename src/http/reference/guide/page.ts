@@ -15,6 +15,7 @@ export const CHAPTERS = [
   "introduction.md",
   "life-of-a-backup.md",
   "sign-a-challenge.md",
+  "passkeys.md",
   "accounts.md",
   "account-key.md",
   "material-binding.md",
