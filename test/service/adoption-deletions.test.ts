@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
+import { MAX_FORGOTTEN } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { type AdoptionWorld, adoptionWorld } from "../support/adopting-service.ts";
 import type { ApiClient } from "../support/api-client.ts";
@@ -13,6 +14,7 @@ import {
   recoveredBy,
   undeletion,
 } from "../support/factors.ts";
+import { setAside } from "../support/history.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { type LegacyUser, legacyKeypair, legacyPasskey, legacyUser } from "../support/legacy-users.ts";
 import { firstMain } from "../support/moved-in-users.ts";
@@ -20,6 +22,7 @@ import { startService, type TestService } from "../support/service.ts";
 import { storedRecord } from "../support/stored.ts";
 import { newUser, resetRequest, solved, userWithBackup } from "../support/users.ts";
 
+const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 const YEARS_MS = 5 * 365 * 24 * 60 * 60 * 1000;
 
 async function inWorld(
@@ -120,6 +123,34 @@ for (const driver of DRIVERS)
           expect((await verify(client, main)).ok().backupId).toBe(user.id);
         expect(await brokenInvariantsOfAll(services.stores)).toEqual([]);
       }));
+
+    test("a reset of many factors and kept states fits transactions with the mark of the id", async () => {
+      await using world = await adoptionWorld(driver);
+      const webhook = { WEBHOOK_URL: "https://127.0.0.1:9/", WEBHOOK_SECRETS: WEBHOOK_SECRET };
+      const { client, services } = await world.start({ env: webhook });
+      const { stores } = services;
+      const account = createAccountKeypair();
+      const user = legacyUser({
+        id: account.backupAccountId,
+        mains: Array.from({ length: 120 }, () => legacyKeypair()),
+      });
+      await world.legacy.add(user);
+      expect((await verify(client, firstMain(user))).ok().backupId).toBe(user.id);
+      for (let deletions = 0; deletions < 2 * MAX_FORGOTTEN; deletions++) {
+        const { metadata } = await storedRecord(stores, user.id);
+        await setAside({ records: stores.records, clock: world.clock }, user.id);
+        const blob = await stores.blobs.put(user.id, [new Uint8Array(10)]);
+        const next = { blob, metadata, versions: [] };
+        expect(await stores.records.commit({ backupId: user.id, expect: "absent", next })).toBe("committed");
+      }
+      (await client.reset(await resetRequest(client, { ...newUser(), account }))).ok();
+      await collectLeftovers(stores);
+      await services.background.settled();
+      expect(await Array.fromAsync(stores.blobs.list())).toEqual([]);
+      expect(await Array.fromAsync(stores.records.listFactors())).toEqual([]);
+      expect(await Array.fromAsync(stores.records.listDeleted())).toEqual([]);
+      expect((await verify(client, firstMain(user))).code()).toBe("backup_untraceable");
+    });
 
     test("what only the other service has cannot be undeleted, and is not asked for there", () =>
       inWorld(driver, async (world, { client, services }) => {
