@@ -12,6 +12,8 @@ import { DRIVERS, type Driver } from "./drivers.ts";
 import { runPowerLoss } from "./durability/power-loss.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
+import { runAdoptionKills } from "./kill/adoption-kills.ts";
+import { runImportKills } from "./kill/import-kills.ts";
 import { runKills } from "./kill/kills.ts";
 import { runBatches } from "./model/batches.ts";
 import { runSequences } from "./model/sequences.ts";
@@ -25,6 +27,7 @@ interface Campaign {
 
 /** Sized for ten minutes on two cores, both drivers together. */
 const KILLS = { local: 300, aws: 40 };
+const MOVES = { kills: 12, users: 40 };
 const USERS = 10;
 const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
@@ -40,6 +43,14 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "processes killed under load",
     run: (driver, seed) => runKills(driver, { kills: KILLS[driver.name], seed }),
+  },
+  {
+    name: "imports killed",
+    run: (driver, seed) => runImportKills(driver, { ...MOVES, seed }),
+  },
+  {
+    name: "processes killed while they adopt",
+    run: (driver, seed) => runAdoptionKills(driver, { ...MOVES, seed }),
   },
   {
     name: "power failures, from system calls",
