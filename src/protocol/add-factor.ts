@@ -8,7 +8,7 @@ import { object, optional } from "./object.ts";
 import { boundedText, KIB } from "./text.ts";
 import { CreationOptions, PasskeyName, Platform, RequestOptions } from "./webauthn.ts";
 
-const NewFactor = Type.Union(
+export const NewFactor = Type.Union(
   [
     object({ kind: Type.Literal("OIDC_ACCOUNT"), oidcToken: IdToken }, { title: "Google or Apple account" }),
     object(
@@ -27,7 +27,7 @@ const NewFactor = Type.Union(
 /** The factor to add, as the request for challenges describes it. */
 export type NewFactor = Static<typeof NewFactor>;
 
-const ExistingFactorKind = Type.Union(
+export const ExistingFactorKind = Type.Union(
   [
     Type.Literal("PASSKEY"),
     Type.Literal("PASSKEY_ASSERTION"),

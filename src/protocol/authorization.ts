@@ -3,10 +3,14 @@ import { type Static, Type } from "@sinclair/typebox";
 import { object, optional } from "./object.ts";
 import { boundedJson, boundedText, characters, KIB, text } from "./text.ts";
 
-export const PublicKey = text({ description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes)." });
+export const PublicKey = text({
+  description: "Base64 of the SEC 1 uncompressed P-256 point (65 bytes).",
+  pattern: "^[A-Za-z0-9+/]{87}=$",
+});
 
-const KeypairSignature = text({
+export const KeypairSignature = text({
   description: "Base64 of the DER ECDSA-SHA256 signature over the raw challenge bytes.",
+  pattern: "^(?:[A-Za-z0-9+/]{4}){2,23}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$",
 });
 
 export const IdToken = boundedText(8 * KIB, { description: "The id_token (OpenID Connect Core §2)." });
@@ -14,7 +18,7 @@ export const IdToken = boundedText(8 * KIB, { description: "The id_token (OpenID
 export const OidcProvider = Type.Union([Type.Literal("GOOGLE"), Type.Literal("APPLE")]);
 export type OidcProvider = Static<typeof OidcProvider>;
 
-const OidcToken = Type.Union([
+export const OidcToken = Type.Union([
   object({ kind: Type.Literal("GOOGLE"), token: IdToken }, { title: "Google" }),
   object(
     {
@@ -28,7 +32,7 @@ const OidcToken = Type.Union([
 ]);
 export type OidcToken = Static<typeof OidcToken>;
 
-const PasskeyAuthorization = object(
+export const PasskeyAuthorization = object(
   {
     kind: Type.Literal("PASSKEY"),
     credential: boundedJson(16 * KIB, {
@@ -40,7 +44,7 @@ const PasskeyAuthorization = object(
 );
 export type PasskeyAuthorization = Static<typeof PasskeyAuthorization>;
 
-const OidcAccountAuthorization = object(
+export const OidcAccountAuthorization = object(
   {
     kind: Type.Literal("OIDC_ACCOUNT"),
     oidcToken: OidcToken,
@@ -51,7 +55,7 @@ const OidcAccountAuthorization = object(
 );
 export type OidcAccountAuthorization = Static<typeof OidcAccountAuthorization>;
 
-const EcKeypairAuthorization = object(
+export const EcKeypairAuthorization = object(
   { kind: Type.Literal("EC_KEYPAIR"), publicKey: PublicKey, signature: KeypairSignature },
   { title: "P-256 keypair" },
 );
@@ -64,3 +68,8 @@ export const Authorization = Type.Union(
   },
 );
 export type Authorization = Static<typeof Authorization>;
+
+/** Where a sync factor signs, only a keypair can; other kinds are read, so that the response says what is wrong. */
+export const SyncAuthorization = Type.Union(Authorization.anyOf, {
+  description: "The keypair of the sync factor, and the solved challenge as its proof.",
+});

@@ -27,6 +27,8 @@ export const DeletedBackupId = text({ description: "The id that the deleted back
 /** The response of operations that return only the id of the backup. */
 export const BackupIdResponse = Type.Object({ backupId: BackupId });
 
+/** 32 bytes as the service writes them. */
+export const LOWER_CASE_HEX = "^[0-9a-f]{64}$";
 const HEX_OF_32_BYTES = "^(?:0x)?[0-9a-fA-F]{64}$";
 
 export const ManifestHash = Type.String({

@@ -71,12 +71,10 @@ function passkey<const Name extends string, Request extends BoundMembers>(
   purpose: string,
   request: Request,
 ) {
-  const description = USE_PASSKEY + (isEmpty(request) ? MAY_BE_LEFT_OUT : boundTo(request));
-  return challenge(challengePath(name, "passkey"), purpose, description, request, PasskeyChallenge);
-}
-
-function isEmpty(request: BoundMembers): boolean {
-  return Object.keys(request.properties).length === 0;
+  const isBodyOptional = Object.keys(request.properties).length === 0;
+  const description = USE_PASSKEY + (isBodyOptional ? MAY_BE_LEFT_OUT : boundTo(request));
+  const wire = challenge(challengePath(name, "passkey"), purpose, description, request, PasskeyChallenge);
+  return { ...wire, isBodyOptional };
 }
 
 function boundTo(request: BoundMembers): string {

@@ -8,6 +8,7 @@ export const ChallengeToken = boundedText(32 * KIB, {
 });
 
 export const Challenge = Type.String({
+  pattern: "^[A-Za-z0-9+/]{43}=$",
   description: "Base64 of 32 random bytes. The signature is over the bytes, not over their base64.",
 });
 

@@ -1,7 +1,7 @@
 /** The security log of a backup. */
 import { type Static, Type } from "@sinclair/typebox";
 import { UUID } from "./backup.ts";
-import { Scope } from "./factor.ts";
+import { FactorKind, Scope } from "./factor.ts";
 
 export const EVENT_KINDS = [
   "CREATED",
@@ -21,21 +21,21 @@ export const EVENT_KINDS = [
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-const EventFactor = Type.Object({
+export const EventFactor = Type.Object({
   factorId: Type.String({ description: "The `id` that the factor has or had in the metadata." }),
-  kind: Type.Union([Type.Literal("PASSKEY"), Type.Literal("OIDC_ACCOUNT"), Type.Literal("EC_KEYPAIR")]),
+  kind: FactorKind,
   scope: Scope,
 });
 export type EventFactor = Static<typeof EventFactor>;
 
-const ClientApp = Type.Object({ name: Type.String(), version: Type.String() });
+export const ClientApp = Type.Object({ name: Type.String(), version: Type.String() });
 /** The app that sent a request, as it names itself; empty where it sent one of the headers only. */
 export type ClientApp = Static<typeof ClientApp>;
 
 export const EventId = Type.String({ pattern: `^${UUID}$`, description: "The `id` of an event." });
 
 export const Event = Type.Object({
-  id: Type.String({ description: "UUID." }),
+  id: EventId,
   at: Type.Integer({ description: "Seconds since the epoch." }),
   /** Any text: what a newer version of the service has stored is shown, and clients take it. */
   kind: Type.String({

@@ -6,4 +6,10 @@ import { text } from "./text.ts";
 export const Scope = Type.Union([Type.Literal("MAIN"), Type.Literal("SYNC")]);
 export type Scope = Static<typeof Scope>;
 
+export const FactorKind = Type.Union([
+  Type.Literal("PASSKEY"),
+  Type.Literal("OIDC_ACCOUNT"),
+  Type.Literal("EC_KEYPAIR"),
+]);
+
 export const FactorId = text({ description: "The `id` of a factor in the metadata." });

@@ -1,34 +1,37 @@
 /** What the service returns about a backup and its factors. */
 import { type Static, Type } from "@sinclair/typebox";
 import { OidcProvider } from "./authorization.ts";
-import { BackupId } from "./backup.ts";
+import { BackupId, LOWER_CASE_HEX } from "./backup.ts";
 import { EncryptionKey } from "./encryption-key.ts";
+import { FactorKind } from "./factor.ts";
 import { Version } from "./version.ts";
 
-const ExportedFactor = Type.Object({
+export const ExportedFactorKind = Type.Union([
+  Type.Object({
+    kind: Type.Literal("PASSKEY"),
+    credentialId: Type.String({ description: "base64url." }),
+    registration: Type.Unknown({ description: "The registration credential as it was sent." }),
+    label: Type.String(),
+  }),
+  Type.Object({
+    kind: Type.Literal("OIDC_ACCOUNT"),
+    account: Type.Object({
+      kind: OidcProvider,
+      maskedEmail: Type.String({ description: "Such as `ab***@example.com`." }),
+    }),
+    turnkeyProviderId: Type.String(),
+  }),
+  Type.Object({ kind: Type.Literal("EC_KEYPAIR"), publicKey: Type.String() }),
+]);
+
+export const ExportedFactor = Type.Object({
   id: Type.String({ description: "UUID." }),
   createdAt: Type.Integer({ description: "Seconds since the epoch." }),
-  kind: Type.Union([
-    Type.Object({
-      kind: Type.Literal("PASSKEY"),
-      credentialId: Type.String({ description: "base64url." }),
-      registration: Type.Unknown({ description: "The registration credential as it was sent." }),
-      label: Type.String(),
-    }),
-    Type.Object({
-      kind: Type.Literal("OIDC_ACCOUNT"),
-      account: Type.Object({
-        kind: OidcProvider,
-        maskedEmail: Type.String({ description: "Such as `ab***@example.com`." }),
-      }),
-      turnkeyProviderId: Type.String(),
-    }),
-    Type.Object({ kind: Type.Literal("EC_KEYPAIR"), publicKey: Type.String() }),
-  ]),
+  kind: ExportedFactorKind,
 });
 export type ExportedFactor = Static<typeof ExportedFactor>;
 
-const ExportedSyncFactor = Type.Object({
+export const ExportedSyncFactor = Type.Object({
   ...ExportedFactor.properties,
   lastUsedAt: Type.Optional(
     Type.Integer({
@@ -44,12 +47,13 @@ export const Metadata = Type.Object(
     keys: Type.Array(EncryptionKey),
     factors: Type.Array(ExportedFactor, { description: "The main factors, oldest first." }),
     syncFactors: Type.Array(ExportedSyncFactor, { description: "The sync factors, oldest first." }),
-    manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
+    manifestHash: Type.String({ pattern: LOWER_CASE_HEX, description: "32 bytes as lower-case hex." }),
     versions: Type.Array(Version, {
       description: "Earlier contents that can be retrieved and restored, newest first.",
     }),
     encryptionPublicKey: Type.Optional(
       Type.String({
+        pattern: LOWER_CASE_HEX,
         description:
           "The public key that the content is encrypted for, 32 bytes as lower-case hex. Left out while no client sent one.",
       }),
@@ -62,7 +66,7 @@ export type Metadata = Static<typeof Metadata>;
 
 /** What any client may learn about a main factor: enough to show a user how to recover. */
 export const FactorSummary = Type.Object({
-  kind: Type.Union([Type.Literal("PASSKEY"), Type.Literal("OIDC_ACCOUNT"), Type.Literal("EC_KEYPAIR")]),
+  kind: FactorKind,
   accountKind: Type.Union([...OidcProvider.anyOf, Type.Null()]),
 });
 export type FactorSummary = Static<typeof FactorSummary>;

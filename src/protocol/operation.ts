@@ -19,7 +19,9 @@ export interface WireOperation {
   readonly description: string;
   /** The JSON body, or the part `payload` of an upload; `null` where there is no body. */
   readonly request: TSchema | null;
-  /** The request is a multipart form with the ciphertext as a second part: see `upload.ts`. */
+  /** The body may be left out. */
+  readonly isBodyOptional?: boolean;
+  /** The request is a multipart form with the ciphertext as a second part, `backup`. */
   readonly isUpload?: true;
   /** The body of the 200 response; `null` for an empty 204. */
   readonly response: TSchema | null;

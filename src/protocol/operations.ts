@@ -6,7 +6,7 @@ import {
   AddFactorRequest,
   AddFactorResponse,
 } from "./add-factor.ts";
-import { Authorization } from "./authorization.ts";
+import { Authorization, SyncAuthorization } from "./authorization.ts";
 import {
   BackupAccountId,
   BackupId,
@@ -30,6 +30,7 @@ import { VersionId } from "./version.ts";
 
 /** The members with which a factor authorises a request. */
 const proof = { authorization: Authorization, challengeToken: ChallengeToken };
+const syncProof = { authorization: SyncAuthorization, challengeToken: ChallengeToken };
 
 /** How an existing factor may bind its proof to all that is added. */
 const MATERIAL_BINDING =
@@ -55,7 +56,7 @@ export const operations = {
     request: object({
       ...proof,
       initialEncryptionKey: EncryptionKey,
-      initialSyncFactor: Authorization,
+      initialSyncFactor: SyncAuthorization,
       initialSyncChallengeToken: ChallengeToken,
       turnkeyProviderId: optional(TurnkeyProviderId),
       manifestHash: ManifestHash,
@@ -83,7 +84,7 @@ export const operations = {
       "nothing changes and the response is `manifest_hash_mismatch`. Needs a sync factor.",
     isUpload: true,
     request: object({
-      ...proof,
+      ...syncProof,
       currentManifestHash: ManifestHash,
       newManifestHash: ManifestHash,
       encryptionPublicKey: optional(EncryptionPublicKey),
@@ -119,7 +120,7 @@ export const operations = {
       "Makes an earlier content and its manifest hash current again, in one step. What was current becomes a " +
       "version. If `currentManifestHash` is not current, nothing changes and the response is " +
       "`manifest_hash_mismatch`. Needs a sync factor.",
-    request: object({ ...proof, versionId: VersionId, currentManifestHash: ManifestHash }),
+    request: object({ ...syncProof, versionId: VersionId, currentManifestHash: ManifestHash }),
     response: Type.Object({ backupId: BackupId, backupMetadata: Metadata }),
     authorisedBy: "SYNC",
   },
@@ -173,7 +174,7 @@ export const operations = {
       "also at the limit; `conflicting_lock` if another device was faster.",
     request: object({
       challengeToken: ChallengeToken,
-      syncFactor: Authorization,
+      syncFactor: SyncAuthorization,
       syncFactorToken: text({
         description: "The token that the recovery of the backup returned.",
       }),
@@ -198,7 +199,7 @@ export const operations = {
       "that is on no backup distinguishes a removed factor (`unauthorized_factor`) from a deleted backup " +
       "(`backup_does_not_exist`). Needs a sync factor.",
     request: object({
-      ...proof,
+      ...syncProof,
       backupId: optional(
         text({ description: "The backup that the client expects the factor to belong to." }),
       ),
@@ -216,7 +217,7 @@ export const operations = {
       "factor. Removing the last main factor deletes the whole backup, unless another device removed the " +
       "previous one at the same time: then the response is `conflicting_lock`. Needs a sync factor.",
     request: object({
-      ...proof,
+      ...syncProof,
       factorId: FactorId,
       scope: Type.Union(Scope.anyOf, {
         description: "Whether the factor to remove is a main or a sync factor.",
@@ -258,7 +259,7 @@ export const operations = {
       "factor, restored or deleted it. Newest first, a page at a time; kept for a year by default, the newest 1,000. " +
       "Needs a sync factor.",
     request: object({
-      ...proof,
+      ...syncProof,
       before: optional(
         Type.String({
           pattern: EventId.pattern ?? "",
@@ -287,7 +288,7 @@ export const operations = {
       "Needs a sync factor. The key that deleted a backup may " +
       "repeat the request with a fresh challenge: for 15 minutes the response is the same, unless the key is " +
       "on another backup.",
-    request: object(proof),
+    request: object(syncProof),
     response: null,
     authorisedBy: "SYNC",
     countsAgainst: "destruction",

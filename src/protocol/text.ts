@@ -3,6 +3,11 @@ import { Kind, type SchemaOptions, type TUnsafe, Type, TypeRegistry } from "@sin
 
 export const KIB = 1024;
 
+/**
+ * Only the length of these is validated. A `pattern` among the options is for readers and generated clients: what does not
+ * fit it is refused by the proof, with a code of its own.
+ */
+
 /** A kind of string whose length `fits` checks against a bound. */
 function textKind(kind: string, fits: (value: string, max: number) => boolean) {
   TypeRegistry.Set<{ maxLength: number }>(

@@ -1,12 +1,13 @@
 /** Earlier contents of a backup. */
 import { type Static, Type } from "@sinclair/typebox";
+import { LOWER_CASE_HEX, UUID } from "./backup.ts";
 import { text } from "./text.ts";
 
 export const VersionId = text({ description: "The `versionId` of a version in the metadata." });
 
 export const Version = Type.Object({
-  versionId: Type.String({ description: "UUID." }),
-  manifestHash: Type.String({ description: "32 bytes as lower-case hex." }),
+  versionId: Type.String({ pattern: `^${UUID}$`, description: "UUID." }),
+  manifestHash: Type.String({ pattern: LOWER_CASE_HEX, description: "32 bytes as lower-case hex." }),
   size: Type.Integer({ description: "Bytes of the ciphertext." }),
   createdAt: Type.Integer({
     description: "When it became the content of the backup. Seconds since the epoch.",

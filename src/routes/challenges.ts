@@ -61,7 +61,7 @@ function forPasskey({ challengeTokens, random, config }: Issuer, operation: keyo
       return { challenge: options, token: await challengeTokens.issue("passkey", challenge, context) };
     },
     {
-      ...(bound.length === 0 ? optionalJsonBody(request) : jsonBody(request)),
+      ...(wire.isBodyOptional ? optionalJsonBody(request) : jsonBody(request)),
       detail: describeOperation(wire),
     },
   );
