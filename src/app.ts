@@ -3,20 +3,17 @@ import { Elysia } from "elysia";
 import { DISCARD_LIMITS } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
 import { guide } from "./http/reference/guide/page.ts";
-import { apiReference, isApiReferenceInstalled, missingApiReference } from "./http/reference/page.ts";
+import { apiReference } from "./http/reference/page.ts";
 import { type HandleFrom, type RequestContextOptions, withRequestContext } from "./http/request-context.ts";
 import { compressible } from "./http/response/json-response.ts";
 import { routes } from "./routes/index.ts";
 import { systemClock } from "./runtime/clock.ts";
-import { version } from "./runtime/version.ts";
 import type { Services } from "./services.ts";
 
 export type AppOptions = Partial<Omit<RequestContextOptions, "methodsOf">>;
 
 export interface App {
   readonly fetch: HandleFrom;
-  /** Whether the API reference is served: the configuration asks for it and its packages are installed. */
-  readonly hasApiReference: boolean;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -33,10 +30,6 @@ export function createApp(
   const methodsOf = (path: string) => methods.get(path) ?? [];
   const apiRoutes = routes(services);
   const { config, log } = services;
-  const hasApiReference = config.apiReference && isApiReferenceInstalled();
-  if (config.apiReference && !hasApiReference)
-    log.warn("/docs is not available: run bun install --frozen-lockfile without --production");
-  const absent = config.apiReference ? missingApiReference() : new Elysia();
 
   const app = new Elysia({ normalize: false, ...ROUTER_OPTIONS })
     .use(errorHandler({ log, methodsOf }))
@@ -47,11 +40,11 @@ export function createApp(
       return compressible(request, JSON.stringify(responseValue), "application/json", status);
     })
     .use(apiRoutes)
-    .use(hasApiReference ? apiReference(apiRoutes, version) : absent)
+    .use(config.apiReference ? apiReference(apiRoutes) : new Elysia())
     .use(config.apiReference ? guide() : new Elysia());
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   const options = { timeoutMs, clock, discardLimits, methodsOf };
   const fetch = withRequestContext(services, options, (request) => app.fetch(request));
-  return { fetch, hasApiReference };
+  return { fetch };
 }

@@ -88,6 +88,8 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export const ERROR_CODES = Object.keys(ERRORS) as readonly ErrorCode[]; // a constant table has no other keys than its type
+
 /** The HTTP status of a response with this code. */
 export function statusOf(code: ErrorCode): number {
   return ERRORS[code].status;

@@ -1,5 +1,5 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
-import { type App, createApp } from "./app.ts";
+import { createApp } from "./app.ts";
 import { loadConfig } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type RunningServer, startServer } from "./http/listen.ts";
@@ -23,7 +23,7 @@ const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 const SAME_SIGNAL_MS = 1_000;
 const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the first ends the process at once";
 
-const { services, app, server } = await startOrExit();
+const { services, server } = await startOrExit();
 const { config, log } = services;
 const stopMaintenance =
   config.storage.driver === "local" ? sweepRegularly(services) : collectRegularly(services);
@@ -32,11 +32,10 @@ let shuttingDownSinceMs: number | null = null;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
 announce(); // last: a process that waits for this line may send a signal at once
 
-async function startOrExit(): Promise<{ services: ProcessServices; app: App; server: RunningServer }> {
+async function startOrExit(): Promise<{ services: ProcessServices; server: RunningServer }> {
   try {
     const services = await createServices(loadConfig(process.env));
-    const app = createApp(services);
-    return { services, app, server: startServer(services, app) };
+    return { services, server: startServer(services, createApp(services)) };
   } catch (error) {
     if (error instanceof ConfigError) {
       process.stderr.write(`Cannot start: ${error.message}.\n`);
@@ -59,7 +58,7 @@ function announce(): void {
       environment,
       storage: `${storage.driver} (${where})`,
       url: server.url,
-      docs: app.hasApiReference ? `${server.url}/docs` : undefined, // undefined members are omitted
+      docs: config.apiReference ? `${server.url}/docs` : undefined, // undefined members are omitted
       metrics: `${server.metricsUrl}/metrics`,
     },
     "the backup service is listening",

@@ -25,7 +25,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ["protocol"],
   http: ["protocol", "crypto", "proofs", "limits", "telemetry", "services.ts", "app.ts"],
   routes: ["protocol", "crypto", "proofs", "backups", "http", "storage/contract.ts", "services.ts"],
-  cli: ["protocol", "crypto", "proofs", "storage", "config", "maintenance", "client", "main.ts"],
+  cli: [
+    ...["protocol", "crypto", "proofs", "storage", "config", "maintenance", "client", "http", "routes"],
+    ...["services.ts", "main.ts"],
+  ],
   "services.ts": ["proofs", "backups", "config", "limits", "maintenance", "storage", "telemetry", "webhooks"],
   "app.ts": ["http", "routes", "services.ts"],
   "main.ts": ["app.ts", "config", "http", "maintenance", "services.ts"],
@@ -135,16 +138,14 @@ describe("the architecture", () => {
     expect(offences).toEqual([]);
   });
 
-  test("what only the API reference needs is loaded by its first request", () => {
-    const loaded = sources
-      .filter(({ text }) => /^(import|export)\b[^;]*?["'](@elysiajs\/swagger|swagger-ui-dist)/m.test(text))
-      .map(({ file }) => file);
-    expect(loaded).toEqual([]);
-    const { dependencies, devDependencies } = packageJson;
-    for (const name of ["@elysiajs/swagger", "swagger-ui-dist"]) {
-      expect(Object.keys(dependencies)).not.toContain(name);
-      expect(Object.keys(devDependencies)).toContain(name);
-    }
+  test("only the command that writes the API document makes it: the service serves the file", () => {
+    const generator = "http/reference/generate.ts";
+    expect(sources.filter(({ ours }) => ours.includes(generator)).map(({ file }) => file)).toEqual([
+      "cli/openapi.ts",
+    ]);
+    const users = sources.filter(({ packages }) => packages.includes("@elysiajs/swagger"));
+    expect(users.map(({ file }) => file)).toEqual([generator]);
+    expect(Object.keys(packageJson.dependencies)).not.toContain("@elysiajs/swagger");
   });
 
   test("a handler returns what the protocol says of its operation", () => {

@@ -14,13 +14,10 @@ interface OpenApiDocument {
 interface DocumentedAnswer {
   readonly content?: {
     readonly "application/json": {
-      readonly schema: { readonly properties?: { readonly error?: DocumentedError } };
+      /** Of an error, by its code. */
+      readonly examples?: Readonly<Record<string, object>>;
     };
   };
-}
-
-interface DocumentedError {
-  readonly properties: { readonly code: { readonly enum: readonly string[] } };
 }
 
 /** The API reference as the service serves it. */
@@ -37,7 +34,7 @@ export function documentedCodes(
 ): readonly string[] | null {
   const answer = document.paths[path]?.[method.toLowerCase()]?.responses[String(status)];
   if (answer === undefined) return null;
-  return answer.content?.["application/json"].schema.properties?.error?.properties.code.enum ?? [];
+  return Object.keys(answer.content?.["application/json"].examples ?? {});
 }
 
 /** A client whose calls fail when the service answers with a status or an error code that it does not document. */

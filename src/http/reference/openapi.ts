@@ -1,10 +1,6 @@
-import { type TSchema, Type } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 import { type ErrorCode, isRetryable, statusOf } from "../../errors.ts";
-import { errorBody } from "../../protocol/error-body.ts";
 import type { WireOperation } from "../../protocol/operation.ts";
-import { upload } from "../../protocol/upload.ts";
-import type { ErrorResponseBody } from "../response/error-response.ts";
 import { SCHEMA_MISMATCH_STATUS } from "../validation.ts";
 import { ATTESTATION_ERRORS, AUTHORISATION_ERRORS } from "./proof-errors.ts";
 
@@ -23,26 +19,23 @@ const ERRORS_OF_BODY = {
     "missing_backup_field",
     "empty_backup_file",
     "content_too_large",
+    "unsupported_media_type", // for a content-encoding
     "too_many_requests",
   ],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 
-const ATTESTATION_HEADER = {
-  in: "header" as const,
-  name: "attestation-token",
-  description:
-    "A JWS of the attestation gateway about this very request. Needed where the service enforces it.",
-  required: false,
-  schema: { type: "string" as const },
-};
+/** A reference to a named part of the document. */
+export function component<Kind extends string>(kind: Kind, name: string) {
+  return { $ref: `#/components/${kind}/${name}` };
+}
 
 /**
- * The entry of an operation in the API reference.
+ * The entry of an operation in the API reference, as far as its route knows it: the rest is in the protocol.
  *
  * @param errors the codes of the handler itself. Those of its body, attestation and authorisation are added.
  */
 export function describeOperation(
-  { tag, summary, description, request, response, attested, isUpload, authorisedBy }: WireOperation,
+  { tag, summary, description, request, isUpload, attested, authorisedBy }: WireOperation,
   errors: readonly ErrorCode[] = [],
 ): DocumentDecoration {
   const kind = request === null ? "none" : isUpload === true ? "multipart" : "json";
@@ -53,59 +46,30 @@ export function describeOperation(
     ...errors,
     ...ERRORS_OF_EVERY_ROUTE,
   ];
-  return {
-    tags: [tag],
-    summary,
-    description,
-    ...(attested === true ? { parameters: [ATTESTATION_HEADER] } : {}),
-    ...(request !== null && isUpload === true ? { requestBody: multipartBody(request) } : {}),
-    responses: {
-      ...(response === null
-        ? { 204: { description: "Done" } }
-        : { 200: { description: "Done", content: json(response) } }),
-      ...errorResponses(codes, kind === "json"),
-    },
-  };
+  return { tags: [tag], summary, description, responses: errorResponses(codes, kind === "json") };
 }
 
 function errorResponses(errors: readonly ErrorCode[], jsonBody: boolean) {
   const byStatus = Map.groupBy(new Set(errors), statusOf);
   if (jsonBody) byStatus.set(SCHEMA_MISMATCH_STATUS, ["invalid_payload"]);
-  return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => [
-      status,
-      {
-        description: codes.map((code) => `\`${code}\``).join(", "),
-        content: json(errorSchema(status, codes)),
-      },
-    ]),
-  );
+  return Object.fromEntries([...byStatus].map(([status, codes]) => [status, errorResponse(status, codes)]));
 }
 
-function errorSchema(status: number, codes: readonly ErrorCode[]): TSchema {
-  const [code = "internal_server_error"] = codes;
-  const error = { code, message: "What is wrong, for a person to read" };
-  const example: ErrorResponseBody = { allowRetry: isRetryable(status), error };
-  return errorBody(Type.Unsafe<ErrorCode>({ type: "string", enum: [...codes] }), { example });
-}
-
-function multipartBody(payload: TSchema) {
+/** Each code is an example of its own, so that readers and tools see which ones an operation can respond with. */
+function errorResponse(status: number, codes: readonly ErrorCode[]) {
   return {
-    required: true,
+    description: codes.map((code) => `\`${code}\``).join(", "),
+    headers: {
+      "x-request-id": component("headers", "x-request-id"),
+      ...(isRetryable(status) && status !== 423
+        ? { "retry-after": component("headers", "retry-after") }
+        : {}),
+    },
     content: {
-      "multipart/form-data": {
-        schema: plain(upload(payload)),
-        encoding: { payload: { contentType: "application/json" } },
+      "application/json": {
+        schema: component("schemas", "ErrorBody"),
+        examples: Object.fromEntries(codes.map((code) => [code, component("examples", code)])),
       },
     },
   };
-}
-
-function json(schema: TSchema) {
-  return { "application/json": { schema: plain(schema) } };
-}
-
-/** A schema as the JSON it is, without the symbols that make it a type. */
-function plain(schema: TSchema): { description?: string } {
-  return JSON.parse(JSON.stringify(schema));
 }

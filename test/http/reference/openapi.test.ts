@@ -130,14 +130,17 @@ describe("the API reference", () => {
     expect(types).toEqual(["text/html", "text/css", "text/javascript", "application/json"]);
   });
 
-  for (const [environment, status] of [
-    ["production", 404],
-    ["staging", 200],
-    ["development", 200],
+  for (const [environment, env, status] of [
+    ["production", {}, 404],
+    ["production when asked to", { API_REFERENCE: "true" }, 200],
+    ["staging", {}, 200],
+    ["development", {}, 200],
+    ["development when asked not to", { API_REFERENCE: "false" }, 404],
   ] as const)
     test(`is ${status === 200 ? "" : "not "}there in ${environment}`, async () => {
-      await using running = await startService(driver, { env: { APP_ENV: environment } });
-      for (const path of ["/docs", "/openapi.json", "/docs/swagger-ui-bundle.js"])
+      const [name = ""] = environment.split(" ");
+      await using running = await startService(driver, { env: { APP_ENV: name, ...env } });
+      for (const path of ["/docs", "/openapi.json", "/openapi-3.0.json", "/docs/swagger-ui-bundle.js"])
         expect((await fetch(running.url + path)).status).toBe(status);
       expect((await fetch(`${running.url}/health`)).status).toBe(200);
     });

@@ -1,0 +1,36 @@
+/** `bun run openapi`: writes the OpenAPI document, made of the routes and the protocol. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { loadConfig } from "../config/config.ts";
+import { generatedDocuments } from "../http/reference/generate.ts";
+import { routes } from "../routes/index.ts";
+import { version } from "../runtime/version.ts";
+import { createServices } from "../services.ts";
+import { command, HELP } from "./command.ts";
+
+const USAGE = `Usage: bun run openapi
+
+Writes src/http/reference/openapi.json and openapi-3.0.json, from the operations in src/protocol and the routes.
+`;
+
+const FOLDER = join(import.meta.dir, "../http/reference");
+
+await command(USAGE, (args: string[]) => parseArgs({ args, options: HELP }).values, writeDocuments);
+
+/** In development there is every route. Services are needed to make the routes; none is called. */
+async function writeDocuments(): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "backup-service-openapi-"));
+  try {
+    const env = { APP_ENV: "development", DATA_DIR: folder, LOG_LEVEL: "error" };
+    await using services = await createServices(loadConfig(env));
+    for (const [name, text] of Object.entries(await generatedDocuments(routes(services), version))) {
+      await Bun.write(join(FOLDER, name), text);
+      process.stdout.write(`wrote src/http/reference/${name}\n`);
+    }
+    return 0;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,26 @@
+/** Makes the files of the OpenAPI document; run by `bun run openapi`. */
+import { type AnyElysia, Elysia } from "elysia";
+import { type DescribedPaths, openApiDocument } from "./document.ts";
+import { asOpenApi30 } from "./openapi-3.0.ts";
+
+/** @returns the text of each file, by its name in this folder. */
+export async function generatedDocuments(
+  routes: AnyElysia,
+  version: string,
+): Promise<Readonly<Record<string, string>>> {
+  const document = openApiDocument(await describedPaths(routes), version);
+  return { "openapi.json": json(document), "openapi-3.0.json": json(asOpenApi30(document)) };
+}
+
+/** What the routes say of themselves, as the framework's own plugin collects it. */
+async function describedPaths(routes: AnyElysia): Promise<DescribedPaths> {
+  const { swagger } = await import("@elysiajs/swagger");
+  const described = new Elysia().use(swagger({ specPath: "/openapi.json" })).use(routes);
+  const response = await described.handle(new Request("http://localhost/openapi.json"));
+  const { paths } = (await response.json()) as { paths: DescribedPaths };
+  return paths;
+}
+
+function json(document: object): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
