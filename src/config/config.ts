@@ -38,7 +38,7 @@ export interface Config {
   readonly history: HistoryConfig;
   /** Whether a create requires a signature of the account id's key. */
   readonly enforceBackupAccountProof: boolean;
-  /** Whether to serve the API reference at `/docs` and `/openapi.json`. */
+  /** Whether to serve the API reference at `/docs`, `/openapi.json` and `/openapi-3.0.json`. */
   readonly apiReference: boolean;
 }
 
@@ -70,7 +70,7 @@ export function loadConfig(env: Environment): Config {
     webhook: webhookConfig(read, development),
     history: historyConfig(read),
     enforceBackupAccountProof: read.boolean("ENFORCE_BACKUP_ACCOUNT_PROOF", false),
-    apiReference: environment !== "production",
+    apiReference: read.boolean("API_REFERENCE", environment !== "production"),
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return deepFreeze(config);
