@@ -1,7 +1,7 @@
 import { type AccountSignatureResult, verifySecp256k1 } from "../crypto/ecdsa.ts";
 import { decodeBase64, decodeHex } from "../crypto/encoding.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
-import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/backup.ts";
+import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/account-id.ts";
 
 const ERRORS: Readonly<
   Record<Exclude<AccountSignatureResult, "valid">, readonly [code: ErrorCode, message: string]>

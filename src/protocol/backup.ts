@@ -1,9 +1,8 @@
 /** The identifiers of a backup and of its content. */
 import { Type } from "@sinclair/typebox";
+import { BACKUP_ACCOUNT_ID_PREFIX } from "./account-id.ts";
 import { text } from "./text.ts";
 
-/** The id of a backup is this prefix and the 66 hex digits of a SEC 1 compressed point. */
-export const BACKUP_ACCOUNT_ID_PREFIX = "backup_account_";
 const BACKUP_ACCOUNT_ID_PATTERN = `^${BACKUP_ACCOUNT_ID_PREFIX}[0-9a-fA-F]{66}$`;
 
 export const BackupAccountId = Type.String({
@@ -41,13 +40,3 @@ export const EncryptionPublicKey = Type.String({
   description:
     "32 bytes as hex, with or without `0x`: the public key that the content is encrypted for. A backup keeps the first one.",
 });
-
-/** The canonical form of a manifest hash or an encryption public key, in which it is stored and compared. */
-export function normalizedHex(hex: string): string {
-  return hex.replace(/^0x/, "").toLowerCase();
-}
-
-/** The same of an optional member. */
-export function normalizedHexOrNull(hex: string | null | undefined): string | null {
-  return hex == null ? null : normalizedHex(hex);
-}

@@ -3,7 +3,7 @@ import { jsonBody } from "../http/body/body.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import { KEYPAIR_ERRORS } from "../http/reference/proof-errors.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { normalizedHexOrNull } from "../protocol/backup.ts";
+import { normalizedHexOrNull } from "../protocol/hex.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { proveNewSync } from "./prove.ts";

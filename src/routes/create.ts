@@ -8,7 +8,7 @@ import { describeOperation } from "../http/reference/openapi.ts";
 import { REGISTRATION_ERRORS } from "../http/reference/proof-errors.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { normalizedHex, normalizedHexOrNull } from "../protocol/backup.ts";
+import { normalizedHex, normalizedHexOrNull } from "../protocol/hex.ts";
 import { operations, type RequestOf } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Nonce } from "../runtime/nonce.ts";

@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import { jsonBody } from "../http/body/body.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { normalizedHex } from "../protocol/backup.ts";
+import { normalizedHex } from "../protocol/hex.ts";
 import { operations } from "../protocol/operations.ts";
 import type { Services } from "../services.ts";
 import { prove } from "./prove.ts";

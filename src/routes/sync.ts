@@ -4,7 +4,7 @@ import { withUpload } from "../http/body/upload.ts";
 import { describeOperation } from "../http/reference/openapi.ts";
 import { contextOf } from "../http/request-context.ts";
 import type { Reply } from "../http/response/reply.ts";
-import { normalizedHex, normalizedHexOrNull } from "../protocol/backup.ts";
+import { normalizedHex, normalizedHexOrNull } from "../protocol/hex.ts";
 import { operations } from "../protocol/operations.ts";
 import { memoise } from "../runtime/memoise.ts";
 import type { Services } from "../services.ts";

@@ -2,7 +2,8 @@
  * Values that the other service writes in several forms and this service in one. A form that differs is kept in another
  * member, so that an export writes it as it was.
  */
-import { ManifestHash, normalizedHex } from "../../protocol/backup.ts";
+import { ManifestHash } from "../../protocol/backup.ts";
+import { normalizedHex } from "../../protocol/hex.ts";
 import { LegacyProblem } from "./metadata.ts";
 
 const HASH = new RegExp(ManifestHash.pattern ?? "");
