@@ -1,5 +1,4 @@
-import { secp256k1 } from "@noble/curves/secp256k1.js";
-import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/backup.ts";
+import { accountKey } from "./account-key.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 
 /** The secp256k1 keypair of an account. */
@@ -10,10 +9,9 @@ export interface AccountKeypair {
 }
 
 export function createAccountKeypair(): AccountKeypair {
-  const { secretKey, publicKey } = secp256k1.keygen();
-  const hex = Array.from(publicKey, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const key = accountKey();
   return {
-    backupAccountId: BACKUP_ACCOUNT_ID_PREFIX + hex,
-    sign: (challenge) => encodeBase64(secp256k1.sign(decodeBase64(challenge), secretKey, { format: "der" })),
+    backupAccountId: key.backupAccountId,
+    sign: (challenge) => encodeBase64(key.sign(decodeBase64(challenge))),
   };
 }

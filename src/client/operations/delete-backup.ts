@@ -1,0 +1,19 @@
+import { paths } from "../../protocol/paths.ts";
+import type { Context } from "../context.ts";
+import type { KeypairFactor } from "../factors/keypair.ts";
+import { keypairProof, sendWithProof } from "../proof.ts";
+import type { CallOptions } from "../transport/connection.ts";
+
+export async function deleteBackup(
+  context: Context,
+  factor: KeypairFactor,
+  options: CallOptions = {},
+): Promise<void> {
+  const body = await keypairProof(context, "delete-backup", factor, {}, options);
+  await sendWithProof<null>(
+    context,
+    { path: paths.deleteBackup, body },
+    { tookEffect: async () => null },
+    options,
+  );
+}
