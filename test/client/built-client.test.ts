@@ -1,0 +1,126 @@
+/** The client as `bun run build:client` makes it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { DRIVERS } from "../drivers.ts";
+import { type InstalledClient, installClient } from "../support/installed-client.ts";
+import { startService } from "../support/service.ts";
+import { expectedLife } from "./journey.ts";
+
+const [driver] = DRIVERS; // nothing about the runtime of a client depends on it
+if (driver === undefined) throw new Error("there is no driver");
+
+const ROOT = join(import.meta.dir, "../..");
+const MAX_BYTES = 60 * 1024;
+
+/** Runs a program in the folder of the app. */
+async function run(command: readonly string[], cwd: string) {
+  const child = Bun.spawn([...command], { cwd, stdout: "pipe", stderr: "pipe" });
+  const [output, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { status: await child.exited, output, errors };
+}
+
+/** The first block of the README, as an app at this URL of the service would have it. */
+async function readmeProgram(url: string): Promise<string> {
+  const readme = await Bun.file(join(ROOT, "src/client/README.md")).text();
+  const [, program = ""] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];
+  expect(program).toContain('url: "http://localhost:8000"');
+  return program.replace("http://localhost:8000", url);
+}
+
+describe("the built client", () => {
+  let installed: InstalledClient;
+  beforeAll(async () => {
+    installed = await installClient();
+    const journey = await Bun.build({ entrypoints: [`${import.meta.dir}/journey.ts`], target: "node" });
+    const [script] = journey.outputs;
+    if (script === undefined) throw new Error("there is no journey");
+    await Bun.write(join(installed.app, "journey.mjs"), script);
+    await Bun.write(
+      join(installed.app, "live.mjs"),
+      `import * as client from "backup-service-client";
+       import * as accountKeys from "backup-service-client/account-key";
+       import { live } from "./journey.mjs";
+       const url = process.argv[2];
+       console.log(JSON.stringify(await live(client, accountKeys, { url, withPasskey: false })));`,
+    );
+  });
+  afterAll(() => installed[Symbol.asyncDispose]());
+
+  test("is small", () => {
+    const bundle = installed.files.find(({ name }) => name === "index.min.js");
+    expect(bundle?.bytes).toBeLessThan(MAX_BYTES);
+  });
+
+  test("has no dependency, no module of a runtime, and no schema", async () => {
+    const names = await readdir(installed.client, { recursive: true });
+    const modules = names.filter((name) => /\.(js|d\.ts)$/.test(name));
+    expect(modules).toEqual(expect.arrayContaining(["index.js", "index.min.js", "index.d.ts", "wire.d.ts"]));
+    for (const name of modules) {
+      const text = await Bun.file(join(installed.client, name)).text();
+      const imported = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(([, module]) => module);
+      expect(imported.filter((module) => !module?.startsWith("./") && !module?.startsWith("../"))).toEqual(
+        [],
+      );
+      if (!name.startsWith("account-key"))
+        expect([name, /TypeBox|secp256k1\.|\bBuffer\b|\bBun\./.exec(text)?.[0]]).toEqual([name, undefined]);
+    }
+    const manifest = await Bun.file(join(installed.client, "package.json")).json();
+    expect(Object.keys(manifest)).not.toContain("dependencies");
+  });
+
+  test.each(["node", process.execPath])(
+    "creates, recovers, updates and brings back a backup in %s",
+    async (runtime) => {
+      await using service = await startService(driver);
+      const { status, output, errors } = await run([runtime, "live.mjs", service.url], installed.app);
+      expect([status, errors]).toEqual([0, ""]);
+      expect(JSON.parse(output)).toEqual(expectedLife("EC_KEYPAIR"));
+    },
+  );
+
+  test("is what the first block of its README says", async () => {
+    await using service = await startService(driver);
+    const program = await readmeProgram(service.url);
+    expect(program.split("\n").filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length).toBeLessThanOrEqual(20);
+    await Bun.write(join(installed.app, "readme.ts"), program);
+    const { status, output, errors } = await run([process.execPath, "readme.ts"], installed.app);
+    expect([status, errors]).toEqual([0, ""]);
+    expect(output).toMatch(/^backup_account_[0-9a-f]{66} Hello\n$/);
+  });
+
+  test("has types that compile where there is nothing but the DOM's", async () => {
+    await Bun.write(join(installed.app, "readme.ts"), await readmeProgram("http://localhost:8000"));
+    await Bun.write(
+      join(installed.app, "types.ts"),
+      `import { createBackupClient, keypair, passkey, type EncryptionKey, type Metadata } from "backup-service-client";
+       const client = createBackupClient({ url: "" });
+       const metadata: Metadata = await client.metadata(await keypair());
+       export const keys: EncryptionKey[] = metadata.keys;
+       for await (const event of client.events(await keypair())) event.at.toFixed();
+       // @ts-expect-error: an update names what it replaces
+       await client.sync(await keypair(), { content: new Uint8Array(1) });
+       // @ts-expect-error: a passkey cannot update
+       await client.sync(passkey(), { content: new Uint8Array(1), currentManifestHash: "" });`,
+    );
+    const compilerOptions = {
+      target: "ESNext",
+      module: "NodeNext",
+      lib: ["ESNext", "DOM"],
+      types: [],
+      strict: true,
+      noEmit: true,
+    };
+    await Bun.write(join(installed.app, "package.json"), '{"type":"module"}');
+    await Bun.write(
+      join(installed.app, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, files: ["types.ts", "readme.ts"] }),
+    );
+    const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+    const { status, output } = await run([process.execPath, tsc, "--project", "."], installed.app);
+    expect([status, output]).toEqual([0, ""]);
+  });
+});
