@@ -1,7 +1,7 @@
 /** Finds the backup of a factor through the index. Only the metadata of the backup authorises. */
 import { ServiceError } from "../errors.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
-import { BACKUP_ID_PATTERN } from "../protocol/backup.ts";
+import { isBackupId } from "../protocol/backup.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, FactorRef, RecordStore, StoredVersion } from "../storage/contract.ts";
 import { type BackupMetadata, lists, readMetadata } from "./model.ts";
@@ -67,9 +67,6 @@ export interface Access {
   read(backupId: string): Promise<StoredBackup | null>;
 }
 
-/** A text of another form names no backup, and may be too long for a key in a store. */
-const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
-
 export function createAccess(records: Pick<RecordStore, "locate" | "read">): Access {
   return { authorise, find, locate, open, read };
 
@@ -97,7 +94,7 @@ export function createAccess(records: Pick<RecordStore, "locate" | "read">): Acc
   }
 
   async function read(backupId: string): Promise<StoredBackup | null> {
-    if (!BACKUP_ID.test(backupId)) return null;
+    if (!isBackupId(backupId)) return null;
     const record = await records.read(backupId);
     return record && { ...record, backupId, metadata: readMetadata(record.metadata) };
   }

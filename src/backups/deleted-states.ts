@@ -1,11 +1,9 @@
 /** The deleted states that are kept of a backup. */
-import { BACKUP_ID_PATTERN } from "../protocol/backup.ts";
+import { isBackupId } from "../protocol/backup.ts";
 import type { Random } from "../runtime/clock.ts";
 import type { Change, DeletedBackup, FactorRef, RecordStore } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
 import { allFactorRefs, type BackupMetadata, lists, readMetadata, storedMetadata } from "./model.ts";
-
-const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
 
 export interface DeletedState {
   readonly kept: DeletedBackup;
@@ -13,12 +11,13 @@ export interface DeletedState {
   readonly backup: StoredBackup;
 }
 
-/** The latest deleted state of a backup that lists the factor; `null` where none is kept. */
+/** The latest deleted state of a backup that lists the factor; `null` where none is kept, or the id is malformed. */
 export async function deletedStateWith(
   records: Pick<RecordStore, "readDeleted">,
   backupId: string,
   factor: FactorRef,
 ): Promise<DeletedState | null> {
+  if (!isBackupId(backupId)) return null;
   for await (const kept of deletedStates(records, backupId)) {
     const { deletionId: revision, deletedAtMs: changedAtMs, blob, versions } = kept;
     const metadata = readMetadata(kept.metadata);
@@ -28,16 +27,14 @@ export async function deletedStateWith(
   return null;
 }
 
-/** All deleted states that are kept of a backup, the latest first. None of a malformed id, which no store is asked for. */
+/** Every deleted state of a backup that can be brought back, the latest first. Memory holds a page of them. */
 export async function* deletedStates(
   records: Pick<RecordStore, "readDeleted">,
   backupId: string,
 ): AsyncGenerator<DeletedBackup> {
-  if (!BACKUP_ID.test(backupId)) return;
-  let page = await records.readDeleted(backupId);
-  for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
+  for (let page = await records.readDeleted(backupId); page.length > 0; ) {
     yield* page;
-    page = await records.readDeleted(backupId, last);
+    page = await records.readDeleted(backupId, page.at(-1));
   }
 }
 

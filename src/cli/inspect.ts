@@ -11,7 +11,7 @@ import { type OperatorsChange, Refused } from "../maintenance/inspect/operators-
 import { restoreVersionForOwner } from "../maintenance/inspect/restore-version.ts";
 import { undeleteForOwner } from "../maintenance/inspect/undelete.ts";
 import { joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
-import { BACKUP_ID_PATTERN, UUID } from "../protocol/backup.ts";
+import { isBackupId, UUID } from "../protocol/backup.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import type { InspectableStores } from "../storage/inspection.ts";
 import { openStores } from "../storage/open.ts";
@@ -49,7 +49,6 @@ const OPTIONS = {
   ...HELP,
 } as const;
 const SOURCES = { clock: systemClock, random: systemRandom };
-const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
 const ID = new RegExp(`^${UUID}$`);
 const MAX_EVENTS = 1_000;
 
@@ -149,7 +148,7 @@ function optionsOf(args: string[]) {
   };
   if (values.help) return options;
   if (backupId === "" || others.length > 0) throw new Error("name one backup");
-  if (!BACKUP_ID.test(backupId)) throw new Error("this is not the id of a backup");
+  if (!isBackupId(backupId)) throw new Error("this is not the id of a backup");
   if (options.dryRun && options.wanted === null)
     throw new Error("--dry-run is for --undelete and --restore-version");
   return options;

@@ -2,10 +2,11 @@
  * Records and blobs that belong together have the mark of one installation. Where they do not belong together, the blobs
  * that no record refers to are another installation's backups, and must not be deleted.
  */
+
+import { deletedStates } from "../backups/deleted-states.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import { type BackupRecord, blobsOf, type RecordStore, StorageUnavailable } from "../storage/contract.ts";
 import type { BlobInspection, InspectableStores, RecordInspection } from "../storage/inspection.ts";
-import { keptStates } from "./kept-state.ts";
 
 /** Records and blobs of different installations; the message says what to do. */
 export class InstallationMismatch extends StorageUnavailable {
@@ -132,7 +133,7 @@ async function refersTo(records: RecordStore, backupId: string, key: string): Pr
   const has = (state: BackupRecord) => blobsOf(state).some((blob) => blob.key === key);
   const stored = await records.read(backupId);
   if (stored !== null && has(stored)) return true;
-  for await (const state of keptStates(records, backupId)) if (has(state)) return true;
+  for await (const state of deletedStates(records, backupId)) if (has(state)) return true;
   return false;
 }
 

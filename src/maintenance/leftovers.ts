@@ -5,9 +5,10 @@
  * What a row names is referred to by nothing else, unless records and rows are of different times, as when only some
  * tables were restored. So what the backup or another of its kept states refers to is not deleted.
  */
+
+import { deletedStates } from "../backups/deleted-states.ts";
 import { type BlobStore, blobsOf, type RecordStore } from "../storage/contract.ts";
 import type { Collection, DueCollection } from "../storage/inspection.ts";
-import { keptStates } from "./kept-state.ts";
 
 export interface CollectedStores {
   readonly records: Pick<RecordStore, "read" | "readDeleted"> & { readonly collection: Collection };
@@ -67,7 +68,7 @@ async function keysInUse(records: CollectedStores["records"], backupId: string):
   const keys = new Set<string>();
   const stored = await records.read(backupId);
   if (stored !== null) for (const { key } of blobsOf(stored)) keys.add(key);
-  for await (const state of keptStates(records, backupId))
+  for await (const state of deletedStates(records, backupId))
     for (const { key } of blobsOf(state)) keys.add(key);
   return keys;
 }

@@ -2,8 +2,8 @@ import { isOfNewerSchema } from "../backups/schema-version.ts";
 import { blobsOf } from "../storage/contract.ts";
 import type { ListedDeletion, ListedRecord, Restore } from "../storage/inspection.ts";
 import { concurrently } from "./concurrently.ts";
-import { listedState } from "./kept-state.ts";
 import { collectLeftovers } from "./leftovers.ts";
+import { listedState } from "./listed-state.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
 
 export interface SweepResult {

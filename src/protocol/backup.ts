@@ -13,7 +13,14 @@ export const BackupAccountId = Type.String({
 /** Without anchors. */
 export const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 /** The forms that ids of backups have had. New backups have the first one with 66 digits. */
-export const BACKUP_ID_PATTERN = `^(?:${BACKUP_ACCOUNT_ID_PREFIX}(?:[0-9a-fA-F]{66}|[0-9a-fA-F]{64})|${UUID})$`;
+const BACKUP_ID_PATTERN = `^(?:${BACKUP_ACCOUNT_ID_PREFIX}(?:[0-9a-fA-F]{66}|[0-9a-fA-F]{64})|${UUID})$`;
+
+const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
+
+/** Whether a text has a form that ids of backups have had. Another text names no backup, and may be too long for a store. */
+export function isBackupId(text: string): boolean {
+  return BACKUP_ID.test(text);
+}
 
 export const BackupId = Type.String({
   pattern: BACKUP_ID_PATTERN,

@@ -1,8 +1,9 @@
 /** The devices of a run: they send the requests for the model's operations, and read the responses. */
+
+import { deletedStates } from "../../src/backups/deleted-states.ts";
 import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
-import { keptStates } from "../../src/maintenance/kept-state.ts";
 import { type BackupRecord, type FactorRef, MAX_EVENTS } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/scenario.ts";
 import type { ApiResponse } from "../support/api-client.ts";
@@ -207,7 +208,7 @@ export function createDevices({ client, clock, services }: TestService) {
     for (const { backupAccountId } of accounts) {
       const record = await services.records.read(backupAccountId);
       if (record !== null) backups.push(await stateOf(record));
-      for await (const state of keptStates(services.records, backupAccountId))
+      for await (const state of deletedStates(services.records, backupAccountId))
         deleted.push(await stateOf(state));
     }
     const rows = await Promise.all(known.factors.map((factor) => accountIn(factor)));

@@ -1,7 +1,8 @@
 /** What must hold of everything that is stored, whatever happened before. */
 import { createHash } from "node:crypto";
+import { deletedStates } from "../../src/backups/deleted-states.ts";
 import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
-import { keptStates, listedState } from "../../src/maintenance/kept-state.ts";
+import { listedState } from "../../src/maintenance/listed-state.ts";
 import type { BackupRecord, FactorRef } from "../../src/storage/contract.ts";
 import type { InspectableRecords, InspectableStores } from "../../src/storage/inspection.ts";
 
@@ -76,7 +77,7 @@ async function usedTwice(records: InspectableRecords): Promise<string[]> {
 
 async function brokenBackup(stored: InspectableStores, backupId: string): Promise<string[]> {
   const broken = await brokenRecord(stored, backupId);
-  for await (const state of keptStates(stored.records, backupId))
+  for await (const state of deletedStates(stored.records, backupId))
     broken.push(...(await brokenContent(stored.blobs, `the deleted ${backupId}`, state)));
   return broken;
 }

@@ -2,7 +2,9 @@
  * Takes backups of the other service over when a request needs them. The other stores are only read. Any number of
  * processes, and an import, may take over the same backup: the mark of its id lets one commit of them succeed.
  */
+
 import { ServiceError } from "../../errors.ts";
+import { isBackupId } from "../../protocol/backup.ts";
 import type { Background } from "../../runtime/background.ts";
 import { currentRequest } from "../../runtime/current-request.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
@@ -10,7 +12,7 @@ import type { FactorRef } from "../../storage/contract.ts";
 import { legacyRowKey } from "../../storage/legacy.ts";
 import { MAX_ATTEMPTS } from "../change.ts";
 import { importMark } from "../legacy/import-mark.ts";
-import { isLegacyBackupId, LegacyProblem } from "../legacy/metadata.ts";
+import { LegacyProblem } from "../legacy/metadata.ts";
 import { readBackup } from "../legacy/read-backup.ts";
 import { MAX_CLAIMS, type TakeOverStores } from "../legacy/store-backup.ts";
 import { allFactorRefs, lists, readMetadata } from "../model.ts";
@@ -74,7 +76,7 @@ export function createAdoption(options: AdoptionOptions): Adoption {
 
   /** A factor that leads to a backup there: takes the backup over, or completes the index of one that is here. */
   async function leads(factor: FactorRef, backupId: string): Promise<boolean> {
-    const before = isLegacyBackupId(backupId) ? await records.read(backupId) : null;
+    const before = isBackupId(backupId) ? await records.read(backupId) : null;
     if (before === null && !(await ofBackup(backupId))) return false;
     for (let attempt = 1; ; attempt++) {
       const stored = (attempt === 1 ? before : null) ?? (await records.read(backupId));
@@ -100,7 +102,7 @@ export function createAdoption(options: AdoptionOptions): Adoption {
   }
 
   async function adopt(backupId: string): Promise<boolean> {
-    if (isLegacyBackupId(backupId) && (await wasHere(backupId))) return true; // or another was faster
+    if (isBackupId(backupId) && (await wasHere(backupId))) return true; // or another was faster
     let isThere = false;
     try {
       const first = await lookups.run(client(), () => readBackup(options, backupId));

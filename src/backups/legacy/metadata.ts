@@ -4,7 +4,6 @@
  */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { BACKUP_ID_PATTERN } from "../../protocol/backup.ts";
 import { memoise } from "../../runtime/memoise.ts";
 import { EncryptionKeySchema } from "../model.ts";
 import { ambiguityIn } from "./strict-json.ts";
@@ -96,13 +95,6 @@ export class LegacyProblem extends Error {
     super(message);
     this.name = "LegacyProblem";
   }
-}
-
-const BACKUP_ID = new RegExp(BACKUP_ID_PATTERN);
-
-/** Whether a text has a form that the ids of backups have had. */
-export function isLegacyBackupId(text: string): boolean {
-  return BACKUP_ID.test(text);
 }
 
 const compiled = memoise(() => TypeCompiler.Compile(LegacyMetadataSchema));

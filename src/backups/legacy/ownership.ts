@@ -2,10 +2,11 @@
  * Which factors lead to a backup of the source. Its metadata say which it has. Where another backup has the same one, the
  * table of the source says to which of them it leads.
  */
+import { isBackupId } from "../../protocol/backup.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 import { type LegacyRow, legacyRowKey } from "../../storage/legacy.ts";
 import { allFactorRefs, type BackupMetadata, factorRef, lists } from "../model.ts";
-import { isLegacyBackupId, LegacyProblem } from "./metadata.ts";
+import { LegacyProblem } from "./metadata.ts";
 import { type LegacyReading, readBackup, type SourceBackup } from "./read-backup.ts";
 
 export interface Ownership {
@@ -39,7 +40,7 @@ export async function ownershipOf(
 
 /** Also where that cannot be found out: then nobody else gets the factor. What has no id of a backup lists none. */
 async function mayList(reading: LegacyReading, backupId: string, factor: FactorRef): Promise<boolean> {
-  if (!isLegacyBackupId(backupId)) return false;
+  if (!isBackupId(backupId)) return false;
   try {
     const other = await readBackup(reading, backupId);
     return other !== null && lists(other.metadata, factor);

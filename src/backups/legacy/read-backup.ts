@@ -1,8 +1,9 @@
+import { isBackupId } from "../../protocol/backup.ts";
 import type { JsonObject } from "../../storage/contract.ts";
 import { type LegacySource, LegacyUnusable } from "../../storage/legacy.ts";
 import { type BackupMetadata, readMetadata, storedMetadata } from "../model.ts";
 import { fromLegacy, type Issuers } from "./from-legacy.ts";
-import { isLegacyBackupId, LegacyProblem, readLegacyMetadata } from "./metadata.ts";
+import { LegacyProblem, readLegacyMetadata } from "./metadata.ts";
 
 /** Where backups are taken over from. */
 export interface LegacyReading {
@@ -28,7 +29,7 @@ export async function readBackup(
   { source, issuers }: LegacyReading,
   backupId: string,
 ): Promise<SourceBackup | null> {
-  if (!isLegacyBackupId(backupId)) throw new LegacyProblem("the id has none of the known forms");
+  if (!isBackupId(backupId)) throw new LegacyProblem("the id has none of the known forms");
   const text = await asProblem(() => source.metadata(backupId));
   if (text === null) return null;
   const legacy = readLegacyMetadata(backupId, text);

@@ -1,7 +1,7 @@
 import { blobsOf } from "../../storage/contract.ts";
 import type { ListedDeletion } from "../../storage/inspection.ts";
-import { listedState } from "../kept-state.ts";
 import { collectLeftovers } from "../leftovers.ts";
+import { listedState } from "../listed-state.ts";
 import { examineBlob } from "./blobs.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding } from "./findings.ts";

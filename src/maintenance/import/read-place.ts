@@ -1,5 +1,6 @@
-import { isLegacyBackupId, LegacyProblem } from "../../backups/legacy/metadata.ts";
+import { LegacyProblem } from "../../backups/legacy/metadata.ts";
 import { asProblem, readBackup, type SourceBackup } from "../../backups/legacy/read-backup.ts";
+import { isBackupId } from "../../protocol/backup.ts";
 import type { LegacyPlace } from "../../storage/legacy.ts";
 import type { ImportRun } from "./run.ts";
 
@@ -9,7 +10,7 @@ const MAX_ATTEMPTS = 5;
 /** As {@link readBackup}, by what the list of the source says. */
 export async function readPlace(run: ImportRun, place: LegacyPlace): Promise<SourceBackup | null> {
   if (place.hasMetadata) return readBackup(run, place.backupId);
-  if (!isLegacyBackupId(place.backupId)) return null; // something else that is kept in the bucket
+  if (!isBackupId(place.backupId)) return null; // something else that is kept in the bucket
   throw new LegacyProblem("there is a ciphertext and no metadata");
 }
 

@@ -1,8 +1,9 @@
 /** What is stored about one backup, for an operator who answers its owner. Nothing is changed. */
+
+import { deletedStates } from "../../backups/deleted-states.ts";
 import type { DeletedBackup, RecordStore, StoredEvent } from "../../storage/contract.ts";
 import type { BlobInspection } from "../../storage/inspection.ts";
 import { readState } from "../doctor/record-state.ts";
-import { keptStates } from "../kept-state.ts";
 import { isoTime, type ShownEvent, type ShownState, shownEvent, shownState } from "./shown-state.ts";
 
 /** How many deleted states are shown. Anyone who creates and deletes a backup again and again makes more of them. */
@@ -73,7 +74,7 @@ export async function inspect(
 
 async function newestDeletions(records: RecordStore, backupId: string) {
   const shown: DeletedBackup[] = [];
-  for await (const deletion of keptStates(records, backupId)) {
+  for await (const deletion of deletedStates(records, backupId)) {
     if (shown.length === MAX_DELETIONS_SHOWN) return { shown, more: true };
     shown.push(deletion);
   }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { fromLegacy } from "../../../src/backups/legacy/from-legacy.ts";
-import { isLegacyBackupId, readLegacyMetadata } from "../../../src/backups/legacy/metadata.ts";
+import { readLegacyMetadata } from "../../../src/backups/legacy/metadata.ts";
 import { toLegacy } from "../../../src/backups/legacy/to-legacy.ts";
+import { isBackupId } from "../../../src/protocol/backup.ts";
 import type { JsonObject } from "../../../src/storage/contract.ts";
 import { newPasskey } from "../../support/factors.ts";
 import { legacyPasskey, legacyUser } from "../../support/legacy-users.ts";
@@ -23,7 +24,7 @@ describe("what is taken over", () => {
       `backup_account_${DIGITS}`,
       `backup_account_02${DIGITS.toUpperCase()}`,
     ])
-      expect({ id, isOne: isLegacyBackupId(id) }).toEqual({ id, isOne: true });
+      expect({ id, isOne: isBackupId(id) }).toEqual({ id, isOne: true });
     for (const id of [
       "",
       "logs",
@@ -33,7 +34,7 @@ describe("what is taken over", () => {
       `BACKUP_ACCOUNT_${DIGITS}`,
       `backup_account_${DIGITS}0200`,
     ])
-      expect({ id, isOne: isLegacyBackupId(id) }).toEqual({ id, isOne: false });
+      expect({ id, isOne: isBackupId(id) }).toEqual({ id, isOne: false });
   });
 
   test.each([
