@@ -16,7 +16,8 @@ export interface App {
   readonly fetch: HandleFrom;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** How long a request may take, besides what an upload may need. */
+export const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** A path with a trailing slash is another path; the host may have any length. */
 export const ROUTER_OPTIONS = { strictPath: true, handler: { standardHostname: false } } as const;

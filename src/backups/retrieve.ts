@@ -10,7 +10,8 @@ import { syncFactorTokenId } from "./sync-factor-token.ts";
 import { exportMetadata } from "./view.ts";
 
 const TOKEN_BYTES = 32;
-const TOKEN_LIFETIME_MS = 15 * 60 * 1000;
+/** How long a recovered device has to add its sync factor. */
+export const SYNC_FACTOR_TOKEN_LIFETIME_MS = 15 * 60 * 1000;
 
 export function retrieve(context: BackupsContext): Backups["retrieve"] {
   const { blobs, clock, random, access, changes } = context;
@@ -24,7 +25,7 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
       id: syncFactorTokenId(syncFactorToken),
       backupId,
       holder: (listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())).id,
-      expiresAtMs: clock.nowMs() + TOKEN_LIFETIME_MS,
+      expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
     };
     const happened = { backup, what: [{ kind: "RECOVERED" }] } as const;
     const delivery = begin({ backupId, size });

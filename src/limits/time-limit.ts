@@ -8,7 +8,7 @@ import type { Arrival } from "./arrival.ts";
  */
 export const MIN_BYTES_PER_SECOND = 64 * 1024;
 /** No upload takes longer, whatever its rate. */
-const MAX_UPLOAD_MS = 5 * 60 * 1000;
+export const MAX_UPLOAD_MS = 5 * 60 * 1000;
 /** The longest time between two checks of a request. */
 const MAX_CHECK_MS = 1_000;
 

@@ -89,7 +89,7 @@ const issuedPayload = memoise(() =>
   ),
 );
 
-const LIFETIME_S = 15 * 60;
+export const CHALLENGE_LIFETIME_S = 15 * 60;
 /** A token may be opened just before it expires and consumed later. */
 const CONSUMED_MARGIN_MS = 10 * 60 * 1000;
 /** The largest expected difference between the clocks of the processes that issue and open tokens. */
@@ -124,7 +124,7 @@ export async function createChallengeTokens(
         bindings: bindings ?? {},
         iat: nowMs / 1000, // a NumericDate may have a fraction (RFC 7519 §2)
         nbf: nowS - CLOCK_SKEW_S,
-        exp: nowS + LIFETIME_S,
+        exp: nowS + CHALLENGE_LIFETIME_S,
       };
       // EncryptJWT would make a deep copy of the claims first, which takes a fifth of the time.
       return new CompactEncrypt(Buffer.from(JSON.stringify(claims)))
@@ -162,7 +162,7 @@ export async function createChallengeTokens(
 
     if (!issuedPayload().Check(payload))
       throw invalidToken("another version of the service wrote its claims");
-    const issuedAtMs = Math.round((payload.iat ?? payload.exp - LIFETIME_S) * 1000);
+    const issuedAtMs = Math.round((payload.iat ?? payload.exp - CHALLENGE_LIFETIME_S) * 1000);
     if (issuedAtMs < (await earliestMs()))
       throw invalidToken("the token was issued before the records were restored");
     const { operation, bindings } = payload;

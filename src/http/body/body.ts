@@ -12,7 +12,7 @@ import { isNestedDeeper } from "./json-depth.ts";
 import { declaredLength, requestBodyOf } from "./request-body.ts";
 
 /** Clients send less than half of this depth. */
-const MAX_JSON_DEPTH = 32;
+export const MAX_JSON_DEPTH = 32;
 
 interface BodyContext {
   readonly request: Request;

@@ -40,7 +40,8 @@ export interface OidcVerifier {
 }
 
 const GOOGLE_ISSUER = "https://accounts.google.com";
-const MAX_AGE_S = 5 * 60;
+/** An id_token is refused after this time. */
+export const ID_TOKEN_MAX_AGE_S = 5 * 60;
 const CLOCK_SKEW_S = 30;
 const NONCE_KEPT_MS = 365 * 24 * 60 * 60 * 1000;
 
@@ -155,7 +156,7 @@ function requireClaims(
   if (iss !== issuer && !isGoogleWithoutScheme(iss, issuer)) throw refused("it is of another issuer");
   if ((typeof aud === "string" ? aud : aud[0]) !== audience) throw refused("it is for another audience");
   if (exp <= nowS) throw refused("it has expired");
-  if (iat < nowS - MAX_AGE_S) throw refused("it was issued more than 5 minutes ago");
+  if (iat < nowS - ID_TOKEN_MAX_AGE_S) throw refused("it was issued more than 5 minutes ago");
   if (iat > nowS + CLOCK_SKEW_S || (nbf ?? iat) > nowS + CLOCK_SKEW_S) throw refused("it is not valid yet");
 }
 

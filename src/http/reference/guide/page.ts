@@ -20,6 +20,10 @@ export const CHAPTERS = [
   "account-key.md",
   "material-binding.md",
   "app-attestation.md",
+  "errors.md",
+  "lost-responses.md",
+  "limits.md",
+  "api-versions.md",
 ] as const;
 
 const hidden = { detail: { hide: true } };
