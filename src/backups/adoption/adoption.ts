@@ -13,12 +13,12 @@ import { legacyRowKey } from "../../storage/legacy.ts";
 import { MAX_ATTEMPTS } from "../change.ts";
 import { importMark } from "../legacy/import-mark.ts";
 import { LegacyProblem } from "../legacy/metadata.ts";
-import { readBackup } from "../legacy/read-backup.ts";
+import { readBackup, type SourceBackup } from "../legacy/read-backup.ts";
 import { MAX_CLAIMS, type TakeOverStores } from "../legacy/store-backup.ts";
 import { allFactorRefs, lists, readMetadata } from "../model.ts";
 import { errorOf } from "../outcomes.ts";
 import { type AdoptionSource, adoptBackup } from "./adopt-backup.ts";
-import { sharedInFlight } from "./shared-in-flight.ts";
+import { sharedCalls } from "./shared-calls.ts";
 
 /**
  * Both methods resolve to whether the record store has to be asked again: `false` where the other service does not know
@@ -55,16 +55,15 @@ const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 
 export function createAdoption(options: AdoptionOptions): Adoption {
   const { source, records, background, reports } = options;
   const lookups = new FairSemaphore(LOOKUPS);
-  const transfers = new FairSemaphore(TRANSFERS);
-  const shareRows = sharedInFlight<Awaited<ReturnType<typeof source.rows>>>();
-  const shareAdoption = sharedInFlight<boolean>();
+  const shareRows = sharedCalls<Awaited<ReturnType<typeof source.rows>>>(lookups);
+  const shareMetadata = sharedCalls<SourceBackup | null>(lookups);
+  const shareAdoption = sharedCalls<void>(new FairSemaphore(TRANSFERS));
   const client = () => currentRequest.getStore()?.client ?? "";
 
   async function ofFactors(factors: readonly FactorRef[]): Promise<boolean> {
     if (factors.length === 0) return false;
-    const rows = await shareRows(factors.map(legacyRowKey).join("\n"), () =>
-      lookups.run(client(), () => source.rows(factors)),
-    );
+    const keys = factors.map(legacyRowKey).join("\n");
+    const rows = await shareRows(keys, client(), () => source.rows(factors));
     const lookAgain = await Promise.all(
       factors.map(async (factor) => {
         const row = rows.get(legacyRowKey(factor));
@@ -92,34 +91,46 @@ export function createAdoption(options: AdoptionOptions): Adoption {
     }
   }
 
-  function ofBackup(backupId: string): Promise<boolean> {
-    return shareAdoption(backupId, () => {
-      const adopting = adopt(backupId);
-      // it goes on where its client has gone, and the stores must stay open meanwhile; requests get its error
-      void background.runAtOnce("adopt a backup", () => Promise.allSettled([adopting]));
-      return adopting;
-    });
-  }
-
-  async function adopt(backupId: string): Promise<boolean> {
+  async function ofBackup(backupId: string): Promise<boolean> {
     if (isBackupId(backupId) && (await wasHere(backupId))) return true; // or another was faster
-    let isThere = false;
     try {
-      const first = await lookups.run(client(), () => readBackup(options, backupId));
+      const first = await shareMetadata(backupId, client(), () => metadataOf(backupId));
       if (first === null) return false;
-      isThere = true;
-      await transfers.run(client(), async () => {
-        const stored = await adoptBackup(options, options, first, client());
-        if (stored?.outcome === "imported") reports.adopted(backupId, stored.lost.length);
+      await shareAdoption(backupId, client(), () => {
+        const adopting = adopt(first, client());
+        // it goes on where its client has gone, and the stores must stay open meanwhile; requests get its error
+        void background.runAtOnce("adopt a backup", () => Promise.allSettled([adopting]));
+        return adopting;
       });
       return true;
     } catch (error) {
-      const isTorn = error instanceof LegacyProblem;
-      if (isThere || isTorn) reports.failed(backupId, error);
-      if (!isTorn) throw error;
+      if (!(error instanceof LegacyProblem)) throw error;
       throw new ServiceError("service_unavailable", "The backup cannot be moved in as it is", {
         cause: error,
       });
+    }
+  }
+
+  async function adopt(first: SourceBackup, address: string): Promise<void> {
+    const { backupId } = first;
+    if (await wasHere(backupId)) return; // while this waited for a permit
+    try {
+      const stored = await adoptBackup(options, options, first, address);
+      if (stored?.outcome === "imported") reports.adopted(backupId, stored.lost.length);
+    } catch (error) {
+      reports.failed(backupId, error);
+      throw error;
+    }
+  }
+
+  /** @throws LegacyProblem */
+  async function metadataOf(backupId: string): Promise<SourceBackup | null> {
+    try {
+      return await readBackup(options, backupId);
+    } catch (error) {
+      // an unknown id in an outage is no failed adoption
+      if (error instanceof LegacyProblem) reports.failed(backupId, error);
+      throw error;
     }
   }
 

@@ -104,6 +104,26 @@ describe("the lookups of unknown keys", () => {
       expect([error instanceof ServiceError, error.code]).toEqual([true, "service_unavailable"]);
   });
 
+  test("of one client that wait keep nobody from the same keys", async () => {
+    const other = heldSource();
+    const adoption = adoptionOf(other.source);
+    const asks = [
+      () => adoption.ofFactors([factor("wanted")]),
+      () => adoption.ofBackup(`backup_account_${"0".repeat(66)}`),
+    ];
+    const flood = Array.from({ length: 24 }, (_, index) =>
+      from("hostile", () => adoption.ofFactors([factor(`invented ${index}`)])),
+    );
+    flood.push(...asks.map((ask) => from("hostile", ask)));
+    await callsAreMade();
+    expect(other.inFlight()).toBe(24);
+    const neighbours = asks.map((ask) => from("neighbour", ask));
+    await callsAreMade();
+    expect(other.inFlight()).toBe(24 + asks.length);
+    await other.release();
+    expect(new Set(await Promise.all([...flood, ...neighbours]))).toEqual(new Set([false]));
+  });
+
   test("of many clients are bounded together", async () => {
     const other = heldSource();
     const adoption = adoptionOf(other.source);
