@@ -1,6 +1,7 @@
 /** A client with a backup, which records what the service acknowledged and compares it with what is stored. */
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
-import { addFactorRequest } from "../crash/scenario.ts";
+import type { EventKind } from "../../src/protocol/event.ts";
+import { addFactorRequest, undeleteRequest } from "../crash/scenario.ts";
 import { type ApiClient, type ApiResponse, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
@@ -13,18 +14,39 @@ import {
   syncPayload,
 } from "../support/users.ts";
 
-/** The expected state of a backup. The first main and the first sync factor are never removed. */
+/** The expected state of a backup. The first main factor is removed last, and the first sync factor only by an undelete. */
 interface ExpectedState {
   readonly content: Uint8Array;
+  /** The contents before, newest first: as many as the service keeps of one day. */
+  readonly earlier: readonly Uint8Array[];
   readonly mains: readonly [FactorKeypair, ...FactorKeypair[]];
-  readonly syncs: readonly [FactorKeypair, ...FactorKeypair[]];
+  readonly syncs: readonly FactorKeypair[];
+  /** The kinds of its events, oldest first, but for recoveries. */
+  readonly log: readonly EventKind[];
 }
 
-/** A prepared change: the request, which can be retried, and the expected state once it is acknowledged. */
+/** The backup of an account, or what its latest deletion has left to be brought back. */
+interface Expected {
+  readonly stored: ExpectedState | null;
+  readonly kept: ExpectedState | null;
+}
+
+/** A prepared change: the request, which can be retried, and what is expected once it is acknowledged. */
 interface Change {
   readonly name: string;
-  readonly after: ExpectedState | null;
+  readonly after: Expected;
+  /** The events that it leaves, in their order. */
+  readonly leaves: readonly EventKind[];
   send(client: ApiClient): Promise<ApiResponse<unknown>>;
+}
+
+/** What a webhook must have received of an account. */
+export interface ExpectedEvents {
+  readonly backupId: string;
+  /** In their order, but for recoveries. */
+  readonly kinds: readonly EventKind[];
+  /** How many recoveries there were at least, and at most. */
+  readonly recoveries: { readonly answered: number; readonly sent: number };
 }
 
 /** The service broke a guarantee. */
@@ -32,11 +54,20 @@ export class BrokenGuarantee extends Error {}
 
 const MAX_CONTENT_BYTES = 300_000;
 const MAX_FACTORS = 4;
+/** `VERSIONS_KEEP_LAST`. */
+const KEPT_VERSIONS = 2;
+const NOTHING: Expected = { stored: null, kept: null };
+/** How many of the newest events are compared. */
+const COMPARED_EVENTS = 8;
 
 export class Customer {
   readonly #random: () => number;
   readonly #account = createAccountKeypair();
-  #expected: ExpectedState | null = null;
+  #expected: Expected = NOTHING;
+  /** Of all changes, also before a reset. */
+  readonly #events: EventKind[] = [];
+  #recoveriesSent = 0;
+  #recoveriesAnswered = 0;
   /** A request whose response did not arrive. */
   #unanswered: Change | null = null;
   #acknowledged = 0;
@@ -49,6 +80,11 @@ export class Customer {
   /** How many changes were acknowledged, and how many requests were left without a response. */
   get record(): { readonly acknowledged: number; readonly unanswered: number } {
     return { acknowledged: this.#acknowledged, unanswered: this.#unansweredCount };
+  }
+
+  get events(): ExpectedEvents {
+    const recoveries = { answered: this.#recoveriesAnswered, sent: this.#recoveriesSent };
+    return { backupId: this.#account.backupAccountId, kinds: this.#events, recoveries };
   }
 
   /**
@@ -73,31 +109,39 @@ export class Customer {
   /** Compares what is stored with what was acknowledged. @throws BrokenGuarantee */
   async check(client: ApiClient): Promise<void> {
     if (this.#unanswered !== null) await this.#resolve(client, this.#unanswered);
-    const found = await this.#found(client, this.#expected);
-    if (found !== described(this.#expected))
-      throw new BrokenGuarantee(`found ${found}, not ${described(this.#expected)}`);
+    const { stored } = this.#expected;
+    const found = await this.#found(client, stored);
+    if (found !== described(stored)) throw new BrokenGuarantee(`found ${found}, not ${described(stored)}`);
   }
 
-  #acknowledge({ after }: Change): void {
-    this.#expected = after;
-    this.#unanswered = null;
+  #acknowledge(change: Change): void {
+    this.#take(change);
     this.#acknowledged++;
   }
 
-  /** Half of the time retries the request; otherwise the backup must be as before the request or as after it. */
+  #take({ after, leaves }: Change): void {
+    this.#expected = after;
+    this.#unanswered = null;
+    this.#events.push(...leaves);
+  }
+
+  /**
+   * Half of the time retries the request; otherwise the backup must be as before the request or as after it. Whether a
+   * deleted backup is kept does not show, so a reset of it is always retried.
+   */
   async #resolve(client: ApiClient, change: Change): Promise<void> {
-    if (this.#random() % 2 === 0) {
+    const [before, after] = [described(this.#expected.stored), described(change.after.stored)];
+    if (before === after || this.#random() % 2 === 0) {
       const answer = await change.send(client);
       if (answer.status >= 300 && answer.code() !== "already_used")
         throw new BrokenGuarantee(`${change.name}, repeated, was answered ${answer.code()}`);
       return this.#acknowledge(change);
     }
-    const found = await this.#found(client, change.after ?? this.#expected);
-    const [before, after] = [described(this.#expected), described(change.after)];
+    const found = await this.#found(client, change.after.stored ?? this.#expected.stored);
     if (found !== before && found !== after)
       throw new BrokenGuarantee(`${change.name} left ${found}, neither ${before} nor ${after}`);
-    if (found === after) this.#expected = change.after;
-    this.#unanswered = null;
+    if (found === after) this.#take(change);
+    else this.#unanswered = null;
   }
 
   /** The backup as the service shows it to the first main factor. */
@@ -105,65 +149,99 @@ export class Customer {
     const status = await client.backupStatus({ backupId: this.#account.backupAccountId });
     if (status.status === 404) return described(null);
     if (expected === null) return "a backup that should be gone";
-    const { backup, metadata } = (
-      await client.retrieve(await solved(client, "retrieve", expected.mains[0]))
-    ).ok();
+    const { backup, metadata } = await this.#recovered(client, expected, null);
     const content = Buffer.from(backup, "base64");
     if (manifestHashOf(content) !== metadata.manifestHash)
       return "a content with the manifest hash of another";
+    const { versions } = metadata;
+    const chosen = versions[this.#random() % (2 * versions.length)];
+    if (chosen !== undefined) {
+      const version = await this.#recovered(client, expected, chosen.versionId);
+      if (manifestHashOf(Buffer.from(version.backup, "base64")) !== chosen.manifestHash)
+        return "a version with the manifest hash of another content";
+    }
     const keys = (factors: typeof metadata.factors) =>
       factors.map(({ kind }) => (kind.kind === "EC_KEYPAIR" ? kind.publicKey : kind.kind));
-    return describedAs(content, keys(metadata.factors), keys(metadata.syncFactors));
+    return describedAs({
+      content,
+      earlier: versions.slice(0, KEPT_VERSIONS).map(({ manifestHash }) => manifestHash),
+      mains: keys(metadata.factors),
+      syncs: keys(metadata.syncFactors),
+      log: metadata.syncFactors.length === 0 ? [] : await this.#log(client, expected),
+    });
+  }
+
+  async #recovered(client: ApiClient, { mains }: ExpectedState, versionId: string | null) {
+    const request = { ...(await solved(client, "retrieve", mains[0])), versionId };
+    this.#recoveriesSent++;
+    const recovered = (await client.retrieve(request)).ok();
+    this.#recoveriesAnswered++;
+    return recovered;
+  }
+
+  /** The newest events, the oldest of them first, but for recoveries. */
+  async #log(client: ApiClient, { syncs }: ExpectedState): Promise<readonly string[]> {
+    const [sync] = syncs;
+    if (sync === undefined) return ["no device can read the log"];
+    const request = { ...(await solved(client, "events", sync)), limit: 100 };
+    const { events } = (await client.listEvents(request)).ok();
+    return events
+      .map(({ kind }) => kind)
+      .filter((kind) => kind !== "RECOVERED")
+      .toReversed();
   }
 
   async #nextChange(client: ApiClient): Promise<Change> {
-    const expected = this.#expected;
-    if (expected === null) return this.#creation(client);
-    const { mains, syncs } = expected;
-    const [main] = mains;
+    const { stored, kept } = this.#expected;
+    if (stored !== null) return this.#changeOf(client, stored);
+    if (kept === null) return this.#creation(client);
+    switch (this.#random() % 4) {
+      case 0:
+        return this.#creation(client);
+      case 1:
+        return this.#reset(client);
+      default:
+        return this.#undeletion(client, kept);
+    }
+  }
+
+  async #changeOf(client: ApiClient, stored: ExpectedState): Promise<Change> {
+    const { mains, syncs } = stored;
     const [sync] = syncs;
-    const user = {
-      account: this.#account,
-      main,
-      sync,
-      backup: expected.content,
-      manifestHash: manifestHashOf(expected.content),
-    };
-    switch (this.#random() % 10) {
-      case 0: {
-        const request = await resetRequest(client, user);
-        return { name: "reset", after: null, send: (to) => to.reset(request) };
+    if (sync === undefined) return this.#additionOfDevice(client, stored); // they went with an undelete
+    switch (this.#random() % 14) {
+      case 0:
+        return this.#reset(client);
+      case 1:
+      case 2: {
+        const by = syncs.at(-1) ?? sync;
+        const request = await solved(client, "delete-backup", by);
+        const after = { stored: null, kept: afterDeletion(stored, by, "DELETED") };
+        return { name: "delete-backup", after, leaves: ["DELETED"], send: (to) => to.deleteBackup(request) };
       }
-      case 1: {
-        const request = await solved(client, "delete-backup", sync);
-        return { name: "delete-backup", after: null, send: (to) => to.deleteBackup(request) };
-      }
-      case 2:
-      case 3: {
-        if (syncs.length >= MAX_FACTORS) return this.#deletion(client, expected, "SYNC");
-        const device = createFactorKeypair();
-        const { syncFactorToken } = (await client.retrieve(await solved(client, "retrieve", main))).ok();
-        const request = await addSyncFactorRequest(client, device, syncFactorToken);
-        const after = { ...expected, syncs: [...syncs, device] as const };
-        return { name: "add-sync-factor", after, send: (to) => to.addSyncFactor(request) };
-      }
+      case 3:
       case 4:
-      case 5: {
-        if (mains.length >= MAX_FACTORS) return this.#deletion(client, expected, "MAIN");
+        if (syncs.length >= MAX_FACTORS) return this.#deletion(client, stored, "SYNC");
+        return this.#additionOfDevice(client, stored);
+      case 5:
+      case 6: {
+        if (mains.length >= MAX_FACTORS) return this.#deletion(client, stored, "MAIN");
         const added = createFactorKeypair();
-        const request = await addFactorRequest(client, main, added);
-        const after = { ...expected, mains: [...mains, added] as const };
+        const request = await addFactorRequest(client, mains[0], added);
         return {
           name: "add-factor",
-          after,
+          ...changed(stored, { mains: [...mains, added] }, "MAIN_FACTOR_ADDED"),
           send: (to) => to.addFactor(request),
         };
       }
-      default: {
-        const content = this.#newContent();
-        const payload = await syncPayload(client, user, manifestHashOf(content));
-        return { name: "sync", after: { ...expected, content }, send: (to) => to.sync(payload, content) };
-      }
+      case 7:
+        return this.#deletion(client, stored, "MAIN");
+      case 8:
+      case 9:
+        if (stored.earlier.length > 0) return this.#restoration(client, stored, sync);
+        return this.#update(client, stored, sync);
+      default:
+        return this.#update(client, stored, sync);
     }
   }
 
@@ -177,22 +255,90 @@ export class Customer {
       manifestHash: manifestHashOf(content),
     };
     const payload = await createPayload(client, user);
-    const after = { content, mains: [main], syncs: [sync] } as const;
-    return { name: "create", after, send: (to) => to.create(payload, content) };
+    const stored: ExpectedState = { content, earlier: [], mains: [main], syncs: [sync], log: ["CREATED"] };
+    return {
+      name: "create",
+      after: { stored, kept: null }, // with other factors than what is kept
+      leaves: ["CREATED"],
+      send: (to) => to.create(payload, content),
+    };
   }
 
-  /** Removes the last factor of a scope. */
-  async #deletion(client: ApiClient, expected: ExpectedState, scope: "MAIN" | "SYNC"): Promise<Change> {
-    const { mains, syncs } = expected;
-    const proof = await solved(client, "retrieve-metadata", syncs[0]);
+  async #reset(client: ApiClient): Promise<Change> {
+    const request = await resetRequest(client, { account: this.#account });
+    return { name: "reset", after: NOTHING, leaves: ["RESET"], send: (to) => to.reset(request) };
+  }
+
+  async #undeletion(client: ApiClient, kept: ExpectedState): Promise<Change> {
+    const request = await undeleteRequest(client, { account: this.#account, main: kept.mains[0] });
+    return { name: "undelete", ...changed(kept, {}, "UNDELETED"), send: (to) => to.undelete(request) };
+  }
+
+  async #update(client: ApiClient, stored: ExpectedState, sync: FactorKeypair): Promise<Change> {
+    const content = this.#newContent();
+    const manifestHash = manifestHashOf(stored.content);
+    const payload = await syncPayload(client, { sync, manifestHash }, manifestHashOf(content));
+    const earlier = [stored.content, ...stored.earlier].slice(0, KEPT_VERSIONS);
+    return {
+      name: "sync",
+      ...changed(stored, { content, earlier }),
+      send: (to) => to.sync(payload, content),
+    };
+  }
+
+  async #restoration(client: ApiClient, stored: ExpectedState, sync: FactorKeypair): Promise<Change> {
+    const nth = this.#random() % stored.earlier.length;
+    const proof = await solved(client, "retrieve-metadata", sync);
+    const { versions } = (await client.retrieveMetadata(proof)).ok();
+    const content = stored.earlier[nth];
+    const versionId = versions[nth]?.versionId ?? "";
+    if (content === undefined) throw new Error("there is no such version");
+    const request = {
+      ...(await solved(client, "restore-version", sync, { versionId })),
+      versionId,
+      currentManifestHash: manifestHashOf(stored.content),
+    };
+    const earlier = [stored.content, ...stored.earlier.filter((other) => other !== content)];
+    return {
+      name: "restore-version",
+      ...changed(stored, { content, earlier }, "VERSION_RESTORED"),
+      send: (to) => to.restoreVersion(request),
+    };
+  }
+
+  async #additionOfDevice(client: ApiClient, stored: ExpectedState): Promise<Change> {
+    const device = createFactorKeypair();
+    const { syncFactorToken } = await this.#recovered(client, stored, null);
+    const request = await addSyncFactorRequest(client, device, syncFactorToken);
+    return {
+      name: "add-sync-factor",
+      ...changed(stored, { syncs: [...stored.syncs, device] }, "SYNC_FACTOR_ADDED"),
+      send: (to) => to.addSyncFactor(request),
+    };
+  }
+
+  /** Removes the last factor of a scope. With the last main factor the backup is deleted. */
+  async #deletion(client: ApiClient, stored: ExpectedState, scope: "MAIN" | "SYNC"): Promise<Change> {
+    const { mains, syncs } = stored;
+    const [by] = syncs;
+    if (by === undefined) throw new Error("no device can remove a factor");
+    const proof = await solved(client, "retrieve-metadata", by);
     const metadata = (await client.retrieveMetadata(proof)).ok();
     const factorId = (scope === "MAIN" ? metadata.factors : metadata.syncFactors).at(-1)?.id ?? "";
-    const request = { ...(await solved(client, "delete-factor", syncs[0], { factorId })), factorId, scope };
-    const after =
-      scope === "MAIN"
-        ? { ...expected, mains: [mains[0], ...mains.slice(1, -1)] as const }
-        : { ...expected, syncs: [syncs[0], ...syncs.slice(1, -1)] as const };
-    return { name: `delete-factor ${scope}`, after, send: (to) => to.deleteFactor(request) };
+    const request = { ...(await solved(client, "delete-factor", by, { factorId })), factorId, scope };
+    const send: Change["send"] = (to) => to.deleteFactor(request);
+    const name = `delete-factor ${scope}`;
+    if (scope === "SYNC")
+      return { name, ...changed(stored, { syncs: syncs.slice(0, -1) }, "SYNC_FACTOR_REMOVED"), send };
+    const [first, ...others] = mains;
+    if (others.length > 0)
+      return {
+        name,
+        ...changed(stored, { mains: [first, ...others.slice(0, -1)] }, "MAIN_FACTOR_REMOVED"),
+        send,
+      };
+    const leaves = ["MAIN_FACTOR_REMOVED", "DELETED"] as const;
+    return { name, after: { stored: null, kept: afterDeletion(stored, by, ...leaves) }, leaves, send };
   }
 
   #newContent(): Uint8Array {
@@ -205,13 +351,48 @@ export function customerClient(url: string): ApiClient {
   return createApiClient({ url, headers: { connection: "close" } });
 }
 
+/** A backup that has changed, and the events of the change. */
+function changed(
+  { log, ...stored }: ExpectedState,
+  change: Partial<ExpectedState>,
+  ...leaves: readonly EventKind[]
+): Pick<Change, "after" | "leaves"> {
+  return { after: { stored: { ...stored, ...change, log: [...log, ...leaves] }, kept: null }, leaves };
+}
+
+/** A deleted backup as it comes back: without the sync factor that deleted it. */
+function afterDeletion(
+  { log, syncs, ...stored }: ExpectedState,
+  by: FactorKeypair,
+  ...leaves: readonly EventKind[]
+): ExpectedState {
+  return { ...stored, syncs: syncs.filter((sync) => sync !== by), log: [...log, ...leaves] };
+}
+
 function described(expected: ExpectedState | null): string {
   if (expected === null) return "no backup";
   const keys = (keypairs: readonly FactorKeypair[]) => keypairs.map(({ publicKey }) => publicKey);
-  return describedAs(expected.content, keys(expected.mains), keys(expected.syncs));
+  const { content, earlier, mains, syncs, log } = expected;
+  return describedAs({
+    content,
+    earlier: earlier.map(manifestHashOf),
+    mains: keys(mains),
+    syncs: keys(syncs),
+    log: syncs.length === 0 ? [] : log,
+  });
 }
 
-function describedAs(content: Uint8Array, mains: readonly string[], syncs: readonly string[]): string {
+function describedAs({
+  content,
+  earlier,
+  mains,
+  syncs,
+  log,
+}: Readonly<Record<"earlier" | "mains" | "syncs" | "log", readonly string[]>> & {
+  readonly content: Uint8Array;
+}): string {
   const short = (keys: readonly string[]) => keys.map((key) => key.slice(4, 12)).join(" ");
-  return `${content.length} bytes ${manifestHashOf(content).slice(0, 12)}, main ${short(mains)}, sync ${short(syncs)}`;
+  const hashes = [manifestHashOf(content), ...earlier].map((hash) => hash.slice(0, 12));
+  const events = log.slice(-COMPARED_EVENTS).join(" ");
+  return `${content.length} bytes ${hashes.join(" before that ")}, main ${short(mains)}, sync ${short(syncs)}, ${events}`;
 }

@@ -1,10 +1,13 @@
 /** The real process, killed at random moments under load, repeatedly on the same data. */
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
+import { brokenAfterMonths } from "../crash/aftermath.ts";
 import type { Report } from "../crash/report.ts";
-import type { Driver } from "../drivers.ts";
+import type { Driver, TestStorage } from "../drivers.ts";
 import { pseudoRandom } from "../model/batches.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
+import { startBadReceiver } from "./bad-receiver.ts";
 import { BrokenGuarantee, Customer, customerClient } from "./customer.ts";
+import { deliverAll, wrongEvents } from "./deliveries.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { startStoreProxies } from "./store-proxies.ts";
@@ -28,7 +31,8 @@ export async function runKills(
 ): Promise<Report> {
   const random = pseudoRandom(seed);
   await using storage = await driver.environment();
-  await using proxies = await startStoreProxies(storage.env);
+  await using receiver = await startBadReceiver(pseudoRandom(seed - 1));
+  await using proxies = await startStoreProxies({ ...storage.env, ...receiver.env });
   const clients = Array.from(
     { length: customers },
     (_, index) => new Customer(pseudoRandom(seed + 1 + index)),
@@ -65,14 +69,11 @@ export async function runKills(
   if (exitCode !== 0) failures.push(`the last process ended with ${exitCode}`);
   failures.push(...(await doctorsFindings()));
 
-  await using stores = await storage.open({ clock: systemClock, random: systemRandom });
-  failures.push(...(await brokenInvariantsOfAll(stores)));
-  const listed = await Array.fromAsync(stores.records.list());
-  const deleted = await Array.fromAsync(stores.records.listDeleted());
-  const referenced = new Set([...listed, ...deleted].flatMap((state) => state.blobs.map(({ key }) => key)));
-  const blobs = await Array.fromAsync(stores.blobs.list());
-  const unreferenced = blobs.filter(({ key }) => !referenced.has(key)).length;
-  if (driver.name === "aws" && unreferenced > 0) failures.push(`the doctor left ${unreferenced} blobs`);
+  const sent = receiver.received.length;
+  receiver.heal();
+  await deliverAll(storage, receiver.config);
+  for (const client of clients) failures.push(...wrongEvents(receiver.received, client.events));
+  failures.push(...(await brokenNow(storage)), ...(await brokenAfterMonths(storage)));
   const records = clients.map(({ record }) => record);
   return {
     cases: done,
@@ -80,11 +81,15 @@ export async function runKills(
     notes: {
       acknowledged: records.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
       "left without an answer": records.reduce((sum, { unanswered }) => sum + unanswered, 0),
-      ...(driver.name === "local"
-        ? { "blobs for the sweep": unreferenced }
-        : { "blobs that the doctor removed": removed }),
+      "events that arrived": `${sent} and then ${receiver.received.length - sent}`,
+      ...(driver.name === "aws" ? { "blobs that the doctor removed": removed } : {}),
     },
   };
+}
+
+async function brokenNow(storage: TestStorage): Promise<string[]> {
+  await using stores = await storage.open({ clock: systemClock, random: systemRandom });
+  return await brokenInvariantsOfAll(stores);
 }
 
 /** The run of one process: all customers take steps until it is killed. */
