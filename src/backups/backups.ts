@@ -125,7 +125,7 @@ export interface Backups {
   listEvents(by: Proven, page: EventsPage): Promise<ResponseOf<"listEvents">>;
 
   /**
-   * Deletes a backup on behalf of its account key, with all deleted states that are kept of it, for good.
+   * Deletes a backup on behalf of its account key, with all its deleted states, for good.
    *
    * @param nonces of the proof of the account key.
    * @throws ServiceError `already_used`; `not_found`; `conflicting_lock`.

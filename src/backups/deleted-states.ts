@@ -1,4 +1,4 @@
-/** The deleted states that are kept of a backup. */
+/** The last states of deleted backups, which can be brought back. */
 import { isBackupId } from "../protocol/backup.ts";
 import type { Random } from "../runtime/clock.ts";
 import type { Change, DeletedBackup, FactorRef, RecordStore } from "../storage/contract.ts";

@@ -9,7 +9,7 @@ import { alreadyUsed, errorOf, fail, notFound } from "./outcomes.ts";
 
 const RESET: readonly Happening[] = [{ kind: "RESET" }];
 
-/** Deletes the backup of an id and all deleted states that are kept of it, also where only those are left. */
+/** Deletes the backup of an id and all its deleted states, also where only those are left. */
 export function reset({ records, access, events, changes }: BackupsContext): Backups["reset"] {
   return async (backupId, nonces) => {
     const backup = await access.read(backupId);
@@ -38,7 +38,7 @@ export function reset({ records, access, events, changes }: BackupsContext): Bac
     void changes.discard(...collect.blobs);
   };
 
-  /** The kept states that one commit can name. Where there are more, the others are forgotten before. */
+  /** The deleted states that one commit can name. Where there are more, the others are forgotten before. */
   async function forgettable(backupId: string, nonces: readonly Nonce[]): Promise<readonly DeletedBackup[]> {
     const kept = await Array.fromAsync(deletedStates(records, backupId));
     // a replay changes nothing, but only a commit that consumes the nonces would notice it

@@ -1,9 +1,9 @@
 /**
- * Deletes what changes leave behind: kept states whose time is over, their logs, and what a reset was to remove. Safe
+ * Deletes what changes leave behind: deleted states whose time is over, their logs, and what a reset was to remove. Safe
  * while processes serve requests or collect too, and after a crash at any point: a row goes only after all that it names.
  *
  * What a row names is referred to by nothing else, unless records and rows are of different times, as when only some
- * tables were restored. So what the backup or another of its kept states refers to is not deleted.
+ * tables were restored. So what the backup or another of its deleted states refers to is not deleted.
  */
 
 import { deletedStates } from "../backups/deleted-states.ts";
@@ -63,7 +63,7 @@ async function collectOne(
   await records.collection.settle(due);
 }
 
-/** The keys of all blobs of a backup and of the states that are kept of it. */
+/** The keys of all blobs of a backup and of its deleted states. */
 async function keysInUse(records: CollectedStores["records"], backupId: string): Promise<Set<string>> {
   const keys = new Set<string>();
   const stored = await records.read(backupId);

@@ -8,7 +8,7 @@ import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferen
 
 export interface SweepResult {
   readonly expiredRows: number;
-  /** How many rows were collected: states of deleted backups, and what resets left behind. */
+  /** How many rows of leftovers were collected. */
   readonly collected: number;
   /** How many blobs that no record refers to were deleted, or would have been but for {@link refusal}. */
   readonly unreferencedBlobs: number;
@@ -31,8 +31,9 @@ const MAX_SUSPECTS = 10_000;
 const WIDTH = 16;
 
 /**
- * Collects, each time it is called, what crashes and expiry leave behind: rows past their expiry, deleted backups whose
- * time is over (leftovers.ts), and blobs that nothing refers to. Safe while processes serve requests, and in bounded memory: see unreferenced-blobs.ts.
+ * Collects, each time it is called, what crashes and expiry leave behind: rows past their expiry, leftovers that are due
+ * (leftovers.ts), and blobs that nothing refers to (unreferenced-blobs.ts). Safe while processes serve requests, and in
+ * bounded memory.
  *
  * The age of a blob depends on the clock, which may be set forward, or advance while the machine sleeps between the
  * writing of a blob and its commit. So a blob is deleted only by the second call that finds it unreferenced. A timer must
@@ -152,7 +153,7 @@ async function doubtAbout(
   return null;
 }
 
-/** As {@link doubtAbout}, of a state that is kept. It may be brought back or forgotten meanwhile. */
+/** As {@link doubtAbout}, of a deleted state, which may be brought back or forgotten meanwhile. */
 async function doubtAboutDeletion(
   { records, blobs }: SweptStores,
   deletion: ListedDeletion,

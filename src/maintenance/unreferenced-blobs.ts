@@ -1,7 +1,7 @@
 /**
- * Finds blobs that nothing refers to, for the sweep and the doctor: no record, with its versions, and no state that is
- * kept of a deleted backup. Kept states count as records here. However many backups there are, memory holds a
- * page of a listing, a filter of fixed size (key-filter.ts) and a bounded number of suspects.
+ * Finds blobs that nothing refers to, for the sweep and the doctor: no record, with its versions, and no deleted state,
+ * which counts as a record here. However many backups there are, memory holds a page of a listing, a filter of fixed size
+ * (key-filter.ts) and a bounded number of suspects.
  *
  * A blob is referred to by the commit that follows its writing or never. So one that was old when it was listed and is
  * in no record read afterwards stays unreferenced. First all records are put into the filter, then each blob is looked up
@@ -42,7 +42,7 @@ export type Origin = "leftover" | "of-unknown-backup" | "newer-than-records";
 /** A blob that is old, and that no record referred to when the records were listed. */
 export type Suspect = Pick<ListedBlob, "key" | "backupId" | "storedAtMs">;
 
-/** One scan: every record is added, then every kept state, then the blobs are listed. */
+/** One scan: every record is added, then every deleted state, then the blobs are listed. */
 export class UnreferencedBlobs {
   readonly #stores: ScannedStores;
   readonly #restores: readonly Restore[];
@@ -83,7 +83,7 @@ export class UnreferencedBlobs {
     }
   }
 
-  /** Removes the suspects that are referred to now. @param onBackup is called for every record and kept state. */
+  /** Removes the suspects that are referred to now. @param onBackup is called for every record and deleted state. */
   async keepUnreferenced(
     suspects: Map<string, Suspect>,
     onBackup: (backupId: string) => void = () => {},

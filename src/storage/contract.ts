@@ -77,13 +77,13 @@ export function blobsOf({ blob, versions }: Pick<BackupRecord, "blob" | "version
   return [blob, ...versions.map((version) => version.blob)];
 }
 
-/** Names a state that was kept when its backup was deleted. `deletionId` is a UUID. */
+/** Names the deleted state of one deletion. `deletionId` is a UUID. */
 export interface DeletionRef {
   readonly deletionId: string;
   readonly deletedAtMs: number;
 }
 
-/** The last state of a deleted backup, which can be read and brought back before `keepUntilMs`, and reads as absent from then on. */
+/** The last state of a deleted backup. It can be brought back before `keepUntilMs`, and reads as absent from then on. */
 export interface DeletedBackup extends BackupRecord, DeletionRef {
   readonly keepUntilMs: number;
   /** The id of the sync factor that deleted it; `null` where none did. */
@@ -118,7 +118,7 @@ export const MAX_EVENTS = 1_000;
 /** How many states {@link Change.forget} names at most: a transaction of DynamoDB has at most 100 items. */
 export const MAX_FORGOTTEN = 40;
 
-/** How long after its time a kept state is collected: the clocks of two processes may differ. */
+/** How long after its time a deleted state is collected: the clocks of two processes may differ. */
 export const COLLECTED_AFTER_MS = 60 * 60 * 1000;
 
 /** What no record refers to any more after a change, and what a collection deletes soon after it, also after a crash. */
@@ -175,13 +175,13 @@ export interface Change {
   /** A sync factor token to issue. Its id must be new. */
   readonly issue?: SyncFactorToken;
   /**
-   * A state to keep, of a record that is deleted or replaced. Its blobs and its log stay until it is brought back, forgotten,
+   * The last state of a record that is deleted or replaced, to keep. Its blobs and its log stay until it is brought back, forgotten,
    * or collected after its time.
    */
   readonly setAside?: DeletedBackup;
-  /** A state that is kept no longer, because `next` has what it refers to. It must be kept, and its time not be over. */
+  /** A deleted state to remove, because `next` has what it refers to. It must be kept, and its time not be over. */
   readonly bringBack?: DeletionRef;
-  /** States that are kept no longer, at most {@link MAX_FORGOTTEN}. Each must be kept, whether or not its time is over. */
+  /** Deleted states to remove, at most {@link MAX_FORGOTTEN}. Each must be kept, whether or not its time is over. */
   readonly forget?: readonly DeletionRef[];
   /** What is to be deleted soon after the change. */
   readonly collect?: Leftovers;
@@ -209,7 +209,8 @@ export interface Consumption {
 }
 
 /**
- * Records, index rows, nonces, sync factor tokens, counters, kept states and events. The head of this file says what all methods promise.
+ * Records, index rows, nonces, sync factor tokens, counters, deleted states and events. The head of this file says what
+ * all methods promise.
  */
 export interface RecordStore extends AsyncDisposable {
   /**
@@ -251,7 +252,7 @@ export interface RecordStore extends AsyncDisposable {
   ): Promise<Consumption | null>;
 
   /**
-   * The states that are kept of a backup, the latest deletion first, a page at a time; strongly consistent.
+   * The deleted states of a backup, the latest deletion first, a page at a time; strongly consistent.
    *
    * @param after the last state of the page before. Of the first page by default.
    * @returns an empty page at the end, and only there.

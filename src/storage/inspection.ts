@@ -13,7 +13,7 @@ export interface ListedRecord {
   readonly changedAtMs: number | null;
 }
 
-/** A state that is kept of a deleted backup, or what is still to be collected of one. */
+/** A deleted state, or what is still to be collected of one. */
 export interface ListedDeletion {
   readonly backupId: string;
   /** `null` where it can be brought back no longer, because a collection has begun: some blobs may be deleted then. */
@@ -31,8 +31,8 @@ export interface RecordInspection {
   list(): AsyncIterable<ListedRecord>;
 
   /**
-   * Every state that is kept, also those whose time is over, and what is to be collected, in no order, as {@link list}.
-   * A blob may move meanwhile from a record to a kept state, or back.
+   * Every deleted state, also those whose time is over, and what is to be collected, in no order, as {@link list}.
+   * A blob may move meanwhile from a record to a deleted state, or back.
    */
   listDeleted(): AsyncIterable<ListedDeletion>;
 
@@ -75,7 +75,7 @@ export interface DueCollection {
 }
 
 /**
- * Deletes what kept states and logs leave behind. For each row that is due, `take` comes first; then its blobs are
+ * Deletes what deleted states and logs leave behind. For each row that is due, `take` comes first; then its blobs are
  * deleted; then it is settled. Each step can be repeated after a crash, and by several processes at once.
  */
 export interface Collection {
@@ -88,13 +88,13 @@ export interface Collection {
   lease(holder: string, untilMs: number): Promise<boolean>;
 
   /**
-   * What is due now, the longest due first. A kept state is due {@link COLLECTED_AFTER_MS} after its time. What was written
+   * What is due now, the longest due first. A deleted state is due {@link COLLECTED_AFTER_MS} after its time. What was written
    * just before may be missing.
    */
   due(limit: number): Promise<readonly DueCollection[]>;
 
   /**
-   * Removes the kept state, if it is still kept, so that it can be brought back no longer; deletes the events of its
+   * Removes the deleted state, if it is still kept, so that it can be brought back no longer; deletes the events of its
    * logs.
    *
    * @returns the blobs to delete; none where the state was brought back or forgotten, or the row was settled.

@@ -36,7 +36,7 @@ async function newSite(): Promise<Site> {
   };
 }
 
-/** Every ciphertext that records and kept states of a folder refer to; each must be whole. */
+/** Every ciphertext that records and deleted states of a folder refer to; each must be whole. */
 async function referencesOf(dataDir: string): Promise<string[]> {
   await using records = await openLocalRecords({ dataDir, clock: systemClock, random: systemRandom });
   await using blobs = await openLocalBlobs({ dataDir, random: systemRandom });
@@ -58,7 +58,7 @@ async function storedIn(dataDir: string): Promise<string[]> {
 
 if (DRIVERS.some((driver) => driver.name === "local"))
   describe("a copy of a data folder", () => {
-    test("has versions, kept states, events, deliveries and collections, and their ciphertexts", async () => {
+    test("has versions, deleted states, events, deliveries and collections, and their ciphertexts", async () => {
       await using site = await newSite();
       const { stores, source, target } = site;
       const { records, clock } = stores;
@@ -135,7 +135,7 @@ if (DRIVERS.some((driver) => driver.name === "local"))
       expect(await referencesOf(target)).toEqual(await referencesOf(source));
     });
 
-    test("reports which ciphertexts of versions and kept states the source has lost", async () => {
+    test("reports which ciphertexts of versions and deleted states the source has lost", async () => {
       await using site = await newSite();
       const { stores, source, target } = site;
       for (const id of ["b1", "b2"]) await storeBackup(stores, id);

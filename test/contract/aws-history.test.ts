@@ -1,4 +1,4 @@
-/** What only the aws driver does with kept states and events: the stored format, the limits, the number of calls. */
+/** What only the aws driver does with deleted states and events: the stored format, the limits, the number of calls. */
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
@@ -82,7 +82,7 @@ const sent = ({ proxy }: Fixture) => proxy.seen.map((line) => line.replace(/^.*\
 
 if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("items of the history", () => {
-    test("a kept state has the attributes of a record, and a row for its collection an hour after its time", async () => {
+    test("a deleted state has the attributes of a record, and a row for its collection an hour after its time", async () => {
       await using store = await openFixture();
       store.clock.set(1_750_000_000_000);
       const versions = [version("before")];

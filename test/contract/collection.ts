@@ -76,7 +76,7 @@ export function collectionContract(newStorage: NewStorage): void {
     expect(await eventsOf(records, "log")).toEqual([]);
   });
 
-  test("a kept state is due some time after it can be brought back no longer, and goes with its log", async () => {
+  test("a deleted state is due some time after it can be brought back no longer, and goes with its log", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;
     const state = await deleted(store);

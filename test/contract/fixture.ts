@@ -65,7 +65,7 @@ export function version(label: string): StoredVersion {
 
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** A state that is kept for a day from now. */
+/** A deleted state that is kept for a day from now. */
 export function kept(
   label: string,
   clock: SettableClock,
@@ -103,7 +103,7 @@ export function uuidOf(label: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** All states that are kept of a backup, the latest first. */
+/** All deleted states of a backup, the latest first. */
 export async function deletedOf(records: RecordStore, backupId: string): Promise<DeletedBackup[]> {
   const states: DeletedBackup[] = [];
   for (let page = await records.readDeleted(backupId); page.length > 0; ) {

@@ -1,4 +1,4 @@
-/** Random changes of kept states, logs, outbox and collections, compared with a model in memory after each of them. */
+/** Random changes of deleted states, logs, outbox and collections, compared with a model in memory after each of them. */
 import { isDeepStrictEqual } from "node:util";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
@@ -24,7 +24,7 @@ const MINUTE_MS = 60_000;
 interface Row {
   readonly backupId: string;
   readonly dueMs: number;
-  /** What is to be deleted; `null` until a kept state is taken. */
+  /** What is to be deleted; `null` until a deleted state is taken. */
   blobs: readonly string[] | null;
   readonly state: DeletedBackup | null;
   readonly logIds: readonly string[];

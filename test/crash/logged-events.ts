@@ -5,7 +5,7 @@ import { MAX_EVENTS, type StoredEvent } from "../../src/storage/contract.ts";
 import type { TestService } from "../support/service.ts";
 import type { Received } from "../webhooks/receivers.ts";
 
-/** The logs of a backup and of its states that are kept, with all that is in them. */
+/** The logs of a backup and of its deleted states, with all that is in them. */
 export interface Logged {
   readonly logIds: readonly string[];
   readonly events: readonly StoredEvent[];

@@ -239,7 +239,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toContain(abandoned.key);
     });
 
-    test("leaves all blobs alone while a kept state is of a newer version", async () => {
+    test("leaves all blobs alone while a deleted state is of a newer version", async () => {
       await using stores = await fixture(driver);
       for (const id of ["a", "b"]) await stores.refer(id, await stores.put(id));
       await setAside(stores, "b", { metadata: { schemaVersion: 99 } });
@@ -250,7 +250,7 @@ for (const driver of DRIVERS)
       expect(await stores.keys()).toEqual(keys);
     });
 
-    test("does not take a blob for unreferenced that moves between a backup and its kept state", async () => {
+    test("does not take a blob for unreferenced that moves between a backup and its deleted state", async () => {
       await using stores = await fixture(driver);
       await stores.refer("other", await stores.put());
       await stores.refer("b", await stores.put());
@@ -264,7 +264,7 @@ for (const driver of DRIVERS)
           listings += 1;
           if (listings === 2) await setAside(stores, "b"); // when the suspects are compared once more
           yield* await Array.fromAsync(records.list());
-          if (listings === 1) await records.commit(back); // after the records, before the kept states
+          if (listings === 1) await records.commit(back); // after the records, before the deleted states
         },
       });
       expect(await createSweep({ ...stores, records: moving })()).toMatchObject({

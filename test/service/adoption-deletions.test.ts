@@ -124,7 +124,7 @@ for (const driver of DRIVERS)
         expect(await brokenInvariantsOfAll(services.stores)).toEqual([]);
       }));
 
-    test("a reset of many factors and kept states fits transactions with the mark of the id", async () => {
+    test("a reset of many factors and deleted states fits transactions with the mark of the id", async () => {
       await using world = await adoptionWorld(driver);
       const webhook = { WEBHOOK_URL: "https://127.0.0.1:9/", WEBHOOK_SECRETS: WEBHOOK_SECRET };
       const { client, services } = await world.start({ env: webhook });

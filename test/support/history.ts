@@ -1,4 +1,4 @@
-/** Versions and kept states, stored past the API. */
+/** Versions and deleted states, stored past the API. */
 import { expect } from "bun:test";
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../../src/runtime/clock.ts";

@@ -20,7 +20,7 @@ export function manifestHashOf(content: Uint8Array): string {
 /**
  * Says what is broken of these backups and factors: an index row that points to no backup or to one that does not list
  * the factor, a listed factor without its row, a ciphertext that is missing, damaged or of another manifest hash: the
- * current one, those of versions, and those of states that are kept. Manifest hashes must have been made by
+ * current one, those of versions, and those of deleted states. Manifest hashes must have been made by
  * {@link manifestHashOf}.
  */
 export async function brokenInvariants(stored: InspectableStores, known: Known): Promise<string[]> {
@@ -43,7 +43,7 @@ export async function brokenInvariantsOfAll(stored: InspectableStores): Promise<
 
 /**
  * As {@link brokenInvariantsOfAll}, once nothing is written any more and everything was collected: nothing that was due is
- * left, no ciphertext is without a state, and all states that are kept can still be brought back.
+ * left, no ciphertext is without a state, and all deleted states can still be brought back.
  */
 export async function brokenAfterCollection(stored: InspectableStores): Promise<string[]> {
   const { records, blobs } = stored;

@@ -10,7 +10,7 @@ import { usable } from "./record-state.ts";
 /** Each process of the service collects from time to time. */
 const OVERDUE_AFTER_MS = 24 * 60 * 60 * 1000;
 
-/** Checks metadata and ciphertexts of a state that is kept of a deleted backup, as long as it can be brought back. */
+/** Checks metadata and ciphertexts of a deleted state, as long as it can be brought back. */
 export async function examineDeletion(
   examination: Examination,
   deletion: ListedDeletion,

@@ -22,7 +22,7 @@ export interface Examination extends ScannedStores {
 export class Counts {
   indexRows = 0;
   backups = 0;
-  /** States that are kept of deleted backups. */
+  /** Deleted states, of which a backup may have several. */
   deletedBackups = 0;
   /** Ciphertexts in the blob store, referred to or not. */
   blobs = 0;

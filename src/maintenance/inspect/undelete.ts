@@ -27,7 +27,7 @@ export async function undeleteForOwner(
 ): Promise<string> {
   const { random, backupId, dryRun } = operators;
   const { records } = operators.stores;
-  const kept = await keptState(records, backupId, deletionId);
+  const kept = await namedState(records, backupId, deletionId);
   const { metadata, change } = bringingBack(backupId, kept, usableMetadata(operators, kept), random);
   const present = await records.read(backupId);
   if (present !== null && replace === null) throw refusal("exists");
@@ -79,7 +79,7 @@ function inPlaceOf(
 
 const NOT_KEPT = "no such deleted state of this id is kept";
 
-async function keptState(
+async function namedState(
   records: RecordStore,
   backupId: string,
   deletionId: string | null,

@@ -9,7 +9,7 @@ import type {
   Restore,
   RestoreLog,
 } from "../inspection.ts";
-import { listDeleted } from "./history/deletions.ts";
+import { listDeleted } from "./history/deleted-states.ts";
 import { countSurplus, deleteSurplus } from "./history/surplus.ts";
 import type { HistoryTable } from "./history/table.ts";
 import {

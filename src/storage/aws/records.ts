@@ -31,7 +31,7 @@ import {
   requireCredentials,
 } from "./clients.ts";
 import { createCollection } from "./history/collection.ts";
-import { readDeleted } from "./history/deletions.ts";
+import { readDeleted } from "./history/deleted-states.ts";
 import { readEvents } from "./history/log.ts";
 import { createOutbox } from "./history/outbox.ts";
 import { eventDeletions, eventSteps } from "./history/steps.ts";

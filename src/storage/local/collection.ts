@@ -4,9 +4,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock, Random } from "../../runtime/clock.ts";
 import { type BlobRef, type Change, COLLECTED_AFTER_MS } from "../contract.ts";
 import type { Collection, DueCollection, ListedDeletion } from "../inspection.ts";
+import type { DeletedStates } from "./deleted-states.ts";
 import type { EventLogs } from "./events.ts";
 import type { GroupCommit } from "./group-commit.ts";
-import type { KeptStates } from "./kept-states.ts";
 import { query } from "./outage.ts";
 
 const LIST_PAGE = 500;
@@ -15,10 +15,10 @@ interface Row {
   readonly id: string;
   readonly due_ms: number;
   readonly backup_id: string;
-  /** Of a kept state; `null` where nothing was kept. */
+  /** Of a deleted state; `null` where there is none, as after a reset. */
   readonly deleted_at_ms: number | null;
   readonly deletion_id: string | null;
-  /** JSON; `null` until a kept state is taken. */
+  /** JSON; `null` until a deleted state is taken. */
   readonly blobs: string | null;
   /** JSON. */
   readonly log_ids: string;
@@ -27,7 +27,7 @@ interface Row {
 export interface CollectionOptions {
   readonly database: Database;
   readonly writes: GroupCommit;
-  readonly states: KeptStates;
+  readonly states: DeletedStates;
   readonly logs: EventLogs;
   readonly clock: Clock;
   readonly random: Random;

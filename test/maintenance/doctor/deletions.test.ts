@@ -64,7 +64,7 @@ for (const { name, environment } of DRIVERS) {
       ]);
     });
 
-    test("finds ciphertexts of kept states that are missing or damaged, until their time is over", async () => {
+    test("finds ciphertexts of deleted states that are missing or damaged, until their time is over", async () => {
       const { stores, state } = await storesWithHistory();
       await using _ = stores;
       const [version] = state.versions;
@@ -80,7 +80,7 @@ for (const { name, environment } of DRIVERS) {
       expect((await examined(stores)).findings).toEqual([]);
     });
 
-    test("finds metadata of kept states that cannot be used, and then deletes no blob", async () => {
+    test("finds metadata of deleted states that cannot be used, and then deletes no blob", async () => {
       await using stores = await newStores(environment);
       const { records, blobs } = stores;
       const cases = [
@@ -116,7 +116,7 @@ for (const { name, environment } of DRIVERS) {
       expect(findings).toMatchObject([{ kind: "blob-unreferenced", blobKey: key, repaired: true }]);
     });
 
-    test("deletes no unreferenced blob where one of a kept state is missing", async () => {
+    test("deletes no unreferenced blob where one of a deleted state is missing", async () => {
       const { stores, state } = await storesWithHistory();
       await using _ = stores;
       await stores.blobs.delete(state.blob.key);

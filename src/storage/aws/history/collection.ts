@@ -1,4 +1,4 @@
-/** Deletes what kept states and logs leave behind. */
+/** Deletes what deleted states and logs leave behind. */
 import { ConditionalCheckFailedException, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { blobsOf, type Leftovers } from "../../contract.ts";
 import type { Collection, DueCollection } from "../../inspection.ts";

@@ -3,7 +3,7 @@
  *
  * | PK | SK | item |
  * |---|---|---|
- * | `deleted\|shard` | hash of the backup id, time of the deletion, id of the deletion | a state that is kept |
+ * | `deleted\|shard` | hash of the backup id, time of the deletion, id of the deletion | a deleted state |
  * | `due\|shard` | time, id | what is to be collected |
  * | `log\|log id` | event id | an event of a log |
  * | `outbox\|shard` | time, event id | an event to deliver |
@@ -126,7 +126,7 @@ export function dueOf(item: Item): DueKey & { readonly backupId: string } {
   return { id: text(item, "Id"), dueMs: number(item, "DueMs"), backupId: backupIdOf(item) };
 }
 
-/** `null` where the row is for a state that is kept. */
+/** `null` where the row is for a deleted state. */
 export function leftoversOf(item: Item): Leftovers | null {
   if (item.Blobs === undefined) return null;
   return { blobs: JSON.parse(text(item, "Blobs")), logIds: JSON.parse(text(item, "LogIds")) };

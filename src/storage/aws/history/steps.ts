@@ -1,4 +1,4 @@
-/** What a change does to kept states and to events, as steps of its transaction. */
+/** What a change does to deleted states and to events, as steps of its transaction. */
 import type { DeleteItemCommandInput, TransactWriteItem } from "@aws-sdk/client-dynamodb";
 import {
   type Change,

@@ -1,4 +1,4 @@
-/** The states that are kept of deleted backups. */
+/** Deleted states in the history table. */
 import { blobsOf, type DeletedBackup, type DeletionRef } from "../../contract.ts";
 import type { ListedDeletion } from "../../inspection.ts";
 import { backupIdOf, blobOf, type Item, number, versionsOf } from "../tables.ts";

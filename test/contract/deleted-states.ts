@@ -36,7 +36,7 @@ async function deleted(
 }
 
 /** The states of deleted backups: kept by a deletion, brought back or forgotten by a later change. */
-export function keptStatesContract(newStorage: NewStorage): void {
+export function deletedStatesContract(newStorage: NewStorage): void {
   test("a state that a deletion keeps is returned as it was, under its backup only", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;

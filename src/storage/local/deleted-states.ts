@@ -1,4 +1,4 @@
-/** The states that are kept of deleted backups, in the table `deleted_backups`. Writes are made inside a transaction. */
+/** Deleted states, in the table `deleted_backups`. Writes are made inside a transaction. */
 import type { Database } from "bun:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type BlobRef, blobsOf, type Change, type DeletedBackup, type DeletionRef } from "../contract.ts";
@@ -25,16 +25,16 @@ interface Row {
 
 type Key = [backupId: string, deletedAtMs: number, deletionId: string];
 
-const WHERE_IT_IS = "backup_id = ? AND deleted_at_ms = ? AND deletion_id = ?";
+const WHERE_KEY = "backup_id = ? AND deleted_at_ms = ? AND deletion_id = ?";
 
-export class KeptStates {
+export class DeletedStates {
   readonly #database: Database;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  /** Makes what a change says about kept states. */
+  /** Adds and removes the deleted states of a change. */
   change({ backupId, setAside, bringBack, forget = [] }: Change): void {
     if (setAside !== undefined) this.#add(backupId, setAside);
     for (const ref of forget) this.remove(backupId, ref);
@@ -68,7 +68,7 @@ export class KeptStates {
     const untilMs = (ref: DeletionRef) =>
       this.#database
         .query<{ keepUntilMs: number }, Key>(
-          `SELECT keep_until_ms AS keepUntilMs FROM deleted_backups WHERE ${WHERE_IT_IS}`,
+          `SELECT keep_until_ms AS keepUntilMs FROM deleted_backups WHERE ${WHERE_KEY}`,
         )
         .get(backupId, ref.deletedAtMs, ref.deletionId)?.keepUntilMs;
     return (
@@ -80,7 +80,7 @@ export class KeptStates {
   /** Removes a state; returns the blobs that it refers to, `null` when it is not kept. */
   remove(backupId: string, ref: DeletionRef): readonly BlobRef[] | null {
     const removed = this.#database
-      .query<Row, Key>(`DELETE FROM deleted_backups WHERE ${WHERE_IT_IS} RETURNING *`)
+      .query<Row, Key>(`DELETE FROM deleted_backups WHERE ${WHERE_KEY} RETURNING *`)
       .get(backupId, ref.deletedAtMs, ref.deletionId);
     return removed && blobsOfRow(removed);
   }
