@@ -157,12 +157,18 @@ export interface Backups {
   findPasskey(credentialId: string, nonces: readonly Nonce[]): Promise<FoundPasskey>;
 
   /**
-   * Finds a passkey in the latest deleted state of a backup that lists it, to verify an assertion with.
+   * Finds a passkey in the latest deleted state of a backup that lists it with the key of an assertion.
    *
    * @param nonces of the challenge that the assertion is for.
-   * @throws ServiceError `backup_does_not_exist`.
+   * @param verify throws a ServiceError where the credential did not make the assertion.
+   * @throws ServiceError `backup_does_not_exist` where no state lists it; what `verify` throws for the latest that does.
    */
-  findDeletedPasskey(backupId: string, credentialId: string, nonces: readonly Nonce[]): Promise<FoundPasskey>;
+  findDeletedPasskey(
+    backupId: string,
+    credentialId: string,
+    nonces: readonly Nonce[],
+    verify: (credential: StoredCredential) => void,
+  ): Promise<FoundPasskey>;
 
   /**
    * Adds a main factor to a backup, and the encryption key that it needs. A factor that the backup lists stays as it is.

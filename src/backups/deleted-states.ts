@@ -11,20 +11,19 @@ export interface DeletedState {
   readonly backup: StoredBackup;
 }
 
-/** The latest deleted state of a backup that lists the factor; `null` where none is kept, or the id is malformed. */
-export async function deletedStateWith(
+/** The deleted states of a backup that list the factor, the latest first. None of a malformed id. */
+export async function* deletedStatesWith(
   records: Pick<RecordStore, "readDeleted">,
   backupId: string,
   factor: FactorRef,
-): Promise<DeletedState | null> {
-  if (!isBackupId(backupId)) return null;
+): AsyncGenerator<DeletedState> {
+  if (!isBackupId(backupId)) return;
   for await (const kept of deletedStates(records, backupId)) {
     const { deletionId: revision, deletedAtMs: changedAtMs, blob, versions } = kept;
     const metadata = readMetadata(kept.metadata);
     if (lists(metadata, factor))
-      return { kept, backup: { backupId, revision, changedAtMs, blob, versions, metadata } };
+      yield { kept, backup: { backupId, revision, changedAtMs, blob, versions, metadata } };
   }
-  return null;
 }
 
 /** Every deleted state of a backup that can be brought back, the latest first. Memory holds a page of them. */

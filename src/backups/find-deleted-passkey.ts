@@ -1,14 +1,28 @@
+import { ServiceError } from "../errors.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
-import { deletedStateWith } from "./deleted-states.ts";
+import { deletedStatesWith } from "./deleted-states.ts";
 import { foundPasskey } from "./find-passkey.ts";
 import { factorRef } from "./model.ts";
-import { doesNotExist, fail } from "./outcomes.ts";
+import { doesNotExist } from "./outcomes.ts";
 
-/** Whether a nonce was consumed is looked up only if the operation fails. */
+/**
+ * The id of a passkey is no secret, and a new one may be registered under it once the index is free: so the state of
+ * somebody else may list it as well, with another key. Whether a nonce was consumed is looked up only if the operation fails.
+ */
 export function findDeletedPasskey({ records }: BackupsContext): Backups["findDeletedPasskey"] {
-  return async (backupId, credentialId) => {
+  return async (backupId, credentialId, _nonces, verify) => {
     const factor = factorRef("MAIN", { kind: { kind: "PASSKEY", credentialId } });
-    const state = await deletedStateWith(records, backupId, factor);
-    return foundPasskey(factor, (state ?? fail(doesNotExist())).backup, false);
+    let refusal: ServiceError | null = null;
+    for await (const { backup } of deletedStatesWith(records, backupId, factor)) {
+      const found = foundPasskey(factor, backup, false);
+      try {
+        verify(found.credential);
+        return found;
+      } catch (error) {
+        if (!(error instanceof ServiceError)) throw error;
+        refusal ??= error;
+      }
+    }
+    throw refusal ?? doesNotExist();
   };
 }

@@ -1,13 +1,15 @@
+import type { Proven, StoredBackup } from "./authorise.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
-import { bringingBack, deletedStateWith } from "./deleted-states.ts";
+import { bringingBack, type DeletedState, deletedStatesWith } from "./deleted-states.ts";
 import { listedEventFactor } from "./events.ts";
+import { passkeyCredential } from "./model.ts";
 import { doesNotExist, errorOf, fail } from "./outcomes.ts";
 import { counterWentBack, keepCounter, reportCounter } from "./passkey-counter.ts";
 import { exportMetadata } from "./view.ts";
 
 export function undelete({ records, random, events, alerts }: BackupsContext): Backups["undelete"] {
   return async (by, backupId) => {
-    const { kept, backup } = (await deletedStateWith(records, backupId, by.factor)) ?? fail(doesNotExist());
+    const { kept, backup } = (await stateOf(backupId, by)) ?? fail(doesNotExist());
     const { metadata, change } = bringingBack(backupId, kept, keepCounter(backup.metadata, by), random);
     const { logId } = metadata;
     const actor = listedEventFactor(metadata, by.factor);
@@ -24,4 +26,13 @@ export function undelete({ records, random, events, alerts }: BackupsContext): B
     reportCounter(alerts, backup, by);
     return exportMetadata(metadata, kept.versions);
   };
+
+  /** The latest state with the factor. A passkey has the public key that its assertion was verified with. */
+  async function stateOf(backupId: string, { factor, passkey }: Proven): Promise<DeletedState | null> {
+    for await (const state of deletedStatesWith(records, backupId, factor)) {
+      const keyIn = ({ metadata }: StoredBackup) => passkeyCredential(metadata, factor).publicKey;
+      if (passkey === undefined || keyIn(state.backup) === keyIn(passkey.backup)) return state;
+    }
+    return null;
+  }
 }

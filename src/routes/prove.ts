@@ -7,6 +7,7 @@ import { verifyAccountSignature } from "../proofs/account-key.ts";
 import type { ChallengeContext, OpenedChallenge } from "../proofs/challenge-tokens.ts";
 import { type NewFactorKind, type NewKeypair, verifyNewFactor } from "../proofs/new-factor.ts";
 import type { ShownCounter } from "../proofs/passkey/signature-counter.ts";
+import type { StoredCredential } from "../proofs/passkey/stored-credential.ts";
 import { parseAssertion } from "../proofs/passkey/webauthn-credential.ts";
 import { challengeTypeOf, type Proof, requireActsIn, verifyKeypair, verifyProof } from "../proofs/verify.ts";
 import type { Authorization } from "../protocol/authorization.ts";
@@ -15,6 +16,13 @@ import type { Nonce } from "../runtime/nonce.ts";
 import type { Services } from "../services.ts";
 
 type Prover = Pick<Services, "challengeTokens" | "idTokens" | "passkeys" | "backups">;
+
+/** Finds the passkey of an assertion. `verify` is for where several have its id; what is found is verified in any case. */
+type FindPasskey = (
+  credentialId: string,
+  nonces: readonly Nonce[],
+  verify: (credential: StoredCredential) => void,
+) => Promise<FoundPasskey>;
 
 /**
  * Checks the proof of a factor that should be on a backup.
@@ -27,7 +35,7 @@ export function prove(
   scope: Scope,
   solved: { readonly authorization: Authorization; readonly challengeToken: string },
   context: ChallengeContext,
-  findPasskey = services.backups.findPasskey,
+  findPasskey: FindPasskey = services.backups.findPasskey,
 ): Promise<Proven> {
   const { authorization, challengeToken } = solved;
   return services.backups.reportingReplays([], async () => {
@@ -48,15 +56,16 @@ export async function proveOpened(
   scope: Scope,
   authorization: Authorization,
   opened: OpenedChallenge,
-  findPasskey = backups.findPasskey,
+  findPasskey: FindPasskey = backups.findPasskey,
 ): Promise<Proven> {
   if (authorization.kind !== "PASSKEY") {
     const proof = await verifyProof(idTokens, authorization, opened);
     return { factor: factorRef(scope, proof), nonces: proof.nonces, challengedAtMs: opened.issuedAtMs };
   }
   const assertion = parseAssertion(authorization.credential);
-  const found = await findPasskey(assertion.credentialId, [opened.nonce]);
-  return provenPasskey(found, opened, passkeys.verifyAssertion(assertion, opened, found.credential));
+  const verify = (credential: StoredCredential) => passkeys.verifyAssertion(assertion, opened, credential);
+  const found = await findPasskey(assertion.credentialId, [opened.nonce], verify);
+  return provenPasskey(found, opened, verify(found.credential));
 }
 
 /** A passkey whose assertion was verified. */

@@ -15,8 +15,8 @@ export function undelete(services: Services) {
     async ({ body }): Reply<typeof wire> => {
       const { backupId } = body;
       const context = { operation: "undelete", bindings: { backupId } } as const;
-      const proven = await prove(services, wire.authorisedBy, body, context, (credentialId, nonces) =>
-        backups.findDeletedPasskey(backupId, credentialId, nonces),
+      const proven = await prove(services, wire.authorisedBy, body, context, (...assertion) =>
+        backups.findDeletedPasskey(backupId, ...assertion),
       );
       return { backupId, backupMetadata: await backups.undelete(proven, backupId) };
     },

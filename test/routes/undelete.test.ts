@@ -137,6 +137,24 @@ for (const driver of DRIVERS)
       expect((await undeletion(client, one)).ok().backupMetadata.manifestHash).toBe(two.manifestHash);
     });
 
+    test("brings back the state that the passkey's key fits, also where somebody else has used its id since", async () => {
+      const { client, clock } = service();
+      const user = await created(client, newPasskey());
+      await deleteIt(client, user);
+      const { credentialId } = user.main.authenticator;
+      const forger = { ...newFactorUser(newPasskey({ credentialId })), account: user.account };
+      clock.advance(1_000);
+      (await createAgain(client, forger)).ok();
+      await deleteIt(client, forger);
+      const stranger = newPasskey({ credentialId });
+      expect((await undeletion(client, { ...user, main: stranger })).code()).toBe("webauthn_error");
+      const { backupMetadata } = (await undeletion(client, user)).ok();
+      expect(backupMetadata.manifestHash).toBe(user.manifestHash);
+      await recoveredBy(client, user.main);
+      const refused = await undeletion(client, forger);
+      expect([refused.status, refused.code()]).toEqual([409, "backup_account_id_already_exists"]);
+    });
+
     test("is possible until the time is over, and not then", async () => {
       const { client, clock } = service();
       const [one, two] = [await created(client, newKeypair()), await created(client, newKeypair())];

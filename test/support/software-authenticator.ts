@@ -25,6 +25,8 @@ export interface AuthenticatorOptions {
   readonly deviceBound?: boolean;
   /** 32 if not given. */
   readonly credentialIdBytes?: number;
+  /** That of another passkey; a fresh one if not given. */
+  readonly credentialId?: Buffer;
   /** Instead of fresh ones, which take long to make for RSA. */
   readonly keys?: KeyPair;
 }
@@ -96,10 +98,11 @@ export class SoftwareAuthenticator {
     counter = null,
     deviceBound = false,
     credentialIdBytes = 32,
+    credentialId = randomBytes(credentialIdBytes),
     keys = newKeys(algorithm),
   }: AuthenticatorOptions = {}) {
     this.algorithm = algorithm;
-    this.credentialId = randomBytes(credentialIdBytes);
+    this.credentialId = credentialId;
     this.#keys = keys;
     this.#deviceBound = deviceBound;
     this.#rpId = rpId;
