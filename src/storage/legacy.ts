@@ -43,7 +43,8 @@ export interface LegacySource extends AsyncDisposable {
 
   /**
    * As {@link ciphertext}, in pieces, a few of them in memory at a time. They are of one object from beginning to end: where
-   * it is replaced or deleted meanwhile, they fail with {@link StorageUnavailable}. Nothing is open before they are read.
+   * it is replaced or deleted meanwhile, they fail with {@link StorageUnavailable}; and with {@link LegacyArchived}. Nothing
+   * is open before they are read.
    */
   ciphertextPieces(backupId: string, archiveId: string | null): Promise<Content | null>;
 

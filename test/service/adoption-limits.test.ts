@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
+import { LegacyArchived } from "../../src/storage/legacy.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { type AdoptionWorld, adoptionWorld, interceptedSource } from "../support/adopting-service.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
@@ -46,6 +47,13 @@ async function codesOf(client: ApiClient, user: LegacyUser) {
     (await client.backupStatus({ backupId: user.id })).code(),
   ];
 }
+
+/** The pieces of a ciphertext that S3 reads only after a restore. */
+async function* archived(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(10);
+  throw new LegacyArchived();
+}
+
 const GONE = ["backup_untraceable", "backup_untraceable", "not_found"];
 const UNAVAILABLE = ["service_unavailable", "service_unavailable", "service_unavailable"];
 
@@ -199,6 +207,23 @@ for (const driver of DRIVERS)
         expect(await Array.fromAsync(services.stores.blobs.list())).toHaveLength(1);
         expect(await services.metrics.text()).toContain('adoptions_total{outcome="failed"} 21\n');
       }));
+
+    test("a ciphertext in an archive of S3 is named as such in the log", async () => {
+      await using world = await adoptionWorld(driver);
+      const { client, services, logged } = await world.start({
+        wrapOtherService: (source) =>
+          replaced(source, {
+            ciphertextPieces: async () => archived(),
+          }),
+      });
+      const user = legacyUser();
+      await world.legacy.add(user);
+      expect(await codesOf(client, user)).toEqual(UNAVAILABLE);
+      const reported = logged.filter((line) => line.includes("could not be moved in"));
+      expect(reported).toHaveLength(3);
+      for (const line of reported) expect(line).toContain("moved to an archive of S3");
+      expect(await Array.fromAsync(services.stores.blobs.list())).toEqual([]);
+    });
 
     test("while the other service's stores do not respond, only what is unknown is unavailable", async () => {
       await using world = await adoptionWorld(driver);

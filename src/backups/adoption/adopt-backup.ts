@@ -1,3 +1,4 @@
+import type { BlobRef } from "../../storage/contract.ts";
 import type { LegacySource } from "../../storage/legacy.ts";
 import { LegacyProblem } from "../legacy/metadata.ts";
 import { ownershipOf } from "../legacy/ownership.ts";
@@ -36,24 +37,22 @@ export async function adoptBackup(
     const { text, archiveId }: SourceBackup = backup;
     const ownership = await ownershipOf(from, backup);
     const content = await asProblem(() => from.source.ciphertextPieces(backupId, archiveId));
-    if (content !== null)
+    if (content !== null) {
       try {
-        return await storeBackup(
-          stores,
-          {
-            backupId,
-            content,
-            client,
-            async beforeCommit({ size }) {
-              if ((await readBackup(from, backupId))?.text !== text) throw new ChangedMeanwhile();
-              if (size === 0) throw new LegacyProblem("the ciphertext is empty");
-            },
+        const opened = {
+          backupId,
+          content,
+          client,
+          async beforeCommit({ size }: BlobRef) {
+            if ((await readBackup(from, backupId))?.text !== text) throw new ChangedMeanwhile();
+            if (size === 0) throw new LegacyProblem("the ciphertext is empty");
           },
-          ownership,
-        );
+        };
+        return await asProblem(() => storeBackup(stores, opened, ownership));
       } catch (error) {
         if (!(error instanceof ChangedMeanwhile)) throw error;
       }
+    }
     backup = await readBackup(from, backupId);
     if (content === null && backup?.text === text) throw new LegacyProblem("the ciphertext is missing");
   }

@@ -89,15 +89,24 @@ describe("the stores of the other service", () => {
   test("may have an object in an archive, which is no outage", async () => {
     using archive = Bun.serve({
       port: 0,
-      fetch: () =>
-        new Response("<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>", {
-          status: 403,
-        }),
+      fetch: ({ url }) =>
+        url.includes("list-type=2")
+          ? new Response(
+              "<ListBucketResult><Contents><Key>b1/backup</Key><Size>5</Size></Contents></ListBucketResult>",
+            )
+          : new Response(
+              "<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>",
+              {
+                status: 403,
+              },
+            ),
     });
     const location = { ...legacy.location, s3Endpoint: archive.url.origin };
     await using source = openLegacySource(location, LEGACY_OPTIONS);
     await expect(source.ciphertext("b1", null)).rejects.toThrow(LegacyArchived);
     await expect(source.metadata("b1")).rejects.toThrow(LegacyUnusable);
+    const pieces = await source.ciphertextPieces("b1", null);
+    await expect(Array.fromAsync(pieces ?? [])).rejects.toThrow(LegacyArchived);
   });
 
   test("are called no more often than they may be", async () => {

@@ -165,6 +165,7 @@ export class AwsLegacySource implements LegacySource {
       if (!(await download.open())) throw new StorageUnavailable("an object was deleted while it was read");
       yield* download;
     } catch (error) {
+      if (isArchived(error)) throw new LegacyArchived();
       if (!(error instanceof BlobDamaged)) throw error;
       throw new StorageUnavailable("an object was replaced while it was read", { cause: error });
     } finally {
@@ -247,4 +248,11 @@ function rowOf({ BackupId, LastUsedAt }: Item): LegacyRow | null {
   if (BackupId?.S === undefined) return null; // it leads nowhere
   const lastUsedAt = LastUsedAt?.N === undefined ? null : Number(LastUsedAt.N);
   return { backupId: BackupId.S, lastUsedAt: Number.isSafeInteger(lastUsedAt) ? lastUsedAt : null };
+}
+
+/** Whether S3 refused a download because the object is in an archive: a download says that it could not be read, and why. */
+function isArchived(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof InvalidObjectState) return true;
+  return false;
 }
