@@ -26,8 +26,6 @@ interface AuthenticatorResponse {
   readonly signature?: ArrayBuffer;
   readonly userHandle?: ArrayBuffer | null;
   getTransports?(): readonly string[];
-  getPublicKey?(): ArrayBuffer | null;
-  getPublicKeyAlgorithm?(): number;
 }
 
 /** The members of options that are bytes. */
@@ -78,7 +76,6 @@ function withBytes(options: BinaryMembers): object {
 function json(credential: PublicKeyCredential | null): object {
   if (credential === null) throw new BackupClientError("the browser returned no credential");
   const { id, rawId, type, authenticatorAttachment, response } = credential;
-  const publicKey = response.getPublicKey?.();
   return {
     id,
     rawId: text(rawId),
@@ -97,9 +94,6 @@ function json(credential: PublicKeyCredential | null): object {
         ? {}
         : { authenticatorData: text(response.authenticatorData), signature: text(response.signature) }),
       ...(response.userHandle == null ? {} : { userHandle: text(response.userHandle) }),
-      ...(publicKey == null
-        ? {}
-        : { publicKey: text(publicKey), publicKeyAlgorithm: response.getPublicKeyAlgorithm?.() }),
     },
   };
 }
