@@ -1,0 +1,100 @@
+/** Every main factor adds every other one, where the service requires that all of the addition is authorised. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { accountKey } from "../../src/client/account-key.ts";
+import {
+  createBackupClient,
+  type EncryptionKey,
+  idToken,
+  keypair,
+  type MainFactor,
+  passkey,
+} from "../../src/client/index.ts";
+import { DRIVERS } from "../drivers.ts";
+import { OidcIssuer } from "../support/oidc-issuer.ts";
+import { sharedService } from "../support/shared-service.ts";
+import { softwarePasskeys } from "../support/software-passkeys.ts";
+
+const KEYS: Readonly<Record<MainFactor["kind"], EncryptionKey>> = {
+  PASSKEY: { kind: "PRF", encryptedKey: "a2V5" },
+  EC_KEYPAIR: { kind: "ICLOUD", encryptedKey: "a2V5" },
+  OIDC_ACCOUNT: {
+    kind: "TURNKEY",
+    encryptedKey: "a2V5",
+    turnkeyAccountId: "a",
+    turnkeyUserId: "u",
+    turnkeyPrivateKeyId: "k",
+  },
+};
+const KINDS = Object.keys(KEYS) as MainFactor["kind"][]; // those of the type
+
+for (const driver of DRIVERS)
+  describe(`an addition (${driver.name})`, () => {
+    const issuer = new OidcIssuer({ nowMs: () => service().clock.nowMs() });
+    const service = sharedService(driver, { env: { ...issuer.env, ADD_FACTOR_BINDING: "required" } });
+    afterAll(() => issuer[Symbol.asyncDispose]());
+
+    async function newFactor(kind: MainFactor["kind"]): Promise<MainFactor> {
+      if (kind === "EC_KEYPAIR") return keypair();
+      if (kind === "PASSKEY") return passkey({ passkeys: softwarePasskeys(), label: "Handy ✓" });
+      const claims = { sub: crypto.randomUUID() };
+      const signIn = async (_nonce: string, publicKey: string) =>
+        issuer.token("GOOGLE", publicKey, { claims });
+      return idToken({ provider: "GOOGLE", signIn });
+    }
+
+    /** A new backup with this main factor. */
+    async function created(main: MainFactor) {
+      const client = createBackupClient({ url: service().url });
+      const sync = await keypair();
+      await client.create({
+        main,
+        sync,
+        account: accountKey(),
+        content: Uint8Array.of(1),
+        encryptionKey: KEYS[main.kind],
+        ...(main.kind === "OIDC_ACCOUNT" ? { turnkeyProviderId: "p" } : {}),
+      });
+      return { client, sync };
+    }
+
+    for (const existingKind of KINDS)
+      for (const addedKind of KINDS)
+        test(`of ${addedKind} by ${existingKind} is authorised as a whole, and recovers`, async () => {
+          const [existing, added] = [await newFactor(existingKind), await newFactor(addedKind)];
+          const { client } = await created(existing);
+          const { factorId, backupMetadata } = await client.addFactor({
+            existing,
+            added,
+            ...(existingKind === addedKind ? {} : { encryptionKey: KEYS[addedKind] }),
+            ...(addedKind === "OIDC_ACCOUNT" ? { turnkeyProviderId: "p" } : {}),
+          });
+          expect(backupMetadata.factors.map(({ id }) => id)).toContain(factorId);
+          const recovered = await client.recover(added);
+          expect(recovered.content).toEqual(Uint8Array.of(1));
+          expect(recovered.metadata.factors.map(({ kind }) => kind.kind)).toEqual([existingKind, addedKind]);
+        });
+
+    test("is not bound where the app does not want it", async () => {
+      const existing = await keypair();
+      const { client } = await created(existing);
+      const addition = client.addFactor({ existing, added: await keypair(), binding: false });
+      await expect(addition).rejects.toMatchObject({ code: "existing_factor_material_binding_mismatch" });
+    });
+
+    test("has a key that is made with the secret of the new passkey", async () => {
+      const existing = await keypair();
+      const { client } = await created(existing);
+      const added = passkey({ passkeys: softwarePasskeys() });
+      const secrets: (Uint8Array | null)[] = [];
+      await client.addFactor({
+        existing,
+        added,
+        encryptionKey(prf) {
+          secrets.push(prf);
+          return KEYS.PASSKEY;
+        },
+      });
+      expect(secrets).toEqual([added.prf]);
+      expect(added.prf).toHaveLength(32);
+    });
+  });
