@@ -5,7 +5,7 @@ import { errorBody } from "../../protocol/error-body.ts";
 import { allExamples } from "../../protocol/examples/all.ts";
 import { type NamedOperation, namedOperations } from "../../protocol/named-operations.ts";
 import { tags } from "../../protocol/operation.ts";
-import { ERROR_GUIDE } from "./error-guide.ts";
+import { ERROR_GUIDE, errorTable } from "./error-guide.ts";
 import { INTRODUCTION, TITLE } from "./introduction.ts";
 import { component } from "./openapi.ts";
 import { Components, pascal, type Schema } from "./schema.ts";
@@ -179,12 +179,4 @@ function errorExample(code: ErrorCode) {
     description: action,
     value: { allowRetry, error: { code, message: meaning } },
   };
-}
-
-function errorTable(): string {
-  const rows = ERROR_CODES.map((code) => {
-    const { meaning, action } = ERROR_GUIDE[code];
-    return `| \`${code}\` | ${statusOf(code)} | ${meaning} | ${action} |`;
-  });
-  return ["| code | status | what is wrong | what an app does |", "|---|---|---|---|", ...rows].join("\n");
 }

@@ -1,5 +1,5 @@
 /** What each error code means, and what an app does about it: for the API reference. */
-import type { ErrorCode } from "../../errors.ts";
+import { ERROR_CODES, type ErrorCode, statusOf } from "../../errors.ts";
 
 export interface ErrorAdvice {
   /** A sentence about what is wrong. */
@@ -255,3 +255,12 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorAdvice>> = {
     action: "Show an error and report the request id. A retry with a new challenge may succeed.",
   },
 };
+
+/** Every code in a markdown table. */
+export function errorTable(): string {
+  const rows = ERROR_CODES.map((code) => {
+    const { meaning, action } = ERROR_GUIDE[code];
+    return `| \`${code}\` | ${statusOf(code)} | ${meaning} | ${action} |`;
+  });
+  return ["| code | status | what is wrong | what an app does |", "|---|---|---|---|", ...rows].join("\n");
+}

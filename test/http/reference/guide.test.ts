@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../../../src/app.ts";
+import { ERROR_CODES, statusOf } from "../../../src/errors.ts";
 import { CHAPTERS, readChapter } from "../../../src/http/reference/guide/page.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { typescriptIn } from "../../support/guide.ts";
@@ -75,6 +76,14 @@ describe("the guide", () => {
     const at = titles.map((title) => nav.indexOf(`>${title}</a>`));
     expect(at).not.toContain(-1);
     expect(at).toEqual(at.toSorted((a, b) => a - b));
+  });
+
+  test("lists every error code, with what its cells are for those who see no head of the table", async () => {
+    const html = await page();
+    for (const code of ERROR_CODES) {
+      const row = `<tr><td data-column="code"><code>${code}</code></td><td data-column="status">${statusOf(code)}</td>`;
+      expect(html.split(row), code).toHaveLength(2);
+    }
   });
 
   test("has every chapter of its folder", async () => {

@@ -7,6 +7,7 @@ import { Elysia } from "elysia";
 import { encodeBase64, sha256 } from "../../../crypto/encoding.ts";
 import { memoise } from "../../../runtime/memoise.ts";
 import { compressible } from "../../response/json-response.ts";
+import { errorTable } from "../error-guide.ts";
 
 const FOLDER = import.meta.dir;
 
@@ -49,9 +50,15 @@ export function readChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
   return Bun.file(join(FOLDER, file)).text();
 }
 
+/** A chapter as the page has it: that of errors has the table of all codes, so that none is missing. */
+async function shownChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
+  const text = await readChapter(file);
+  return file === "errors.md" ? `${text}\n${errorTable()}\n` : text;
+}
+
 async function guidePage() {
   const style = await Bun.file(join(FOLDER, "style.css")).text();
-  const text = (await Promise.all(CHAPTERS.map(readChapter))).join("\n");
+  const text = (await Promise.all(CHAPTERS.map(shownChapter))).join("\n");
   const styleHash = encodeBase64(sha256(style));
   return {
     html: `<!doctype html>
@@ -86,14 +93,48 @@ ${article(text)}
   };
 }
 
-/** Links between chapters become links within the page. What scrolls sideways can be reached with the keyboard. */
+/**
+ * Links between chapters become links within the page. Code scrolls by keyboard. Each cell of a table has the name of its
+ * column, because a phone shows the cells of a row one below the other.
+ */
 function article(text: string): string {
-  return markdown
-    .html(text, { headings: true })
-    .replaceAll(/href="[\w-]+\.md#/g, 'href="#')
-    .replaceAll("<pre>", '<pre tabindex="0">')
-    .replaceAll("<table>", '<div class="table" tabindex="0"><table>')
-    .replaceAll("</table>", "</table></div>");
+  const columns: string[] = [];
+  let cell = 0;
+  const page = new HTMLRewriter()
+    .on("a[href*='.md#']", {
+      element(link) {
+        link.setAttribute("href", (link.getAttribute("href") ?? "").replace(/^[^#]*/, ""));
+      },
+    })
+    .on("pre", {
+      element(code) {
+        code.setAttribute("tabindex", "0");
+      },
+    })
+    .on("thead", {
+      element() {
+        columns.length = 0;
+      },
+    })
+    .on("th", {
+      element() {
+        columns.push("");
+      },
+      text({ text: part }) {
+        columns.push((columns.pop() ?? "") + part);
+      },
+    })
+    .on("tr", {
+      element() {
+        cell = 0;
+      },
+    })
+    .on("td", {
+      element(td) {
+        td.setAttribute("data-column", columns[cell++] ?? "");
+      },
+    });
+  return page.transform(markdown.html(text, { headings: true }));
 }
 
 /** The headings of chapters, with those of their sections. */
