@@ -1,5 +1,5 @@
 import type { Backups, BackupsContext } from "./backups.ts";
-import { eventFactor, type Happening } from "./events.ts";
+import { type BackupEvent, eventFactor } from "./events.ts";
 import { factorRef, listedFactor, lists, newFactor } from "./model.ts";
 import { withMainFactor } from "./rules.ts";
 import { exportMetadata } from "./view.ts";
@@ -16,10 +16,10 @@ export function addFactor(context: BackupsContext): Backups["addFactor"] {
       ({ metadata }) => {
         const next = withMainFactor(metadata, factor, encryptionKey, limits);
         const isNew = !lists(metadata, ref);
-        const happened: Happening[] = [];
-        if (isNew) happened.push({ kind: "MAIN_FACTOR_ADDED", subject: eventFactor("MAIN", factor) });
-        if (next.keys.length > metadata.keys.length) happened.push({ kind: "ENCRYPTION_KEY_ADDED" });
-        return { next, claim: isNew ? [ref] : [], happened };
+        const events: BackupEvent[] = [];
+        if (isNew) events.push({ kind: "MAIN_FACTOR_ADDED", subject: eventFactor("MAIN", factor) });
+        if (next.keys.length > metadata.keys.length) events.push({ kind: "ENCRYPTION_KEY_ADDED" });
+        return { next, claim: isNew ? [ref] : [], events };
       },
       added.nonces,
     );

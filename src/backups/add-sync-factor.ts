@@ -38,7 +38,7 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
         claim: [factor],
         release: replaced === null ? [] : [factorRef("SYNC", replaced)],
         redeem,
-        happened: [
+        events: [
           {
             kind: replaced === null ? "SYNC_FACTOR_ADDED" : "SYNC_FACTOR_REPLACED",
             subject: eventFactor("SYNC", listed),

@@ -20,7 +20,7 @@ import { type Changes, createChanges } from "./change.ts";
 import { create } from "./create.ts";
 import { deleteBackup } from "./delete-backup.ts";
 import { deleteFactor } from "./delete-factor.ts";
-import { createEventWriter, type EventWriter } from "./events.ts";
+import { createEventFactory, type EventFactory } from "./events.ts";
 import { findDeletedPasskey } from "./find-deleted-passkey.ts";
 import { findPasskey } from "./find-passkey.ts";
 import type { VersionPolicy } from "./history.ts";
@@ -309,7 +309,7 @@ export interface HistoryPolicy {
 /** What the operations share. */
 export interface BackupsContext extends BackupsOptions {
   readonly access: Access;
-  readonly events: EventWriter;
+  readonly eventFactory: EventFactory;
   readonly changes: Changes;
 }
 
@@ -317,14 +317,14 @@ export interface BackupsContext extends BackupsOptions {
 export function createBackups(options: BackupsOptions): Backups {
   const access = createAccess(options.records);
   const { clock, random, history, deliversEvents } = options;
-  const events = createEventWriter({
+  const eventFactory = createEventFactory({
     clock,
     random,
     keepMs: history.eventsKeepMs,
     isDelivered: deliversEvents,
   });
-  const changes = createChanges({ ...options, access, events });
-  const context = { ...options, access, events, changes };
+  const changes = createChanges({ ...options, access, eventFactory });
+  const context = { ...options, access, eventFactory, changes };
   const replays = createReplayReporting(options.records);
   const noncesOf = ({ nonces }: Pick<Proven, "nonces">) => nonces;
   return {

@@ -6,7 +6,7 @@ import type { Clock, Random } from "../runtime/clock.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobRef, BlobStore, Change, RecordStore, SyncFactorToken } from "../storage/contract.ts";
 import type { Access, Proven, StoredBackup } from "./authorise.ts";
-import { type EventWriter, type Happening, listedEventFactor } from "./events.ts";
+import { type BackupEvent, type EventFactory, listedEventFactor } from "./events.ts";
 import type { Contents } from "./history.ts";
 import { withLastUse } from "./last-use.ts";
 import { type BackupMetadata, isSameBackup, storedMetadata } from "./model.ts";
@@ -27,8 +27,8 @@ interface Decision<Next> extends Omit<Change, "backupId" | "expect" | "next" | "
   readonly next: Next;
   /** The contents that take the place of the present ones. */
   readonly contents?: Contents;
-  /** What the commit leaves in the security log. */
-  readonly happened?: readonly Happening[];
+  /** The events that the commit stores. */
+  readonly events?: readonly BackupEvent[];
 }
 
 /** @param current its metadata has a `logId`. */
@@ -57,8 +57,8 @@ export interface Changes {
   ): Promise<Changed<Next>>;
 
   /**
-   * Decides the next metadata, and may decide other contents, and commits them. If another request commits in between, reads and
-   * decides again, but not for a backup that was deleted and created again: the request was for the earlier one.
+   * Decides the next metadata, and may decide other contents, and commits them. If another request commits in between,
+   * reads and decides again, but not for a backup that was deleted and created again: the request was for the earlier one.
    *
    * @param first the backup as it was read before.
    * @param actorOf the factor of the backup that authorises the change; none by default.
@@ -88,11 +88,11 @@ export interface Changes {
 /** What goes into the write that consumes a proof. */
 export interface ConsumedWith {
   readonly issue?: SyncFactorToken;
-  /** What happens if the operation succeeds, to the backup that the factor is on. */
-  readonly happened?: { readonly backup: StoredBackup; readonly what: readonly Happening[] };
+  /** Events of the backup that the factor is on. They are removed if the operation fails. */
+  readonly logged?: { readonly backup: StoredBackup; readonly events: readonly BackupEvent[] };
 }
 
-/** How long an event is not delivered after a write that may be undone, because the operation fails. */
+/** How long an event waits for its delivery after a write that is undone if the operation fails. */
 const RELEASABLE_MS = 8_000;
 
 export interface ChangeOptions {
@@ -103,16 +103,16 @@ export interface ChangeOptions {
   readonly access: Access;
   readonly alerts: CounterAlerts;
   readonly random: Random;
-  readonly events: EventWriter;
+  readonly eventFactory: EventFactory;
 }
 
 export function createChanges(options: ChangeOptions): Changes {
-  const { records, blobs, clock, random, background, access, alerts, events } = options;
+  const { records, blobs, clock, random, background, access, alerts, eventFactory } = options;
 
   const change: Changes["change"] = async (consume, first, reload, decide, actorOf = () => null) => {
     for (let attempt = 1, before = withLog(first); ; attempt++) {
       const { backupId, revision, blob, versions, metadata } = before;
-      const { next, contents = { blob, versions }, happened = [], ...rest } = decide(before);
+      const { next, contents = { blob, versions }, events = [], ...rest } = decide(before);
       const logId = next === null && rest.setAside === undefined ? null : metadata.logId;
       const outcome = await records.commit({
         ...rest,
@@ -120,10 +120,10 @@ export function createChanges(options: ChangeOptions): Changes {
         expect: { revision },
         next: next && { ...contents, metadata: storedMetadata(next) },
         consume,
-        events: events.events({ backupId, logId, actor: actorOf(metadata) }, happened),
+        events: eventFactory.create({ backupId, logId, actor: actorOf(metadata) }, events),
       });
       if (outcome === "committed") {
-        // the collection that the commit has noted is for a process that crashes now
+        // the commit has noted them for a collection too, in case this process crashes before they are deleted
         void discard(...(rest.collect?.blobs ?? []));
         return { before, after: next, contents };
       }
@@ -153,7 +153,7 @@ export function createChanges(options: ChangeOptions): Changes {
       if (!counterWentBack(current.metadata, by)) return decision;
       return {
         ...decision,
-        happened: [{ kind: "SIGNATURE_COUNTER_WENT_BACK" }, ...(decision.happened ?? [])],
+        events: [{ kind: "SIGNATURE_COUNTER_WENT_BACK" }, ...(decision.events ?? [])],
       };
     };
     const actorOf = (current: BackupMetadata) => listedEventFactor(current, by.factor);
@@ -162,12 +162,12 @@ export function createChanges(options: ChangeOptions): Changes {
     return changed;
   };
 
-  function eventsOf({ factor }: Proven, { backup, what }: Required<ConsumedWith>["happened"]) {
+  function newEvents({ factor }: Proven, { backup, events }: Required<ConsumedWith>["logged"]) {
     const { backupId, metadata } = backup;
     const { logId = null } = metadata;
-    return events.events(
+    return eventFactory.create(
       { backupId, logId, actor: listedEventFactor(metadata, factor) },
-      what,
+      events,
       RELEASABLE_MS,
     );
   }
@@ -177,17 +177,17 @@ export function createChanges(options: ChangeOptions): Changes {
     changeBy,
     discard,
 
-    async consumeDuring(by, act, { issue, happened } = {}) {
-      const first = isCounting(by) ? by.passkey.backup : withoutLog(happened?.backup);
+    async consumeDuring(by, act, { issue, logged } = {}) {
+      const first = isCounting(by) ? by.passkey.backup : withoutLog(logged?.backup);
       if (first !== null) {
         const acted = await act();
         const alsoIssued = issue === undefined ? {} : { issue };
-        const what = happened?.what ?? [];
-        await changeBy(by, first, ({ metadata }) => ({ next: metadata, ...alsoIssued, happened: what }));
+        const events = logged?.events ?? [];
+        await changeBy(by, first, ({ metadata }) => ({ next: metadata, ...alsoIssued, events }));
         return acted;
       }
-      const written = happened === undefined ? [] : eventsOf(by, happened);
-      const [consumed, acted] = await Promise.allSettled([records.consume(by.nonces, issue, written), act()]);
+      const events = logged === undefined ? [] : newEvents(by, logged);
+      const [consumed, acted] = await Promise.allSettled([records.consume(by.nonces, issue, events), act()]);
       const consumption = consumed.status === "fulfilled" ? consumed.value : undefined;
       if (consumption === null) throw alreadyUsed();
       if (acted.status === "rejected") {

@@ -21,7 +21,7 @@ export function create(context: BackupsContext): Backups["create"] {
     } satisfies BackupMetadata;
     const { logId } = metadata;
     const actor = eventFactor("MAIN", factor);
-    const events = context.events.events({ backupId, logId, actor }, [{ kind: "CREATED" }]);
+    const events = context.eventFactory.create({ backupId, logId, actor }, [{ kind: "CREATED" }]);
     const consume = requireDistinct([...request.nonces, ...mainFactor.nonces, ...syncFactor.nonces]);
     await withNewBlob(context, backupId, request, (blob, commit) =>
       commit({

@@ -29,7 +29,7 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
     const mark = [deletionMark(by.factor)];
     await changes.changeBy(by, backup, (current) => {
       const { id } = listedFactor(current.metadata, by.factor) ?? fail(unauthorized());
-      return { ...keptDeletion(context, current, id), mark, happened: [{ kind: "DELETED" }] };
+      return { ...keptDeletion(context, current, id), mark, events: [{ kind: "DELETED" }] };
     });
     destructions.countDestruction(backup.backupId);
   }

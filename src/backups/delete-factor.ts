@@ -1,7 +1,7 @@
 import type { EventKind } from "../protocol/event.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { keptDeletion } from "./deletion.ts";
-import { type Happening, listedEventFactor } from "./events.ts";
+import { type BackupEvent, listedEventFactor } from "./events.ts";
 import { listedFactor } from "./model.ts";
 import { fail, unauthorized } from "./outcomes.ts";
 import { requireMeantAsLast, withoutFactor } from "./rules.ts";
@@ -17,15 +17,15 @@ export function deleteFactor(context: BackupsContext): Backups["deleteFactor"] {
       const nowMs = clock.nowMs();
       const { next, removed } = withoutFactor(metadata, removal, nowMs);
       const subject = listedEventFactor(metadata, removed);
-      const happened: Happening[] = [{ kind: REMOVED[removal.scope], subject }];
+      const events: BackupEvent[] = [{ kind: REMOVED[removal.scope], subject }];
       if (next !== null) {
-        if (next.keys.length < metadata.keys.length) happened.push({ kind: "ENCRYPTION_KEY_REMOVED" });
-        return { next, release: [removed], happened };
+        if (next.keys.length < metadata.keys.length) events.push({ kind: "ENCRYPTION_KEY_REMOVED" });
+        return { next, release: [removed], events };
       }
       const { challengedAtMs } = by;
       requireMeantAsLast(backup.metadata, metadata, { challengedAtMs, nowMs });
       const { id } = listedFactor(metadata, by.factor) ?? fail(unauthorized());
-      return { ...keptDeletion(context, current, id), happened: [...happened, { kind: "DELETED" }] };
+      return { ...keptDeletion(context, current, id), events: [...events, { kind: "DELETED" }] };
     });
     destructions.countDestruction(backup.backupId);
     return after && exportMetadata(after, contents.versions);

@@ -7,32 +7,32 @@ import { timeOrderedId } from "../runtime/time-ordered-id.ts";
 import type { FactorRef, NewEvent } from "../storage/contract.ts";
 import { type BackupMetadata, type Factor, listedFactor } from "./model.ts";
 
-/** What happened, and to which factor. */
-export interface Happening {
+/** An event as an operation states it: what happened, and to which factor. */
+export interface BackupEvent {
   readonly kind: EventKind;
   /** The factor that was added or removed; nothing by default. */
   readonly subject?: EventFactor | null;
 }
 
-/** Whose events they are, and which log has them. */
-export interface EventsOf {
+/** What events of one change have in common. */
+export interface EventContext {
   readonly backupId: string;
-  /** `null`: no log has them, they are only delivered. */
+  /** The log that they are appended to; `null`: they are only delivered. */
   readonly logId: string | null;
   /** The factor that authorised the change; `null` for the account key and for the operator. */
   readonly actor: EventFactor | null;
 }
 
-export interface EventWriter {
+export interface EventFactory {
   /**
-   * The events of a change that is committed now.
+   * The stored form of the events of a change that is committed now.
    *
    * @param deliverAfterMs how long the outbox holds them back. 0 by default.
    */
-  events(of: EventsOf, happenings: readonly Happening[], deliverAfterMs?: number): readonly NewEvent[];
+  create(of: EventContext, events: readonly BackupEvent[], deliverAfterMs?: number): readonly NewEvent[];
 }
 
-export interface EventWriterOptions {
+export interface EventFactoryOptions {
   readonly clock: Pick<Clock, "nowMs">;
   readonly random: Random;
   /** How long a log has an event. */
@@ -41,12 +41,17 @@ export interface EventWriterOptions {
   readonly isDelivered: boolean;
 }
 
-export function createEventWriter({ clock, random, keepMs, isDelivered }: EventWriterOptions): EventWriter {
+export function createEventFactory({
+  clock,
+  random,
+  keepMs,
+  isDelivered,
+}: EventFactoryOptions): EventFactory {
   return {
-    events({ backupId, logId, actor }, happenings, deliverAfterMs = 0) {
+    create({ backupId, logId, actor }, events, deliverAfterMs = 0) {
       const atMs = clock.nowMs();
       const client = currentRequest.getStore()?.app ?? null;
-      return happenings.map(({ kind, subject = null }, index) => ({
+      return events.map(({ kind, subject = null }, index) => ({
         id: timeOrderedId(atMs, index, random),
         backupId,
         logId,
@@ -64,12 +69,12 @@ export function createEventWriter({ clock, random, keepMs, isDelivered }: EventW
   };
 }
 
-/** What an event says of a factor. */
+/** A factor as events name it. */
 export function eventFactor(scope: Scope, { id, kind }: Factor): EventFactor {
   return { factorId: id, kind: kind.kind, scope };
 }
 
-/** The same of a factor that the metadata lists; `null` where it does not. */
+/** As {@link eventFactor}, of a factor that the metadata lists; `null` where it does not list the factor. */
 export function listedEventFactor(metadata: BackupMetadata, factor: FactorRef): EventFactor | null {
   const listed = listedFactor(metadata, factor);
   return listed === undefined ? null : eventFactor(factor.scope, listed);

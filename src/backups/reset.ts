@@ -3,14 +3,14 @@ import { type DeletedBackup, MAX_FORGOTTEN } from "../storage/contract.ts";
 import type { Backups, BackupsContext } from "./backups.ts";
 import { deletedStates } from "./deleted-states.ts";
 import { finalDeletion, leftoversOf } from "./deletion.ts";
-import type { Happening } from "./events.ts";
+import type { BackupEvent } from "./events.ts";
 import { storedMetadata } from "./model.ts";
 import { alreadyUsed, errorOf, fail, notFound } from "./outcomes.ts";
 
-const RESET: readonly Happening[] = [{ kind: "RESET" }];
+const RESET: readonly BackupEvent[] = [{ kind: "RESET" }];
 
 /** Deletes the backup of an id and all its deleted states, also where only those are left. */
-export function reset({ records, access, events, changes }: BackupsContext): Backups["reset"] {
+export function reset({ records, access, eventFactory, changes }: BackupsContext): Backups["reset"] {
   return async (backupId, nonces) => {
     const backup = await access.read(backupId);
     const forget = await forgettable(backupId, nonces); // read after the backup: one that is deleted now is a conflict
@@ -19,7 +19,7 @@ export function reset({ records, access, events, changes }: BackupsContext): Bac
       await changes.change(nonces, backup, load, (current) => ({
         ...finalDeletion([current, ...forget]),
         forget,
-        happened: RESET,
+        events: RESET,
       }));
       return;
     }
@@ -32,7 +32,7 @@ export function reset({ records, access, events, changes }: BackupsContext): Bac
       forget,
       collect,
       consume: nonces,
-      events: events.events({ backupId, logId: null, actor: null }, RESET),
+      events: eventFactory.create({ backupId, logId: null, actor: null }, RESET),
     });
     if (outcome !== "committed") throw errorOf(outcome === "exists" ? "revision" : outcome);
     void changes.discard(...collect.blobs);

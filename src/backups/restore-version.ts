@@ -18,7 +18,7 @@ export function restoreVersion(context: BackupsContext): Backups["restoreVersion
       const nowMs = clock.nowMs();
       return {
         next: { ...current.metadata, manifestHash, contentAtMs: nowMs },
-        happened: [{ kind: "VERSION_RESTORED" }],
+        events: [{ kind: "VERSION_RESTORED" }],
         contents: withContent(current, blob, history.versions, { versionId: replacedId, nowMs }),
       };
     });

@@ -27,14 +27,14 @@ export function retrieve(context: BackupsContext): Backups["retrieve"] {
       holder: (listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())).id,
       expiresAtMs: clock.nowMs() + SYNC_FACTOR_TOKEN_LIFETIME_MS,
     };
-    const happened = { backup, what: [{ kind: "RECOVERED" }] } as const;
+    const logged = { backup, events: [{ kind: "RECOVERED" }] } as const;
     const delivery = begin({ backupId, size });
     const open = async () => ({
       ...(await openContent(backup, by.factor, client, versionId)),
       syncFactorToken,
     });
     try {
-      return await changes.consumeDuring(by, () => delivery.make(open), { issue, happened });
+      return await changes.consumeDuring(by, () => delivery.make(open), { issue, logged });
     } catch (error) {
       await delivery.discard();
       throw error;

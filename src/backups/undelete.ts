@@ -7,7 +7,7 @@ import { doesNotExist, errorOf, fail } from "./outcomes.ts";
 import { counterWentBack, keepCounter, reportCounter } from "./passkey-counter.ts";
 import { exportMetadata } from "./view.ts";
 
-export function undelete({ records, random, events, alerts }: BackupsContext): Backups["undelete"] {
+export function undelete({ records, random, eventFactory, alerts }: BackupsContext): Backups["undelete"] {
   return async (by, backupId) => {
     const { kept, backup } = (await stateOf(backupId, by)) ?? fail(doesNotExist());
     const { metadata, change } = bringingBack(backupId, kept, keepCounter(backup.metadata, by), random);
@@ -19,7 +19,7 @@ export function undelete({ records, random, events, alerts }: BackupsContext): B
     const outcome = await records.commit({
       ...change,
       consume: by.nonces,
-      events: events.events({ backupId, logId, actor }, [...wentBack, { kind: "UNDELETED" }]),
+      events: eventFactory.create({ backupId, logId, actor }, [...wentBack, { kind: "UNDELETED" }]),
     });
     if (outcome === "not-kept") throw doesNotExist();
     if (outcome !== "committed") throw errorOf(outcome);

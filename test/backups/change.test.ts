@@ -29,7 +29,7 @@ test("the nonces of a request that fails are released, also where background wor
     }),
     alerts: { signatureCounterWentBack: () => {} },
     random: systemRandom,
-    events: { events: () => [] },
+    eventFactory: { create: () => [] },
   });
   const outage = () => Promise.reject(new Error("outage"));
   await expect(changes.consumeDuring(by, outage)).rejects.toThrow("outage");

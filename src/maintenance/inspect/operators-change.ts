@@ -2,14 +2,15 @@
  * What an operator changes for the owner of a backup: the same commits as those of the owner's own requests, authorised by
  * nobody's proof. So the events have no actor.
  */
-import { createEventWriter, type EventWriterOptions, type Happening } from "../../backups/events.ts";
+import { createEventFactory, type EventFactoryOptions } from "../../backups/events.ts";
 import type { BackupMetadata } from "../../backups/model.ts";
 import { errorOf } from "../../backups/outcomes.ts";
+import type { EventKind } from "../../protocol/event.ts";
 import type { BackupRecord, Conflict } from "../../storage/contract.ts";
 import { usable } from "../doctor/record-state.ts";
 import type { InspectedStores } from "./inspect.ts";
 
-export interface OperatorsChange extends EventWriterOptions {
+export interface OperatorsChange extends EventFactoryOptions {
   readonly stores: InspectedStores;
   readonly backupId: string;
   /** Whether to check only whether it can be done. */
@@ -32,9 +33,9 @@ export function usableMetadata(
 }
 
 /** @param logId `null`: no log has the event. */
-export function eventsOf(operators: OperatorsChange, logId: string | null, kind: Happening["kind"]) {
+export function eventsOf(operators: OperatorsChange, logId: string | null, kind: EventKind) {
   const of = { backupId: operators.backupId, logId, actor: null };
-  return createEventWriter(operators).events(of, [{ kind }]);
+  return createEventFactory(operators).create(of, [{ kind }]);
 }
 
 export function refusal(conflict: Conflict): Refused {
