@@ -202,11 +202,11 @@ for (const driver of DRIVERS)
       expect(faults.sent.filter((path) => path === paths.sync)).toHaveLength(1);
     });
 
-    test("of an update is found although another device has updated since", async () => {
+    test("of an update is known although another device has updated since", async () => {
       const { client, faults, sync, manifestHash } = await withBackup(service().url);
       const other = createBackupClient({ url: service().url });
       const retries = {
-        pause: async () => {
+        async pause() {
           const { manifestHash: current } = await other.metadata(sync);
           await other.sync(sync, { content: randomBytes(10), currentManifestHash: current });
         },
@@ -214,8 +214,37 @@ for (const driver of DRIVERS)
       const interrupted = createBackupClient({ url: service().url, transport: faults.transport, retries });
       faults.fail(paths.sync, "response is lost");
       await interrupted.sync(sync, { content: NEW, currentManifestHash: manifestHash });
-      expect(faults.sent.filter((path) => path === paths.sync)).toHaveLength(1);
       expect((await client.metadata(sync)).versions).toHaveLength(2);
+    });
+
+    test("of an update that never arrived is not taken for an earlier one with the same hash", async () => {
+      const { client, faults, main, sync, manifestHash } = await withBackup(service().url);
+      const second = await client.sync(sync, { content: NEW, currentManifestHash: manifestHash });
+      faults.fail(paths.sync, "never arrives");
+      const back = { currentManifestHash: second.manifestHash, newManifestHash: manifestHash };
+      await client.sync(sync, { content: Uint8Array.of(1), ...back });
+      expect((await client.recover(main)).content).toEqual(Uint8Array.of(1));
+    });
+
+    test("of an update leaves the outcome to the app where the metadata cannot be read", async () => {
+      const { client, faults, sync, manifestHash } = await withBackup(service().url);
+      faults.fail(paths.sync, "response is lost");
+      faults.fail(paths.retrieveMetadata, "never arrives", "never arrives", "never arrives");
+      const update = client.sync(sync, { content: NEW, currentManifestHash: manifestHash });
+      await expect(update).rejects.toBeInstanceOf(OutcomeUnknownError);
+    });
+
+    test("of an addition leaves the outcome to the app that has no sync factor", async () => {
+      const { client, faults, main } = await withBackup(service().url);
+      faults.fail(paths.addFactor, "response is lost");
+      const addition = client.addFactor({ existing: main, added: await keypair() });
+      await expect(addition).rejects.toBeInstanceOf(OutcomeUnknownError);
+    });
+
+    test("of a second create with the same factors is a refusal", async () => {
+      const owner = await withBackup(service().url);
+      owner.faults.fail(paths.create, "never arrives");
+      await expect(creation(owner)).rejects.toMatchObject({ name: "BackupAlreadyExistsError" });
     });
 
     test("of an update that was refused is a refusal", async () => {

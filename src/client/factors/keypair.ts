@@ -1,5 +1,6 @@
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import { derSignature } from "../der-signature.ts";
+import { webCrypto } from "../hash.ts";
 import type { EcKeypairAuthorization } from "../wire.ts";
 
 /** A P-256 keypair: the sync factor of a device, or a main factor such as a recovery key. */
@@ -41,11 +42,11 @@ const UNCOMPRESSED = 4;
 export async function keypair(
   keys: CryptoKeyPair | { readonly extractable: boolean } = { extractable: false },
 ): Promise<WebCryptoFactor> {
-  const pair =
-    "extractable" in keys ? await crypto.subtle.generateKey(KEY, keys.extractable, ["sign"]) : keys;
-  const publicKey = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const subtle = webCrypto("a factor of `keypairOf`");
+  const pair = "extractable" in keys ? await subtle.generateKey(KEY, keys.extractable, ["sign"]) : keys;
+  const publicKey = new Uint8Array(await subtle.exportKey("raw", pair.publicKey));
   const sign = async (message: Uint8Array) =>
-    new Uint8Array(await crypto.subtle.sign(SIGNATURE, pair.privateKey, new Uint8Array(message)));
+    new Uint8Array(await subtle.sign(SIGNATURE, pair.privateKey, new Uint8Array(message)));
   return { ...keypairOf({ publicKey, sign, signatureFormat: "raw" }), keys: pair };
 }
 

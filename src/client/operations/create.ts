@@ -1,3 +1,4 @@
+import { normalizedHex } from "../../protocol/hex.ts";
 import type { RequestOf } from "../../protocol/operations.ts";
 import { paths } from "../../protocol/paths.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
@@ -68,7 +69,7 @@ export async function create(
   };
   const look = async (): Promise<Created | null> => {
     const metadata = await metadataIfAny(context, sync, options);
-    return metadata?.id === account.backupAccountId
+    return metadata?.id === account.backupAccountId && metadata.manifestHash === normalizedHex(manifestHash)
       ? { backupId: metadata.id, backupMetadata: metadata }
       : null;
   };

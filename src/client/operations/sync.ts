@@ -38,15 +38,10 @@ export async function sync(
     newManifestHash,
     ...(encryptionPublicKey === undefined ? {} : { encryptionPublicKey }),
   };
-  // Where another device has updated the backup since, the content of this request is a version.
+  // Versions say nothing: one of them may have had this hash before.
   const look = async () => {
     const metadata = await metadataIfAny(context, factor, options);
-    const hashes = [
-      metadata?.manifestHash,
-      ...(metadata?.versions ?? []).map((version) => version.manifestHash),
-    ];
-    const isThere = manifestHash !== normalizedHex(currentManifestHash) && hashes.includes(manifestHash);
-    return metadata !== null && isThere ? { backupId: metadata.id } : null;
+    return metadata?.manifestHash === manifestHash ? { backupId: metadata.id } : null;
   };
   const { backupId } = await sendWithProof<ResponseOf<"sync">>(
     context,

@@ -51,7 +51,7 @@ export async function sendProof<T>(
     try {
       return await send();
     } catch (error) {
-      if (lost !== null && error instanceof AlreadyUsedError) return await tookEffect(lost);
+      if (lost !== null && error instanceof AlreadyUsedError) return await learned(tookEffect(lost));
       if (isLost(error)) lost = error;
       try {
         await pauseAfter(error, attempt, retries, options);
@@ -59,9 +59,18 @@ export async function sendProof<T>(
         if (lost === null || last !== error || !isPassing(last)) throw last;
         throw new OutcomeUnknownError("the request may have taken effect", { cause: last });
       }
-      const found = lost === null ? null : await look?.();
-      if (found != null) return found;
+      const found = lost === null || look === undefined ? null : await learned(look());
+      if (found !== null) return found;
     }
+  }
+}
+
+/** What is read after a lost response. @throws OutcomeUnknownError where that has no response either. */
+async function learned<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    throw isPassing(cause) ? new OutcomeUnknownError("the request may have taken effect", { cause }) : cause;
   }
 }
 
