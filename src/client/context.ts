@@ -1,7 +1,8 @@
-import { type Sha256, webCryptoSha256 } from "./hash.ts";
+import type { Sha256 } from "./hash.ts";
 import type { BackupClientOptions } from "./options.ts";
 import { type Connection, createConnection } from "./transport/connection.ts";
 import { type Retries, systemPause } from "./transport/retries.ts";
+import { webCryptoSha256 } from "./web-crypto.ts";
 
 /** What every operation of a client needs. */
 export interface Context {

@@ -15,6 +15,7 @@ export {
   keypairOf,
   type Signer,
   type WebCryptoFactor,
+  type WebCryptoKeys,
 } from "./factors/keypair.ts";
 export type { MainFactor } from "./factors/main-factor.ts";
 export { type PasskeyFactor, type PasskeyOptions, type Passkeys, passkey } from "./factors/passkey.ts";

@@ -92,7 +92,10 @@ describe("the built client", () => {
     expect(output).toMatch(/^backup_account_[0-9a-f]{66} Hello\n$/);
   });
 
-  test("has types that compile where there is nothing but the DOM's", async () => {
+  test.each([
+    ["the DOM", { lib: ["ESNext", "DOM"], types: [] }],
+    ["Node", { lib: ["ESNext"], types: ["node"], typeRoots: [join(ROOT, "node_modules/@types")] }],
+  ])("has types that compile with those of %s alone", async (_, platform) => {
     await Bun.write(join(installed.app, "readme.ts"), await readmeProgram("http://localhost:8000"));
     await Bun.write(
       join(installed.app, "types.ts"),
@@ -106,14 +109,7 @@ describe("the built client", () => {
        // @ts-expect-error: a passkey cannot update
        await client.sync(passkey(), { content: new Uint8Array(1), currentManifestHash: "" });`,
     );
-    const compilerOptions = {
-      target: "ESNext",
-      module: "NodeNext",
-      lib: ["ESNext", "DOM"],
-      types: [],
-      strict: true,
-      noEmit: true,
-    };
+    const compilerOptions = { target: "ESNext", module: "NodeNext", strict: true, noEmit: true, ...platform };
     await Bun.write(join(installed.app, "package.json"), '{"type":"module"}');
     await Bun.write(
       join(installed.app, "tsconfig.json"),

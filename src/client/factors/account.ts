@@ -1,5 +1,6 @@
 import { decodeBase64, encodeBase64 } from "../base64.ts";
-import { encodeHex, type Sha256, webCryptoSha256 } from "../hash.ts";
+import { encodeHex, type Sha256 } from "../hash.ts";
+import { webCryptoSha256 } from "../web-crypto.ts";
 import type { Authorization, OidcProvider } from "../wire.ts";
 import { type KeypairFactor, keypair } from "./keypair.ts";
 

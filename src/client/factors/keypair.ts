@@ -1,6 +1,6 @@
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import { derSignature } from "../der-signature.ts";
-import { webCrypto } from "../hash.ts";
+import { webCrypto } from "../web-crypto.ts";
 import type { EcKeypairAuthorization } from "../wire.ts";
 
 /** A P-256 keypair: the sync factor of a device, or a main factor such as a recovery key. */
@@ -12,10 +12,15 @@ export interface KeypairFactor {
   sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
+/** The keys of a keypair of WebCrypto. IndexedDB keeps them, also those that cannot be exported. */
+export interface WebCryptoKeys {
+  readonly publicKey: CryptoKey;
+  readonly privateKey: CryptoKey;
+}
+
 /** A keypair of WebCrypto. */
 export interface WebCryptoFactor extends KeypairFactor {
-  /** To keep in IndexedDB, which takes keys that cannot be exported. */
-  readonly keys: CryptoKeyPair;
+  readonly keys: WebCryptoKeys;
 }
 
 /** A key that something else holds: Secure Enclave, Android Keystore, a security module. */
@@ -40,7 +45,7 @@ const UNCOMPRESSED = 4;
  *   not.
  */
 export async function keypair(
-  keys: CryptoKeyPair | { readonly extractable: boolean } = { extractable: false },
+  keys: WebCryptoKeys | { readonly extractable: boolean } = { extractable: false },
 ): Promise<WebCryptoFactor> {
   const subtle = webCrypto("a factor of `keypairOf`");
   const pair = "extractable" in keys ? await subtle.generateKey(KEY, keys.extractable, ["sign"]) : keys;
