@@ -13,7 +13,6 @@ import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { type LegacyUser, legacyKeypair, legacyPasskey, legacyUser } from "../support/legacy-users.ts";
 import { firstMain, mainFactorIds } from "../support/moved-in-users.ts";
 import type { TestService } from "../support/service.ts";
-import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { createPayload, newUser, resetRequest, solved, userWithBackup } from "../support/users.ts";
 
@@ -98,18 +97,6 @@ for (const driver of DRIVERS)
         await legacy.add(user);
         for (let count = 0; count < 2; count++)
           (await client.deleteBackup(await solved(client, "delete-backup", syncOf(user)))).ok();
-      }));
-
-    test("does not bring back an older backup of an id that was created here before", () =>
-      inWorld(driver, async ({ legacy, storage, clock }, { client }) => {
-        const own = newUser();
-        const older = legacyUser({ id: own.account.backupAccountId });
-        await legacy.add(older);
-        await using before = await startService(driver, { storage, clock });
-        await userWithBackup(before.client, own);
-        expect((await verify(client, firstMain(older))).code()).toBe("backup_untraceable");
-        (await client.deleteBackup(await solved(client, "delete-backup", own.sync))).ok();
-        expect(await codesOf(client, older)).toEqual(GONE);
       }));
 
     test("a factor that was removed here stays out, and may be used elsewhere", () =>

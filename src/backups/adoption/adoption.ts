@@ -14,7 +14,7 @@ import { MAX_ATTEMPTS } from "../change.ts";
 import { importMark } from "../legacy/import-mark.ts";
 import { LegacyProblem } from "../legacy/metadata.ts";
 import { readBackup, type SourceBackup } from "../legacy/read-backup.ts";
-import { MAX_CLAIMS, type TakeOverStores } from "../legacy/store-backup.ts";
+import { ID_TAKEN, MAX_CLAIMS, type TakeOverStores } from "../legacy/store-backup.ts";
 import { allFactorRefs, lists, readMetadata } from "../model.ts";
 import { errorOf } from "../outcomes.ts";
 import { type AdoptionSource, adoptBackup } from "./adopt-backup.ts";
@@ -81,8 +81,11 @@ export function createAdoption(options: AdoptionOptions): Adoption {
       const stored = (attempt === 1 ? before : null) ?? (await records.read(backupId));
       if (stored === null) return false; // deleted here
       const metadata = readMetadata(stored.metadata);
-      // removed here, or never on this backup
-      if (!lists(metadata, factor)) return false;
+      if (!lists(metadata, factor)) {
+        // where the backup was taken over, the factor was removed here, or was never on it
+        if (!(await wasHere(backupId))) reports.failed(backupId, new LegacyProblem(ID_TAKEN));
+        return false;
+      }
       if (before === null && allFactorRefs(metadata).length <= MAX_CLAIMS) return true;
       // one commit did not take all rows of the backup
       const outcome = await records.commit({ backupId, expect: stored, next: stored, claim: [factor] });

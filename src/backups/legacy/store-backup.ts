@@ -24,6 +24,9 @@ import { readable, type SourceBackup } from "./read-backup.ts";
 /** The most index rows in a commit: a transaction of DynamoDB has at most 100 items. Further rows are added afterwards. */
 export const MAX_CLAIMS = 90;
 
+/** Why a backup is not taken over whose id was taken here before. */
+export const ID_TAKEN = "another backup was created here under this id";
+
 /** Where backups are taken over to. */
 export interface TakeOverStores {
   readonly records: RecordStore;
@@ -76,7 +79,7 @@ export async function earlierImport(
   if (isMarked)
     return isUntouched(stored) && differingMembers(stored.metadata, metadata).length > 0 ? stored : "settled";
   if (isSameBackup(readable(stored.metadata), metadata)) return "settled";
-  throw new LegacyProblem("another backup was created here under this id");
+  throw new LegacyProblem(ID_TAKEN);
 }
 
 /** Until when a backup that was deleted here can be brought back, which another one under its id would prevent. */
