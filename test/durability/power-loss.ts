@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { MARK } from "../../src/storage/local/copy/mark.ts";
 import type { Report } from "../crash/report.ts";
-import { addFactorRequest } from "../crash/scenario.ts";
+import { addFactorRequest, deletedBy, undeleteRequest } from "../crash/scenario.ts";
 import { startServerProcess } from "../kill/server-process.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
@@ -24,11 +24,13 @@ import { DiskTrace, TRACED_CALLS } from "./disk-trace.ts";
 
 /** A backup that is written at once, and one that is written in chunks. */
 const SIZES = [100, 1024 * 1024];
+/** What resets left behind is collected when the next process starts: those commits are of no request. */
+const SWEPT = "swept";
 /** A new installation, the same after a shutdown, its copy, and one in development, which first generates its key. */
 const STARTS = [
   { folder: "new", env: {} },
-  { folder: "new", env: {} },
-  { folder: "restored", env: {}, copyOf: "new" },
+  { folder: "new", env: {}, until: SWEPT },
+  { folder: "restored", env: {}, copyOf: "new", until: SWEPT },
   { folder: "development", env: { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: "", LOG_FORMAT: "json" } },
 ];
 /** Delays syncs, so that an operation that does not wait for its sync ends before it. */
@@ -48,12 +50,12 @@ export async function runPowerLoss({ users }: { readonly users: number }): Promi
     const disks = new Map<string, DiskTrace>();
     const failures: string[] = [];
     let requests = 0;
-    for (const { folder, env, copyOf } of STARTS) {
+    for (const { folder, env, copyOf, until } of STARTS) {
       const dataDir = join(root, folder, "made by the service");
       if (copyOf !== undefined)
         await copyData({ source: join(root, copyOf, "made by the service"), target: dataDir });
       const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env } };
-      const server = await startServerProcess(storage, under);
+      const server = await startServerProcess(storage, under, until);
       try {
         const client = createApiClient({ url: server.url, onExchange: () => requests++ });
         for (let user = 0; user < users; user++)
@@ -94,10 +96,17 @@ async function changeEverything(client: ApiClient, bytes: number): Promise<void>
   const addition = await addFactorRequest(client, user.main, createFactorKeypair());
   const { factorId } = (await client.addFactor(addition)).ok();
   (await client.sync(await syncPayload(client, user), randomBytes(bytes))).ok();
+  // by a recovery, since a device that reads the metadata has its last use noted after the response
+  const { manifestHash, versions } = (await recovered(client, user)).metadata;
+  const versionId = versions[0]?.versionId ?? "";
+  const restoration = await solved(client, "restore-version", user.sync, { versionId });
+  (await client.restoreVersion({ ...restoration, versionId, currentManifestHash: manifestHash })).ok();
   (await client.verifyFactor(await solved(client, "verify-factor", user.main))).ok();
   const proof = await solved(client, "delete-factor", user.sync, { factorId });
   (await client.deleteFactor({ ...proof, factorId, scope: "MAIN" })).ok();
-  (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
+  await deletedBy(client, user);
+  (await client.undelete(await undeleteRequest(client, user))).ok();
+  (await client.reset(await resetRequest(client, user))).ok();
 
   const other = await userWithBackup(client, newUser(randomBytes(bytes)));
   (await client.reset(await resetRequest(client, other))).ok();
