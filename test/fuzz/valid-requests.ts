@@ -1,5 +1,11 @@
 /** Valid requests by route. Other routes get requests that match their description. */
-import { addFactorRequest, newOwner, ownerWithBackup } from "../crash/scenario.ts";
+import {
+  addFactorRequest,
+  deletedBy,
+  newOwner,
+  ownerWithBackup,
+  undeleteRequest,
+} from "../crash/scenario.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
@@ -7,6 +13,7 @@ import {
   createPayload,
   metadataOf,
   recovered,
+  replacedContent,
   resetRequest,
   solved,
   syncPayload,
@@ -21,6 +28,16 @@ const VALID: Readonly<Record<string, Valid>> = {
   "/v1/retrieve/from-challenge": (client, { main }) => solved(client, "retrieve", main),
   "/v1/verify-factor": (client, { main }) => solved(client, "verify-factor", main),
   "/v1/retrieve-metadata": (client, { sync }) => solved(client, "retrieve-metadata", sync),
+  "/v1/events": (client, { sync }) => solved(client, "events", sync),
+  "/v1/restore-version": async (client, first) => {
+    const { user, versionId } = await replacedContent(client, first);
+    const proof = await solved(client, "restore-version", user.sync, { versionId });
+    return { ...proof, versionId, currentManifestHash: user.manifestHash };
+  },
+  "/v1/undelete": async (client, user) => {
+    await deletedBy(client, user);
+    return undeleteRequest(client, user);
+  },
   "/v1/delete-backup": (client, { sync }) => solved(client, "delete-backup", sync),
   "/v1/reset": (client, user) => resetRequest(client, user),
   "/v1/backup/status": async (_client, { account }) => ({ backupId: account.backupAccountId }),
