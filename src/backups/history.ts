@@ -20,24 +20,26 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * number of updates on one day displaces no content of another. The last content of the current content's day is the
  * current content.
  *
- * The order is that of the replacements, not of the times: a clock that goes back displaces nothing out of order.
+ * The order of the days is that of the replacements, not of the times: a clock that goes back displaces nothing out of
+ * order. Within a day the times decide: a restore puts an earlier content of a day behind the last one.
  *
  * @param versions newest first, the content that was just replaced included.
- * @param currentSinceMs when the current content was stored.
+ * @param currentAtMs when the current content was stored.
  */
 export function prunedVersions(
   versions: readonly StoredVersion[],
-  currentSinceMs: number,
+  currentAtMs: number,
   { keepLast, keepDays }: VersionPolicy,
 ): { readonly kept: readonly StoredVersion[]; readonly pruned: readonly StoredVersion[] } {
-  const days = new Set([dayOf(currentSinceMs)]);
-  const kept = new Set<StoredVersion>(versions.slice(0, keepLast));
-  for (const version of versions) {
-    const day = dayOf(version.createdAtMs);
-    if (days.has(day) || days.size > keepDays) continue;
-    days.add(day);
-    kept.add(version);
+  const lastOfDays = new Map<number, Pick<StoredVersion, "createdAtMs">>();
+  const current = { createdAtMs: currentAtMs };
+  for (const content of [current, ...versions]) {
+    const day = dayOf(content.createdAtMs);
+    const known = lastOfDays.get(day);
+    if (known === undefined || known.createdAtMs < content.createdAtMs) lastOfDays.set(day, content);
   }
+  const earlier = [...lastOfDays.values()].filter((last) => last !== current);
+  const kept = new Set([...versions.slice(0, keepLast), ...earlier.slice(0, keepDays)]);
   return {
     kept: versions.filter((version) => kept.has(version)),
     pruned: versions.filter((version) => !kept.has(version)),
@@ -48,25 +50,25 @@ export function prunedVersions(
 export type Contents = Pick<BackupRecord, "blob" | "versions">;
 
 /**
- * The contents of a backup after `blob` took the place of its content.
+ * The contents of a backup after `blob`, which was stored at `storedAtMs`, took the place of its content.
  *
  * @param versionId of the version that the content becomes.
  */
 export function withContent(
   current: StoredBackup,
-  blob: BlobRef,
+  { blob, storedAtMs }: { readonly blob: BlobRef; readonly storedAtMs: number },
   policy: VersionPolicy,
   { versionId, nowMs }: { readonly versionId: string; readonly nowMs: number },
 ): Contents {
   const replaced: StoredVersion = {
     versionId,
     manifestHash: current.metadata.manifestHash,
-    createdAtMs: contentSinceMs(current),
+    createdAtMs: contentAtMs(current),
     replacedAtMs: nowMs,
     blob: current.blob,
   };
   const earlier = current.versions.filter((version) => version.blob.key !== blob.key);
-  return { blob, versions: prunedVersions([replaced, ...earlier], nowMs, policy).kept };
+  return { blob, versions: prunedVersions([replaced, ...earlier], storedAtMs, policy).kept };
 }
 
 /** The version of that id. @throws ServiceError `version_not_found`. */
@@ -82,8 +84,8 @@ export function droppedBlobs(before: Contents, after: Contents): readonly BlobRe
   return blobsOf(before).filter(({ key }) => !kept.has(key));
 }
 
-/** When the content became current. Of content from before that was noted: when the backup changed last, or was created. */
-function contentSinceMs({ metadata, changedAtMs }: StoredBackup): number {
+/** When the content was stored. Of content from before that was noted: when the backup changed last, or was created. */
+function contentAtMs({ metadata, changedAtMs }: StoredBackup): number {
   if (metadata.contentAtMs !== undefined) return metadata.contentAtMs;
   return changedAtMs || (metadata.factors[0]?.createdAt ?? 0) * 1000;
 }

@@ -84,7 +84,7 @@ const BackupMetadataSchema = Type.Object({
   keys: Type.Array(EncryptionKeySchema),
   factors: Type.Array(MainFactorSchema),
   syncFactors: Type.Array(SyncFactorSchema),
-  /** When the content became current, in milliseconds since the epoch. Not there if earlier releases stored it. */
+  /** When the content was stored, in milliseconds since the epoch. Not there if earlier releases stored it. */
   contentAtMs: Type.Optional(Type.Integer()),
   /** The log of its events, a UUID. Not there while no change since earlier releases needed one. */
   logId: Type.Optional(Type.String()),

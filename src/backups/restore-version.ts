@@ -4,7 +4,11 @@ import { errorOf } from "./outcomes.ts";
 import { requireManifestHash } from "./rules.ts";
 import { exportMetadata } from "./view.ts";
 
-/** No ciphertext is copied: the record refers to that of the version as its content, and to the other as a version. */
+/**
+ * No ciphertext is copied: the record refers to that of the version as its content, and to the other as a version. The
+ * content keeps its time, so that when it is replaced it is the last of its day again: otherwise a thief with a sync
+ * factor could restore and replace all that is kept of earlier days within minutes.
+ */
 export function restoreVersion(context: BackupsContext): Backups["restoreVersion"] {
   const { clock, random, history, access, changes } = context;
   return async (by, { versionId, currentManifestHash }) => {
@@ -14,12 +18,15 @@ export function restoreVersion(context: BackupsContext): Backups["restoreVersion
     const replacedId = random.uuid();
     const { before, after, contents } = await changes.changeBy(by, first, (current) => {
       if (current.blob.key !== first.blob.key) throw errorOf("revision");
-      const { blob, manifestHash } = requireVersion(current, versionId);
+      const { blob, manifestHash, createdAtMs: storedAtMs } = requireVersion(current, versionId);
       const nowMs = clock.nowMs();
       return {
-        next: { ...current.metadata, manifestHash, contentAtMs: nowMs },
+        next: { ...current.metadata, manifestHash, contentAtMs: storedAtMs },
         events: [{ kind: "VERSION_RESTORED" }],
-        contents: withContent(current, blob, history.versions, { versionId: replacedId, nowMs }),
+        contents: withContent(current, { blob, storedAtMs }, history.versions, {
+          versionId: replacedId,
+          nowMs,
+        }),
       };
     });
     void changes.discard(...droppedBlobs(before, contents)); // the client need not wait for that

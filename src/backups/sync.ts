@@ -27,7 +27,10 @@ export function sync(context: BackupsContext): Backups["sync"] {
         const nowMs = clock.nowMs();
         const used = withLastUse(current.metadata, by.factor, nowMs);
         const metadata = { ...used, manifestHash: request.newManifestHash, contentAtMs: nowMs };
-        const contents = withContent(current, blob, history.versions, { versionId, nowMs });
+        const contents = withContent(current, { blob, storedAtMs: nowMs }, history.versions, {
+          versionId,
+          nowMs,
+        });
         const outcome = await commit({
           backupId,
           expect: { revision: current.revision },

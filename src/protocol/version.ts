@@ -10,7 +10,7 @@ export const Version = Type.Object({
   manifestHash: Type.String({ pattern: LOWER_CASE_HEX, description: "32 bytes as lower-case hex." }),
   size: Type.Integer({ description: "Bytes of the ciphertext." }),
   createdAt: Type.Integer({
-    description: "When it became the content of the backup. Seconds since the epoch.",
+    description: "When it was stored; a restore does not change it. Seconds since the epoch.",
   }),
   replacedAt: Type.Integer({ description: "When other content replaced it. Seconds since the epoch." }),
 });

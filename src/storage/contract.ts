@@ -58,7 +58,7 @@ export interface StoredVersion {
   /** A UUID. */
   readonly versionId: string;
   readonly manifestHash: string;
-  /** When the content was stored, and when another took its place. */
+  /** When the content was stored, and when another took its place. A restore keeps the time at which it was stored. */
   readonly createdAtMs: number;
   readonly replacedAtMs: number;
   readonly blob: BlobRef;

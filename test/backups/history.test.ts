@@ -52,6 +52,18 @@ describe("the versions of a backup", () => {
     expect(storedAt(months, POLICY)).toHaveLength(7);
   });
 
+  test("include the last content of a day also after an earlier one of it was restored", () => {
+    const of = (versionId: string, hour: number) => {
+      const blob = { key: versionId, size: 1, sha256: "00" };
+      return { versionId, manifestHash: "00", createdAtMs: hour * HOUR_MS, replacedAtMs: 30 * HOUR_MS, blob };
+    };
+    const [noon, evening] = [of("noon", 12), of("evening", 18)];
+    const policy = { keepLast: 0, keepDays: 1 };
+    expect(prunedVersions([evening], noon.createdAtMs, policy).kept).toEqual([evening]);
+    expect(prunedVersions([noon, evening], 30 * HOUR_MS, policy).kept).toEqual([evening]);
+    expect(prunedVersions([noon], evening.createdAtMs, policy).kept).toEqual([]);
+  });
+
   test("are none where none are to be kept", () => {
     expect(storedAt([1, 2, 3], { keepLast: 0, keepDays: 0 })).toEqual([]);
   });

@@ -55,7 +55,7 @@ export interface FactorModel {
 export interface VersionModel {
   readonly content: number;
   readonly serial: number;
-  readonly sinceMs: number;
+  readonly storedAtMs: number;
 }
 
 export interface EventModel {
@@ -65,8 +65,8 @@ export interface EventModel {
 
 export interface BackupModel {
   readonly content: number;
-  /** When the content became current. */
-  readonly sinceMs: number;
+  /** When the content was stored. */
+  readonly storedAtMs: number;
   /** Newest first. */
   readonly versions: readonly VersionModel[];
   /** The oldest first, also those that the log has no longer. */
@@ -119,18 +119,20 @@ export function emptyWorld(nowMs: number): World {
 }
 
 /**
- * Which versions stay: the newest two, and the last content of each of the two latest days before the one of the current
+ * Which versions stay: the newest two, and the last content of each of the two latest days, unless it is the current
  * content. Days without a content do not count.
  */
-function keptVersions(versions: readonly VersionModel[], currentSinceMs: number): VersionModel[] {
+function keptVersions(versions: readonly VersionModel[], currentAtMs: number): VersionModel[] {
   const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-  const today = dayOf(currentSinceMs);
-  const earlierDays = [...new Set(versions.map(({ sinceMs }) => dayOf(sinceMs)))].filter(
-    (day) => day !== today,
-  );
-  const lastOfDays = earlierDays
-    .slice(0, KEPT.daysOfVersions)
-    .map((day) => versions.find(({ sinceMs }) => dayOf(sinceMs) === day));
+  const days = new Set([currentAtMs, ...versions.map(({ storedAtMs }) => storedAtMs)].map(dayOf));
+  const lastOfDays = [...days]
+    .flatMap((day) => {
+      const ofDay = versions.filter(({ storedAtMs }) => dayOf(storedAtMs) === day);
+      const lastMs = Math.max(...ofDay.map(({ storedAtMs }) => storedAtMs));
+      if (day === dayOf(currentAtMs) && lastMs <= currentAtMs) return [];
+      return ofDay.filter(({ storedAtMs }) => storedAtMs === lastMs).slice(0, 1);
+    })
+    .slice(0, KEPT.daysOfVersions);
   return versions.filter((version, place) => place < KEPT.lastVersions || lastOfDays.includes(version));
 }
 
@@ -195,10 +197,10 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
   const logged = ({ events }: { readonly events: readonly EventModel[] }, ...kinds: string[]) => ({
     events: [...events, ...kinds.map((kind) => ({ kind, atMs: world.nowMs }))],
   });
-  const withContent = (backup: BackupModel, content: number): BackupModel => {
-    const replaced = { content: backup.content, serial: nextSerial, sinceMs: backup.sinceMs };
-    const versions = keptVersions([replaced, ...backup.versions], world.nowMs);
-    return { ...backup, content, sinceMs: world.nowMs, versions };
+  const withContent = (backup: BackupModel, content: number, storedAtMs: number): BackupModel => {
+    const replaced = { content: backup.content, serial: nextSerial, storedAtMs: backup.storedAtMs };
+    const versions = keptVersions([replaced, ...backup.versions], storedAtMs);
+    return { ...backup, content, storedAtMs, versions };
   };
   /** The world without a backup, which can be brought back. */
   const withDeleted = (account: number, backup: BackupModel, by: number, ...kinds: string[]) => ({
@@ -221,7 +223,7 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
         return refuse("factor_already_exists");
       const backup: BackupModel = {
         content: op.content,
-        sinceMs: world.nowMs,
+        storedAtMs: world.nowMs,
         versions: [],
         ...logged({ events: [] }, "CREATED"),
         keys: ["ICLOUD"],
@@ -237,7 +239,7 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       if (found === null) return refuse("backup_untraceable");
       if (found.backup.content !== op.current) return refuse("manifest_hash_mismatch");
       return answer(found.account, {
-        backups: stored(found.account, withContent(found.backup, op.next)),
+        backups: stored(found.account, withContent(found.backup, op.next, world.nowMs)),
         nextSerial: nextSerial + 1,
       });
     }
@@ -250,7 +252,7 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       if (restored === undefined) return refuse("version_not_found");
       const others = backup.versions.filter((version) => version !== restored);
       const next = {
-        ...withContent({ ...backup, versions: others }, restored.content),
+        ...withContent({ ...backup, versions: others }, restored.content, restored.storedAtMs),
         ...logged(backup, "VERSION_RESTORED"),
       };
       return answer(viewOf(account, next), { backups: stored(account, next), nextSerial: nextSerial + 1 });

@@ -106,6 +106,37 @@ for (const driver of DRIVERS)
       expect(Buffer.from(response.backup, "base64")).toEqual(Buffer.from(good.backup));
     });
 
+    test("of earlier days still stay after a sync factor has restored and replaced each of them today", async () => {
+      const { client, clock } = service();
+      let user = await userWithBackup(client);
+      const update = async () => {
+        ({ user } = await replacedContent(client, user));
+      };
+      const good = [user];
+      for (const _day of [1, 2]) {
+        clock.advance(DAY_MS);
+        await update();
+        good.push(user);
+      }
+      clock.advance(DAY_MS);
+      for (const { manifestHash } of good) {
+        await update();
+        const { versions } = await metadataOf(client, user);
+        const versionId = versions.find((version) => version.manifestHash === manifestHash)?.versionId ?? "";
+        const proof = await solved(client, "restore-version", user.sync, { versionId });
+        const currentManifestHash = user.manifestHash;
+        (await client.restoreVersion({ ...proof, versionId, currentManifestHash })).ok();
+        user = { ...user, manifestHash };
+        for (const _time of [1, 2, 3]) await update();
+      }
+      const { versions } = await metadataOf(client, user);
+      for (const { manifestHash, backup } of good) {
+        const version = versions.find((version) => version.manifestHash === manifestHash);
+        const response = (await retrieved(client, user, version?.versionId ?? "")).ok();
+        expect(Buffer.from(response.backup, "base64")).toEqual(Buffer.from(backup));
+      }
+    });
+
     test("go with the backup when it is reset", async () => {
       const { client, services } = service();
       const others = await blobKeys(services);

@@ -25,20 +25,19 @@ export async function restoreVersionForOwner(operators: OperatorsChange, version
     const read = usableMetadata(operators, record);
     const version = record.versions.find((each) => each.versionId === versionId);
     if (version === undefined) throw new Refused("the backup has no such version");
-    const { blob, manifestHash } = version;
+    const { blob, manifestHash, createdAtMs: storedAtMs } = version;
     if ((await shownBlob(blob, blobs)).stored !== "there")
       throw new Refused("the ciphertext of this version is missing or damaged");
     if (dryRun) return;
-    const nowMs = clock.nowMs();
     const { logId = random.uuid() } = read;
-    const next = { ...read, logId, manifestHash, contentAtMs: nowMs };
-    const replaced = { versionId: random.uuid(), nowMs };
+    const next = { ...read, logId, manifestHash, contentAtMs: storedAtMs };
+    const replaced = { versionId: random.uuid(), nowMs: clock.nowMs() };
     const outcome = await records.commit({
       backupId,
       expect: record,
       next: {
         metadata: storedMetadata(next),
-        ...withContent({ ...record, backupId, metadata: read }, blob, KEEP_ALL, replaced),
+        ...withContent({ ...record, backupId, metadata: read }, { blob, storedAtMs }, KEEP_ALL, replaced),
       },
       events: eventsOf(operators, logId, "VERSION_RESTORED"),
     });
