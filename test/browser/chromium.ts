@@ -39,6 +39,10 @@ export interface VirtualCredential extends Members {
 export interface Profile {
   /** Loads a page. */
   open(url: string): Promise<void>;
+  /** Gives the page the width of a phone or a screen, in CSS pixels, for the colours of a scheme. */
+  show(width: number, colours: "light" | "dark"): Promise<void>;
+  /** What an expression of the page resolves to. */
+  evaluate(expression: string): Promise<unknown>;
   /** Calls a function of the page's `app` with JSON and returns what it resolves to. */
   call(name: string, parameters: Members): Promise<unknown>;
   credentials(): Promise<readonly VirtualCredential[]>;
@@ -147,20 +151,27 @@ async function newProfile(connection: Connection): Promise<Profile> {
   await send("Page.enable");
   await send("WebAuthn.enable");
   const { authenticatorId } = await send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
+  const evaluate = async (expression: string) => {
+    const evaluation = { expression, awaitPromise: true, returnByValue: true, userGesture: true };
+    const { result, exceptionDetails } = await send("Runtime.evaluate", evaluation);
+    if (exceptionDetails !== undefined)
+      throw new Error(`The page failed at ${expression.slice(0, 100)}: ${JSON.stringify(exceptionDetails)}`);
+    return (result as { readonly value: unknown }).value;
+  };
   return {
     async open(url) {
       const loaded = connection.event("Page.loadEventFired", sessionId);
       await send("Page.navigate", { url });
       await loaded;
     },
-    async call(name, parameters) {
-      const expression = `app.${name}(${JSON.stringify(parameters)})`;
-      const evaluation = { expression, awaitPromise: true, returnByValue: true, userGesture: true };
-      const { result, exceptionDetails } = await send("Runtime.evaluate", evaluation);
-      if (exceptionDetails !== undefined)
-        throw new Error(`${name} failed in the page: ${JSON.stringify(exceptionDetails)}`);
-      return (result as { readonly value: unknown }).value;
+    async show(width, colours) {
+      const metrics = { width, height: 800, deviceScaleFactor: 1, mobile: width < 600 };
+      await send("Emulation.setDeviceMetricsOverride", metrics);
+      const features = [{ name: "prefers-color-scheme", value: colours }];
+      await send("Emulation.setEmulatedMedia", { features });
     },
+    evaluate,
+    call: (name, parameters) => evaluate(`app.${name}(${JSON.stringify(parameters)})`),
     async credentials() {
       const { credentials } = await send("WebAuthn.getCredentials", { authenticatorId });
       return credentials as readonly VirtualCredential[];
