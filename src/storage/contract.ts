@@ -11,9 +11,10 @@
  * {@link StorageUnavailable}, and never returns `null` or `false` instead. An expired row reads as absent, deleted or
  * not. Times are milliseconds since the epoch, compared with the clock that the driver was given.
  */
-import { ServiceError } from "../errors.ts";
 import type { Instant } from "../runtime/clock.ts";
 import type { Nonce } from "../runtime/nonce.ts";
+
+export { BlobDamaged, ChangeRefused, isUnchanged, NotCommitted, StorageUnavailable } from "./errors.ts";
 
 /** Names a factor in the index. The scopes have separate rows. `key` is made by {@link factorKeys}. */
 export interface FactorRef {
@@ -325,37 +326,4 @@ export interface BlobStore extends AsyncDisposable {
 
   /** As {@link RecordStore.writable}. */
   writable(): Promise<void>;
-}
-
-/** The store did not respond, or the outcome is not known. The client may repeat the request. */
-export class StorageUnavailable extends ServiceError {
-  override name = "StorageUnavailable";
-
-  constructor(message: string, options?: { cause?: unknown }) {
-    super("service_unavailable", message, options);
-  }
-}
-
-/** Nothing was changed, and this call will not change anything later. The same change may succeed then. */
-export class NotCommitted extends StorageUnavailable {
-  override name = "NotCommitted";
-}
-
-/** Nothing was changed, and the same change would fail again: the store does not accept what is in it. */
-export class ChangeRefused extends Error {
-  override name = "ChangeRefused";
-}
-
-/** Whether a commit that threw this certainly changed nothing. Otherwise its blob may be in use. */
-export function isUnchanged(error: unknown): boolean {
-  return error instanceof NotCommitted || error instanceof ChangeRefused;
-}
-
-/** A stored ciphertext has another size or hash than when it was stored. */
-export class BlobDamaged extends Error {
-  override name = "BlobDamaged";
-
-  constructor(key: string, found: string) {
-    super(`blob ${key} is damaged: ${found}`);
-  }
 }
