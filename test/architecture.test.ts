@@ -200,6 +200,15 @@ describe("the architecture", () => {
       expect(offences.map(({ file }) => file)).toEqual([]);
     });
 
+  test("the client for apps has a file for each operation on a backup", () => {
+    const files = sources.filter(({ file }) => isIn(file, "client/operations")).map(({ file }) => file);
+    const named = Object.entries<WireOperation>(operations)
+      .filter(([name, { tag }]) => ["Backups", "Factors"].includes(tag) && name !== "addFactorChallenge")
+      .map(([name]) => name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`));
+    expect(named.length).toBeGreaterThan(10);
+    expect(files.toSorted()).toEqual(named.map((name) => `client/operations/${name}.ts`).toSorted());
+  });
+
   test("the wire is described in the protocol and nowhere else", () => {
     const others = sources.filter(({ file }) => partOf(file) !== "protocol");
     const shapes = others

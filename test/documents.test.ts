@@ -14,6 +14,7 @@ const DOCUMENTS = [
   "README.md",
   "CHANGELOG.md",
   "src/README.md",
+  "src/client/README.md",
   "src/maintenance/import/README.md",
   ".github/CONTRIBUTING.md",
   ".github/SECURITY.md",
