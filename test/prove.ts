@@ -25,8 +25,8 @@ interface Campaign {
   run(driver: Driver, seed: number): Promise<Report> | null;
 }
 
-/** Sized for ten minutes on two cores, both drivers together. */
-const KILLS = { local: 300, aws: 40 };
+/** Sized for a quarter of an hour on two cores, both drivers together. */
+const KILLS = { local: 200, aws: 40 };
 const MOVES = { kills: 12, users: 40 };
 const USERS = 10;
 const SEQUENCES = { local: 1_000, aws: 60 };

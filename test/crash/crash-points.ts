@@ -99,7 +99,8 @@ async function runOnce(setup: Setup, operation: Operation, fault: Fault, kind: F
 
   // From here on another process serves the same storage.
   problems.push(...(await brokenInvariants(services.stores, scenario.known)));
-  const done = await wasDone(scenario, services).catch((error: unknown) => String(error));
+  const isDone = () => wasDone(scenario, services).catch((error: unknown) => String(error));
+  const done = await isDone();
   expect("the state", done, true, false);
   if (hit === null || kind === "is delayed") expect("the response", first, "ok");
   else expect("the response", first, "ok", "service_unavailable");
@@ -110,7 +111,7 @@ async function runOnce(setup: Setup, operation: Operation, fault: Fault, kind: F
   expect("the log", await logged(), kindsWith(before, ...(done === true ? operation.leaves : [])));
 
   expect("the same request", outcomeOf(await scenario.send(client)), done ? "already_used" : "ok");
-  expect("the state after it", await wasDone(scenario, services), true);
+  expect("the state after it", await isDone(), true);
   expect("the same request once more", outcomeOf(await scenario.send(client)), "already_used");
   expect("the log after repetition", await logged(), kindsWith(before, ...operation.leaves));
   expect("a new request", outcomeOf(await scenario.sendFresh(client)), operation.afterwards);
