@@ -38,7 +38,7 @@ export interface Config {
   readonly history: HistoryConfig;
   /** Whether a create requires a signature of the account id's key. */
   readonly enforceBackupAccountProof: boolean;
-  /** Whether to serve the API reference at `/docs`, `/openapi.json` and `/openapi-3.0.json`. */
+  /** Whether to serve the API reference at `/docs`, `/openapi.json` and `/openapi-3.0.json`, and the guide at `/guide`. */
   readonly apiReference: boolean;
 }
 

@@ -49,7 +49,13 @@ describe("a production install", () => {
     const env = { ...environment(copy.folder), APP_ENV: "production", API_REFERENCE: "true" };
     await using service = await startProcess(env, copy);
     expect(service.lines.join("\n")).toContain('"docs"');
-    for (const path of ["/docs", "/docs/swagger-ui-bundle.js", "/openapi.json", "/openapi-3.0.json"])
+    for (const path of [
+      "/docs",
+      "/docs/swagger-ui-bundle.js",
+      "/guide",
+      "/openapi.json",
+      "/openapi-3.0.json",
+    ])
       expect([path, (await fetch(service.url + path)).status]).toEqual([path, 200]);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { readChapter } from "../../../src/http/reference/guide/page.ts";
 import { operations } from "../../../src/protocol/operations.ts";
 import { DRIVERS } from "../../drivers.ts";
@@ -80,5 +81,17 @@ describe("the guide on lost responses", () => {
     (await client.reset(request)).ok();
     expect((await client.reset(request)).code()).toBe("already_used");
     expect((await client.reset(await resetRequest(client, user))).code()).toBe("not_found");
+  });
+});
+
+describe("the guide on changes of the API", () => {
+  test("names what the changelog names", async () => {
+    const changelog = await Bun.file(join(import.meta.dir, "../../../CHANGELOG.md")).text();
+    const cells = [...(await readChapter("api-versions.md")).matchAll(/^\| (.*?) \|/gm)].map(
+      ([, cell = ""]) => cell,
+    );
+    const names = cells.flatMap((cell) => [...cell.matchAll(/`[^`]+`/g)].map(([name]) => name));
+    expect(names.length).toBeGreaterThan(5);
+    expect(names.filter((name) => !changelog.includes(name))).toEqual([]);
   });
 });
