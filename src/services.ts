@@ -2,7 +2,8 @@
 
 import { adoptingRecords } from "./backups/adoption/adopting-records.ts";
 import { createAdoption } from "./backups/adoption/adoption.ts";
-import { type Backups, createBackups } from "./backups/backups.ts";
+import type { Backups } from "./backups/backups.ts";
+import { createBackups } from "./backups/create-backups.ts";
 import type { AdoptionConfig } from "./config/adoption.ts";
 import type { Config } from "./config/config.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";

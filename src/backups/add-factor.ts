@@ -1,4 +1,5 @@
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { type BackupEvent, eventFactor } from "./events.ts";
 import { factorRef, listedFactor, lists, newFactor } from "./model.ts";
 import { withMainFactor } from "./rules.ts";

@@ -1,6 +1,7 @@
 import { ServiceError } from "../errors.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
 import type { Decide } from "./change.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { withEncryptionPublicKey } from "./encryption-public-key.ts";
 import { eventFactor } from "./events.ts";
 import { type BackupMetadata, factorRef, newFactor } from "./model.ts";

@@ -1,4 +1,5 @@
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { fail, notFound } from "./outcomes.ts";
 import { summarizeFactor } from "./view.ts";
 

@@ -1,5 +1,6 @@
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
 import { requireDistinct } from "./change.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { eventFactor } from "./events.ts";
 import { type BackupMetadata, factorRef, newFactor, storedMetadata } from "./model.ts";
 import { withNewBlob } from "./new-content.ts";

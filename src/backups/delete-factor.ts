@@ -1,5 +1,6 @@
 import type { EventKind } from "../protocol/event.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { keptDeletion } from "./deletion.ts";
 import { type BackupEvent, listedEventFactor } from "./events.ts";
 import { listedFactor } from "./model.ts";

@@ -2,7 +2,7 @@
 import type { Clock, Random } from "../runtime/clock.ts";
 import { blobsOf, type Change, type DeletedBackup, type Leftovers } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import type { HistoryPolicy } from "./backups.ts";
+import type { HistoryPolicy } from "./create-backups.ts";
 import { allFactorRefs, storedMetadata } from "./model.ts";
 
 /** The part of a change that deletes a backup and everything that leads to it. */

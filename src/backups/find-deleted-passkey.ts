@@ -1,5 +1,6 @@
 import { ServiceError } from "../errors.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { deletedStatesWith } from "./deleted-states.ts";
 import { foundPasskey } from "./find-passkey.ts";
 import { factorRef } from "./model.ts";

@@ -1,6 +1,7 @@
 import type { FactorRef } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import type { Backups, BackupsContext, FoundPasskey } from "./backups.ts";
+import type { Backups, FoundPasskey } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { factorRef, passkeyCredential } from "./model.ts";
 import { fail, untraceable } from "./outcomes.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { FactorRef } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import type { BackupsOptions } from "./backups.ts";
+import type { BackupsOptions } from "./create-backups.ts";
 import { type BackupMetadata, factorRef, storedMetadata } from "./model.ts";
 
 /** The time is kept for a day: a device that syncs all day is to cause no more writes by this. */

@@ -1,7 +1,8 @@
 import { Value } from "@sinclair/typebox/value";
 import { Event } from "../protocol/event.ts";
 import type { StoredEvent } from "../storage/contract.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { noteLastUse } from "./last-use.ts";
 
 export function listEvents(context: BackupsContext): Backups["listEvents"] {

@@ -1,8 +1,8 @@
 /** Stores new ciphertexts: writes the blob, commits a record that refers to it, and deletes it if that fails. */
 import { instantOf } from "../runtime/clock.ts";
 import { type BlobRef, type Change, type Conflict, type Content, isUnchanged } from "../storage/contract.ts";
-import type { BackupsContext } from "./backups.ts";
 import type { Changes } from "./change.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { errorOf } from "./outcomes.ts";
 
 /** As `RecordStore.commit`, for changes that refer to the new blob. */

@@ -1,6 +1,7 @@
 import type { Nonce } from "../runtime/nonce.ts";
 import { type DeletedBackup, MAX_FORGOTTEN } from "../storage/contract.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { deletedStates } from "./deleted-states.ts";
 import { finalDeletion, leftoversOf } from "./deletion.ts";
 import type { BackupEvent } from "./events.ts";

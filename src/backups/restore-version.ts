@@ -1,4 +1,5 @@
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { droppedBlobs, requireVersion, withContent } from "./history.ts";
 import { errorOf } from "./outcomes.ts";
 import { requireManifestHash } from "./rules.ts";

@@ -1,5 +1,6 @@
 import { ServiceError } from "../errors.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { noteLastUse } from "./last-use.ts";
 import { unauthorized, untraceable } from "./outcomes.ts";
 import { exportMetadata } from "./view.ts";

@@ -1,8 +1,9 @@
 import { encodeBase64Url } from "../crypto/encoding.ts";
 import { BlobDamaged, type BlobRef, type FactorRef } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
 import { MAX_ATTEMPTS } from "./change.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { requireVersion } from "./history.ts";
 import { isSameBackup, listedFactor } from "./model.ts";
 import { errorOf, fail, unauthorized } from "./outcomes.ts";

@@ -13,7 +13,8 @@ export interface FactorLimits {
 
 /**
  * The most that metadata may take as JSON in UTF-8 after a factor was added. DynamoDB takes 400 KiB for a record with all
- * that belongs to it, such as a hundred versions. All factors and keys at their largest stay far below; what earlier versions stored may not.
+ * that belongs to it, such as a hundred versions. All factors and keys at their largest stay far below; what earlier
+ * releases stored may not.
  */
 export const MAX_METADATA_BYTES = 380 * 1024;
 

@@ -1,7 +1,8 @@
 import type { BlobRef } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
 import { MAX_ATTEMPTS } from "./change.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { requireEncryptionPublicKey } from "./encryption-public-key.ts";
 import { droppedBlobs, withContent } from "./history.ts";
 import { withLastUse } from "./last-use.ts";

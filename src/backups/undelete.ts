@@ -1,5 +1,6 @@
 import type { Proven, StoredBackup } from "./authorise.ts";
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 import { bringingBack, type DeletedState, deletedStatesWith } from "./deleted-states.ts";
 import { listedEventFactor } from "./events.ts";
 import { passkeyCredential } from "./model.ts";

@@ -1,4 +1,5 @@
-import type { Backups, BackupsContext } from "./backups.ts";
+import type { Backups } from "./backups.ts";
+import type { BackupsContext } from "./create-backups.ts";
 
 export function verifyFactor({ access, changes }: BackupsContext): Backups["verifyFactor"] {
   return async (by) => {
