@@ -14,9 +14,13 @@ const RESET: readonly BackupEvent[] = [{ kind: "RESET" }];
 export function reset({ records, access, eventFactory, changes }: BackupsContext): Backups["reset"] {
   return async (backupId, nonces) => {
     const backup = await access.read(backupId);
-    const forget = await forgettable(backupId, nonces); // read after the backup: one that is deleted now is a conflict
+    let forget = await forgettable(backupId, nonces); // read after the backup: one that is deleted now is a conflict
     if (backup !== null) {
-      const load = async () => (await access.read(backupId)) ?? fail(errorOf("revision"));
+      const load = async () => {
+        const again = (await access.read(backupId)) ?? fail(errorOf("revision"));
+        forget = await forgettable(backupId, nonces); // it may have been deleted and brought back, and another one deleted
+        return again;
+      };
       await changes.change(nonces, backup, load, (current) => ({
         ...finalDeletion([current, ...forget]),
         forget,
@@ -39,23 +43,30 @@ export function reset({ records, access, eventFactory, changes }: BackupsContext
     void changes.discard(...collect.blobs);
   };
 
-  /** The deleted states that one commit can name. Where there are more, the others are forgotten before. */
+  /** The deleted states that one commit can name. Where there are more, the others are forgotten before, as they are read. */
   async function forgettable(backupId: string, nonces: readonly Nonce[]): Promise<readonly DeletedBackup[]> {
-    const kept = await Array.fromAsync(deletedStates(records, backupId));
-    // a replay changes nothing, but only a commit that consumes the nonces would notice it
-    if (kept.length > MAX_FORGOTTEN && (await records.isConsumed(nonces))) throw alreadyUsed();
-    while (kept.length > MAX_FORGOTTEN) {
-      const forget = kept.splice(-MAX_FORGOTTEN);
-      const backup = await access.read(backupId);
-      const outcome = await records.commit({
-        backupId,
-        expect: backup ?? "absent",
-        next: backup && { ...backup, metadata: storedMetadata(backup.metadata) },
-        forget,
-        collect: leftoversOf(forget),
-      });
-      if (outcome !== "committed") throw errorOf("revision");
+    let states: DeletedBackup[] = [];
+    for await (const state of deletedStates(records, backupId)) {
+      if (states.length === MAX_FORGOTTEN) {
+        // a replay changes nothing, but only a commit that consumes the nonces would notice it
+        if (await records.isConsumed(nonces)) throw alreadyUsed();
+        await forgetBefore(backupId, states);
+        states = [];
+      }
+      states.push(state);
     }
-    return kept;
+    return states;
+  }
+
+  async function forgetBefore(backupId: string, forget: readonly DeletedBackup[]): Promise<void> {
+    const backup = await access.read(backupId);
+    const outcome = await records.commit({
+      backupId,
+      expect: backup ?? "absent",
+      next: backup && { ...backup, metadata: storedMetadata(backup.metadata) },
+      forget,
+      collect: leftoversOf(forget),
+    });
+    if (outcome !== "committed") throw errorOf("revision");
   }
 }

@@ -1,0 +1,100 @@
+/** A reset deletes every deleted state of the id, however many there are, and whatever happens meanwhile. */
+import { describe, expect, test } from "bun:test";
+import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
+import { type Change, MAX_FORGOTTEN } from "../../src/storage/contract.ts";
+import { DRIVERS } from "../drivers.ts";
+import type { ApiClient } from "../support/api-client.ts";
+import {
+  created,
+  createPayloadOf,
+  type FactorUser,
+  newFactorUser,
+  newKeypair,
+  undeletion,
+} from "../support/factors.ts";
+import { setAside } from "../support/history.ts";
+import { startService } from "../support/service.ts";
+import { replaced } from "../support/store-wrappers.ts";
+import { resetRequest, solved } from "../support/users.ts";
+
+/** The largest page that a driver reads. */
+const PAGE = 20;
+
+async function deleteIt(client: ApiClient, { sync }: Pick<FactorUser, "sync">): Promise<void> {
+  (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
+}
+
+for (const driver of DRIVERS)
+  describe(`a reset of deleted states (${driver.name})`, () => {
+    test("has some of them in memory at a time", async () => {
+      let inMemory = 0;
+      let most = 0;
+      await using service = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          blobs,
+          records: replaced(records, {
+            async readDeleted(...page) {
+              const states = await records.readDeleted(...page);
+              inMemory += states.length;
+              most = Math.max(most, inMemory);
+              return states;
+            },
+            commit(change) {
+              inMemory -= change.forget?.length ?? 0;
+              return records.commit(change);
+            },
+          }),
+        }),
+      });
+      const { client, clock, services } = service;
+      const { stores } = services;
+      const user = await created(client, newKeypair());
+      const { backupAccountId: backupId } = user.account;
+      for (let deletion = 0; deletion < 3 * MAX_FORGOTTEN; deletion++) {
+        clock.advance(1);
+        const { metadata } = await setAside({ records: stores.records, clock }, backupId);
+        const next = { blob: await stores.blobs.put(backupId, [new Uint8Array(10)]), metadata, versions: [] };
+        expect(await stores.records.commit({ backupId, expect: "absent", next })).toBe("committed");
+      }
+      (await client.reset(await resetRequest(client, user))).ok();
+      expect(most).toBeLessThanOrEqual(MAX_FORGOTTEN + PAGE);
+      expect(inMemory).toBe(0);
+      await collectLeftovers(stores);
+      await services.background.settled();
+      expect(await Array.fromAsync(stores.records.listDeleted())).toEqual([]);
+      expect(await Array.fromAsync(stores.blobs.list())).toEqual([]);
+    });
+
+    test("has also those of a backup that was created and deleted meanwhile", async () => {
+      let meanwhile: (() => Promise<void>) | null = null;
+      await using service = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          blobs,
+          records: replaced(records, {
+            async commit(change: Change) {
+              const act = change.events?.some(({ body }) => body.kind === "RESET") ? meanwhile : null;
+              if (act !== null) meanwhile = null;
+              await act?.();
+              return records.commit(change);
+            },
+          }),
+        }),
+      });
+      const { client, clock, services } = service;
+      const user = await created(client, newKeypair());
+      const other = { ...newFactorUser(newKeypair()), account: user.account };
+      meanwhile = async () => {
+        await deleteIt(client, user);
+        clock.advance(1);
+        (await client.create(await createPayloadOf(client, other), other.backup)).ok();
+        await deleteIt(client, other);
+        (await undeletion(client, user)).ok();
+      };
+      (await client.reset(await resetRequest(client, user))).ok();
+      for (const gone of [user, other])
+        expect((await undeletion(client, gone)).code()).toBe("backup_does_not_exist");
+      await collectLeftovers(services.stores);
+      await services.background.settled();
+      expect(await Array.fromAsync(services.stores.blobs.list())).toEqual([]);
+    });
+  });
