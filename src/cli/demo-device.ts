@@ -1,18 +1,18 @@
-/** What an app on a device does around the requests of the demo. */
+/** What an app on a device does around the calls of the demo. */
 import { randomBytes } from "node:crypto";
-import type { ApiClient } from "../client/api-client.ts";
-import type { FactorKeypair } from "../client/factor-keypair.ts";
-import { keypairProof } from "../client/keypair-proof.ts";
-import { encodeHex, sha256 } from "../crypto/encoding.ts";
-import type { RequestOf } from "../protocol/operations.ts";
+import { RefusedError } from "../client/index.ts";
 
 /** Announces the next step of the demo. */
 export type Announce = (step: string) => void;
 
 /** Stands in for what an app does on the device: the service only ever sees bytes that look random. */
-export function ciphertext(data: string) {
-  const bytes = Buffer.concat([randomBytes(12), randomBytes(data.length), randomBytes(16)]);
-  return { bytes, manifestHash: encodeHex(sha256(bytes)) };
+export function ciphertext(data: string): Uint8Array {
+  return Buffer.concat([randomBytes(12), randomBytes(data.length), randomBytes(16)]);
+}
+
+/** The encryption key of a keypair, encrypted by something that only the device has. */
+export function icloudKey() {
+  return { kind: "ICLOUD", encryptedKey: encryptedKey() } as const;
 }
 
 /** An encryption key, encrypted by something that only the device has. */
@@ -21,25 +21,27 @@ export function encryptedKey(): string {
 }
 
 /** @throws Error when the service did not do what it should. */
-export function expectSame(actual: string, expected: string, what: string): void {
-  if (actual !== expected) throw new Error(`${what} should be ${expected}, not ${actual}`);
+export function expectSame(actual: string | Uint8Array, expected: string | Uint8Array, what: string): void {
+  const [one, other] = [text(actual), text(expected)];
+  if (one !== other) throw new Error(`${what} should be ${other}, not ${one}`);
 }
 
-/** The payload of a create with two keypairs. */
-export async function createPayload(
-  client: ApiClient,
-  { backupAccountId }: { readonly backupAccountId: string },
-  mainFactor: FactorKeypair,
-  syncFactor: FactorKeypair,
-  { manifestHash }: { readonly manifestHash: string },
-): Promise<RequestOf<"create">> {
-  const sync = await keypairProof(client, "create", syncFactor);
-  return {
-    ...(await keypairProof(client, "create", mainFactor)),
-    initialEncryptionKey: { kind: "ICLOUD", encryptedKey: encryptedKey() },
-    initialSyncFactor: sync.authorization,
-    initialSyncChallengeToken: sync.challengeToken,
-    manifestHash,
-    backupAccountId,
-  };
+/** @throws Error when the service does not refuse a call, or by another code. */
+export async function expectRefusal(call: Promise<unknown>, code: string, what: string): Promise<void> {
+  expectSame(await refusalOf(call), code, what);
+}
+
+/** The code by which the service refuses a call; `none` when it does not. */
+export async function refusalOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "none";
+  } catch (error) {
+    if (error instanceof RefusedError) return error.code;
+    throw error;
+  }
+}
+
+function text(value: string | Uint8Array): string {
+  return typeof value === "string" ? value : Buffer.from(value).toString("base64");
 }

@@ -1,9 +1,8 @@
 /** A passkey in software, as far as the demo needs one: ES256, no attestation, a user who always agrees. */
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import type { Static } from "@sinclair/typebox";
+import type { CreationOptions, Passkeys, RequestOptions } from "../client/index.ts";
 import { encodeBase64Url, sha256 } from "../crypto/encoding.ts";
 import { encodeCbor } from "../proofs/passkey/cbor.ts";
-import type { CreationOptions, RequestOptions } from "../protocol/webauthn.ts";
 
 /** User present, user verified, backup eligible, backed up (WebAuthn L3 §6.1). */
 const FLAGS = 0x01 | 0x04 | 0x08 | 0x10;
@@ -11,15 +10,8 @@ const ATTESTED_CREDENTIAL_DATA = 0x40;
 const NO_COUNTER = Buffer.alloc(4);
 const UNKNOWN_AAGUID = Buffer.alloc(16);
 
-export interface DemoPasskey {
-  /** What `navigator.credentials.create()` would return, as JSON. */
-  register(options: Static<typeof CreationOptions>): object;
-  /** What `navigator.credentials.get()` would return, as JSON. */
-  assert(options: Static<typeof RequestOptions>): object;
-}
-
 /** @param origin where the app says it runs; one of those the service is configured for. */
-export function createDemoPasskey(origin: string): DemoPasskey {
+export function demoPasskeys(origin: string): Passkeys {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const credentialId = randomBytes(16);
 
@@ -55,7 +47,7 @@ export function createDemoPasskey(origin: string): DemoPasskey {
   }
 
   return {
-    register({ publicKey: { challenge, rp } }) {
+    async create({ challenge, rp }: CreationOptions["publicKey"]) {
       const length = Buffer.from([0, credentialId.length]);
       const authData = Buffer.concat([
         sha256(rp.id),
@@ -76,7 +68,7 @@ export function createDemoPasskey(origin: string): DemoPasskey {
       return response({ clientDataJSON: clientData("webauthn.create", challenge), attestationObject });
     },
 
-    assert({ publicKey: { challenge, rpId } }) {
+    async get({ challenge, rpId }: RequestOptions["publicKey"]) {
       const clientDataJSON = clientData("webauthn.get", challenge);
       const authenticatorData = Buffer.concat([sha256(rpId), Buffer.from([FLAGS]), NO_COUNTER]);
       const signature = sign(

@@ -1,12 +1,14 @@
 /** `bun run demo`: plays the whole life of a backup against a running service and shows every exchange. */
 import { parseArgs, styleText } from "node:util";
 import { createApiClient } from "../client/api-client.ts";
-import { type Exchange, UnexpectedResponse } from "../client/exchange.ts";
+import type { Exchange } from "../client/exchange.ts";
+import { createBackupClient, RefusedError } from "../client/index.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
 import { command, HELP } from "./command.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
 import { playLosses } from "./demo-losses.ts";
+import { reportingTransport } from "./demo-transport.ts";
 import { explain } from "./explain.ts";
 
 const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
@@ -36,19 +38,17 @@ await command(USAGE, optionsOf, play);
 
 async function play(options: ReturnType<typeof optionsOf>): Promise<number> {
   const { url, origin, quiet, "attestation-token": attestation } = options;
-  const client = createApiClient({
-    url: url.replace(/\/+$/, ""),
-    headers: {
-      "client-name": "Demo",
-      "client-version": "1.0",
-      ...(attestation === undefined ? {} : { "attestation-token": attestation }),
-    },
-    onExchange: quiet ? () => {} : (exchange) => write(exchangeAsText(exchange)),
-  });
+  const onExchange = quiet ? () => {} : (exchange: Exchange) => write(exchangeAsText(exchange));
+  const headers = attestation === undefined ? {} : { "attestation-token": attestation };
+  const app = { name: "Demo", version: "1.0" };
+  const client = createBackupClient({ url, app, headers, transport: reportingTransport(onExchange) });
+  const api = createApiClient({ url: url.replace(/\/+$/, ""), headers, onExchange });
   const announce = (step: string) => write(`\n${styleText("bold", `== ${step}`)}`);
   try {
+    announce("The service is running");
+    (await api.health()).ok();
     await playKeypairLife(client, announce);
-    await playFactorsLife(client, origin, announce);
+    await playFactorsLife({ client, api }, origin, announce);
     await playLosses(client, announce);
     write("\nThe whole life of a backup went as it should.");
     return 0;
@@ -59,14 +59,14 @@ async function play(options: ReturnType<typeof optionsOf>): Promise<number> {
 }
 
 function hintFor(error: unknown, { url, origin }: { readonly url: string; readonly origin: string }): string {
-  if (!(error instanceof UnexpectedResponse))
+  if (!(error instanceof RefusedError))
     return (
       `Is the service running at ${url}? Start it with: bun run dev\n` +
       "If it runs at another port or on another machine, pass its URL with --url, or its port with PORT."
     );
-  if (error.message.includes("webauthn_error"))
+  if (error.code === "webauthn_error")
     return `Is ${origin} among the service's WEBAUTHN_ORIGINS? If not, name one with --origin.`;
-  if (error.message.includes("invalid_attestation_token"))
+  if (error.code.startsWith("invalid_attestation_token"))
     return "The service requires an attestation: send its bypass token with --attestation-token.";
   return "Its log says more, under the x-request-id of the response.";
 }
