@@ -54,6 +54,8 @@ async function* archived(): AsyncGenerator<Uint8Array> {
 }
 
 const GONE = ["backup_untraceable", "backup_untraceable", "not_found"];
+/** How many lookups one address has in progress at a time. */
+const LOOKUPS_OF_ONE = 24;
 const UNAVAILABLE = ["service_unavailable", "service_unavailable", "service_unavailable"];
 
 for (const driver of DRIVERS)
@@ -245,6 +247,38 @@ for (const driver of DRIVERS)
       isOut = false;
       expect((await client.verifyFactor(request)).ok().backupId).toBe(unknown.id); // the same challenge is good still
       expect((await client.create(payload, stranger.backup)).status).toBe(200);
+    });
+
+    test("while the other service's stores hang, what is known is served, to the address that waits for them too", async () => {
+      await using world = await adoptionWorld(driver);
+      const held = Promise.withResolvers<void>();
+      const occupied = Promise.withResolvers<void>();
+      let hangs = false;
+      let hanging = 0;
+      const { client } = await world.start({
+        wrapOtherService: (source) =>
+          interceptedSource(source, async (_call, run) => {
+            if (hangs && ++hanging === LOOKUPS_OF_ONE) occupied.resolve();
+            if (hangs) await held.promise;
+            return run();
+          }),
+      });
+      const [known, unknown] = [legacyUser(), legacyUser()];
+      await world.legacy.add(known, unknown);
+      await verify(client, firstMain(known));
+      hangs = true;
+      const waiting = Array.from({ length: LOOKUPS_OF_ONE - 1 }, () =>
+        client.backupStatus({ backupId: createAccountKeypair().backupAccountId }),
+      );
+      waiting.push(client.backupStatus({ backupId: unknown.id }));
+      await occupied.promise;
+      expect((await recoveredBy(client, firstMain(known))).metadata.id).toBe(known.id);
+      expect((await readMetadata(client, known)).status).toBe(200);
+      (await client.deleteBackup(await solved(client, "delete-backup", syncOf(known)))).ok();
+      expect((await client.backupStatus({ backupId: known.id })).status).toBe(404);
+      held.resolve();
+      const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+      expect(statuses).toEqual([...Array.from({ length: LOOKUPS_OF_ONE - 1 }, () => 404), 200]);
     });
 
     test.each([
