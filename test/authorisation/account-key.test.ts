@@ -1,7 +1,7 @@
 /** The key inside the account id is no factor: it resets, and nothing else. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { type AccountKeypair, createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { DRIVERS } from "../drivers.ts";
+import { type AccountKeypair, createAccountKeypair } from "../support/account-keypair.ts";
 import type { ApiResponse } from "../support/api-client.ts";
 import { textOf } from "../support/factors.ts";
 import { sharedService } from "../support/shared-service.ts";

@@ -1,4 +1,4 @@
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type ChallengeValue, createChallenge } from "../support/factors.ts";

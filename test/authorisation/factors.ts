@@ -1,7 +1,7 @@
 /** The factors that try: the user's own, new ones, and those in the states that the conditions are about. */
 import { expect } from "bun:test";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { Scope } from "../../src/protocol/factor.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { addFactor } from "../support/additions.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {

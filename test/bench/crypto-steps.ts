@@ -1,5 +1,5 @@
 /** The CPU time of the cryptography of each kind of proof. */
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
+
 import { verifyAccountSignature } from "../../src/proofs/account-key.ts";
 import { createAttestationVerifier } from "../../src/proofs/app-attestation/verifier.ts";
 import { createOidcVerifier } from "../../src/proofs/identity/oidc.ts";
@@ -10,6 +10,7 @@ import { parseAssertion } from "../../src/proofs/passkey/webauthn-credential.ts"
 import { createBackground } from "../../src/runtime/background.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { AttestationIssuer } from "../support/attestation-issuer.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";

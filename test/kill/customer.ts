@@ -1,7 +1,8 @@
 /** A client with a backup, which records what the service acknowledged and compares it with what is stored. */
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
+
 import type { EventKind } from "../../src/protocol/event.ts";
 import { addFactorRequest, undeleteRequest } from "../crash/scenario.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { type ApiClient, type ApiResponse, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";

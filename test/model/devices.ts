@@ -3,9 +3,9 @@
 import { deletedStates } from "../../src/backups/deleted-states.ts";
 import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { type BackupRecord, type FactorRef, MAX_EVENTS } from "../../src/storage/contract.ts";
 import { addFactorRequest, refOf } from "../crash/scenario.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import { changed, der, signatureValue } from "../support/ecdsa-encodings.ts";
 import {

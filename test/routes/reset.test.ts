@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { reset, resetChallenge } from "../../src/protocol/examples/reset.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import {
   changed,

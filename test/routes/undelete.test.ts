@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { deleteBackup, deleteBackupChallenge } from "../../src/protocol/examples/delete-backup.ts";
 import {
   undelete,
@@ -7,6 +6,7 @@ import {
   undeletePasskeyChallenge,
 } from "../../src/protocol/examples/undelete.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { addFactor } from "../support/additions.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { play } from "../support/example.ts";

@@ -1,9 +1,9 @@
 /** Deletions, undeletes and events of backups that were adopted, and of ids that the other service has. */
 import { describe, expect, test } from "bun:test";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import { MAX_FORGOTTEN } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { type AdoptionWorld, adoptionWorld } from "../support/adopting-service.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import {

@@ -1,11 +1,11 @@
 /** What must not be adopted, and what a request gets then. */
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { LegacyArchived } from "../../src/storage/legacy.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { type AdoptionWorld, adoptionWorld, interceptedSource } from "../support/adopting-service.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { newKeypair, newPasskey, proven, recoveredBy, removeFactor } from "../support/factors.ts";

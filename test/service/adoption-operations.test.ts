@@ -1,8 +1,8 @@
 /** Every operation as the first one that names a backup of the other service, and what it costs there. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createAccountKeypair } from "../../src/client/account-keypair.ts";
 import { addFactorRequest } from "../crash/scenario.ts";
 import { DRIVERS } from "../drivers.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
 import { type AdoptionWorld, adoptionWorld } from "../support/adopting-service.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";

@@ -1,4 +1,4 @@
-/** As src/client/factor-keypair.ts, but it signs synchronously: what a test changes about a request need not wait. */
+/** A keypair that signs synchronously: what a test changes about a request need not wait. */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 

@@ -1,7 +1,7 @@
 /** People with backups, and the requests that their devices would send: valid ones, for tests to change. */
 
-import { type AccountKeypair, createAccountKeypair } from "../../src/client/account-keypair.ts";
 import type { KeypairSolvable } from "../../src/protocol/challenge-operations.ts";
+import { type AccountKeypair, createAccountKeypair } from "./account-keypair.ts";
 import type { ApiClient, RequestBody } from "./api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 

@@ -1,5 +1,6 @@
-import { accountKey } from "./account-key.ts";
-import { decodeBase64, encodeBase64 } from "./base64.ts";
+/** The key of an account, as the requests of tests need it: challenges and signatures are base64. */
+import { accountKey } from "../../src/client/account-key.ts";
+import { decodeBase64, encodeBase64 } from "../../src/client/base64.ts";
 
 /** The secp256k1 keypair of an account. */
 export interface AccountKeypair {
