@@ -27,6 +27,12 @@ function rewritten(value: unknown, schemas: Schemas, key = ""): unknown {
     const { type: typeOfTarget = "object" } = schemas[String(first.$ref).split("/").at(-1) ?? ""] ?? {};
     return { ...parts, type: typeOfTarget, nullable: true, allOf: [first] }; // nullable needs a type
   }
+  // a text that is often one of these: the generators of 3.0 make a class of such a union
+  if (isObject(first) && isObject(second) && Array.isArray(first.enum) && second.type === "string")
+    return { ...parts, type: "string", "x-extensible-enum": first.enum };
+  // an empty object, as a map of strings: every generator can make one and send it
+  if (parts.additionalProperties === true)
+    return { ...parts, type, additionalProperties: { type: "string" } };
   if (Array.isArray(type)) return { ...parts, type: type.find((name) => name !== "null"), nullable: true };
   return {
     ...parts,

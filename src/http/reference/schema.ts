@@ -54,12 +54,7 @@ const NULL: Schema = { type: "null" };
 const OPEN = new Set(["ErrorCode"]);
 /** What clients are to send, where the service reads more in order to say what is wrong. */
 const DOCUMENTED_AS: Readonly<Record<string, string>> = { SyncAuthorization: "EcKeypairAuthorization" };
-/** A map of strings is an object that every generator can send empty; members are ignored. */
-const NO_MEMBERS: Schema = {
-  type: "object",
-  description: "An empty object.",
-  additionalProperties: { type: "string" },
-};
+const NO_MEMBERS: Schema = { type: "object", description: "An empty object.", additionalProperties: true };
 
 /** Every schema that the protocol exports, by its name there. */
 const EXPORTED: Readonly<Record<string, unknown>> = Object.assign(

@@ -105,6 +105,10 @@ describe("the files of the OpenAPI document", () => {
     ] as const)
       for (const object of objectsIn([components.schemas, paths]))
         for (const word of foreign) expect(Object.keys(object)).not.toContain(word);
+    expect(older.components.schemas.ErrorCode).toMatchObject({
+      type: "string",
+      "x-extensible-enum": [...ERROR_CODES],
+    });
     for (const { type } of objectsIn(older.components.schemas)) expect(Array.isArray(type)).toBe(false);
   });
 });
