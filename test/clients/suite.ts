@@ -1,0 +1,109 @@
+/**
+ * `bun run test:clients`: what others make of the OpenAPI documents. Validators accept them; clients that are generated from
+ * them create, recover, join and sync a backup on a service with the embedded driver; schemathesis finds nothing that the
+ * documents do not say.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DRIVERS } from "../drivers.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { kotlinCompiler, nodePackages, openApiGenerator, pythonPrograms, run } from "./tools.ts";
+
+const HERE = import.meta.dir;
+const REFERENCE = join(HERE, "../../src/http/reference");
+const DOCUMENT = join(REFERENCE, "openapi.json");
+const DOCUMENT_30 = join(REFERENCE, "openapi-3.0.json");
+const REQUIREMENTS = join(HERE, "python/requirements.txt");
+/** Without the pages and tests that a generated client comes with. */
+const CODE_ONLY =
+  "--global-property=apis,models,supportingFiles,apiDocs=false,modelDocs=false,apiTests=false,modelTests=false";
+
+/** What apps use too: each union a sealed type, and JSON that the service does not describe as JSON. */
+const KOTLIN = [
+  "--additional-properties=library=jvm-retrofit2,serializationLibrary=kotlinx_serialization",
+  "--additional-properties=generateOneOfAnyOfWrappers=true,useCoroutines=true,dateLibrary=string",
+  "--additional-properties=omitGradleWrapper=true,packageName=backup.client",
+  "--type-mappings=object=JsonElement,AnyType=JsonElement",
+  "--import-mappings=JsonElement=kotlinx.serialization.json.JsonElement",
+];
+
+const driver = DRIVERS.find(({ name }) => name === "local");
+if (driver === undefined) throw new Error("the suite runs on the embedded driver: TEST_DRIVERS=local");
+
+let folder: string;
+let service: TestService;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "backup-service-clients-"));
+  service = await startService(driver, { env: { APP_ENV: "development" } });
+});
+
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("the OpenAPI documents", () => {
+  for (const file of [DOCUMENT, DOCUMENT_30]) {
+    test(`are valid for openapi-spec-validator (${file})`, async () => {
+      const output = await run([join(await pythonPrograms(REQUIREMENTS), "openapi-spec-validator"), file]);
+      expect(output).toContain("OK");
+    });
+
+    test(`are valid for OpenAPI Generator (${file})`, async () => {
+      const output = await run([...(await openApiGenerator()), "validate", "-i", file]);
+      expect(output).toContain("No validation issues detected");
+    });
+  }
+
+  test("say all that the service does with requests that schemathesis makes", async () => {
+    const schemathesis = join(await pythonPrograms(REQUIREMENTS), "schemathesis");
+    const config = join(HERE, "schemathesis.toml");
+    await run(
+      [
+        ...[schemathesis, "--config-file", config, "run", `${service.url}/openapi.json`],
+        ...["--max-examples", "10", "--seed", "1", "--generation-database", "none", "--no-color"],
+      ],
+      { cwd: folder },
+    );
+  });
+});
+
+describe("a generated client creates, recovers, joins and syncs", () => {
+  test("in TypeScript, with openapi-typescript", async () => {
+    const project = join(folder, "typescript");
+    await cp(await nodePackages(join(HERE, "typescript/package.json")), project, { recursive: true });
+    for (const file of ["life.ts", "tsconfig.json"])
+      await cp(join(HERE, "typescript", file), join(project, file));
+    const program = (name: string) => join(project, "node_modules/.bin", name);
+    const bun = [process.execPath, "--bun"];
+    await run([...bun, program("openapi-typescript"), DOCUMENT, "-o", "api.ts"], { cwd: project });
+    await run([...bun, program("tsc"), "-p", project]);
+    expect(await run([process.execPath, join(project, "life.ts"), service.url])).toBe("ok\n");
+  });
+
+  test("in Python, with OpenAPI Generator", async () => {
+    const client = join(folder, "python");
+    await run([
+      ...[...(await openApiGenerator()), "generate", "-g", "python", "-i", DOCUMENT_30, "-o", client],
+      ...["--additional-properties=packageName=backup_client", CODE_ONLY],
+    ]);
+    const python = join(await pythonPrograms(REQUIREMENTS), "python");
+    const env = { PYTHONPATH: client };
+    expect(await run([python, join(HERE, "python/life.py"), service.url], { env })).toBe("ok\n");
+  });
+
+  test("in Kotlin, with OpenAPI Generator and kotlinx serialization", async () => {
+    const client = join(folder, "kotlin");
+    await run([
+      ...[...(await openApiGenerator()), "generate", "-g", "kotlin", "-i", DOCUMENT_30, "-o", client],
+      ...[...KOTLIN, CODE_ONLY],
+    ]);
+    const kotlin = await kotlinCompiler(join(HERE, "kotlin/pom.xml"));
+    const classes = join(client, "classes");
+    await kotlin.compile([join(client, "src/main/kotlin"), join(HERE, "kotlin/Life.kt")], classes);
+    expect(await kotlin.execute(classes, "LifeKt", [service.url])).toBe("ok\n");
+  });
+});
