@@ -72,16 +72,16 @@ export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Pr
       return { ...NOTHING, ...rows, unreferencedBlobs: refused, leftAlone: newer - refused, refusal };
     }
     const originOf = await scan.originsOf(kept);
-    const leftovers = new Set<string>();
-    for (const suspect of kept.values()) if (originOf(suspect) === "leftover") leftovers.add(suspect.key);
-    const leftAlone = newer + kept.size - leftovers.size;
-    if (leftovers.size === 0) return { ...NOTHING, ...rows, leftAlone };
+    const abandoned = new Set<string>();
+    for (const suspect of kept.values()) if (originOf(suspect) === "abandoned") abandoned.add(suspect.key);
+    const leftAlone = newer + kept.size - abandoned.size;
+    if (abandoned.size === 0) return { ...NOTHING, ...rows, leftAlone };
 
     const refusal = await refusalOf(stores, count, scan.records);
     if (refusal !== null)
-      return { ...NOTHING, ...rows, leftAlone, unreferencedBlobs: leftovers.size, refusal };
-    known = leftovers.difference(before);
-    const deletable = leftovers.intersection(before);
+      return { ...NOTHING, ...rows, leftAlone, unreferencedBlobs: abandoned.size, refusal };
+    known = abandoned.difference(before);
+    const deletable = abandoned.intersection(before);
     for (const key of deletable) {
       stopping?.throwIfAborted();
       await blobs.delete(key);

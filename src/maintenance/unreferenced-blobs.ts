@@ -33,11 +33,11 @@ export interface ScannedStores {
 }
 
 /**
- * `leftover`: the blob is of an operation that did not end. `of-unknown-backup`: the store says for which backup the blob
+ * `abandoned`: the blob is of an operation that did not end. `of-unknown-backup`: the store says for which backup the blob
  * was stored, and that backup has no record: the blob may be another installation's. `newer-than-records`: no record is as
  * young as the blob, or records from the same time were lost in a restore: the record of the blob may be missing.
  */
-export type Origin = "leftover" | "of-unknown-backup" | "newer-than-records";
+export type Origin = "abandoned" | "of-unknown-backup" | "newer-than-records";
 
 /** A blob that is old, and that no record referred to when the records were listed. */
 export type Suspect = Pick<ListedBlob, "key" | "backupId" | "storedAtMs">;
@@ -103,7 +103,7 @@ export class UnreferencedBlobs {
     await this.keepUnreferenced(suspects, (backupId) => unknown.delete(backupId));
     return (suspect) => {
       if (suspect.backupId !== null && unknown.has(suspect.backupId)) return "of-unknown-backup";
-      return this.isNewerThanRecords(suspect) ? "newer-than-records" : "leftover";
+      return this.isNewerThanRecords(suspect) ? "newer-than-records" : "abandoned";
     };
   }
 

@@ -6,7 +6,7 @@ import { FINDINGS, type Finding, type FindingKind, finding } from "./findings.ts
 const BATCH = 100_000;
 
 const KINDS = {
-  leftover: "blob-unreferenced",
+  abandoned: "blob-unreferenced",
   "of-unknown-backup": "blob-of-unknown-backup",
   "newer-than-records": "blob-newer-than-records",
 } as const satisfies Record<Origin, FindingKind>;
@@ -38,19 +38,19 @@ export async function* unreferencedBlobs(
     counts.blobs += 1;
   };
   const doubt = doubtAbout(foundInRecords);
-  let leftovers = 0;
+  let abandoned = 0;
   for await (const suspects of batches(scan.suspects(countBlob))) {
     const originOf = await scan.originsOf(suspects);
     if (repair && doubt === null && suspects.size > 0) {
       await pause();
       await scan.keepUnreferenced(suspects);
     }
-    for (const suspect of suspects.values()) if (originOf(suspect) === "leftover") leftovers += 1;
+    for (const suspect of suspects.values()) if (originOf(suspect) === "abandoned") abandoned += 1;
     for (const suspect of suspects.values()) {
       const kind = KINDS[originOf(suspect)];
       const isNamed = kind !== "blob-unreferenced" && remove.has(kind);
       const { remedy } = FINDINGS[isNamed ? "blob-unreferenced" : kind];
-      const areTooMany = kind === "blob-unreferenced" && leftovers > counts.backups + counts.deletedBackups;
+      const areTooMany = kind === "blob-unreferenced" && abandoned > counts.backups + counts.deletedBackups;
       const objection = remedy === null ? null : areTooMany ? TOO_MANY : doubt;
       const about = { backupId: suspect.backupId, blobKey: suspect.key, detail: objection };
       const repaired = repair && remedy !== null && objection === null;

@@ -107,7 +107,7 @@ for (const { name, environment } of DRIVERS) {
       expect(await collect(records.listDeleted())).toHaveLength(3);
     });
 
-    test("takes what an operation has left of a deleted backup for a leftover", async () => {
+    test("takes what an operation has left of a deleted backup for abandoned", async () => {
       const { stores } = await storesWithHistory();
       await using _ = stores;
       const { key } = await stores.blobs.put("gone", [randomBytes(10)]);
@@ -176,7 +176,7 @@ for (const { name, environment } of DRIVERS) {
       expect((await examined(stores)).findings).toEqual([]);
     });
 
-    test("takes a ciphertext that is still to be collected for no leftover", async () => {
+    test("takes a ciphertext that is still to be collected for not abandoned", async () => {
       const { stores } = await storesWithHistory();
       await using _ = stores;
       const blob = await stores.blobs.put("reset", [randomBytes(10)]);
