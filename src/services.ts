@@ -169,7 +169,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     deliversEvents: config.webhook !== null,
   });
 
-  // users who are here need none of it, so the service starts all the same
+  // not awaited: users whose backups are here do not need the other service
   if (otherService !== null)
     void background.run("reach the stores of the other service", () => otherService.source.ready());
 

@@ -1,4 +1,4 @@
-/** The end of a backup: its last state is kept aside for a while, unless that is turned off. */
+/** Deletions. The last state of a backup is set aside for a while, unless that is turned off. */
 import type { Clock, Random } from "../runtime/clock.ts";
 import { blobsOf, type Change, type DeletedBackup, type Leftovers } from "../storage/contract.ts";
 import type { StoredBackup } from "./authorise.ts";

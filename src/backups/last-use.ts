@@ -7,7 +7,7 @@ import type { StoredBackup } from "./authorise.ts";
 import type { BackupsOptions } from "./create-backups.ts";
 import { type BackupMetadata, factorRef, storedMetadata } from "./model.ts";
 
-/** The time is kept for a day: a device that syncs all day is to cause no more writes by this. */
+/** A time counts for a day: a device that syncs all day causes one write of it. */
 const KEPT_S = 24 * 60 * 60;
 
 /** The metadata with the time of this use, where the factor is a sync factor whose time is due; else as it is. */

@@ -3,8 +3,8 @@ import { type BackupClient, type KeypairFactor, keypair } from "../client/index.
 import { type Announce, ciphertext, expectRefusal, expectSame, icloudKey, refusalOf } from "./demo-device.ts";
 
 /**
- * What a user gets back: a backup that a thief has deleted, and a state that a bad app has replaced. What a service is set
- * up not to keep is left out.
+ * What a user gets back: a backup that a thief has deleted, and a content that a faulty app has replaced. A step is left
+ * out if the service is configured not to keep what it needs.
  *
  * @throws Error when a response is not the expected one.
  */
@@ -51,7 +51,7 @@ export async function playLosses(client: BackupClient, announce: Announce): Prom
   await expectRefusal(late, "backup_does_not_exist", "an undelete after the reset");
 }
 
-/** A bad app uploads an empty state. The state before is restored, if the service keeps versions. */
+/** A faulty app uploads empty content. The content before it is restored, if the service keeps versions. */
 async function restoreReplaced(
   client: BackupClient,
   phone: KeypairFactor,

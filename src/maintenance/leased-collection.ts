@@ -7,12 +7,12 @@ import type { InspectableStores } from "../storage/inspection.ts";
 import { collectLeftovers } from "./leftovers.ts";
 
 export interface LeasedCollection {
-  /** How many rows were collected: states of deleted backups, and what resets left behind. */
+  /** How many rows of leftovers were collected. */
   readonly collected: number;
   readonly expiredRows: number;
 }
 
-/** A call comes at this interval. Where the process with the lease ends, another has it after twice as long. */
+/** The interval of the calls. Where the process with the lease ends, another has it after twice as long. */
 export const COLLECT_EVERY_MS = 5 * 60 * 1000;
 const LEASED_FOR_MS = 2 * COLLECT_EVERY_MS;
 

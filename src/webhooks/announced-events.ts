@@ -1,6 +1,6 @@
 import type { NewEvent, RecordStore } from "../storage/contract.ts";
 
-/** The same store. `announce` is called with the events of each write, once it is durable. */
+/** Wraps a record store: `announce` is called with the events of each write, once it is durable. */
 export function announcingEvents(
   records: RecordStore,
   announce: (events: readonly NewEvent[]) => void,

@@ -1,6 +1,6 @@
 import type { StoredEvent } from "../storage/contract.ts";
 
-/** What is posted of an event, the same text for each attempt. The type of `MAIN_FACTOR_ADDED` is `backup.main.factor.added`. */
+/** What is posted of an event, the same text at each attempt. `MAIN_FACTOR_ADDED` has the type `backup.main.factor.added`. */
 export function webhookBody({ id, backupId, atMs, body }: StoredEvent): string {
   const { kind } = body;
   if (typeof kind !== "string") throw new TypeError("an event has no kind");

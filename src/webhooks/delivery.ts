@@ -36,9 +36,9 @@ export interface Deliveries {
 const RENEWED_BEFORE_MS = 1_000;
 
 /**
- * A claim says when the next attempt begins, before this one does. So an attempt that fails costs no other write, and an
- * event whose process crashed is delivered then. The first pauses are shorter than a receiver may take: a delivery that
- * still runs at the end of its claim renews it, so that no other process delivers the event meanwhile.
+ * The claim of an attempt stores when the next one is due. So a failed attempt costs no other write, and the event of a
+ * crashed process is delivered by the next attempt. The first pauses are shorter than a receiver may take: a delivery that
+ * still runs shortly before the end of its claim renews it, so that no other process delivers the event at the same time.
  */
 export function createDeliveries({
   outbox,

@@ -5,7 +5,7 @@ import { errorCode } from "../runtime/system-errors.ts";
 import { version } from "../runtime/version.ts";
 import { type Message, signatureHeaders } from "./signature.ts";
 
-/** `ended`: by the end of the process. */
+/** `ended`: the process stopped the attempt. */
 export type Outcome = "delivered" | "ended" | Failure;
 /** `gone`: the status 410, by which the receiver refuses this event for good. Other statuses count by their first digit. */
 export type Failure = "timeout" | "dns" | "tls" | "connection" | "gone" | `http_${number}xx`;

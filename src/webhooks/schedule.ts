@@ -10,9 +10,9 @@ const TRIED_FOR_MS = 3 * 24 * 60 * 60 * 1000;
 const LEAST_CLAIMS = 16;
 
 /**
- * The time of the attempt after the one that begins now. The pause is as long as the event is old, so it doubles; but
- * that of an event that no process could deliver for long begins as short as any. The last attempt is at the end of the
- * three days.
+ * The time of the attempt after the one that begins now. The pause is as long as the event is old, so it doubles each time.
+ * It is at most 5 s, doubled for each earlier attempt: an old event that no process has attempted is repeated as soon as a
+ * new one. The last attempt is at the end of the three days.
  *
  * @param fraction random, from 0 to 1.
  */

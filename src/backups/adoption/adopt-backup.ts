@@ -13,7 +13,7 @@ export interface AdoptionSource extends LegacyReading {
 /** How often a backup is read that changes while it is read. */
 const MAX_ATTEMPTS = 5;
 
-/** The metadata in the source are others than those that the ciphertext was read for. */
+/** The metadata in the source changed while the ciphertext was read. */
 class ChangedMeanwhile extends Error {
   override name = "ChangedMeanwhile";
 }

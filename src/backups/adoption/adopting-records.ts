@@ -3,11 +3,11 @@ import { importMark } from "../legacy/import-mark.ts";
 import type { Adoption } from "./adoption.ts";
 
 /**
- * The same record store, as if it had the backups of the other service: what is not here is looked up there and taken over
- * first. So no operation knows of it. What is here costs no call of the other stores. A deletion marks the id, so that it is
- * not taken over again.
+ * Wraps a record store so that it also has the backups of the other service. What is not found is looked up there and
+ * taken over before the response; what is found costs no call there. A deletion marks the id, so that the backup is not
+ * taken over again.
  *
- * @throws what {@link Adoption} throws: nothing is reported as missing while that is not known.
+ * @throws what {@link Adoption} throws: a backup is missing only if the other service has responded, too.
  */
 export function adoptingRecords(records: RecordStore, adoption: Adoption): RecordStore {
   return {

@@ -21,8 +21,8 @@ import { type AdoptionSource, adoptBackup } from "./adopt-backup.ts";
 import { sharedCalls } from "./shared-calls.ts";
 
 /**
- * Both methods resolve to whether the record store has to be asked again: `false` where the other service does not know
- * them, at the cost of one call there.
+ * Both methods resolve to whether the record store has to be read again: `false` where the other service has no such
+ * factor or backup, at the cost of one call there.
  *
  * @throws ServiceError `service_unavailable` while the other service's stores do not respond, or what is there cannot be
  *   taken over as it is; too many calls wait.
@@ -34,7 +34,7 @@ export interface Adoption {
   ofBackup(backupId: string): Promise<boolean>;
 }
 
-/** What an operator is to know. */
+/** Reports for the operator. */
 export interface AdoptionReports {
   /** @param lost how many of its factors lead to another backup here. */
   adopted(backupId: string, lost: number): void;
@@ -64,13 +64,13 @@ export function createAdoption(options: AdoptionOptions): Adoption {
     if (factors.length === 0) return false;
     const keys = factors.map(legacyRowKey).join("\n");
     const rows = await shareRows(keys, client(), () => source.rows(factors));
-    const lookAgain = await Promise.all(
+    const leadHere = await Promise.all(
       factors.map(async (factor) => {
         const row = rows.get(legacyRowKey(factor));
         return row !== undefined && leads(factor, row.backupId);
       }),
     );
-    return lookAgain.includes(true);
+    return leadHere.includes(true);
   }
 
   /** A factor that leads to a backup there: takes the backup over, or completes the index of one that is here. */
@@ -101,7 +101,7 @@ export function createAdoption(options: AdoptionOptions): Adoption {
       if (first === null) return false;
       await shareAdoption(backupId, client(), () => {
         const adopting = adopt(first, client());
-        // it goes on where its client has gone, and the stores must stay open meanwhile; requests get its error
+        // it continues when its client disconnects, and the stores stay open for it; the requests get its error
         void background.runAtOnce("adopt a backup", () => Promise.allSettled([adopting]));
         return adopting;
       });

@@ -54,8 +54,8 @@ export interface Stored {
 }
 
 /**
- * What an earlier import has left: nothing; what is to stay as it is; or a record that has changed in the source and not
- * here since, which may be replaced.
+ * What an earlier import has left. `none`: nothing. `settled`: what stays as it is. A record: it has changed in the source
+ * and not here since, so it may be replaced.
  *
  * @throws LegacyProblem when another backup is here under its id, or can be brought back.
  */

@@ -1,12 +1,12 @@
 /**
- * Which factors the records list. A factor without a row may get one only where a single backup lists it: of two, nobody
- * can tell here to which it belongs, and its owner would recover the one that happened to come first.
+ * Which factors the records list. A factor without a row may get one only if a single backup lists it: of two backups, its
+ * owner would recover the one that was examined first.
  */
 import type { Random } from "../../runtime/clock.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 import { createKeyFilter } from "../key-filter.ts";
 
-/** What was seen of all records, in memory of fixed size. By chance, now and then, it knows more than there was. */
+/** What was seen of all records, in memory of fixed size. It may have false positives (key-filter.ts). */
 export class ListedFactors {
   readonly #once;
   readonly #twice;

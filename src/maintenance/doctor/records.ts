@@ -11,7 +11,7 @@ import type { ListedFactors } from "./listed-factors.ts";
  * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertexts. Where rows are missing, those
  * are left to {@link examineRows}.
  *
- * @param seen learns what the record lists.
+ * @param seen the factors that the record lists are added to it.
  */
 export async function examineRecord(
   examination: Examination,

@@ -15,7 +15,7 @@ import { type ImportRun, type ImportStores, named } from "./run.ts";
 /**
  * Adds what is missing of one backup, and returns what cannot be settled.
  *
- * @param listedTwice has the factors that more than one backup lists, and by chance, now and then, another one.
+ * @param listedTwice has the factors that more than one backup lists, with a few false positives.
  * @throws LegacyProblem
  */
 export async function addRows(

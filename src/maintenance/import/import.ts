@@ -4,8 +4,8 @@
  *
  * Each backup is one commit, which also marks its id as taken over: so a run may be killed anywhere and started again, while
  * the service runs. What has changed or was deleted here since stays as it is; what has changed only in the source is
- * taken over again. However many backups there are, memory
- * holds the few that are being read, a page of the list and filters of fixed size (key-filter.ts).
+ * taken over again. However many backups there are, memory holds the few that are being read, a page of the list and
+ * filters of fixed size (key-filter.ts).
  */
 import { importMark } from "../../backups/legacy/import-mark.ts";
 import { LegacyProblem } from "../../backups/legacy/metadata.ts";

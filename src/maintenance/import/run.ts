@@ -50,7 +50,7 @@ export interface ImportRun extends LegacyReading {
   readonly counts: ImportCounts;
 }
 
-/** A factor in a finding: which one it is can be checked with the factor itself, and not be learnt. */
+/** A factor in a finding: a hash, which can be compared with a known factor and does not reveal an unknown one. */
 export function named(factor: FactorRef): string {
   const { scope, kind, keyHash } = shownFactor(factor);
   return `the ${scope} factor ${kind} ${keyHash}`;

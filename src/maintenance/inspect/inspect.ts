@@ -6,7 +6,7 @@ import type { BlobInspection } from "../../storage/inspection.ts";
 import { readState } from "../doctor/record-state.ts";
 import { isoTime, type ShownEvent, type ShownState, shownEvent, shownState } from "./shown-state.ts";
 
-/** How many deleted states are shown. Anyone who creates and deletes a backup again and again makes more of them. */
+/** How many deleted states are shown: repeated creations and deletions can make any number of them. */
 export const MAX_DELETIONS_SHOWN = 20;
 
 export interface Inspection {
@@ -47,7 +47,7 @@ export async function inspect(
 ): Promise<Inspection> {
   const first = await readState(records, backupId);
   const { shown, more } = await newestDeletions(records, backupId);
-  // one that is deleted meanwhile shows as both; one that is brought back must not show as neither
+  // read again where it was absent: a backup that is brought back meanwhile must not be in neither list
   const state = first.kind === "absent" ? await readState(records, backupId) : first;
   const record = state.kind === "absent" ? null : state.record;
   const logIds = new Set([record?.metadata.logId, ...shown.map(({ metadata }) => metadata.logId)]);

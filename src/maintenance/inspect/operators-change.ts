@@ -1,6 +1,6 @@
 /**
- * What an operator changes for the owner of a backup: the same commits as those of the owner's own requests, authorised by
- * nobody's proof. So the events have no actor.
+ * What an operator changes for the owner of a backup: the same commits as those of the owner's own requests, without a
+ * proof. So the events have no actor.
  */
 import { createEventFactory, type EventFactoryOptions } from "../../backups/events.ts";
 import type { BackupMetadata } from "../../backups/model.ts";

@@ -3,7 +3,7 @@ import { storedMetadata } from "../../backups/model.ts";
 import { eventsOf, type OperatorsChange, Refused, refusal, usableMetadata } from "./operators-change.ts";
 import { shownBlob } from "./shown-state.ts";
 
-/** The service changes a backup while it is read here; so often it is tried. */
+/** How often a change is attempted while the service changes the same backup. */
 const MAX_ATTEMPTS = 5;
 const KEEP_ALL = { keepLast: Number.POSITIVE_INFINITY, keepDays: 0 };
 

@@ -8,7 +8,7 @@ export interface Undeletion {
   /** Names the state; `null` for the latest. */
   readonly deletionId: string | null;
   /**
-   * Sets a backup aside that has the id now, in the same commit, and keeps it for so long. `null`: the id must be free.
+   * Sets aside the backup that has the id now, in the same commit, and keeps it for this time. `null`: the id must be free.
    * Anyone who deletes a backup may create another one under its id, unless account proofs are enforced. The owner's only
    * means against that is a reset, which also deletes what is kept.
    */

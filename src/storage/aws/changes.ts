@@ -37,7 +37,7 @@ export interface Step {
   readonly alone?: LoneWrite;
 }
 
-/** A write that is no transaction, and that a lost response does not make fail when it is repeated. */
+/** A write without a transaction. It can be repeated after a lost response. */
 export interface LoneWrite {
   /** Its condition also holds where an earlier attempt of the same call has made the write. */
   readonly put: PutItemCommandInput;
@@ -100,8 +100,8 @@ export function consumeSteps(
 }
 
 /**
- * Knows the item of an earlier attempt by its consumer. Such an attempt may also arrive after the release: then the item
- * has that consumer and has expired, and stays as it is.
+ * Recognises the item of an earlier attempt by its consumer. Where an attempt arrives after the release, the item has that
+ * consumer and has expired: it stays as it is.
  */
 function consumeAlone(write: PutItemCommandInput, { expiresAtMs }: Nonce, consumer: string): LoneWrite {
   return {
@@ -120,7 +120,7 @@ function consumeAlone(write: PutItemCommandInput, { expiresAtMs }: Nonce, consum
 }
 
 /**
- * Has the nonces that one call consumed expire, and the token that it issued unless that was redeemed. The items stay
+ * Makes the nonces that one call consumed expire, and the token that it issued unless that was redeemed. The items stay
  * until DynamoDB deletes them: an attempt to consume that arrives late has to find them.
  */
 export function releaseUpdates(
@@ -180,7 +180,7 @@ function recordStep(
   return { write: { Put: put }, otherwise, alone: updateAlone(put, expect.revision, revision) };
 }
 
-/** Knows the record of an earlier attempt by its revision, until another commit has replaced it. */
+/** Recognises the record of an earlier attempt by its revision, until another commit has replaced it. */
 function updateAlone(put: PutItemCommandInput, expected: string, revision: string): LoneWrite {
   return {
     put: {

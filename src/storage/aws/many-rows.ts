@@ -11,7 +11,11 @@ import { distinctFactors } from "./changes.ts";
 const MAX_ROWS = 40;
 
 export interface OneTransaction {
-  /** Makes a change in one transaction. @param mustFail whether it is to fail with `factor-claimed` if nothing else is wrong. */
+  /**
+   * Makes a change in one transaction.
+   *
+   * @param mustFail whether it fails with `factor-claimed` if there is no other conflict.
+   */
   commit(change: Change, mustFail?: boolean): Promise<"committed" | Conflict>;
   /** Those of the rows that do not lead to the backup. */
   notLeadingTo(backupId: string, factors: readonly FactorRef[]): Promise<readonly FactorRef[]>;

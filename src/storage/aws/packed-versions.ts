@@ -2,8 +2,9 @@
  * The versions of a record, packed. A sync writes the whole record, and DynamoDB charges each KiB of it: as JSON a version
  * takes some 430 bytes, packed 166.
  *
- * Base64 of these bytes, for a binary attribute takes the slow way through the SDK: a byte for the format, then of each version its id, manifest hash, two times, and the key, size and hash of its blob. A
- * number is a double. A text begins with a byte for its form.
+ * A byte for the format, then of each version its id, manifest hash, two times, and the key, size and hash of its blob. A
+ * number is a double. A text begins with a byte for its form. All that is stored in base64, because requests with a binary
+ * attribute are serialised by the SDK (direct/dynamodb-json.ts), which is slower.
  */
 import type { StoredVersion } from "../contract.ts";
 

@@ -98,7 +98,7 @@ function requestFor(keys: readonly (readonly [table: string, keys: readonly Item
   );
 }
 
-/** Has the attempt repeated, because a response lacks a member that DynamoDB always sends. */
+/** A response lacks a member that DynamoDB always sends. @throws TryAgain */
 export function lacking(what: string): never {
   throw new TryAgain(`a response of DynamoDB lacks ${what}`);
 }

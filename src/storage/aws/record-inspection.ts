@@ -63,7 +63,7 @@ export class AwsRecordInspection implements RecordInspection, InstallationMark, 
     return asStored(factor);
   }
 
-  /** DynamoDB deletes expired items by itself; what logs have too much of it does not. */
+  /** DynamoDB deletes expired items by itself, but not the surplus events of logs. */
   sweepExpired(): Promise<number> {
     return deleteSurplus(this.#history);
   }

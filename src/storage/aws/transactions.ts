@@ -2,8 +2,8 @@
  * Transactions of DynamoDB: all of their steps or none.
  *
  * Each has an idempotency token. Where the outcome is not known (no response, or an unreadable one) the transaction
- * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome. One step alone is
- * a write without a transaction where it recognises what it has written before.
+ * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome. A single step that
+ * can recognise its own earlier attempt is a write without a transaction.
  */
 import {
   ConditionalCheckFailedException,

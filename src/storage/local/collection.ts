@@ -55,7 +55,7 @@ export class LocalCollection implements Collection {
     }
   }
 
-  /** Each process has it: all are on this machine, and looking costs little. */
+  /** Always granted: all processes are on this machine, where a query costs little. */
   async lease(): Promise<boolean> {
     return true;
   }

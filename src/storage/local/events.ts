@@ -39,7 +39,7 @@ export class EventLogs {
         .run({ logId });
   }
 
-  /** Removes events that did not happen after all. */
+  /** Removes the events of an operation that failed after they were stored. */
   remove(events: readonly NewEvent[]): void {
     for (const { id } of events) this.#database.query("DELETE FROM events WHERE id = ?").run(id);
   }

@@ -42,8 +42,8 @@ export function restoresOf(database: Database): Restore[] {
  * Deletes sync factor tokens: one that was used after the copy was made would be usable again. Challenge tokens and
  * id_tokens are refused by their age.
  *
- * A deleted backup is kept as long as it was to be when the copy was made: its owner may have brought it back since, and
- * would lose it with the restore.
+ * Keeps deleted backups longer by the time between copy and restore: an owner may have brought one back in that time, which
+ * the restore undoes.
  */
 export function noteRestore(database: Database, { copiedAtMs, restoredAtMs }: Restore): void {
   database.run("DELETE FROM one_time WHERE backup_id IS NOT NULL");

@@ -40,7 +40,7 @@ export class LocalOutbox implements Outbox {
           .run({ id, dueMs, backupId, atMs, body: JSON.stringify(body) });
   }
 
-  /** Removes events that did not happen after all, unless they were claimed; inside a transaction. */
+  /** As `EventLogs.remove`, unless an event was claimed; inside a transaction. */
   remove(events: readonly NewEvent[]): void {
     for (const { id } of events)
       this.#database.query("DELETE FROM outbox WHERE id = ? AND attempts = 0").run(id);

@@ -16,7 +16,7 @@ import {
 import { deleteBeyond } from "./log.ts";
 import { deleteItem, dueItems, type HistoryTable } from "./table.ts";
 
-/** A lease that ends later than its length and this says was taken by a wrong clock, and is not waited for. */
+/** A lease that ends later than a new one, by more than this, was taken by a wrong clock and is ignored. */
 const LONGEST_SKEW_MS = 60 * 60 * 1000;
 
 const NOTHING: Leftovers = { blobs: [], logIds: [] };

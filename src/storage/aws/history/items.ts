@@ -17,7 +17,7 @@ import type { DeletedBackup, DeletionRef, Leftovers, NewEvent, StoredEvent } fro
 import type { QueuedEvent } from "../../outbox.ts";
 import { backupIdOf, expiry, type Item, number, stateAttributes, stateOf, text } from "../tables.ts";
 
-/** A kind of items whose partition is a shard, and how many shards it has. A change of a number orphans what is stored. */
+/** How many shards each kind of item is spread over. A change of a number orphans what is stored. */
 const SHARDS = { deleted: 16, due: 16, outbox: 4, surplus: 4 } as const;
 type Sharded = keyof typeof SHARDS;
 

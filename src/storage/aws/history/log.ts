@@ -20,7 +20,7 @@ export async function readEvents(
   return { events, next: visible.length > limit ? (events.at(-1)?.id ?? null) : null };
 }
 
-/** The newest items that have not expired. Others are left out of it, so the store may be asked more than once. */
+/** The newest items that have not expired. Expired ones are left out, so it may take several pages. */
 async function liveItems(table: HistoryTable, logId: string, before: string | null, count: number) {
   const nowMs = table.clock.nowMs();
   const found: Item[] = [];

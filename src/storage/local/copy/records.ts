@@ -78,7 +78,7 @@ export class RecordsCopier implements Disposable {
     return query.get(backupId, blob.key) !== null;
   }
 
-  /** Keeps the source as it is now, for {@link missing} and {@link copySnapshot}, until `use` ends. Never blocks the service. */
+  /** Keeps the source as it is now for {@link missing} and {@link copySnapshot}, until `use` ends. Blocks no service. */
   async inSnapshot<T>(use: () => Promise<T>): Promise<T> {
     this.#copy.run("BEGIN");
     try {
