@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DRIVERS } from "../drivers.ts";
 import { type InstalledClient, installClient } from "../support/installed-client.ts";
 import { startService } from "../support/service.ts";
+import { NODE, requireProgram } from "../support/system-packages.ts";
 import { expectedLife } from "./journey.ts";
 
 const [driver] = DRIVERS; // nothing about the runtime of a client depends on it
@@ -72,15 +73,16 @@ describe("the built client", () => {
     expect(Object.keys(manifest)).not.toContain("dependencies");
   });
 
-  test.each(["node", process.execPath])(
-    "creates, recovers, updates and brings back a backup in %s",
-    async (runtime) => {
-      await using service = await startService(driver);
-      const { status, output, errors } = await run([runtime, "live.mjs", service.url], installed.app);
-      expect([status, errors]).toEqual([0, ""]);
-      expect(JSON.parse(output)).toEqual(expectedLife("EC_KEYPAIR"));
-    },
-  );
+  test.each([
+    ["Node", () => requireProgram(NODE)],
+    ["Bun", async () => process.execPath],
+  ])("creates, recovers, updates and brings back a backup in %s", async (_, program) => {
+    const runtime = await program();
+    await using service = await startService(driver);
+    const { status, output, errors } = await run([runtime, "live.mjs", service.url], installed.app);
+    expect([status, errors]).toEqual([0, ""]);
+    expect(JSON.parse(output)).toEqual(expectedLife("EC_KEYPAIR"));
+  });
 
   test("is what the first block of its README says", async () => {
     await using service = await startService(driver);

@@ -45,6 +45,14 @@ export const PYTHON: SystemPackage = {
   check: (path) => `${path} -c "import cryptography"`,
 };
 
+/** The first version that has WebCrypto as a global. Bun may have put itself into the path under this name. */
+export const NODE: SystemPackage = {
+  name: "Node 20 or newer",
+  programs: ["node", "/usr/bin/node"],
+  aptPackage: "nodejs",
+  check: (path) => `${path} -e "process.exit(process.versions.bun || !globalThis.crypto ? 1 : 0)"`,
+};
+
 /** What the search and the installation need of the machine. */
 export interface Machine {
   which(program: string): string | null;
