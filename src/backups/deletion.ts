@@ -5,6 +5,9 @@ import type { StoredBackup } from "./authorise.ts";
 import type { HistoryPolicy } from "./create-backups.ts";
 import { allFactorRefs, storedMetadata } from "./model.ts";
 
+/** By then every request that began before a deletion has ended. Until then one may add the event of a recovery to a log. */
+const REQUESTS_END_WITHIN_MS = 15 * 60 * 1000;
+
 /** The part of a change that deletes a backup and everything that leads to it. */
 export interface Deletion extends Pick<Change, "release" | "setAside" | "collect"> {
   readonly next: null;
@@ -28,9 +31,9 @@ export function keptDeletion(
   backup: StoredBackup,
   deletedBy: string | null,
 ): Deletion {
-  if (history.deletedKeepMs === 0) return finalDeletion([backup]);
-  const { blob, versions, metadata } = backup;
   const deletedAtMs = clock.nowMs();
+  if (history.deletedKeepMs === 0) return finalDeletion([backup], deletedAtMs);
+  const { blob, versions, metadata } = backup;
   const setAside = {
     deletionId: random.uuid(),
     deletedAtMs,
@@ -45,16 +48,23 @@ export function keptDeletion(
 }
 
 /** Deletes for good: contents and logs of all these states, of which one is the backup. */
-export function finalDeletion([backup, ...others]: readonly [StoredBackup, ...DeletedBackup[]]): Deletion {
+export function finalDeletion(
+  [backup, ...others]: readonly [StoredBackup, ...DeletedBackup[]],
+  nowMs: number,
+): Deletion {
   return {
     next: null,
     release: allFactorRefs(backup.metadata),
-    collect: leftoversOf([backup, ...others]),
+    collect: leftoversOf([backup, ...others], nowMs),
   };
 }
 
 /** What has to be deleted of states that nothing refers to. */
-export function leftoversOf(states: readonly (StoredBackup | DeletedBackup)[]): Leftovers {
+export function leftoversOf(states: readonly (StoredBackup | DeletedBackup)[], nowMs: number): Leftovers {
   const logIds = states.map(({ metadata: { logId } }) => logId);
-  return { blobs: states.flatMap(blobsOf), logIds: logIds.filter((logId) => typeof logId === "string") };
+  return {
+    blobs: states.flatMap(blobsOf),
+    logIds: logIds.filter((logId) => typeof logId === "string"),
+    notBeforeMs: nowMs + REQUESTS_END_WITHIN_MS,
+  };
 }

@@ -11,7 +11,7 @@ import { alreadyUsed, errorOf, fail, notFound } from "./outcomes.ts";
 const RESET: readonly BackupEvent[] = [{ kind: "RESET" }];
 
 /** Deletes the backup of an id and all its deleted states, also where only those are left. */
-export function reset({ records, access, eventFactory, changes }: BackupsContext): Backups["reset"] {
+export function reset({ records, access, eventFactory, changes, clock }: BackupsContext): Backups["reset"] {
   return async (backupId, nonces) => {
     const backup = await access.read(backupId);
     let forget = await forgettable(backupId, nonces); // read after the backup: one that is deleted now is a conflict
@@ -22,14 +22,14 @@ export function reset({ records, access, eventFactory, changes }: BackupsContext
         return again;
       };
       await changes.change(nonces, backup, load, (current) => ({
-        ...finalDeletion([current, ...forget]),
+        ...finalDeletion([current, ...forget], clock.nowMs()),
         forget,
         events: RESET,
       }));
       return;
     }
     if (forget.length === 0) throw notFound();
-    const collect = leftoversOf(forget);
+    const collect = leftoversOf(forget, clock.nowMs());
     const outcome = await records.commit({
       backupId,
       expect: "absent",
@@ -65,7 +65,7 @@ export function reset({ records, access, eventFactory, changes }: BackupsContext
       expect: backup ?? "absent",
       next: backup && { ...backup, metadata: storedMetadata(backup.metadata) },
       forget,
-      collect: leftoversOf(forget),
+      collect: leftoversOf(forget, clock.nowMs()),
     });
     if (outcome !== "committed") throw errorOf("revision");
   }

@@ -126,6 +126,8 @@ export const COLLECTED_AFTER_MS = 60 * 60 * 1000;
 export interface Leftovers {
   readonly blobs: readonly BlobRef[];
   readonly logIds: readonly string[];
+  /** When they are collected at the earliest; at once if it is not given. */
+  readonly notBeforeMs?: number;
 }
 
 /** `revision` is a new random value at every commit: a backup that is deleted and created again never repeats one. */

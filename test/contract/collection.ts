@@ -76,6 +76,17 @@ export function collectionContract(newStorage: NewStorage): void {
     expect(await eventsOf(records, "log")).toEqual([]);
   });
 
+  test("what a change leaves is not due before the time that the change says", async () => {
+    await using store = await openFixture(newStorage);
+    const { records, clock } = store;
+    const notBeforeMs = clock.nowMs() + 1_000;
+    await create(records, "b1", { collect: { blobs: [], logIds: [uuidOf("log")], notBeforeMs } });
+    clock.set(notBeforeMs - 1);
+    expect(await records.collection.due(10)).toEqual([]);
+    clock.advance(1);
+    expect(await onlyDue(store)).toMatchObject({ backupId: "b1", dueMs: notBeforeMs });
+  });
+
   test("a deleted state is due some time after it can be brought back no longer, and goes with its log", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;

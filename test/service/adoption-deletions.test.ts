@@ -144,6 +144,7 @@ for (const driver of DRIVERS)
         expect(await stores.records.commit({ backupId: user.id, expect: "absent", next })).toBe("committed");
       }
       (await client.reset(await resetRequest(client, { ...newUser(), account }))).ok();
+      world.clock.advance(15 * 60 * 1000); // until requests that began before have ended
       await collectLeftovers(stores);
       await services.background.settled();
       expect(await Array.fromAsync(stores.blobs.list())).toEqual([]);

@@ -19,7 +19,8 @@ import {
   removeFactor,
   undeletion,
 } from "../support/factors.ts";
-import type { TestService } from "../support/service.ts";
+import { interceptedStores } from "../support/intercepted-stores.ts";
+import { startService, type TestService } from "../support/service.ts";
 import { rewriteMetadata } from "../support/stored.ts";
 import {
   addSyncFactorRequest,
@@ -28,6 +29,8 @@ import {
   solved,
   syncPayload,
 } from "../support/users.ts";
+
+const QUARTER_HOUR_MS = 15 * 60 * 1000;
 
 type Reader = Pick<FactorUser, "sync">;
 
@@ -190,12 +193,40 @@ for (const driver of DRIVERS)
     });
 
     test("goes with a reset", async () => {
-      const { client, services } = service();
+      const { client, services, clock } = service();
       const user = await created(client, newKeypair());
       const { backupAccountId } = user.account;
       const { logId } = (await services.records.read(backupAccountId))?.metadata ?? {};
       (await client.reset(await resetRequest(client, user))).ok();
       if (typeof logId !== "string") throw new Error("the backup has no log");
+      clock.advance(QUARTER_HOUR_MS);
+      await collectLeftovers(services.stores);
+      const page = await services.records.readEvents(logId, { before: null, limit: 100 });
+      expect(page.events).toEqual([]);
+    });
+
+    test("that went with a reset has no event of a recovery that ends later", async () => {
+      let untilReset = async () => {};
+      await using delayed = await startService(driver, {
+        wrapStores: (stores) =>
+          interceptedStores(stores, async (call, run) => {
+            if (call === "records.consume") await untilReset();
+            return run();
+          }),
+      });
+      const { client, services, clock } = delayed;
+      const user = await created(client, newKeypair());
+      const { logId } = (await services.records.read(user.account.backupAccountId))?.metadata ?? {};
+      if (typeof logId !== "string") throw new Error("the backup has no log");
+      const request = await resetRequest(client, user);
+      const proof = await proven(client, "retrieve", user.main);
+      untilReset = async () => {
+        untilReset = async () => {};
+        (await client.reset(request)).ok();
+        await collectLeftovers(services.stores);
+      };
+      await client.retrieve(proof);
+      clock.advance(QUARTER_HOUR_MS);
       await collectLeftovers(services.stores);
       const page = await services.records.readEvents(logId, { before: null, limit: 100 });
       expect(page.events).toEqual([]);

@@ -50,7 +50,7 @@ export class LocalCollection implements Collection {
     }
     if (collect !== undefined) {
       const [blobs, logIds] = [JSON.stringify(collect.blobs), JSON.stringify(collect.logIds)];
-      const dueMs = this.#options.clock.nowMs();
+      const dueMs = collect.notBeforeMs ?? this.#options.clock.nowMs();
       this.#insert({ dueMs, backupId, deletedAtMs: null, deletionId: null, blobs, logIds });
     }
   }

@@ -78,13 +78,13 @@ function setAsideItems(backupId: string, state: DeletedBackup): readonly Item[] 
 
 function leftoversItems(
   backupId: string,
-  { blobs, logIds }: Leftovers,
+  { blobs, logIds, notBeforeMs }: Leftovers,
   commitId: string,
   nowMs: number,
 ): readonly Item[] {
   const rows = Math.max(Math.ceil(blobs.length / BLOBS_PER_ITEM), logIds.length > 0 ? 1 : 0);
   return Array.from({ length: rows }, (_, row) =>
-    dueLeftoversItem({ id: `${commitId}|${row}`, dueMs: nowMs }, backupId, {
+    dueLeftoversItem({ id: `${commitId}|${row}`, dueMs: notBeforeMs ?? nowMs }, backupId, {
       blobs: blobs.slice(row * BLOBS_PER_ITEM, (row + 1) * BLOBS_PER_ITEM),
       logIds: row === 0 ? logIds : [],
     }),
