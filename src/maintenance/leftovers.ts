@@ -33,9 +33,10 @@ export async function collectLeftovers(stores: CollectedStores, stopping?: Abort
   for (let collected = 0; ; ) {
     const due = await stores.records.collection.due(WIDTH + failures.size);
     const page = due.filter(({ id }) => !failures.has(id));
+    const inUse = readOnce((backupId) => keysInUse(stores.records, backupId));
     await Promise.all(
       page.map((row) =>
-        collectOne(stores, row, stopping).then(
+        collectOne(stores, row, inUse, stopping).then(
           () => collected++,
           (error: unknown) => failures.set(row.id, error),
         ),
@@ -51,16 +52,27 @@ export async function collectLeftovers(stores: CollectedStores, stopping?: Abort
 async function collectOne(
   { records, blobs }: CollectedStores,
   due: DueCollection,
+  inUse: (backupId: string) => Promise<ReadonlySet<string>>,
   stopping: AbortSignal | undefined,
 ): Promise<void> {
   stopping?.throwIfAborted();
   const taken = await records.collection.take(due);
-  const used = taken.length === 0 ? new Set() : await keysInUse(records, due.backupId);
+  const used = taken.length === 0 ? new Set() : await inUse(due.backupId);
   for (const { key } of taken) {
     stopping?.throwIfAborted();
     if (!used.has(key)) await blobs.delete(key);
   }
   await records.collection.settle(due);
+}
+
+/** For the rows that are collected together: whoever creates and deletes a backup again and again makes many of one backup. */
+function readOnce<T>(read: (backupId: string) => Promise<T>): (backupId: string) => Promise<T> {
+  const reads = new Map<string, Promise<T>>();
+  return (backupId) => {
+    const reading = reads.get(backupId) ?? read(backupId);
+    reads.set(backupId, reading);
+    return reading;
+  };
 }
 
 /** The keys of all blobs of a backup and of its deleted states. */

@@ -1,14 +1,16 @@
-import { deletedStates } from "../backups/deleted-states.ts";
 import type { DeletedBackup, RecordStore } from "../storage/contract.ts";
 import type { ListedDeletion } from "../storage/inspection.ts";
 
-/** A deleted state that was listed, if it can still be brought back. */
+/** After every id that is a UUID of the same beginning. */
+const END = "~";
+
+/** A deleted state that was listed, if it can still be brought back. One page is read, however many states its backup has. */
 export async function listedState(
   records: Pick<RecordStore, "readDeleted">,
   { backupId, kept }: ListedDeletion,
 ): Promise<DeletedBackup | null> {
   if (kept === null) return null;
-  for await (const state of deletedStates(records, backupId))
-    if (state.deletionId === kept.deletionId) return state;
-  return null;
+  const { deletedAtMs, deletionId } = kept;
+  const [state] = await records.readDeleted(backupId, { deletedAtMs, deletionId: deletionId + END });
+  return state?.deletionId === deletionId ? state : null;
 }

@@ -257,7 +257,8 @@ export interface RecordStore extends AsyncDisposable {
   /**
    * The deleted states of a backup, the latest deletion first, a page at a time; strongly consistent.
    *
-   * @param after the last state of the page before. Of the first page by default.
+   * @param after the last state of the page before, kept or not: those that follow it are returned. Of the first page by
+   *   default.
    * @returns an empty page at the end, and only there.
    */
   readDeleted(backupId: string, after?: DeletionRef): Promise<readonly DeletedBackup[]>;
