@@ -84,6 +84,40 @@ describe("the built client", () => {
     expect(JSON.parse(output)).toEqual(expectedLife("EC_KEYPAIR"));
   });
 
+  test("needs no WebCrypto where the app brings keys and hash, as in React Native", async () => {
+    await Bun.write(
+      join(installed.app, "native.mjs"),
+      `import { createHash, generateKeyPairSync, sign } from "node:crypto";
+       import { createBackupClient, idToken, keypair, keypairOf } from "backup-service-client";
+       delete globalThis.crypto;
+       delete AbortSignal.prototype.throwIfAborted;
+       delete globalThis.structuredClone;
+       const nativeKey = () => {
+         const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+         const point = publicKey.export({ format: "der", type: "spki" }).subarray(-65);
+         return keypairOf({ publicKey: point, sign: (message) => sign("sha256", message, privateKey) });
+       };
+       const sha256 = async (bytes) => createHash("sha256").update(bytes).digest();
+       const client = createBackupClient({ url: process.argv[2], sha256 });
+       const [main, sync, content] = [nativeKey(), nativeKey(), Uint8Array.of(1, 2, 3)];
+       const account = { backupAccountId: "backup_account_02" + "${"ab".repeat(32)}" };
+       const encryptionKey = { kind: "ICLOUD", encryptedKey: "a2V5" };
+       await client.create({ main, sync, account, content, encryptionKey });
+       const { content: recovered, metadata } = await client.recover(main);
+       await client.sync(sync, { content: recovered, currentManifestHash: metadata.manifestHash });
+       const account2 = idToken({ provider: "GOOGLE", sha256, createKeypair: nativeKey, signIn: async (nonce) => nonce });
+       const { idToken: nonce } = await account2.signIn();
+       const failed = await keypair().catch((error) => error.message);
+       console.log(JSON.stringify({ recovered: [...recovered], nonce: nonce.length, failed }));`,
+    );
+    await using service = await startService(driver);
+    const node = await requireProgram(NODE);
+    const { status, output, errors } = await run([node, "native.mjs", service.url], installed.app);
+    expect([status, errors]).toEqual([0, ""]);
+    const failed = "there is no WebCrypto: use a secure origin, or pass a factor of `keypairOf`";
+    expect(JSON.parse(output)).toEqual({ recovered: [1, 2, 3], nonce: 64, failed });
+  });
+
   test("is what the first block of its README says", async () => {
     await using service = await startService(driver);
     const program = await readmeProgram(service.url);

@@ -80,7 +80,7 @@ export function passkey({
       const credential: Credential = await passkeys.create(withPrf(publicKey));
       prf = secretOf(credential);
       if (prf === null && prfInput !== null) {
-        // many devices have the secret only when the passkey is used; nobody sees the response to this challenge
+        // many devices return the secret only when the passkey is used; this response is not sent, so any challenge will do
         const allowCredentials = [{ type: "public-key", id: credential.id }];
         const challenge = encodeBase64Url(new Uint8Array(32));
         const use = { challenge, rpId: publicKey.rp.id, allowCredentials, userVerification: "required" };
