@@ -1,18 +1,14 @@
 /** The blob store on S3: one object per ciphertext, `<backupId>/blobs/<uuid>`. */
 import type { Readable } from "node:stream";
-import {
-  DeleteObjectCommand,
-  HeadBucketCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-} from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
-import { type BlobRef, type Content, StorageUnavailable } from "../contract.ts";
+import type { BlobRef, Content } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
 import { streamFrom, streamOf, verified } from "../verified-content.ts";
+import { requireBucket, requireWritable } from "./bucket-health.ts";
 import { createS3Client, createS3Sender, type S3Sender } from "./clients.ts";
 import { Download } from "./download.ts";
 import {
@@ -252,30 +248,18 @@ class AwsBlobs implements InspectableBlobs {
     await Promise.all([this.#requireBucket(), requireSpool()]);
   }
 
-  async writable(): Promise<void> {
-    const command = new PutObjectCommand({
-      ...this.#target,
-      Key: probeId(this.#random),
-      Body: new Uint8Array(1),
-    });
-    await this.#attempt(`the S3 bucket ${this.#bucket} takes no write`, (abortSignal) =>
-      this.#client.send(command, { abortSignal }),
+  writable(): Promise<void> {
+    return requireWritable(this.#client, this.#target, probeId(this.#random), (purpose, run) =>
+      this.#attempt(purpose, run),
     );
   }
 
-  async #requireBucket(): Promise<void> {
-    const purpose = `the S3 bucket ${this.#bucket} cannot be used`;
-    await this.#attempt(purpose, async (abortSignal) => {
-      try {
-        await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }), { abortSignal });
-      } catch (error) {
-        // the response to a HEAD has no body that could name the error
-        if (statusOf(error) !== 404) throw error;
-        throw new StorageUnavailable(`${purpose}: it does not exist; \`bun run aws:setup\` creates it`, {
-          cause: error,
-        });
-      }
-    });
+  #requireBucket(): Promise<void> {
+    const failure = {
+      purpose: `the S3 bucket ${this.#bucket} cannot be used`,
+      absent: "it does not exist; `bun run aws:setup` creates it",
+    };
+    return requireBucket(this.#client, this.#bucket, failure, (purpose, run) => this.#attempt(purpose, run));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

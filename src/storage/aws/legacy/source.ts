@@ -2,13 +2,7 @@
 import { Readable } from "node:stream";
 import { arrayBuffer } from "node:stream/consumers";
 import { GetItemCommand, ResourceNotFoundException } from "@aws-sdk/client-dynamodb";
-import {
-  GetObjectCommand,
-  HeadBucketCommand,
-  InvalidObjectState,
-  ListObjectsV2Command,
-  NoSuchKey,
-} from "@aws-sdk/client-s3";
+import { GetObjectCommand, InvalidObjectState, ListObjectsV2Command, NoSuchKey } from "@aws-sdk/client-s3";
 import type { Clock, Random } from "../../../runtime/clock.ts";
 import { createPace, type Pace } from "../../../runtime/pace.ts";
 import {
@@ -31,6 +25,7 @@ import {
   MAX_LEGACY_BYTES,
   mayHaveLegacyRow,
 } from "../../legacy.ts";
+import { requireBucket } from "../bucket-health.ts";
 import {
   createDynamoDbClient,
   createDynamoDbSender,
@@ -43,7 +38,6 @@ import { Download } from "../download.ts";
 import { listedSize } from "../object-list.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
 import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "../retry.ts";
-import { statusOf } from "../sdk-error.ts";
 import type { Item } from "../tables.ts";
 import { type PlacedObject, placesOf } from "./places.ts";
 
@@ -104,14 +98,7 @@ export class AwsLegacySource implements LegacySource {
   async ready(): Promise<void> {
     const { bucket, table } = this.location;
     const purpose = `the bucket ${bucket} of the other service cannot be used`;
-    await this.attempt(purpose, async (abortSignal) => {
-      try {
-        await this.s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal });
-      } catch (error) {
-        if (statusOf(error) !== 404) throw error;
-        throw new StorageUnavailable(`${purpose}: it does not exist`, { cause: error });
-      }
-    });
+    await requireBucket(this.s3, bucket, { purpose, absent: "it does not exist" }, this.attempt);
     await this.attempt(`the table ${table} of the other service cannot be read`, async (abortSignal) => {
       try {
         const command = new GetItemCommand({ TableName: table, Key: { PK: { S: "MAIN#" } } });
