@@ -164,6 +164,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     background,
     limits: config.limits,
     destructions: requestLimits,
+    restores: requestLimits,
     alerts: createSecurityAlerts(log, metrics),
     history: config.history,
     deliversEvents: config.webhook !== null,

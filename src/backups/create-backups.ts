@@ -34,6 +34,17 @@ export interface DestructionLimit {
   countDestruction(backupId: string): void;
 }
 
+/**
+ * Limits how often versions of one backup are restored. Each restore leaves an event and a log has so many: a thief with a
+ * sync factor must not push out within a minute what the owner has to see. The limit is not that of destructive operations,
+ * so that the owner can remove that factor.
+ */
+export interface RestoreLimit {
+  /** @throws ServiceError `too_many_requests`. */
+  admitRestore(backupId: string): void;
+  countRestore(backupId: string): void;
+}
+
 export interface BackupsOptions {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
@@ -42,6 +53,7 @@ export interface BackupsOptions {
   readonly background: Background;
   readonly limits: FactorLimits;
   readonly destructions: DestructionLimit;
+  readonly restores: RestoreLimit;
   readonly alerts: CounterAlerts;
   readonly history: HistoryPolicy;
   /** Whether events are delivered, besides being in the log. */

@@ -11,9 +11,10 @@ import { exportMetadata } from "./view.ts";
  * factor could restore and replace all that is kept of earlier days within minutes.
  */
 export function restoreVersion(context: BackupsContext): Backups["restoreVersion"] {
-  const { clock, random, history, access, changes } = context;
+  const { clock, random, history, access, changes, restores } = context;
   return async (by, { versionId, currentManifestHash }) => {
     const first = await access.authorise(by);
+    restores.admitRestore(first.backupId);
     requireManifestHash(first.metadata, currentManifestHash);
     requireVersion(first, versionId);
     const replacedId = random.uuid();
@@ -30,6 +31,7 @@ export function restoreVersion(context: BackupsContext): Backups["restoreVersion
         }),
       };
     });
+    restores.countRestore(first.backupId);
     void changes.discard(...droppedBlobs(before, contents)); // the client need not wait for that
     return exportMetadata(after, contents.versions);
   };

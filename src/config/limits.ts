@@ -22,6 +22,7 @@ export interface RateLimitConfig {
   readonly addressCreatedBytesPerHour: number;
   readonly backupFailuresPerHour: number;
   readonly backupDestructionsPerHour: number;
+  readonly backupRestoresPerHour: number;
 }
 
 const MIB = 1024 * 1024;
@@ -65,6 +66,7 @@ export function rateLimitsConfig(read: EnvironmentReader, byDefault: boolean): R
     ),
     backupFailuresPerHour: read.integer("RATE_LIMIT_BACKUP_FAILURES_PER_HOUR", 120, 1, most),
     backupDestructionsPerHour: read.integer("RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR", 60, 1, most),
+    backupRestoresPerHour: read.integer("RATE_LIMIT_BACKUP_RESTORES_PER_HOUR", 60, 1, most),
   };
   return read.boolean("RATE_LIMITS", byDefault) ? limits : null;
 }

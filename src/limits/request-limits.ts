@@ -23,6 +23,11 @@ export interface RequestLimits {
   /** Counts a destructive operation of the backup. Failed ones must not be counted: they would lock the owner out. */
   countDestruction(backupId: string): void;
 
+  /** @throws TooManyRequests when versions of the backup were restored too often. */
+  admitRestore(backupId: string): void;
+  /** Counts a restore that succeeded. */
+  countRestore(backupId: string): void;
+
   /** @throws TooManyRequests unless the address may create a backup of `maxBytes`. Checked before the body is read. */
   admitCreate(address: string, maxBytes: number): void;
   /**
@@ -63,6 +68,8 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       limitDestruction: (_address, act) => act(),
       admitDestruction: () => {},
       countDestruction: () => {},
+      admitRestore: () => {},
+      countRestore: () => {},
       admitCreate: () => {},
       limitCreate: (_address, _maxBytes, _arrivedBytes, act) => act(),
       limitFailure: () => null,
@@ -81,6 +88,7 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
   const backup = {
     failures: perHour("backup-failures", config.backupFailuresPerHour),
     destructions: perHour("backup-destructions", config.backupDestructionsPerHour),
+    restores: perHour("backup-restores", config.backupRestoresPerHour),
   };
 
   function use(limit: RateLimit, subject: string): void {
@@ -116,6 +124,12 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
     },
     countDestruction(backupId) {
       limiter.count(backup.destructions, backupId);
+    },
+    admitRestore(backupId) {
+      limiter.check(backup.restores, backupId);
+    },
+    countRestore(backupId) {
+      limiter.count(backup.restores, backupId);
     },
     admitCreate(from, maxBytes) {
       limiter.check(address.creates, from);

@@ -79,6 +79,7 @@ describe("the defaults", () => {
         addressCreatedBytesPerHour: 1_073_741_824,
         backupFailuresPerHour: 120,
         backupDestructionsPerHour: 60,
+        backupRestoresPerHour: 60,
       },
       log: { level: "info", format: "json" },
       storage: {

@@ -13,6 +13,7 @@ describe("the configuration of limits", () => {
         ["ADDRESS_CREATES_PER_HOUR", "addressCreatesPerHour"],
         ["BACKUP_FAILURES_PER_HOUR", "backupFailuresPerHour"],
         ["BACKUP_DESTRUCTIONS_PER_HOUR", "backupDestructionsPerHour"],
+        ["BACKUP_RESTORES_PER_HOUR", "backupRestoresPerHour"],
       ] as const
     ).map(
       ([variable, member]) =>

@@ -13,6 +13,7 @@ import {
   metadataOf,
   newUser,
   recovered,
+  replacedContent,
   resetRequest,
   solved,
   syncPayload,
@@ -171,6 +172,32 @@ for (const driver of DRIVERS)
       (await here.deleteBackup(await solved(here, "delete-backup", user.sync))).ok();
       await userWithBackup(here, user);
       expectLimited(await here.deleteBackup(await solved(here, "delete-backup", user.sync)));
+    });
+
+    test("on restores hold for a backup from wherever they come, and not for destructive operations", async () => {
+      const low = limits({ RATE_LIMIT_BACKUP_RESTORES_PER_HOUR: "1" });
+      await using service = await startService(driver, low);
+      const here = service.clientFrom("198.51.100.7");
+      const there = service.clientFrom("198.51.100.8");
+      const { user, versionId } = await replacedContent(here, await userWithBackup(here));
+      const restore = async (client: ApiClient, id: string, currentManifestHash: string) => {
+        const proof = await solved(client, "restore-version", user.sync, { versionId: id });
+        const request = { ...proof, versionId: id, currentManifestHash };
+        return { request, response: await client.restoreVersion(request) };
+      };
+      // those that fail do not count
+      for (let n = 0; n < 3; n++)
+        expect((await restore(here, "none", user.manifestHash)).response.code()).toBe("version_not_found");
+      const done = await restore(here, versionId, user.manifestHash);
+      const { manifestHash, versions } = done.response.ok().backupMetadata;
+      const back = versions[0]?.versionId ?? "";
+      const limited = await restore(there, back, manifestHash);
+      expectLimited(limited.response);
+      expect((await here.restoreVersion(done.request)).code()).toBe("already_used");
+      service.clock.set(Date.UTC(2026, 0, 15, 13));
+      (await restore(there, back, manifestHash)).response.ok();
+      expectLimited((await restore(there, versionId, manifestHash)).response);
+      (await there.deleteBackup(await solved(there, "delete-backup", user.sync))).ok();
     });
 
     test("on failures about one backup hold for the failing ones of an address", async () => {

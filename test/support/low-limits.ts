@@ -12,6 +12,7 @@ const HIGH = Object.fromEntries(
     "ADDRESS_CREATES_PER_HOUR",
     "BACKUP_FAILURES_PER_HOUR",
     "BACKUP_DESTRUCTIONS_PER_HOUR",
+    "BACKUP_RESTORES_PER_HOUR",
   ].map((name) => [`RATE_LIMIT_${name}`, "1000"]),
 );
 

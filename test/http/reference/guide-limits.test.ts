@@ -106,6 +106,7 @@ describe("the guide's limits", () => {
     ["bytes of creates", `${bytes(rates.addressCreatedBytesPerHour)} an hour`],
     ["failed proofs of a backup", a(rates.backupFailuresPerHour, "an hour")],
     ["removals and deletions of a backup", a(rates.backupDestructionsPerHour, "an hour")],
+    ["calls of `/v1/restore-version` of a backup", a(rates.backupRestoresPerHour, "an hour")],
   ])("has %s: %s", (name, value) => {
     expect(rows.get(name)).toBe(value);
   });
