@@ -1,29 +1,21 @@
 /** Creations that claim more index rows than a transaction of DynamoDB takes. */
 import { describe, expect, test } from "bun:test";
-import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
-import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import { instantOf } from "../../src/runtime/clock.ts";
 import { type Change, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
-import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
-import { SettableClock } from "../support/settable-clock.ts";
+import type { Fault } from "../support/fault-proxy.ts";
 import { collect, MINUTE_MS, main, once, record } from "./fixture.ts";
+import { openProxiedRecords } from "./proxied-records.ts";
 
 const RETRY = { budgetMs: 500, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
 const FACTORS = Array.from({ length: 100 }, (_, index) => main(`f${index}`));
 const OUTAGE: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
 
 async function openFixture() {
-  const clock = new SettableClock();
-  const storage = await newAwsStorage();
-  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
-  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const options = { clock, random: systemRandom };
-  const records = await openAwsRecords(config, { ...options, retry: RETRY });
-  /** On the same tables, without the proxy. */
-  const healthy = await openAwsRecords(storage.config, options);
+  const opened = await openProxiedRecords(RETRY);
+  const { clock, proxy } = opened;
   const creation: Change = {
     backupId: "b1",
     expect: "absent",
@@ -37,17 +29,7 @@ async function openFixture() {
     const isMeant = () => proxy.seen.at(-1)?.endsWith("TransactWriteItems") === true && ++seen >= transaction;
     proxy.inject(fault, times, isMeant);
   };
-  return {
-    clock,
-    proxy,
-    records,
-    healthy,
-    creation,
-    injectFrom,
-    async [Symbol.asyncDispose]() {
-      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
-    },
-  };
+  return { ...opened, creation, injectFrom };
 }
 
 const rowsOf = async (records: InspectableRecords) => (await collect(records.listFactors())).length;

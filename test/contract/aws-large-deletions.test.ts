@@ -1,15 +1,12 @@
 /** Deletions that release more index rows than a transaction of DynamoDB takes. */
 import { describe, expect, test } from "bun:test";
-import { systemRandom } from "../../src/runtime/clock.ts";
-import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { type Change, type FactorRef, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
-import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
-import { SettableClock } from "../support/settable-clock.ts";
+import type { Fault } from "../support/fault-proxy.ts";
 import { backupOf, collect, create, main, once, record, revisionOf } from "./fixture.ts";
+import { openProxiedRecords } from "./proxied-records.ts";
 
 const RETRY = { budgetMs: 2_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
 const FACTORS = Array.from({ length: 70 }, (_, index) => main(`f${index}`));
@@ -18,31 +15,15 @@ const LATE = main("f60");
 const INTERNAL_ERROR: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
 
 async function openFixture() {
-  const clock = new SettableClock();
-  const storage = await newAwsStorage();
-  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
-  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const options = { clock, random: systemRandom };
-  const records = await openAwsRecords(config, { ...options, retry: RETRY });
-  /** On the same tables, without the proxy. */
-  const healthy = await openAwsRecords(storage.config, options);
+  const opened = await openProxiedRecords(RETRY);
+  const { proxy, healthy } = opened;
   const deletion = await backupWithMany(healthy);
   /** Applies a fault to the requests from the second of the deletion on. */
   const injectAfterFirst = (fault: Fault, times?: number) => {
     const before = proxy.seen.length;
     proxy.inject(fault, times, () => proxy.seen.length > before + 1);
   };
-  return {
-    clock,
-    proxy,
-    records,
-    healthy,
-    deletion,
-    injectAfterFirst,
-    async [Symbol.asyncDispose]() {
-      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
-    },
-  };
+  return { ...opened, deletion, injectAfterFirst };
 }
 
 /** Stores a backup with all of the factors; returns its deletion. */

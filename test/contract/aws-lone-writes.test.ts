@@ -1,7 +1,5 @@
 /** What is written alone takes no transaction, and is as safe as in one. */
 import { describe, expect, test } from "bun:test";
-import { systemRandom } from "../../src/runtime/clock.ts";
-import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import {
   type Change,
   type Consumption,
@@ -9,36 +7,19 @@ import {
   StorageUnavailable,
 } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
-import { startFaultProxy } from "../support/fault-proxy.ts";
-import { SettableClock } from "../support/settable-clock.ts";
 import { atOnce, create, labelOf, MINUTE_MS, main, once, record, revisionOf, token } from "./fixture.ts";
+import { openProxiedRecords } from "./proxied-records.ts";
 
 const RETRY = { budgetMs: 60_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** Gives up soon an attempt that is held. */
 const IMPATIENT = { ...RETRY, attemptMs: 300 };
 
 async function openFixture(retry = RETRY) {
-  const clock = new SettableClock();
-  const storage = await newAwsStorage();
-  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
-  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const options = { clock, random: systemRandom };
-  const records = await openAwsRecords(config, { ...options, retry });
-  const rival = await openAwsRecords(storage.config, options);
-  const seen = (operation: string) => proxy.seen.filter((line) => line.endsWith(`.${operation}`)).length;
-  return {
-    clock,
-    proxy,
-    records,
-    /** On the same tables, without the proxy. */
-    rival,
-    seen,
-    async [Symbol.asyncDispose]() {
-      for (const resource of [records, rival, proxy, storage]) await resource[Symbol.asyncDispose]();
-    },
-  };
+  const opened = await openProxiedRecords(retry);
+  const seen = (operation: string) =>
+    opened.proxy.seen.filter((line) => line.endsWith(`.${operation}`)).length;
+  return { ...opened, seen };
 }
 
 const required = (consumption: Consumption | null): Consumption => {
@@ -71,10 +52,10 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       store.proxy.inject({ kind: "drop answer" }, 3);
       const consumption = required(await store.records.consume([nonce]));
       expect(store.seen("PutItem")).toBe(4);
-      expect(await store.rival.consume([nonce])).toBeNull();
+      expect(await store.healthy.consume([nonce])).toBeNull();
       expect(await store.records.consume([nonce])).toBeNull();
       await consumption.release();
-      required(await store.rival.consume([nonce]));
+      required(await store.healthy.consume([nonce]));
     });
 
     test("is not consumed where a rival was faster than the second attempt", async () => {
@@ -83,7 +64,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       store.proxy.inject({ kind: "drop request" });
       store.proxy.inject({ kind: "hold" });
       const consuming = store.records.consume([nonce]);
-      required(await store.rival.consume([nonce]));
+      required(await store.healthy.consume([nonce]));
       store.proxy.clear();
       expect(await consuming).toBeNull();
     });
@@ -93,7 +74,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       const nonce = once("n1", store.clock);
       store.proxy.inject({ kind: "drop answer" }, 10);
       const outcomes = await atOnce(10, (index) =>
-        (index % 2 === 0 ? store.records : store.rival).consume([nonce]),
+        (index % 2 === 0 ? store.records : store.healthy).consume([nonce]),
       );
       expect(outcomes.filter((outcome) => outcome !== null)).toHaveLength(1);
     });
@@ -106,8 +87,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       store.proxy.clear();
       await store.proxy.settled();
       expect(store.seen("PutItem")).toBeGreaterThan(1);
-      expect(await store.rival.isConsumed([nonce])).toBe(false);
-      required(await store.rival.consume([nonce]));
+      expect(await store.healthy.isConsumed([nonce])).toBe(false);
+      required(await store.healthy.consume([nonce]));
     });
 
     test("stays another's when an attempt arrives after its release", async () => {
@@ -115,11 +96,11 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       const nonce = once("n1", store.clock);
       store.proxy.inject({ kind: "hold" });
       await required(await store.records.consume([nonce])).release();
-      const later = required(await store.rival.consume([nonce]));
+      const later = required(await store.healthy.consume([nonce]));
       store.proxy.clear();
       await store.proxy.settled();
       await later.release(); // only its own
-      expect(await store.rival.isConsumed([nonce])).toBe(false);
+      expect(await store.healthy.isConsumed([nonce])).toBe(false);
     });
 
     test("can be consumed by a commit after its release, and is not released after that", async () => {
@@ -158,28 +139,28 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("a record that changes by itself", () => {
     test("takes one write and no transaction", async () => {
       await using store = await openFixture();
-      const revision = await create(store.rival, "b1");
+      const revision = await create(store.healthy, "b1");
       const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
       expect(await store.records.commit(change)).toBe("committed");
       expect(await store.records.commit(change)).toBe("revision");
       expect(store.proxy.seen).toEqual(Array.from({ length: 2 }, () => "POST DynamoDB_20120810.PutItem"));
-      expect(await labelOf(store.rival, "b1")).toBe("next");
+      expect(await labelOf(store.healthy, "b1")).toBe("next");
     });
 
     test("takes a transaction together with anything else, and to be created or deleted", async () => {
       await using store = await openFixture();
-      const revision = await create(store.rival, "b1");
+      const revision = await create(store.healthy, "b1");
       const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
       await store.records.commit({ ...change, claim: [main("f1")] });
       await create(store.records, "b2");
-      const expect2 = { revision: await revisionOf(store.rival, "b2") };
+      const expect2 = { revision: await revisionOf(store.healthy, "b2") };
       await store.records.commit({ backupId: "b2", expect: expect2, next: null });
       expect([store.seen("PutItem"), store.seen("TransactWriteItems")]).toEqual([0, 3]);
     });
 
     test("is committed by the call whose responses were lost", async () => {
       await using store = await openFixture();
-      const revision = await create(store.rival, "b1");
+      const revision = await create(store.healthy, "b1");
       store.proxy.inject({ kind: "drop answer" }, 3);
       const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
       expect(await store.records.commit(change)).toBe("committed");
@@ -189,40 +170,40 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
     test("may have been committed where its first response was lost and its second is a conflict", async () => {
       await using store = await openFixture();
-      const revision = await create(store.rival, "b1");
+      const revision = await create(store.healthy, "b1");
       store.proxy.inject({ kind: "drop answer" });
       store.proxy.inject({ kind: "refuse", answer: dynamoDbError(400, "ConditionalCheckFailedException") });
       const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
       const outcome: unknown = await store.records.commit(change).catch((error: unknown) => error);
       expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
-      expect(await labelOf(store.rival, "b1")).toBe("next");
+      expect(await labelOf(store.healthy, "b1")).toBe("next");
     });
 
     test("is no change where a rival was faster", async () => {
       await using store = await openFixture();
-      const revision = await create(store.rival, "b1");
+      const revision = await create(store.healthy, "b1");
       const rivals = await atOnce(10, (index) =>
-        (index % 2 === 0 ? store.records : store.rival).commit({
+        (index % 2 === 0 ? store.records : store.healthy).commit({
           backupId: "b1",
           expect: { revision },
           next: record(`by ${index}`),
         }),
       );
       expect(rivals.filter((outcome) => outcome === "committed")).toHaveLength(1);
-      expect(await labelOf(store.rival, "b1")).toBe(`by ${rivals.indexOf("committed")}`);
+      expect(await labelOf(store.healthy, "b1")).toBe(`by ${rivals.indexOf("committed")}`);
     });
 
     test("stays as a later commit has left it when an attempt arrives after that", async () => {
       await using store = await openFixture(IMPATIENT);
-      const revision = await create(store.rival, "b1");
+      const revision = await create(store.healthy, "b1");
       store.proxy.inject({ kind: "hold" });
       const change: Change = { backupId: "b1", expect: { revision }, next: record("next") };
       expect(await store.records.commit(change)).toBe("committed");
-      const later = { revision: await revisionOf(store.rival, "b1") };
-      await store.rival.commit({ backupId: "b1", expect: later, next: record("later") });
+      const later = { revision: await revisionOf(store.healthy, "b1") };
+      await store.healthy.commit({ backupId: "b1", expect: later, next: record("later") });
       store.proxy.clear();
       await store.proxy.settled();
-      expect(await labelOf(store.rival, "b1")).toBe("later");
+      expect(await labelOf(store.healthy, "b1")).toBe("later");
     });
   });
 }

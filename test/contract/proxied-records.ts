@@ -1,0 +1,27 @@
+/** A record store on DynamoDB whose requests pass a proxy that can make them fail. */
+import { systemRandom } from "../../src/runtime/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
+import type { RetryPolicy } from "../../src/storage/aws/retry.ts";
+import { newAwsStorage } from "../support/aws-storage.ts";
+import { startFaultProxy } from "../support/fault-proxy.ts";
+import { SettableClock } from "../support/settable-clock.ts";
+
+export async function openProxiedRecords(retry: Partial<RetryPolicy>) {
+  const clock = new SettableClock();
+  const storage = await newAwsStorage();
+  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
+  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
+  const options = { clock, random: systemRandom };
+  const records = await openAwsRecords(config, { ...options, retry });
+  const healthy = await openAwsRecords(storage.config, options);
+  return {
+    clock,
+    proxy,
+    records,
+    /** On the same tables, without the proxy. */
+    healthy,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, healthy, proxy, storage]) await resource[Symbol.asyncDispose]();
+    },
+  };
+}
