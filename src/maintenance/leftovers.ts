@@ -65,7 +65,7 @@ async function collectOne(
   await records.collection.settle(due);
 }
 
-/** For the rows that are collected together: whoever creates and deletes a backup again and again makes many of one backup. */
+/** For the rows that are collected together: repeated creations and deletions leave many rows of one backup. */
 function readOnce<T>(read: (backupId: string) => Promise<T>): (backupId: string) => Promise<T> {
   const reads = new Map<string, Promise<T>>();
   return (backupId) => {
