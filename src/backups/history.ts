@@ -84,7 +84,10 @@ export function droppedBlobs(before: Contents, after: Contents): readonly BlobRe
   return blobsOf(before).filter(({ key }) => !kept.has(key));
 }
 
-/** When the content was stored. Of content from before that was noted: when the backup changed last, or was created. */
+/**
+ * When the content was stored. Earlier releases did not keep that time: of their content, when the backup changed last or
+ * was created.
+ */
 function contentAtMs({ metadata, changedAtMs }: StoredBackup): number {
   if (metadata.contentAtMs !== undefined) return metadata.contentAtMs;
   return changedAtMs || (metadata.factors[0]?.createdAt ?? 0) * 1000;
