@@ -4,7 +4,7 @@ import type { LegacySource } from "../storage/legacy.ts";
 import type { Outbox } from "../storage/outbox.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** The same store, with the duration and outcome of each call measured. */
+/** Wraps a store: measures the duration and outcome of each call. */
 export function measuredRecords(store: RecordStore, metrics: Metrics): RecordStore {
   const timed = timer(metrics, "records");
   return {
@@ -27,7 +27,7 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
   };
 }
 
-/** The same store, with the duration and outcome of each call measured. */
+/** Wraps a store: measures the duration and outcome of each call. */
 export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   const timed = timer(metrics, "blobs");
   return {
@@ -53,7 +53,7 @@ export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   };
 }
 
-/** The same outbox, with the duration and outcome of each call measured. */
+/** Wraps an outbox, as {@link measuredRecords} wraps a store. */
 export function measuredOutbox(outbox: Outbox, metrics: Metrics): Outbox {
   const timed = timer(metrics, "outbox");
   return {
@@ -64,7 +64,7 @@ export function measuredOutbox(outbox: Outbox, metrics: Metrics): Outbox {
   };
 }
 
-/** The same stores of the other service, with each call that requests make measured; of a ciphertext, until it is opened. */
+/** Wraps the stores of the other service: measures each call of a request; of a ciphertext, until it is opened. */
 export function measuredSource(
   source: LegacySource,
   metrics: Metrics,
@@ -78,7 +78,7 @@ export function measuredSource(
   };
 }
 
-/** The same stream. Reports once how its reading ends; a reader that cancels it is not an error. */
+/** Wraps a stream. Reports once how its reading ends; a reader that cancels it is not an error. */
 function observed(
   content: ReadableStream<Uint8Array>,
   onEnd: (outcome: "ok" | "error") => void,
