@@ -148,8 +148,11 @@ for (const driver of DRIVERS)
       await deleteIt(client, forger);
       const stranger = newPasskey({ credentialId });
       expect((await undeletion(client, { ...user, main: stranger })).code()).toBe("webauthn_error");
-      const { backupMetadata } = (await undeletion(client, user)).ok();
+      const { backupAccountId: backupId } = user.account;
+      const proof = await proven(client, "undelete", user.main, { backupId });
+      const { backupMetadata } = (await client.undelete({ ...proof, backupId })).ok();
       expect(backupMetadata.manifestHash).toBe(user.manifestHash);
+      expect((await client.undelete({ ...proof, backupId })).code()).toBe("already_used");
       await recoveredBy(client, user.main);
       const refused = await undeletion(client, forger);
       expect([refused.status, refused.code()]).toEqual([409, "backup_account_id_already_exists"]);
