@@ -1,4 +1,4 @@
-/** Every operation under the name that it has in the client, and which challenge is for which. */
+/** Every operation under the name of the client's method, and which challenge is for which. */
 import { createChallenges, keypairChallenges, passkeyChallenges } from "./challenge-operations.ts";
 import type { WireOperation } from "./operation.ts";
 import { operations } from "./operations.ts";
@@ -11,6 +11,18 @@ export interface NamedOperation {
   /** Of a challenge: the operation that takes its token. */
   readonly solvedIn: string | null;
 }
+
+/** Where the method of the client has another name than the operation here. */
+const METHODS: Readonly<Record<string, string>> = {
+  retrieve: "recover",
+  verifyFactor: "verify",
+  deleteFactor: "removeFactor",
+  retrieveMetadata: "metadata",
+  listEvents: "events",
+  backupStatus: "status",
+};
+
+const methodOf = (operation: string) => METHODS[operation] ?? operation;
 
 const TABLES = [
   ["KeypairChallenge", { create: createChallenges.keypair, ...keypairChallenges }],
@@ -28,7 +40,8 @@ const issued = TABLES.flatMap(([suffix, table]) =>
 const ADDITION: Readonly<Record<string, string>> = { addFactorChallenge: "addFactor" };
 
 export const namedOperations: readonly NamedOperation[] = [
-  ...Object.entries(operations).map(([name, wire]): NamedOperation => {
+  ...Object.entries(operations).map(([operation, wire]): NamedOperation => {
+    const name = methodOf(operation);
     const ofAddition = Object.keys(ADDITION).filter((challenge) => ADDITION[challenge] === name);
     const ofOthers = issued.filter(({ solvedIn }) => solvedIn === name).map((challenge) => challenge.name);
     return { name, wire, challenges: [...ofAddition, ...ofOthers], solvedIn: ADDITION[name] ?? null };
@@ -41,5 +54,5 @@ function operationAt(path: string): string {
     ([, wire]) => wire.path === path || wire.path === `${path}/from-challenge`,
   );
   if (found === undefined) throw new Error(`No operation is at ${path}`);
-  return found[0];
+  return methodOf(found[0]);
 }

@@ -155,7 +155,7 @@ function linksOf({ name, wire, solvedIn }: NamedOperation) {
   const link = (operationId: string, members: string) => ({
     [operationId]: { operationId, description: `Takes ${members} of this response.` },
   });
-  if (name === "retrieve") return link("addSyncFactor", "`syncFactorToken`");
+  if (name === "recover") return link("addSyncFactor", "`syncFactorToken`");
   if (solvedIn === null) return null;
   const tokens = Object.keys(wire.response?.properties ?? {}).filter((member) => /token$/i.test(member));
   return link(solvedIn, `${tokens.map((token) => `\`${token}\``).join(" and ")}, with the solved challenge,`);

@@ -79,9 +79,9 @@ fun main(arguments: Array<String>) = runBlocking {
     ).ok()
     equal(created.backupId, accountId)
 
-    val forRecovery = challenges.retrieveKeypairChallenge(emptyMap()).ok()
+    val forRecovery = challenges.recoverKeypairChallenge(emptyMap()).ok()
     val proof = Authorization.EcKeypairWrapper(main.authorize(forRecovery.challenge))
-    val recovered = backups.retrieve(RetrieveRequest(authorization = proof, challengeToken = forRecovery.token)).ok()
+    val recovered = backups.recover(RecoverRequest(authorization = proof, challengeToken = forRecovery.token)).ok()
     equal(String(Base64.getDecoder().decode(recovered.backup)), "first")
     equal(recovered.metadata.factors.single().kind is ExportedFactorKind.EcKeypairWrapper, true)
 

@@ -13,7 +13,7 @@ from backup_client.models import (
     EcKeypairAuthorization,
     EncryptionKey,
     IcloudEncryptionKey,
-    RetrieveRequest,
+    RecoverRequest,
     SyncRequest,
 )
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -58,9 +58,9 @@ created = backups.create(
 )
 assert created.backup_id == account_id
 
-for_recovery = challenges.retrieve_keypair_challenge({})
-recovered = backups.retrieve(
-    RetrieveRequest(
+for_recovery = challenges.recover_keypair_challenge({})
+recovered = backups.recover(
+    RecoverRequest(
         authorization=Authorization(main.authorize(for_recovery.challenge)),
         challenge_token=for_recovery.token,
     )
