@@ -27,7 +27,7 @@ const PAGE = `<!doctype html>
 <div id="reference"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script>
-SwaggerUIBundle({ url: "/openapi.json", dom_id: "#reference", docExpansion: "list", defaultModelsExpandDepth: -1,
+SwaggerUIBundle({ url: "/openapi.json", dom_id: "#reference", docExpansion: "list", defaultModelsExpandDepth: 0,
   validatorUrl: null, displayRequestDuration: true });
 </script>
 </body>
