@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readChapter } from "../../src/http/reference/guide/page.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { kotlinCompiler, nodePackages, openApiGenerator, pythonPrograms, run } from "./tools.ts";
@@ -20,14 +21,12 @@ const REQUIREMENTS = join(HERE, "python/requirements.txt");
 const CODE_ONLY =
   "--global-property=apis,models,supportingFiles,apiDocs=false,modelDocs=false,apiTests=false,modelTests=false";
 
-/** What apps use too: each union a sealed type, and JSON that the service does not describe as JSON. */
-const KOTLIN = [
-  "--additional-properties=library=jvm-retrofit2,serializationLibrary=kotlinx_serialization",
-  "--additional-properties=generateOneOfAnyOfWrappers=true,useCoroutines=true,dateLibrary=string",
-  "--additional-properties=omitGradleWrapper=true,packageName=backup.client",
-  "--type-mappings=object=JsonElement,AnyType=JsonElement",
-  "--import-mappings=JsonElement=kotlinx.serialization.json.JsonElement",
-];
+/** The options that the guide tells apps to use. */
+async function kotlinOptions(): Promise<string[]> {
+  const [, command = ""] =
+    /generate -g kotlin .*? -o client ([\s\S]*?)```/.exec(await readChapter("generated-clients.md")) ?? [];
+  return command.split(/[\s\\]+/).filter((option) => option.startsWith("--"));
+}
 
 const driver = DRIVERS.find(({ name }) => name === "local");
 if (driver === undefined) throw new Error("the suite runs on the embedded driver: TEST_DRIVERS=local");
@@ -99,7 +98,8 @@ describe("a generated client creates, recovers, joins and syncs", () => {
     const client = join(folder, "kotlin");
     await run([
       ...[...(await openApiGenerator()), "generate", "-g", "kotlin", "-i", DOCUMENT_30, "-o", client],
-      ...[...KOTLIN, CODE_ONLY],
+      ...[...(await kotlinOptions()), CODE_ONLY],
+      "--additional-properties=omitGradleWrapper=true,packageName=backup.client",
     ]);
     const kotlin = await kotlinCompiler(join(HERE, "kotlin/pom.xml"));
     const classes = join(client, "classes");

@@ -24,6 +24,7 @@ export const CHAPTERS = [
   "errors.md",
   "lost-responses.md",
   "limits.md",
+  "generated-clients.md",
   "api-versions.md",
 ] as const;
 
