@@ -24,7 +24,8 @@ interface ProgressEvent {
 
 /** By `XMLHttpRequest`: browsers and React Native report the progress of uploads only there. `null` elsewhere. */
 export function xhrTransport(): Transport | null {
-  const XMLHttpRequest: (new () => Xhr) | undefined = Reflect.get(globalThis, "XMLHttpRequest");
+  const platform: object = globalThis;
+  const XMLHttpRequest: (new () => Xhr) | undefined = Reflect.get(platform, "XMLHttpRequest");
   if (XMLHttpRequest === undefined) return null;
   return ({ url, method, headers, body, signal, onUpload, onDownload }) =>
     new Promise<HttpResponse>((resolve, reject) => {
