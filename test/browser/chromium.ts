@@ -37,10 +37,16 @@ export interface VirtualCredential extends Members {
 
 /** A browser profile with one page, and an authenticator of its own. */
 export interface Profile {
+  /** Names the profile to the browser. */
+  readonly contextId: string;
   /** Loads a page. */
   open(url: string): Promise<void>;
   /** Gives the page the width of a phone or a screen, in CSS pixels, for the colours of a scheme. */
   show(width: number, colours: "light" | "dark"): Promise<void>;
+  /** The URLs of all requests of the page so far. */
+  readonly requests: readonly string[];
+  /** What the browser reported so far: violations of a content security policy, and exceptions that nothing caught. */
+  readonly problems: readonly string[];
   /** What an expression of the page resolves to. */
   evaluate(expression: string): Promise<unknown>;
   /** Calls a function of the page's `app` with JSON and returns what it resolves to. */
@@ -52,6 +58,8 @@ export interface Profile {
 
 export interface Browser extends AsyncDisposable {
   newProfile(): Promise<Profile>;
+  /** Another tab of a profile, which has an authenticator of its own too. */
+  newTab(profile: Profile): Promise<Profile>;
 }
 
 /** Starts a browser. @throws Error when there is none and it cannot be installed. */
@@ -65,7 +73,11 @@ export async function startChromium(): Promise<Browser> {
   });
   const connection = await connect(await listeningAt(child.stderr));
   return {
-    newProfile: () => newProfile(connection),
+    async newProfile() {
+      const { browserContextId } = await connection.send("Target.createBrowserContext", {});
+      return newPage(connection, String(browserContextId));
+    },
+    newTab: ({ contextId }) => newPage(connection, contextId),
     async [Symbol.asyncDispose]() {
       connection.close();
       child.kill("SIGKILL");
@@ -101,6 +113,8 @@ interface Connection {
   send(method: string, params: Members, sessionId?: string): Promise<Members>;
   /** The next event of this name in a session. */
   event(name: string, sessionId: string): Promise<void>;
+  /** Calls `listener` with each event of this name in a session. */
+  listen(name: string, sessionId: string, listener: (params: Members) => void): void;
   close(): void;
 }
 
@@ -108,6 +122,7 @@ interface Message {
   readonly id?: number;
   readonly method?: string;
   readonly sessionId?: string;
+  readonly params?: Members;
   readonly result?: Members;
   readonly error?: { readonly message: string };
 }
@@ -115,7 +130,7 @@ interface Message {
 async function connect(url: string): Promise<Connection> {
   const socket = new WebSocket(url);
   const answers = new Map<number, (message: Message) => void>();
-  const events = new Map<string, () => void>();
+  const events = new Map<string, (params: Members) => void>();
   let lastId = 0;
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();
@@ -124,7 +139,7 @@ async function connect(url: string): Promise<Connection> {
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(String(data)) as Message;
     if (message.id !== undefined) answers.get(message.id)?.(message);
-    else events.get(`${message.sessionId} ${message.method}`)?.();
+    else events.get(`${message.sessionId} ${message.method}`)?.(message.params ?? {});
   };
   return {
     async send(method, params, sessionId) {
@@ -137,17 +152,30 @@ async function connect(url: string): Promise<Connection> {
       if (error !== undefined) throw new Error(`${method}: ${error.message}`);
       return result ?? {};
     },
-    event: (name, sessionId) => new Promise((resolve) => events.set(`${sessionId} ${name}`, resolve)),
+    event: (name, sessionId) => new Promise((resolve) => events.set(`${sessionId} ${name}`, () => resolve())),
+    listen: (name, sessionId, listener) => void events.set(`${sessionId} ${name}`, listener),
     close: () => socket.close(),
   };
 }
 
-async function newProfile(connection: Connection): Promise<Profile> {
-  const { browserContextId } = await connection.send("Target.createBrowserContext", {});
+async function newPage(connection: Connection, browserContextId: string): Promise<Profile> {
   const { targetId } = await connection.send("Target.createTarget", { url: "about:blank", browserContextId });
   const attached = await connection.send("Target.attachToTarget", { targetId, flatten: true });
   const sessionId = String(attached.sessionId);
   const send = (method: string, params: Members = {}) => connection.send(method, params, sessionId);
+  const requests: string[] = [];
+  connection.listen("Network.requestWillBeSent", sessionId, ({ request }) => {
+    requests.push((request as { readonly url: string }).url);
+  });
+  const problems: string[] = [];
+  connection.listen("Log.entryAdded", sessionId, ({ entry }) => {
+    const { source, level, text } = entry as Readonly<Record<string, string>>;
+    if (level === "error" && source !== "network") problems.push(`${source}: ${text}`);
+  });
+  connection.listen("Runtime.exceptionThrown", sessionId, ({ exceptionDetails }) => {
+    problems.push(JSON.stringify(exceptionDetails));
+  });
+  for (const domain of ["Network", "Log", "Runtime"]) await send(`${domain}.enable`);
   await send("Page.enable");
   await send("WebAuthn.enable");
   const { authenticatorId } = await send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
@@ -159,6 +187,9 @@ async function newProfile(connection: Connection): Promise<Profile> {
     return (result as { readonly value: unknown }).value;
   };
   return {
+    contextId: browserContextId,
+    requests,
+    problems,
     async open(url) {
       const loaded = connection.event("Page.loadEventFired", sessionId);
       await send("Page.navigate", { url });

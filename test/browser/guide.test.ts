@@ -8,9 +8,9 @@ import { importTypescript, typescriptIn } from "../support/guide.ts";
 import { startService } from "../support/service.ts";
 import { newUser, solved } from "../support/users.ts";
 import { startChromium } from "./chromium.ts";
+import { expectReadable } from "./readable.ts";
 
 const CHAPTER = "passkeys.md";
-const Seen = Type.Object({ width: Type.Number(), contrast: Type.Number(), page: Type.Number() });
 const Made = Type.Object({ authorization: Type.Unknown(), encryptedKey: Type.String() });
 const [driver] = DRIVERS; // nothing about a browser depends on it
 if (driver === undefined) throw new Error("there is no driver");
@@ -90,39 +90,12 @@ describe("the guide's code for passkeys", () => {
   });
 });
 
-/** The width of the page, and the contrast of the text with the background (WCAG 2.2, 1.4.3). */
-const SEEN = `(() => {
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
-      const value = part / 255;
-      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const contrast = (one, other) => (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-  const page = luminance(getComputedStyle(document.body).backgroundColor);
-  const contrasts = [...document.querySelectorAll("p, a, th, td, code, h2 a")].map((element) =>
-    contrast(luminance(getComputedStyle(element).color), page));
-  return { width: document.documentElement.scrollWidth, contrast: Math.min(...contrasts), page };
-})()`;
-
 describe("the page of the guide", () => {
   test("fits a phone and a screen, in light and dark colours", async () => {
     await using service = await startService(driver);
     await using browser = await startChromium();
     const profile = await browser.newProfile();
-    const dark: number[] = [];
-    for (const width of [390, 1280])
-      for (const colours of ["light", "dark"] as const) {
-        await profile.show(width, colours);
-        await profile.open(`${service.url}/guide`);
-        const seen = Value.Parse(Seen, await profile.evaluate(SEEN));
-        expect(seen.width).toBeLessThanOrEqual(width);
-        expect(seen.contrast).toBeGreaterThan(4.5);
-        if (colours === "dark") dark.push(seen.page);
-        else expect(seen.page).toBeGreaterThan(0.9);
-      }
-    expect(Math.max(...dark)).toBeLessThan(0.1);
+    await expectReadable(profile, "p, a, th, td, code, h2 a", () => profile.open(`${service.url}/guide`));
   });
 
   test("is read by keyboard: the first stop leads to the text, code can be scrolled", async () => {
