@@ -2,6 +2,7 @@
 import { Elysia } from "elysia";
 import { DISCARD_LIMITS } from "./http/body/unread-body.ts";
 import { errorHandler } from "./http/error-handler.ts";
+import { playground } from "./http/playground.ts";
 import { guide } from "./http/reference/guide/page.ts";
 import { apiReference } from "./http/reference/page.ts";
 import { type HandleFrom, type RequestContextOptions, withRequestContext } from "./http/request-context.ts";
@@ -31,6 +32,7 @@ export function createApp(
   const methodsOf = (path: string) => methods.get(path) ?? [];
   const apiRoutes = routes(services);
   const { config, log } = services;
+  const hasPlayground = config.environment === "development";
 
   const app = new Elysia({ normalize: false, ...ROUTER_OPTIONS })
     .use(errorHandler({ log, methodsOf }))
@@ -41,8 +43,9 @@ export function createApp(
       return compressible(request, JSON.stringify(responseValue), "application/json", status);
     })
     .use(apiRoutes)
-    .use(config.apiReference ? apiReference(apiRoutes) : new Elysia())
-    .use(config.apiReference ? guide() : new Elysia());
+    .use(config.apiReference ? apiReference(apiRoutes, hasPlayground) : new Elysia())
+    .use(config.apiReference ? guide(hasPlayground) : new Elysia())
+    .use(hasPlayground ? playground() : new Elysia());
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   const options = { timeoutMs, clock, discardLimits, methodsOf };

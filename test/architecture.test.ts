@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   webhooks: ["crypto", "config", "storage/contract.ts", "storage/outbox.ts"],
   telemetry: ["storage/contract.ts", "storage/legacy.ts", "storage/outbox.ts"],
   client: ["protocol"],
+  playground: ["protocol", "client"],
   http: ["protocol", "crypto", "proofs", "limits", "telemetry", "services.ts", "app.ts"],
   routes: ["protocol", "crypto", "proofs", "backups", "http", "storage/contract.ts", "services.ts"],
   cli: [
@@ -187,6 +188,7 @@ describe("the architecture", () => {
   for (const [part, places, libraries] of [
     ["protocol", ["protocol"], ["@sinclair/typebox"]],
     ["client", ["client", "protocol"], ["@sinclair/typebox", "@noble/curves"]],
+    ["playground", ["playground", "client", "protocol"], []],
   ] as const)
     test(`the ${part} can be used in a browser: it imports only ${[...places, ...libraries].join(", ")}`, () => {
       const ofPart = sources.filter(({ file }) => partOf(file) === part);

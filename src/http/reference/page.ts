@@ -14,7 +14,9 @@ const ASSETS = new Map([
   ["swagger-ui-bundle.js", "text/javascript; charset=utf-8"],
 ]);
 
-const PAGE = `<!doctype html>
+const LINK_TO_PLAYGROUND = '<p><a href="/playground">Try the operations in the playground</a></p>';
+
+const page = (above: string) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -24,6 +26,7 @@ const PAGE = `<!doctype html>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
+${above}
 <div id="reference"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script>
@@ -39,11 +42,15 @@ const hidden = { detail: { hide: true } };
 /** The files of the document, by the paths where they are served. */
 const DOCUMENTS = ["/openapi.json", "/openapi-3.0.json"] as const;
 
-/** @param routes everything that clients can call here; the document shows nothing else. */
-export function apiReference(routes: AnyElysia) {
+/**
+ * @param routes everything that clients can call here; the document shows nothing else.
+ * @param hasPlayground whether `/playground` is served too.
+ */
+export function apiReference(routes: AnyElysia, hasPlayground: boolean) {
+  const html = page(hasPlayground ? LINK_TO_PLAYGROUND : "");
   const app = new Elysia({ name: "api-reference" })
     .get("/", () => Response.redirect("/docs", 302), hidden)
-    .get("/docs", ({ request }) => compressible(request, PAGE, "text/html; charset=utf-8"), hidden)
+    .get("/docs", ({ request }) => compressible(request, html, "text/html; charset=utf-8"), hidden)
     .get(
       "/docs/:asset",
       async ({ request, params }) => {

@@ -30,9 +30,9 @@ export const CHAPTERS = [
 
 const hidden = { detail: { hide: true } };
 
-/** Serves the guide at `/guide`. */
-export function guide() {
-  const page = memoise(guidePage);
+/** Serves the guide at `/guide`. @param hasPlayground whether `/playground` is served too. */
+export function guide(hasPlayground: boolean) {
+  const page = memoise(() => guidePage(hasPlayground));
   return new Elysia({ name: "guide" }).get(
     "/guide",
     async ({ request }) => {
@@ -57,7 +57,8 @@ async function shownChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
   return file === "errors.md" ? `${text}\n${errorTable()}\n` : text;
 }
 
-async function guidePage() {
+async function guidePage(hasPlayground: boolean) {
+  const playground = hasPlayground ? ' · <a href="/playground">Playground</a>' : "";
   const style = await Bun.file(join(FOLDER, "style.css")).text();
   const text = (await Promise.all(CHAPTERS.map(shownChapter))).join("\n");
   const styleHash = encodeBase64(sha256(style));
@@ -74,7 +75,7 @@ async function guidePage() {
 <body>
 <a class="skip" href="#content">Skip to the text</a>
 <nav aria-label="Chapters">
-<p><a href="/docs">API reference</a></p>
+<p><a href="/docs">API reference</a>${playground}</p>
 ${contents(text)}
 </nav>
 <main id="content" tabindex="-1">
