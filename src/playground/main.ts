@@ -53,11 +53,17 @@ async function run(name: string, action: () => Promise<string>): Promise<void> {
   } catch (error) {
     const { code, text } = failureOf(error);
     report("bad", ...(code === null ? [] : [element("code", {}, code), " "]), text);
+    if (error instanceof UnknownFactorError) await showRemoved();
   } finally {
     for (const one of buttons) one.disabled = false;
     keepFocus(focused);
     document.body.removeAttribute("data-busy");
   }
+}
+
+/** This device is not on the backup any more: shows how it joins again. The report stays that of the action. */
+async function showRemoved(): Promise<void> {
+  await show().catch((error: unknown) => report("bad", failureOf(error).text));
 }
 
 /** Disabled and hidden elements lose the focus: without one, the keyboard goes on from the report. */
@@ -136,6 +142,7 @@ async function offerMainFactors(id: string, kinds: readonly string[] | null): Pr
     ...offered.map((kind) => element("option", { value: kind }, KIND_NAMES[kind] ?? kind)),
   );
   if (offered.some((kind) => kind === chosen)) mainSelect.value = chosen;
+  byId("no-main", HTMLElement).hidden = offered.length > 0;
 }
 
 const actions: BackupActions = {

@@ -1,7 +1,10 @@
 /** The playground, as a person uses it. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { importP256PublicKey, verifyP256 } from "../../src/crypto/ecdsa.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { type Browser, type Profile, startChromium } from "./chromium.ts";
@@ -66,6 +69,16 @@ const urlOf = async (tab: Profile) => String(await tab.evaluate("location.href")
 const count = (tab: Profile, selector: string) =>
   tab.evaluate(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
 
+/** Its place among the texts of the log, after a create with a key. */
+const CREATE_REQUEST = 10;
+
+/** The texts of the log: signed bytes, signatures, requests, responses. */
+const blocks = async (tab: Profile) =>
+  Value.Parse(
+    Type.Array(Type.String()),
+    await tab.evaluate(`[...document.querySelectorAll("#log pre")].map((one) => one.textContent)`),
+  );
+
 async function created(tab: Profile, kind: "passkey" | "keypair", text: string): Promise<void> {
   expect(await open(tab, page)).toBe("Ready.");
   await click(tab, `#create-${kind}`);
@@ -124,6 +137,8 @@ describe("the playground", () => {
     expect(await click(tab, "#sync [type=submit]")).toStartWith("manifest_hash_mismatch ");
     expect(await click(other, "#sync-factors li:first-child button")).toBe("Removed.");
     expect(await click(tab, "#sync [type=submit]")).toStartWith("backup_untraceable ");
+    // the tab is offered to join again; the passkey is in the authenticator of the other one
+    expect(await click(tab, "#recover")).toStartWith("The passkey was not used");
     expectQuiet(tab);
     expectQuiet(other);
   });
@@ -169,12 +184,38 @@ describe("the playground", () => {
       "The sync factor of this device signs 32 bytes",
       expect.stringMatching(/^POST \/v1\/retrieve-metadata 200 /),
     ]);
-    const blocks = Value.Parse(
-      Type.Array(Type.String()),
-      await tab.evaluate(`[...document.querySelectorAll("#log pre")].map((one) => one.textContent)`),
-    );
-    const [, challenge = "", message = ""] = blocks;
+    const texts = await blocks(tab);
+    const [, challenge = "", message = "", signature = ""] = texts;
+    const { publicKey } = JSON.parse(texts[CREATE_REQUEST] ?? "").authorization;
+    const key = importP256PublicKey(Buffer.from(publicKey, "base64"));
     expect(Buffer.from(JSON.parse(challenge).challenge, "base64").toString("hex")).toBe(message);
+    if (key === null) throw new Error("the page sends no public key");
+    expect(verifyP256(key, Buffer.from(message, "hex"), Buffer.from(signature, "hex"))).toBe(true);
+  });
+
+  test("shows what a passkey signed", async () => {
+    const tab = await browser.newProfile();
+    await created(tab, "passkey", "signed");
+    await click(tab, "#clear-log");
+    await click(tab, "#fetch");
+    const [, , message = "", signature = ""] = await blocks(tab);
+    const [passkey] = await tab.credentials();
+    const key = createPrivateKey({
+      key: Buffer.from(String(passkey?.privateKey), "base64"),
+      format: "der",
+      type: "pkcs8",
+    });
+    const [bytes, der] = [Buffer.from(message, "hex"), Buffer.from(signature, "hex")];
+    expect(verifyP256(createPublicKey(key), bytes, der)).toBe(true);
+  });
+
+  test("says so where the main key is in another browser", async () => {
+    const tab = await browser.newProfile();
+    await created(tab, "keypair", "elsewhere");
+    const elsewhere = await browser.newProfile();
+    await open(elsewhere, await urlOf(tab));
+    expect(await elsewhere.evaluate(`document.getElementById("no-main").checkVisibility()`)).toBe(true);
+    expect(await click(elsewhere, "#recover")).toBe("This browser has no main key of this backup.");
   });
 
   test("reports a request to elsewhere as a violation, which the other tests would see", async () => {
