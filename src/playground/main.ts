@@ -234,8 +234,7 @@ byId("read-events", HTMLButtonElement).addEventListener("click", () => {
 });
 
 const open = () => runAndShow("Open the page", async () => "Ready.");
-window.addEventListener("hashchange", open);
-window.addEventListener("popstate", open);
+window.addEventListener("hashchange", open); // also for the buttons back and forward
 byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the hash has the id of the backup
   byId("status", HTMLElement).focus();

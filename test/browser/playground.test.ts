@@ -209,6 +209,23 @@ describe("the playground", () => {
     expect(verifyP256(createPublicKey(key), bytes, der)).toBe(true);
   });
 
+  test("goes back and forward between backups", async () => {
+    const tab = await browser.newProfile();
+    await created(tab, "keypair", "one of two");
+    const visible = (id: string) => tab.evaluate(`document.getElementById("${id}").checkVisibility()`);
+    const go = async (way: "back" | "forward") => {
+      await tab.evaluate(`new Promise((resolve) => {
+        addEventListener("hashchange", resolve, { once: true });
+        history.${way}();
+      }).then(() => 0)`);
+      expect(await tab.evaluate(REPORTED)).toBe("Ready.");
+    };
+    await go("back");
+    expect([await visible("start"), await visible("text")]).toEqual([true, false]);
+    await go("forward");
+    expect([await visible("start"), await visible("text")]).toEqual([false, true]);
+  });
+
   test("says so where the main key is in another browser", async () => {
     const tab = await browser.newProfile();
     await created(tab, "keypair", "elsewhere");
