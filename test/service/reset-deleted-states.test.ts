@@ -59,6 +59,7 @@ for (const driver of DRIVERS)
       (await client.reset(await resetRequest(client, user))).ok();
       expect(most).toBeLessThanOrEqual(MAX_FORGOTTEN + PAGE);
       expect(inMemory).toBe(0);
+      clock.advance(15 * 60_000);
       await collectLeftovers(stores);
       await services.background.settled();
       expect(await Array.fromAsync(stores.records.listDeleted())).toEqual([]);
