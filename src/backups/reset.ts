@@ -28,7 +28,10 @@ export function reset({ records, access, eventFactory, changes, clock }: Backups
       }));
       return;
     }
-    if (forget.length === 0) throw notFound();
+    if (forget.length === 0) {
+      // an undelete may have come between the two reads: nothing is kept since, and the backup is there
+      throw (await access.read(backupId)) === null ? notFound() : errorOf("revision");
+    }
     const collect = leftoversOf(forget, clock.nowMs());
     const outcome = await records.commit({
       backupId,

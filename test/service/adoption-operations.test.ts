@@ -196,7 +196,11 @@ for (const driver of DRIVERS)
           async () => client.backupStatus({ backupId: stranger.account.backupAccountId }),
           ["source.metadata"],
         ],
-        ["not_found", async () => client.reset(await resetRequest(client, stranger)), ["source.metadata"]],
+        [
+          "not_found",
+          async () => client.reset(await resetRequest(client, stranger)),
+          ["source.metadata", "source.metadata"],
+        ],
         [
           "signature_verification_error",
           async () => {

@@ -66,6 +66,32 @@ for (const driver of DRIVERS)
       expect(await Array.fromAsync(stores.blobs.list())).toEqual([]);
     });
 
+    test("that an undelete overtakes is a conflict, since the backup is there", async () => {
+      let meanwhile: (() => Promise<void>) | null = null;
+      await using service = await startService(driver, {
+        wrapStores: ({ records, blobs }) => ({
+          blobs,
+          records: replaced(records, {
+            async readDeleted(...page) {
+              const act = meanwhile;
+              meanwhile = null;
+              await act?.();
+              return records.readDeleted(...page);
+            },
+          }),
+        }),
+      });
+      const { client } = service;
+      const user = await created(client, newKeypair());
+      await deleteIt(client, user);
+      meanwhile = async () => void (await undeletion(client, user)).ok();
+      const request = await resetRequest(client, user);
+      const overtaken = await client.reset(request);
+      expect([overtaken.status, overtaken.code()]).toEqual([423, "conflicting_lock"]);
+      expect((await client.reset(request)).status).toBe(204);
+      expect((await client.reset(await resetRequest(client, user))).code()).toBe("not_found");
+    });
+
     test("has also those of a backup that was created and deleted meanwhile", async () => {
       let meanwhile: (() => Promise<void>) | null = null;
       await using service = await startService(driver, {
