@@ -5,44 +5,36 @@
 import { fileURLToPath } from "node:url";
 import { Elysia } from "elysia";
 import { memoise } from "../runtime/memoise.ts";
+import { htmlPage, pageStyle } from "./html-page.ts";
 import { compressible } from "./response/json-response.ts";
 
 const FOLDER = new URL("../playground/", import.meta.url);
 
 /** `connect-src`: the page calls this service and no other. Texts never become markup or script. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
+const DIRECTIVES = [
   "script-src 'self'",
   "style-src 'self'",
   "connect-src 'self'",
-  "img-src data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
-].join("; ");
+];
 
 const hidden = { detail: { hide: true } };
 
 /** Serves the page at `/playground`. */
 export function playground() {
   const script = memoise(bundle);
-  const read = (file: string) => Bun.file(fileURLToPath(new URL(file, FOLDER))).text();
+  const page = new URL("page.html", FOLDER);
+  const style = new URL("style.css", FOLDER);
   return new Elysia({ name: "playground" })
     .get(
       "/playground",
-      async ({ request }) => {
-        const response = await compressible(request, await read("page.html"), "text/html; charset=utf-8");
-        response.headers.set("content-security-policy", CONTENT_SECURITY_POLICY);
-        response.headers.set("referrer-policy", "no-referrer");
-        return response;
-      },
+      async ({ request }) => htmlPage(request, await Bun.file(page).text(), DIRECTIVES),
       hidden,
     )
     .get(
       "/playground/style.css",
-      async ({ request }) => compressible(request, await read("style.css"), "text/css; charset=utf-8"),
+      async ({ request }) => compressible(request, await pageStyle(style), "text/css; charset=utf-8"),
       hidden,
     )
     .get(

@@ -4,9 +4,8 @@
 import { join } from "node:path";
 import { markdown } from "bun";
 import { Elysia } from "elysia";
-import { encodeBase64, sha256 } from "../../../crypto/encoding.ts";
 import { memoise } from "../../../runtime/memoise.ts";
-import { compressible } from "../../response/json-response.ts";
+import { hashSource, htmlPage, pageStyle } from "../../html-page.ts";
 import { errorTable } from "../error-guide.ts";
 
 const FOLDER = import.meta.dir;
@@ -36,11 +35,8 @@ export function guide(hasPlayground: boolean) {
   return new Elysia({ name: "guide" }).get(
     "/guide",
     async ({ request }) => {
-      const { html, contentSecurityPolicy } = await page();
-      const response = await compressible(request, html, "text/html; charset=utf-8");
-      response.headers.set("content-security-policy", contentSecurityPolicy);
-      response.headers.set("referrer-policy", "no-referrer");
-      return response;
+      const { html, styleSource } = await page();
+      return htmlPage(request, html, [`style-src ${styleSource}`]);
     },
     hidden,
   );
@@ -59,9 +55,8 @@ async function shownChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
 
 async function guidePage(hasPlayground: boolean) {
   const playground = hasPlayground ? ' · <a href="/playground">Playground</a>' : "";
-  const style = await Bun.file(join(FOLDER, "style.css")).text();
+  const style = await pageStyle(new URL("style.css", import.meta.url));
   const text = (await Promise.all(CHAPTERS.map(shownChapter))).join("\n");
-  const styleHash = encodeBase64(sha256(style));
   return {
     html: `<!doctype html>
 <html lang="en">
@@ -84,14 +79,7 @@ ${article(text)}
 </body>
 </html>
 `,
-    contentSecurityPolicy: [
-      "default-src 'none'",
-      `style-src 'sha256-${styleHash}'`,
-      "img-src data:",
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'none'",
-    ].join("; "),
+    styleSource: hashSource(style),
   };
 }
 
