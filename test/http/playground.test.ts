@@ -1,4 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { playground } from "../../src/http/playground.ts";
 import { DRIVERS } from "../drivers.ts";
 import { sharedService } from "../support/shared-service.ts";
 
@@ -45,6 +50,24 @@ describe("the playground in development", () => {
       [200, "text/javascript; charset=utf-8"],
     ]);
     expect(await (await get("/playground/style.css")).text()).not.toMatch(/@import|url\(/);
+  });
+
+  test("shows a change of its sources after a reload", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "playground-"));
+    const sources = { "page.html": "<p>", "style.css": "p {}", "main.ts": "console.log" };
+    const page = playground(pathToFileURL(`${folder}/`));
+    try {
+      for (const change of ["one", "other"]) {
+        const texts = Object.entries(sources).map(
+          ([file, start]) => [file, `${start}("${change}")`] as const,
+        );
+        for (const [file, text] of texts) await Bun.write(join(folder, file), text);
+        for (const path of PATHS)
+          expect(await (await page.handle(new Request(`http://localhost${path}`))).text()).toContain(change);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test.each(["/docs", "/guide"])("%s links to it", async (path) => {
