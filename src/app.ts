@@ -7,6 +7,7 @@ import { guide } from "./http/reference/guide/page.ts";
 import { apiReference } from "./http/reference/page.ts";
 import { type HandleFrom, type RequestContextOptions, withRequestContext } from "./http/request-context.ts";
 import { compressible } from "./http/response/json-response.ts";
+import { startPage } from "./http/start-page.ts";
 import { routes } from "./routes/index.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Services } from "./services.ts";
@@ -43,6 +44,7 @@ export function createApp(
       return compressible(request, JSON.stringify(responseValue), "application/json", status);
     })
     .use(apiRoutes)
+    .use(startPage(config))
     .use(config.apiReference ? apiReference(apiRoutes, hasPlayground) : new Elysia())
     .use(config.apiReference ? guide(hasPlayground) : new Elysia())
     .use(hasPlayground ? playground() : new Elysia());

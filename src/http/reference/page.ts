@@ -49,7 +49,6 @@ const DOCUMENTS = ["/openapi.json", "/openapi-3.0.json"] as const;
 export function apiReference(routes: AnyElysia, hasPlayground: boolean) {
   const html = page(hasPlayground ? LINK_TO_PLAYGROUND : "");
   const app = new Elysia({ name: "api-reference" })
-    .get("/", () => Response.redirect("/docs", 302), hidden)
     .get("/docs", ({ request }) => compressible(request, html, "text/html; charset=utf-8"), hidden)
     .get(
       "/docs/:asset",
