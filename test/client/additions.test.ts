@@ -7,9 +7,12 @@ import {
   idToken,
   keypair,
   type MainFactor,
+  OutcomeUnknownError,
   passkey,
 } from "../../src/client/index.ts";
+import { paths } from "../../src/protocol/paths.ts";
 import { DRIVERS } from "../drivers.ts";
+import { faultyTransport } from "../support/faulty-transport.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { softwarePasskeys } from "../support/software-passkeys.ts";
@@ -36,10 +39,21 @@ for (const driver of DRIVERS)
     async function newFactor(kind: MainFactor["kind"]): Promise<MainFactor> {
       if (kind === "EC_KEYPAIR") return keypair();
       if (kind === "PASSKEY") return passkey({ passkeys: softwarePasskeys(), label: "Handy ✓" });
+      return newAccount().factor;
+    }
+
+    /** An account, and how often it has signed in. */
+    function newAccount() {
       const claims = { sub: crypto.randomUUID() };
-      const signIn = async (_nonce: string, publicKey: string) =>
-        issuer.token("GOOGLE", publicKey, { claims });
-      return idToken({ provider: "GOOGLE", signIn });
+      const signIns: string[] = [];
+      const factor = idToken({
+        provider: "GOOGLE",
+        async signIn(nonce, publicKey) {
+          signIns.push(nonce);
+          return issuer.token("GOOGLE", publicKey, { claims });
+        },
+      });
+      return { factor, signIns };
     }
 
     /** A new backup with this main factor. */
@@ -73,6 +87,23 @@ for (const driver of DRIVERS)
           expect(recovered.content).toEqual(Uint8Array.of(1));
           expect(recovered.metadata.factors.map(({ kind }) => kind.kind)).toEqual([existingKind, addedKind]);
         });
+
+    test("of an account whose response was lost names the factor only where it is the one of its provider", async () => {
+      const existing = await keypair();
+      const { sync } = await created(existing);
+      const faults = faultyTransport();
+      const retries = { pause: async () => {} };
+      const client = createBackupClient({ url: service().url, transport: faults.transport, retries });
+      const lostAddition = () => {
+        faults.fail(paths.addFactor, "response is lost");
+        const [added, encryptionKey] = [newAccount().factor, KEYS.OIDC_ACCOUNT];
+        return client.addFactor({ existing, added, encryptionKey, turnkeyProviderId: "p", sync });
+      };
+      const { factorId, backupMetadata } = await lostAddition();
+      expect(backupMetadata.factors.map(({ id }) => id)).toEqual([expect.any(String), factorId]);
+      await expect(lostAddition()).rejects.toBeInstanceOf(OutcomeUnknownError);
+      expect((await client.metadata(sync)).factors).toHaveLength(3);
+    });
 
     test("is not bound where the app does not want it", async () => {
       const existing = await keypair();

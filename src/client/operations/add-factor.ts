@@ -143,16 +143,20 @@ function unexpected(): BackupClientError {
   return new BackupClientError("the service returned a challenge of another type");
 }
 
-/** The id of the factor in the metadata. An account has no name that the device knows: it is the newest one. */
+/**
+ * The id of the factor in the metadata. `null` where it is not there, or cannot be told from other accounts of its provider:
+ * the metadata does not have what a device knows of an account.
+ */
 function idOf(added: Authorization, { factors }: Metadata): string | null {
-  const found = factors.findLast(({ kind }) => {
-    if (kind.kind !== added.kind) return false;
-    if (kind.kind === "EC_KEYPAIR") return added.kind === "EC_KEYPAIR" && kind.publicKey === added.publicKey;
-    if (kind.kind === "PASSKEY" && added.kind === "PASSKEY") {
-      const { id }: { id?: string } = added.credential;
-      return kind.credentialId === id;
-    }
-    return true;
-  });
-  return found?.id ?? null;
+  const found = factors.filter(({ kind }) => isSame(kind, added));
+  return (found.length === 1 && found[0]?.id) || null;
+}
+
+function isSame(listed: Metadata["factors"][number]["kind"], added: Authorization): boolean {
+  if (listed.kind === "EC_KEYPAIR")
+    return added.kind === "EC_KEYPAIR" && listed.publicKey === added.publicKey;
+  if (listed.kind === "OIDC_ACCOUNT")
+    return added.kind === "OIDC_ACCOUNT" && listed.account.kind === added.oidcToken.kind;
+  const { id }: { id?: string } = added.kind === "PASSKEY" ? added.credential : {};
+  return listed.credentialId === id;
 }
