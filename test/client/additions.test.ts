@@ -88,6 +88,21 @@ for (const driver of DRIVERS)
           expect(recovered.metadata.factors.map(({ kind }) => kind.kind)).toEqual([existingKind, addedKind]);
         });
 
+    test("of a key to an account that is there needs one sign-in", async () => {
+      const { factor, signIns } = newAccount();
+      const { client } = await created(factor);
+      const before = signIns.length;
+      const { backupMetadata } = await client.addFactor({
+        existing: factor,
+        added: factor,
+        encryptionKey: KEYS.PASSKEY,
+        turnkeyProviderId: "p",
+      });
+      expect(signIns).toHaveLength(before + 1);
+      expect(backupMetadata.factors).toHaveLength(1);
+      expect(backupMetadata.keys).toEqual([KEYS.OIDC_ACCOUNT, KEYS.PASSKEY]);
+    });
+
     test("of an account whose response was lost names the factor only where it is the one of its provider", async () => {
       const existing = await keypair();
       const { sync } = await created(existing);

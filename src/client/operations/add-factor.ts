@@ -17,7 +17,7 @@ import { type NewEncryptionKey, resolvedKey } from "./create.ts";
 import { retrieveMetadata } from "./retrieve-metadata.ts";
 
 export interface FactorAddition {
-  /** Agrees to the new factor. */
+  /** Agrees to the new factor. An account that is both `existing` and `added` signs in once. */
   readonly existing: MainFactor;
   readonly added: MainFactor;
   /** Needed where the backup has no key of the kind that the new factor needs. */
@@ -46,7 +46,8 @@ export async function addFactor(
   { existing, added, encryptionKey, turnkeyProviderId, binding = true, sync }: FactorAddition,
   options: CallOptions = {},
 ): Promise<FactorAdded> {
-  const [newFactor, existingFactor] = [await ready(added), await ready(existing)];
+  const newFactor = await ready(added);
+  const existingFactor = existing === added ? newFactor : await ready(existing);
   const request: RequestOf<"addFactorChallenge"> = {
     newFactor: described(newFactor),
     existingFactorKind: PROOFS[existing.kind],
