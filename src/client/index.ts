@@ -19,6 +19,13 @@ export {
 } from "./factors/keypair.ts";
 export type { MainFactor } from "./factors/main-factor.ts";
 export { type PasskeyFactor, type PasskeyOptions, type Passkeys, passkey } from "./factors/passkey.ts";
+export {
+  type StampedActivity,
+  type TurnkeyStamp,
+  type TurnkeyStampFactor,
+  type TurnkeyStampOptions,
+  turnkeyStamp,
+} from "./factors/turnkey-stamp.ts";
 export type { Sha256 } from "./hash.ts";
 export type { FactorAdded, FactorAddition } from "./operations/add-factor.ts";
 export type { SyncFactorAddition } from "./operations/add-sync-factor.ts";

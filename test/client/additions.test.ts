@@ -9,6 +9,7 @@ import {
   type MainFactor,
   OutcomeUnknownError,
   passkey,
+  turnkeyStamp,
 } from "../../src/client/index.ts";
 import { paths } from "../../src/protocol/paths.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -16,6 +17,8 @@ import { faultyTransport } from "../support/faulty-transport.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { softwarePasskeys } from "../support/software-passkeys.ts";
+import { turnkeyActivity } from "../support/turnkey-activity.ts";
+import { turnkeyStamper } from "../support/turnkey-stamper.ts";
 
 const KEYS: Readonly<Record<MainFactor["kind"], EncryptionKey>> = {
   PASSKEY: { kind: "PRF", encryptedKey: "a2V5" },
@@ -28,6 +31,8 @@ const KEYS: Readonly<Record<MainFactor["kind"], EncryptionKey>> = {
     turnkeyPrivateKeyId: "k",
   },
 };
+const activityOf = (challenge: string) =>
+  turnkeyActivity({ challenge: Buffer.from(challenge, "base64"), organizationId: "a", nowMs: Date.now() });
 const KINDS = Object.keys(KEYS) as MainFactor["kind"][]; // those of the type
 
 for (const driver of DRIVERS)
@@ -87,6 +92,43 @@ for (const driver of DRIVERS)
           expect(recovered.content).toEqual(Uint8Array.of(1));
           expect(recovered.metadata.factors.map(({ kind }) => kind.kind)).toEqual([existingKind, addedKind]);
         });
+
+    for (const addedKind of KINDS)
+      test(`of ${addedKind} by a Turnkey stamp is authorised as a whole by one prompt`, async () => {
+        const passkeys = softwarePasskeys();
+        const { client } = await created(passkey({ passkeys }));
+        const bodies: string[] = [];
+        const existing = turnkeyStamp({
+          activity(challenge) {
+            bodies.push(activityOf(challenge));
+            return bodies[0] ?? "";
+          },
+          stamper: turnkeyStamper(passkeys),
+        });
+        const [before, added] = [passkeys.asked.length, await newFactor(addedKind)];
+        expect(existing.stamped).toBeNull();
+        const { factorId, backupMetadata } = await client.addFactor({
+          existing,
+          added,
+          ...(addedKind === "PASSKEY" ? {} : { encryptionKey: KEYS[addedKind] }),
+          ...(addedKind === "OIDC_ACCOUNT" ? { turnkeyProviderId: "p" } : {}),
+        });
+        expect(backupMetadata.factors.at(-1)?.id).toBe(factorId);
+        expect(passkeys.asked).toHaveLength(before + 1);
+        const [body = ""] = bodies;
+        expect(Buffer.from(JSON.parse(body).metadata.challenge, "base64")).toHaveLength(64);
+        const stampHeaderValue = expect.stringContaining('"credentialId"');
+        const stamp = { stampHeaderName: "X-Stamp-Webauthn", stampHeaderValue };
+        expect(existing.stamped).toEqual({ body, stamp });
+      });
+
+    test("is not authorised by the stamp of an API key", async () => {
+      const { client } = await created(await newFactor("PASSKEY"));
+      const stamp = async () => ({ stampHeaderName: "X-Stamp", stampHeaderValue: "eyJ9" });
+      const existing = turnkeyStamp({ activity: activityOf, stamper: { stamp } });
+      const addition = client.addFactor({ existing, added: await keypair() });
+      await expect(addition).rejects.toThrow("X-Stamp is no stamp of a passkey");
+    });
 
     test("of a key to an account that is there needs one sign-in", async () => {
       const { factor, signIns } = newAccount();

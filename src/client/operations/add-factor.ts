@@ -9,6 +9,7 @@ import type { AccountSession } from "../factors/account.ts";
 import type { KeypairFactor } from "../factors/keypair.ts";
 import type { MainFactor } from "../factors/main-factor.ts";
 import type { PasskeyFactor } from "../factors/passkey.ts";
+import type { TurnkeyStampFactor } from "../factors/turnkey-stamp.ts";
 import { concatenated } from "../hash.ts";
 import { read, sendWithProof } from "../proof.ts";
 import type { CallOptions } from "../transport/connection.ts";
@@ -18,7 +19,7 @@ import { retrieveMetadata } from "./retrieve-metadata.ts";
 
 export interface FactorAddition {
   /** Agrees to the new factor. An account that is both `existing` and `added` signs in once. */
-  readonly existing: MainFactor;
+  readonly existing: MainFactor | TurnkeyStampFactor;
   readonly added: MainFactor;
   /** Needed where the backup has no key of the kind that the new factor needs. */
   readonly encryptionKey?: NewEncryptionKey;
@@ -63,7 +64,7 @@ export async function addFactor(
   const material = { factor: newFactorAuthorization, turnkeyProviderId, encryptionKey: encryptedBackupKey };
   const digest = binding ? await bindingDigest(material, context.sha256) : null;
   const body: RequestOf<"addFactor"> = {
-    existingFactorAuthorization: await agree(existingFactor, asked.existingFactorChallenge, digest),
+    ...(await agree(existingFactor, asked.existingFactorChallenge, digest)),
     existingFactorChallengeToken: asked.existingFactorToken,
     newFactorAuthorization,
     newFactorChallengeToken: asked.newFactorToken,
@@ -86,13 +87,16 @@ export async function addFactor(
   );
 }
 
-const PROOFS: Readonly<Record<MainFactor["kind"], ExistingFactorKind>> = {
+const PROOFS: Readonly<Record<FactorAddition["existing"]["kind"], ExistingFactorKind>> = {
   PASSKEY: "PASSKEY_ASSERTION",
+  TURNKEY_STAMP: "PASSKEY",
   OIDC_ACCOUNT: "OIDC_ACCOUNT",
   EC_KEYPAIR: "EC_KEYPAIR",
 };
 
-async function ready(factor: MainFactor): Promise<Ready> {
+function ready(factor: MainFactor): Promise<Ready>;
+function ready(factor: FactorAddition["existing"]): Promise<Ready | TurnkeyStampFactor>;
+async function ready(factor: FactorAddition["existing"]): Promise<Ready | TurnkeyStampFactor> {
   return factor.kind === "OIDC_ACCOUNT" ? { kind: factor.kind, session: await factor.signIn() } : factor;
 }
 
@@ -116,21 +120,25 @@ async function register(factor: Ready, challenge: string | CreationOptions): Pro
   return signed(factor, decodeBase64(challenge));
 }
 
-/** @param digest of what is added, to authorise with the challenge. */
+/** The proof of the existing factor. @param digest of what is added, to authorise with the challenge. */
 async function agree(
-  factor: Ready,
+  factor: Ready | TurnkeyStampFactor,
   challenge: string | RequestOptions,
   digest: Uint8Array | null,
-): Promise<Authorization> {
+): Promise<Pick<RequestOf<"addFactor">, "existingFactorAuthorization" | "existingFactorTurnkeyActivity">> {
   const bound = (bytes: Uint8Array) => (digest === null ? bytes : concatenated(bytes, digest));
   if (factor.kind === "PASSKEY") {
     if (typeof challenge === "string") throw unexpected();
     const { publicKey } = challenge;
     const message = encodeBase64Url(bound(decodeBase64Url(publicKey.challenge)));
-    return factor.assert({ ...challenge, publicKey: { ...publicKey, challenge: message } });
+    const options = { ...challenge, publicKey: { ...publicKey, challenge: message } };
+    return { existingFactorAuthorization: await factor.assert(options) };
   }
   if (typeof challenge !== "string") throw unexpected();
-  return signed(factor, bound(decodeBase64(challenge)));
+  const message = bound(decodeBase64(challenge));
+  if (factor.kind !== "TURNKEY_STAMP") return { existingFactorAuthorization: await signed(factor, message) };
+  const { activity, authorization } = await factor.authorize(message);
+  return { existingFactorAuthorization: authorization, existingFactorTurnkeyActivity: activity };
 }
 
 async function signed(factor: Exclude<Ready, PasskeyFactor>, message: Uint8Array): Promise<Authorization> {
