@@ -11,8 +11,8 @@ describe(".env.example", () => {
   test("has every variable that the configuration reads, and no other", async () => {
     const files = [...new Glob("src/config/*.ts").scanSync(root)];
     const source = (await Promise.all(files.map(read))).join("\n");
-    const variables = [...source.matchAll(/(?:read\.\w+\(|\(read,)\s*"([A-Z][A-Z0-9_]+)"/g)].map(
-      ([, name = ""]) => name,
+    const variables = [...source.matchAll(/(?:read\.(\w+)\(|\(read,)\s*"([A-Z][A-Z0-9_]+)"/g)].flatMap(
+      ([, method, name = ""]) => (method === "secret" ? [name, `${name}_FILE`] : [name]),
     );
     const documented = [...(await read(".env.example")).matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(
       ([, name = ""]) => name,

@@ -16,19 +16,19 @@ export function attestationConfig(read: EnvironmentReader, environment: AppEnvir
   const development = environment === "development";
   const mode = read.oneOf("ATTESTATION", ["enforce", "report", "off"], development ? "report" : "enforce");
   const gatewayUrl = read.keyUrl("ATTESTATION_GATEWAY_URL", development);
-  const bypassToken = read.optional("ATTESTATION_GATEWAY_BYPASS_TOKEN");
-  const isGatewayOptional = mode === "off" || (development && (mode === "report" || bypassToken !== null));
+  const hasBypass = read.hasSecret("ATTESTATION_GATEWAY_BYPASS_TOKEN");
+  const isGatewayOptional = mode === "off" || (development && (mode === "report" || hasBypass));
   if (gatewayUrl === null && !isGatewayOptional)
     read.problem(
       `ATTESTATION_GATEWAY_URL is required while ATTESTATION is ${mode}; ATTESTATION=off needs no gateway`,
     );
-  if (bypassToken !== null && environment === "production")
+  if (hasBypass && environment === "production")
     read.problem("ATTESTATION_GATEWAY_BYPASS_TOKEN must not be set in production");
   return {
     mode,
     jwksUrl: gatewayUrl && `${gatewayUrl.replace(/\/+$/, "")}/.well-known/jwks.json`,
     issuer: read.text("ATTESTATION_ISSUER", "attestation.worldcoin.org"),
     audience: read.text("ATTESTATION_AUDIENCE", "toolsforhumanity.com"),
-    bypassToken,
+    bypassToken: read.secret("ATTESTATION_GATEWAY_BYPASS_TOKEN"),
   };
 }

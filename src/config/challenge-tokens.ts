@@ -21,21 +21,20 @@ export function challengeTokensConfig(
   development: boolean,
   dataDir: string,
 ): ChallengeTokensConfig {
-  const keys = challengeTokenKeys(read, "CHALLENGE_TOKEN_KEYS");
-  if (!development && keys.length === 0)
+  if (!development && !read.hasSecret("CHALLENGE_TOKEN_KEYS"))
     read.problem(
       'CHALLENGE_TOKEN_KEYS is required outside development: make one with echo "k1:$(openssl rand -base64 32)"',
     );
-  return { keys, generatedKeyDir: dataDir };
+  return { keys: challengeTokenKeys(read), generatedKeyDir: dataDir };
 }
 
 /** Parses `kid:base64(32 bytes)`, comma-separated. The reported problems never quote a secret. */
-function challengeTokenKeys(read: EnvironmentReader, name: string): ChallengeTokenKey[] {
+function challengeTokenKeys(read: EnvironmentReader): ChallengeTokenKey[] {
   const keys: ChallengeTokenKey[] = [];
-  for (const [index, entry] of (read.optional(name)?.split(",") ?? []).entries()) {
+  for (const [index, entry] of (read.secret("CHALLENGE_TOKEN_KEYS")?.split(",") ?? []).entries()) {
     const [, kid = "", encoded = ""] = /^([^:]*):(.*)$/.exec(entry.trim()) ?? [];
     const secret = decodeBase64(encoded);
-    const where = `${name}, entry ${index + 1}`;
+    const where = `CHALLENGE_TOKEN_KEYS, entry ${index + 1}`;
     if (!/^[\w.-]{1,64}$/.test(kid))
       read.problem(`${where}: must be kid:base64, the kid 1-64 of A-Z a-z 0-9 _ . -`);
     else if (keys.some((key) => key.kid === kid)) read.problem(`${where}: the kid "${kid}" is used twice`);

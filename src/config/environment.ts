@@ -1,5 +1,6 @@
 /** Reads environment variables one by one and collects all problems. */
 import { isLoopbackHost } from "../runtime/loopback.ts";
+import { readSecretFile } from "./secret-file.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,6 +20,26 @@ export class EnvironmentReader {
   optional(name: string): string | null {
     const value = this.#env[name]?.trim();
     return value === undefined || value === "" ? null : value;
+  }
+
+  /** Whether a secret is given, in the variable or by a file. Reads no file. */
+  hasSecret(name: string): boolean {
+    return this.optional(name) !== null || this.optional(`${name}_FILE`) !== null;
+  }
+
+  /**
+   * The value of the variable, or the content of the file that the variable `<name>_FILE` names. `null` where neither is
+   * set, and where both are or the file cannot be used, which is reported. Called once for each name.
+   */
+  secret(name: string): string | null {
+    const value = this.optional(name);
+    const path = this.optional(`${name}_FILE`);
+    if (path === null) return value;
+    const file =
+      value === null ? readSecretFile(path) : { problem: `and ${name} are both set: set one of them` };
+    if ("secret" in file) return file.secret;
+    this.problem(`${name}_FILE ${file.problem}`);
+    return null;
   }
 
   text(name: string, fallback: string): string {

@@ -39,5 +39,5 @@ export function loadHistoryConfig(env: Environment): {
   const read = new EnvironmentReader(env);
   const { eventsKeepMs: keepMs, deletedKeepMs } = historyConfig(read);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
-  return { keepMs, isDelivered: read.optional("WEBHOOK_URL") !== null, deletedKeepMs };
+  return { keepMs, isDelivered: read.hasSecret("WEBHOOK_URL"), deletedKeepMs };
 }

@@ -14,10 +14,10 @@ const SECRET_BYTES = { min: 24, max: 64 };
 
 /** `null` if events are not posted. */
 export function webhookConfig(read: EnvironmentReader, development: boolean): WebhookConfig | null {
-  const isGiven = read.optional("WEBHOOK_URL") !== null;
+  const isGiven = read.hasSecret("WEBHOOK_URL");
   const url = webhookUrl(read, development);
   const secrets = webhookSecrets(read);
-  if (isGiven && read.optional("WEBHOOK_SECRETS") === null)
+  if (isGiven && !read.hasSecret("WEBHOOK_SECRETS"))
     read.problem(
       'WEBHOOK_SECRETS is required while WEBHOOK_URL is set: make one with echo "whsec_$(openssl rand -base64 32)"',
     );
@@ -27,7 +27,7 @@ export function webhookConfig(read: EnvironmentReader, development: boolean): We
 
 /** The reported problems quote no URL: its path or query may be a secret. */
 function webhookUrl(read: EnvironmentReader, development: boolean): string | null {
-  const value = read.optional("WEBHOOK_URL");
+  const value = read.secret("WEBHOOK_URL");
   if (value === null) return null;
   const url = URL.parse(value);
   if (url === null || !["https:", "http:"].includes(url.protocol))
@@ -43,7 +43,7 @@ function webhookUrl(read: EnvironmentReader, development: boolean): string | nul
 /** Parses `whsec_<base64>`, comma-separated. The reported problems never quote a secret. */
 function webhookSecrets(read: EnvironmentReader): Uint8Array[] {
   const secrets: Uint8Array[] = [];
-  for (const [index, entry] of (read.optional("WEBHOOK_SECRETS")?.split(",") ?? []).entries()) {
+  for (const [index, entry] of (read.secret("WEBHOOK_SECRETS")?.split(",") ?? []).entries()) {
     const text = entry.trim();
     const where = `WEBHOOK_SECRETS, entry ${index + 1}`;
     const secret = text.startsWith(SECRET_PREFIX) ? decodeBase64(text.slice(SECRET_PREFIX.length)) : null;

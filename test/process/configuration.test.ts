@@ -1,8 +1,24 @@
 import { describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { runProcess, startProcess } from "../support/service-process.ts";
+
+test("a process takes a secret from a file that only its user may read, and does not log it", async () => {
+  await using storage = await newLocalStorage();
+  const file = join(storage.dataDir, "challenge-token-keys");
+  await writeFile(file, `${TEST_CHALLENGE_TOKEN_KEYS}\n`, { mode: 0o400 });
+  const env = { ...storage.env, APP_ENV: "development", LOG_LEVEL: "trace", CHALLENGE_TOKEN_KEYS_FILE: file };
+  await using running = await startProcess(env);
+  const challenge = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+  const response = await fetch(`${running.url}/v1/retrieve/challenge/keypair`, challenge);
+  const { token }: { token: string } = JSON.parse(await response.text());
+  expect(JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString())).toMatchObject({
+    kid: "test", // another one than of a generated key
+  });
+  expect(running.lines.join("\n")).not.toContain(TEST_CHALLENGE_TOKEN_KEYS.split(":")[1] ?? "");
+});
 
 describe("a process with a bad configuration", () => {
   test("names every problem at once, and ends with 1", async () => {
@@ -29,6 +45,23 @@ describe("a process with a bad configuration", () => {
     expect(stderr).not.toContain("c2hvcnQ");
     expect(stderr).toContain(".env.example");
     expect(stdout).toBe("");
+  });
+
+  test("names the secrets' files that it cannot use with the other problems, without their content", async () => {
+    await using storage = await newLocalStorage();
+    const file = join(storage.dataDir, "keys");
+    await Bun.write(file, "a:c2hvcnQ=\n");
+    const { exitCode, stdout, stderr } = await runProcess({
+      APP_ENV: "development",
+      PORT: "eighty",
+      CHALLENGE_TOKEN_KEYS_FILE: file,
+      WEBHOOK_URL: "https://events.example/hook?key=c2hvcnQ",
+      WEBHOOK_SECRETS_FILE: "whsec_c2hvcnQ=",
+    });
+    expect(exitCode).toBe(1);
+    for (const name of ["PORT", "CHALLENGE_TOKEN_KEYS, entry 1", "WEBHOOK_SECRETS_FILE"])
+      expect(stderr).toMatch(new RegExp(`^ {2}- ${name}\\b`, "m"));
+    expect(stdout + stderr).not.toContain("c2hvcnQ");
   });
 
   test("does not start without any variables", async () => {
