@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Webhook } from "standardwebhooks";
+import { Webhook, WebhookVerificationError } from "standardwebhooks";
 import type { Event } from "../../src/protocol/event.ts";
 import { DRIVERS } from "../drivers.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -36,6 +36,16 @@ async function storeEvent({ services, clock }: TestService): Promise<string> {
 /** Fails where the receiver would refuse the request. */
 function verified({ headers, body }: Received, secret: string | undefined): unknown {
   return new Webhook(secret ?? "").verify(body, headers);
+}
+
+function isGenuine(request: Received, secret: string | undefined): boolean {
+  try {
+    verified(request, secret);
+    return true;
+  } catch (error) {
+    if (error instanceof WebhookVerificationError) return false;
+    throw error;
+  }
 }
 
 async function emptied({ services }: TestService): Promise<void> {
@@ -105,6 +115,31 @@ for (const driver of DRIVERS)
       await Promise.all([one, other].map(emptied));
       const received = receiver.received.map(({ headers }) => headers["webhook-id"] ?? "");
       expect(received.toSorted()).toEqual(ids.toSorted());
+    });
+
+    test("is verified at the first attempt through each step of a rotation of the secret", async () => {
+      await using storage = await driver.environment();
+      const [OLD, NEW] = SECRETS;
+      let known = OLD;
+      const statuses: number[] = [];
+      await using receiver = startReceiver((request) => {
+        const status = isGenuine(request, known) ? 204 : 401;
+        statuses.push(status);
+        return new Response(null, { status });
+      });
+      const deliver = async (secrets: readonly (string | undefined)[]) => {
+        const options = withWebhook(receiver.url);
+        const env = { ...options.env, WEBHOOK_SECRETS: secrets.join(",") };
+        await using service = await startService(driver, { ...options, env, storage });
+        await storeEvent(service);
+        await emptied(service);
+      };
+      await deliver([OLD]);
+      await deliver([OLD, NEW]);
+      known = NEW;
+      await deliver([OLD, NEW]);
+      await deliver([NEW]);
+      expect(statuses).toEqual([204, 204, 204, 204]);
     });
 
     test("is what the security log of the backup shows; of a reset it is the only trace", async () => {
