@@ -50,7 +50,7 @@ export function createEventFactory({
   return {
     create({ backupId, logId, actor }, events, deliverAfterMs = 0) {
       const atMs = clock.nowMs();
-      const client = currentRequest.getStore()?.app ?? null;
+      const client = currentRequest.getStore()?.clientApp ?? null;
       return events.map(({ kind, subject = null }, index) => ({
         id: timeOrderedId(atMs, index, random),
         backupId,

@@ -95,7 +95,7 @@ export function withRequestContext(
     const sent = request.headers.get("x-request-id");
     const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
     const client = clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops);
-    const current = { id, client, app: clientApp(request.headers) };
+    const current = { id, client, clientApp: clientApp(request.headers) };
     return currentRequest.run(current, () => respond(current, request, connection ?? null));
   };
 

@@ -5,7 +5,7 @@ export interface CurrentRequest {
   /** The client address that limits count by. */
   readonly client: string;
   /** What the client says that it is; `null` if it says nothing. */
-  readonly app: { readonly name: string; readonly version: string } | null;
+  readonly clientApp: { readonly name: string; readonly version: string } | null;
 }
 
 /**
