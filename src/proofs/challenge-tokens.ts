@@ -53,8 +53,8 @@ export interface ChallengeTokens {
   /**
    * Opens a token and returns the challenge with the nonce to consume. The caller checks the context.
    *
-   * @throws ServiceError `jwt_error` when it was not issued here, has expired, is not yet valid, or was issued before
-   *   the records were restored; `unexpected_challenge_type`.
+   * @throws ServiceError `jwt_error` when it was not issued here or for this app, has expired, is not yet valid, or was
+   *   issued before the records were restored; `unexpected_challenge_type`.
    */
   read(token: string, type: ChallengeType): Promise<OpenedChallenge>;
 
@@ -83,6 +83,7 @@ const issuedPayload = memoise(() =>
       challenge: Type.String(),
       operation: Type.Union(OPERATIONS.map((operation) => Type.Literal(operation))),
       bindings: Type.Record(Type.String(), Type.String()),
+      app: Type.Optional(Type.String()),
       iat: Type.Optional(Type.Number()), // earlier versions wrote none
       exp: Type.Integer(),
     }),
@@ -98,11 +99,14 @@ const CLOCK_SKEW_S = 5;
 /**
  * @param keys the first encrypts, all decrypt. To rotate: append the new key, move it to the front, remove the old one.
  * @param earliestMs tokens issued before this time are refused.
+ * @param app the name of the app that the tokens are for, which is in them; `null` for the app without a name in what it
+ *   stores. Tokens of another app are refused like those of another service.
  */
 export async function createChallengeTokens(
   keys: readonly ChallengeTokenKey[],
   clock: Clock,
   earliestMs: () => Promise<number> = async () => 0,
+  app: string | null = null,
 ): Promise<ChallengeTokens> {
   const imported = new Map<string, CryptoKey>();
   for (const { kid, secret } of keys) {
@@ -122,6 +126,7 @@ export async function createChallengeTokens(
         challenge: encodeBase64Url(challenge),
         operation,
         bindings: bindings ?? {},
+        ...(app !== null && { app }),
         iat: nowMs / 1000, // a NumericDate may have a fraction (RFC 7519 §2)
         nbf: nowS - CLOCK_SKEW_S,
         exp: nowS + CHALLENGE_LIFETIME_S,
@@ -162,6 +167,7 @@ export async function createChallengeTokens(
 
     if (!issuedPayload().Check(payload))
       throw invalidToken("another version of the service wrote its claims");
+    if ((payload.app ?? null) !== app) throw invalidToken("the token is for another app");
     const issuedAtMs = Math.round((payload.iat ?? payload.exp - CHALLENGE_LIFETIME_S) * 1000);
     if (issuedAtMs < (await earliestMs()))
       throw invalidToken("the token was issued before the records were restored");

@@ -134,6 +134,23 @@ describe("challenge tokens", () => {
     expect(await outcome(() => tokens.open(fresh, "keypair", CONTEXT))).toBe("opened");
   });
 
+  test("open for the app that they were issued for, as tokens without an app do for the one without a name", async () => {
+    const clock = new SettableClock();
+    const apps = [null, "shop", "wallet"];
+    const tokensOf = (app: string | null) => createChallengeTokens([NEW], clock, async () => 0, app);
+    for (const issuer of apps) {
+      const token = await (await tokensOf(issuer)).issue("keypair", CHALLENGE, CONTEXT);
+      for (const opener of apps) {
+        const tokens = await tokensOf(opener);
+        const expected = opener === issuer ? "opened" : "jwt_error";
+        expect(await outcome(() => tokens.open(token, "keypair", CONTEXT))).toBe(expected);
+        expect(await outcome(() => tokens.open(token, "passkey", { operation: "sync" }))).toBe(
+          opener === issuer ? "unexpected_challenge_type" : "jwt_error",
+        );
+      }
+    }
+  });
+
   for (const [name, type, context, code] of [
     ["another type", "passkey", CONTEXT, "unexpected_challenge_type"],
     ["another operation", "keypair", { ...CONTEXT, operation: "reset" }, "invalid_challenge_context"],
