@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../../errors.ts";
 import { memoise } from "../../runtime/memoise.ts";
+import { assetResponse, textAsset } from "../response/asset.ts";
 import { compressible } from "../response/json-response.ts";
 import { TITLE } from "./introduction.ts";
 
@@ -63,8 +64,8 @@ export function apiReference(routes: AnyElysia, hasPlayground: boolean) {
       hidden,
     );
   for (const path of DOCUMENTS) {
-    const document = memoise(() => documentOf(routes, path));
-    app.get(path, async ({ request }) => compressible(request, await document(), "application/json"), hidden);
+    const document = memoise(async () => textAsset(await documentOf(routes, path), "application/json"));
+    app.get(path, async ({ request }) => assetResponse(request, await document()), hidden);
   }
   return app;
 }

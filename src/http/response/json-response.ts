@@ -1,7 +1,8 @@
 import { promisify } from "node:util";
 import { gzip as gzipWithCallback } from "node:zlib";
 
-const gzip = promisify(gzipWithCallback);
+/** Compresses beside the thread of JavaScript. */
+export const gzip = promisify(gzipWithCallback);
 
 /** Compression of less costs more than it saves. */
 const MIN_COMPRESSED_BYTES = 1024;
@@ -30,7 +31,7 @@ export async function compressible(
 }
 
 /** RFC 9110 §12.5.3, as far as it concerns gzip. */
-function acceptsGzip(acceptEncoding: string | null): boolean {
+export function acceptsGzip(acceptEncoding: string | null): boolean {
   return (acceptEncoding ?? "").split(",").some((entry) => {
     const [coding = "", ...parameters] = entry.split(";").map((part) => part.trim().toLowerCase());
     const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
