@@ -56,11 +56,20 @@ export function turnkeyStamp({ activity, stamper }: TurnkeyStampOptions): Turnke
   };
 }
 
+/** What a passkey's stamp is made of, binary members base64url. */
+interface WebAuthnStamp {
+  readonly credentialId?: string;
+  readonly clientDataJson?: string;
+  readonly authenticatorData?: string;
+  readonly signature?: string;
+}
+
 /** The JSON form of WebAuthn L3 §5.1.8. @throws BackupClientError when it is the stamp of an API key, which proves nothing here. */
 function assertion({ stampHeaderName, stampHeaderValue }: TurnkeyStamp): object {
   if (stampHeaderName.toLowerCase() !== "x-stamp-webauthn")
     throw new BackupClientError(`${stampHeaderName} is no stamp of a passkey`);
-  const { credentialId, clientDataJson, authenticatorData, signature } = JSON.parse(stampHeaderValue);
+  const stamp: WebAuthnStamp = JSON.parse(stampHeaderValue);
+  const { credentialId, clientDataJson, authenticatorData, signature } = stamp;
   return {
     id: credentialId,
     rawId: credentialId,
