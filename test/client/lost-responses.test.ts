@@ -12,7 +12,13 @@ import {
 } from "../../src/client/index.ts";
 import { paths } from "../../src/protocol/paths.ts";
 import { DRIVERS } from "../drivers.ts";
-import { type Fault, type FaultyTransport, faultyTransport, refusal } from "../support/faulty-transport.ts";
+import {
+  type Fault,
+  type FaultyTransport,
+  faultyTransport,
+  refusal,
+  response,
+} from "../support/faulty-transport.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { randomBytes } from "../support/users.ts";
 
@@ -265,6 +271,46 @@ for (const driver of DRIVERS)
       const { client, faults, sync } = await withBackup(service().url);
       faults.fail(paths.deleteBackup, "never arrives", refusal(503, "service_unavailable"), "never arrives");
       await expect(client.deleteBackup(sync)).rejects.toBeInstanceOf(OutcomeUnknownError);
+    });
+
+    test.each([
+      ["fails", () => Promise.reject(new Error("no gateway"))],
+      ["is refused", async () => "forged"],
+    ])("of a change leaves the outcome to the app where the next attestation %s", async (_, attestation) => {
+      const { client: owner, sync } = await withBackup(service().url);
+      const [factor] = (await owner.metadata(sync)).syncFactors;
+      const faults = faultyTransport();
+      const attempts: string[] = [];
+      const client = createBackupClient({
+        url: service().url,
+        transport: faults.transport,
+        retries: { pause: async () => {} },
+        async attest({ requestHash }) {
+          return attempts.push(requestHash) === 1 ? "genuine" : attestation();
+        },
+      });
+      faults.fail(paths.deleteFactor, "response is lost", refusal(400, "invalid_attestation_token"));
+      const removal = client.removeFactor(sync, { factorId: factor?.id ?? "", scope: "SYNC" });
+      await expect(removal).rejects.toBeInstanceOf(OutcomeUnknownError);
+      expect(attempts).toEqual([attempts[0] ?? "", attempts[0] ?? ""]);
+    });
+
+    test("of a change may be cut short: what came is not what the service sends", async () => {
+      const { client, faults, sync } = await withBackup(service().url);
+      faults.fail(paths.deleteBackup, response(200, '{"backup'), response(200, '{"backup'), "never arrives");
+      await expect(client.deleteBackup(sync)).rejects.toBeInstanceOf(OutcomeUnknownError);
+    });
+
+    test("of a change that is aborted afterwards rejects with the reason", async () => {
+      const { faults, sync } = await withBackup(service().url);
+      const [controller, reason] = [new AbortController(), new Error("the user left")];
+      const client = createBackupClient({
+        url: service().url,
+        transport: faults.transport,
+        retries: { pause: async () => controller.abort(reason) },
+      });
+      faults.fail(paths.deleteBackup, "response is lost");
+      await expect(client.deleteBackup(sync, { signal: controller.signal })).rejects.toBe(reason);
     });
 
     test("asks no user again: an account that has recovered says why there was no response", async () => {

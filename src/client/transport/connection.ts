@@ -22,7 +22,10 @@ export interface AttestableRequest {
 
 /** What every method of the client takes last. */
 export interface CallOptions {
-  /** Aborts the call, which then rejects with its reason. A change that was on its way may still take effect. */
+  /**
+   * Aborts the call, which then rejects with its reason; while the user is asked, once that has ended. A change that was on
+   * its way may still take effect.
+   */
   readonly signal?: AbortSignal | undefined;
   /** How long each request may take: by default 60 s, and 5 minutes for the content of a backup. */
   readonly timeoutMs?: number | undefined;

@@ -2,7 +2,13 @@
  * What is sent again, and when. A challenge token is single-use and consumed by success only, so the identical request may be
  * repeated at any time: either it takes effect now, or the service reports `already_used`, and then it has taken effect.
  */
-import { AlreadyUsedError, ConnectionError, OutcomeUnknownError, RefusedError } from "../errors.ts";
+import {
+  AlreadyUsedError,
+  AttestationRefusedError,
+  ConnectionError,
+  OutcomeUnknownError,
+  RefusedError,
+} from "../errors.ts";
 import { throwIfAborted } from "./aborted.ts";
 import type { CallOptions, Send } from "./connection.ts";
 
@@ -56,7 +62,7 @@ export async function sendProof<T>(
       try {
         await pauseAfter(error, attempt, retries, options);
       } catch (last) {
-        if (lost === null || last !== error || !isPassing(last)) throw last;
+        if (lost === null || last !== error || options.signal?.aborted || saysOutcome(last)) throw last;
         throw new OutcomeUnknownError("the request may have taken effect", { cause: last });
       }
       const found = lost === null || look === undefined ? null : await learned(look());
@@ -77,7 +83,13 @@ async function learned<T>(reading: Promise<T>): Promise<T> {
 /** Whether a request may have taken effect although its response says nothing of that, or never came. */
 function isLost(error: unknown): boolean {
   if (error instanceof ConnectionError) return true;
-  return error instanceof RefusedError && (error.status >= 500 || error.status === 408);
+  // below 400: what came is not the body of the service, such as half of it
+  return error instanceof RefusedError && (error.status >= 500 || error.status === 408 || error.status < 400);
+}
+
+/** Whether a response says of the request before it, too, what became of it. The attestation is verified before anything else. */
+function saysOutcome(error: unknown): boolean {
+  return error instanceof RefusedError && !isPassing(error) && !(error instanceof AttestationRefusedError);
 }
 
 /** Whether the same request may have another response later. */
