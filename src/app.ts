@@ -47,7 +47,7 @@ export function createApp(
     .use(startPage(config))
     .use(config.apiReference ? apiReference(apiRoutes, hasPlayground) : new Elysia())
     .use(config.apiReference ? guide(hasPlayground) : new Elysia())
-    .use(hasPlayground ? playground() : new Elysia());
+    .use(hasPlayground ? playground(config.oidc.testIssuer) : new Elysia());
 
   for (const { method, path } of app.routes) methods.set(path, [...(methods.get(path) ?? []), method]);
   const options = { timeoutMs, clock, discardLimits, methodsOf };

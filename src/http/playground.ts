@@ -21,15 +21,23 @@ const DIRECTIVES = [
 
 const hidden = { detail: { hide: true } };
 
-/** Serves the page at `/playground`. @param folder has its sources. */
-export function playground(folder: URL = FOLDER) {
+/**
+ * Serves the page at `/playground`.
+ *
+ * @param hasTestAccounts whether the service issues id_tokens for test accounts, without which the page offers none.
+ * @param folder has the sources of the page.
+ */
+export function playground(hasTestAccounts: boolean, folder: URL = FOLDER) {
   const page = new URL("page.html", folder);
   const style = new URL("style.css", folder);
   const entry = fileURLToPath(new URL("main.ts", folder));
   return new Elysia({ name: "playground" })
     .get(
       "/playground",
-      async ({ request }) => htmlPage(request, await Bun.file(page).text(), DIRECTIVES),
+      async ({ request }) => {
+        const html = await Bun.file(page).text();
+        return htmlPage(request, hasTestAccounts ? withTestAccounts(html) : html, DIRECTIVES);
+      },
       hidden,
     )
     .get(
@@ -42,6 +50,16 @@ export function playground(folder: URL = FOLDER) {
       async ({ request }) => compressible(request, await bundle(entry), "text/javascript; charset=utf-8"),
       hidden,
     );
+}
+
+/** The style sheet of the page shows what belongs to accounts. */
+function withTestAccounts(html: string): string {
+  const rewriter = new HTMLRewriter().on("body", {
+    element(body) {
+      body.setAttribute("data-test-accounts", "");
+    },
+  });
+  return rewriter.transform(html);
 }
 
 /** Takes about 25 ms. */

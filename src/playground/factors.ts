@@ -1,5 +1,5 @@
 /** Factors that record what they sign. */
-import { type AccountKey, accountKey } from "../client/account-key.ts";
+import type { SecretAccountKey } from "../client/account-key.ts";
 import { decodeBase64Url } from "../client/base64.ts";
 import { browserPasskeys } from "../client/factors/web-authn.ts";
 import { concatenated } from "../client/hash.ts";
@@ -31,11 +31,9 @@ export function recordedPasskey(name: string, record: RecordSignature): PasskeyF
   return passkey({ name, label: name, passkeys: recordedPasskeys(record) });
 }
 
-/** A new account key. The page needs it only to create. */
-export function recordedAccountKey(record: RecordSignature): AccountKey {
-  const key = accountKey();
+export function recordedAccountKey(key: SecretAccountKey, record: RecordSignature): SecretAccountKey {
   return {
-    backupAccountId: key.backupAccountId,
+    ...key,
     sign(message) {
       const signature = key.sign(message);
       const form = "The challenge. ECDSA on secp256k1 with SHA-256, DER, low s.";

@@ -1,6 +1,7 @@
 /** Failures in words, with the code of the service where it refused. */
 import {
   AttestationRefusedError,
+  ConflictingLockError,
   ConnectionError,
   ManifestHashMismatchError,
   OutcomeUnknownError,
@@ -9,6 +10,11 @@ import {
   TooManyRequestsError,
   UnknownFactorError,
 } from "../client/index.ts";
+
+/** Something that the page cannot do, in words for the user. */
+export class PlaygroundError extends Error {
+  override name = "PlaygroundError";
+}
 
 export interface Failure {
   /** `null` where the service did not refuse. */
@@ -19,16 +25,23 @@ export interface Failure {
 const ADVICE = [
   [ManifestHashMismatchError, "Another device was faster. Fetch the text, then sync."],
   [UnknownFactorError, "It was removed, or the backup was deleted."],
+  [ConflictingLockError, "Another device changed the backup at the same moment. Try again."],
   [TooManyRequestsError, "Wait a moment, then try again."],
   [AttestationRefusedError, "This service requires an app attestation, which a page cannot have."],
   [PrfUnavailableError, "The page encrypts with the secret of the passkey. Try another device, or a key."],
-  [OutcomeUnknownError, "The change may have taken effect. Reload the page."],
-  [ConnectionError, "Does the service still run?"],
+  [OutcomeUnknownError, "Does the service still run? Reload the page to see."],
+  [ConnectionError, "Does the service still run? Then try again."],
 ] as const;
 
+/** By code, where the class says less. */
+const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
+  jwt_error: "A challenge is valid for 15 minutes. Try again.",
+};
+
 export function failureOf(error: unknown): Failure {
-  const [, advice = ""] = ADVICE.find(([type]) => error instanceof type) ?? [];
   const code = error instanceof RefusedError ? error.code : null;
+  const [, byClass = ""] = ADVICE.find(([type]) => error instanceof type) ?? [];
+  const advice = ADVICE_BY_CODE[code ?? ""] ?? byClass;
   return { code, text: [sentence(wordsOf(error, code)), advice].filter((part) => part !== "").join(" ") };
 }
 

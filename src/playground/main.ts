@@ -2,19 +2,25 @@
 
 import { BackupNotFoundError, keypair, UnknownFactorError } from "../client/index.ts";
 import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/account-id.ts";
-import { type BackupActions, KIND_NAMES, showEvents, showMetadata } from "./backup-view.ts";
+import { createActions, reportFailure } from "./actions.ts";
+import { type BackupActions, showEvents, showKnownBackups, showMetadata } from "./backup-view.ts";
 import { byId, element } from "./dom.ts";
-import { failureOf } from "./failure.ts";
+import { PlaygroundError } from "./failure.ts";
+import { isAccount, KIND_NAMES, MAIN_KINDS, type MainKind, mainKindOf, storedKey } from "./main-kinds.ts";
 import { requestLog } from "./request-log.ts";
-import { type MainKind, PlaygroundError, Session } from "./session.ts";
-import { openStore } from "./store.ts";
+import { Session } from "./session.ts";
+import { type Device, openStore } from "./store.ts";
 
-// before anything else, which would fail where the origin is not secure
-byId("wrong-host", HTMLElement).hidden = isSecureContext && location.hostname !== "127.0.0.1";
-byId("right-host", HTMLAnchorElement).href = `http://localhost:${location.port}${location.pathname}`;
+// before anything else: passkeys and encryption need a secure origin with a name
+if (/^(127\.|\[::1\])/.test(location.hostname))
+  location.replace(`http://localhost:${location.port}${location.pathname}${location.hash}`);
+byId("wrong-host", HTMLElement).hidden = isSecureContext;
 
 const log = requestLog();
-const store = await openStore();
+const store = await openStore().catch((error: unknown) => {
+  reportFailure(error);
+  throw error;
+});
 const session = new Session(store, log.add);
 
 const mainSelect = byId("main", HTMLSelectElement);
@@ -23,8 +29,9 @@ const syncText = byId("sync-text", HTMLTextAreaElement);
 /** So much of a version is shown. */
 const SHOWN_CHARACTERS = 300;
 
-/** The text of the device that was shown last. */
-let shownText: string | null = null;
+/** What the page shows: of no backup at first. */
+let shownId: string | null = null;
+let shownDevice: Device | null = null;
 
 /** The id of the backup that the page is about. */
 function backupId(): string | null {
@@ -38,50 +45,22 @@ function currentId(): string {
   return id;
 }
 
-const mainKind = (): MainKind => (mainSelect.value === "PASSKEY" ? "PASSKEY" : "EC_KEYPAIR");
-
-/** Runs an action: its requests are a group of the log, its end or its failure is reported. One runs at a time. */
-async function run(name: string, action: () => Promise<string>): Promise<void> {
-  document.body.toggleAttribute("data-busy", true);
-  const focused = document.activeElement;
-  const buttons = [...document.querySelectorAll<HTMLButtonElement>("main button:not(:disabled)")];
-  for (const one of buttons) one.disabled = true;
-  report("busy", `${name}…`);
-  log.startAction(name);
-  try {
-    report("good", await action());
-  } catch (error) {
-    const { code, text } = failureOf(error);
-    report("bad", ...(code === null ? [] : [element("code", {}, code), " "]), text);
-    if (error instanceof UnknownFactorError) await showRemoved();
-  } finally {
-    for (const one of buttons) one.disabled = false;
-    keepFocus(focused);
-    document.body.removeAttribute("data-busy");
-  }
+/** The main factor that the user has chosen to use. */
+function mainKind(): MainKind {
+  const chosen = MAIN_KINDS.find((kind) => kind === mainSelect.value);
+  if (chosen === undefined) throw new PlaygroundError("this browser has no main key of this backup");
+  return chosen;
 }
 
-/** This device is not on the backup any more: shows how it joins again. The report stays that of the action. */
-async function showRemoved(): Promise<void> {
-  await show().catch((error: unknown) => report("bad", failureOf(error).text));
-}
-
-/** Disabled and hidden elements lose the focus: without one, the keyboard goes on from the report. */
-function keepFocus(focused: Element | null): void {
-  if (!(focused instanceof HTMLElement) || focused === document.body) return;
-  if (focused.checkVisibility()) focused.focus();
-  else byId("status", HTMLElement).focus();
-}
-
-function report(state: "busy" | "good" | "bad", ...text: readonly (Node | string)[]): void {
-  const status = byId("status", HTMLElement);
-  status.dataset.state = state;
-  status.replaceChildren(...text);
-}
+/** A device that is not on the backup any more is shown how it joins again. */
+const { run, runNext } = createActions(log.startAction, async (error) => {
+  if (error instanceof UnknownFactorError || error instanceof BackupNotFoundError) await show();
+  else if (shownId !== backupId()) showOnly("failed"); // nothing that is shown may act on another backup
+});
 
 /** As {@link run}, and shows afterwards what became of the backup. */
 function runAndShow(name: string, action: () => Promise<string>): void {
-  void run(name, async () => {
+  run(name, async () => {
     const message = await action();
     await show();
     return message;
@@ -96,29 +75,45 @@ function showOnly(...shown: readonly string[]): void {
 /** Shows the backup of the URL as this tab has it. */
 async function show(): Promise<void> {
   const id = backupId();
-  if (id === null) return showOnly("start");
-  byId("backup-id", HTMLElement).textContent = id;
-  byId("other-tab", HTMLAnchorElement).href = location.href;
-  const device = await store.device(id);
+  if (id === null) {
+    showKnownBackups(await store.backups());
+    shownId = null;
+    return showOnly("start");
+  }
+  const [device, keys] = await Promise.all([store.device(id), store.userKeys(id)]);
   const metadata = device === null ? null : await unlessMissing(() => session.metadata(id));
-  if (device === null || metadata === null) {
-    const kinds = await unlessMissing(() => session.mainKinds(id));
-    await offerMainFactors(id, kinds);
-    return showOnly("about", kinds === null ? "deleted" : "join");
+  const isDevice = device !== null && metadata !== null;
+  const kinds = isDevice
+    ? metadata.factors.map(mainKindOf)
+    : await unlessMissing(() => session.mainKinds(id));
+  byId("backup-id", HTMLElement).textContent = id;
+  byId("other-tab", HTMLAnchorElement).href = `#${id}`;
+  byId("no-account-key", HTMLElement).hidden = keys?.accountSecret != null;
+  byId("reset", HTMLFormElement).hidden = keys?.accountSecret == null;
+  const ownKinds: readonly MainKind[] = ["PASSKEY", ...(keys?.kinds ?? [])];
+  offerMainFactors((kinds ?? MAIN_KINDS).filter((kind) => ownKinds.includes(kind)));
+  shownId = id;
+  if (!isDevice) {
+    shownDevice = null;
+    return showOnly("about", kinds === null ? "deleted" : "join", "reset-section");
   }
-  await offerMainFactors(
-    id,
-    metadata.factors.map(({ kind }) => kind.kind),
-  );
-  if (device.text !== shownText) {
-    shownText = device.text; // else what the user types stays
-    syncText.value = shownText;
-  }
+  if (device.text !== shownDevice?.text) syncText.value = device.text; // else what the user types stays
+  shownDevice = device;
   byId("stale", HTMLElement).hidden = metadata.manifestHash === device.manifestHash;
-  showMetadata(metadata, (await keypair(device.syncKeys)).publicKey, actions);
-  for (const kind of ["PASSKEY", "EC_KEYPAIR"] as const)
-    byId(`add-${kind}`, HTMLButtonElement).hidden = metadata.factors.some((one) => one.kind.kind === kind);
-  showOnly("about", "text", "factors", "versions-section", "events-section", "delete-section");
+  showMetadata(metadata, (await keypair(device.syncKeys)).publicKey, backupActions);
+  const isKeyElsewhere = storedKey(metadata, "GOOGLE") !== undefined && !keys?.kinds.some(isAccount);
+  for (const kind of MAIN_KINDS)
+    byId(`add-${kind}`, HTMLButtonElement).hidden =
+      kinds?.includes(kind) === true || (isAccount(kind) && isKeyElsewhere);
+  showOnly(
+    "about",
+    "text",
+    "factors",
+    "versions-section",
+    "events-section",
+    "delete-section",
+    "reset-section",
+  );
 }
 
 /** `null` where there is no such backup, or this device is not on it. */
@@ -131,21 +126,15 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | null> {
   }
 }
 
-/** @param kinds those of the backup; `null` where it is not known. */
-async function offerMainFactors(id: string, kinds: readonly string[] | null): Promise<void> {
-  const hasKey = (await store.mainKey(id)) !== null;
-  const offered = (["PASSKEY", "EC_KEYPAIR"] as const).filter(
-    (kind) => (kinds === null || kinds.includes(kind)) && (kind === "PASSKEY" || hasKey),
-  );
+function offerMainFactors(kinds: readonly MainKind[]): void {
   const chosen = mainSelect.value;
-  mainSelect.replaceChildren(
-    ...offered.map((kind) => element("option", { value: kind }, KIND_NAMES[kind] ?? kind)),
-  );
+  const offered = [...new Set(kinds)];
+  mainSelect.replaceChildren(...offered.map((kind) => element("option", { value: kind }, KIND_NAMES[kind])));
   if (offered.some((kind) => kind === chosen)) mainSelect.value = chosen;
   byId("no-main", HTMLElement).hidden = offered.length > 0;
 }
 
-const actions: BackupActions = {
+const backupActions: BackupActions = {
   removeMain(factorId, kind) {
     runAndShow("Remove a main factor", async () =>
       (await session.removeMain(currentId(), factorId, kind))
@@ -160,7 +149,7 @@ const actions: BackupActions = {
     });
   },
   showVersion(versionId) {
-    void run("Show a version", async () => {
+    run("Show a version", async () => {
       const text = await session.versionText(mainKind(), currentId(), versionId);
       const start = text.slice(0, SHOWN_CHARACTERS);
       return `The text of the version: “${start}${start === text ? "" : "…"}”`;
@@ -185,16 +174,16 @@ function onSubmit(id: string, name: string, action: () => Promise<string>): void
   });
 }
 
-/** Goes to a backup without showing it: the action that runs does that at its end. */
-function goTo(id: string): void {
-  history.pushState(null, "", `#${id}`);
+/** Goes to a backup, or to none, without showing it: the action that runs does that at its end. */
+function goTo(id: string | null): void {
+  history.pushState(null, "", id === null ? location.pathname : `#${id}`);
 }
 
 onSubmit("create", "Create a backup", async () => {
-  const kind = byId("create-passkey", HTMLInputElement).checked ? "PASSKEY" : "EC_KEYPAIR";
+  const kind = MAIN_KINDS.find((one) => byId(`create-${one}`, HTMLInputElement).checked) ?? "PASSKEY";
   const name = byId("name", HTMLInputElement).value.trim() || "Playground";
   goTo(await session.create(kind, name, byId("create-text", HTMLTextAreaElement).value));
-  return "Created. Open this page in another tab to recover it there, as a new device does.";
+  return "Created. To recover it: “Open as a new device”.";
 });
 onClick("find", "Recover with a passkey", async () => {
   goTo(await session.recover("PASSKEY", null));
@@ -205,7 +194,7 @@ onClick("recover", "Recover", async () => {
   return "Recovered. This tab is a device of the backup now.";
 });
 onSubmit("sync", "Sync", async () => {
-  await session.sync(currentId(), syncText.value);
+  await session.sync(currentId(), syncText.value, shownDevice?.manifestHash ?? "");
   return "Synced.";
 });
 onClick("fetch", "Fetch the text", async () => {
@@ -213,7 +202,7 @@ onClick("fetch", "Fetch the text", async () => {
   return "Fetched.";
 });
 onClick("refresh", "Read the metadata", async () => "Read.");
-for (const kind of ["PASSKEY", "EC_KEYPAIR"] as const)
+for (const kind of MAIN_KINDS)
   onClick(`add-${kind}`, "Add a main factor", async () => {
     await session.addFactor(mainKind(), kind, currentId());
     return "Added. It recovers the backup too.";
@@ -226,14 +215,26 @@ onClick("undelete", "Undelete the backup", async () => {
   await session.undelete(mainKind(), currentId());
   return "The backup is back, without the device that deleted it: that one recovers, as a new device does.";
 });
+onSubmit("reset", "Reset the backup", async () => {
+  await session.reset(currentId());
+  byId("reset", HTMLFormElement).reset();
+  goTo(null);
+  return "Reset. The service has nothing of the backup any more.";
+});
 byId("read-events", HTMLButtonElement).addEventListener("click", () => {
-  void run("Read the security log", async () => {
+  run("Read the security log", async () => {
     showEvents(await session.events(currentId()));
     return "Read.";
   });
 });
 
-const open = () => runAndShow("Open the page", async () => "Ready.");
+function open(): void {
+  runNext("Open the page", async () => {
+    await show();
+    return "Ready.";
+  });
+}
+byId("again", HTMLButtonElement).addEventListener("click", open);
 window.addEventListener("hashchange", open); // also for the buttons back and forward
 byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the hash has the id of the backup

@@ -6,6 +6,9 @@ import type { Recorded, RecordedRequest, RecordedSignature } from "./record.ts";
 /** So many bytes of a ciphertext are shown. */
 const SHOWN_BYTES = 64;
 
+/** In CSS pixels. */
+const NEAR_END = 40;
+
 export interface RequestLog {
   /** The entries that follow are a group with the name of an action. */
   startAction(name: string): void;
@@ -21,8 +24,15 @@ export function requestLog(): RequestLog {
   const refresh = () => {
     count.textContent = String(requests);
     empty.hidden = list.childElementCount > 0;
-    const column = list.parentElement;
-    if (column !== null) column.scrollTop = column.scrollHeight; // on a phone it is as high as its content
+  };
+  /** Shows what is appended, unless the user has scrolled up to read. */
+  const append = (...items: readonly HTMLElement[]) => {
+    const column = list.parentElement; // on a phone it is as high as its content
+    const isAtEnd =
+      column !== null && column.scrollHeight - column.scrollTop - column.clientHeight < NEAR_END;
+    list.append(...items);
+    refresh();
+    if (isAtEnd) column.scrollTop = column.scrollHeight;
   };
   byId("clear-log", HTMLButtonElement).addEventListener("click", () => {
     requests = 0;
@@ -34,11 +44,12 @@ export function requestLog(): RequestLog {
       action = name;
     },
     add(entry) {
-      if (action !== null) list.append(element("li", {}, element("h3", {}, action)));
-      action = null;
       if (entry.kind === "request") requests++;
-      list.append(entry.kind === "request" ? shownRequest(entry) : shownSignature(entry));
-      refresh();
+      append(
+        ...(action === null ? [] : [element("li", {}, element("h3", {}, action))]),
+        entry.kind === "request" ? shownRequest(entry) : shownSignature(entry),
+      );
+      action = null;
     },
   };
 }
@@ -78,7 +89,19 @@ function shownSignature({ signer, form, message, signature }: RecordedSignature)
 }
 
 function block(title: string, text: string): readonly HTMLElement[] {
-  const copy = button("Copy", () => void navigator.clipboard.writeText(text), `Copy: ${title}`);
+  const copy = button(
+    "Copy",
+    () => {
+      const said = (result: string) => {
+        copy.textContent = result;
+      };
+      navigator.clipboard.writeText(text).then(
+        () => said("Copied"),
+        () => said("Not copied"), // the browser does not permit it: the user selects the text
+      );
+    },
+    `Copy: ${title}`,
+  );
   return [
     element("div", { class: "block-title" }, element("h4", {}, title), copy),
     element("pre", { tabindex: "0" }, text),

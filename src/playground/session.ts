@@ -1,83 +1,91 @@
 /** What a device does with its backup: the client's methods, with the encryption before and after. */
 import {
   type BackupClient,
+  BackupNotFoundError,
   createBackupClient,
-  type EncryptionKey,
   type Event,
   type KeypairFactor,
   keypair,
-  type MainFactor,
   type Metadata,
-  type NewEncryptionKey,
+  OutcomeUnknownError,
 } from "../client/index.ts";
-import {
-  decryptKey,
-  decryptText,
-  encryptKey,
-  encryptText,
-  newDataKey,
-  newWrappingKey,
-  wrappingKeyOf,
-} from "./encryption.ts";
-import { recordedAccountKey, recordedKeypair, recordedPasskey } from "./factors.ts";
+import { decryptText, encryptText, newDataKey } from "./encryption.ts";
+import { recordedKeypair } from "./factors.ts";
+import { PlaygroundError } from "./failure.ts";
+import { MainFactors } from "./main-factors.ts";
+import { isAccount, KEY_KINDS, type MainKind, mainKindOf, storedKey, summarisedKind } from "./main-kinds.ts";
 import { type Recorded, recordingTransport } from "./record.ts";
-import type { Device, MainKey, Store } from "./store.ts";
+import type { Device, Store } from "./store.ts";
 
-/** The kinds of main factor that the page can make. */
-export type MainKind = "PASSKEY" | "EC_KEYPAIR";
-
-/** The kind of encryption key that each of them needs. */
-const KEY_KINDS = { PASSKEY: "PRF", EC_KEYPAIR: "ICLOUD" } as const;
-
-/** Something that the page cannot do, in words for the user. */
-export class PlaygroundError extends Error {
-  override name = "PlaygroundError";
-}
+/** Needed for an account: names the provider to a key service. */
+const providerOf = (kind: MainKind) =>
+  isAccount(kind) ? { turnkeyProviderId: `playground-${kind.toLowerCase()}` } : {};
 
 export class Session {
   readonly #client: BackupClient;
   readonly #store: Store;
+  readonly #main: MainFactors;
   readonly #record: (entry: Recorded) => void;
 
   constructor(store: Store, record: (entry: Recorded) => void) {
+    const transport = recordingTransport(record);
     this.#store = store;
+    this.#main = new MainFactors(store, transport, record);
     this.#record = record;
     this.#client = createBackupClient({
       url: location.origin,
       app: { name: "playground", version: "1" },
-      transport: recordingTransport(record),
+      transport,
     });
   }
 
-  /** Resolves to the id of the backup. */
+  /**
+   * Resolves to the id of the backup. The keys of the user are kept before the request is sent, so that the backup can be
+   * recovered although the page was closed before the response.
+   *
+   * @param name that of a passkey.
+   */
   async create(kind: MainKind, name: string, text: string): Promise<string> {
-    const account = recordedAccountKey(this.#record);
+    const account = await this.#main.newAccount(kind);
     const { backupAccountId } = account;
-    const dataKey = await newDataKey();
-    const main = await this.#newMain(kind, name);
-    const { keys: syncKeys, ...sync } = await keypair();
-    const { backupMetadata } = await this.#client.create({
-      main: main.factor,
-      sync: this.#syncFactor(sync),
-      account,
-      content: await encryptText(dataKey, text),
-      encryptionKey: keyFor(kind, main.key, dataKey),
-    });
-    if (main.key !== null) await this.#store.keepMainKey(backupAccountId, main.key);
-    const { manifestHash } = backupMetadata;
-    await this.#store.keepDevice(backupAccountId, { syncKeys, dataKey, manifestHash, text });
-    return backupAccountId;
+    try {
+      const dataKey = await newDataKey();
+      const { keys: syncKeys, ...sync } = await keypair();
+      const { backupMetadata } = await this.#client.create({
+        main: await this.#main.of(kind, backupAccountId, name),
+        sync: this.#syncFactor(sync),
+        account,
+        content: await encryptText(dataKey, text),
+        encryptionKey: this.#main.encryptedKey(kind, backupAccountId, dataKey),
+        ...providerOf(kind),
+      });
+      const { manifestHash } = backupMetadata;
+      await this.#store.keepDevice(backupAccountId, { syncKeys, dataKey, manifestHash, text });
+      return backupAccountId;
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) await this.#store.forget(backupAccountId);
+      throw error;
+    }
   }
 
-  /** Recovers the backup of a main factor; this device joins it with a sync factor. Resolves to its id. */
+  /**
+   * Recovers the backup of a main factor; this device joins it with a sync factor, whose key is kept before. Resolves to
+   * the id of the backup.
+   */
   async recover(kind: MainKind, backupId: string | null): Promise<string> {
     const { main, content, metadata, syncFactorToken } = await this.#retrieve(kind, backupId);
-    const dataKey = await this.#dataKey(main, metadata);
+    const dataKey = await this.#main.dataKey(kind, main, metadata);
     const { keys: syncKeys, ...sync } = await keypair();
-    await this.#client.addSyncFactor(this.#syncFactor(sync), { syncFactorToken });
     const { id, manifestHash } = metadata;
     const text = await decryptText(dataKey, content);
+    const before = await this.#store.device(id);
     await this.#store.keepDevice(id, { syncKeys, dataKey, manifestHash, text });
+    try {
+      await this.#client.addSyncFactor(this.#syncFactor(sync), { syncFactorToken });
+    } catch (error) {
+      if (before !== null) await this.#store.keepDevice(id, before);
+      throw error;
+    }
     return id;
   }
 
@@ -96,10 +104,11 @@ export class Session {
     return decryptText(dataKey, content);
   }
 
-  async sync(backupId: string, text: string): Promise<void> {
+  /** @param currentManifestHash that of the text that the user has changed: another tab may be the same device. */
+  async sync(backupId: string, text: string, currentManifestHash: string): Promise<void> {
     const device = await this.#device(backupId);
     const content = await encryptText(device.dataKey, text);
-    const update = { content, currentManifestHash: device.manifestHash };
+    const update = { content, currentManifestHash };
     const { manifestHash } = await this.#client.sync(await this.#syncOf(device), update);
     await this.#store.keepDevice(backupId, { ...device, manifestHash, text });
   }
@@ -124,27 +133,30 @@ export class Session {
   }
 
   /** The kinds of main factor of a backup, which anybody may ask for. */
-  async mainKinds(backupId: string): Promise<readonly string[]> {
+  async mainKinds(backupId: string): Promise<readonly MainKind[]> {
     const { factors } = await this.#client.status(backupId);
-    return factors.map(({ kind }) => kind);
+    return factors.map(summarisedKind).filter((kind) => kind !== null);
   }
 
   /** @param by agrees to the new factor. */
   async addFactor(by: MainKind, kind: MainKind, backupId: string): Promise<void> {
-    const device = await this.#device(backupId);
-    const existing = await this.#main(by, backupId);
-    const added = await this.#newMain(kind, `Playground ${backupId.slice(-6)}`);
-    const encryptionKey = keyFor(kind, added.key, device.dataKey);
-    const sync = await this.#syncOf(device);
-    await this.#client.addFactor({ existing, added: added.factor, encryptionKey, sync });
-    if (added.key !== null) await this.#store.keepMainKey(backupId, added.key);
+    const { dataKey } = await this.#device(backupId);
+    const isStored = storedKey(await this.metadata(backupId), kind) !== undefined;
+    const encryptionKey = this.#main.encryptedKey(kind, backupId, dataKey);
+    await this.#client.addFactor({
+      existing: await this.#main.of(by, backupId),
+      added: await this.#main.added(kind, backupId),
+      ...(isStored ? {} : { encryptionKey }),
+      ...providerOf(kind),
+      sync: await this.#syncOf(await this.#device(backupId)),
+    });
   }
 
   /** Removes a main factor, with the encryption key that it alone needed. Resolves to whether that deleted the backup. */
-  async removeMain(backupId: string, factorId: string, kind: string): Promise<boolean> {
+  async removeMain(backupId: string, factorId: string, kind: MainKind): Promise<boolean> {
     const metadata = await this.metadata(backupId);
-    const needed = metadata.factors.filter((factor) => factor.kind.kind === kind).length === 1;
-    const key = needed && isMainKind(kind) ? storedKey(metadata, kind) : undefined;
+    const users = metadata.factors.filter((factor) => KEY_KINDS[mainKindOf(factor)] === KEY_KINDS[kind]);
+    const key = users.length === 1 ? storedKey(metadata, kind) : undefined;
     const { backupDeleted } = await this.#client.removeFactor(
       await this.#syncOf(await this.#device(backupId)),
       { factorId, scope: "MAIN", ...(key === undefined ? {} : { encryptionKey: key }) },
@@ -162,41 +174,25 @@ export class Session {
   }
 
   async undelete(kind: MainKind, backupId: string): Promise<void> {
-    await this.#client.undelete(await this.#main(kind, backupId), backupId);
+    await this.#client.undelete(await this.#main.of(kind, backupId), backupId);
+  }
+
+  /** Deletes all that the service has of a backup, and its keys here. Also where the service has nothing of it. */
+  async reset(backupId: string): Promise<void> {
+    try {
+      await this.#client.reset(await this.#main.account(backupId));
+    } catch (error) {
+      if (!(error instanceof BackupNotFoundError)) throw error;
+    }
+    await this.#store.forget(backupId);
   }
 
   async #retrieve(kind: MainKind, backupId: string | null, versionId?: string) {
-    const main = await this.#main(kind, backupId);
+    const main = await this.#main.of(kind, backupId);
     const recovered = await this.#client.recover(main, versionId === undefined ? {} : { versionId });
     if (backupId !== null && recovered.metadata.id !== backupId)
       throw new PlaygroundError(`this passkey is that of another backup: ${recovered.metadata.id}`);
     return { main, ...recovered };
-  }
-
-  /** The data key, decrypted with what the main factor has. */
-  async #dataKey(main: MainFactor, metadata: Metadata): Promise<CryptoKey> {
-    const wrappingKey =
-      main.kind === "PASSKEY" && main.prf !== null
-        ? await wrappingKeyOf(main.prf)
-        : (await this.#store.mainKey(metadata.id))?.wrappingKey;
-    const stored = isMainKind(main.kind) ? storedKey(metadata, main.kind) : undefined;
-    if (wrappingKey === undefined || stored === undefined)
-      throw new PlaygroundError("the backup has no encrypted key for this factor");
-    return decryptKey(wrappingKey, stored.encryptedKey);
-  }
-
-  async #newMain(kind: MainKind, name: string): Promise<{ factor: MainFactor; key: MainKey | null }> {
-    if (kind === "PASSKEY") return { factor: recordedPasskey(name, this.#record), key: null };
-    const { keys, ...factor } = await keypair();
-    return { factor: this.#mainKeypair(factor), key: { keys, wrappingKey: await newWrappingKey() } };
-  }
-
-  /** A main factor that exists. */
-  async #main(kind: MainKind, backupId: string | null): Promise<MainFactor> {
-    if (kind === "PASSKEY") return recordedPasskey("Playground", this.#record);
-    const kept = backupId === null ? null : await this.#store.mainKey(backupId);
-    if (kept === null) throw new PlaygroundError("this browser has no main key of this backup");
-    return this.#mainKeypair(await keypair(kept.keys));
   }
 
   async #device(backupId: string): Promise<Device> {
@@ -212,25 +208,4 @@ export class Session {
   #syncFactor(factor: KeypairFactor): KeypairFactor {
     return recordedKeypair(factor, "The sync factor of this device", this.#record);
   }
-
-  #mainKeypair(factor: KeypairFactor): KeypairFactor {
-    return recordedKeypair(factor, "The main key", this.#record);
-  }
-}
-
-function isMainKind(kind: string): kind is MainKind {
-  return kind in KEY_KINDS;
-}
-
-function storedKey({ keys }: Metadata, kind: MainKind): EncryptionKey | undefined {
-  return keys.find((key) => key.kind === KEY_KINDS[kind]);
-}
-
-/** The data key, encrypted with the secret of a passkey that is being made, or with the key beside a main key. */
-function keyFor(kind: MainKind, mainKey: MainKey | null, dataKey: CryptoKey): NewEncryptionKey {
-  return async (prf) => {
-    const wrappingKey = mainKey?.wrappingKey ?? (prf === null ? null : await wrappingKeyOf(prf));
-    if (wrappingKey === null) throw new PlaygroundError("the passkey returned no secret");
-    return { kind: KEY_KINDS[kind], encryptedKey: await encryptKey(wrappingKey, dataKey) };
-  };
 }

@@ -1,8 +1,9 @@
 /**
- * What the browser keeps in IndexedDB. A tab is a device with a sync factor of its own; the main key and the key that
- * encrypts with it belong to the user, so every tab has them.
+ * What the browser keeps in IndexedDB. A tab is a device with a sync factor of its own; the other keys belong to the user,
+ * so every tab has them.
  */
 import type { WebCryptoKeys } from "../client/index.ts";
+import type { MainKind } from "./main-kinds.ts";
 
 /** What a device keeps of a backup. */
 export interface Device {
@@ -13,38 +14,68 @@ export interface Device {
   readonly text: string;
 }
 
-/** The main key of a backup. */
-export interface MainKey {
-  readonly keys: WebCryptoKeys;
-  /** Encrypts the data key. */
+/** What the user keeps of a backup in this browser. */
+export interface UserKeys {
+  readonly createdAtMs: number;
+  /** That of the account key; `null` where another browser created the backup. */
+  readonly accountSecret: Uint8Array | null;
+  /** Those of the main factor that is a key. */
+  readonly mainKeys: WebCryptoKeys;
+  /** Encrypts the data key for main factors that have no secret: for the key, and for accounts in place of a key service. */
   readonly wrappingKey: CryptoKey;
+  /** The main factors that were made with these keys, or are about to be added. */
+  readonly kinds: readonly MainKind[];
 }
 
 export interface Store {
   device(backupId: string): Promise<Device | null>;
   keepDevice(backupId: string, device: Device): Promise<void>;
-  mainKey(backupId: string): Promise<MainKey | null>;
-  keepMainKey(backupId: string, key: MainKey): Promise<void>;
+  userKeys(backupId: string): Promise<UserKeys | null>;
+  /** Changes the keys of the user, also where another tab does so at the same time. Resolves to what is kept. */
+  updateUserKeys(backupId: string, change: (kept: UserKeys | null) => UserKeys): Promise<UserKeys>;
+  /** Forgets the keys of the user. What tabs keep of the backup is of no use then. */
+  forget(backupId: string): Promise<void>;
+  /** The backups whose user has keys here, newest first. */
+  backups(): Promise<readonly KnownBackup[]>;
 }
 
+export interface KnownBackup {
+  readonly backupId: string;
+  readonly createdAtMs: number;
+}
+
+const VERSION = 2;
 const DEVICES = "devices";
-const MAIN_KEYS = "main-keys";
+const USERS = "users";
 
 export async function openStore(): Promise<Store> {
   const database = await openDatabase();
   const inTab = (backupId: string) => `${tabId()} ${backupId}`;
-  const read = async <T>(table: string, key: string): Promise<T | null> => {
-    const found: T | undefined = await done(database.transaction(table).objectStore(table).get(key));
-    return found ?? null;
-  };
-  const write = async (table: string, key: string, value: unknown) => {
-    await done(database.transaction(table, "readwrite").objectStore(table).put(value, key));
-  };
+  const reading = (table: string) => database.transaction(table).objectStore(table);
+  const writing = (table: string) => database.transaction(table, "readwrite").objectStore(table);
   return {
-    device: (backupId) => read<Device>(DEVICES, inTab(backupId)),
-    keepDevice: (backupId, device) => write(DEVICES, inTab(backupId), device),
-    mainKey: (backupId) => read<MainKey>(MAIN_KEYS, backupId),
-    keepMainKey: (backupId, key) => write(MAIN_KEYS, backupId, key),
+    device: (backupId) => read<Device>(reading(DEVICES), inTab(backupId)),
+    async keepDevice(backupId, device) {
+      await done(writing(DEVICES).put(device, inTab(backupId)));
+    },
+    userKeys: (backupId) => read<UserKeys>(reading(USERS), backupId),
+    async updateUserKeys(backupId, change) {
+      const table = writing(USERS);
+      const changed = change(await read<UserKeys>(table, backupId));
+      await done(table.put(changed, backupId));
+      return changed;
+    },
+    async forget(backupId) {
+      await done(writing(USERS).delete(backupId));
+      await done(writing(DEVICES).delete(inTab(backupId)));
+    },
+    async backups() {
+      const table = reading(USERS);
+      const kept: Promise<UserKeys[]> = done(table.getAll());
+      const [users, ids] = await Promise.all([kept, done(table.getAllKeys())]);
+      const known = users.map(({ createdAtMs }, at) => ({ backupId: String(ids[at]), createdAtMs }));
+      return known.toSorted((one, other) => other.createdAtMs - one.createdAtMs);
+    },
   };
 }
 
@@ -55,12 +86,24 @@ function tabId(): string {
   return id;
 }
 
-function openDatabase(): Promise<IDBDatabase> {
-  const request = indexedDB.open("backup-service-playground", 1);
+async function openDatabase(): Promise<IDBDatabase> {
+  const request = indexedDB.open("backup-service-playground", VERSION);
   request.onupgradeneeded = () => {
-    for (const table of [DEVICES, MAIN_KEYS]) request.result.createObjectStore(table);
+    for (const table of request.result.objectStoreNames) request.result.deleteObjectStore(table);
+    for (const table of [DEVICES, USERS]) request.result.createObjectStore(table);
   };
-  return done(request);
+  const blocked = new Promise<never>((_resolve, reject) => {
+    request.onblocked = () =>
+      reject(new Error("close the other tabs of the playground, then reload this one"));
+  });
+  const database = await Promise.race([done(request), blocked]);
+  database.onversionchange = () => database.close();
+  return database;
+}
+
+async function read<T>(table: IDBObjectStore, key: string): Promise<T | null> {
+  const found: T | undefined = await done(table.get(key));
+  return found ?? null;
 }
 
 function done<T>(request: IDBRequest<T>): Promise<T> {

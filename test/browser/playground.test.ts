@@ -5,69 +5,23 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { importP256PublicKey, verifyP256 } from "../../src/crypto/ecdsa.ts";
-import { DRIVERS } from "../drivers.ts";
-import { startService, type TestService } from "../support/service.ts";
-import { type Browser, type Profile, startChromium } from "./chromium.ts";
+import type { Profile } from "./chromium.ts";
+import {
+  click,
+  count,
+  created,
+  isVisible,
+  type MadeKind,
+  open,
+  openAsNewDevice,
+  type Playground,
+  reported,
+  startPlayground,
+  textOf,
+  type,
+  urlOf,
+} from "./playground-page.ts";
 import { expectReadable } from "./readable.ts";
-
-const [driver] = DRIVERS; // nothing about a browser depends on it
-if (driver === undefined) throw new Error("there is no driver");
-
-let service: TestService;
-let browser: Browser;
-/** The service by a name and a port that are known before it starts: passkeys are made for them. */
-const site = Bun.serve({
-  hostname: "localhost",
-  port: 0,
-  fetch(request) {
-    const { pathname } = new URL(request.url);
-    const { method, headers, body } = request;
-    return fetch(service.url + pathname, { method, headers, body, decompress: false });
-  },
-});
-const origin = `http://localhost:${site.port}`;
-const page = `${origin}/playground`;
-
-beforeAll(async () => {
-  const env = { APP_ENV: "development", WEBAUTHN_ORIGINS: origin };
-  [service, browser] = await Promise.all([startService(driver, { env }), startChromium()]);
-});
-afterAll(async () => {
-  await browser[Symbol.asyncDispose]();
-  await service[Symbol.asyncDispose]();
-  await site.stop(true);
-});
-
-/** Resolves to the report of the page once no action runs. */
-const REPORTED = `new Promise((resolve) => {
-  const check = () => document.body.hasAttribute("data-busy")
-    || resolve(document.getElementById("status").textContent);
-  new MutationObserver(check).observe(document.body, { attributes: true });
-  check();
-})`;
-
-async function open(tab: Profile, url: string): Promise<unknown> {
-  await tab.open("about:blank"); // so that a page with another hash is loaded
-  await tab.open(url);
-  return tab.evaluate(REPORTED);
-}
-
-/** Clicks what is visible, and resolves to the report of the page afterwards. */
-async function click(tab: Profile, selector: string): Promise<unknown> {
-  const element = `document.querySelector(${JSON.stringify(selector)})`;
-  expect([selector, await tab.evaluate(`${element}?.checkVisibility() ?? null`)]).toEqual([selector, true]);
-  await tab.evaluate(`${element}.click()`);
-  return tab.evaluate(REPORTED);
-}
-
-async function type(tab: Profile, id: string, text: string): Promise<void> {
-  await tab.evaluate(`document.getElementById("${id}").value = ${JSON.stringify(text)}; 0`);
-}
-
-const textOf = (tab: Profile) => tab.evaluate(`document.getElementById("sync-text").value`);
-const urlOf = async (tab: Profile) => String(await tab.evaluate("location.href"));
-const count = (tab: Profile, selector: string) =>
-  tab.evaluate(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
 
 /** Its place among the texts of the log, after a create with a key. */
 const CREATE_REQUEST = 10;
@@ -79,13 +33,14 @@ const blocks = async (tab: Profile) =>
     await tab.evaluate(`[...document.querySelectorAll("#log pre")].map((one) => one.textContent)`),
   );
 
-async function created(tab: Profile, kind: "passkey" | "keypair", text: string): Promise<void> {
-  expect(await open(tab, page)).toBe("Ready.");
-  await click(tab, `#create-${kind}`);
-  await type(tab, "create-text", text);
-  expect(await click(tab, "#create [type=submit]")).toStartWith("Created.");
-  expect(await urlOf(tab)).toMatch(/#backup_account_[0-9a-f]{66}$/);
-}
+let playground: Playground;
+beforeAll(async () => {
+  playground = await startPlayground();
+});
+afterAll(() => playground[Symbol.asyncDispose]());
+
+const newProfile = () => playground.browser.newProfile();
+const make = (tab: Profile, kind: MadeKind, text: string) => created(tab, playground.page, kind, text);
 
 /** The life of a backup from its recovery by a new device on. */
 async function live(tab: Profile): Promise<void> {
@@ -115,14 +70,14 @@ async function live(tab: Profile): Promise<void> {
 function expectQuiet(tab: Profile): void {
   expect(tab.problems).toEqual([]);
   const hosts = tab.requests.filter((url) => /^(https?|wss?):/.test(url)).map((url) => new URL(url).origin);
-  expect(new Set(hosts)).toEqual(new Set([origin]));
+  expect(new Set(hosts)).toEqual(new Set([new URL(playground.page).origin]));
 }
 
 describe("the playground", () => {
   test("goes through the life of a backup with a key, in two tabs", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "keypair", "first");
-    const other = await browser.newTab(tab);
+    const tab = await newProfile();
+    await make(tab, "EC_KEYPAIR", "first");
+    const other = await playground.browser.newTab(tab);
     await open(other, await urlOf(tab));
     await live(other);
 
@@ -144,11 +99,9 @@ describe("the playground", () => {
   });
 
   test("goes through the life of a backup with a passkey, whose secret encrypts", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "passkey", "first");
-    // what makes another device of a tab; a second tab would have another virtual authenticator
-    await tab.evaluate("sessionStorage.clear()");
-    await open(tab, await urlOf(tab));
+    const tab = await newProfile();
+    await make(tab, "PASSKEY", "first");
+    await openAsNewDevice(tab);
     await live(tab);
 
     expect(await click(tab, "#add-EC_KEYPAIR")).toStartWith("Added.");
@@ -158,18 +111,66 @@ describe("the playground", () => {
     expectQuiet(tab);
   });
 
+  test("takes test accounts as main factors, which share the encrypted key", async () => {
+    const tab = await newProfile();
+    await make(tab, "GOOGLE", "first");
+    await openAsNewDevice(tab);
+    await live(tab);
+
+    expect(await click(tab, "#add-APPLE")).toStartWith("Added.");
+    expect(await click(tab, "#main-factors li:first-child button")).toBe("Removed.");
+    await openAsNewDevice(tab);
+    expect(await click(tab, "#recover")).toStartWith("Recovered.");
+    expect(await textOf(tab)).toBe("first");
+    const label = `document.querySelector("#main-factors li").textContent`;
+    expect(await tab.evaluate(label)).toStartWith("Apple account ad***@example.com");
+    expectQuiet(tab);
+  });
+
+  test("resets a backup for good, once the user is sure, also where it was deleted before", async () => {
+    const tab = await newProfile();
+    const submit = "#reset [type=submit]";
+    for (const prepare of [async () => {}, () => click(tab, "#delete")]) {
+      await make(tab, "EC_KEYPAIR", "to be reset");
+      const url = await urlOf(tab);
+      await prepare();
+      await click(tab, submit);
+      expect(await urlOf(tab)).toBe(url); // not sure yet
+      await click(tab, "#reset-sure");
+      expect(await click(tab, submit)).toStartWith("Reset.");
+      expect(await isVisible(tab, "#start")).toBe(true);
+      expect(await tab.evaluate(`document.getElementById("log").textContent`)).toContain("/v1/reset 204");
+      expect(await count(tab, "#known a")).toBe(0);
+      await open(tab, url);
+      expect([await isVisible(tab, "#deleted"), await isVisible(tab, "#reset")]).toEqual([true, false]);
+    }
+    expectQuiet(tab);
+  });
+
+  test("lists the backups of this browser, newest first, and opens them", async () => {
+    const tab = await newProfile();
+    await make(tab, "EC_KEYPAIR", "older");
+    await make(tab, "GOOGLE", "newer");
+    await open(tab, playground.page);
+    expect(await count(tab, "#known a")).toBe(2);
+    await tab.evaluate(`document.querySelector("#known li:last-child a").click()`);
+    await tab.evaluate("new Promise((resolve) => setTimeout(resolve))"); // the event hashchange is a task
+    expect(await reported(tab)).toBe("Ready.");
+    expect(await textOf(tab)).toBe("older");
+  });
+
   test("finds the backup of a passkey without its id", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "passkey", "found");
+    const tab = await newProfile();
+    await make(tab, "PASSKEY", "found");
     await tab.evaluate("sessionStorage.clear()");
-    await open(tab, page);
+    await open(tab, playground.page);
     expect(await click(tab, "#find")).toStartWith("Recovered.");
     expect(await textOf(tab)).toBe("found");
   });
 
   test("shows requests, responses and the bytes that were signed, with a signature that is right", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "keypair", "shown");
+    const tab = await newProfile();
+    await make(tab, "EC_KEYPAIR", "shown");
     const shown = await tab.evaluate(
       `[...document.querySelectorAll("#log details")].map((one) => one.querySelector("summary").textContent)`,
     );
@@ -194,8 +195,8 @@ describe("the playground", () => {
   });
 
   test("shows what a passkey signed", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "passkey", "signed");
+    const tab = await newProfile();
+    await make(tab, "PASSKEY", "signed");
     await click(tab, "#clear-log");
     await click(tab, "#fetch");
     const [, , message = "", signature = ""] = await blocks(tab);
@@ -210,15 +211,15 @@ describe("the playground", () => {
   });
 
   test("goes back and forward between backups", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "keypair", "one of two");
-    const visible = (id: string) => tab.evaluate(`document.getElementById("${id}").checkVisibility()`);
+    const tab = await newProfile();
+    await make(tab, "EC_KEYPAIR", "one of two");
+    const visible = (id: string) => isVisible(tab, `#${id}`);
     const go = async (way: "back" | "forward") => {
       await tab.evaluate(`new Promise((resolve) => {
         addEventListener("hashchange", resolve, { once: true });
         history.${way}();
       }).then(() => 0)`);
-      expect(await tab.evaluate(REPORTED)).toBe("Ready.");
+      expect(await reported(tab)).toBe("Ready.");
     };
     await go("back");
     expect([await visible("start"), await visible("text")]).toEqual([true, false]);
@@ -227,24 +228,24 @@ describe("the playground", () => {
   });
 
   test("says so where the main key is in another browser", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "keypair", "elsewhere");
-    const elsewhere = await browser.newProfile();
+    const tab = await newProfile();
+    await make(tab, "EC_KEYPAIR", "elsewhere");
+    const elsewhere = await newProfile();
     await open(elsewhere, await urlOf(tab));
-    expect(await elsewhere.evaluate(`document.getElementById("no-main").checkVisibility()`)).toBe(true);
+    expect(await isVisible(elsewhere, "#no-main")).toBe(true);
     expect(await click(elsewhere, "#recover")).toBe("This browser has no main key of this backup.");
   });
 
   test("reports a request to elsewhere as a violation, which the other tests would see", async () => {
-    const tab = await browser.newProfile();
-    await open(tab, page);
+    const tab = await newProfile();
+    await open(tab, playground.page);
     await tab.evaluate(`fetch("http://127.0.0.1:1/").catch(() => null)`);
     expect(tab.problems.join()).toContain("Content Security Policy");
   });
 
   test("fits a phone and a screen, in light and dark colours", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "passkey", "a long text".repeat(200));
+    const tab = await newProfile();
+    await make(tab, "PASSKEY", "a long text".repeat(200));
     const url = await urlOf(tab);
     await expectReadable(tab, "p, a, code, h1, h2, h3, h4, label, button, summary, span, pre", async () => {
       await open(tab, url);
@@ -254,8 +255,8 @@ describe("the playground", () => {
   });
 
   test("is used by keyboard and read aloud: fields have labels, and the focus is never lost", async () => {
-    const tab = await browser.newProfile();
-    await created(tab, "keypair", "focused");
+    const tab = await newProfile();
+    await make(tab, "EC_KEYPAIR", "focused");
     const unnamed = `[...document.querySelectorAll("input, textarea, select")].filter((one) => one.labels.length === 0)`;
     expect(await tab.evaluate(`${unnamed}.map((one) => one.id)`)).toEqual([]);
     const focus = async (selector: string) => {

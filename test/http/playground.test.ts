@@ -52,10 +52,20 @@ describe("the playground in development", () => {
     expect(await (await get("/playground/style.css")).text()).not.toMatch(/@import|url\(/);
   });
 
+  test("offers accounts where the service issues id_tokens for them", async () => {
+    for (const [has, expected] of [
+      [true, "<body data-busy data-test-accounts"],
+      [false, "<body data-busy>"],
+    ] as const) {
+      const response = await playground(has).handle(new Request("http://localhost/playground"));
+      expect(await response.text()).toContain(expected);
+    }
+  });
+
   test("shows a change of its sources after a reload", async () => {
     const folder = await mkdtemp(join(tmpdir(), "playground-"));
     const sources = { "page.html": "<p>", "style.css": "p {}", "main.ts": "console.log" };
-    const page = playground(pathToFileURL(`${folder}/`));
+    const page = playground(false, pathToFileURL(`${folder}/`));
     try {
       for (const change of ["one", "other"]) {
         const texts = Object.entries(sources).map(
