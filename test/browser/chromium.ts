@@ -27,6 +27,16 @@ const AUTHENTICATOR = {
   automaticPresenceSimulation: true,
 };
 
+/** The keys that a test presses, with their codes and what they type. */
+const KEYS = {
+  Tab: { windowsVirtualKeyCode: 9 },
+  Enter: { windowsVirtualKeyCode: 13, text: "\r" },
+  " ": { windowsVirtualKeyCode: 32, text: " " },
+  ArrowDown: { windowsVirtualKeyCode: 40 },
+} as const;
+
+export type Key = keyof typeof KEYS;
+
 type Members = Readonly<Record<string, unknown>>;
 
 /** What a virtual authenticator keeps of a passkey. */
@@ -43,6 +53,12 @@ export interface Profile {
   open(url: string): Promise<void>;
   /** Gives the page the width of a phone or a screen, in CSS pixels, for the colours of a scheme. */
   show(width: number, colours: "light" | "dark"): Promise<void>;
+  /** Presses a key of the keyboard and releases it. */
+  press(key: Key): Promise<void>;
+  /** Types a text where the focus is. */
+  insert(text: string): Promise<void>;
+  /** Takes the network away from the page, or gives it back. */
+  setOffline(offline: boolean): Promise<void>;
   /** The URLs of all requests of the page so far. */
   readonly requests: readonly string[];
   /** What the browser reported so far: violations of a content security policy, and exceptions that nothing caught. */
@@ -200,6 +216,18 @@ async function newPage(connection: Connection, browserContextId: string): Promis
       await send("Emulation.setDeviceMetricsOverride", metrics);
       const features = [{ name: "prefers-color-scheme", value: colours }];
       await send("Emulation.setEmulatedMedia", { features });
+    },
+    async press(key) {
+      const pressed = { key, code: key === " " ? "Space" : key, ...KEYS[key] };
+      await send("Input.dispatchKeyEvent", { type: "keyDown", ...pressed });
+      await send("Input.dispatchKeyEvent", { type: "keyUp", ...pressed });
+    },
+    async insert(text) {
+      await send("Input.insertText", { text });
+    },
+    async setOffline(offline) {
+      const conditions = { offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
+      await send("Network.emulateNetworkConditions", conditions);
     },
     evaluate,
     call: (name, parameters) => evaluate(`app.${name}(${JSON.stringify(parameters)})`),
