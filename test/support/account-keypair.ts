@@ -4,14 +4,17 @@ import { decodeBase64, encodeBase64 } from "../../src/client/base64.ts";
 
 /** The secp256k1 keypair of an account. */
 export interface AccountKeypair {
+  readonly secret: Uint8Array;
   readonly backupAccountId: string;
   /** Base64 of the DER signature over a challenge in base64. */
   sign(challenge: string): string;
 }
 
-export function createAccountKeypair(): AccountKeypair {
-  const key = accountKey();
+/** @param secret one that was kept; without it a new one is made. */
+export function createAccountKeypair(secret?: Uint8Array): AccountKeypair {
+  const key = accountKey(secret);
   return {
+    secret: key.secret,
     backupAccountId: key.backupAccountId,
     sign: (challenge) => encodeBase64(key.sign(decodeBase64(challenge))),
   };

@@ -1,5 +1,5 @@
 /** A keypair that signs synchronously: what a test changes about a request need not wait. */
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { encodeBase64 } from "../../src/crypto/encoding.ts";
 
 /** A P-256 keypair as a factor. */
@@ -12,9 +12,11 @@ export interface FactorKeypair {
 
 const SPKI_PREFIX_BYTES = 26;
 
-export function createFactorKeypair(): FactorKeypair {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const spki = publicKey.export({ format: "der", type: "spki" });
+/** @param privateKey one that was kept; without it a new one is made. */
+export function createFactorKeypair(
+  privateKey: KeyObject = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey,
+): FactorKeypair {
+  const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" });
   return {
     publicKey: encodeBase64(spki.subarray(SPKI_PREFIX_BYTES)),
     sign: (challenge) => encodeBase64(sign("sha256", Buffer.from(challenge, "base64"), privateKey)),

@@ -128,9 +128,14 @@ export function newPasskey(options: AuthenticatorOptions = {}): Passkey {
   };
 }
 
-export function newAccount(provider: "GOOGLE" | "APPLE", issuer: OidcIssuer): Account {
-  const sub = `subject-${crypto.randomUUID()}`;
-  const email = `${crypto.randomUUID()}@mail.example.com`;
+/** @param kept the subject and address of an account that there is; without it a new one is made. */
+export function newAccount(
+  provider: "GOOGLE" | "APPLE",
+  issuer: OidcIssuer,
+  kept?: Pick<Account, "sub" | "email">,
+): Account {
+  const { sub = `subject-${crypto.randomUUID()}`, email = `${crypto.randomUUID()}@mail.example.com` } =
+    kept ?? {};
   const config = provider === "GOOGLE" ? issuer.config.google : issuer.config.apple;
   function authorize(challenge: ChallengeValue, options: AccountOptions = {}) {
     const { keypair = createFactorKeypair(), signer = keypair, token, aud, ...signing } = options;
