@@ -5,6 +5,7 @@ import { ConfigError } from "./config/config-error.ts";
 import { type RunningServer, startServer } from "./http/listen.ts";
 import { COLLECT_EVERY_MS, createLeasedCollection } from "./maintenance/leased-collection.ts";
 import { createSweep } from "./maintenance/sweep.ts";
+import { typed } from "./runtime/program.ts";
 import { StartError } from "./runtime/start-error.ts";
 import { version } from "./runtime/version.ts";
 import { within } from "./runtime/within.ts";
@@ -23,6 +24,10 @@ const SWEEP_AGAIN_AFTER_MS = 5 * 60 * 1000;
 const SAME_SIGNAL_MS = 1_000;
 const ENDS_AT_ONCE = "a second signal (Ctrl-C) later than a second after the first ends the process at once";
 
+const HINT = Bun.isStandaloneExecutable
+  ? `${typed("variables")} explains every variable; APP_ENV=development needs none.`
+  : "The file .env.example explains every variable; bun run dev needs none.";
+
 const { services, server } = await startOrExit();
 const { config, log } = services;
 const stopMaintenance =
@@ -40,7 +45,8 @@ async function startOrExit(): Promise<{ services: ProcessServices; server: Runni
     if (error instanceof ConfigError) {
       process.stderr.write(`Cannot start: ${error.message}.\n`);
       for (const problem of error.problems) process.stderr.write(`  - ${problem}\n`);
-      process.stderr.write("The file .env.example explains every variable; bun run dev needs none.\n");
+      process.stderr.write(`${HINT}
+`);
     } else if (error instanceof StartError || (error instanceof Error && "code" in error)) {
       // a port in use, a folder that cannot be written, stores of two installations
       process.stderr.write(`Cannot start: ${error.message}\n`);
@@ -74,7 +80,7 @@ function sweepRegularly({ background, stores, clock, random, restores }: Process
       const { suspects, ...result } = await sweep(stopping);
       if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
-        log.error(result, "unreferenced blobs are not deleted: run bun run doctor");
+        log.error(result, `unreferenced blobs are not deleted: run ${typed("doctor")}`);
       else if (result.expiredRows + result.collected + result.unreferencedBlobs + result.leftAlone > 0)
         log.info(result, "swept");
     });

@@ -4,10 +4,11 @@
  */
 import { parseArgs } from "node:util";
 import { loadStorageConfig } from "../config/storage.ts";
+import { typed } from "../runtime/program.ts";
 import { type Finding, setUp } from "../storage/aws/setup.ts";
 import { command, HELP } from "./command.ts";
 
-const USAGE = `Usage: bun run aws:setup [--check]
+const USAGE = `Usage: ${typed("aws-setup")} [--check]
 
 Creates the bucket and the tables that AWS_REGION, BACKUP_S3_BUCKET and the other variables of AWS name, as for the
 service. What exists is not changed.

@@ -5,12 +5,13 @@
  */
 import { parseArgs } from "node:util";
 import { loadStorageConfig } from "../config/storage.ts";
+import { typed } from "../runtime/program.ts";
 import { type CopyProgress, type CopyResult, copyData } from "../storage/local/copy/data.ts";
 import { command, HELP } from "./command.ts";
 import { mebibytes, showProgress } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: bun run backup-data [--verify] <target folder>
+const USAGE = `Usage: ${typed("backup-data")} [--verify] <target folder>
 
 Copies database, blobs and keys of DATA_DIR to a folder, consistently, while the service runs. An earlier copy in the
 folder is brought up to date; only new blobs are copied then. Each run verifies one of 16 shares of the blobs of earlier

@@ -4,6 +4,7 @@ import { createApiClient } from "../client/api-client.ts";
 import type { Exchange } from "../client/exchange.ts";
 import { createBackupClient, RefusedError } from "../client/index.ts";
 import { isLoopbackHost } from "../runtime/loopback.ts";
+import { typed } from "../runtime/program.ts";
 import { command, HELP } from "./command.ts";
 import { playFactorsLife } from "./demo-factors.ts";
 import { playKeypairLife } from "./demo-keypair.ts";
@@ -11,7 +12,7 @@ import { playLosses } from "./demo-losses.ts";
 import { reportingTransport } from "./demo-transport.ts";
 import { explain } from "./explain.ts";
 
-const USAGE = `Usage: bun run demo [--url URL] [--attestation-token TOKEN]
+const USAGE = `Usage: ${typed("demo")} [--url URL] [--attestation-token TOKEN]
        [--origin ORIGIN] [--quiet]
 
 Creates a backup, recovers it on a second device, updates it, manages its factors and deletes it. Then does the same

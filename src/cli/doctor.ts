@@ -10,6 +10,7 @@ import { examine } from "../maintenance/doctor/examine.ts";
 import { REMOVABLE } from "../maintenance/doctor/findings.ts";
 import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
+import { typed } from "../runtime/program.ts";
 import { openStores } from "../storage/open.ts";
 import { command, HELP } from "./command.ts";
 import { jsonReport, progressText, textReport } from "./doctor-output.ts";
@@ -17,7 +18,7 @@ import { explain } from "./explain.ts";
 import { showProgress } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: bun run doctor [--verify] [--repair [--remove KIND]...] [--restored] [--json]
+const USAGE = `Usage: ${typed("doctor")} [--verify] [--repair [--remove KIND]...] [--restored] [--json]
 
 Checks every backup, index row and blob. Changes nothing without --repair or --restored.
   --verify  reads every blob that a backup, a version or a deleted backup refers to, and checks its hash

@@ -7,6 +7,7 @@ import { loadStorageConfig } from "../config/storage.ts";
 import { type ExportCounts, exportBackups } from "../maintenance/export/export.ts";
 import { requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
+import { typed } from "../runtime/program.ts";
 import { openLegacyTarget } from "../storage/aws/legacy/target.ts";
 import { openStores } from "../storage/open.ts";
 import { command } from "./command.ts";
@@ -14,13 +15,13 @@ import { MOVE_OPTIONS, MOVE_USAGE, moveOf, requireMove, requireOtherStores } fro
 import { reported } from "./move-output.ts";
 import { requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: bun run export --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--replace] [--dry-run] [--json]
+const USAGE = `Usage: ${typed("export")} --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--replace] [--dry-run] [--json]
 
 Writes every backup to a bucket and a table in the layout of the other service; both must exist. The backups here stay
 as they are. May be killed and started again.
 ${MOVE_USAGE}  --replace   writes over backups that are there in another state
 
-bun run import --verify with the same bucket and table compares what was written. The storage to read is the one that
+${typed("import")} --verify with the same bucket and table compares what was written. The storage to read is the one that
 STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service. When to do it: src/maintenance/import/README.md
 `;
 

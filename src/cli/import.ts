@@ -9,6 +9,7 @@ import { type ImportCounts, type ImportRun, newImportCounts } from "../maintenan
 import { type Survey, survey } from "../maintenance/import/survey.ts";
 import { joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
+import { typed } from "../runtime/program.ts";
 import { openLegacySource } from "../storage/aws/legacy/source.ts";
 import type { InspectableStores } from "../storage/inspection.ts";
 import { openStores } from "../storage/open.ts";
@@ -18,7 +19,7 @@ import { duration, note, reported } from "./move-output.ts";
 import { mebibytes } from "./progress.ts";
 import { hasDatabase, requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: bun run import --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--since TIME]
+const USAGE = `Usage: ${typed("import")} --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--since TIME]
        [--dry-run | --verify] [--json]
 
 Takes over every backup of another service, and only reads there. What has changed or was deleted here since an earlier run

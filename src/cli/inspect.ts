@@ -13,6 +13,7 @@ import { undeleteForOwner } from "../maintenance/inspect/undelete.ts";
 import { joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { isBackupId, UUID } from "../protocol/backup.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
+import { typed } from "../runtime/program.ts";
 import type { InspectableStores } from "../storage/inspection.ts";
 import { openStores } from "../storage/open.ts";
 import { command, HELP } from "./command.ts";
@@ -20,9 +21,9 @@ import { explain } from "./explain.ts";
 import { type ChangeResult, inspectionText } from "./inspect-output.ts";
 import { requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: bun run inspect BACKUP_ID [--events N] [--json]
-       bun run inspect BACKUP_ID --undelete [DELETION_ID] [--replace] [--dry-run] [--json]
-       bun run inspect BACKUP_ID --restore-version VERSION_ID [--dry-run] [--json]
+const USAGE = `Usage: ${typed("inspect")} BACKUP_ID [--events N] [--json]
+       ${typed("inspect")} BACKUP_ID --undelete [DELETION_ID] [--replace] [--dry-run] [--json]
+       ${typed("inspect")} BACKUP_ID --restore-version VERSION_ID [--dry-run] [--json]
 
 Shows factors, contents, deleted states and the newest events of one backup, and whether the ciphertexts are there.
 Shows no key, registration or subject of an account. Changes nothing without --undelete or --restore-version.

@@ -2,6 +2,7 @@
  * Configuration: environment variables in, one frozen object out. No other part of the service reads the environment.
  * Each section has a file; `.env.example` explains every variable.
  */
+import { buildRevision } from "../runtime/program.ts";
 import { type AddFactorConfig, addFactorConfig } from "./add-factor.ts";
 import { type AdoptionConfig, adoptionConfig } from "./adoption.ts";
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
@@ -55,7 +56,7 @@ export function loadConfig(env: Environment): Config {
   const storage = storageConfig(read, development);
   const config: Config = {
     environment,
-    revision: read.optional("APP_REVISION"),
+    revision: read.optional("APP_REVISION") ?? buildRevision,
     server,
     rateLimits: rateLimitsConfig(read, !development),
     log: logConfig(read, development),

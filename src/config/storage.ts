@@ -48,7 +48,7 @@ export function loadStorageConfig(env: Environment): StorageConfig {
   if (environment === null && read.optional("STORAGE_DRIVER") === null)
     throw new ConfigError([
       "The storage of the backups is not configured: set STORAGE_DRIVER or APP_ENV as for the service.",
-      "For the data of bun run dev: STORAGE_DRIVER=local",
+      "For the data of a service in development: STORAGE_DRIVER=local",
       "For another folder: STORAGE_DRIVER=local and DATA_DIR. On AWS: STORAGE_DRIVER=aws and the variables of AWS.",
     ]);
   const storage = storageConfig(read, environment === "development");

@@ -5,6 +5,7 @@
 
 import { deletedStates } from "../backups/deleted-states.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
+import { typed } from "../runtime/program.ts";
 import { type BackupRecord, blobsOf, type RecordStore, StorageUnavailable } from "../storage/contract.ts";
 import type { BlobInspection, InspectableStores, RecordInspection } from "../storage/inspection.ts";
 
@@ -18,8 +19,7 @@ export class InstallationMismatch extends StorageUnavailable {
 
 const ADVICE =
   "DATA_DIR, or BACKUP_S3_BUCKET and the DYNAMODB_TABLE_ variables, must name the stores of one installation";
-const IF_RESTORED =
-  "If these records or blobs were restored from a copy and do belong together, run `bun run doctor --restored`";
+const IF_RESTORED = `If these records or blobs were restored from a copy and do belong together, run \`${typed("doctor")} --restored\``;
 
 /** How many records are compared with the blobs where only the records have a mark. */
 const SAMPLE = 20;

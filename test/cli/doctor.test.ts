@@ -131,7 +131,7 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
   expect(wrong.errors).toContain("Usage: bun run doctor [--verify] [--repair");
   const unset = await runCommand("doctor", {});
   expect(unset).toMatchObject({ status: 2, output: "" });
-  expect(unset.errors).toContain("For the data of bun run dev: STORAGE_DRIVER=local");
+  expect(unset.errors).toContain("For the data of a service in development: STORAGE_DRIVER=local");
   const empty = await runCommand("doctor", { STORAGE_DRIVER: "local", DATA_DIR: "/nonexistent" });
   expect(empty.errors).toContain("no backups in /nonexistent: set DATA_DIR");
   const aws = await runCommand("doctor", { APP_ENV: "production" });

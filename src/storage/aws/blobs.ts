@@ -4,6 +4,7 @@ import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from "@aws-s
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
+import { typed } from "../../runtime/program.ts";
 import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import type { BlobRef, Content } from "../contract.ts";
 import type { InspectableBlobs } from "../inspection.ts";
@@ -257,7 +258,7 @@ class AwsBlobs implements InspectableBlobs {
   #requireBucket(): Promise<void> {
     const failure = {
       purpose: `the S3 bucket ${this.#bucket} cannot be used`,
-      absent: "it does not exist; `bun run aws:setup` creates it",
+      absent: `it does not exist; \`${typed("aws-setup")}\` creates it`,
     };
     return requireBucket(this.#client, this.#bucket, failure, (purpose, run) => this.#attempt(purpose, run));
   }

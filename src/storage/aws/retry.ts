@@ -2,6 +2,7 @@
 
 import { ServiceError } from "../../errors.ts";
 import { fraction, type Random } from "../../runtime/clock.ts";
+import { typed } from "../../runtime/program.ts";
 import { errorCode } from "../../runtime/system-errors.ts";
 import { StorageUnavailable } from "../contract.ts";
 import { clockMessage, clockSkewMs, isClockError } from "./clock-skew.ts";
@@ -130,11 +131,11 @@ function wasNotCarriedOut(error: unknown): boolean {
 function explained(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error.name === "ResourceNotFoundException")
-    return new Error("a DynamoDB table does not exist: `bun run aws:setup` creates what is missing", {
+    return new Error(`a DynamoDB table does not exist: \`${typed("aws-setup")}\` creates what is missing`, {
       cause: error,
     });
   if (error.name === "NoSuchBucket")
-    return new Error("the S3 bucket does not exist: `bun run aws:setup` creates what is missing", {
+    return new Error(`the S3 bucket does not exist: \`${typed("aws-setup")}\` creates what is missing`, {
       cause: error,
     });
   if (isClockError(error))

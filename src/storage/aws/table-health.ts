@@ -6,6 +6,7 @@ import {
   ResourceNotFoundException,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
+import { typed } from "../../runtime/program.ts";
 import { StartError } from "../../runtime/start-error.ts";
 import { StorageUnavailable } from "../contract.ts";
 import type { DynamoDbSender } from "./clients.ts";
@@ -45,7 +46,7 @@ export async function requireTables(client: DynamoDbSender, tables: Tables, atte
   const missing = found.filter((table) => table.isMissing).map(({ name }) => name);
   if (missing.length > 0)
     throw new StartError(
-      `DynamoDB has no table ${missing.join(" and no table ")}: \`bun run aws:setup\` creates what is missing`,
+      `DynamoDB has no table ${missing.join(" and no table ")}: \`${typed("aws-setup")}\` creates what is missing`,
     );
 }
 
