@@ -1,8 +1,9 @@
 /** What the pages for people have in common: their style, and what their browser may load. */
 import { encodeBase64, sha256 } from "../crypto/encoding.ts";
+import { SOURCES } from "../runtime/source-files.ts";
 import { compressible } from "./response/json-response.ts";
 
-const SHARED_STYLE = new URL("page-style.css", import.meta.url);
+const SHARED_STYLE = new URL("http/page-style.css", SOURCES);
 
 /** The style that pages share, followed by that of one page. */
 export async function pageStyle(file: URL): Promise<string> {

@@ -5,10 +5,11 @@
  */
 import { fileURLToPath } from "node:url";
 import { Elysia } from "elysia";
+import { SOURCES } from "../runtime/source-files.ts";
 import { htmlPage, pageStyle } from "./html-page.ts";
 import { compressible } from "./response/json-response.ts";
 
-const FOLDER = new URL("../playground/", import.meta.url);
+const FOLDER = new URL("playground/", SOURCES);
 
 /** `connect-src`: the page calls this service and no other. Texts never become markup or script. */
 const DIRECTIVES = [
@@ -30,7 +31,9 @@ const hidden = { detail: { hide: true } };
 export function playground(hasTestAccounts: boolean, folder: URL = FOLDER) {
   const page = new URL("page.html", folder);
   const style = new URL("style.css", folder);
-  const entry = fileURLToPath(new URL("main.ts", folder));
+  const script = Bun.isStandaloneExecutable
+    ? () => Bun.file(new URL("page.js", folder)).text()
+    : () => playgroundScript(folder);
   return new Elysia({ name: "playground" })
     .get(
       "/playground",
@@ -47,7 +50,7 @@ export function playground(hasTestAccounts: boolean, folder: URL = FOLDER) {
     )
     .get(
       "/playground/page.js",
-      async ({ request }) => compressible(request, await bundle(entry), "text/javascript; charset=utf-8"),
+      async ({ request }) => compressible(request, await script(), "text/javascript; charset=utf-8"),
       hidden,
     );
 }
@@ -62,10 +65,10 @@ function withTestAccounts(html: string): string {
   return rewriter.transform(html);
 }
 
-/** Takes about 25 ms. */
-async function bundle(entry: string): Promise<string> {
+/** Bundles the script of the page, which takes about 25 ms. The one file has no sources, so it has the script. */
+export async function playgroundScript(folder: URL = FOLDER): Promise<string> {
   const { outputs } = await Bun.build({
-    entrypoints: [entry],
+    entrypoints: [fileURLToPath(new URL("main.ts", folder))],
     target: "browser",
     format: "esm",
     minify: true,

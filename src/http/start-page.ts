@@ -1,5 +1,7 @@
 /** What `/` responds: in development a page that leads a new user on, elsewhere the API reference where it is served. */
 import { Elysia } from "elysia";
+import { typed } from "../runtime/program.ts";
+import { SOURCES } from "../runtime/source-files.ts";
 import { version } from "../runtime/version.ts";
 import type { Services } from "../services.ts";
 import { hashSource, htmlPage, pageStyle } from "./html-page.ts";
@@ -14,7 +16,7 @@ export function startPage(config: Config) {
     return app.get(
       "/",
       async ({ request }) => {
-        const style = await pageStyle(new URL("start-page.css", import.meta.url));
+        const style = await pageStyle(new URL("http/start-page.css", SOURCES));
         return htmlPage(request, page(config, style), [`style-src ${hashSource(style)}`]);
       },
       hidden,
@@ -40,7 +42,7 @@ ${ways(config)}
 </ul>
 <h2>At a terminal</h2>
 <p>This command goes through the life of a backup and prints every request with its response:</p>
-<pre tabindex="0"><code>bun run demo</code></pre>
+<pre tabindex="0"><code>${typed("demo")}</code></pre>
 <h2>Settings</h2>
 <table>
 ${settings(config)}

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "../../errors.ts";
 import { memoise } from "../../runtime/memoise.ts";
+import { SOURCES } from "../../runtime/source-files.ts";
 import { assetResponse, textAsset } from "../response/asset.ts";
 import { compressible } from "../response/json-response.ts";
 import { TITLE } from "./introduction.ts";
@@ -72,7 +73,7 @@ export function apiReference(routes: AnyElysia, hasPlayground: boolean) {
 
 async function documentOf(routes: AnyElysia, file: (typeof DOCUMENTS)[number]): Promise<string> {
   const served = new Set(routes.routes.map(({ path }) => path));
-  const document = (await Bun.file(new URL(`.${file}`, import.meta.url)).json()) as { paths: object };
+  const document = (await Bun.file(new URL(`http/reference${file}`, SOURCES)).json()) as { paths: object };
   const paths = Object.fromEntries(Object.entries(document.paths).filter(([path]) => served.has(path)));
   return JSON.stringify({ ...document, paths });
 }

@@ -1,14 +1,14 @@
 /**
  * The guide for engineers of apps: chapters in markdown, shown as one page. The page loads nothing and runs no script.
  */
-import { join } from "node:path";
 import { markdown } from "bun";
 import { Elysia } from "elysia";
 import { memoise } from "../../../runtime/memoise.ts";
+import { SOURCES } from "../../../runtime/source-files.ts";
 import { hashSource, htmlPage, pageStyle } from "../../html-page.ts";
 import { errorTable } from "../error-guide.ts";
 
-const FOLDER = import.meta.dir;
+const FOLDER = new URL("http/reference/guide/", SOURCES);
 
 /** The files of the chapters, in the order of the page. */
 export const CHAPTERS = [
@@ -44,7 +44,7 @@ export function guide(hasPlayground: boolean) {
 
 /** The text of a chapter, in markdown. */
 export function readChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
-  return Bun.file(join(FOLDER, file)).text();
+  return Bun.file(new URL(file, FOLDER)).text();
 }
 
 /** A chapter as the page has it: that of errors has the table of all codes, so that none is missing. */
@@ -55,7 +55,7 @@ async function shownChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
 
 async function guidePage(hasPlayground: boolean) {
   const playground = hasPlayground ? ' · <a href="/playground">Playground</a>' : "";
-  const style = await pageStyle(new URL("style.css", import.meta.url));
+  const style = await pageStyle(new URL("style.css", FOLDER));
   const text = (await Promise.all(CHAPTERS.map(shownChapter))).join("\n");
   return {
     html: `<!doctype html>
