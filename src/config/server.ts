@@ -1,5 +1,6 @@
 /** The process: its environment, listeners and log. */
-import type { EnvironmentReader } from "./environment.ts";
+import { ConfigError } from "./config-error.ts";
+import { type Environment, EnvironmentReader } from "./environment.ts";
 
 export type AppEnvironment = "production" | "staging" | "development";
 
@@ -27,8 +28,7 @@ export interface LogConfig {
 }
 
 export function serverConfig(read: EnvironmentReader, development: boolean): ServerConfig {
-  const host = read.text("HOST", development ? "127.0.0.1" : "0.0.0.0");
-  const port = read.integer("PORT", 8000, 0, 65535);
+  const { host, port } = listenAddress(read, development);
   const server = {
     host,
     port,
@@ -46,6 +46,25 @@ export function serverConfig(read: EnvironmentReader, development: boolean): Ser
     );
   if (port !== 0 && port === server.metricsPort) read.problem(`PORT and METRICS_PORT are both ${port}`);
   return server;
+}
+
+function listenAddress(read: EnvironmentReader, development: boolean) {
+  const host = read.text("HOST", development ? "127.0.0.1" : "0.0.0.0");
+  return { host, port: read.integer("PORT", 8000, 0, 65535) };
+}
+
+/**
+ * The URL at which another process of this machine calls the service.
+ *
+ * @throws ConfigError
+ */
+export function loadLocalUrl(env: Environment): string {
+  const read = new EnvironmentReader(env);
+  const { host, port } = listenAddress(read, read.optional("APP_ENV") === "development");
+  if (port === 0) read.problem("PORT is 0: name the port that the service listens on");
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  const address = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 export function logConfig(read: EnvironmentReader, development: boolean): LogConfig {

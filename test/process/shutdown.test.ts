@@ -2,18 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { createApiClient } from "../support/api-client.ts";
-import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
-import { head, openConnection } from "../support/raw-http.ts";
+import { beginUpload } from "../support/begun-upload.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { type ServiceProcess, startProcess } from "../support/service-process.ts";
-import {
-  createPayload,
-  newUser,
-  randomBytes,
-  recovered,
-  type User,
-  userWithBackup,
-} from "../support/users.ts";
+import { newUser, randomBytes, recovered, userWithBackup } from "../support/users.ts";
 
 for (const driver of DRIVERS)
   describe(`a process that gets a signal to end (${driver.name})`, () => {
@@ -114,24 +106,6 @@ for (const driver of DRIVERS)
   });
 
 const ENV = { APP_ENV: "development", CHALLENGE_TOKEN_KEYS: TEST_CHALLENGE_TOKEN_KEYS };
-
-/** Sends half of the upload that creates a user's backup; resolves when it is being read. */
-async function beginUpload(url: string, user: User) {
-  const payload = JSON.stringify(await createPayload(createApiClient({ url }), user));
-  const body = multipartBody([part("payload", payload), part("backup", user.backup)]);
-  const connection = await openConnection(url);
-  const headers = { "content-type": multipartType(), "content-length": body.length };
-  await connection.write(head("POST", "/v1/create", headers));
-  await connection.write(body.subarray(0, 50_000));
-  await fetch(`${url}/health`); // by now the upload is being read
-  return {
-    async finish() {
-      await connection.write(body.subarray(50_000));
-      return connection.answer();
-    },
-    [Symbol.dispose]: () => connection[Symbol.dispose](),
-  };
-}
 
 /** Resolves with the log line of the shutdown. */
 async function shutdownLine({ lines }: ServiceProcess): Promise<string> {

@@ -11,15 +11,20 @@ export interface Ended {
   readonly errors: string;
 }
 
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** The repository if not given. */
+  readonly cwd?: string;
+  /** Another program than Bun. */
+  readonly program?: string;
+}
+
 /** Runs Bun to its end, with these variables and no others of the environment. */
 export async function runBun(
   args: readonly string[],
-  {
-    env = {},
-    cwd = join(import.meta.dir, "../.."),
-  }: { readonly env?: Record<string, string>; readonly cwd?: string },
+  { env = {}, cwd = join(import.meta.dir, "../.."), program = process.execPath }: RunOptions,
 ): Promise<Ended> {
-  const child = Bun.spawn([process.execPath, ...args], {
+  const child = Bun.spawn([program, ...args], {
     cwd,
     env: { ...CLEAN_ENVIRONMENT, ...env },
     stdout: "pipe",

@@ -6,6 +6,7 @@ const ROOT = join(import.meta.dir, "../..");
 
 export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   /** Sends a signal; the result resolves when it is sent. */
   signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
   /** The exit code, `null` when a signal ended it. */
@@ -23,12 +24,14 @@ export interface StartOptions {
   readonly byScript?: boolean;
   /** The repository that it is started in; this one if not given. */
   readonly folder?: string;
+  /** The program; `bun src/main.ts` if not given. */
+  readonly program?: readonly string[];
 }
 
 /** Starts the service on free ports and resolves when it listens. */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { maxOpenFiles, maxFileBlocks, byScript = false, folder = ROOT }: StartOptions = {},
+  { maxOpenFiles, maxFileBlocks, byScript = false, folder = ROOT, program }: StartOptions = {},
 ): Promise<ServiceProcess> {
   const limits = [
     ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
@@ -36,7 +39,8 @@ export async function startProcess(
     ...(maxFileBlocks === undefined ? [] : ["trap '' XFSZ", `ulimit -f ${maxFileBlocks}`]),
   ];
   const limit = limits.length === 0 ? [] : ["sh", "-c", [...limits, 'exec "$@"'].join("; "), "sh"];
-  const command = [...limit, "bun", ...(byScript ? ["run", "start"] : ["src/main.ts"])];
+  const script = ["bun", ...(byScript ? ["run", "start"] : ["src/main.ts"])];
+  const command = [...limit, ...(program ?? script)];
   const all = { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", LOG_FORMAT: "json", ...env };
   const child = spawn(all, command, byScript, folder);
   const kill = (signal: NodeJS.Signals) =>
@@ -54,6 +58,7 @@ export async function startProcess(
   const exited = child.exited.then(() => child.exitCode);
   return {
     url: await listening,
+    pid: child.pid,
     signal: kill,
     exited,
     lines,
