@@ -36,7 +36,7 @@ const page = (config: Config, style: string) => `<!doctype html>
 <body>
 <main>
 <h1>Backup Service</h1>
-<p>Version ${version} runs in development.</p>
+<p>Version ${version}, in development.</p>
 <ul class="ways">
 ${ways(config)}
 </ul>
@@ -76,9 +76,9 @@ function ways({ apiReference }: Config): string {
 }
 
 const ATTESTATION = {
-  enforce: "is required",
-  report: "is not required; the log says what would be refused",
-  off: "is not verified",
+  enforce: "required",
+  report: "not required; the log says what would be refused",
+  off: "not verified",
 } as const;
 
 function settings({ storage, webauthn, oidc, attestation, server }: Config): string {
@@ -88,13 +88,13 @@ function settings({ storage, webauthn, oidc, attestation, server }: Config): str
   const accounts = oidc.testIssuer
     ? "test accounts, which any client may make up"
     : providers.join(", ") || "none";
-  const origins = ["loopback", ...server.cors.origins];
+  const origins = ["those of this machine", ...server.cors.origins];
   const rows: readonly (readonly [name: string, value: string])[] = [
     ["Storage", storage.driver === "local" ? "a folder of this machine" : "DynamoDB and S3"],
-    ["Passkeys of", webauthn.origins.join(", ")],
+    ["Passkeys are for", webauthn.origins.join(", ")],
     ["Accounts", accounts],
     ["App attestation", ATTESTATION[attestation.mode]],
-    ["Web pages that may call", origins.join(", ")],
+    ["Web pages that may call it", origins.join(", ")],
   ];
   return rows
     .map(([name, value]) => `<tr><th scope="row">${name}</th><td>${Bun.escapeHTML(value)}</td></tr>`)

@@ -227,6 +227,16 @@ describe("the playground", () => {
     expect([await visible("start"), await visible("text")]).toEqual([false, true]);
   });
 
+  test("goes on at localhost, since passkeys need a name", async () => {
+    const tab = await newProfile();
+    const { port } = new URL(playground.service.url);
+    await tab.open(`http://127.0.0.1:${port}/playground#anything`);
+    const named = `http://localhost:${port}/playground`;
+    for (let asked = 0; asked < 1000 && !tab.requests.includes(named); asked++)
+      await tab.evaluate("0").catch(() => null); // the page may be on its way
+    expect(tab.requests).toContain(named);
+  });
+
   test("says so where the main key is in another browser", async () => {
     const tab = await newProfile();
     await make(tab, "EC_KEYPAIR", "elsewhere");
@@ -252,6 +262,13 @@ describe("the playground", () => {
       await click(tab, "#read-events");
       await tab.evaluate(`for (const one of document.querySelectorAll("details")) one.open = true`);
     });
+  });
+
+  test("is reached from a page that fits them too", async () => {
+    const tab = await newProfile();
+    const start = new URL("/", playground.page).href;
+    await expectReadable(tab, "h1, h2, p, a, code, th, td", () => tab.open(start));
+    expect(await tab.evaluate(`document.querySelector("main a").href`)).toBe(playground.page);
   });
 
   test("is used by keyboard and read aloud: fields have labels, and the focus is never lost", async () => {
