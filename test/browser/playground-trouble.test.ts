@@ -156,6 +156,21 @@ describe("in trouble", () => {
     expect([await isVisible(tab, "#deleted"), await isVisible(tab, "#reset")]).toEqual([true, false]);
   });
 
+  test("a page that is closed during a reset can finish it", async () => {
+    const tab = await newBackup("reset twice");
+    const url = await urlOf(tab);
+    const { arrived, release } = held("/v1/reset");
+    await click(tab, "#reset-sure");
+    await send(tab, "#reset [type=submit]");
+    await arrived;
+    await open(tab, url);
+    release();
+    expect(await isVisible(tab, "#deleted")).toBe(true);
+    await click(tab, "#reset-sure");
+    expect(await click(tab, "#reset [type=submit]")).toStartWith("Reset.");
+    expect(await count(tab, "#known a")).toBe(0);
+  });
+
   test("without a service nothing of another backup is shown, and one can try again", async () => {
     const tab = await newBackup("unreachable");
     const url = await urlOf(tab);
