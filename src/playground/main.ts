@@ -5,7 +5,7 @@ import { BACKUP_ACCOUNT_ID_PREFIX } from "../protocol/account-id.ts";
 import { createActions, reportFailure } from "./actions.ts";
 import { type BackupActions, showEvents, showKnownBackups, showMetadata } from "./backup-view.ts";
 import { byId, element } from "./dom.ts";
-import { PlaygroundError } from "./failure.ts";
+import { failureOf, PlaygroundError } from "./failure.ts";
 import { isAccount, KIND_NAMES, MAIN_KINDS, type MainKind, mainKindOf, storedKey } from "./main-kinds.ts";
 import { requestLog } from "./request-log.ts";
 import { Session } from "./session.ts";
@@ -62,7 +62,9 @@ const { run, runNext } = createActions(log.startAction, async (error) => {
 function runAndShow(name: string, action: () => Promise<string>): void {
   run(name, async () => {
     const message = await action();
-    await show();
+    await show().catch((cause: unknown) => {
+      throw new PlaygroundError(`${message} It cannot be shown: ${failureOf(cause).text}`, { cause });
+    });
     return message;
   });
 }

@@ -9,8 +9,11 @@ export interface Playground extends AsyncDisposable {
   readonly browser: Browser;
   /** The URL of the page. */
   readonly page: string;
-  /** What happens between the service and the page: called with the path of each request once its response is there. */
-  beforeResponse: (path: string) => Promise<void> | void;
+  /**
+   * What happens between the service and the page: called with the path of each request once its response is there.
+   * Resolves to what the page gets in its place; `null` for the response itself.
+   */
+  beforeResponse: (path: string) => Promise<Response | null>;
 }
 
 export async function startPlayground(): Promise<Playground> {
@@ -24,8 +27,7 @@ export async function startPlayground(): Promise<Playground> {
       const { pathname } = new URL(request.url);
       const { method, headers, body } = request;
       const response = await fetch(service.url + pathname, { method, headers, body, decompress: false });
-      await playground.beforeResponse(pathname);
-      return response;
+      return (await playground.beforeResponse(pathname)) ?? response;
     },
   });
   const origin = `http://localhost:${site.port}`;
@@ -35,7 +37,7 @@ export async function startPlayground(): Promise<Playground> {
     service,
     browser,
     page: `${origin}/playground`,
-    beforeResponse: () => {},
+    beforeResponse: async () => null,
     async [Symbol.asyncDispose]() {
       await browser[Symbol.asyncDispose]();
       await service[Symbol.asyncDispose]();

@@ -22,7 +22,7 @@ beforeAll(async () => {
   playground = await startPlayground();
 });
 beforeEach(() => {
-  playground.beforeResponse = () => {};
+  playground.beforeResponse = async () => null;
 });
 afterAll(() => playground[Symbol.asyncDispose]());
 
@@ -40,15 +40,23 @@ const requestsTo = (tab: Profile, path: string) =>
 const send = (tab: Profile, selector: string) =>
   tab.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
 
+/** Calls `happens` once the response to the next request of a path is there. */
+function onResponse(path: string, happens: () => Promise<Response | null>): void {
+  playground.beforeResponse = async (requested) => {
+    if (requested !== path) return null;
+    playground.beforeResponse = async () => null;
+    return happens();
+  };
+}
+
 /** Holds the response to the next request of a path back. */
 function held(path: string) {
   const [arrived, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  playground.beforeResponse = async (requested) => {
-    if (requested !== path) return;
-    playground.beforeResponse = () => {};
+  onResponse(path, async () => {
     arrived.resolve();
     await released.promise;
-  };
+    return null;
+  });
   return { arrived: arrived.promise, release: released.resolve };
 }
 
@@ -187,13 +195,36 @@ describe("in trouble", () => {
     expect(await textOf(tab)).toBe("unreachable");
   });
 
+  test("a sync whose response was lost says so, and the page shows after a reload what became of it", async () => {
+    const tab = await newBackup("before");
+    onResponse("/v1/sync", async () => {
+      await tab.setOffline(true);
+      return new Response(null, { status: 502 });
+    });
+    await type(tab, "sync-text", "perhaps synced");
+    expect(await click(tab, SYNC)).toBe(
+      "The request may have taken effect. Does the service still run? Reload the page to see.",
+    );
+    await tab.setOffline(false);
+    await open(tab, await urlOf(tab));
+    expect(await isVisible(tab, "#stale")).toBe(true);
+    expect(await click(tab, "#fetch")).toBe("Fetched.");
+    expect(await textOf(tab)).toBe("perhaps synced");
+  });
+
+  test("what was done is reported also where the page cannot show it any more", async () => {
+    const tab = await newBackup("done");
+    const refusal = { allowRetry: false, error: { code: "not_supported", message: "not now" } };
+    onResponse("/v1/retrieve-metadata", async () => Response.json(refusal, { status: 400 }));
+    expect(await click(tab, SYNC)).toBe("Synced. It cannot be shown: Not now.");
+  });
+
   test("a challenge that expired is named, and the next try has another one", async () => {
     const tab = await newBackup("slow");
-    playground.beforeResponse = (path) => {
-      if (path !== "/v1/sync/challenge/keypair") return;
-      playground.beforeResponse = () => {};
+    onResponse("/v1/sync/challenge/keypair", async () => {
       playground.service.clock.advance(16 * 60_000);
-    };
+      return null;
+    });
     expect(await click(tab, SYNC)).toMatch(/^jwt_error .* valid for 15 minutes. Try again.$/);
     expect(await click(tab, SYNC)).toBe("Synced.");
   });
