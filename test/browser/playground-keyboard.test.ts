@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Key, Profile } from "./chromium.ts";
-import { open, type Playground, reported, startPlayground, textOf } from "./playground-page.ts";
+import { isVisible, open, type Playground, reported, startPlayground, textOf } from "./playground-page.ts";
 
 let playground: Playground;
 beforeAll(async () => {
@@ -91,5 +91,18 @@ describe("by keyboard alone", () => {
     await press(tab, String(summary));
     expect(await tab.evaluate(`document.querySelector("#log details").open`)).toBe(true);
     expect(await tab.evaluate("document.getAnimations().length")).toBe(0);
+  });
+
+  test("where the service has no test accounts, the page says so, and the keyboard reaches none", async () => {
+    const tab = await playground.browser.newProfile();
+    await open(tab, playground.page);
+    expect(await isVisible(tab, ".no-account")).toBe(false);
+    await tab.evaluate(`document.body.removeAttribute("data-test-accounts")`); // as the service then sends it
+    expect([await isVisible(tab, ".no-account"), await isVisible(tab, ".account")]).toEqual([true, false]);
+    await goTo(tab, "create-PASSKEY");
+    for (const next of ["create-EC_KEYPAIR", "create-PASSKEY"]) {
+      await tab.press("ArrowDown");
+      expect(await tab.evaluate("document.activeElement.id")).toBe(next);
+    }
   });
 });
