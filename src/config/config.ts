@@ -14,6 +14,7 @@ import { type LimitsConfig, limitsConfig, type RateLimitConfig, rateLimitsConfig
 import { type OidcConfig, oidcConfig } from "./oidc.ts";
 import { type AppEnvironment, type LogConfig, logConfig, type ServerConfig, serverConfig } from "./server.ts";
 import { dataDir, type StorageConfig, storageConfig } from "./storage.ts";
+import { type TracingConfig, tracingConfig } from "./tracing.ts";
 import { type WebAuthnConfig, webauthnConfig } from "./webauthn.ts";
 import { type WebhookConfig, webhookConfig } from "./webhook.ts";
 
@@ -25,6 +26,8 @@ export interface Config {
   /** `null` if rate limits are off. */
   readonly rateLimits: RateLimitConfig | null;
   readonly log: LogConfig;
+  /** `null` if nothing is traced. */
+  readonly tracing: TracingConfig | null;
   readonly storage: StorageConfig;
   /** `null` if nothing is adopted. */
   readonly adoption: AdoptionConfig | null;
@@ -60,6 +63,7 @@ export function loadConfig(env: Environment): Config {
     server,
     rateLimits: rateLimitsConfig(read, !development),
     log: logConfig(read, development),
+    tracing: tracingConfig(read),
     storage,
     adoption: adoptionConfig(read, storage),
     challengeTokens: challengeTokensConfig(read, development, dataDir(read)),

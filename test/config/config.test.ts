@@ -20,6 +20,7 @@ describe("the defaults", () => {
       },
       rateLimits: null,
       log: { level: "info", format: "pretty" },
+      tracing: null,
       storage: { driver: "local", dataDir: "./data" },
       adoption: null,
       challengeTokens: { keys: [], generatedKeyDir: "./data" },
@@ -82,6 +83,7 @@ describe("the defaults", () => {
         backupRestoresPerHour: 60,
       },
       log: { level: "info", format: "json" },
+      tracing: null,
       storage: {
         driver: "aws",
         region: "eu-central-1",
