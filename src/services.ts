@@ -40,6 +40,7 @@ import {
 } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
+import { createExportReports, inTrace, startTracing, type Tracing } from "./telemetry/tracing.ts";
 import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
 import { announcingEvents } from "./webhooks/announced-events.ts";
 import { createPost } from "./webhooks/post.ts";
@@ -52,6 +53,8 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** `null` if nothing is traced. */
+  readonly tracing: Tracing | null;
   readonly background: Background;
   /** A process that shuts down keeps serving for a while, but `/ready` responds with 503. */
   readonly lifecycle: { isEnding: boolean };
@@ -95,6 +98,8 @@ export interface Stores {
 
 /** How long disposing waits for background work. With the requests before it, that is less than 35 s. */
 const BACKGROUND_GRACE_MS = 4_000;
+/** The last spans are exported in what is left of that time, but at least in this. */
+const MIN_EXPORT_MS = 500;
 
 /** Builds the services. Disposing of them waits for background work and closes the stores. */
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<ProcessServices> {
@@ -103,6 +108,10 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const metrics = createMetrics();
   const log =
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
+  const tracing =
+    config.tracing === null
+      ? null
+      : await startTracing(config.tracing, createExportReports(log, metrics, clock));
   const background = createBackground(log);
 
   // first: if no service may use the folder, nothing may be written there
@@ -132,7 +141,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   const keys = given.length > 0 ? given : [await generated()];
   const challengeTokens = await createChallengeTokens(keys, clock, earliestProofMs);
   const wrapped = overrides.wrapStores?.(opened) ?? opened;
-  const webhooks = webhooksOf(config, opened.records.outbox, { clock, random, log, metrics });
+  const webhooks = webhooksOf(config, opened.records.outbox, { clock, random, log, metrics, tracing });
   const measured = measuredRecords(wrapped.records, metrics);
   const records = webhooks === null ? measured : announcingEvents(measured, webhooks.announce);
   const blobs = measuredBlobs(wrapped.blobs, metrics);
@@ -202,6 +211,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     random,
     log,
     metrics,
+    tracing,
     background,
     lifecycle: { isEnding: false },
     records,
@@ -220,10 +230,13 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     responsesInFlight,
     ...installation,
     async [Symbol.asyncDispose]() {
+      const endsAtMs = performance.now() + BACKGROUND_GRACE_MS;
       await Promise.all([
         within(BACKGROUND_GRACE_MS, webhooks?.stop() ?? Promise.resolve()),
         background.stop(BACKGROUND_GRACE_MS),
       ]);
+      const exportMs = Math.max(MIN_EXPORT_MS, endsAtMs - performance.now());
+      await within(exportMs, tracing?.stop() ?? Promise.resolve());
       await close({ records, blobs });
       await otherService?.source[Symbol.asyncDispose]();
     },
@@ -234,13 +247,25 @@ export async function createServices(config: Config, overrides: Overrides = {}):
 function webhooksOf(
   { webhook, environment }: Config,
   outbox: Outbox,
-  { clock, random, log, metrics }: Pick<Services, "clock" | "random" | "log" | "metrics">,
+  {
+    clock,
+    random,
+    log,
+    metrics,
+    tracing,
+  }: Pick<Services, "clock" | "random" | "log" | "metrics" | "tracing">,
 ): Webhooks | null {
   if (webhook === null) return environment === "development" ? printEvents(log) : null;
   watchOutbox(metrics, outbox, clock);
+  const post = createPost(webhook, clock);
   return startWebhooks({
     outbox: measuredOutbox(outbox, metrics),
-    post: createPost(webhook, clock),
+    post: (message, stopping) =>
+      inTrace(tracing, "POST webhook", "client", async (span) => {
+        const outcome = await post(message, stopping);
+        span?.set({ outcome });
+        return outcome;
+      }),
     reports: createWebhookReports(log, metrics, clock),
     clock,
     random,

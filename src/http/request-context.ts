@@ -6,6 +6,7 @@ import { startTimeLimit } from "../limits/time-limit.ts";
 import type { UploadBudget } from "../limits/upload-budget.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type CurrentRequest, currentRequest } from "../runtime/current-request.ts";
+import type { Span } from "../runtime/span.ts";
 import type { Services } from "../services.ts";
 import { declaredLength, trackBody } from "./body/request-body.ts";
 import { createUnreadBodies, type DiscardLimits } from "./body/unread-body.ts";
@@ -87,7 +88,7 @@ export function withRequestContext(
   { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
   handle: (request: Request) => Response | Promise<Response>,
 ): HandleFrom {
-  const { clientPseudonym, lifecycle, log, metrics, random, requestLimits, uploadBudget } = services;
+  const { clientPseudonym, lifecycle, log, metrics, random, requestLimits, tracing, uploadBudget } = services;
   const { cors: origins, trustedProxyHops } = services.config.server;
   const withUnreadBody = createUnreadBodies(discardLimits);
   const cors = createCors(origins, methodsOf);
@@ -96,13 +97,19 @@ export function withRequestContext(
     const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
     const client = clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops);
     const current = { id, client, clientApp: clientApp(request.headers) };
-    return currentRequest.run(current, () => respond(current, request, connection ?? null));
+    return currentRequest.run(current, () => {
+      if (tracing === null) return respond(current, request, connection ?? null, null);
+      const span = tracing.start("request", "server", request.headers.get("traceparent"));
+      const run = () => respond(current, request, connection ?? null, span);
+      return span === null ? run() : span.run(run);
+    });
   };
 
   async function respond(
     { id, client }: CurrentRequest,
     request: Request,
     connection: Connection | null,
+    span: Span | null,
   ): Promise<Response> {
     const startedMs = performance.now();
     const ending = new AbortController();
@@ -131,7 +138,7 @@ export function withRequestContext(
     if (context.attestationFailure !== null)
       response.headers.set("attestation-failure", context.attestationFailure);
     metrics.requestsInFlight.count -= 1;
-    record(request, context, response, performance.now() - startedMs);
+    record(request, context, response, performance.now() - startedMs, span);
     return withUnreadBody(request, response);
   }
 
@@ -177,7 +184,13 @@ export function withRequestContext(
     }
   }
 
-  function record(request: Request, context: RequestContext, response: Response, durationMs: number): void {
+  function record(
+    request: Request,
+    context: RequestContext,
+    response: Response,
+    durationMs: number,
+    span: Span | null,
+  ): void {
     const { method } = request;
     const { status } = response;
     const route = methodsOf(context.path).length > 0 ? context.path : UNMATCHED;
@@ -200,7 +213,22 @@ export function withRequestContext(
       },
       "request",
     );
+    if (span !== null) endRequestSpan(span, knownMethod(method), route, status, context.code);
   }
+}
+
+/** A response below 500 is no failure of the service, whatever its code (OpenTelemetry, "HTTP spans"). */
+function endRequestSpan(
+  span: Span,
+  method: string,
+  route: string,
+  status: number,
+  code: ErrorCode | null,
+): void {
+  span.rename(`${method} ${route}`);
+  span.set({ "http.request.method": method, "http.route": route, "http.response.status_code": status });
+  if (code !== null) span.set({ "error.type": code });
+  span.end(status < 500 ? undefined : (code ?? `${status}`));
 }
 
 /** A client may send any word as a method, so the metrics count unusual ones as one. */

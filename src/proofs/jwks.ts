@@ -13,6 +13,7 @@ import {
 } from "jose";
 import { ServiceError } from "../errors.ts";
 import { type Clock, type Instant, instantOf, msSince } from "../runtime/clock.ts";
+import { inSpan } from "../runtime/span.ts";
 
 /** Keys are used for this long after they were fetched, also through an outage of the issuer. */
 const MAX_AGE_MS = 60 * 60 * 1000;
@@ -73,7 +74,10 @@ export function createJwks({
 
   async function fetchAndKeep(): Promise<KeySet> {
     try {
-      const keys = await fetchKeys(url, fetch, timeoutMs);
+      const keys = await inSpan("GET key set", "client", (span) => {
+        span?.set({ "server.address": URL.parse(url)?.host ?? "" });
+        return fetchKeys(url, fetch, timeoutMs);
+      });
       cached = { keys, fetchedAt: instantOf(clock) };
       failure = null;
       return keys;

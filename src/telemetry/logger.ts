@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { Writable } from "node:stream";
 import pino, { type DestinationStream, type LevelWithSilent, type SerializedError } from "pino";
 import { currentRequest } from "../runtime/current-request.ts";
+import { currentSpan } from "../runtime/span.ts";
 import { errorCode } from "../runtime/system-errors.ts";
 
 export type { Logger } from "pino";
@@ -17,8 +18,8 @@ export interface LoggerOptions {
 
 /**
  * The log of the process. Callers pass nothing of a request's body or headers. Each line of a request has its id as
- * `requestId`; errors go under `err`, with their causes. A line that cannot be written is dropped: a full disk must not
- * end the service.
+ * `requestId`, and that of its trace, if it is traced, as `traceId`; errors go under `err`, with their causes. A line that
+ * cannot be written is dropped: a full disk must not end the service.
  */
 export async function createLogger({
   level,
@@ -29,7 +30,8 @@ export async function createLogger({
   const options: pino.LoggerOptions = {
     level,
     base: null,
-    mixin: () => ({ requestId: currentRequest.getStore()?.id }), // undefined members are omitted
+    // undefined members are omitted
+    mixin: () => ({ requestId: currentRequest.getStore()?.id, traceId: currentSpan()?.traceId }),
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializedError },

@@ -1,10 +1,11 @@
 import { SMALL_BYTES } from "../runtime/sizes.ts";
+import { currentSpan, failureOf } from "../runtime/span.ts";
 import type { BlobStore, RecordStore } from "../storage/contract.ts";
 import type { LegacySource } from "../storage/legacy.ts";
 import type { Outbox } from "../storage/outbox.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Wraps a store: measures the duration and outcome of each call. */
+/** Wraps a store: measures the duration and outcome of each call, and makes it a span of the current trace. */
 export function measuredRecords(store: RecordStore, metrics: Metrics): RecordStore {
   const timed = timer(metrics, "records");
   return {
@@ -27,21 +28,20 @@ export function measuredRecords(store: RecordStore, metrics: Metrics): RecordSto
   };
 }
 
-/** Wraps a store: measures the duration and outcome of each call. */
+/** Wraps a store, as {@link measuredRecords}. */
 export function measuredBlobs(store: BlobStore, metrics: Metrics): BlobStore {
   const timed = timer(metrics, "blobs");
   return {
     put: (backupId, content, client) => timed("put", () => store.put(backupId, content, client)),
     async get(ref, client) {
-      const stop = metrics.storageCalls.startTimer({ store: "blobs", call: "get" });
+      const call = startCall(metrics, "blobs", "get");
       try {
-        const content = await store.get(ref, client);
-        if (content !== null && ref.size > SMALL_BYTES)
-          return observed(content, (outcome) => stop({ outcome }));
-        stop({ outcome: "ok" });
+        const content = await call.run(() => store.get(ref, client));
+        if (content !== null && ref.size > SMALL_BYTES) return observed(content, call.end);
+        call.end();
         return content;
       } catch (error) {
-        stop({ outcome: "error" });
+        call.end(error);
         throw error;
       }
     },
@@ -81,7 +81,7 @@ export function measuredSource(
 /** Wraps a stream. Reports once how its reading ends; a reader that cancels it is not an error. */
 function observed(
   content: ReadableStream<Uint8Array>,
-  onEnd: (outcome: "ok" | "error") => void,
+  onEnd: (error?: unknown) => void,
 ): ReadableStream<Uint8Array> {
   const reader = content.getReader();
   return new ReadableStream<Uint8Array>(
@@ -91,14 +91,14 @@ function observed(
           const { value, done } = await reader.read();
           if (!done) return controller.enqueue(value);
         } catch (error) {
-          onEnd("error");
+          onEnd(error);
           throw error;
         }
-        onEnd("ok");
+        onEnd();
         controller.close();
       },
       async cancel(reason) {
-        onEnd("ok");
+        onEnd();
         await reader.cancel(reason);
       },
     },
@@ -107,15 +107,27 @@ function observed(
 }
 
 function timer(metrics: Metrics, store: string) {
-  return async <T>(call: string, run: () => Promise<T>): Promise<T> => {
-    const stop = metrics.storageCalls.startTimer({ store, call });
+  return async <T>(name: string, run: () => Promise<T>): Promise<T> => {
+    const call = startCall(metrics, store, name);
     try {
-      const result = await run();
-      stop({ outcome: "ok" });
+      const result = await call.run(run);
+      call.end();
       return result;
     } catch (error) {
-      stop({ outcome: "error" });
+      call.end(error);
       throw error;
     }
+  };
+}
+
+function startCall(metrics: Metrics, store: string, call: string) {
+  const stop = metrics.storageCalls.startTimer({ store, call });
+  const span = currentSpan()?.child(`${store}.${call}`, "internal");
+  return {
+    run: <T>(work: () => T): T => (span === undefined ? work() : span.run(work)),
+    end(error?: unknown): void {
+      stop({ outcome: error === undefined ? "ok" : "error" });
+      span?.end(error === undefined ? undefined : failureOf(error));
+    },
   };
 }

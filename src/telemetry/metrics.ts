@@ -32,6 +32,8 @@ export interface Metrics {
   readonly webhookFailures: Counter<"reason">;
   readonly webhookDropped: Counter<"reason">;
   readonly adoptions: Counter<"outcome">;
+  readonly spansEnded: Counter;
+  readonly spansExported: Counter;
   readonly contentType: string;
   text(): Promise<string>;
   /** Calls `read` at each scrape. The gauge is NaN if `read` rejects or returns `null`. */
@@ -133,6 +135,8 @@ export function createMetrics(): Metrics {
       "Backups of the other service that requests moved in, or failed to",
       ["outcome"],
     ),
+    spansEnded: counter("trace_spans_ended_total", "Spans of traced requests"),
+    spansExported: counter("trace_spans_exported_total", "Spans that the receiver of traces has taken"),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     watch,

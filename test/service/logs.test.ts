@@ -5,6 +5,7 @@ import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { startService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
+import { TraceReceiver } from "../support/trace-receiver.ts";
 import {
   addSyncFactorRequest,
   createPayload,
@@ -29,12 +30,13 @@ function* textsIn(value: unknown): Iterable<string> {
 }
 
 for (const driver of DRIVERS)
-  test(`the log of a whole life with all its failures has nothing in it that a user has (${driver.name})`, async () => {
+  test(`log and traces of a whole life with all its failures have nothing in them that a user has (${driver.name})`, async () => {
+    using receiver = new TraceReceiver();
     let down = false;
     const outage = <T>(run: () => Promise<T>): Promise<T> =>
       down ? Promise.reject(new StorageUnavailable("down")) : run();
     await using service = await startService(driver, {
-      env: { LOG_LEVEL: "trace" },
+      env: { LOG_LEVEL: "trace", ...receiver.env },
       wrapStores: ({ records, blobs }) => ({
         records: replaced(records, {
           locate: (factor, oneTime) => outage(() => records.locate(factor, oneTime)),
@@ -43,7 +45,7 @@ for (const driver of DRIVERS)
         blobs,
       }),
     });
-    const { client, logged, url } = service;
+    const { client, logged, services, url } = service;
     const secrets: unknown[] = [];
     const send = async <B, T>(
       call: (body: B) => Promise<ApiResponse<T>>,
@@ -101,7 +103,9 @@ for (const driver of DRIVERS)
     await fetch(`${url}/v1/reset`, { method: "POST", body: broken, headers });
     await recovered(client, await userWithBackup(client)); // the reset was of that user only
 
-    const log = logged.join("");
+    await services.tracing?.stop();
+    const log = logged.join("") + receiver.requests.map(({ body }) => Buffer.from(body)).join("");
+    expect(receiver.spans.length).toBeGreaterThan(60);
     expect(logged.length).toBeGreaterThan(30);
     const known = new Set(["EC_KEYPAIR", "ICLOUD", "manifest_hash_mismatch"]);
     const found = new Set<string>();

@@ -13,6 +13,7 @@ import type {
   MetadataBearer,
   StaticOperationSchema,
 } from "@smithy/types";
+import { inSpan } from "../../../runtime/span.ts";
 import { version } from "../../../runtime/version.ts";
 import { learnTime } from "./clock.ts";
 import { Connections } from "./connections.ts";
@@ -63,7 +64,11 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
     this.#complete(request, credentials, endpoint);
     const sentAtMs = Date.now();
     const isStreamed = operation.name === this.#service.streamed;
-    const response = await this.#connections.exchange(request, { isStreamed, ...options });
+    const response = await inSpan(`AWS ${operation.name}`, "client", async (span) => {
+      const received = await this.#connections.exchange(request, { isStreamed, ...options });
+      span?.set({ "http.response.status_code": received.statusCode });
+      return received;
+    });
     this.#service.inspect?.(response);
     try {
       const output = await protocol.deserializeResponse<Output>(operation, endpoint.context, response);
