@@ -16,7 +16,6 @@ const HERE = import.meta.dir;
 const REFERENCE = join(HERE, "../../src/http/reference");
 const DOCUMENT = join(REFERENCE, "openapi.json");
 const DOCUMENT_30 = join(REFERENCE, "openapi-3.0.json");
-const REQUIREMENTS = join(HERE, "python/requirements.txt");
 /** Without the pages and tests that a generated client comes with. */
 const CODE_ONLY =
   "--global-property=apis,models,supportingFiles,apiDocs=false,modelDocs=false,apiTests=false,modelTests=false";
@@ -47,7 +46,7 @@ afterAll(async () => {
 describe("the OpenAPI documents", () => {
   for (const file of [DOCUMENT, DOCUMENT_30]) {
     test(`are valid for openapi-spec-validator (${file})`, async () => {
-      const output = await run([join(await pythonPrograms(REQUIREMENTS), "openapi-spec-validator"), file]);
+      const output = await run([join(await pythonPrograms(), "openapi-spec-validator"), file]);
       expect(output).toContain("OK");
     });
 
@@ -58,7 +57,7 @@ describe("the OpenAPI documents", () => {
   }
 
   test("say all that the service does with requests that schemathesis makes", async () => {
-    const schemathesis = join(await pythonPrograms(REQUIREMENTS), "schemathesis");
+    const schemathesis = join(await pythonPrograms(), "schemathesis");
     const config = join(HERE, "schemathesis.toml");
     await run(
       [
@@ -89,7 +88,7 @@ describe("a generated client creates, recovers, joins and syncs", () => {
       ...[...(await openApiGenerator()), "generate", "-g", "python", "-i", DOCUMENT_30, "-o", client],
       ...["--additional-properties=packageName=backup_client", CODE_ONLY],
     ]);
-    const python = join(await pythonPrograms(REQUIREMENTS), "python");
+    const python = join(await pythonPrograms(), "python");
     const env = { PYTHONPATH: client };
     expect(await run([python, join(HERE, "python/life.py"), service.url], { env })).toBe("ok\n");
   });

@@ -12,6 +12,7 @@ const GENERATOR = "org.openapitools:openapi-generator-cli:7.25.0";
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "backup-service-clients");
 
 const MAVEN: SystemPackage = { name: "Maven", programs: ["mvn"], aptPackage: "maven" };
+const PYTHON_FOLDER = join(import.meta.dir, "python");
 const PYTHON: SystemPackage = {
   name: "Python 3 with virtual environments",
   programs: ["python3", "/usr/bin/python3"],
@@ -67,8 +68,9 @@ export async function openApiGenerator(): Promise<readonly string[]> {
   return [java, "-jar", join(folder, `openapi-generator-cli-${GENERATOR.split(":").at(-1)}.jar`)];
 }
 
-/** The folder with the programs of a virtual environment that has what `requirements` names. */
-export async function pythonPrograms(requirements: string): Promise<string> {
+/** The folder with the programs of a virtual environment that has what `python/requirements.txt` names. */
+export async function pythonPrograms(): Promise<string> {
+  const requirements = join(PYTHON_FOLDER, "requirements.txt");
   const content = await Bun.file(requirements).text();
   // a virtual environment knows its own path, so it is made where it stays
   const folder = join(CACHE, `python-${Bun.hash(content).toString(16)}`);
@@ -80,6 +82,12 @@ export async function pythonPrograms(requirements: string): Promise<string> {
     await Bun.write(complete, "");
   }
   return join(folder, "bin");
+}
+
+/** By file, the lines of Swift that a grammar of Swift does not know. */
+export async function swiftErrors(files: readonly string[]): Promise<Readonly<Record<string, string[]>>> {
+  const python = join(await pythonPrograms(), "python");
+  return JSON.parse(await run([python, join(PYTHON_FOLDER, "parse_swift.py"), ...files]));
 }
 
 /** The folder in which the packages of `packageJson` are installed. */

@@ -51,7 +51,7 @@ export async function runPython<T>(chapter: Chapter, program: string, input: unk
 }
 
 /** The fenced blocks of a chapter with this info string. */
-async function blocks(chapter: Chapter, info: string): Promise<string[]> {
+export async function blocks(chapter: Chapter, info: string): Promise<string[]> {
   const text = await readChapter(chapter);
   const found = [...text.matchAll(/^```([^\n]+)\n(.*?)^```$/gms)];
   return found.flatMap(([, name, code = ""]) => (name === info ? [code] : []));

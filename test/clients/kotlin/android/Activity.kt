@@ -1,0 +1,5 @@
+package android.app
+
+import android.content.Context
+
+class Activity : Context()
