@@ -9,8 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readChapter } from "../../src/http/reference/guide/page.ts";
 import { DRIVERS } from "../drivers.ts";
+import { blocks } from "../support/guide.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { kotlinCompiler, nodePackages, openApiGenerator, pythonPrograms, run } from "./tools.ts";
+import { kotlinCompiler, nodePackages, openApiGenerator, pythonPrograms, run, swiftErrors } from "./tools.ts";
 
 const HERE = import.meta.dir;
 const REFERENCE = join(HERE, "../../src/http/reference");
@@ -20,11 +21,11 @@ const DOCUMENT_30 = join(REFERENCE, "openapi-3.0.json");
 const CODE_ONLY =
   "--global-property=apis,models,supportingFiles,apiDocs=false,modelDocs=false,apiTests=false,modelTests=false";
 
-/** The options that the guide tells apps to use. */
-async function kotlinOptions(): Promise<string[]> {
-  const [, command = ""] =
-    /generate -g kotlin .*? -o client ([\s\S]*?)```/.exec(await readChapter("generated-clients.md")) ?? [];
-  return command.split(/[\s\\]+/).filter((option) => option.startsWith("--"));
+/** The options that the guide has for a generator. */
+async function guideOptions(generator: string): Promise<string[]> {
+  const command = new RegExp(`generate -g ${generator} .*? -o client ([\\s\\S]*?)\`\`\``);
+  const [, options = ""] = command.exec(await readChapter("generated-clients.md")) ?? [];
+  return options.split(/[\s\\]+/).filter((option) => option.startsWith("--"));
 }
 
 const driver = DRIVERS.find(({ name }) => name === "local");
@@ -97,12 +98,60 @@ describe("a generated client creates, recovers, joins and syncs", () => {
     const client = join(folder, "kotlin");
     await run([
       ...[...(await openApiGenerator()), "generate", "-g", "kotlin", "-i", DOCUMENT_30, "-o", client],
-      ...[...(await kotlinOptions()), CODE_ONLY],
+      ...[...(await guideOptions("kotlin")), CODE_ONLY],
       "--additional-properties=omitGradleWrapper=true,packageName=backup.client",
     ]);
     const kotlin = await kotlinCompiler(join(HERE, "kotlin/pom.xml"));
     const classes = join(client, "classes");
     await kotlin.compile([join(client, "src/main/kotlin"), join(HERE, "kotlin/Life.kt")], classes);
     expect(await kotlin.execute(classes, "LifeKt", [service.url])).toBe("ok\n");
+  });
+});
+
+describe("a client in Swift, with OpenAPI Generator", () => {
+  let client: string;
+  const sources = async (pattern: string) => {
+    const files = [...new Bun.Glob(pattern).scanSync(client)].map((name) => join(client, name));
+    return new Map(
+      await Promise.all(files.map(async (file) => [file, await Bun.file(file).text()] as const)),
+    );
+  };
+  beforeAll(async () => {
+    client = join(folder, "swift");
+    const options = await guideOptions("swift6");
+    expect(options).not.toEqual([]);
+    const output = await run([
+      ...[...(await openApiGenerator()), "generate", "-g", "swift6", "-i", DOCUMENT_30, "-o", client],
+      ...[...options, CODE_ONLY],
+    ]);
+    expect(output).not.toMatch(/\bERROR\b/);
+  });
+
+  test("is Swift", async () => {
+    const files = [...(await sources("**/*.swift")).keys()];
+    expect(files.length).toBeGreaterThan(80);
+    // the grammar does not know `() as! T`, which the generator always has in this file
+    const others = files.filter((file) => !file.endsWith("/URLSessionImplementations.swift"));
+    expect(others).toHaveLength(files.length - 1);
+    const errors = Object.entries(await swiftErrors(others)).filter(([, lines]) => lines.length > 0);
+    expect(errors).toEqual([]);
+    const literals = [...(await sources("**/*.swift")).values()].join("\n").match(/"(?:[^"\\\n]|\\.)*"/g);
+    expect(literals?.filter((text) => /\\[^0"'nrtu\\(]/.test(text))).toEqual([]);
+  });
+
+  test("uploads with what the guide adds", async () => {
+    const [added = ""] = await blocks("generated-clients.md", "swift");
+    const generated = [...(await sources("**/*.swift")).values()].join("\n");
+    const names = (pattern: RegExp, text: string) =>
+      new Set([...text.matchAll(pattern)].map(([, name]) => name));
+    expect(names(/^extension (\w+): ParameterConvertible/gm, added)).toEqual(
+      names(/\(payload: (\w+), backup: URL/g, generated),
+    );
+    for (const used of [
+      "protocol ParameterConvertible {\n    func asParameter(codableHelper: CodableHelper) -> any Sendable\n",
+      "open func encode<T>(_ value: T) -> Swift.Result<Data, Error> where T: Encodable",
+      "case let string as String:",
+    ])
+      expect(generated).toContain(used);
   });
 });
