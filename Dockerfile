@@ -1,33 +1,34 @@
-# The service, and the operator commands beside it. The README says how to build and run it.
+# The one file of `bun run build`, on an image that has the C library and nothing else: no shell, no package manager. The
+# README says how to build and run it, for several processors too.
 #
-# The tag is exact, and not a digest: when the image of a version is built again it has the fixes of its Debian. Where
-# each build has to be the same to the byte: --build-arg BUN_IMAGE=oven/bun@sha256:...
+# The tag of Bun is exact. Distroless has no tags of versions: its image has the fixes of its Debian each time it is
+# pulled. Where each build has to be the same to the byte: --build-arg BUN_IMAGE=oven/bun@sha256:... and BASE_IMAGE=...
 ARG BUN_IMAGE=oven/bun:1.4.5-slim
+ARG BASE_IMAGE=gcr.io/distroless/base-nossl-debian12
 
-FROM $BUN_IMAGE AS dependencies
+# on the machine that builds, for whatever processor: Bun for another one comes from the npm registry
+FROM --platform=$BUILDPLATFORM $BUN_IMAGE AS build
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
-
-FROM $BUN_IMAGE
-# the user bun of the image, by number: Kubernetes cannot tell of a name that it is not root's
-RUN mkdir -m 0700 /data && chown 1000:1000 /data
-WORKDIR /app
-COPY --from=dependencies /app/node_modules ./node_modules
-COPY package.json bun.lock bunfig.toml tsconfig.json ./
+COPY tsconfig.json .env.example ./
 COPY src ./src
+RUN mkdir /data
+ARG TARGETARCH
+ARG APP_REVISION=
+RUN bun src/cli/build.ts --target linux-$TARGETARCH
+
+FROM $BASE_IMAGE
+COPY --from=build /app/dist/backup-service* /usr/local/bin/backup-service
+# by number: Kubernetes cannot tell of a name that it is not root's
+COPY --from=build --chown=1000:1000 --chmod=0700 /data /data
 USER 1000:1000
-# as `bun run start` has it
-ENV BUN_JSC_forceRAMSize=268435456
+# a folder without .env: settings are the variables of the container
+WORKDIR /
 ENV DATA_DIR=/data
 VOLUME /data
 EXPOSE 8000 9090
 # that the process lives; whether it is ready is asked at /ready, by what sends it requests
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-  CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT || 8000}/health`)).ok ? 0 : 1)"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["/usr/local/bin/backup-service", "health"]
 # without a shell, so that the service gets SIGTERM itself
-CMD ["bun", "src/main.ts"]
-
-# last, since it changes with every build
-ARG APP_REVISION=
-ENV APP_REVISION=$APP_REVISION
+ENTRYPOINT ["/usr/local/bin/backup-service"]

@@ -1,14 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { TOML, YAML } from "bun";
+import { join } from "node:path";
+import { YAML } from "bun";
 import packageJson from "../package.json" with { type: "json" };
+import { targetOf } from "../src/cli/build-targets.ts";
 import { loadConfig } from "../src/config/config.ts";
-import { CLEAN_ENVIRONMENT } from "./support/clean-environment.ts";
+import { loadLocalUrl } from "../src/config/server.ts";
 import { freePort } from "./support/free-port.ts";
 import { newLocalStorage } from "./support/local-storage.ts";
 import { productionPackages } from "./support/production-packages.ts";
 import { copyRepository } from "./support/repository-copy.ts";
+import { runBun } from "./support/run-bun.ts";
 import { startProcess } from "./support/service-process.ts";
 
 interface Service {
@@ -16,6 +18,7 @@ interface Service {
   readonly build?: string;
   readonly command?: readonly string[];
   readonly environment?: Record<string, string>;
+  readonly ports?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };
 }
 
@@ -53,18 +56,23 @@ const copied = [
       .flatMap((text) => text.split(" ").slice(0, -1)),
   ),
 ];
-const serverCommand = called("CMD").map(argumentsOf)[0] ?? [];
+const PROGRAM = "/usr/local/bin/backup-service";
 const healthCommand = called("HEALTHCHECK").map(argumentsOf)[0] ?? [];
 
 describe("Dockerfile", () => {
-  test("builds every stage on the version of Bun that package.json asks for", () => {
+  test("builds on the version of Bun that package.json asks for, with what bun.lock says", () => {
+    expect(called("FROM")).toEqual(["--platform=$BUILDPLATFORM $BUN_IMAGE AS build", "$BASE_IMAGE"]);
     const image = assigned("ARG").BUN_IMAGE ?? "";
-    expect(called("FROM").map((text) => text.split(" ", 1)[0])).toEqual(["$BUN_IMAGE", "$BUN_IMAGE"]);
     expect(`>=${/^oven\/bun:(\d+\.\d+\.\d+)-slim$/.exec(image)?.[1]}`).toBe(packageJson.engines.bun);
+    expect(called("RUN")).toContain("bun install --frozen-lockfile --production");
   });
 
-  test("installs what bun.lock says, without what only the tests need", () => {
-    expect(called("RUN")).toContain("bun install --frozen-lockfile --production");
+  test("builds for the processor of the image on the one of the machine", () => {
+    expect(called("RUN").at(-1)).toBe("bun src/cli/build.ts --target linux-$TARGETARCH");
+    expect(["amd64", "arm64"].map((architecture) => targetOf(`linux-${architecture}`))).toEqual([
+      "linux-x64",
+      "linux-arm64",
+    ]);
   });
 
   test("runs as a user that is not root, and to whom the data folder belongs", () => {
@@ -72,57 +80,44 @@ describe("Dockerfile", () => {
     expect(called("USER")).toHaveLength(1);
     expect(user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     const { DATA_DIR } = assigned("ENV");
-    expect(called("RUN").join("\n")).toContain(`chown ${user} ${DATA_DIR}`);
+    expect(called("COPY")).toContain(`--from=build --chown=${user} --chmod=0700 ${DATA_DIR} ${DATA_DIR}`);
     expect(called("VOLUME")).toEqual([DATA_DIR ?? ""]);
   });
 
-  test("has the service get signals itself", () => {
-    expect(serverCommand).toEqual(["bun", "src/main.ts"]);
-    expect(called("ENTRYPOINT")).toEqual([]);
-  });
-
-  test("sets variables that the service reads, and the one that `bun run start` sets", async () => {
-    const { BUN_JSC_forceRAMSize, ...ours } = assigned("ENV");
-    expect(packageJson.scripts.start).toBe(
-      `BUN_JSC_forceRAMSize=${BUN_JSC_forceRAMSize} ${serverCommand.join(" ")}`,
-    );
-    const example = await read(".env.example");
-    expect(Object.keys(ours).toSorted()).toEqual(["APP_REVISION", "DATA_DIR"]);
-    for (const name of Object.keys(ours)) expect(example).toMatch(new RegExp(`^${name}=`, "m"));
+  test("has the service get signals itself, and commands as arguments", () => {
+    expect(called("ENTRYPOINT").map(argumentsOf)).toEqual([[PROGRAM]]);
+    expect(called("CMD")).toEqual([]);
+    expect(healthCommand).toEqual([PROGRAM, "health"]);
   });
 
   test("copies what exists, and .dockerignore lets nothing else in", async () => {
     expect(copied).toContain("src");
     expect(copied.filter((name) => !existsSync(join(ROOT, name)))).toEqual([]);
     const rules = (await read(".dockerignore")).split("\n").filter((line) => /^[^#]/.test(line));
-    expect(rules[0]).toBe("*");
-    expect(rules.slice(1, -1).toSorted()).toEqual(copied.map((name) => `!${name}`).toSorted());
-    expect(rules.at(-1)).toBe("**/.env*");
-  });
-
-  test("copies every file that the service and the operator commands load", async () => {
-    const commands = ["aws-setup", "doctor", "backup-data"].map((name) => `src/cli/${name}.ts`);
-    const preloaded = (TOML.parse(await read("bunfig.toml")) as { preload: string[] }).preload;
-    const loaded = await closureOf(["src/main.ts", ...commands, ...preloaded.map((file) => join(file))]);
-    expect(loaded).toContain("package.json");
-    expect(loaded).toContain("src/proofs/passkey/passkey.ts"); // imported when the first one comes
-    expect(
-      loaded.filter((file) => !copied.some((name) => file === name || file.startsWith(`${name}/`))),
-    ).toEqual([]);
-    expect(copied).toContain("bunfig.toml");
+    const [first, ...others] = rules;
+    expect(first).toBe("*");
+    expect(others.toSorted()).toEqual(["**/.env*", ...copied.map((name) => `!${name}`)].toSorted());
+    expect(others.indexOf("**/.env*")).toBeLessThan(others.indexOf("!.env.example"));
   });
 
   test("makes an image that serves, is healthy and ends on SIGTERM", async () => {
-    await using image = await copyRepository({ copied, packages: productionPackages() });
+    await using stage = await copyRepository({ copied, packages: productionPackages() });
+    const built = await stage.run(["src/cli/build.ts"], { APP_REVISION: "abc" }); // for this machine
+    expect(built).toMatchObject({ status: 0, errors: "" });
+    const program = join(stage.folder, "dist/backup-service");
+    await using image = await copyRepository({ copied: [], packages: [] }); // an empty folder
     await using storage = await newLocalStorage();
-    const port = freePort();
-    const env = { ...assigned("ENV"), ...storage.env, APP_ENV: "development", APP_REVISION: "abc" };
-    await using service = await startProcess({ ...env, PORT: String(port) }, { folder: image.folder });
+    const port = String(freePort());
+    const env = { ...assigned("ENV"), ...storage.env, APP_ENV: "development", PORT: port };
+    await using service = await startProcess(env, { folder: image.folder, program: [program] });
     expect(await (await fetch(`${service.url}/health`)).json()).toMatchObject({ status: "ok", rev: "abc" });
-    expect(await run(healthCommand, image.folder, { PORT: String(port) })).toBe(0);
+    expect((await fetch(`${service.url}/playground/page.js`)).status).toBe(200);
+    const check = () =>
+      runBun(healthCommand.slice(1), { program, cwd: image.folder, env: { PORT: port, HOST: "127.0.0.1" } });
+    expect(await check()).toMatchObject({ status: 0 });
     service.signal("SIGTERM");
     expect(await service.exited).toBe(0);
-    expect(await run(healthCommand, image.folder, { PORT: String(port) })).toBe(1);
+    expect(await check()).toMatchObject({ status: 1 });
   });
 });
 
@@ -135,7 +130,7 @@ describe("docker-compose.yml", () => {
     const { image, build, environment = {} } = service ?? {};
     expect(services.setup).toMatchObject({ image, build, environment });
     expect(build).toBe(".");
-    expect(services.setup?.command).toEqual(["bun", "src/cli/aws-setup.ts"]);
+    expect(services.setup?.command).toEqual(["aws-setup"]);
   });
 
   test("names every image by an exact tag", () => {
@@ -150,37 +145,10 @@ describe("docker-compose.yml", () => {
   });
 
   test("asks the service whether it is ready", async () => {
-    await using storage = await newLocalStorage();
-    await using service = await startProcess({ APP_ENV: "development", ...storage.env });
-    const [kind, ...command] = services["backup-service"]?.healthcheck?.test ?? [];
-    expect(kind).toBe("CMD");
-    expect(command.join(" ")).toContain("http://localhost:8000/ready");
-    const { host } = new URL(service.url);
-    const asking = command.map((word) => word.replace("localhost:8000", host));
-    expect(await run(asking, ROOT)).toBe(0);
-    service.signal("SIGTERM");
-    await service.exited;
-    expect(await run(asking, ROOT)).toBe(1);
+    const { healthcheck, environment = {}, ports = [] } = services["backup-service"] ?? {};
+    expect(healthcheck?.test).toEqual(["CMD", PROGRAM, "health", "--ready"]);
+    const url = loadLocalUrl({ ...assigned("ENV"), ...environment });
+    expect(url).toBe("http://127.0.0.1:8000");
+    expect(ports).toContain(`127.0.0.1:8000:${new URL(url).port}`);
   });
 });
-
-/** Files that these import, and that those import, whenever that is; below the root of the repository. */
-async function closureOf(files: readonly string[]): Promise<string[]> {
-  const found = new Set(files);
-  for (const file of found) {
-    if (!file.endsWith(".ts")) continue;
-    for (const [, specifier = ""] of (await read(file)).matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g))
-      found.add(join(dirname(file), specifier));
-  }
-  return [...found];
-}
-
-/** @returns the status that a command ends with. */
-function run(command: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
-  return Bun.spawn([...command], {
-    cwd,
-    env: { ...CLEAN_ENVIRONMENT, ...env },
-    stdout: "ignore",
-    stderr: "ignore",
-  }).exited;
-}

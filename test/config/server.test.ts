@@ -1,5 +1,19 @@
 import { describe, expect, test } from "bun:test";
+import { loadLocalUrl } from "../../src/config/server.ts";
 import { development, problemsOf, reads, refuses, requires } from "./environments.ts";
+
+describe("the URL of the service for another process of its machine", () => {
+  test.each([
+    [{}, "http://127.0.0.1:8000"],
+    [{ HOST: "0.0.0.0", PORT: "80" }, "http://127.0.0.1:80"],
+    [{ HOST: "::" }, "http://[::1]:8000"],
+    [{ HOST: "10.0.0.7", APP_ENV: "development" }, "http://10.0.0.7:8000"],
+  ])("%j is %s", (env, url) => expect(loadLocalUrl(env)).toBe(url));
+
+  test("is not known where the system chooses the port", () => {
+    expect(() => loadLocalUrl({ PORT: "0" })).toThrow("configuration");
+  });
+});
 
 describe("the configuration of the server", () => {
   requires(["TRUSTED_PROXY_HOPS"]);

@@ -71,11 +71,15 @@ if (LOCAL !== undefined)
       expect(help.status).toBe(0);
       const commands = [...help.output.matchAll(/^ {2}([a-z][a-z-]*) {2}/gm)].map(([, name = ""]) => name);
       expect(commands.length).toBeGreaterThan(8);
-      for (const command of commands.filter((name) => name !== "serve"))
-        expect(await file.run([command, "--help"])).toMatchObject({
-          status: 0,
-          output: expect.stringContaining(`Usage: backup-service ${command}`),
-        });
+      const described = commands.filter((name) => name !== "serve");
+      await Promise.all(
+        described.map(async (command) =>
+          expect(await file.run([command, "--help"])).toMatchObject({
+            status: 0,
+            output: expect.stringContaining(`Usage: backup-service ${command}`),
+          }),
+        ),
+      );
       for (const wrong of [["srve"], ["serve", "--port"], ["constructor"]])
         expect(await file.run(wrong)).toMatchObject({ status: 2, output: "" });
     });
