@@ -48,8 +48,15 @@ export function isOfNewerSchema(stored: JsonObject, migrations: readonly Migrati
   return versionOf(stored) > migrations.length + 1;
 }
 
-function versionOf({ schemaVersion = 1 }: JsonObject): number {
-  if (typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion) && schemaVersion >= 1)
-    return schemaVersion;
-  throw new Error("the schema version of stored metadata is no positive integer");
+/** The schema version of stored metadata; `null` when it is no positive integer. */
+export function versionIn({ schemaVersion = 1 }: JsonObject): number | null {
+  return typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion) && schemaVersion >= 1
+    ? schemaVersion
+    : null;
+}
+
+function versionOf(metadata: JsonObject): number {
+  const version = versionIn(metadata);
+  if (version === null) throw new Error("the schema version of stored metadata is no positive integer");
+  return version;
 }

@@ -1,6 +1,8 @@
 /** The output of the doctor: a report for people, or one JSON document. Both are written while the examination runs. */
+
 import type { Counts } from "../maintenance/doctor/examination.ts";
 import { FINDINGS, type Finding } from "../maintenance/doctor/findings.ts";
+import type { StoredFormat } from "../storage/inspection.ts";
 import { mebibytes } from "./progress.ts";
 
 export interface Report {
@@ -18,6 +20,9 @@ export interface Summary {
   readonly repaired: number;
   readonly verify: boolean;
   readonly repair: boolean;
+  readonly format: StoredFormat;
+  /** Of the program. */
+  readonly version: string;
   readonly counts: Readonly<Counts>;
 }
 
@@ -61,11 +66,13 @@ function findingLine({ kind, backupId, factor, blobKey, detail, remedy, repaired
   return `${repaired ? "repaired" : "FOUND   "}  ${lines.join("\n          ")}`;
 }
 
-function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summary): string[] {
+function summaryLines(summary: Summary): string[] {
+  const { healthy, left, repaired, verify, repair, counts } = summary;
   const deleted = counts.deletedBackups === 0 ? "" : `${counts.deletedBackups} deleted ones that are kept, `;
   const examined = `${counts.backups} backups, ${deleted}${counts.indexRows} index rows, ${counts.blobs} blobs`;
   return [
     `${healthy ? "Healthy" : `${left} findings are left`}: checked ${examined}.`,
+    formatLine(summary),
     ...(verify
       ? [`Read ${counts.verifiedBlobs} blobs (${mebibytes(counts.verifiedBytes)}) and checked their hashes.`]
       : []),
@@ -79,6 +86,16 @@ function summaryLines({ healthy, left, repaired, verify, repair, counts }: Summa
       ? []
       : [`${counts.busyBackups} backups changed too often to be checked: run it again.`]),
   ];
+}
+
+/** The versions of what is stored, as an operator needs them before and after an update. */
+function formatLine({ format, version, counts }: Summary): string {
+  const versions = Object.entries(counts.metadataVersions);
+  const metadata = versions
+    .map(([schema, states]) => (versions.length === 1 ? schema : `${schema} (${states} of them)`))
+    .join(" and ");
+  const ofMetadata = versions.length === 0 ? "" : `, metadata schema ${metadata}`;
+  return `Stored format: ${format.name} ${format.version}${ofMetadata}; this is version ${version}.`;
 }
 
 /** How far the reading of blobs has come. */

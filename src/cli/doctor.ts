@@ -11,6 +11,7 @@ import { REMOVABLE } from "../maintenance/doctor/findings.ts";
 import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { typed } from "../runtime/program.ts";
+import { version } from "../runtime/version.ts";
 import { openStores } from "../storage/open.ts";
 import { command, HELP } from "./command.ts";
 import { jsonReport, progressText, textReport } from "./doctor-output.ts";
@@ -76,11 +77,12 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
       found[finding.repaired ? "repaired" : "left"] += 1;
       report.found(finding);
     }
+    const format = await records.format();
+    report.end({ healthy: found.left === 0, ...found, verify, repair, format, version, counts });
   } catch (error) {
     report.failed(explain(error));
     return 2;
   }
-  report.end({ healthy: found.left === 0, ...found, verify, repair, counts });
   return found.left === 0 ? 0 : 1;
 }
 

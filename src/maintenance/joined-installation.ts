@@ -1,7 +1,7 @@
 import type { Background } from "../runtime/background.ts";
 import { type Clock, type Instant, instantOf, type Random } from "../runtime/clock.ts";
 import { memoise } from "../runtime/memoise.ts";
-import { StorageUnavailable } from "../storage/contract.ts";
+import { NewerFormat, StorageUnavailable } from "../storage/contract.ts";
 import type { InspectableStores, Restore } from "../storage/inspection.ts";
 import { InstallationMismatch, joinInstallation, markInService } from "./installation.ts";
 
@@ -37,7 +37,7 @@ export interface JoiningOptions {
 /**
  * Joins the installation of the stores for a service that starts now.
  *
- * @throws InstallationMismatch.
+ * @throws InstallationMismatch; NewerFormat.
  */
 export async function joinForService(
   stores: InspectableStores,
@@ -52,7 +52,8 @@ export async function joinForService(
     return stores.records.restores();
   });
   await restores().catch((error: unknown) => {
-    if (!(error instanceof StorageUnavailable) || error instanceof InstallationMismatch) throw error;
+    if (!(error instanceof StorageUnavailable)) throw error;
+    if (error instanceof InstallationMismatch || error instanceof NewerFormat) throw error;
     onUnavailable(error);
   });
   return {

@@ -14,7 +14,14 @@
 import type { Instant } from "../runtime/clock.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 
-export { BlobDamaged, ChangeRefused, isUnchanged, NotCommitted, StorageUnavailable } from "./errors.ts";
+export {
+  BlobDamaged,
+  ChangeRefused,
+  isUnchanged,
+  NewerFormat,
+  NotCommitted,
+  StorageUnavailable,
+} from "./errors.ts";
 
 /** Names a factor in the index. The scopes have separate rows. `key` is made by {@link factorKeys}. */
 export interface FactorRef {

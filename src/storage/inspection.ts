@@ -105,6 +105,13 @@ export interface Collection {
   settle(due: DueCollection): Promise<void>;
 }
 
+/** The form in which a record store keeps what it has. The schema version of metadata is another one, of each record. */
+export interface StoredFormat {
+  /** What has the version, such as `database schema`. */
+  readonly name: string;
+  readonly version: number;
+}
+
 /** Which installation a store belongs to. The mark never expires and is in no listing. */
 export interface InstallationMark {
   /** The id of the installation; `null` when the store has no mark. Strongly consistent. */
@@ -141,6 +148,9 @@ export interface RestoreLog {
 export interface InspectableRecords extends RecordStore, RecordInspection, InstallationMark, RestoreLog {
   readonly outbox: Outbox;
   readonly collection: Collection;
+
+  /** @throws NewerFormat, as every call that reads the mark of the installation, or the store is not opened. */
+  format(): Promise<StoredFormat>;
 }
 
 /** A blob store with all that a driver offers. */

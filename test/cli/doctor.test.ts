@@ -7,12 +7,21 @@ import { progressText, textReport } from "../../src/cli/doctor-output.ts";
 import { Counts } from "../../src/maintenance/doctor/examination.ts";
 import { finding } from "../../src/maintenance/doctor/findings.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
+import { version } from "../../src/runtime/version.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
 import { examined, metadataOf, newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { startService } from "../support/service.ts";
 import { recovered, userWithBackup } from "../support/users.ts";
 import { underLoad } from "./load.ts";
 import { runCommand } from "./run-command.ts";
+
+const FORMATS = {
+  local: { text: "database schema 3", format: { name: "database schema", version: 3 } },
+  aws: {
+    text: "layout of tables and bucket 1",
+    format: { name: "layout of tables and bucket", version: 1 },
+  },
+};
 
 const doctor = (storage: TestStorage, ...args: string[]) => runCommand("doctor", storage.env, ...args);
 
@@ -24,7 +33,9 @@ for (const driver of DRIVERS)
       const sound = await doctor(stores.storage, "--verify");
       expect(sound).toMatchObject({ status: 0, errors: "" });
       expect(sound.output).toBe(
-        "Healthy: checked 1 backups, 2 index rows, 1 blobs.\nRead 1 blobs (0.0 MiB) and checked their hashes.\n",
+        "Healthy: checked 1 backups, 2 index rows, 1 blobs.\n" +
+          `Stored format: ${FORMATS[driver.name].text}, metadata schema 1; this is version ${version}.\n` +
+          "Read 1 blobs (0.0 MiB) and checked their hashes.\n",
       );
 
       await storeBackup(stores, "b2", { claim: [] });
@@ -72,7 +83,10 @@ for (const driver of DRIVERS)
           repaired: 0,
           verify: true,
           repair: true,
+          format: FORMATS[driver.name].format,
+          version,
           counts: {
+            metadataVersions: { 1: 1 },
             indexRows: 0,
             backups: 1,
             deletedBackups: 0,
@@ -141,7 +155,7 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
 });
 
 test("the progress of a verify has count, bytes and rate", () => {
-  const counts = { ...new Counts(), verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 };
+  const counts = Object.assign(new Counts(), { verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 });
   expect(progressText(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
   expect(progressText(new Counts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
 });

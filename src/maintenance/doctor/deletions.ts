@@ -15,13 +15,14 @@ export async function examineDeletion(
   examination: Examination,
   deletion: ListedDeletion,
 ): Promise<readonly Finding[]> {
-  const { records } = examination;
+  const { records, counts } = examination;
   const { backupId, kept } = deletion;
   if (kept === null) return [];
   const ofWhat = `of the state that is kept since its deletion at ${new Date(kept.deletedAtMs).toISOString()}`;
   try {
     const state = await listedState(records, deletion);
     if (state === null) return [];
+    counts.addMetadata(state.metadata);
     const findings: Finding[] = [];
     const { reason } = usable(backupId, state.metadata);
     if (reason !== null) findings.push({ ...reason, detail: `${ofWhat}: ${reason.detail}` });

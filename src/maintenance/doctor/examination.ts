@@ -1,4 +1,6 @@
 /** What one examination works with, and what it has counted so far. */
+import { versionIn } from "../../backups/schema-version.ts";
+import type { JsonObject } from "../../storage/contract.ts";
 import type { Restore } from "../../storage/inspection.ts";
 import type { ScannedStores } from "../unreferenced-blobs.ts";
 import type { RemovableKind } from "./findings.ts";
@@ -22,6 +24,8 @@ export interface Examination extends ScannedStores {
 export class Counts {
   indexRows = 0;
   backups = 0;
+  /** How many backups and deleted states have metadata of a schema version (backups/schema-version.ts), by that version. */
+  readonly metadataVersions: Record<number, number> = {};
   /** Deleted states, of which a backup may have several. */
   deletedBackups = 0;
   /** Ciphertexts in the blob store, referred to or not. */
@@ -33,4 +37,10 @@ export class Counts {
   busyBackups = 0;
   /** Rows past their expiry. The service collects them from time to time, so they are not a finding. */
   expiredRows = 0;
+
+  /** @param metadata as it is stored. */
+  addMetadata(metadata: JsonObject): void {
+    const version = versionIn(metadata);
+    if (version !== null) this.metadataVersions[version] = (this.metadataVersions[version] ?? 0) + 1;
+  }
 }

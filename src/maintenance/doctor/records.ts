@@ -1,5 +1,5 @@
 import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
-import type { FactorRef, RecordStore } from "../../storage/contract.ts";
+import type { FactorRef, JsonObject, RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
 import { examineBlobs } from "./blobs.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
@@ -19,9 +19,10 @@ export async function examineRecord(
   seen: ListedFactors,
 ): Promise<readonly Finding[]> {
   const { records } = examination;
-  const inspected: { listed: Listed | null } = { listed: null };
+  const inspected: { listed: Listed | null; metadata: JsonObject | null } = { listed: null, metadata: null };
   const found = await diagnose(examination, backupId, async (state) => {
     inspected.listed = null;
+    inspected.metadata = state.kind === "absent" ? null : (state.record?.metadata ?? null);
     if (state.kind === "absent") return HEALTHY;
     const ofBlobs = state.record === null ? [] : await examineBlobs(examination, backupId, state.record);
     if (state.kind === "unusable") return { findings: [state.reason, ...ofBlobs], repair: null };
@@ -34,6 +35,7 @@ export async function examineRecord(
     const twice = repeated.map(findingOf("factor-twice", backupId));
     return { findings: [...twice, ...ofRows, ...ofBlobs], repair: null };
   });
+  if (inspected.metadata !== null) examination.counts.addMetadata(inspected.metadata);
   if (inspected.listed !== null) seen.add(backupId, inspected.listed.factors, inspected.listed.lacksRows);
   return found;
 }

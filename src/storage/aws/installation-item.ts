@@ -3,7 +3,7 @@
  * restored.
  */
 import { ConditionalCheckFailedException, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { StorageUnavailable } from "../contract.ts";
+import { NewerFormat, StorageUnavailable } from "../contract.ts";
 import type { Restore } from "../inspection.ts";
 import type { DynamoDbSender } from "./clients.ts";
 import { backupKey, type Item } from "./tables.ts";
@@ -14,6 +14,25 @@ export const INSTALLATION_KEY: Item = backupKey(ID);
 
 export function isInstallationItem(item: Item): boolean {
   return item.BackupId?.S === ID;
+}
+
+/**
+ * The layout of items and objects. Layout 1 is stored without a number. A later one is for a change that earlier versions
+ * of the service would misread: the version that makes it puts its number and itself into the item first.
+ */
+export const LAYOUT = 1;
+
+/** The layout of the tables that have this item. @throws NewerFormat */
+export function layoutOf(item: Item): number {
+  const found = Number(item.Layout?.N ?? LAYOUT);
+  if (!Number.isSafeInteger(found)) return malformed();
+  if (found > LAYOUT)
+    throw new NewerFormat(
+      "what DynamoDB and S3 have",
+      { version: found, known: LAYOUT },
+      item.LayoutBy?.S ?? null,
+    );
+  return found;
 }
 
 export function installationIdOf(item: Item): string {

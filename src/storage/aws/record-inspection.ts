@@ -8,6 +8,7 @@ import type {
   RecordInspection,
   Restore,
   RestoreLog,
+  StoredFormat,
 } from "../inspection.ts";
 import { listDeleted } from "./history/deleted-states.ts";
 import { countSurplus, deleteSurplus } from "./history/surplus.ts";
@@ -17,12 +18,14 @@ import {
   INSTALLATION_KEY,
   installationIdOf,
   isInstallationItem,
+  LAYOUT,
   lastSeenMsOf,
+  layoutOf,
   putInstallation,
   putLastSeen,
   restoresOf,
 } from "./installation-item.ts";
-import { asStored, backupIdOf, blobOf, changedAtMsOf, factorOf, versionsOf } from "./tables.ts";
+import { asStored, backupIdOf, blobOf, changedAtMsOf, factorOf, type Item, versionsOf } from "./tables.ts";
 
 export class AwsRecordInspection implements RecordInspection, InstallationMark, RestoreLog {
   readonly #tables: AwsStorageConfig["tables"];
@@ -72,6 +75,11 @@ export class AwsRecordInspection implements RecordInspection, InstallationMark, 
     return countSurplus(this.#history);
   }
 
+  async format(): Promise<StoredFormat> {
+    const item = await this.#installation();
+    return { name: "layout of tables and bucket", version: item === null ? LAYOUT : layoutOf(item) };
+  }
+
   async installationId(): Promise<string | null> {
     const item = await this.#installation();
     return item && installationIdOf(item);
@@ -109,7 +117,9 @@ export class AwsRecordInspection implements RecordInspection, InstallationMark, 
     );
   }
 
-  #installation() {
-    return this.#history.reads.item(this.#tables.backups, INSTALLATION_KEY);
+  async #installation(): Promise<Item | null> {
+    const item = await this.#history.reads.item(this.#tables.backups, INSTALLATION_KEY);
+    if (item !== null) layoutOf(item);
+    return item;
   }
 }

@@ -9,6 +9,8 @@ const INSTALLATION = "installation-id";
 const LAST_SEEN_MS = "last-seen-ms";
 /** Only in a copy that no service has opened since: the time of its snapshot. */
 const COPIED_AT_MS = "copied-at-ms";
+/** The version of the service that brought the database to its schema. Versions up to 0.1.0 did not write it. */
+const MIGRATED_BY = "migrated-by";
 /** Only in a copy: which share of its ciphertexts the next update verifies. */
 const NEXT_SHARE = "next-share";
 
@@ -20,6 +22,14 @@ export function installationIdOf(database: Database): string | null {
 export function markInstallation(database: Database, id: string): string {
   database.query("INSERT OR IGNORE INTO marks VALUES (?, ?)").run(INSTALLATION, id);
   return installationIdOf(database) ?? id;
+}
+
+export function migratedByOf(database: Database): string | null {
+  return markOf(database, MIGRATED_BY);
+}
+
+export function markMigratedBy(database: Database, version: string): void {
+  database.query("INSERT OR REPLACE INTO marks VALUES (?, ?)").run(MIGRATED_BY, version);
 }
 
 export function lastSeenMsOf(database: Database): number | null {

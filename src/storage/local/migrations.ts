@@ -1,5 +1,7 @@
 import type { Database } from "bun:sqlite";
-import { markAsCopy } from "./marks.ts";
+import { version } from "../../runtime/version.ts";
+import { NewerFormat } from "../errors.ts";
+import { markAsCopy, markMigratedBy, migratedByOf } from "./marks.ts";
 
 /**
  * The steps from an empty file to the current schema, oldest first. A released step is never edited: a change is a new
@@ -111,21 +113,30 @@ export const FIRST_MARKED_SCHEMA = 2;
 export const FIRST_SCHEMA_WITH_HISTORY = 3;
 
 /**
+ * Requires that the schema of a database is of this version of the service or of an earlier one.
+ *
+ * @throws NewerFormat
+ */
+export function requireKnownSchema(database: Database): void {
+  const [applied, known] = [schemaVersion(database), MIGRATIONS.length];
+  if (applied > known)
+    throw new NewerFormat("the database", { version: applied, known }, migratedByOf(database));
+}
+
+/**
  * Brings a database to the current schema, in one write transaction, so that several processes may do so concurrently.
  *
  * @param isInCopy whether its folder is marked as a copy. Copies of early versions have no mark in the database.
- * @throws Error when the file was written by a newer version of the service.
+ * @throws NewerFormat
  */
 export function migrate(database: Database, isInCopy = false): void {
   const run = database.transaction(() => {
+    requireKnownSchema(database);
     const applied = schemaVersion(database);
-    if (applied > MIGRATIONS.length)
-      throw new Error(
-        `the database has schema version ${applied}, this version of the service knows ${MIGRATIONS.length}: start a newer one`,
-      );
     for (const step of MIGRATIONS.slice(applied)) database.run(step);
     if (isInCopy && applied > 0 && applied < FIRST_MARKED_SCHEMA)
       markAsCopy(database, youngestChangeMs(database), 0);
+    markMigratedBy(database, version);
     database.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
   });
   if (schemaVersion(database) !== MIGRATIONS.length) run.immediate();

@@ -15,7 +15,7 @@ import type {
   StoredRecord,
   SyncFactorToken,
 } from "../contract.ts";
-import type { InspectableRecords, Restore } from "../inspection.ts";
+import type { InspectableRecords, Restore, StoredFormat } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
 import { LocalCollection } from "./collection.ts";
@@ -25,6 +25,7 @@ import { EventLogs } from "./events.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { countExpired, listIndex, listRecords, sweepExpired } from "./inspection.ts";
 import * as marks from "./marks.ts";
+import { schemaVersion } from "./migrations.ts";
 import { OneTime } from "./one-time.ts";
 import { query } from "./outage.ts";
 import { LocalOutbox } from "./outbox.ts";
@@ -195,6 +196,10 @@ class LocalRecords implements InspectableRecords {
 
   async sweepExpired(): Promise<number> {
     return sweepExpired(this.#db, this.#writes, () => this.#clock.nowMs());
+  }
+
+  async format(): Promise<StoredFormat> {
+    return query(() => ({ name: "database schema", version: schemaVersion(this.#database) }));
   }
 
   async installationId(): Promise<string | null> {

@@ -19,7 +19,7 @@ import { requireOwnLog } from "../foreign-log.ts";
 import { installationIdAt, writeInstallationId } from "../installation-file.ts";
 import { BLOBS, DATABASE } from "../layout.ts";
 import { markAsCopy } from "../marks.ts";
-import { migrate } from "../migrations.ts";
+import { migrate, requireKnownSchema } from "../migrations.ts";
 import { type BlobCopier, openBlobCopier } from "./blobs.ts";
 import { MARK } from "./mark.ts";
 import { type Need, RecordsCopier } from "./records.ts";
@@ -66,11 +66,12 @@ export interface CopyResult extends CopyProgress {
 /**
  * Makes a copy, or brings an earlier one up to date. When this returns it is durable.
  *
- * @throws CopyRefused when the folder `target` cannot be copied to; ForeignLog.
+ * @throws CopyRefused when the folder `target` cannot be copied to; ForeignLog; NewerFormat.
  */
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { source, target, verifyAll = false } = options;
   await requireOwnLog(source);
+  requireKnownDatabase(source);
   using folder = await prepareTarget(source, target);
   for (const name of await readdir(target))
     if (name.startsWith(`${DATABASE}.`)) await unlink(join(target, name)); // of an interrupted copy
@@ -96,6 +97,12 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
   } finally {
     await rm(partial, { force: true });
   }
+}
+
+/** @throws NewerFormat: this version does not know what else the database refers to. */
+function requireKnownDatabase(source: string): void {
+  using database = new Database(join(source, DATABASE), { readonly: true });
+  requireKnownSchema(database);
 }
 
 async function copyState(
