@@ -37,6 +37,12 @@ export const NGINX: SystemPackage = {
 
 export const OPENSSL: SystemPackage = { name: "OpenSSL", programs: ["openssl"], aptPackage: "openssl" };
 
+export const SYSTEMD: SystemPackage = {
+  name: "systemd",
+  programs: ["systemd-analyze"],
+  aptPackage: "systemd",
+};
+
 /** With the module that makes keys and signatures. */
 export const PYTHON: SystemPackage = {
   name: "Python 3 with its package cryptography",
