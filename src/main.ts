@@ -72,12 +72,13 @@ function announce(): void {
 }
 
 /** For the embedded driver. Other processes may sweep the same folder. */
-function sweepRegularly({ background, stores, clock, random, restores }: ProcessServices): () => void {
-  const sweep = createSweep({ ...stores, clock, random, restores });
+function sweepRegularly(services: ProcessServices): () => void {
+  const { background, stores, clock, random, restores, maintenanceReports } = services;
+  const sweep = createSweep({ ...stores, clock, random, restores, onCounted: maintenanceReports.counted });
   const run = async () => {
     let nextMs = SWEEP_EVERY_MS;
     await background.run("sweep", async (stopping) => {
-      const { suspects, ...result } = await sweep(stopping);
+      const { suspects, ...result } = await maintenanceReports.run("sweep", () => sweep(stopping));
       if (suspects > 0) nextMs = SWEEP_AGAIN_AFTER_MS;
       if (result.refusal !== null)
         log.error(result, `unreferenced blobs are not deleted: run ${typed("doctor")}`);
@@ -94,11 +95,12 @@ function sweepRegularly({ background, stores, clock, random, restores }: Process
  * For the AWS driver, where one of the processes collects. None sweeps: the bucket is too large to be listed each hour, and
  * DynamoDB deletes expired rows itself.
  */
-function collectRegularly({ background, stores, clock, random }: ProcessServices): () => void {
+function collectRegularly(services: ProcessServices): () => void {
+  const { background, stores, clock, random, maintenanceReports } = services;
   const collect = createLeasedCollection({ ...stores, clock, random });
   const run = async () => {
     await background.run("collect", async (stopping) => {
-      const result = await collect(stopping);
+      const result = await maintenanceReports.run("collection", () => collect(stopping));
       if (result !== null && result.collected + result.expiredRows > 0) log.info(result, "collected");
     });
     timer = setTimeout(run, COLLECT_EVERY_MS);

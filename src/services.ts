@@ -32,6 +32,7 @@ import { openOtherService, openStores } from "./storage/open.ts";
 import type { Outbox } from "./storage/outbox.ts";
 import { createAdoptionReports } from "./telemetry/adoption-reports.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
+import { createMaintenanceReports, type MaintenanceReports } from "./telemetry/maintenance-reports.ts";
 import {
   measuredBlobs,
   measuredOutbox,
@@ -40,6 +41,7 @@ import {
 } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
+import { watchService } from "./telemetry/service-gauges.ts";
 import { createExportReports, inTrace, startTracing, type Tracing } from "./telemetry/tracing.ts";
 import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
 import { announcingEvents } from "./webhooks/announced-events.ts";
@@ -78,6 +80,7 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
 export interface ProcessServices extends Services {
   /** The stores as they were opened, for maintenance. */
   readonly stores: InspectableStores;
+  readonly maintenanceReports: MaintenanceReports;
 }
 
 /** What tests replace. */
@@ -105,7 +108,8 @@ const MIN_EXPORT_MS = 500;
 export async function createServices(config: Config, overrides: Overrides = {}): Promise<ProcessServices> {
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
-  const metrics = createMetrics();
+  const { revision, storage } = config;
+  const metrics = createMetrics({ revision: revision ?? "", driver: storage.driver });
   const log =
     overrides.log ?? (await createLogger({ ...config.log, onFailure: () => metrics.logFailures.inc() }));
   const tracing =
@@ -120,6 +124,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     {
       clock,
       random,
+      onPermitWait: (seconds) => metrics.permitWait.observe({ permit: "s3_transfer" }, seconds),
       onClockSkew: (message) => log.warn(`${message}: set it, since expiry and limits depend on it too`),
     },
     { serves: true },
@@ -193,9 +198,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
   );
 
   const uploadBudget = createUploadBudget(config.limits.maxInFlightUploadBytes);
-  metrics.watch("upload_memory_bytes", () => uploadBudget.heldBytes);
   const freeBytes = () => blobs.freeBytes();
-  if ((await freeBytes()) !== null) metrics.watch("storage_free_bytes", freeBytes);
   const diskReserve = createDiskReserve({
     minFreeBytes: config.limits.minFreeDiskBytes,
     freeBytes,
@@ -203,7 +206,14 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     log,
   });
   const responsesInFlight = createResponsesInFlight(config.limits.maxInFlightAnswerBytes, clock);
-  metrics.watch("answer_disk_bytes", () => responsesInFlight.bytes);
+  const lifecycle = { isEnding: false };
+  watchService(metrics, {
+    limits: config.limits,
+    uploadBudget,
+    responsesInFlight,
+    lifecycle,
+    freeBytes: (await freeBytes()) === null ? null : freeBytes,
+  });
 
   return {
     config,
@@ -213,10 +223,11 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     metrics,
     tracing,
     background,
-    lifecycle: { isEnding: false },
+    lifecycle,
     records,
     blobs,
     stores: opened,
+    maintenanceReports: createMaintenanceReports(metrics, clock),
     challengeTokens,
     idTokens,
     passkeys: createPasskeyVerifier(config.webauthn),

@@ -1,5 +1,5 @@
 /** What every request has: an id, a time limit, a log line and metrics. */
-import { type ErrorCode, ServiceError } from "../errors.ts";
+import { type ErrorCode, isFailedProof, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
 import { startTimeLimit } from "../limits/time-limit.ts";
@@ -128,6 +128,8 @@ export function withRequestContext(
     metrics.requestsInFlight.count += 1;
 
     let response = cors.preflight(request, context.path) ?? (await handleInTime(request, context, ending));
+    if (context.code !== null && isFailedProof(context.code))
+      metrics.failedProofs.inc({ code: context.code });
     const limited = requestLimits.limitFailure(context);
     if (limited !== null) response = refusal(context, limited);
 
@@ -197,6 +199,7 @@ export function withRequestContext(
     const requestBytes = declaredLength(request.headers);
     const responseBytes = declaredLength(response.headers);
     metrics.requests.inc({ method: knownMethod(method), route, status, code: context.code ?? "" });
+    if (context.limit !== null) metrics.limitsHit.inc({ limit: context.limit });
     metrics.requestDuration.observe({ route }, durationMs / 1000);
     if (requestBytes !== null) metrics.requestSize.observe({ route }, requestBytes);
     if (responseBytes !== null) metrics.responseSize.observe({ route }, responseBytes);

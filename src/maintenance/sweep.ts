@@ -4,6 +4,7 @@ import type { ListedDeletion, ListedRecord, Restore } from "../storage/inspectio
 import { concurrently } from "./concurrently.ts";
 import { collectLeftovers } from "./leftovers.ts";
 import { listedState } from "./listed-state.ts";
+import { type StoredTotals, StoredTotalsCounter } from "./stored-totals.ts";
 import { type ScannedStores, type Suspect, UnreferencedBlobs } from "./unreferenced-blobs.ts";
 
 export interface SweepResult {
@@ -23,6 +24,8 @@ export interface SweepResult {
 export interface SweptStores extends ScannedStores {
   /** When the records were restored from an older copy. */
   restores(): Promise<readonly Restore[]>;
+  /** Called with what the stores have, which is counted on the way. */
+  readonly onCounted?: (stored: StoredTotals) => void;
 }
 
 /** How many blobs are remembered from one call to the next; further ones wait for a later call. */
@@ -54,14 +57,18 @@ export function createSweep(stores: SweptStores): (stopping?: AbortSignal) => Pr
     const collected = await collectLeftovers(stores, stopping);
     const rows = { expiredRows, collected };
     const scan = new UnreferencedBlobs(stores, await stores.restores());
+    const stored = new StoredTotalsCounter();
     for await (const record of records.list()) {
       stopping?.throwIfAborted();
       scan.add(record);
+      stored.add(record);
     }
     for await (const deletion of records.listDeleted()) {
       stopping?.throwIfAborted();
       scan.addDeletion(deletion);
+      stored.addDeletion(deletion);
     }
+    stores.onCounted?.(stored);
 
     const before = known;
     known = new Set();

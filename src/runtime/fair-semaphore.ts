@@ -8,6 +8,8 @@ export interface FairSemaphoreOptions {
   readonly maxWaitingPerKey?: number;
   /** The longest wait for a permit. */
   readonly maxWaitMs?: number;
+  /** Called with how long a call waited, whether or not it got a permit then. */
+  readonly onWaited?: (seconds: number) => void;
 }
 
 /** A counting semaphore with a queue for each key: first in, first out within a key, round-robin among keys. */
@@ -15,6 +17,7 @@ export class FairSemaphore {
   readonly #maxPerKey: number;
   readonly #maxWaitingPerKey: number;
   readonly #maxWaitMs: number;
+  readonly #onWaited: (seconds: number) => void;
   readonly #held = new Map<string, number>();
   /** Waiting calls by key, in the order in which keys are served next. No queue is empty. */
   readonly #queues = new Map<string, Set<(permit: Disposable) => void>>();
@@ -25,11 +28,13 @@ export class FairSemaphore {
     maxPerKey = permits,
     maxWaitingPerKey = Number.POSITIVE_INFINITY,
     maxWaitMs = 0,
+    onWaited = () => {},
   }: FairSemaphoreOptions) {
     this.#free = permits;
     this.#maxPerKey = maxPerKey;
     this.#maxWaitingPerKey = maxWaitingPerKey;
     this.#maxWaitMs = maxWaitMs;
+    this.#onWaited = onWaited;
   }
 
   /**
@@ -96,7 +101,9 @@ export class FairSemaphore {
     const queue = this.#queues.get(key) ?? new Set();
     if (queue.size >= this.#maxWaitingPerKey) throw tooManyWait();
     const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
+    const startedMs = performance.now();
     const leave = () => {
+      this.#onWaited((performance.now() - startedMs) / 1000);
       clearTimeout(timer);
       queue.delete(admit);
     };

@@ -19,6 +19,8 @@ export async function openStores(
     readonly random: Random;
     /** Called with a message for the operator when a store has refused a request because of this machine's clock. */
     readonly onClockSkew?: (message: string) => void;
+    /** Called with how long a large transfer waited for others, where a driver limits them. */
+    readonly onPermitWait?: (seconds: number) => void;
   },
   { serves }: { readonly serves: boolean },
 ): Promise<InspectableStores> {

@@ -3,6 +3,8 @@ import Counter from "prom-client/lib/counter.js";
 import Gauge from "prom-client/lib/gauge.js";
 import Histogram from "prom-client/lib/histogram.js";
 import Registry from "prom-client/lib/registry.js";
+import { ERROR_CODES, isFailedProof } from "../errors.ts";
+import { version } from "../runtime/version.ts";
 
 const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SIZES_BYTES = [10, 12, 14, 16, 18, 20, 22, 24, 25].map((exponent) => 2 ** exponent);
@@ -13,8 +15,12 @@ const GAUGES = {
   http_requests_in_flight: "Requests whose response has not begun",
   process_resident_memory_bytes: "Resident memory of the process",
   upload_memory_bytes: "Memory that request bodies take",
+  upload_memory_limit_bytes: "Memory that request bodies may take (MAX_IN_FLIGHT_UPLOAD_BYTES)",
   storage_free_bytes: "Free space of the disk that holds the backups",
+  storage_reserve_bytes: "Free space below which no backup is created (MIN_FREE_DISK_BYTES)",
   answer_disk_bytes: "Temporary disk space that large responses in flight take",
+  answer_disk_limit_bytes: "Temporary disk space that they may take (MAX_IN_FLIGHT_ANSWER_BYTES)",
+  shutting_down: "1 from the signal that ends the process until its end, 0 before",
   webhook_events_waiting: "Events that wait for the webhook to take them; large numbers are cut off",
   webhook_oldest_event_age_seconds: "Time since the oldest of the events that wait; 0 if none does",
 };
@@ -26,6 +32,15 @@ export interface Metrics {
   readonly responseSize: Histogram<"route">;
   readonly requestsInFlight: { count: number };
   readonly storageCalls: Histogram<"store" | "call" | "outcome">;
+  readonly failedProofs: Counter<"code">;
+  readonly limitsHit: Counter<"limit">;
+  readonly permitWait: Histogram<"permit">;
+  readonly maintenanceSuccess: Gauge<"task">;
+  readonly maintenanceDuration: Gauge<"task">;
+  readonly maintenanceRemoved: Counter<"what">;
+  readonly blobsLeftAlone: Gauge;
+  readonly storedBackups: Gauge<"state">;
+  readonly storedBytes: Gauge<"of">;
   readonly logFailures: Counter;
   readonly signatureCountersBack: Counter;
   readonly webhookDelivered: Counter;
@@ -42,7 +57,8 @@ export interface Metrics {
   watchEventLoop(): () => void;
 }
 
-export function createMetrics(): Metrics {
+/** @param build what is the same for the whole life of the process, besides the version. */
+export function createMetrics(build: { readonly revision: string; readonly driver: string }): Metrics {
   const registry = new Registry();
   const registers = [registry];
 
@@ -57,6 +73,9 @@ export function createMetrics(): Metrics {
   ): Histogram<T> {
     return new Histogram({ name, help, buckets, labelNames, registers });
   }
+  function gauge<T extends string>(name: string, help: string, labelNames: T[] = []): Gauge<T> {
+    return new Gauge({ name, help, labelNames, registers });
+  }
   function watch(name: keyof typeof GAUGES, read: () => number | Promise<number | null>): void {
     new Gauge({
       name,
@@ -69,6 +88,14 @@ export function createMetrics(): Metrics {
     });
   }
 
+  gauge("backup_service_build_info", "1: the labels say which build of the service runs, on which driver", [
+    "version",
+    "revision",
+    "driver",
+  ]).set({ version, ...build }, 1);
+  gauge("process_start_time_seconds", "When the process started, in seconds since the epoch").set(
+    performance.timeOrigin / 1000,
+  );
   const requestsInFlight = { count: 0 };
   watch("http_requests_in_flight", () => requestsInFlight.count);
   watch("process_resident_memory_bytes", () => process.memoryUsage.rss());
@@ -116,6 +143,37 @@ export function createMetrics(): Metrics {
       DURATIONS_S,
       ["store", "call", "outcome"],
     ),
+    failedProofs: fromZero(
+      counter("failed_proofs_total", "Proofs that failed, by error code", ["code"]),
+      ERROR_CODES.filter(isFailedProof).map((code) => ({ code })),
+    ),
+    limitsHit: counter("limits_hit_total", "Requests refused by a rate limit, by limit", ["limit"]),
+    permitWait: histogram(
+      "permit_wait_seconds",
+      "How long large transfers waited until others had ended; those that did not wait are not counted",
+      DURATIONS_S,
+      ["permit"],
+    ),
+    maintenanceSuccess: gauge(
+      "maintenance_last_success_timestamp_seconds",
+      "When the sweep (embedded driver) or the collection (AWS) last succeeded in this process",
+      ["task"],
+    ),
+    maintenanceDuration: gauge("maintenance_duration_seconds", "How long that run took", ["task"]),
+    maintenanceRemoved: fromZero(
+      counter("maintenance_removed_total", "What sweep or collection deleted", ["what"]),
+      ["expired_rows", "leftovers", "unreferenced_blobs"].map((what) => ({ what })),
+    ),
+    blobsLeftAlone: gauge(
+      "unreferenced_blobs_left_alone",
+      "Blobs without a record that the last sweep did not delete: the doctor says why",
+    ),
+    storedBackups: gauge("stored_backups", "Backups, and deleted ones that are kept, at the last sweep", [
+      "state",
+    ]),
+    storedBytes: gauge("stored_bytes", "Ciphertext of them at the last sweep: contents, versions, deleted", [
+      "of",
+    ]),
     logFailures: counter("log_write_failures_total", "Failed writes of the log to standard output"),
     signatureCountersBack: counter(
       "signature_counters_back_total",
@@ -125,10 +183,13 @@ export function createMetrics(): Metrics {
     webhookFailures: counter("webhook_failed_attempts_total", "Attempts to deliver an event that failed", [
       "reason",
     ]),
-    webhookDropped: counter(
-      "webhook_events_dropped_total",
-      "Events that are not delivered any more: given up after three days, or gone (410)",
-      ["reason"],
+    webhookDropped: fromZero(
+      counter(
+        "webhook_events_dropped_total",
+        "Events that are not delivered any more: given up after three days, or gone (410)",
+        ["reason"],
+      ),
+      [{ reason: "given_up" }, { reason: "gone" }],
     ),
     adoptions: counter(
       "adoptions_total",
@@ -150,4 +211,13 @@ export function createMetrics(): Metrics {
       return () => clearInterval(timer);
     },
   };
+}
+
+/** Shows series before their first event: what Prometheus does not see begin at 0 has no increase for it. */
+function fromZero<T extends string>(
+  counter: Counter<T>,
+  series: readonly Readonly<Record<T, string>>[],
+): Counter<T> {
+  for (const labels of series) counter.inc(labels, 0);
+  return counter;
 }

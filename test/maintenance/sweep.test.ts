@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { StoredTotals } from "../../src/maintenance/stored-totals.ts";
 import { createSweep, type SweptStores } from "../../src/maintenance/sweep.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { type BlobRef, blobsOf, COLLECTED_AFTER_MS, type JsonObject } from "../../src/storage/contract.ts";
@@ -382,4 +383,18 @@ for (const driver of DRIVERS)
         await expect(run(stopping.signal)).rejects.toBe(reason);
         expect(await stores.keys()).toHaveLength(isAt === "deletion" ? 3 : 4);
       });
+
+    test("counts backups, deleted ones and their bytes on its way", async () => {
+      await using stores = await fixture(driver);
+      for (const backupId of ["a", "b", "c"]) await stores.refer(backupId, await stores.put(backupId));
+      await addVersion(stores, "a");
+      await addVersion(stores, "b");
+      await setAside(stores, "b");
+      await setAside(stores, "c", { keepUntilMs: stores.clock.nowMs() - COLLECTED_AFTER_MS });
+      const counted: StoredTotals[] = [];
+      await createSweep({ ...stores, onCounted: (stored) => counted.push({ ...stored }) })();
+      expect(counted).toEqual([
+        { backups: 1, contentBytes: 300, versionBytes: 10, deletedBackups: 1, deletedBytes: 310 },
+      ]);
+    });
   });

@@ -62,8 +62,12 @@ describe("background work", () => {
 
   test("is logged with the id of the request that started it, even if it begins late", async () => {
     const { lines, start } = await fixture({ maxRunning: 1 });
-    const first = currentRequest.run({ id: "first", client: "", clientApp: null }, () => start("a", "delete"));
-    const second = currentRequest.run({ id: "second", client: "", clientApp: null }, () => start("b", "delete"));
+    const first = currentRequest.run({ id: "first", client: "", clientApp: null }, () =>
+      start("a", "delete"),
+    );
+    const second = currentRequest.run({ id: "second", client: "", clientApp: null }, () =>
+      start("b", "delete"),
+    );
     const ownFailure = start("c", "delete");
     for (const [work, reason] of [
       [first, "1"],
@@ -103,7 +107,9 @@ describe("background work", () => {
   test("is dropped where too much waits already, which the log has with the request", async () => {
     const { begun, lines, start } = await fixture({ maxRunning: 1, maxWaiting: 1 });
     const [running, waiting] = [start("a", "delete"), start("b", "delete")];
-    const dropped = currentRequest.run({ id: "unlucky", client: "", clientApp: null }, () => start("c", "delete"));
+    const dropped = currentRequest.run({ id: "unlucky", client: "", clientApp: null }, () =>
+      start("c", "delete"),
+    );
     await dropped.result;
     expect(lines).toMatchObject([
       { msg: "background work was dropped", task: "delete", requestId: "unlucky" },

@@ -142,4 +142,21 @@ describe("a permit", () => {
     permit?.[Symbol.dispose]();
     expect(semaphore.tryAcquire("c")).not.toBeNull();
   });
+
+  test("reports each wait, whether or not it led to a permit", async () => {
+    const waited: number[] = [];
+    const onWaited = (seconds: number) => waited.push(seconds);
+    const semaphore = new FairSemaphore({ permits: 1, maxWaitMs: 1, onWaited });
+    const held = await semaphore.acquire("a");
+    expect(waited).toEqual([]); // it did not wait
+    await expect(semaphore.acquire("b")).rejects.toThrow();
+    expect(waited).toHaveLength(1);
+    const patient = new FairSemaphore({ permits: 1, maxWaitMs: MINUTE_MS, onWaited });
+    const first = await patient.acquire("a");
+    const second = patient.acquire("a");
+    first[Symbol.dispose]();
+    (await second)[Symbol.dispose]();
+    held[Symbol.dispose]();
+    expect(waited).toEqual([expect.any(Number), expect.any(Number)]);
+  });
 });

@@ -18,7 +18,7 @@ async function exported(env: Readonly<Record<string, string>>, spans = 1) {
   const { tracing: config } = loadConfig({ APP_ENV: "development", ...env });
   if (config === null) throw new Error("tracing is off");
   const logged: unknown[] = [];
-  const metrics = createMetrics();
+  const metrics = createMetrics({ revision: "", driver: "local" });
   const log = { warn: (...line: unknown[]) => void logged.push(line) };
   const tracing = await startTracing(config, createExportReports(log, metrics, new SettableClock()));
   for (let span = 0; span < spans; span++) tracing.start(`span ${span}`, "internal")?.end();

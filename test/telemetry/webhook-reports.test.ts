@@ -5,7 +5,7 @@ import { SettableClock } from "../support/settable-clock.ts";
 
 function fixture() {
   const clock = new SettableClock();
-  const metrics = createMetrics();
+  const metrics = createMetrics({ revision: "", driver: "local" });
   const logged: string[] = [];
   const line = (level: string) => (about: object | string, message?: string) => {
     logged.push(

@@ -40,14 +40,15 @@ const MAX_MADE_PER_ADDRESS = 3;
 const MAX_WAIT_MS = 20_000;
 
 export function createBackupDelivery(
-  services: Pick<Services, "random" | "background" | "responsesInFlight">,
+  services: Pick<Services, "random" | "background" | "metrics" | "responsesInFlight">,
 ): BackupDelivery {
   const files = createResponseFiles(services);
-  const { responsesInFlight } = services;
+  const { metrics, responsesInFlight } = services;
   const semaphore = new FairSemaphore({
     permits: MAX_MADE,
     maxPerKey: MAX_MADE_PER_ADDRESS,
     maxWaitMs: MAX_WAIT_MS,
+    onWaited: (seconds) => metrics.permitWait.observe({ permit: "large_response" }, seconds),
   });
 
   return {

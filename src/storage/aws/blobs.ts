@@ -47,6 +47,8 @@ const NO_CLIENT = "";
 const NOT_STORED = "the blob could not be stored";
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
+  /** Called with how long a large transfer waited for others. */
+  readonly onPermitWait?: (seconds: number) => void;
   readonly maxUnreadMs?: number;
   /** How long a large transfer waits for others to end. */
   readonly maxWaitMs?: number;
@@ -78,6 +80,7 @@ class AwsBlobs implements InspectableBlobs {
       random,
       retry,
       onClockSkew,
+      onPermitWait,
       maxUnreadMs = MAX_UNREAD_MS,
       maxWaitMs = MAX_WAIT_MS,
       spoolBytes = MAX_SPOOL_BYTES,
@@ -102,6 +105,7 @@ class AwsBlobs implements InspectableBlobs {
       permits: MAX_LARGE_TRANSFERS,
       maxPerKey: MAX_LARGE_TRANSFERS_PER_CLIENT,
       maxWaitMs,
+      ...(onPermitWait && { onWaited: onPermitWait }),
     });
   }
 
