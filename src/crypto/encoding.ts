@@ -32,10 +32,13 @@ export function encodeHex(bytes: Uint8Array): string {
   return bytes.toHex();
 }
 
-/** Decodes hex digits of either case; `null` for other characters or an odd number of digits. */
+/**
+ * Decodes hex digits of either case; `null` for other characters or an odd number of digits.
+ *
+ * `Buffer.from` stops at an invalid character, but reads only the low byte of one beyond U+00FF.
+ */
 export function decodeHex(text: string): Uint8Array | null {
-  const bytes = Buffer.from(text, "hex");
-  return bytes.length * 2 === text.length ? bytes : null;
+  return /^(?:[0-9a-f]{2})*$/i.test(text) ? Buffer.from(text, "hex") : null;
 }
 
 /** SHA-256 (FIPS 180-4): 32 bytes. */
