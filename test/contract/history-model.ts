@@ -14,7 +14,7 @@ import {
 import type { QueuedEvent } from "../../src/storage/outbox.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
-import { pseudoRandom } from "../model/batches.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { collect, deletedOf, type Fixture, kept, openFixture, record, uuidOf, version } from "./fixture.ts";
 
 const BACKUPS = ["b1", "b2", "b3"];

@@ -1,8 +1,8 @@
 /** Every member of every described request, replaced by hostile values. */
 import { pooled, type Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
-import { pseudoRandom } from "../model/batches.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startService, type TestService } from "../support/service.ts";
 import {
   type DescribedRoute,

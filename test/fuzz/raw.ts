@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { pooled, type Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
-import { pseudoRandom } from "../model/batches.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startService } from "../support/service.ts";
 import { growthSince } from "./fields.ts";
 import { type RawRequest, rawRequests } from "./raw-requests.ts";

@@ -2,7 +2,6 @@
 import { runCommand } from "../cli/run-command.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
-import { pseudoRandom } from "../model/batches.ts";
 import { adoptionEnv } from "../support/adopting-service.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { proven, recoveredBy } from "../support/factors.ts";
@@ -10,6 +9,7 @@ import { startFaultProxy } from "../support/fault-proxy.ts";
 import { newLegacyStores } from "../support/legacy-stores.ts";
 import type { LegacyUser } from "../support/legacy-users.ts";
 import { firstMain } from "../support/moved-in-users.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { brokenStorage, failedCommand, type MoveKills, usersToMove } from "./moved-users.ts";
 import { startServerProcess } from "./server-process.ts";
 

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { runCommand } from "../cli/run-command.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
-import { pseudoRandom } from "../model/batches.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { newLegacyStores } from "../support/legacy-stores.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { brokenStorage, failedCommand, type MoveKills, usersToMove } from "./moved-users.ts";
 
 export async function runImportKills(

@@ -5,6 +5,7 @@ import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants } from "../support/invariants.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { batches, type Command, type NewRequest, operationFor } from "./commands.ts";
@@ -183,16 +184,5 @@ function interleaving(next: () => number, clock: SettableClock): Interceptor {
     const result = await run();
     await someIterations();
     return result;
-  };
-}
-
-/** Whole numbers from a seed (mulberry32). */
-export function pseudoRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
   };
 }
