@@ -8,7 +8,7 @@ export const health: Example = {
   status: 200,
   response: `{
   "status": "ok",
-  "semver": "0.1.0",
+  "semver": "1.0.0",
   "rev": null
 }`,
 };
