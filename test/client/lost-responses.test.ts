@@ -295,6 +295,13 @@ for (const driver of DRIVERS)
       expect(attempts).toEqual([attempts[0] ?? "", attempts[0] ?? ""]);
     });
 
+    test("of a change leaves the outcome to the app where the challenge token has expired since", async () => {
+      const { client, faults, sync } = await withBackup(service().url);
+      faults.fail(paths.deleteBackup, "response is lost", refusal(400, "jwt_error"));
+      await expect(client.deleteBackup(sync)).rejects.toBeInstanceOf(OutcomeUnknownError);
+      await expect(client.metadata(sync)).rejects.toMatchObject({ name: "UnknownFactorError" });
+    });
+
     test("of a change may be cut short: what came is not what the service sends", async () => {
       const { client, faults, sync } = await withBackup(service().url);
       faults.fail(paths.deleteBackup, response(200, '{"backup'), response(200, '{"backup'), "never arrives");

@@ -87,9 +87,13 @@ function isLost(error: unknown): boolean {
   return error instanceof RefusedError && (error.status >= 500 || error.status === 408 || error.status < 400);
 }
 
-/** Whether a response says of the request before it, too, what became of it. The attestation is verified before anything else. */
+/**
+ * Whether a response says of the request before it, too, what became of it. The attestation is verified before anything else,
+ * and of a challenge token that has expired nothing is known.
+ */
 function saysOutcome(error: unknown): boolean {
-  return error instanceof RefusedError && !isPassing(error) && !(error instanceof AttestationRefusedError);
+  if (!(error instanceof RefusedError) || isPassing(error)) return false;
+  return !(error instanceof AttestationRefusedError) && error.code !== "jwt_error";
 }
 
 /** Whether the same request may have another response later. */
