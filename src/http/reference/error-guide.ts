@@ -33,7 +33,8 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorAdvice>> = {
   },
   not_found: {
     meaning: "There is no such backup, or nothing at this path.",
-    action: "Treat the backup as absent: offer to create one. For a path, compare it with this document.",
+    action:
+      "Treat the backup as absent: offer to bring it back (`undelete`), or to create one. For a path, compare it with this document.",
   },
   method_not_allowed: { meaning: "The path takes another method; the header `allow` names it.", action: BUG },
   request_timeout: {
@@ -137,7 +138,8 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorAdvice>> = {
   invalid_sync_factor_type: { meaning: "A sync factor is a keypair, nothing else.", action: BUG },
   backup_untraceable: {
     meaning: "The factor is on no backup.",
-    action: "Offer another factor. If there is none, the user has no backup here: offer to create one.",
+    action:
+      "Offer another factor. If there is none, the user has no backup here: offer to bring back one that was deleted (`undelete`), or to create one.",
   },
   backup_missing: {
     meaning: "The backup of the factor is gone.",
@@ -219,7 +221,8 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorAdvice>> = {
   },
   conflicting_lock: {
     meaning: "Another request changed the backup at the same moment. Nothing was written.",
-    action: "Read the metadata; where the change is still wanted, send the same request again.",
+    action:
+      "Read the metadata; where the change is still wanted, send the same request again, and with a new challenge to remove a main factor.",
   },
   encryption_key_not_allowed: {
     meaning: "An encryption key is removed with a main factor, never with a sync factor.",
