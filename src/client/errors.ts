@@ -90,7 +90,7 @@ export class AttestationRefusedError extends RefusedError {
   override name = "AttestationRefusedError";
 }
 
-/** The factor is on no backup, or was removed from it. The user recovers with a main factor. */
+/** The factor is on no backup, or was removed from it. The user recovers with a main factor, or with another one. */
 export class UnknownFactorError extends RefusedError {
   override name = "UnknownFactorError";
 }
