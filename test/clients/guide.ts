@@ -37,6 +37,14 @@ async function written(info: string, extension: string, head: (name: string) => 
   return files;
 }
 
+/** In hex, but for `encryptedKey`. */
+interface WrappedKey {
+  readonly secret: string;
+  readonly wrappingKey: string;
+  readonly backupKey: string;
+  readonly encryptedKey: string;
+}
+
 interface Proof {
   readonly kind: string;
   readonly publicKey: string;
@@ -51,6 +59,8 @@ interface Made {
   readonly bound: readonly string[];
   readonly points: readonly string[];
   readonly proofs: readonly Proof[];
+  /** A wrapping key, and a backup key that it decrypted twice, in base64. */
+  readonly wrapped: readonly string[];
   readonly passkeys: readonly { readonly asked: object; readonly sent: object; readonly secret: string }[];
 }
 
@@ -79,6 +89,7 @@ describe("the Kotlin of the guide", async () => {
   const requests = await vectorsOf<{ path: string; body: string; hash: string }[]>("app-attestation.md");
   const additions = await vectorsOf<{ digest: string }[]>("material-binding.md");
   const { challenge } = await vectorsOf<{ challenge: string }>("sign-a-challenge.md");
+  const wrapped = await vectorsOf<WrappedKey>("passkeys.md");
   const prf = { enabled: true, results: { first: "AQID-_8" } };
   const credential = { id: "AA", clientExtensionResults: { credProps: { rk: true }, prf } };
   let made: Made;
@@ -97,6 +108,7 @@ describe("the Kotlin of the guide", async () => {
       spki: points().map((point) => Buffer.concat([SPKI_HEAD, point]).toString("base64")),
       challenge,
       credential,
+      wrapped: { ...wrapped, secret: Buffer.from(wrapped.secret, "hex").toString("base64") },
     };
     made = JSON.parse(await kotlin.execute(classes, "GuideKt", [JSON.stringify(input)]));
   });
@@ -121,6 +133,14 @@ describe("the Kotlin of the guide", async () => {
       expect(kind).toBe("EC_KEYPAIR");
       verifyKeypairSignature(publicKey, signature, Buffer.from(challenge, "base64"));
     }
+  });
+
+  test("wraps a backup key", () => {
+    const { wrappingKey, backupKey } = wrapped;
+    const base64 = [wrappingKey, backupKey, backupKey].map((hex) =>
+      Buffer.from(hex, "hex").toString("base64"),
+    );
+    expect(made.wrapped).toEqual(base64);
   });
 
   test("asks for the secret of a passkey, and keeps it", () => {

@@ -10,7 +10,10 @@ import guide.material_binding.fields
 import guide.material_binding.material
 import guide.passkeys.PasskeyProof
 import guide.passkeys.createPasskey
+import guide.passkeys.decryptBackupKey
+import guide.passkeys.encryptBackupKey
 import guide.passkeys.usePasskey
+import guide.passkeys.wrappingKey
 import guide.sign_a_challenge.makeFactor
 import guide.sign_a_challenge.prove
 import guide.sign_a_challenge.uncompressedPoint
@@ -34,6 +37,7 @@ fun main(arguments: Array<String>) = runBlocking {
             put("points", given.made("spki") { encode(uncompressedPoint(publicKey(it.text))) })
             put("proofs", proofs(given.getValue("challenge").text))
             put("passkeys", passkeys(given.getValue("credential").toString()))
+            put("wrapped", wrapped(given.getValue("wrapped")))
         },
     )
 }
@@ -93,6 +97,14 @@ suspend fun passkeys(response: String): JsonArray {
             }
         },
     )
+}
+
+/** The wrapping key and the backup key that it decrypts, the second time as it was encrypted here. */
+fun wrapped(vector: JsonElement): JsonArray {
+    val key = wrappingKey(bytes(vector.text("secret")))
+    val backupKey = decryptBackupKey(key, vector.text("encryptedKey"))
+    val again = decryptBackupKey(key, encryptBackupKey(key, backupKey))
+    return JsonArray(listOf(key.encoded, backupKey, again).map { JsonPrimitive(encode(it)) })
 }
 
 fun JsonObject.made(name: String, make: (JsonElement) -> String) =
