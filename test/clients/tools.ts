@@ -8,7 +8,8 @@ import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { JAVA, requireProgram, type SystemPackage } from "../support/system-packages.ts";
 
-const GENERATOR = "org.openapitools:openapi-generator-cli:7.25.0";
+export const GENERATOR_VERSION = "7.25.0";
+const GENERATOR = `org.openapitools:openapi-generator-cli:${GENERATOR_VERSION}`;
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "backup-service-clients");
 
 const MAVEN: SystemPackage = { name: "Maven", programs: ["mvn"], aptPackage: "maven" };
@@ -65,7 +66,7 @@ export async function openApiGenerator(): Promise<readonly string[]> {
     const maven = await requireProgram(MAVEN);
     await run([maven, "-q", "dependency:copy", `-Dartifact=${GENERATOR}`, `-DoutputDirectory=${target}`]);
   });
-  return [java, "-jar", join(folder, `openapi-generator-cli-${GENERATOR.split(":").at(-1)}.jar`)];
+  return [java, "-jar", join(folder, `openapi-generator-cli-${GENERATOR_VERSION}.jar`)];
 }
 
 /** The folder with the programs of a virtual environment that has what `python/requirements.txt` names. */
