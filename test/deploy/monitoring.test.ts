@@ -159,6 +159,12 @@ describe("the expressions of dashboard and alerts", () => {
 });
 
 describe("each alert", () => {
+  test("has a situation in which it fires, for promtool", async () => {
+    const situations = await read("test/deploy/prometheus-alerts.promtool.yml");
+    const firing = [...situations.matchAll(/\{alertname="(\w+)"\}/g)].map(([, name]) => name);
+    expect(firing).toEqual(alerts.map(({ alert }) => alert));
+  });
+
   test("says what to do, and has its chapter in the README", async () => {
     const chapters = [...(await read("README.md")).matchAll(/^#### (BackupService\w+)$/gm)].map(
       ([, name]) => name,
