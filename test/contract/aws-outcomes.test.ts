@@ -14,7 +14,7 @@ import { cancelledTransaction, dynamoDbError } from "../support/dynamodb-proxy.t
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { create, once, record } from "./fixture.ts";
+import { create, main, once, record } from "./fixture.ts";
 
 const SHORT_BUDGET = { budgetMs: 250, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -169,8 +169,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     });
 
     test("and conflicts long after an attempt without a response may have been made by that one", async () => {
-      const conflict = { kind: "refuse", answer: cancelledTransaction("ConditionalCheckFailed") } as const;
-      const { newBlobSince: _none, ...change } = newChange();
+      const conflict = refused("ConditionalCheckFailed", "None");
       for (const [minutes, isTrusted] of [
         [8, true],
         [10, false],
@@ -181,14 +180,43 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
           return true;
         });
         proxy.inject(conflict, ENDLESS);
-        const own = { ...change, backupId: crypto.randomUUID() };
-        const outcome: unknown = await records.commit(own).catch((error: unknown) => error);
+        const consume = [{ id: crypto.randomUUID(), expiresAtMs: clock.nowMs() + 60 * 60 * 1000 }];
+        const change: Change = {
+          ...{ backupId: crypto.randomUUID(), expect: { revision: crypto.randomUUID() } },
+          ...{ next: record("next"), consume },
+        };
+        const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
         proxy.clear();
         await proxy.settled();
-        if (isTrusted) expect(outcome).toBe("exists");
+        if (isTrusted) expect(outcome).toBe("revision");
         else expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
       }
     });
+
+    const other = () => crypto.randomUUID();
+    test.each([
+      ["exists", ({ backupId }: Change) => ({ backupId, claim: [main(other())] })],
+      ["factor-claimed", ({ claim = [] }: Change) => ({ backupId: other(), claim })],
+    ])(
+      "and conflicts (%s) while an earlier attempt is under way may still be made",
+      async (_name, rivalOf) => {
+        const change = { ...newChange(), claim: [main(other())] };
+        const rival = rivalOf(change);
+        await healthy.commit({ ...rival, expect: "absent", next: record("rival") });
+        proxy.clear();
+        proxy.inject({ kind: "hold" });
+        const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+        expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
+
+        const { revision = "" } = (await healthy.read(rival.backupId)) ?? {};
+        await healthy.commit({
+          ...{ backupId: rival.backupId, expect: { revision }, next: null, release: rival.claim },
+        });
+        proxy.clear();
+        await proxy.settled();
+        expect(await healthy.read(change.backupId)).toMatchObject(record("new"));
+      },
+    );
 
     test("because it comes too late is never sent", async () => {
       const change = newChange();

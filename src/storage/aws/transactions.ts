@@ -2,8 +2,9 @@
  * Transactions of DynamoDB: all of their steps or none.
  *
  * Each has an idempotency token. Where the outcome is not known (no response, or an unreadable one) the transaction
- * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome. A single step that
- * can recognise its own earlier attempt is a write without a transaction.
+ * is sent again with the same token. If the first one was carried out, DynamoDB returns its outcome. If it is still under
+ * way, it may be carried out later, so a conflict that may pass by then does not say that nothing will be changed. A
+ * single step that can recognise its own earlier attempt is a write without a transaction.
  */
 import {
   ConditionalCheckFailedException,
@@ -68,12 +69,21 @@ export async function transact(
     const isForgotten = alone?.isReplaceable ?? msSince(startedAt, clock) > TOKEN_KNOWN_MS;
     if (inDoubt && failed.length > 0 && isForgotten)
       throw new StorageUnavailable("an earlier attempt may be what the change conflicts with");
+    if (inDoubt && mayPass(failed))
+      throw new StorageUnavailable("an earlier attempt may arrive when there is no conflict any more");
     return failed;
   } catch (error) {
     if (!(error instanceof StorageUnavailable)) throw error;
     if (inDoubt) throw new StorageUnavailable(PURPOSE, { cause: error });
     throw error instanceof NotCommitted ? error : new NotCommitted(PURPOSE, { cause: error.cause });
   }
+}
+
+/** Whether another change may end the conflict. A revision, a deletion and the nonce of a commit never come back. */
+function mayPass(failed: readonly Step[]): boolean {
+  const conflicts = new Set(failed.map(({ otherwise }) => otherwise));
+  const isLasting = conflicts.has("revision") || conflicts.has("consumed") || conflicts.has("not-kept");
+  return !isLasting && (conflicts.has("exists") || conflicts.has("factor-claimed"));
 }
 
 function transaction(client: DynamoDbSender, steps: readonly Step[], random: Random) {
