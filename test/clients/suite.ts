@@ -11,7 +11,15 @@ import { readChapter } from "../../src/http/reference/guide/page.ts";
 import { DRIVERS } from "../drivers.ts";
 import { blocks } from "../support/guide.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { kotlinCompiler, nodePackages, openApiGenerator, pythonPrograms, run, swiftErrors } from "./tools.ts";
+import {
+  GENERATOR_VERSION,
+  kotlinCompiler,
+  nodePackages,
+  openApiGenerator,
+  pythonPrograms,
+  run,
+  swiftErrors,
+} from "./tools.ts";
 
 const HERE = import.meta.dir;
 const REFERENCE = join(HERE, "../../src/http/reference");
@@ -68,6 +76,10 @@ describe("the OpenAPI documents", () => {
       { cwd: folder },
     );
   });
+});
+
+test("the guide names the generator that is used here", async () => {
+  expect(await readChapter("generated-clients.md")).toContain(`${GENERATOR_VERSION} or newer`);
 });
 
 describe("a generated client creates, recovers, joins and syncs", () => {
