@@ -10,6 +10,8 @@ export interface LeasedCollection {
   /** How many rows of leftovers were collected. */
   readonly collected: number;
   readonly expiredRows: number;
+  /** How many backups there are, where the store knows it without counting. */
+  readonly backups: number | null;
 }
 
 /** The interval of the calls. Where the process with the lease ends, another has it after twice as long. */
@@ -32,6 +34,6 @@ export function createLeasedCollection({
   return async (stopping) => {
     if (!(await records.collection.lease(holder, clock.nowMs() + LEASED_FOR_MS))) return null;
     const collected = await collectLeftovers({ records, blobs }, stopping);
-    return { collected, expiredRows: await records.sweepExpired() };
+    return { collected, expiredRows: await records.sweepExpired(), backups: await records.recentCount() };
   };
 }

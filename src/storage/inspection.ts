@@ -47,6 +47,9 @@ export interface RecordInspection {
 
   /** How many rows {@link sweepExpired} would delete. */
   countExpired(): Promise<number>;
+
+  /** How many backups there are, as the store knew within the last hours; `null` if it knows only by counting. */
+  recentCount(): Promise<number | null>;
 }
 
 export interface ListedBlob {

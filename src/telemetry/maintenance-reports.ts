@@ -23,6 +23,8 @@ interface MaintenanceResult {
   readonly collected: number;
   readonly unreferencedBlobs?: number;
   readonly leftAlone?: number;
+  /** How many there are, where the store knows it without counting. */
+  readonly backups?: number | null;
   /** Why unreferenced blobs were left alone. */
   readonly refusal?: string | null;
 }
@@ -43,6 +45,7 @@ export function createMaintenanceReports(metrics: Metrics, clock: Clock): Mainte
         refusal === null ? unreferencedBlobs : 0,
       );
       metrics.blobsLeftAlone.set(refusal === null ? leftAlone : leftAlone + unreferencedBlobs);
+      if (typeof result.backups === "number") metrics.storedBackups.set({ state: "current" }, result.backups);
       return result;
     },
     counted({ backups, contentBytes, versionBytes, deletedBackups, deletedBytes }) {

@@ -168,9 +168,11 @@ export function createMetrics(build: { readonly revision: string; readonly drive
       "unreferenced_blobs_left_alone",
       "Blobs without a record that the last sweep did not delete: the doctor says why",
     ),
-    storedBackups: gauge("stored_backups", "Backups, and deleted ones that are kept, at the last sweep", [
-      "state",
-    ]),
+    storedBackups: gauge(
+      "stored_backups",
+      "Backups, and deleted ones that are kept, at the last sweep; on AWS backups alone, as of the last hours",
+      ["state"],
+    ),
     storedBytes: gauge("stored_bytes", "Ciphertext of them at the last sweep: contents, versions, deleted", [
       "of",
     ]),

@@ -78,6 +78,13 @@ export function inspectionContract(newStorage: NewStorage): void {
     expect(new Set(names).size).toBe(ODD_KEYS.length);
   });
 
+  test("the number of backups is known without counting, or not at all", async () => {
+    await using store = await openFixture(newStorage);
+    await create(store.records, "b1");
+    const count = await store.records.recentCount();
+    expect(count === null || (Number.isSafeInteger(count) && count >= 0)).toBe(true);
+  });
+
   test("a row that is named in both ways counts once", async () => {
     await using store = await openFixture(newStorage);
     const { records } = store;

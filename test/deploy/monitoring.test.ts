@@ -132,7 +132,7 @@ for (const driver of DRIVERS)
 
 /** What only the embedded driver has: a disk, and a sweep that counts. */
 function isOfAnotherDriver(driver: string, name: string): boolean {
-  return driver === "aws" && /^(stored_|storage_(free|reserve)_bytes$)/.test(name);
+  return driver === "aws" && /^(stored_bytes|storage_(free|reserve)_bytes)$/.test(name);
 }
 
 describe("the expressions of dashboard and alerts", () => {

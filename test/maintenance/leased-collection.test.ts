@@ -21,8 +21,9 @@ for (const driver of DRIVERS)
       const collect = { blobs: [left], logIds: [] };
       await records.commit({ backupId: "b", expect: "absent", next, collect });
       const run = createLeasedCollection(stores);
-      expect(await run()).toEqual({ collected: 1, expiredRows: 0 });
-      expect(await run()).toEqual({ collected: 0, expiredRows: 0 });
+      const backups = driver.name === "aws" ? expect.any(Number) : null;
+      expect(await run()).toEqual({ collected: 1, expiredRows: 0, backups });
+      expect(await run()).toEqual({ collected: 0, expiredRows: 0, backups });
       expect([await blobs.sizeOf(kept.key), await blobs.sizeOf(left.key)]).toEqual([10, null]);
     });
 

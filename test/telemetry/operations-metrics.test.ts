@@ -124,6 +124,14 @@ describe("the metrics of maintenance", () => {
     expect(await lines("maintenance_last_success")).toEqual([]);
   });
 
+  test("show how many backups there are, where a collection knows it", async () => {
+    const { reports, lines } = fixture();
+    await reports.run("collection", async () => ({ ...NOTHING, backups: null }));
+    expect(await lines("stored_backups")).toEqual([]);
+    await reports.run("collection", async () => ({ ...NOTHING, backups: 7 }));
+    expect(await lines("stored_backups")).toEqual(['stored_backups{state="current"} 7']);
+  });
+
   test("show what the stores have", async () => {
     const { reports, lines } = fixture();
     reports.counted({ backups: 1, contentBytes: 2, versionBytes: 3, deletedBackups: 4, deletedBytes: 5 });

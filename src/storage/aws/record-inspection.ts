@@ -1,4 +1,5 @@
 /** What operators need of the record store: listings, what is swept, and the marks of the installation. */
+import { DescribeTableCommand } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import { blobsOf, type FactorRef } from "../contract.ts";
 import type {
@@ -73,6 +74,16 @@ export class AwsRecordInspection implements RecordInspection, InstallationMark, 
 
   countExpired(): Promise<number> {
     return countSurplus(this.#history);
+  }
+
+  /** DynamoDB counts the items of a table every six hours. One of them is that of the installation. */
+  async recentCount(): Promise<number | null> {
+    const { client, attempt } = this.#history;
+    const command = new DescribeTableCommand({ TableName: this.#tables.backups });
+    const { Table } = await attempt("the backups could not be counted", (abortSignal) =>
+      client.send(command, { abortSignal }),
+    );
+    return Math.max(0, (Table?.ItemCount ?? 0) - 1);
   }
 
   async format(): Promise<StoredFormat> {

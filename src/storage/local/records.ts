@@ -194,6 +194,11 @@ class LocalRecords implements InspectableRecords {
     return countExpired(this.#db, this.#clock.nowMs());
   }
 
+  /** SQLite keeps no count; the sweep counts on its way. */
+  async recentCount(): Promise<null> {
+    return null;
+  }
+
   async sweepExpired(): Promise<number> {
     return sweepExpired(this.#db, this.#writes, () => this.#clock.nowMs());
   }
