@@ -20,20 +20,24 @@ export interface Circumstances {
   /** Whether the backup that most examples are about is on the service; it is, if not given. */
   readonly isStored?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** Sends the request of an example; by `fetch`, if not given. */
+  readonly send?: (
+    url: string,
+    example: Example,
+  ) => Promise<{ readonly status: number; readonly text: string }>;
 }
 
 /** Sends the requests of the examples to a fresh service, one after the other; each must get the response of its example. */
 export async function play(
   driver: Driver,
   examples: readonly Example[],
-  { isStored = true, env = {} }: Circumstances = {},
+  { isStored = true, env = {}, send = sendByFetch }: Circumstances = {},
 ): Promise<void> {
   await using service = await exampleService(driver, env);
   if (isStored) await storeBackup(service);
   for (const example of examples) {
-    const { method, path, status } = example;
-    const response = await fetch(service.url + path, { method, ...bodyOf(example) });
-    const text = await response.text();
+    const { path, status } = example;
+    const { text, ...response } = await send(service.url, example);
     if (response.status !== status) throw new Error(`${path} responded with ${response.status} ${text}`);
     const expected: unknown = example.response === null ? null : JSON.parse(example.response);
     const received: unknown = text === "" ? null : JSON.parse(text);
@@ -82,6 +86,11 @@ function storedVersion(
   blob: BlobRef,
 ): StoredVersion {
   return { versionId, manifestHash, createdAtMs: createdAt * 1000, replacedAtMs: replacedAt * 1000, blob };
+}
+
+async function sendByFetch(url: string, example: Example): Promise<{ status: number; text: string }> {
+  const response = await fetch(url + example.path, { method: example.method, ...bodyOf(example) });
+  return { status: response.status, text: await response.text() };
 }
 
 function bodyOf({ request, backup }: Example): {

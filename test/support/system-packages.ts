@@ -35,6 +35,8 @@ export const NGINX: SystemPackage = {
   aptPackage: "nginx",
 };
 
+export const CURL: SystemPackage = { name: "curl", programs: ["curl"], aptPackage: "curl" };
+
 export const OPENSSL: SystemPackage = { name: "OpenSSL", programs: ["openssl"], aptPackage: "openssl" };
 
 export const SYSTEMD: SystemPackage = {
