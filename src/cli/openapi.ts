@@ -1,10 +1,11 @@
-/** `bun run openapi`: writes the OpenAPI document, made of the routes and the protocol. */
+/** `bun run openapi`: writes the files of the API reference, made of the routes, the protocol and a package. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
 import { loadConfig } from "../config/config.ts";
-import { generatedDocuments } from "../http/reference/generate.ts";
+import { generatedDocuments, scalarScript } from "../http/reference/generate.ts";
 import { routes } from "../routes/index.ts";
 import { version } from "../runtime/version.ts";
 import { createServices } from "../services.ts";
@@ -12,7 +13,8 @@ import { command, HELP } from "./command.ts";
 
 const USAGE = `Usage: bun run openapi
 
-Writes src/http/reference/openapi.json and openapi-3.0.json, from the operations in src/protocol and the routes.
+Writes to src/http/reference: openapi.json and openapi-3.0.json, from the operations in src/protocol and the routes, and
+the script that shows them, scalar.js.gz, from a package of development.
 `;
 
 const FOLDER = join(import.meta.dir, "../http/reference");
@@ -25,8 +27,10 @@ async function writeDocuments(): Promise<number> {
   try {
     const env = { APP_ENV: "development", DATA_DIR: folder, LOG_LEVEL: "error" };
     await using services = await createServices(loadConfig(env));
-    for (const [name, text] of Object.entries(await generatedDocuments(routes(services), version))) {
-      await Bun.write(join(FOLDER, name), text);
+    const documents = await generatedDocuments(routes(services), version);
+    const script = gzipSync(await scalarScript(), { level: 9 });
+    for (const [name, content] of Object.entries({ ...documents, "scalar.js.gz": script })) {
+      await Bun.write(join(FOLDER, name), content);
       process.stdout.write(`wrote src/http/reference/${name}\n`);
     }
     return 0;

@@ -16,16 +16,20 @@ export function hashSource(text: string): string {
   return `'sha256-${encodeBase64(sha256(text))}'`;
 }
 
-/**
- * A page as a response. It may load nothing but what `directives` permit, no other page may frame it, and it sends no
- * referrer.
- */
+/** A page as a response, protected by {@link protectPage}. */
 export async function htmlPage(
   request: Request,
   html: string,
   directives: readonly string[],
 ): Promise<Response> {
-  const response = await compressible(request, html, "text/html; charset=utf-8");
+  return protectPage(await compressible(request, html, "text/html; charset=utf-8"), directives);
+}
+
+/**
+ * Returns the response of a page with its policy: the page may load nothing but what `directives` permit, no other page
+ * may frame it, and it sends no referrer.
+ */
+export function protectPage(response: Response, directives: readonly string[]): Response {
   const policy = [
     "default-src 'none'",
     ...directives,

@@ -60,7 +60,7 @@ for (const driver of DRIVERS)
       const { url } = service();
       expectProtected(await fetch(`${url}/health`));
       expectProtected(await fetch(`${url}/openapi.json`), "no-cache");
-      expectProtected(await fetch(`${url}/docs/swagger-ui.css`), "max-age=3600");
+      expectProtected(await fetch(`${url}/docs/scalar.js`), "no-cache");
     });
 
     test("an answer that could not be sent", async () => {

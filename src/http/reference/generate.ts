@@ -1,4 +1,4 @@
-/** Makes the files of the OpenAPI document; run by `bun run openapi`. */
+/** Makes the files of the API reference; run by `bun run openapi`. */
 import { type AnyElysia, Elysia } from "elysia";
 import { type DescribedPaths, openApiDocument } from "./document.ts";
 import { asOpenApi30 } from "./openapi-3.0.ts";
@@ -23,4 +23,24 @@ async function describedPaths(routes: AnyElysia): Promise<DescribedPaths> {
 
 function json(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/**
+ * The script of the page: the standalone build of Scalar. The package of that build has 261 others, of which none is needed
+ * to show a page; this one of the same publisher has the build inside, as the file that it adds to a Fastify server.
+ */
+export async function scalarScript(): Promise<string> {
+  const { default: addRoutes } = await import("@scalar/fastify-api-reference");
+  const sent: string[] = [];
+  const reply = { header: () => reply, send: (text: string) => sent.push(text) };
+  const route = ({ url, handler }: Route) => url.endsWith("/scalar.js") && handler(null, reply);
+  addRoutes({ route }, { configuration: { url: "/" } }, () => {});
+  const [script] = sent;
+  if (script === undefined) throw new Error("@scalar/fastify-api-reference serves no script");
+  return script;
+}
+
+interface Route {
+  readonly url: string;
+  readonly handler: (request: null, reply: object) => unknown;
 }

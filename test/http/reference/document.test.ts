@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { createBackupClient } from "../../../src/client/backup-client.ts";
 import { ERROR_CODES } from "../../../src/errors.ts";
 import { ERROR_GUIDE } from "../../../src/http/reference/error-guide.ts";
-import { generatedDocuments } from "../../../src/http/reference/generate.ts";
+import { generatedDocuments, scalarScript } from "../../../src/http/reference/generate.ts";
 import { namedOperations } from "../../../src/protocol/named-operations.ts";
 import { routes } from "../../../src/routes/index.ts";
 import { version } from "../../../src/runtime/version.ts";
@@ -85,6 +86,12 @@ describe("the files of the OpenAPI document", () => {
       expect(file === text, `${name} is stale: bun run openapi`).toBe(true);
     }
     expect(Object.keys(written)).toEqual(["openapi.json", "openapi-3.0.json"]);
+  });
+
+  test("and the script of the page are of the package in bun.lock", async () => {
+    const file = await Bun.file(join(FOLDER, "scalar.js.gz")).bytes();
+    const isCurrent = gunzipSync(file).toString() === (await scalarScript());
+    expect(isCurrent, "scalar.js.gz is stale: bun run openapi").toBe(true);
   });
 
   test("are served, without the routes that the service does not have", async () => {

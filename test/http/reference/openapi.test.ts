@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { SAMPLE_URL } from "../../../src/http/reference/samples/call.ts";
 import { allExamples } from "../../../src/protocol/examples/all.ts";
 import { routes } from "../../../src/routes/index.ts";
 import { DRIVERS } from "../../drivers.ts";
@@ -110,12 +111,17 @@ describe("the API reference", () => {
 
   test("is shown by a page that needs nothing from elsewhere", async () => {
     const { url } = service();
-    const page = await (await fetch(`${url}/docs`)).text();
+    const response = await fetch(`${url}/docs`);
+    const page = await response.text();
+    expect(response.headers.get("content-security-policy")?.replace(/'sha256-[^']+'/, "HASH")).toBe(
+      "default-src 'none'; script-src 'self' HASH; style-src 'unsafe-inline'; connect-src 'self'; " +
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
     const references = [...page.matchAll(/(?:src|href|url)\s*[=:]\s*["']([^"']+)["']/g)].map(
       ([, target = ""]) => target,
     );
     expect(references.length).toBeGreaterThan(2);
-    expect(page).not.toMatch(/https?:\/\//);
+    expect(page.replaceAll(SAMPLE_URL, "")).not.toMatch(/https?:\/\//); // which is only compared
     for (const reference of references.filter((target) => !target.startsWith("data:"))) {
       expect(reference).toStartWith("/");
       const asset = await fetch(url + reference);
@@ -123,11 +129,11 @@ describe("the API reference", () => {
       expect((await asset.text()).length).toBeGreaterThan(100);
     }
     const types = await Promise.all(
-      ["/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/openapi.json"].map(
+      ["/docs", "/docs/scalar.js", "/docs/openapi.json", "/openapi.json"].map(
         async (path) => (await fetch(url + path)).headers.get("content-type")?.split(";")[0],
       ),
     );
-    expect(types).toEqual(["text/html", "text/css", "text/javascript", "application/json"]);
+    expect(types).toEqual(["text/html", "text/javascript", "application/json", "application/json"]);
   });
 
   for (const [environment, env, status] of [
@@ -140,7 +146,13 @@ describe("the API reference", () => {
     test(`is ${status === 200 ? "" : "not "}there in ${environment}`, async () => {
       const [name = ""] = environment.split(" ");
       await using running = await startService(driver, { env: { APP_ENV: name, ...env } });
-      for (const path of ["/docs", "/openapi.json", "/openapi-3.0.json", "/docs/swagger-ui-bundle.js"])
+      for (const path of [
+        "/docs",
+        "/openapi.json",
+        "/openapi-3.0.json",
+        "/docs/openapi.json",
+        "/docs/scalar.js",
+      ])
         expect((await fetch(running.url + path)).status).toBe(status);
       expect((await fetch(`${running.url}/health`)).status).toBe(200);
     });

@@ -53,13 +53,16 @@ if (driver === undefined) throw new Error("there is no driver");
 describe("the files of the API reference", () => {
   const service = sharedService(driver);
 
-  test.each(["/openapi.json", "/openapi-3.0.json"])("%s is revalidated", async (path) => {
-    const first = await fetch(service().url + path);
-    const etag = first.headers.get("etag") ?? "";
-    expect([first.status, (await first.bytes()).length > 1000]).toEqual([200, true]);
-    const second = await fetch(service().url + path, { headers: { "if-none-match": etag } });
-    expect([second.status, await second.text(), second.headers.get("etag")]).toEqual([304, "", etag]);
-    const head = await fetch(service().url + path, { method: "HEAD" });
-    expect([head.status, head.headers.get("etag")]).toEqual([200, etag]);
-  });
+  test.each(["/docs", "/docs/scalar.js", "/docs/openapi.json", "/openapi.json", "/openapi-3.0.json"])(
+    "%s is revalidated",
+    async (path) => {
+      const first = await fetch(service().url + path);
+      const etag = first.headers.get("etag") ?? "";
+      expect([first.status, (await first.bytes()).length > 1000]).toEqual([200, true]);
+      const second = await fetch(service().url + path, { headers: { "if-none-match": etag } });
+      expect([second.status, await second.text(), second.headers.get("etag")]).toEqual([304, "", etag]);
+      const head = await fetch(service().url + path, { method: "HEAD" });
+      expect([head.status, head.headers.get("etag")]).toEqual([200, etag]);
+    },
+  );
 });
