@@ -13,6 +13,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // no page of a test reaches another host, by name or by address
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
   "--remote-debugging-port=0",
 ];
 const LISTENING = /DevTools listening on (ws:\/\/\S+)/;
