@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { loadConfig } from "../config/config.ts";
-import { generatedDocuments, scalarScript } from "../http/reference/generate.ts";
+import { generatedDocuments, scalarLicence, scalarScript } from "../http/reference/generate.ts";
 import { routes } from "../routes/index.ts";
 import { version } from "../runtime/version.ts";
 import { createServices } from "../services.ts";
@@ -14,7 +14,7 @@ import { command, HELP } from "./command.ts";
 const USAGE = `Usage: bun run openapi
 
 Writes to src/http/reference: openapi.json and openapi-3.0.json, from the operations in src/protocol and the routes, and
-the script that shows them, scalar.js.gz, from a package of development.
+the script that shows them, scalar.js.gz, with its licence, from a package of development.
 `;
 
 const FOLDER = join(import.meta.dir, "../http/reference");
@@ -28,8 +28,11 @@ async function writeDocuments(): Promise<number> {
     const env = { APP_ENV: "development", DATA_DIR: folder, LOG_LEVEL: "error" };
     await using services = await createServices(loadConfig(env));
     const documents = await generatedDocuments(routes(services), version);
-    const script = gzipSync(await scalarScript(), { level: 9 });
-    for (const [name, content] of Object.entries({ ...documents, "scalar.js.gz": script })) {
+    const script = {
+      "scalar.js.gz": gzipSync(await scalarScript(), { level: 9 }),
+      "scalar-licence.txt": await scalarLicence(),
+    };
+    for (const [name, content] of Object.entries({ ...documents, ...script })) {
       await Bun.write(join(FOLDER, name), content);
       process.stdout.write(`wrote src/http/reference/${name}\n`);
     }

@@ -40,6 +40,11 @@ export async function scalarScript(): Promise<string> {
   return script;
 }
 
+/** The licence of that script, which goes with every copy. */
+export function scalarLicence(): Promise<string> {
+  return Bun.file(new URL("../LICENSE", import.meta.resolve("@scalar/fastify-api-reference"))).text();
+}
+
 interface Route {
   readonly url: string;
   readonly handler: (request: null, reply: object) => unknown;

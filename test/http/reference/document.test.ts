@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { createBackupClient } from "../../../src/client/backup-client.ts";
 import { ERROR_CODES } from "../../../src/errors.ts";
 import { ERROR_GUIDE } from "../../../src/http/reference/error-guide.ts";
-import { generatedDocuments, scalarScript } from "../../../src/http/reference/generate.ts";
+import { generatedDocuments, scalarLicence, scalarScript } from "../../../src/http/reference/generate.ts";
 import { namedOperations } from "../../../src/protocol/named-operations.ts";
 import { routes } from "../../../src/routes/index.ts";
 import { version } from "../../../src/runtime/version.ts";
@@ -92,6 +92,7 @@ describe("the files of the OpenAPI document", () => {
     const file = await Bun.file(join(FOLDER, "scalar.js.gz")).bytes();
     const isCurrent = gunzipSync(file).toString() === (await scalarScript());
     expect(isCurrent, "scalar.js.gz is stale: bun run openapi").toBe(true);
+    expect(await Bun.file(join(FOLDER, "scalar-licence.txt")).text()).toBe(await scalarLicence());
   });
 
   test("are served, without the routes that the service does not have", async () => {
