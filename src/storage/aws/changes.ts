@@ -225,11 +225,11 @@ function claimStep(table: string, factor: FactorRef, backupId: string, nowMs: nu
   };
 }
 
-/** Fails as if a row to claim existed. */
+/** Fails as if a row to claim existed. Deletes nothing: a check of conditions alone would need a permission of its own. */
 export function failingStep(table: string): Step {
   return {
     write: {
-      ConditionCheck: {
+      Delete: {
         TableName: table,
         Key: { PK: { S: "none" } },
         ConditionExpression: "attribute_exists(PK) AND attribute_not_exists(PK)",
