@@ -1,7 +1,7 @@
 /**
  * `bun run test:clients`: what others make of the OpenAPI documents. Validators accept them; clients that are generated from
  * them create, recover, join and sync a backup on a service with the embedded driver; schemathesis finds nothing that the
- * documents do not say.
+ * documents do not say. And what a validator makes of the template of CloudFormation.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cp, mkdtemp, rm } from "node:fs/promises";
@@ -76,6 +76,17 @@ describe("the OpenAPI documents", () => {
       { cwd: folder },
     );
   });
+});
+
+test("the template of CloudFormation is valid for cfn-lint", async () => {
+  const template = join(HERE, "../../deploy/cloudformation.yaml");
+  await run([
+    join(await pythonPrograms("template-requirements.txt"), "cfn-lint"),
+    "--include-checks",
+    "I",
+    "--",
+    template,
+  ]);
 });
 
 test("the guide names the generator that is used here", async () => {

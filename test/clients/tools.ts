@@ -69,9 +69,9 @@ export async function openApiGenerator(): Promise<readonly string[]> {
   return [java, "-jar", join(folder, `openapi-generator-cli-${GENERATOR_VERSION}.jar`)];
 }
 
-/** The folder with the programs of a virtual environment that has what `python/requirements.txt` names. */
-export async function pythonPrograms(): Promise<string> {
-  const requirements = join(PYTHON_FOLDER, "requirements.txt");
+/** The folder with the programs of a virtual environment that has what a file of the folder `python` names. */
+export async function pythonPrograms(file = "requirements.txt"): Promise<string> {
+  const requirements = join(PYTHON_FOLDER, file);
   const content = await Bun.file(requirements).text();
   // a virtual environment knows its own path, so it is made where it stays
   const folder = join(CACHE, `python-${Bun.hash(content).toString(16)}`);
