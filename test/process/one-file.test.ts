@@ -117,7 +117,8 @@ if (LOCAL !== undefined)
       await using built = await file.start({ ...ENV, ...storage.env });
       await using sources = await startProcess({ ...ENV, ...storage.env });
       expect(await (await fetch(`${built.url}/health`)).json()).toMatchObject({ rev: REVISION });
-      const paths = new Set(["/", "/docs", "/guide", "/playground", "/openapi.json", "/openapi-3.0.json"]);
+      const documents = ["/openapi.json", "/openapi-3.0.json", "/docs/openapi.json"];
+      const paths = new Set(["/", "/docs", "/guide", "/playground", ...documents]);
       paths.add("/docs/openapi.json"); // a script asks for it
       for (const path of paths) {
         const [found, expected] = await Promise.all([built, sources].map(({ url }) => page(url + path)));
@@ -126,6 +127,24 @@ if (LOCAL !== undefined)
           paths.add(linked);
       }
       for (const script of ["/playground/page.js", "/docs/scalar.js"]) expect([...paths]).toContain(script);
+    });
+
+    test("sends traces, with what it loads only then", async () => {
+      const { promise: sent, resolve } = Promise.withResolvers<string>();
+      await using collector = Bun.serve({
+        port: 0,
+        fetch(request) {
+          resolve(new URL(request.url).pathname);
+          return Response.json({});
+        },
+      });
+      await using storage = await LOCAL.environment();
+      const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.origin };
+      await using service = await file.start({ ...ENV, ...storage.env, ...endpoint });
+      await fetch(`${service.url}/ready`);
+      service.signal("SIGTERM");
+      expect(await sent).toBe("/v1/traces");
+      expect(await service.exited).toBe(0);
     });
 
     test("says what it misses as it is called", async () => {
