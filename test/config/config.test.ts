@@ -6,6 +6,7 @@ import { development, GATEWAY, problemsOf, production, reads, refuses, requires 
 describe("the defaults", () => {
   test("of development need nothing but the name of it", () => {
     expect(loadConfig(development)).toEqual({
+      app: null,
       environment: "development",
       revision: null,
       server: {
@@ -33,6 +34,7 @@ describe("the defaults", () => {
         maxSyncFactors: 25,
       },
       webauthn: { rpId: "localhost", rpName: "Backup Service", origins: ["http://localhost:8000"] },
+      appLinks: { android: [], apple: [], relatedOrigins: [] },
       oidc: {
         testIssuer: true,
         google: { clientIds: ["test-client"], issuer: "https://accounts.google.com", jwksUrl: "" },
@@ -59,6 +61,7 @@ describe("the defaults", () => {
 
   test("of production are these", () => {
     expect(loadConfig(production)).toEqual({
+      app: null,
       environment: "production",
       revision: null,
       server: {
@@ -112,6 +115,7 @@ describe("the defaults", () => {
         maxSyncFactors: 25,
       },
       webauthn: { rpId: "backup.example", rpName: "Backup Service", origins: ["https://backup.example"] },
+      appLinks: { android: [], apple: [], relatedOrigins: [] },
       oidc: { testIssuer: false, google: null, apple: null },
       attestation: {
         mode: "enforce",
@@ -220,20 +224,20 @@ describe("the configuration", () => {
     const reported = [
       "PORT",
       "TRUSTED_PROXY_HOPS",
+      "LOG_LEVEL",
       "AWS_ENDPOINT_URL",
       "AWS_REGION",
       "BACKUP_S3_BUCKET",
-      "LOG_LEVEL",
       "CHALLENGE_TOKEN_KEYS",
-      "MAX_MAIN_FACTORS",
+      "WEBHOOK_URL",
+      "WEBHOOK_SECRETS",
       "WEBAUTHN_RP_ID",
       "WEBAUTHN_ORIGINS",
       "WEBAUTHN_ORIGINS",
+      "MAX_MAIN_FACTORS",
       "GOOGLE_JWKS_URL",
       "ATTESTATION_GATEWAY_URL",
       "ATTESTATION_GATEWAY_BYPASS_TOKEN",
-      "WEBHOOK_URL",
-      "WEBHOOK_SECRETS",
       "ENFORCE_BACKUP_ACCOUNT_PROOF",
     ];
     expect(problems.map((problem) => /^[A-Z0-9_]+/.exec(problem)?.[0])).toEqual(reported);
