@@ -1,6 +1,6 @@
 /** The process: environment → configuration → services → listeners, until a signal ends it. */
 import { createApp } from "./app.ts";
-import { loadConfig } from "./config/config.ts";
+import { loadConfigs } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type RunningServer, startServer } from "./http/listen.ts";
 import { COLLECT_EVERY_MS, createLeasedCollection } from "./maintenance/leased-collection.ts";
@@ -39,7 +39,7 @@ announce(); // last: a process that waits for this line may send a signal at onc
 
 async function startOrExit(): Promise<{ services: ProcessServices; server: RunningServer }> {
   try {
-    const services = await createServices(loadConfig(process.env));
+    const services = await createServices(loadConfigs(process.env));
     return { services, server: startServer(services, createApp(services)) };
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -63,6 +63,7 @@ function announce(): void {
       version,
       environment,
       storage: `${storage.driver} (${where})`,
+      apps: config.app === null ? undefined : services.apps.map((each) => each.config.app?.name),
       url: server.url,
       docs: config.apiReference ? `${server.url}/docs` : undefined, // undefined members are omitted
       metrics: `${server.metricsUrl}/metrics`,

@@ -1,46 +1,40 @@
-/** The composition root: from a configuration to everything a request needs. */
-
-import { adoptingRecords } from "./backups/adoption/adopting-records.ts";
-import { createAdoption } from "./backups/adoption/adoption.ts";
+/** The composition root: from the configuration of each app to everything a request for it needs. */
+import { type AppServices, servicesOf } from "./app-services.ts";
 import type { Backups } from "./backups/backups.ts";
-import { createBackups } from "./backups/create-backups.ts";
-import type { AdoptionConfig } from "./config/adoption.ts";
-import type { Config } from "./config/config.ts";
+import type { ChallengeTokenKey } from "./config/challenge-tokens.ts";
+import type { Config, Configs } from "./config/config.ts";
 import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
 import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
-import { createRateLimiter } from "./limits/rate-limiter.ts";
-import { createRequestLimits, type RequestLimits } from "./limits/request-limits.ts";
-import { createResponsesInFlight, type ResponsesInFlight } from "./limits/responses-in-flight.ts";
+import type { RequestLimits } from "./limits/request-limits.ts";
+import {
+  createResponsePermits,
+  createResponsesInFlight,
+  type ResponsesInFlight,
+} from "./limits/responses-in-flight.ts";
 import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
 import { type JoinedInstallation, joinForService } from "./maintenance/joined-installation.ts";
-import { type AttestationVerifier, createAttestationVerifier } from "./proofs/app-attestation/verifier.ts";
+import type { AttestationVerifier } from "./proofs/app-attestation/verifier.ts";
 import { generatedChallengeTokenKey } from "./proofs/challenge-token-keys.ts";
-import { type ChallengeTokens, createChallengeTokens } from "./proofs/challenge-tokens.ts";
-import { createOidcVerifier, type OidcVerifier } from "./proofs/identity/oidc.ts";
-import { createTestIssuer, type TestIssuer } from "./proofs/identity/test-issuer.ts";
-import { createJwks } from "./proofs/jwks.ts";
-import { createPasskeyVerifier, type PasskeyVerifier } from "./proofs/passkey/passkey.ts";
+import type { ChallengeTokens } from "./proofs/challenge-tokens.ts";
+import type { OidcVerifier } from "./proofs/identity/oidc.ts";
+import type { TestIssuer } from "./proofs/identity/test-issuer.ts";
+import { createJwks, type Jwks } from "./proofs/jwks.ts";
+import type { PasskeyVerifier } from "./proofs/passkey/passkey.ts";
 import { type Background, createBackground } from "./runtime/background.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
+import type { FairSemaphore } from "./runtime/fair-semaphore.ts";
 import { pause } from "./runtime/pause.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
 import { within } from "./runtime/within.ts";
 import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
 import type { LegacySource } from "./storage/legacy.ts";
-import { openOtherService, openStores } from "./storage/open.ts";
+import { openStores } from "./storage/open.ts";
 import type { Outbox } from "./storage/outbox.ts";
-import { createAdoptionReports } from "./telemetry/adoption-reports.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMaintenanceReports, type MaintenanceReports } from "./telemetry/maintenance-reports.ts";
-import {
-  measuredBlobs,
-  measuredOutbox,
-  measuredRecords,
-  measuredSource,
-} from "./telemetry/measured-stores.ts";
+import { measuredBlobs, measuredOutbox, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
 import { watchService } from "./telemetry/service-gauges.ts";
 import { createExportReports, inTrace, startTracing, type Tracing } from "./telemetry/tracing.ts";
 import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
@@ -49,7 +43,8 @@ import { createPost } from "./webhooks/post.ts";
 import { printEvents } from "./webhooks/printed-events.ts";
 import { startWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 
-export interface Services extends JoinedInstallation, AsyncDisposable {
+/** What a request needs, of the app that it is for. */
+export interface Services extends JoinedInstallation {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
@@ -74,13 +69,31 @@ export interface Services extends JoinedInstallation, AsyncDisposable {
   readonly uploadBudget: UploadBudget;
   readonly diskReserve: DiskReserve;
   readonly responsesInFlight: ResponsesInFlight;
+  /** The permits to make large responses. */
+  readonly responsePermits: FairSemaphore;
 }
 
-/** The services, with what only the process uses. */
-export interface ProcessServices extends Services {
-  /** The stores as they were opened, for maintenance. */
+/** The services of each app; those of the first one are its own. Disposing of it ends them all. */
+export interface ProcessServices extends Services, AsyncDisposable {
+  readonly apps: readonly Services[];
+  /** The stores as they were opened, for maintenance: of all apps. */
   readonly stores: InspectableStores;
   readonly maintenanceReports: MaintenanceReports;
+}
+
+/** What all apps of a process share. */
+export interface Shared
+  extends JoinedInstallation,
+    Pick<Services, "clock" | "random" | "log" | "metrics" | "tracing" | "background" | "lifecycle">,
+    Pick<
+      Services,
+      "clientPseudonym" | "uploadBudget" | "diskReserve" | "responsesInFlight" | "responsePermits"
+    > {
+  readonly stores: Stores;
+  readonly keys: readonly ChallengeTokenKey[];
+  /** The key set at a URL, the same at each call. */
+  readonly jwksAt: (url: string) => Jwks;
+  readonly wrapOtherService: Overrides["wrapOtherService"];
 }
 
 /** What tests replace. */
@@ -105,7 +118,8 @@ const BACKGROUND_GRACE_MS = 4_000;
 const MIN_EXPORT_MS = 500;
 
 /** Builds the services. Disposing of them waits for background work and closes the stores. */
-export async function createServices(config: Config, overrides: Overrides = {}): Promise<ProcessServices> {
+export async function createServices(configs: Configs, overrides: Overrides = {}): Promise<ProcessServices> {
+  const [config, ...others] = configs;
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? systemRandom;
   const { revision, storage } = config;
@@ -138,64 +152,16 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     await close(opened);
     throw error;
   });
-  const { earliestProofMs } = installation;
 
   const { keys: given, generatedKeyDir } = config.challengeTokens;
   const generated = () =>
     usingDataDir(generatedKeyDir, () => generatedChallengeTokenKey(generatedKeyDir, random));
   const keys = given.length > 0 ? given : [await generated()];
-  const challengeTokens = await createChallengeTokens(keys, clock, earliestProofMs);
   const wrapped = overrides.wrapStores?.(opened) ?? opened;
-  const webhooks = webhooksOf(config, opened.records.outbox, { clock, random, log, metrics, tracing });
+  const webhooks = webhooksOf(configs, opened.records.outbox, { clock, random, log, metrics, tracing });
   const measured = measuredRecords(wrapped.records, metrics);
   const records = webhooks === null ? measured : announcingEvents(measured, webhooks.announce);
   const blobs = measuredBlobs(wrapped.blobs, metrics);
-  const requestLimits = createRequestLimits(
-    config.rateLimits,
-    createRateLimiter({ clock, background, counters: records }),
-  );
-  const otherService = await otherServiceOf(config.adoption, overrides, { clock, random });
-  const backups = createBackups({
-    records:
-      otherService === null
-        ? records
-        : adoptingRecords(
-            records,
-            createAdoption({
-              source: measuredSource(otherService.source, metrics),
-              issuers: otherService.issuers,
-              records,
-              blobs,
-              clock,
-              random,
-              background,
-              reports: createAdoptionReports(log, metrics),
-            }),
-          ),
-    blobs,
-    clock,
-    random,
-    background,
-    limits: config.limits,
-    destructions: requestLimits,
-    restores: requestLimits,
-    alerts: createSecurityAlerts(log, metrics),
-    history: config.history,
-    deliversEvents: config.webhook !== null,
-  });
-
-  // not awaited: users whose backups are here do not need the other service
-  if (otherService !== null)
-    void background.run("reach the stores of the other service", () => otherService.source.ready());
-
-  const jwksAt = (url: string) => createJwks({ url, clock, background });
-  const testIssuer = config.oidc.testIssuer ? createTestIssuer(clock, random) : null;
-  const idTokens = createOidcVerifier(
-    config.oidc,
-    testIssuer === null ? jwksAt : () => testIssuer.jwks,
-    clock,
-    earliestProofMs,
-  );
 
   const uploadBudget = createUploadBudget(config.limits.maxInFlightUploadBytes);
   const freeBytes = () => blobs.freeBytes();
@@ -215,8 +181,7 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     freeBytes: (await freeBytes()) === null ? null : freeBytes,
   });
 
-  return {
-    config,
+  const shared: Shared = {
     clock,
     random,
     log,
@@ -224,22 +189,28 @@ export async function createServices(config: Config, overrides: Overrides = {}):
     tracing,
     background,
     lifecycle,
-    records,
-    blobs,
-    stores: opened,
-    maintenanceReports: createMaintenanceReports(metrics, clock),
-    challengeTokens,
-    idTokens,
-    passkeys: createPasskeyVerifier(config.webauthn),
-    attestation: createAttestationVerifier(config.attestation, jwksAt, clock),
-    testIssuer,
-    requestLimits,
+    stores: { records, blobs },
+    keys,
+    jwksAt: oncePerUrl((url) => createJwks({ url, clock, background })),
+    wrapOtherService: overrides.wrapOtherService,
     clientPseudonym: createClientPseudonym(keys, clock),
-    backups,
     uploadBudget,
     diskReserve,
     responsesInFlight,
+    responsePermits: createResponsePermits((seconds) =>
+      metrics.permitWait.observe({ permit: "large_response" }, seconds),
+    ),
     ...installation,
+  };
+  const first = await servicesOf(config, shared);
+  const ofOthers: AppServices[] = [];
+  for (const other of others) ofOthers.push(await servicesOf(other, shared));
+  const apps = [first, ...ofOthers];
+  return {
+    ...first.services,
+    apps: apps.map(({ services }) => services),
+    stores: opened,
+    maintenanceReports: createMaintenanceReports(metrics, clock),
     async [Symbol.asyncDispose]() {
       const endsAtMs = performance.now() + BACKGROUND_GRACE_MS;
       await Promise.all([
@@ -249,14 +220,23 @@ export async function createServices(config: Config, overrides: Overrides = {}):
       const exportMs = Math.max(MIN_EXPORT_MS, endsAtMs - performance.now());
       await within(exportMs, tracing?.stop() ?? Promise.resolve());
       await close({ records, blobs });
-      await otherService?.source[Symbol.asyncDispose]();
+      for (const { otherService } of apps) await otherService?.[Symbol.asyncDispose]();
     },
+  };
+}
+
+function oncePerUrl<T>(create: (url: string) => T): (url: string) => T {
+  const created = new Map<string, T>();
+  return (url) => {
+    const known = created.get(url) ?? create(url);
+    created.set(url, known);
+    return known;
   };
 }
 
 /** Delivers events where a webhook is configured, and prints them in development where none is. */
 function webhooksOf(
-  { webhook, environment }: Config,
+  configs: Configs,
   outbox: Outbox,
   {
     clock,
@@ -266,11 +246,14 @@ function webhooksOf(
     tracing,
   }: Pick<Services, "clock" | "random" | "log" | "metrics" | "tracing">,
 ): Webhooks | null {
-  if (webhook === null) return environment === "development" ? printEvents(log) : null;
+  const [{ webhook, environment }] = configs;
+  const unscoped = configs.find(({ app }) => app?.scope === null)?.app?.name ?? null;
+  if (webhook === null) return environment === "development" ? printEvents(log, unscoped) : null;
   watchOutbox(metrics, outbox, clock);
   const post = createPost(webhook, clock);
   return startWebhooks({
     outbox: measuredOutbox(outbox, metrics),
+    unscoped,
     post: (message, stopping) =>
       inTrace(tracing, "POST webhook", "client", async (span) => {
         const outcome = await post(message, stopping);
@@ -282,16 +265,6 @@ function webhooksOf(
     random,
     pause,
   });
-}
-
-/** The stores of the other service, and the issuers that it had; `null` where nothing is adopted. */
-async function otherServiceOf(
-  adoption: AdoptionConfig | null,
-  { wrapOtherService = (source) => source }: Overrides,
-  sources: { readonly clock: Clock; readonly random: Random },
-) {
-  if (adoption === null) return null;
-  return { source: wrapOtherService(await openOtherService(adoption, sources)), issuers: adoption.issuers };
 }
 
 async function close({ records, blobs }: Stores): Promise<void> {

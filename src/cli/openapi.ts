@@ -26,7 +26,7 @@ async function writeDocuments(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "backup-service-openapi-"));
   try {
     const env = { APP_ENV: "development", DATA_DIR: folder, LOG_LEVEL: "error" };
-    await using services = await createServices(loadConfig(env));
+    await using services = await createServices([loadConfig(env)]);
     const documents = await generatedDocuments(routes(services), version);
     const script = {
       "scalar.js.gz": gzipSync(await scalarScript(), { level: 9 }),

@@ -15,6 +15,7 @@ import { createCors } from "./cors.ts";
 import { pathOf } from "./path.ts";
 import { addProtectiveHeaders } from "./protective-headers.ts";
 import { internalError, serviceErrorResponse } from "./response/error-response.ts";
+import type { AppChoice, ServedApp } from "./served-app.ts";
 
 /** The state of a request in progress. */
 export interface RequestContext {
@@ -56,6 +57,14 @@ export interface RequestContextOptions {
   readonly methodsOf: (path: string) => readonly string[];
 }
 
+/** A request, where it is for, and the app that it is for; `null` where it names none. */
+interface AddressedRequest {
+  readonly request: Request;
+  /** As in {@link RequestContext}. */
+  readonly path: string;
+  readonly app: ServedApp | null;
+}
+
 /** Responds to a request from `peerAddress`, the other end of the connection. Never rejects. */
 export type HandleFrom = (
   request: Request,
@@ -86,9 +95,9 @@ export function refusal(context: RequestContext, error: ServiceError): Response 
 export function withRequestContext(
   services: Services,
   { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
-  handle: (request: Request) => Response | Promise<Response>,
+  appFor: AppChoice,
 ): HandleFrom {
-  const { clientPseudonym, lifecycle, log, metrics, random, requestLimits, tracing, uploadBudget } = services;
+  const { clientPseudonym, lifecycle, log, metrics, random, tracing, uploadBudget } = services;
   const { cors: origins, trustedProxyHops } = services.config.server;
   const withUnreadBody = createUnreadBodies(discardLimits);
   const cors = createCors(origins, methodsOf);
@@ -96,25 +105,28 @@ export function withRequestContext(
     const sent = request.headers.get("x-request-id");
     const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
     const client = clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops);
-    const current = { id, client, clientApp: clientApp(request.headers) };
+    const path = pathOf(request.url) ?? "";
+    const app = appFor(request, path);
+    const current = { id, client, app: app?.name ?? null, clientApp: clientApp(request.headers) };
+    const addressed = { request, path, app };
     return currentRequest.run(current, () => {
-      if (tracing === null) return respond(current, request, connection ?? null, null);
+      if (tracing === null) return respond(current, addressed, connection ?? null, null);
       const span = tracing.start("request", "server", request.headers.get("traceparent"));
-      const run = () => respond(current, request, connection ?? null, span);
+      const run = () => respond(current, addressed, connection ?? null, span);
       return span === null ? run() : span.run(run);
     });
   };
 
   async function respond(
     { id, client }: CurrentRequest,
-    request: Request,
+    { request, path, app }: AddressedRequest,
     connection: Connection | null,
     span: Span | null,
   ): Promise<Response> {
     const startedMs = performance.now();
     const ending = new AbortController();
     const context: RequestContext = {
-      path: pathOf(request.url) ?? "",
+      path,
       address: client,
       connection,
       bodyMemory: uploadBudget,
@@ -127,10 +139,10 @@ export function withRequestContext(
     contexts.set(request, context);
     metrics.requestsInFlight.count += 1;
 
-    let response = cors.preflight(request, context.path) ?? (await handleInTime(request, context, ending));
+    let response = cors.preflight(request, path) ?? (await handleInTime(request, app, context, ending));
     if (context.code !== null && isFailedProof(context.code))
       metrics.failedProofs.inc({ code: context.code });
-    const limited = requestLimits.limitFailure(context);
+    const limited = app?.requestLimits.limitFailure(context) ?? null;
     if (limited !== null) response = refusal(context, limited);
 
     response.headers.set("x-request-id", id);
@@ -147,6 +159,7 @@ export function withRequestContext(
   /** Runs the handler within the time limit. */
   async function handleInTime(
     request: Request,
+    app: ServedApp | null,
     context: RequestContext,
     ending: AbortController,
   ): Promise<Response> {
@@ -167,9 +180,11 @@ export function withRequestContext(
     try {
       if (context.path === "")
         throw new ServiceError("invalid_payload", "The Host header or the request target is not valid");
-      requestLimits.admit(context.path, context.address);
+      if (app === null)
+        throw new ServiceError("invalid_payload", "No app of this service has the host name of the request");
+      app.requestLimits.admit(context.path, context.address);
       // A late handler is not aborted: it may be committing.
-      const handled = Promise.resolve(handle(request));
+      const handled = Promise.resolve(app.handle(request));
       await Promise.race([handled, ended]);
       if (!context.ended.aborted) return await handled;
       handled.catch((error) =>

@@ -5,6 +5,7 @@
 import { ServiceError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { forThisRequest } from "../runtime/current-request.ts";
+import { FairSemaphore } from "../runtime/fair-semaphore.ts";
 import { TooManyRequests } from "./rate-limiter.ts";
 import { MIN_BYTES_PER_SECOND } from "./time-limit.ts";
 
@@ -50,6 +51,23 @@ interface Reserved {
     readonly end: SentResponse["end"];
     readonly deadlineMs: number;
   } | null;
+}
+
+/** More at a time would not be made sooner, and would take more memory. */
+const MAX_MADE = 4;
+/** So that one address never has all permits. */
+const MAX_MADE_PER_ADDRESS = 3;
+/** Clients wait 30 s at most, of which making the response takes some. */
+const MAX_WAIT_MS = 20_000;
+
+/** The permits to make large responses, by client address. @param onWaited as for {@link FairSemaphore}. */
+export function createResponsePermits(onWaited: (seconds: number) => void): FairSemaphore {
+  return new FairSemaphore({
+    permits: MAX_MADE,
+    maxPerKey: MAX_MADE_PER_ADDRESS,
+    maxWaitMs: MAX_WAIT_MS,
+    onWaited,
+  });
 }
 
 /** The time that a client has in addition to what reading at `MIN_BYTES_PER_SECOND` takes. */

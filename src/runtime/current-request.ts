@@ -4,6 +4,8 @@ export interface CurrentRequest {
   readonly id: string;
   /** The client address that limits count by. */
   readonly client: string;
+  /** The name of the app that it is for, for the log; `null` where the process serves one app, or it names none of them. */
+  readonly app: string | null;
   /** What the client says that it is; `null` if it says nothing. */
   readonly clientApp: { readonly name: string; readonly version: string } | null;
 }

@@ -7,9 +7,6 @@ import type { Nonce } from "../runtime/nonce.ts";
 import type { BlobStore, Change, FactorRef, NewEvent, RecordStore, SyncFactorToken } from "./contract.ts";
 import type { BlobInspection, InspectableStores, RecordInspection } from "./inspection.ts";
 
-/** The form of the name of an app. */
-export const APP_NAME = /^[a-z0-9-]{1,32}$/;
-
 const STORED_ID = /^app\/([a-z0-9-]{1,32})\/(.*)$/s;
 
 /** An id or a key as the stores have it. @param app `null`: the app without a scope. Part of the stored format. */

@@ -18,8 +18,8 @@ export interface LoggerOptions {
 
 /**
  * The log of the process. Callers pass nothing of a request's body or headers. Each line of a request has its id as
- * `requestId`, and that of its trace, if it is traced, as `traceId`; errors go under `err`, with their causes. A line that
- * cannot be written is dropped: a full disk must not end the service.
+ * `requestId`, of several apps the one that it is for as `app`, and the id of its trace, if it is traced, as `traceId`;
+ * errors go under `err`, with their causes. A line that cannot be written is dropped: a full disk must not end the service.
  */
 export async function createLogger({
   level,
@@ -30,8 +30,11 @@ export async function createLogger({
   const options: pino.LoggerOptions = {
     level,
     base: null,
-    // undefined members are omitted
-    mixin: () => ({ requestId: currentRequest.getStore()?.id, traceId: currentSpan()?.traceId }),
+    mixin() {
+      const request = currentRequest.getStore();
+      const app = request?.app ?? undefined;
+      return { requestId: request?.id, app, traceId: currentSpan()?.traceId }; // undefined members are omitted
+    },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializedError },

@@ -18,6 +18,8 @@ export interface DeliveryReports {
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
+  /** As for {@link webhookBody}. */
+  readonly unscoped?: string | null;
   readonly post: Post;
   readonly reports: DeliveryReports;
   readonly clock: Pick<Clock, "nowMs">;
@@ -42,6 +44,7 @@ const RENEWED_BEFORE_MS = 1_000;
  */
 export function createDeliveries({
   outbox,
+  unscoped = null,
   post,
   reports,
   clock,
@@ -66,7 +69,7 @@ export function createDeliveries({
   }
 
   async function attempt(claimed: QueuedEvent, stopping: AbortSignal): Promise<void> {
-    const message = { id: claimed.event.id, body: webhookBody(claimed.event) };
+    const message = { id: claimed.event.id, body: webhookBody(claimed.event, unscoped) };
     const ended = new AbortController();
     const renewing = renewed(claimed, ended.signal);
     const outcome = await post(message, stopping);

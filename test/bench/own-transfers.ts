@@ -28,7 +28,7 @@ const operation = process.argv[2] as LoadOperation;
 const dataDir = await mkdtemp(join(tmpdir(), "backup-service-bench-"));
 const env = { HOST: ADDRESS, PORT: "0", METRICS_PORT: "0", DATA_DIR: dataDir, ATTESTATION: "off" };
 const config = loadConfig({ APP_ENV: "development", ...env });
-const services = await createServices(config, {
+const services = await createServices([config], {
   log: await createLogger({ level: "silent", format: "json" }),
 });
 const app = createApp(services);

@@ -167,11 +167,11 @@ for (const driver of DRIVERS.slice(0, 1))
           seen.limits = path;
         },
       };
-      const surroundings = { ...services, requestLimits };
+      const served = { name: null, requestLimits, handle: (request: Request) => router.fetch(request) };
       const handle = withRequestContext(
-        surroundings,
+        services,
         { timeoutMs: 30_000, clock: systemClock, discardLimits: DISCARD_LIMITS, methodsOf: () => ["POST"] },
-        (request) => router.fetch(request),
+        () => served,
       );
       server = startServer(services, { fetch: handle });
     });

@@ -55,7 +55,7 @@ describe("large responses in flight", () => {
     const { admit } = fixture();
     const ended: unknown[] = [];
     const all = ["first", "second"].map((id) =>
-      currentRequest.run({ id, client: "", clientApp: null }, () => {
+      currentRequest.run({ id, client: "", app: null, clientApp: null }, () => {
         const { response, seen } = slowResponse();
         const end = () => ended.push(currentRequest.getStore()?.id);
         admit(id, id).keepUntilOver(MIB, { ...response, end });

@@ -62,10 +62,10 @@ describe("background work", () => {
 
   test("is logged with the id of the request that started it, even if it begins late", async () => {
     const { lines, start } = await fixture({ maxRunning: 1 });
-    const first = currentRequest.run({ id: "first", client: "", clientApp: null }, () =>
+    const first = currentRequest.run({ id: "first", client: "", app: null, clientApp: null }, () =>
       start("a", "delete"),
     );
-    const second = currentRequest.run({ id: "second", client: "", clientApp: null }, () =>
+    const second = currentRequest.run({ id: "second", client: "", app: null, clientApp: null }, () =>
       start("b", "delete"),
     );
     const ownFailure = start("c", "delete");
@@ -107,7 +107,7 @@ describe("background work", () => {
   test("is dropped where too much waits already, which the log has with the request", async () => {
     const { begun, lines, start } = await fixture({ maxRunning: 1, maxWaiting: 1 });
     const [running, waiting] = [start("a", "delete"), start("b", "delete")];
-    const dropped = currentRequest.run({ id: "unlucky", client: "", clientApp: null }, () =>
+    const dropped = currentRequest.run({ id: "unlucky", client: "", app: null, clientApp: null }, () =>
       start("c", "delete"),
     );
     await dropped.result;

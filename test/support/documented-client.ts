@@ -37,10 +37,17 @@ export function documentedCodes(
   return Object.keys(answer.content?.["application/json"].examples ?? {});
 }
 
-/** A client whose calls fail when the service answers with a status or an error code that it does not document. */
-export async function documentedClient(url: string): Promise<ApiClient> {
+/**
+ * A client whose calls fail when the service answers with a status or an error code that it does not document.
+ *
+ * @param headers are sent with each request.
+ */
+export async function documentedClient(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<ApiClient> {
   const document = await apiReferenceOf(url);
-  return createApiClient({ url, onExchange: (exchange) => requireDocumented(document, exchange) });
+  return createApiClient({ url, headers, onExchange: (exchange) => requireDocumented(document, exchange) });
 }
 
 export function requireDocumented(document: OpenApiDocument, exchange: Exchange): void {

@@ -1,7 +1,7 @@
 /** A whole service on a storage of its own, listening on free ports, with a clock that the test moves. */
 import { Writable } from "node:stream";
 import { type AppOptions, createApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/config.ts";
+import { loadConfigs } from "../../src/config/config.ts";
 import { type RunningServer, startServer } from "../../src/http/listen.ts";
 import { type Random, systemRandom } from "../../src/runtime/clock.ts";
 import { createServices, type Overrides, type ProcessServices } from "../../src/services.ts";
@@ -50,7 +50,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
       done();
     },
   });
-  const config = loadConfig({
+  const configs = loadConfigs({
     APP_ENV: "staging",
     HOST: "127.0.0.1",
     PORT: "0",
@@ -64,7 +64,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     ...storage.env,
     ...options.env,
   });
-  const services = await createServices(config, {
+  const services = await createServices(configs, {
     clock,
     random: options.random ?? systemRandom,
     log: await createLogger({ level: "info", format: "json", destination }),

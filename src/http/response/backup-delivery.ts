@@ -4,7 +4,6 @@
  */
 import { ServiceError } from "../../errors.ts";
 import type { ResponsesInFlight } from "../../limits/responses-in-flight.ts";
-import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
 import { IN_MEMORY_BYTES } from "../../runtime/sizes.ts";
 import type { Services } from "../../services.ts";
 import { type Connection, contextOf } from "../request-context.ts";
@@ -32,24 +31,11 @@ export interface BackupDelivery {
   };
 }
 
-/** More at a time would not be made sooner, and would take more memory. */
-const MAX_MADE = 4;
-/** So that one address never has all permits. */
-const MAX_MADE_PER_ADDRESS = 3;
-/** Clients wait 30 s at most, of which making the response takes some. */
-const MAX_WAIT_MS = 20_000;
-
 export function createBackupDelivery(
-  services: Pick<Services, "random" | "background" | "metrics" | "responsesInFlight">,
+  services: Pick<Services, "random" | "background" | "responsesInFlight" | "responsePermits">,
 ): BackupDelivery {
   const files = createResponseFiles(services);
-  const { metrics, responsesInFlight } = services;
-  const semaphore = new FairSemaphore({
-    permits: MAX_MADE,
-    maxPerKey: MAX_MADE_PER_ADDRESS,
-    maxWaitMs: MAX_WAIT_MS,
-    onWaited: (seconds) => metrics.permitWait.observe({ permit: "large_response" }, seconds),
-  });
+  const { responsesInFlight, responsePermits } = services;
 
   return {
     begin(request, { backupId, size }) {
@@ -79,7 +65,7 @@ export function createBackupDelivery(
             await backup.content.cancel(); // a sync has made it large meanwhile
             reservation = admit(backup.size);
           }
-          return semaphore.run(address, async () => {
+          return responsePermits.run(address, async () => {
             if (connection?.isOpen() === false)
               throw new ServiceError("request_timeout", "The client closed the connection");
             const response = await make(await open());

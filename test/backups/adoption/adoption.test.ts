@@ -9,7 +9,7 @@ import { replaced } from "../../support/store-wrappers.ts";
 
 const factor = (key: string): FactorRef => ({ scope: "MAIN", key });
 const from = (client: string, ask: () => Promise<boolean>) =>
-  currentRequest.run({ id: "r", client, clientApp: null }, ask);
+  currentRequest.run({ id: "r", client, app: null, clientApp: null }, ask);
 
 /** What is known here is looked up first. */
 const callsAreMade = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -128,7 +128,7 @@ describe("the guide", () => {
   test("is not there where the API reference is not", async () => {
     const { services } = service();
     const config = { ...services.config, apiReference: false };
-    const app = createApp({ ...services, config });
+    const app = createApp({ ...services, apps: [{ ...services, config }] });
     expect((await app.fetch(new Request("http://localhost/guide"), "127.0.0.1")).status).toBe(404);
   });
 });
