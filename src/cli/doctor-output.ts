@@ -37,7 +37,10 @@ export function jsonReport(write: Write): Report {
       write(`${separator}${JSON.stringify(finding)}`);
       separator = ",\n";
     },
-    end: (summary) => write(`\n],"summary":${JSON.stringify(summary)}}\n`),
+    end({ counts, ...summary }) {
+      const ofUnknownApps = [...counts.ofUnknownApps].map(([app, backups]) => ({ app, backups }));
+      write(`\n],"summary":${JSON.stringify({ ...summary, counts: { ...counts, ofUnknownApps } })}}\n`);
+    },
     failed: (reason) => write(`\n],"error":${JSON.stringify(reason)}}\n`),
   };
 }
@@ -82,6 +85,7 @@ function summaryLines(summary: Summary): string[] {
       : [
           `${counts.expiredRows} rows past their expiry${repair ? " were collected" : ", which the service collects"}.`,
         ]),
+    ...[...counts.ofUnknownApps].map(unknownAppLine),
     ...(counts.busyBackups === 0
       ? []
       : [`${counts.busyBackups} backups changed too often to be checked: run it again.`]),
@@ -96,6 +100,15 @@ function formatLine({ format, version, counts }: Summary): string {
     .join(" and ");
   const ofMetadata = versions.length === 0 ? "" : `, metadata schema ${metadata}`;
   return `Stored format: ${format.name} ${format.version}${ofMetadata}; this is version ${version}.`;
+}
+
+/** Deleted states that are kept count too. */
+function unknownAppLine([app, backups]: readonly [app: string | null, backups: number]): string {
+  const whose =
+    app === null
+      ? "from before there were apps, while APPS_FILE marks no app as the default"
+      : `of the app ${app}, which is not served here (APPS_FILE)`;
+  return `Backups ${whose}: ${backups}. They are kept.`;
 }
 
 /** How far the reading of blobs has come. */

@@ -4,6 +4,7 @@
  */
 import { setTimeout as after } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { servedScopes } from "../config/apps.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { Counts } from "../maintenance/doctor/examination.ts";
 import { examine } from "../maintenance/doctor/examine.ts";
@@ -34,7 +35,8 @@ Checks every backup, index row and blob. Changes nothing without --repair or --r
             A copy made by backup-data needs it only where it has no mark of its installation
   --json    prints one JSON document
 
-The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service.
+The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service. Backups of all
+apps are checked; those of apps that are not in the file of APPS_FILE are counted, and kept like the others.
 `;
 
 const OPTIONS = {
@@ -71,8 +73,20 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     else if (repair) await joinInstallation(stores, sources);
     else await requireOneInstallation(stores);
     const restores = await records.restores();
+    const served = new Set(servedScopes(process.env));
     const pause = () => after(PAUSE_MS);
-    const examination = { records, blobs, ...sources, verify, repair, remove, restores, counts, pause };
+    const examination = {
+      records,
+      blobs,
+      ...sources,
+      verify,
+      repair,
+      remove,
+      restores,
+      counts,
+      pause,
+      servedScopes: served,
+    };
     for await (const finding of examine(examination)) {
       found[finding.repaired ? "repaired" : "left"] += 1;
       report.found(finding);

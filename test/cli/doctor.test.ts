@@ -88,6 +88,7 @@ for (const driver of DRIVERS)
           counts: {
             metadataVersions: { 1: 1 },
             indexRows: 0,
+            ofUnknownApps: [],
             backups: 1,
             deletedBackups: 0,
             blobs: 1,

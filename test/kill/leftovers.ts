@@ -28,6 +28,7 @@ export async function removeLeftovers(storage: TestStorage): Promise<Leftovers> 
     clock: LATER,
     random: systemRandom,
     verify: true,
+    servedScopes: new Set([null]),
     repair: true,
     remove: new Set(REMOVABLE),
     restores: await records.restores(),

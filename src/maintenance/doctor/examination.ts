@@ -12,6 +12,8 @@ export interface Examination extends ScannedStores {
   readonly repair: boolean;
   /** The kinds of blobs that the operator has named, so that a repair deletes them. */
   readonly remove: ReadonlySet<RemovableKind>;
+  /** What the stored ids of the apps that are served begin with; `null`: with nothing. */
+  readonly servedScopes: ReadonlySet<string | null>;
   /** When the records were restored from an older copy. */
   readonly restores: readonly Restore[];
   /** Waits longer than a request may take once its body has arrived. Called before ciphertexts are deleted. */
@@ -35,6 +37,8 @@ export class Counts {
   verifiedBytes = 0;
   /** Backups that changed too often to be checked. */
   busyBackups = 0;
+  /** Backups and deleted states of apps that are not served, by what their ids begin with. They are examined like the others. */
+  readonly ofUnknownApps = new Map<string | null, number>();
   /** Rows past their expiry. The service collects them from time to time, so they are not a finding. */
   expiredRows = 0;
 

@@ -6,6 +6,7 @@
  * However many backups there are, memory holds the few items being examined and what the scan for unreferenced blobs
  * needs (maintenance/unreferenced-blobs.ts). Findings are yielded at once and not kept.
  */
+import { appOf } from "../../storage/app-scope.ts";
 import { concurrently } from "../concurrently.ts";
 import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import { examineDeletion, overdueCollections } from "./deletions.ts";
@@ -45,6 +46,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   const seen = new ListedFactors(random);
   const ofRecords = concurrently(records.list(), verify ? VERIFYING_WIDTH : WIDTH, (record) => {
     counts.backups += 1;
+    countUnknownApp(examination, record.backupId);
     scan.add(record);
     return examineRecord(examination, record.backupId, seen);
   });
@@ -54,7 +56,10 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   }
 
   const ofDeletions = concurrently(records.listDeleted(), verify ? VERIFYING_WIDTH : WIDTH, (deletion) => {
-    if (deletion.kept !== null) counts.deletedBackups += 1;
+    if (deletion.kept !== null) {
+      counts.deletedBackups += 1;
+      countUnknownApp(examination, deletion.backupId);
+    }
     scan.addDeletion(deletion);
     return examineDeletion(examination, deletion);
   });
@@ -79,6 +84,12 @@ function indexRows(examination: Examination): AsyncGenerator<Finding> {
     examination.counts.indexRows += 1;
     return examineIndexRow(examination, entry);
   });
+}
+
+/** An app that is not served any more keeps what it has. */
+function countUnknownApp({ servedScopes, counts: { ofUnknownApps } }: Examination, backupId: string): void {
+  const { app } = appOf(backupId);
+  if (!servedScopes.has(app)) ofUnknownApps.set(app, (ofUnknownApps.get(app) ?? 0) + 1);
 }
 
 /** With the index of another installation every row would be released. */

@@ -1,5 +1,6 @@
 /** What the doctor can find wrong with stored backups, and how it reports it. */
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
+import { appOf } from "../../storage/app-scope.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 
 /**
@@ -60,6 +61,7 @@ export interface ShownFactor {
 
 export interface Finding {
   readonly kind: FindingKind;
+  /** As it is stored: after the name of its app, where it has one with a scope (storage/app-scope.ts). */
   readonly backupId: string | null;
   readonly factor: ShownFactor | null;
   readonly blobKey: string | null;
@@ -81,5 +83,5 @@ export function finding(
 
 /** @param factor as it is stored. */
 export function shownFactor({ scope, key }: FactorRef): ShownFactor {
-  return { scope, kind: key.split("|", 1)[0] ?? "", keyHash: encodeHex(sha256(key)).slice(0, 16) };
+  return { scope, kind: appOf(key).id.split("|", 1)[0] ?? "", keyHash: encodeHex(sha256(key)).slice(0, 16) };
 }

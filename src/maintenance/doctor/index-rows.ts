@@ -1,10 +1,10 @@
-import { allFactorRefs } from "../../backups/model.ts";
 import type { FactorRef } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding, shownFactor } from "./findings.ts";
 import type { RecordState } from "./record-state.ts";
+import { storedFactors } from "./stored-factors.ts";
 
 /** Checks that an index row leads to a backup that lists its factor. */
 export function examineIndexRow(
@@ -13,7 +13,7 @@ export function examineIndexRow(
 ): Promise<readonly Finding[]> {
   const { records } = examination;
   return diagnose(examination, backupId, async (state) => {
-    if (state.kind === "unusable" || listsStored(records, state, factor)) return HEALTHY;
+    if (state.kind === "unusable" || listsStored(records, backupId, state, factor)) return HEALTHY;
     // the row may have changed since it was listed
     if ((await records.locate(factor, [])).backupId !== backupId) return HEALTHY;
     const kind = state.kind === "absent" ? "row-without-backup" : "row-without-factor";
@@ -28,12 +28,16 @@ export function examineIndexRow(
 }
 
 /** Compares keys as they are stored: of some keys the store has only a hash. */
-function listsStored(records: RecordInspection, state: RecordState, factor: FactorRef): boolean {
+function listsStored(
+  records: RecordInspection,
+  backupId: string,
+  state: RecordState,
+  factor: FactorRef,
+): boolean {
   return (
     state.kind === "valid" &&
-    allFactorRefs(state.metadata).some((listed) => {
-      const { scope, key } = records.asStored(listed);
-      return scope === factor.scope && key === factor.key;
-    })
+    storedFactors(records, backupId, state.metadata).some(
+      ({ scope, key }) => scope === factor.scope && key === factor.key,
+    )
   );
 }

@@ -1,6 +1,7 @@
 /** The record of a backup, and whether its metadata can be used. */
 import { type BackupMetadata, readMetadata } from "../../backups/model.ts";
 import { NewerSchema } from "../../backups/schema-version.ts";
+import { appOf } from "../../storage/app-scope.ts";
 import type { JsonObject, RecordStore, StoredRecord } from "../../storage/contract.ts";
 import { type Finding, finding } from "./findings.ts";
 
@@ -39,7 +40,7 @@ export async function readState(records: RecordStore, backupId: string): Promise
   return { kind: "valid", revision: record.revision, record, metadata };
 }
 
-/** Metadata as it is stored, or why it cannot be used. */
+/** Metadata as it is stored, or why it cannot be used. @param backupId as it is stored, or as its app calls it. */
 export function usable(
   backupId: string,
   stored: JsonObject,
@@ -48,7 +49,7 @@ export function usable(
   | { readonly metadata: null; readonly reason: Finding } {
   try {
     const metadata = readMetadata(stored);
-    if (metadata.id === backupId) return { metadata, reason: null };
+    if (metadata.id === appOf(backupId).id) return { metadata, reason: null };
     const detail = `its id is ${metadata.id}`;
     return { metadata: null, reason: finding("metadata-of-another-backup", { backupId, detail }) };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
+import type { BackupMetadata } from "../../backups/model.ts";
 import type { FactorRef, JsonObject, RecordStore } from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
 import { examineBlobs } from "./blobs.ts";
@@ -6,6 +6,7 @@ import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
 import type { ListedFactors } from "./listed-factors.ts";
+import { storedFactors } from "./stored-factors.ts";
 
 /**
  * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertexts. Where rows are missing, those
@@ -27,7 +28,7 @@ export async function examineRecord(
     const ofBlobs = state.record === null ? [] : await examineBlobs(examination, backupId, state.record);
     if (state.kind === "unusable") return { findings: [state.reason, ...ofBlobs], repair: null };
 
-    const { factors, repeated } = listedFactors(records, state.metadata);
+    const { factors, repeated } = listedFactors(records, backupId, state.metadata);
     const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
     const lacksRows = unindexed.length > 0;
     inspected.listed = { factors, lacksRows };
@@ -50,7 +51,7 @@ export function examineRows(
   return diagnose(examination, backupId, async (state) => {
     if (state.kind !== "valid") return HEALTHY;
     const { revision, record: next, metadata } = state;
-    const { factors } = listedFactors(records, metadata);
+    const { factors } = listedFactors(records, backupId, metadata);
     const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
     const claim = unindexed.filter((factor) => !seen.mayBeShared(factor));
     const missing = unindexed.map((factor) => {
@@ -87,13 +88,12 @@ async function rowsOf(records: Pick<RecordStore, "locate">, backupId: string, fa
 }
 
 /** The factors that the metadata lists, in stored form and each once, and those that repeat the key or id of another. */
-function listedFactors(records: RecordInspection, metadata: BackupMetadata) {
+function listedFactors(records: RecordInspection, backupId: string, metadata: BackupMetadata) {
   const ids = [...metadata.factors, ...metadata.syncFactors].map(({ id }) => id);
   const seen = new Set<string>();
   const factors: FactorRef[] = [];
   const repeated: FactorRef[] = [];
-  for (const [index, listed] of allFactorRefs(metadata).entries()) {
-    const factor = records.asStored(listed);
+  for (const [index, factor] of storedFactors(records, backupId, metadata).entries()) {
     const [key, id] = [`key ${factor.scope} ${factor.key}`, `id ${factor.scope} ${ids[index]}`];
     if (!seen.has(key)) factors.push(factor);
     if (seen.has(key) || seen.has(id)) repeated.push(factor);

@@ -26,7 +26,7 @@ export interface ExportCounts {
 }
 
 export interface ExportRun {
-  readonly records: RecordStore & RecordInspection;
+  readonly records: RecordStore & Pick<RecordInspection, "list">;
   readonly blobs: BlobStore;
   readonly target: LegacyTarget;
   readonly issuers: Issuers;

@@ -91,10 +91,11 @@ export async function examined(
     remove = new Set<RemovableKind>(),
     restores = [],
     pause = async () => {},
-  }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "pause">> = {},
+    servedScopes = new Set([null]),
+  }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "pause" | "servedScopes">> = {},
 ) {
   const counts = new Counts();
-  const options = { verify, repair, remove, restores, pause };
+  const options = { verify, repair, remove, restores, pause, servedScopes };
   const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
