@@ -8,6 +8,7 @@ import { type ExportCounts, exportBackups } from "../maintenance/export/export.t
 import { requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { typed } from "../runtime/program.ts";
+import { storesOfApp } from "../storage/app-scope.ts";
 import { openLegacyTarget } from "../storage/aws/legacy/target.ts";
 import { openStores } from "../storage/open.ts";
 import { command } from "./command.ts";
@@ -15,7 +16,8 @@ import { MOVE_OPTIONS, MOVE_USAGE, moveOf, requireMove, requireOtherStores } fro
 import { reported } from "./move-output.ts";
 import { requireDatabase } from "./require-database.ts";
 
-const USAGE = `Usage: ${typed("export")} --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--replace] [--dry-run] [--json]
+const USAGE = `Usage: ${typed("export")} --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--replace]
+       [--dry-run] [--app NAME] [--json]
 
 Writes every backup to a bucket and a table in the layout of the other service; both must exist. The backups here stay
 as they are. May be killed and started again.
@@ -38,7 +40,7 @@ function exportAll(options: ReturnType<typeof optionsOf>): Promise<number> {
   const summary = ({ exported, alreadyThere }: Totals) =>
     `${dryRun ? "Would write" : "Wrote"} ${exported} backups; ${alreadyThere} were there already.`;
   return reported({ json, summary }, async (follow) => {
-    const { location, issuers, callsPerSecond } = moveOf(options);
+    const { location, issuers, callsPerSecond, scope } = moveOf(options);
     const storage = loadStorageConfig(process.env);
     requireOtherStores(storage, options);
     if (storage.driver === "local") await requireDatabase(storage.dataDir);
@@ -50,7 +52,7 @@ function exportAll(options: ReturnType<typeof optionsOf>): Promise<number> {
     await Promise.all([records.ready(), blobs.ready()]);
     await requireOneInstallation(stores);
     const counts: ExportCounts = { seen: 0, exported: 0, alreadyThere: 0 };
-    const run = { records, blobs, target, issuers, replace, dryRun, counts };
+    const run = { ...storesOfApp(stores, scope), target, issuers, replace, dryRun, counts };
     await follow(exportBackups(run), () => `${counts.seen} backups`);
     return { exported: counts.exported, alreadyThere: counts.alreadyThere };
   });

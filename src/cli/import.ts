@@ -10,6 +10,7 @@ import { type Survey, survey } from "../maintenance/import/survey.ts";
 import { joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { typed } from "../runtime/program.ts";
+import { storesOfApp } from "../storage/app-scope.ts";
 import { openLegacySource } from "../storage/aws/legacy/source.ts";
 import type { InspectableStores } from "../storage/inspection.ts";
 import { openStores } from "../storage/open.ts";
@@ -20,7 +21,7 @@ import { mebibytes } from "./progress.ts";
 import { hasDatabase, requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: ${typed("import")} --bucket B --table T [--region R] [--endpoint URL] [--rate N] [--since TIME]
-       [--dry-run | --verify] [--json]
+       [--dry-run | --verify] [--app NAME] [--json]
 
 Takes over every backup of another service, and only reads there. What has changed or was deleted here since an earlier run
 stays as it is; what has changed only there is taken over again. May be killed and started again.
@@ -52,12 +53,13 @@ function importAll(options: Options): Promise<number> {
   const since = sinceOf(options);
   const summary = (totals: Totals) => sentence(totals, { verify, dryRun, since });
   return reported({ json, summary }, async (follow) => {
-    const { location, issuers, callsPerSecond } = moveOf(options);
+    const { location, issuers, callsPerSecond, scope } = moveOf(options);
     const storage = loadStorageConfig(process.env);
     requireOtherStores(storage, options);
     await using source = openLegacySource(location, { ...SOURCES, callsPerSecond });
     await source.ready();
-    const stores = await storesOf(storage, options);
+    const opened = await storesOf(storage, options);
+    const stores = opened && storesOfApp(opened, scope);
     try {
       const found = await survey(source, callsPerSecond, since);
       note(estimate(found));
@@ -68,8 +70,8 @@ function importAll(options: Options): Promise<number> {
       await follow(findings, () => progress(counts, found, performance.now() - startedMs));
       return { imported: counts.imported, alreadyThere: counts.alreadyThere };
     } finally {
-      await stores?.records[Symbol.asyncDispose]();
-      await stores?.blobs[Symbol.asyncDispose]();
+      await opened?.records[Symbol.asyncDispose]();
+      await opened?.blobs[Symbol.asyncDispose]();
     }
   });
 }

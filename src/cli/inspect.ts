@@ -4,6 +4,7 @@
  * when a ciphertext is missing, or when a change was refused, 2 when it could not run.
  */
 import { parseArgs } from "node:util";
+import { namedApp } from "../config/apps.ts";
 import { loadHistoryConfig } from "../config/history.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { type Inspection, inspect } from "../maintenance/inspect/inspect.ts";
@@ -14,9 +15,9 @@ import { joinInstallation, requireOneInstallation } from "../maintenance/install
 import { isBackupId, UUID } from "../protocol/backup.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
 import { typed } from "../runtime/program.ts";
-import type { InspectableStores } from "../storage/inspection.ts";
+import { type AppStores, storesOfApp } from "../storage/app-scope.ts";
 import { openStores } from "../storage/open.ts";
-import { command, HELP } from "./command.ts";
+import { APP, command, HELP } from "./command.ts";
 import { explain } from "./explain.ts";
 import { type ChangeResult, inspectionText } from "./inspect-output.ts";
 import { requireDatabase } from "./require-database.ts";
@@ -27,6 +28,7 @@ const USAGE = `Usage: ${typed("inspect")} BACKUP_ID [--events N] [--json]
 
 Shows factors, contents, deleted states and the newest events of one backup, and whether the ciphertexts are there.
 Shows no key, registration or subject of an account. Changes nothing without --undelete or --restore-version.
+  --app              the app that the backup is of, where APPS_FILE is set; required then
   --events           how many events are shown, 0 to 1000; 20 if not given
   --undelete         brings a deleted state back, the latest if none is named; the sync factor that deleted it stays off.
                      Refused while the id or one of the factors is in use
@@ -47,6 +49,7 @@ const OPTIONS = {
   "restore-version": { type: "string" },
   "dry-run": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
+  ...APP,
   ...HELP,
 } as const;
 const SOURCES = { clock: systemClock, random: systemRandom };
@@ -72,6 +75,7 @@ await command(USAGE, optionsOf, async (options) => {
 
 async function inspectOne(options: Options): Promise<number> {
   const { backupId, wanted, events, json } = options;
+  const app = namedApp(process.env, options.app);
   const storage = loadStorageConfig(process.env);
   if (storage.driver === "local") await requireDatabase(storage.dataDir);
   const stores = await openStores(storage, SOURCES, { serves: false });
@@ -79,8 +83,9 @@ async function inspectOne(options: Options): Promise<number> {
   await using blobs = stores.blobs;
   await Promise.all([records.ready(), blobs.ready()]);
   await (wanted === null ? requireOneInstallation(stores) : joinInstallation(stores, SOURCES));
-  const change = wanted && (await changed(stores, options, wanted));
-  const inspection = await inspect(stores, backupId, events);
+  const ofApp = storesOfApp(stores, app.scope);
+  const change = wanted && (await changed(ofApp, loadHistoryConfig(app.env), options, wanted));
+  const inspection = await inspect(ofApp, backupId, events);
   process.stdout.write(
     json
       ? `${JSON.stringify({ ...inspection, change }, null, 2)}\n`
@@ -90,11 +95,11 @@ async function inspectOne(options: Options): Promise<number> {
 }
 
 async function changed(
-  stores: InspectableStores,
+  stores: AppStores,
+  { deletedKeepMs, ...events }: ReturnType<typeof loadHistoryConfig>,
   { backupId, dryRun }: Options,
   wanted: Wanted,
 ): Promise<ChangeResult> {
-  const { deletedKeepMs, ...events } = loadHistoryConfig(process.env);
   const operators: OperatorsChange = { ...SOURCES, ...events, stores, backupId, dryRun };
   const { change, id } = wanted;
   const result = { change, id, dryRun, refused: null };
@@ -141,6 +146,7 @@ function optionsOf(args: string[]) {
   const [backupId = "", ...others] = positionals.filter((text) => text !== deletionId);
   const options = {
     help: values.help,
+    app: values.app,
     json: values.json,
     dryRun: values["dry-run"],
     events: eventCount(values.events),

@@ -1,7 +1,8 @@
 /** What the commands take that move backups from or to the other service. */
+import { namedApp } from "../config/apps.ts";
 import { loadLegacyConfig } from "../config/legacy.ts";
 import type { StorageConfig } from "../config/storage.ts";
-import { HELP } from "./command.ts";
+import { APP, APP_USAGE, HELP } from "./command.ts";
 
 export const MOVE_OPTIONS = {
   bucket: { type: "string" },
@@ -11,6 +12,7 @@ export const MOVE_OPTIONS = {
   rate: { type: "string", default: "500" },
   "dry-run": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
+  ...APP,
   ...HELP,
 } as const;
 
@@ -21,7 +23,7 @@ export const MOVE_USAGE = `  --bucket, --table  of the other service
   --rate      how many calls a second the other stores get at most; 500 if not given
   --dry-run   reads everything and writes nothing
   --json      prints one JSON document
-`;
+${APP_USAGE}`;
 
 export interface MoveValues {
   readonly help: boolean;
@@ -30,6 +32,7 @@ export interface MoveValues {
   readonly region?: string | undefined;
   readonly endpoint?: string | undefined;
   readonly rate: string;
+  readonly app?: string | undefined;
 }
 
 /** Requires what has no default. @throws Error */
@@ -41,12 +44,14 @@ export function requireMove({ help, bucket, table, endpoint, rate }: MoveValues)
   callsPerSecond(rate);
 }
 
-/** The stores of the other service, and what is needed to open them. @throws Error; ConfigError */
-export function moveOf({ bucket = "", table = "", region, endpoint, rate }: MoveValues) {
-  const config = loadLegacyConfig(process.env);
+/** The stores of the other service, what is needed to open them, and the app here. @throws Error; ConfigError */
+export function moveOf({ bucket = "", table = "", region, endpoint, rate, app }: MoveValues) {
+  const { scope, env } = namedApp(process.env, app);
+  const config = loadLegacyConfig(env);
   const place = region ?? config.region;
   if (place === null) throw new Error("name the region of the other service: --region or AWS_REGION");
   return {
+    scope,
     location: {
       bucket,
       table,
