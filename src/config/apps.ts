@@ -42,19 +42,26 @@ const HEADER_VALUE = /^[!-~]{1,256}$/;
 const HEADER = /^[a-z0-9-]{1,64}$/;
 
 /**
- * The apps of the file; `null` where APPS_FILE is not set. Only what the file itself says is checked here.
+ * The apps of the file; `null` where APPS_FILE is not set. Problems of the file are reported, each with its place; then the
+ * apps may be incomplete. What they set is not checked here.
  *
- * @throws ConfigError with all problems together, each with the place in the file.
+ * @param read of `env`.
  */
-export function appsOf(env: Environment): readonly [AppEntry, ...AppEntry[]] | null {
-  const read = new EnvironmentReader(env);
+export function readApps(read: EnvironmentReader, env: Environment): readonly AppEntry[] | null {
   const path = read.optional("APPS_FILE");
   if (path === null) return null;
-  const problems: string[] = [];
-  const apps = new AppsFile(env, problems).read(contentOf(path));
-  const [first, ...others] = apps;
-  if (problems.length > 0 || first === undefined) throw new ConfigError(problems);
-  return [first, ...others];
+  const file = contentOf(path);
+  if ("content" in file) return new AppsFile(env, read).read(file.content);
+  read.problem(file.problem);
+  return [];
+}
+
+/** As {@link readApps}. @throws ConfigError with all problems together. */
+function appsOf(env: Environment): readonly AppEntry[] | null {
+  const read = new EnvironmentReader(env);
+  const apps = readApps(read, env);
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return apps;
 }
 
 /**
@@ -81,34 +88,32 @@ export function servedScopes(env: Environment): readonly (string | null)[] {
   return appsOf(env)?.map(({ app }) => app.scope) ?? [null];
 }
 
-function contentOf(path: string): unknown {
+function contentOf(path: string): { readonly content: unknown } | { readonly problem: string } {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new ConfigError([`APPS_FILE cannot be read: ${errorCode(error) ?? "unknown error"}`]);
+    return { problem: `APPS_FILE cannot be read: ${errorCode(error) ?? "unknown error"}` };
   }
   try {
-    return JSON.parse(text);
+    return { content: JSON.parse(text) };
   } catch (error) {
-    throw new ConfigError([
-      `APPS_FILE is not JSON: ${error instanceof Error ? error.message : "unknown error"}`,
-    ]);
+    return { problem: `APPS_FILE is not JSON: ${error instanceof Error ? error.message : "unknown error"}` };
   }
 }
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** Reads the content of the file and collects all problems. */
+/** Reads the content of the file and reports all problems. */
 class AppsFile {
   readonly #env: Environment;
-  readonly #problems: string[];
+  readonly #read: EnvironmentReader;
   /** Which app has a name, a host or a value of the header. */
   readonly #taken = new Map<string, string>();
 
-  constructor(env: Environment, problems: string[]) {
+  constructor(env: Environment, read: EnvironmentReader) {
     this.#env = env;
-    this.#problems = problems;
+    this.#read = read;
   }
 
   read(content: unknown): readonly AppEntry[] {
@@ -122,7 +127,7 @@ class AppsFile {
       this.#problem("/header", "needs TRUSTED_PROXY_HOPS: only a trusted proxy may name the app");
     for (const name of Object.keys(this.#env))
       if (OWN.test(name) && this.#env[name]?.trim())
-        this.#problems.push(`${name} is of one app: with APPS_FILE set it is in the settings of that app`);
+        this.#read.problem(`${name} is of one app: with APPS_FILE set it is in the settings of that app`);
     const listed = this.#list("/apps", members.apps);
     if (listed?.length === 0) this.#problem("/apps", "has no app");
     const apps = (listed ?? []).flatMap((app, index) => this.#app(`/apps/${index}`, app, header) ?? []);
@@ -224,7 +229,7 @@ class AppsFile {
   }
 
   #problem(path: string, reason: string): void {
-    this.#problems.push(`APPS_FILE ${path === "" ? "/" : path} ${reason}`);
+    this.#read.problem(`APPS_FILE ${path === "" ? "/" : path} ${reason}`);
   }
 }
 

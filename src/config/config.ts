@@ -6,7 +6,7 @@ import { buildRevision } from "../runtime/program.ts";
 import { type AddFactorConfig, addFactorConfig } from "./add-factor.ts";
 import { type AdoptionConfig, adoptionConfig } from "./adoption.ts";
 import { type AppLinksConfig, appLinksConfig } from "./app-links.ts";
-import { type AppConfig, type AppEntry, appsOf } from "./apps.ts";
+import { type AppConfig, type AppEntry, readApps } from "./apps.ts";
 import { type AttestationConfig, attestationConfig } from "./attestation.ts";
 import { type ChallengeTokensConfig, challengeTokensConfig } from "./challenge-tokens.ts";
 import { ConfigError } from "./config-error.ts";
@@ -79,18 +79,19 @@ export function loadConfig(env: Environment): Config {
 
 /** As {@link loadConfig}, of each app in the file that APPS_FILE names, or of one. */
 export function loadConfigs(env: Environment): Configs {
-  const apps = appsOf(env);
-  if (apps === null) return [loadConfig(env)];
   const read = new EnvironmentReader(env);
+  const apps = readApps(read, env);
+  if (apps === null) return [loadConfig(env)];
   const process = processConfig(read);
-  const [first, ...others] = apps;
   const configOf = ({ app, path, env: ofApp }: AppEntry): Config => {
     const settings = new EnvironmentReader(ofApp);
     const config = { app, ...process, ...appSettings(settings, process) };
     for (const problem of settings.problems) read.problem(`APPS_FILE ${path}/settings: ${problem}`);
     return config;
   };
-  const configs: Configs = [configOf(first), ...others.map(configOf)];
+  const [first, ...others] = apps.map(configOf);
+  if (first === undefined) throw new ConfigError(read.problems);
+  const configs: Configs = [first, ...others];
   for (const problem of sharedSources(configs)) read.problem(problem);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return deepFreeze(configs);

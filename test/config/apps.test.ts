@@ -154,19 +154,24 @@ describe("APPS_FILE", () => {
     expect(problems).toEqual([expect.stringMatching(problem)]);
   });
 
-  test("reports all problems of the file, and then all of the settings, together", async () => {
+  test("reports all problems of the file, of the process and of the settings together", async () => {
     const wrong = {
       apps: [
         { ...ONE, name: "?", more: 1 },
         { name: "two", hosts: ["?"], settings: { PORT: 1 } },
       ],
     };
-    expect((await problemsIn(wrong)).map((problem) => problem.split(" ")[1])).toEqual([
-      "/apps/0/more",
-      "/apps/0/name",
-      "/apps/1/hosts/0",
-      "/apps/1/settings/PORT",
+    const all = await problemsIn(wrong, { ...production, PORT: "x", MAX_MAIN_FACTORS: "0" });
+    expect(all.map((problem) => problem.split(/ (?:must|is) /)[0])).toEqual([
+      "APPS_FILE /apps/0/more",
+      "APPS_FILE /apps/0/name",
+      "APPS_FILE /apps/1/hosts/0",
+      "APPS_FILE /apps/1/settings/PORT",
+      "PORT",
+      "APPS_FILE /apps/0/settings: MAX_MAIN_FACTORS",
+      "APPS_FILE /apps/1/settings: MAX_MAIN_FACTORS",
     ]);
+    expect(await problemsIn("{", { ...production, PORT: "x" })).toHaveLength(2);
     const settings = { MAX_MAIN_FACTORS: 0, GOOGLE_JWKS_URL: "ftp://x" };
     const unusable = {
       apps: [

@@ -64,6 +64,20 @@ describe("a process with a bad configuration", () => {
     expect(stdout + stderr).not.toContain("c2hvcnQ");
   });
 
+  test("names the problems of the file of apps with the others, each with its place", async () => {
+    await using storage = await newLocalStorage();
+    const file = join(storage.dataDir, "apps.json");
+    await Bun.write(file, JSON.stringify({ apps: [{ name: "One", hosts: ["one.example"] }] }));
+    const { exitCode, stderr } = await runProcess({
+      APP_ENV: "development",
+      PORT: "eighty",
+      APPS_FILE: file,
+    });
+    expect(exitCode).toBe(1);
+    for (const name of ["PORT", "APPS_FILE /apps/0/name"])
+      expect(stderr).toMatch(new RegExp(`^ {2}- ${name} must be`, "m"));
+  });
+
   test("does not start without any variables", async () => {
     const { exitCode, stderr } = await runProcess({});
     expect(exitCode).toBe(1);
