@@ -7,6 +7,7 @@ import { appsEnv, factorApps, TWO_APPS, viewOf } from "../support/apps.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { createPayloadOf, newAccount, newFactorUser, newPasskey } from "../support/factors.ts";
 import { expectLimited, lowLimits } from "../support/low-limits.ts";
+import { head, openConnection } from "../support/raw-http.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { interleaving } from "../support/store-wrappers.ts";
@@ -186,6 +187,28 @@ for (const driver of DRIVERS) {
       } finally {
         await storage[Symbol.asyncDispose]();
       }
+    });
+
+    test("are chosen by the header Host where no proxy is trusted", async () => {
+      await using service = await startService(driver, {
+        env: { ...appsEnv(TWO_APPS), TRUSTED_PROXY_HOPS: "0" },
+      });
+      for (const [host, status] of [
+        ["first.example", 200],
+        ["SECOND.example:8080", 200],
+        ["third.example", 400],
+      ] as const) {
+        using connection = await openConnection(service.url);
+        const headers = {
+          "content-type": "application/json",
+          "content-length": 2,
+          "x-forwarded-host": "first.example",
+        };
+        await connection.write(`${head("POST", "/v1/sync/challenge/keypair", { host, ...headers })}{}`);
+        expect((await connection.answer()).status).toBe(status);
+      }
+      const requests = service.logged.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "request");
+      expect(requests.map(({ app }) => app)).toEqual(["first", "second", undefined]);
     });
 
     test("have settings of their own", async () => {

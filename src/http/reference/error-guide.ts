@@ -16,7 +16,7 @@ const NEW_ATTESTATION = "Ask the attestation gateway for a new token for exactly
 export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorAdvice>> = {
   invalid_payload: {
     meaning:
-      "The body is no JSON (400), or a member is missing or of another type (422; the message names it).",
+      "The body is no JSON, or the host name of the request is that of no app (400), or a member is missing or of another type (422; the message names it).",
     action: BUG,
   },
   multipart_error: { meaning: "The body is no complete multipart form.", action: BUG },
