@@ -3,16 +3,18 @@ import { type CollectedStores, collectLeftovers } from "../../src/maintenance/le
 import { systemRandom } from "../../src/runtime/clock.ts";
 import type { Driver, Stores, TestStorage } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
+import { CampaignConditions, MAIN_KINDS, type MainKind } from "../support/campaign-conditions.ts";
+import { undeletionRequest } from "../support/factors.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenAfterCollection, brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { CRASH_ENV, outcomeOf } from "./crash-points.ts";
+import { CRASH_ENV, outcomeOf, settingOf } from "./crash-points.ts";
 import { FAULTS, Fault } from "./faults.ts";
 import { ownerWithVersion } from "./history-operations.ts";
 import { kindsOf, loggedOf } from "./logged-events.ts";
 import type { Report } from "./report.ts";
-import { deletedBy, isStored, knownOf, undeleteRequest } from "./scenario.ts";
+import { deletedBy, isStored, knownOf } from "./scenario.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const ENV = { ...CRASH_ENV, DELETED_KEEP_DAYS: "1" };
@@ -21,6 +23,8 @@ interface Setup {
   readonly driver: Driver;
   readonly storage: TestStorage;
   readonly service: TestService;
+  readonly conditions: CampaignConditions;
+  readonly env: Readonly<Record<string, string>>;
   /** Of a process by whose clock the time is over. */
   readonly ahead: Stores;
 }
@@ -38,38 +42,39 @@ interface Meeting {
 const MEETINGS: readonly Meeting[] = [
   {
     name: "an undelete, delayed until all was collected",
-    async run({ driver, storage, ahead }, at, undelete) {
+    async run({ driver, storage, conditions, env, ahead }, at, undelete) {
       const fault = new Fault("is delayed", at, async () => {
         await collectLeftovers(ahead);
       });
       await using delayed = await startService(driver, {
         storage,
-        env: ENV,
+        env,
         wrapStores: (stores) => interceptedStores(stores, fault.around),
       });
-      return { fault, answer: await undelete(delayed.client) };
+      return { fault, answer: await undelete(conditions.newClient(delayed.url)) };
     },
   },
   {
     name: "a collection, delayed until an undelete was made",
-    async run({ service, ahead }, at, undelete) {
+    async run({ service, conditions, ahead }, at, undelete) {
+      const client = conditions.newClient(service.url);
       let answer = "none";
       const fault = new Fault("is delayed", at, async () => {
-        answer = await undelete(service.client);
+        answer = await undelete(client);
       });
       await collectLeftovers(intercepted(ahead, fault.around));
-      return { fault, answer: answer === "none" ? await undelete(service.client) : answer };
+      return { fault, answer: answer === "none" ? await undelete(client) : answer };
     },
   },
   ...FAULTS.filter((kind) => kind !== "is delayed").map(
     (kind): Meeting => ({
       name: `a collection that ${kind} a call, and then an undelete`,
-      async run({ service, ahead }, at, undelete) {
+      async run({ service, conditions, ahead }, at, undelete) {
         const fault = new Fault(kind, at);
         const [collected] = await Promise.allSettled([collectLeftovers(intercepted(ahead, fault.around))]);
         if (fault.hit !== null && collected.status === "fulfilled")
           throw new Error("a fault was not reported");
-        return { fault, answer: await undelete(service.client) };
+        return { fault, answer: await undelete(conditions.newClient(service.url)) };
       },
     }),
   ),
@@ -78,17 +83,22 @@ const MEETINGS: readonly Meeting[] = [
 /** Either the backup is back with all that it had, or nothing is left of it. */
 export async function runCollections(driver: Driver): Promise<Report> {
   await using storage = await driver.environment();
-  await using service = await startService(driver, { storage, env: ENV });
-  const clock = new SettableClock(service.clock.nowMs() + 26 * HOUR_MS);
-  await using ahead = await storage.open({ clock, random: systemRandom });
-  const setup = { driver, storage, service, ahead };
+  const clock = new SettableClock();
+  await using conditions = new CampaignConditions(clock);
+  const env = { ...ENV, ...conditions.env };
+  await using service = await startService(driver, { storage, env, clock });
+  const later = new SettableClock(clock.nowMs() + 26 * HOUR_MS);
+  await using ahead = await storage.open({ clock: later, random: systemRandom });
+  const setup = { driver, storage, service, conditions, env, ahead };
   const failures: string[] = [];
   let cases = 0;
   let undeleted = 0;
   for (const meeting of MEETINGS)
     for (let at = 1; ; at++) {
-      const { hit, isBack, problems } = await runOnce(setup, meeting, at);
-      failures.push(...problems.map((problem) => `${meeting.name}, at call ${at} (${hit}): ${problem}`));
+      const mainKind = MAIN_KINDS[cases % MAIN_KINDS.length] ?? "keypair";
+      const { hit, isBack, problems } = await runOnce(setup, meeting, mainKind, at);
+      const where = `${meeting.name} with a ${mainKind}, at call ${at} (${hit})`;
+      failures.push(...problems.map((problem) => `${where}: ${problem}`));
       if (hit === null) break;
       cases += 1;
       if (isBack) undeleted += 1;
@@ -98,14 +108,16 @@ export async function runCollections(driver: Driver): Promise<Report> {
   return { cases, failures, notes: { undeleted } };
 }
 
-async function runOnce(setup: Setup, meeting: Meeting, at: number) {
-  const { service, ahead } = setup;
-  const { client, services } = service;
-  const { user } = await ownerWithVersion(client);
+async function runOnce(setup: Setup, meeting: Meeting, mainKind: MainKind, at: number) {
+  const { service, conditions, ahead } = setup;
+  const { services } = service;
+  const setting = settingOf({ healthy: service, conditions }, mainKind);
+  const { client } = setting;
+  const { user } = await ownerWithVersion(setting);
   await deletedBy(client, user);
   const { backupAccountId: backupId } = user.account;
   const before = await loggedOf(services, backupId);
-  const request = await undeleteRequest(client, user);
+  const request = await undeletionRequest(client, user);
   const { fault, answer } = await meeting.run(setup, at, async (to) => outcomeOf(await to.undelete(request)));
 
   await collectLeftovers(ahead);

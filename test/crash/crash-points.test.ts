@@ -35,7 +35,9 @@ for (const driver of DRIVERS)
     test(
       "a request of a rival before that call leaves both changes complete",
       async () => {
-        const { cases, failures } = await runInterleavings(driver, interleavedOn(driver.name));
+        const { cases, failures } = await runInterleavings(driver, {
+          operations: interleavedOn(driver.name),
+        });
         expect(failures).toEqual([]);
         expect(cases).toBeGreaterThan(0);
       },

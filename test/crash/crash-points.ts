@@ -2,9 +2,11 @@
 import type { Services } from "../../src/services.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
 import type { ApiResponse } from "../support/api-client.ts";
+import { CampaignConditions, MAIN_KINDS, type MainKind } from "../support/campaign-conditions.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
+import { SettableClock } from "../support/settable-clock.ts";
 import { startReceiver } from "../webhooks/receivers.ts";
 import { brokenAfterMonths } from "./aftermath.ts";
 import { FAULTS, Fault, type FaultKind } from "./faults.ts";
@@ -18,11 +20,13 @@ import {
 } from "./logged-events.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { pooled, type Report } from "./report.ts";
-import type { Scenario } from "./scenario.ts";
+import type { Scenario, Setting } from "./scenario.ts";
 
 export interface CrashOptions {
   readonly faults?: readonly FaultKind[];
   readonly operations?: readonly Operation[];
+  /** Whether operations that concern the main factor run with each kind of it. Otherwise each case has one, in rotation. */
+  readonly everyKind?: boolean;
 }
 
 /** How many operations run concurrently; each has its own backups. */
@@ -31,15 +35,21 @@ const WIDTH = 6;
 /** Runs every combination of operation, fault and call on one storage. */
 export async function runCrashPoints(
   driver: Driver,
-  { faults = FAULTS, operations = OPERATIONS }: CrashOptions = {},
+  { faults = FAULTS, operations = OPERATIONS, everyKind = false }: CrashOptions = {},
 ): Promise<Report> {
   await using storage = await driver.environment();
   await using receiver = startReceiver();
-  const env = { ...CRASH_ENV, ...webhookEnv(receiver.url) };
-  const healthy = await startService(driver, { storage, env });
-  const setup: Setup = { driver, storage, env, healthy, deliveries: [] };
-  const series = operations.flatMap((operation) => faults.map((kind) => ({ operation, kind })));
-  const results = await pooled(series, WIDTH, ({ operation, kind }) => runCase(setup, operation, kind));
+  const clock = new SettableClock();
+  await using conditions = new CampaignConditions(clock);
+  const env = { ...CRASH_ENV, ...conditions.env, ...webhookEnv(receiver.url) };
+  const healthy = await startService(driver, { storage, env, clock });
+  const setup: Setup = { driver, storage, env, healthy, conditions, deliveries: [] };
+  const series = operations
+    .flatMap((operation) => faults.map((fault) => ({ operation, fault })))
+    .flatMap((one, index) =>
+      kindsFor(one.operation, index, everyKind).map((mainKind) => ({ ...one, mainKind })),
+    );
+  const results = await pooled(series, WIDTH, (one) => runCase(setup, one));
   await delivered(healthy);
   await healthy[Symbol.asyncDispose]();
   const left = [
@@ -49,8 +59,18 @@ export async function runCrashPoints(
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
-    notes: { operations: operations.length, faults: faults.length },
+    notes: {
+      operations: operations.length,
+      faults: faults.length,
+      "kinds of main factors": new Set(series.map(({ mainKind }) => mainKind)).size,
+    },
   };
+}
+
+interface Series {
+  readonly operation: Operation;
+  readonly fault: FaultKind;
+  readonly mainKind: MainKind;
 }
 
 interface Setup {
@@ -59,6 +79,7 @@ interface Setup {
   readonly env: Readonly<Record<string, string>>;
   /** A service without faults. */
   readonly healthy: TestService;
+  readonly conditions: CampaignConditions;
   /** What the webhook must have received at the end. */
   readonly deliveries: ExpectedDelivery[];
 }
@@ -72,20 +93,23 @@ function webhookEnv(url: string) {
 }
 
 /** Injects the fault at the first call, at the second, and so on until the operation makes no more calls. */
-async function runCase(setup: Setup, operation: Operation, kind: FaultKind): Promise<Report> {
+async function runCase(setup: Setup, series: Series): Promise<Report> {
   const failures: string[] = [];
   for (let at = 1; ; at++) {
-    const { hit, problems } = await runOnce(setup, operation, new Fault(kind, at), kind);
-    failures.push(
-      ...problems.map((problem) => `${operation.name}, ${kind} call ${at} (${hit ?? "none"}): ${problem}`),
-    );
+    const { hit, problems } = await runOnce(setup, series, at);
+    const { operation, fault, mainKind } = series;
+    const where = `${operation.name} with a ${mainKind}, ${fault} call ${at} (${hit ?? "none"})`;
+    failures.push(...problems.map((problem) => `${where}: ${problem}`));
     if (hit === null) return { cases: at - 1, failures };
   }
 }
 
-async function runOnce(setup: Setup, operation: Operation, fault: Fault, kind: FaultKind) {
-  const { client, services } = setup.healthy;
-  const scenario = await operation.prepare(client);
+async function runOnce(setup: Setup, { operation, fault: kind, mainKind }: Series, at: number) {
+  const fault = new Fault(kind, at);
+  const { services } = setup.healthy;
+  const setting = settingOf(setup, mainKind);
+  const { client } = setting;
+  const scenario = await operation.prepare(setting);
   const problems: string[] = [];
   const expect = (what: string, found: unknown, ...expected: unknown[]) => {
     if (!expected.includes(found)) problems.push(`${what} is ${found}, not ${expected.join(" or ")}`);
@@ -129,13 +153,36 @@ async function runOnce(setup: Setup, operation: Operation, fault: Fault, kind: F
 }
 
 /** Sends the request to a service with the fault, and stops this service. */
-async function withFault({ driver, storage, env }: Setup, fault: Fault, scenario: Scenario): Promise<string> {
+async function withFault(
+  { driver, storage, env, conditions }: Setup,
+  fault: Fault,
+  scenario: Scenario,
+): Promise<string> {
   await using faulty = await startService(driver, {
     storage,
     env,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
-  return outcomeOf(await scenario.send(faulty.client));
+  return outcomeOf(await scenario.send(conditions.newClient(faulty.url)));
+}
+
+/** The kinds of main factors with which an operation runs; the `index` of a series chooses where one is enough. */
+export function kindsFor(
+  { concernsMain }: Operation,
+  index: number,
+  everyKind: boolean,
+  kinds: readonly MainKind[] = MAIN_KINDS,
+): readonly MainKind[] {
+  return everyKind && concernsMain ? kinds : kinds.slice(index % kinds.length).slice(0, 1);
+}
+
+/** A setting on the service without faults, with a client of its own. */
+export function settingOf(
+  { healthy, conditions }: { readonly healthy: TestService; readonly conditions: CampaignConditions },
+  mainKind: MainKind,
+): Setting {
+  const { url, clock } = healthy;
+  return { client: conditions.newClient(url), clock, newMain: () => conditions.newMain(mainKind) };
 }
 
 /** `ok` or the code of the error. */
@@ -152,7 +199,9 @@ export async function wasDone({ tokens, made }: Scenario, services: Services): P
   const { challengeTokens, records } = services;
   const spent = await Promise.all(
     tokens.map(async (token) => {
-      const { nonce } = await challengeTokens.read(token, "keypair");
+      const { nonce } = await challengeTokens
+        .read(token, "keypair")
+        .catch(() => challengeTokens.read(token, "passkey"));
       return records.isConsumed([nonce]);
     }),
   );

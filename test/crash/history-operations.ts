@@ -3,16 +3,9 @@ import { readMetadata } from "../../src/backups/model.ts";
 import type { Services } from "../../src/services.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import { createPayloadOf, type FactorUser, proven, undeletionRequest } from "../support/factors.ts";
 import { manifestHashOf } from "../support/invariants.ts";
-import {
-  createPayload,
-  metadataOf,
-  randomBytes,
-  resetRequest,
-  solved,
-  syncPayload,
-  type User,
-} from "../support/users.ts";
+import { metadataOf, randomBytes, resetRequest, solved, syncPayload, type User } from "../support/users.ts";
 import type { Operation } from "./operations.ts";
 import {
   addDevice,
@@ -20,10 +13,10 @@ import {
   isListed,
   isStored,
   knownOf,
-  newOwner,
-  ownerWithBackup,
+  ownerIn,
+  ownerWithBackupIn,
   refOf,
-  undeleteRequest,
+  type Setting,
 } from "./scenario.ts";
 
 export const HISTORY_OPERATIONS: readonly Operation[] = [
@@ -31,8 +24,9 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
     name: "sync, which prunes a version",
     leaves: [],
     afterwards: "manifest_hash_mismatch",
-    async prepare(client) {
-      const { user, versionId } = await ownerWithVersion(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const { user, versionId } = await ownerWithVersion(setting);
       const content = randomBytes(120);
       const payload = await syncPayload(client, user, manifestHashOf(content));
       return {
@@ -54,11 +48,13 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
   },
   {
     name: "retrieve, a version",
+    concernsMain: true,
     leaves: ["RECOVERED"],
     afterwards: "ok",
-    async prepare(client) {
-      const { user, versionId } = await ownerWithVersion(client);
-      const fresh = async (to: ApiClient) => ({ ...(await solved(to, "retrieve", user.main)), versionId });
+    async prepare(setting) {
+      const { client } = setting;
+      const { user, versionId } = await ownerWithVersion(setting);
+      const fresh = async (to: ApiClient) => ({ ...(await proven(to, "retrieve", user.main)), versionId });
       const request = await fresh(client);
       return {
         user,
@@ -74,8 +70,9 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
     name: "restore-version",
     leaves: ["VERSION_RESTORED"],
     afterwards: "manifest_hash_mismatch",
-    async prepare(client) {
-      const { user, earlier, versionId } = await ownerWithVersion(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const { user, earlier, versionId } = await ownerWithVersion(setting);
       const fresh = async (to: ApiClient) => ({
         ...(await solved(to, "restore-version", user.sync, { versionId })),
         versionId,
@@ -102,8 +99,9 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
     name: "events",
     leaves: [],
     afterwards: "ok",
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
       const request = await solved(client, "events", user.sync);
       return {
         user,
@@ -117,24 +115,26 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
   },
   {
     name: "undelete",
+    concernsMain: true,
     on: "deleted backup",
     leaves: ["UNDELETED"],
     afterwards: "backup_does_not_exist",
-    async prepare(client) {
-      const { user } = await ownerWithVersion(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const { user } = await ownerWithVersion(setting);
       const thief = createFactorKeypair();
       await addDevice(client, user, thief);
       await deletedBy(client, { sync: thief });
       const { backupAccountId: backupId } = user.account;
-      const request = await undeleteRequest(client, user);
+      const request = await undeletionRequest(client, user);
       return {
         user,
         known: knownOf(user, [], [thief]),
         tokens: [request.challengeToken],
         send: (to) => to.undelete(request),
-        sendFresh: async (to) => to.undelete(await undeleteRequest(to, user)),
+        sendFresh: async (to) => to.undelete(await undeletionRequest(to, user)),
         async made(services) {
-          const isBack = await isListed(services, user, refOf("MAIN", user.main));
+          const isBack = await isListed(services, user, user.main.ref);
           const kept = await services.records.readDeleted(backupId);
           if (kept.length !== (isBack ? 0 : 1)) throw new Error(`${kept.length} states are kept`);
           if (!isBack) return false;
@@ -153,10 +153,11 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
     name: "reset, with a deleted state",
     leaves: ["RESET"],
     afterwards: "not_found",
-    async prepare(client) {
-      const { user } = await ownerWithVersion(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const { user } = await ownerWithVersion(setting);
       await deletedBy(client, user);
-      (await client.create(await createPayload(client, user), user.backup)).ok();
+      (await client.create(await createPayloadOf(client, user), user.backup)).ok();
       return resetOf(client, user, async (services) => {
         const isGone = !(await isStored(services, user));
         const kept = await services.records.readDeleted(user.account.backupAccountId);
@@ -171,11 +172,12 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
     on: "deleted backup",
     leaves: ["RESET"],
     afterwards: "not_found",
-    async prepare(client) {
-      const { user } = await ownerWithVersion(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const { user } = await ownerWithVersion(setting);
       await deletedBy(client, user);
-      const again = { ...newOwner(), account: user.account, main: user.main, sync: user.sync };
-      (await client.create(await createPayload(client, again), again.backup)).ok();
+      const again = { ...ownerIn(setting), account: user.account, main: user.main, sync: user.sync };
+      (await client.create(await createPayloadOf(client, again), again.backup)).ok();
       await deletedBy(client, again);
       return resetOf(client, user, async (services) => {
         const kept = await services.records.readDeleted(user.account.backupAccountId);
@@ -188,8 +190,9 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
 ];
 
 /** A user whose backup has one version, as many as the service keeps. */
-export async function ownerWithVersion(client: ApiClient) {
-  const earlier = await ownerWithBackup(client);
+export async function ownerWithVersion(setting: Setting) {
+  const { client } = setting;
+  const earlier = await ownerWithBackupIn(setting);
   const user = { ...earlier, ...contentOf(randomBytes(110)) };
   (await client.sync(await syncPayload(client, earlier, user.manifestHash), user.backup)).ok();
   const [version] = (await metadataOf(client, user)).versions;
@@ -201,7 +204,7 @@ function contentOf(backup: Uint8Array): Pick<User, "backup" | "manifestHash"> {
   return { backup, manifestHash: manifestHashOf(backup) };
 }
 
-async function resetOf(client: ApiClient, user: User, made: (services: Services) => Promise<boolean>) {
+async function resetOf(client: ApiClient, user: FactorUser, made: (services: Services) => Promise<boolean>) {
   const request = await resetRequest(client, user);
   return {
     user,

@@ -3,13 +3,12 @@ import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import type { EventKind } from "../../src/protocol/event.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
+import { createPayloadOf, proven, recoveredBy } from "../support/factors.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,
-  createPayload,
   metadataOf,
   randomBytes,
-  recovered,
   resetRequest,
   solved,
   syncPayload,
@@ -17,77 +16,86 @@ import {
 import { HISTORY_OPERATIONS } from "./history-operations.ts";
 import {
   addDevice,
-  addFactorRequest,
+  additionIn,
   isListed,
   isSetAside,
   isStored,
   knownOf,
-  newOwner,
-  ownerWithBackup,
+  ownerIn,
+  ownerWithBackupIn,
   refOf,
   type Scenario,
+  type Setting,
 } from "./scenario.ts";
 
 export interface Operation {
   readonly name: string;
   /** What is there before the request; a backup if not given. */
   readonly on?: "nothing" | "deleted backup";
+  /** Whether the main factor signs, comes or goes, so that its kind matters. */
+  readonly concernsMain?: true;
   /** The events that a success leaves, one for each time a kind is named. */
   readonly leaves: readonly EventKind[];
   /** The response to a new request for the same change, once the first took effect; `ok` for a success. */
   readonly afterwards: string;
-  prepare(client: ApiClient): Promise<Scenario>;
+  prepare(setting: Setting): Promise<Scenario>;
 }
 
 const FACTOR_OPERATIONS: readonly Operation[] = [
   {
     name: "create",
+    concernsMain: true,
     on: "nothing",
     leaves: ["CREATED"],
     afterwards: "backup_account_id_already_exists",
-    async prepare(client) {
-      const user = newOwner();
-      const payload = await createPayload(client, user);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = ownerIn(setting);
+      const payload = await createPayloadOf(client, user);
       return {
         user,
         known: knownOf(user),
         tokens: [payload.challengeToken, payload.initialSyncChallengeToken],
         send: (to) => to.create(payload, user.backup),
-        sendFresh: async (to) => to.create(await createPayload(to, user), user.backup),
-        made: (services) => isListed(services, user, refOf("MAIN", user.main)),
+        sendFresh: async (to) => to.create(await createPayloadOf(to, user), user.backup),
+        made: (services) => isListed(services, user, user.main.ref),
       };
     },
   },
   {
     name: "retrieve",
+    concernsMain: true,
     leaves: ["RECOVERED"],
     afterwards: "ok",
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
-      const request = await solved(client, "retrieve", user.main);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
+      const request = await proven(client, "retrieve", user.main);
       return {
         user,
         known: knownOf(user),
         tokens: [request.challengeToken],
         send: (to) => to.retrieve(request),
-        sendFresh: async (to) => to.retrieve(await solved(to, "retrieve", user.main)),
+        sendFresh: async (to) => to.retrieve(await proven(to, "retrieve", user.main)),
         made: null,
       };
     },
   },
   {
     name: "verify-factor",
+    concernsMain: true,
     leaves: [],
     afterwards: "ok",
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
-      const request = await solved(client, "verify-factor", user.main);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
+      const request = await proven(client, "verify-factor", user.main);
       return {
         user,
         known: knownOf(user),
         tokens: [request.challengeToken],
         send: (to) => to.verifyFactor(request),
-        sendFresh: async (to) => to.verifyFactor(await solved(to, "verify-factor", user.main)),
+        sendFresh: async (to) => to.verifyFactor(await proven(to, "verify-factor", user.main)),
         made: null,
       };
     },
@@ -96,8 +104,9 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "retrieve-metadata",
     leaves: [],
     afterwards: "ok",
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
       const request = await solved(client, "retrieve-metadata", user.sync);
       return {
         user,
@@ -113,9 +122,10 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "add-sync-factor",
     leaves: ["SYNC_FACTOR_ADDED"],
     afterwards: "already_used", // of the sync factor token
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
-      const { syncFactorToken } = await recovered(client, user);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
+      const { syncFactorToken } = await recoveredBy(client, user.main);
       const [phone, tablet] = [createFactorKeypair(), createFactorKeypair()];
       const request = await addSyncFactorRequest(client, phone, syncFactorToken);
       return {
@@ -138,12 +148,13 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "add-sync-factor, in the place of another",
     leaves: ["SYNC_FACTOR_REPLACED"],
     afterwards: "already_used", // of the sync factor token
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
       const [lost, phone, tablet] = [createFactorKeypair(), createFactorKeypair(), createFactorKeypair()];
       await addDevice(client, user, lost);
       const syncFactorToReplace = (await metadataOf(client, user)).syncFactors.at(-1)?.id ?? "";
-      const { syncFactorToken } = await recovered(client, user);
+      const { syncFactorToken } = await recoveredBy(client, user.main);
       const replacement = async (to: ApiClient, keypair: FactorKeypair) => ({
         ...(await addSyncFactorRequest(to, keypair, syncFactorToken)),
         syncFactorToReplace,
@@ -168,8 +179,9 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "sync",
     leaves: [],
     afterwards: "manifest_hash_mismatch",
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
       const content = randomBytes(120);
       const payload = await syncPayload(client, user, manifestHashOf(content));
       return {
@@ -187,20 +199,21 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
   },
   {
     name: "add-factor",
+    concernsMain: true,
     leaves: ["MAIN_FACTOR_ADDED"],
     afterwards: "ok", // a client that lost the answer repeats the call
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
-      const added = createFactorKeypair();
-      const request = await addFactorRequest(client, user.main, added);
+    async prepare(setting) {
+      const user = await ownerWithBackupIn(setting);
+      const added = setting.newMain();
+      const request = await additionIn(setting, user.main, added);
       const send = (to: ApiClient, body: typeof request) => to.addFactor(body);
       return {
         user,
         known: knownOf(user, [added]),
         tokens: [request.existingFactorChallengeToken, request.newFactorChallengeToken],
         send: (to) => send(to, request),
-        sendFresh: async (to) => send(to, await addFactorRequest(to, user.main, added)),
-        made: (services) => isListed(services, user, refOf("MAIN", added)),
+        sendFresh: async (to) => send(to, await additionIn({ ...setting, client: to }, user.main, added)),
+        made: (services) => isListed(services, user, added.ref),
       };
     },
   },
@@ -208,32 +221,35 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "delete-factor, a sync factor",
     leaves: ["SYNC_FACTOR_REMOVED"],
     afterwards: "factor_not_found",
-    prepare: async (client) => deletion(client, "SYNC", "further"),
+    prepare: (setting) => deletion(setting, "SYNC", "further"),
   },
   {
     name: "delete-factor, the sync factor that signs",
     leaves: ["SYNC_FACTOR_REMOVED"],
     afterwards: "backup_untraceable",
-    prepare: async (client) => deletion(client, "SYNC", "first"),
+    prepare: (setting) => deletion(setting, "SYNC", "first"),
   },
   {
     name: "delete-factor, a main factor",
+    concernsMain: true,
     leaves: ["MAIN_FACTOR_REMOVED"],
     afterwards: "factor_not_found",
-    prepare: async (client) => deletion(client, "MAIN", "further"),
+    prepare: (setting) => deletion(setting, "MAIN", "further"),
   },
   {
     name: "delete-factor, the last main factor",
+    concernsMain: true,
     leaves: ["MAIN_FACTOR_REMOVED", "DELETED"],
     afterwards: "backup_untraceable",
-    prepare: async (client) => deletion(client, "MAIN", "first"),
+    prepare: (setting) => deletion(setting, "MAIN", "first"),
   },
   {
     name: "delete-backup",
     leaves: ["DELETED"],
     afterwards: "ok", // a client that lost the answer repeats the call
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
       const request = await solved(client, "delete-backup", user.sync);
       return {
         user,
@@ -249,8 +265,9 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "reset",
     leaves: ["RESET"],
     afterwards: "not_found",
-    async prepare(client) {
-      const user = await ownerWithBackup(client);
+    async prepare(setting) {
+      const { client } = setting;
+      const user = await ownerWithBackupIn(setting);
       const request = await resetRequest(client, user);
       return {
         user,
@@ -269,20 +286,20 @@ export const OPERATIONS: readonly Operation[] = [...FACTOR_OPERATIONS, ...HISTOR
 
 /** Removes the factor that the backup was created with, or another one; the first sync factor signs. */
 async function deletion(
-  client: ApiClient,
+  setting: Setting,
   scope: "MAIN" | "SYNC",
   which: "first" | "further",
 ): Promise<Scenario> {
-  const user = await ownerWithBackup(client);
-  const further = which === "first" ? null : createFactorKeypair();
-  if (further !== null && scope === "SYNC") await addDevice(client, user, further);
-  if (further !== null && scope === "MAIN") {
-    const addition = await addFactorRequest(client, user.main, further);
-    (await client.addFactor(addition)).ok();
-  }
+  const { client } = setting;
+  const user = await ownerWithBackupIn(setting);
+  const [main, device] = [setting.newMain(), createFactorKeypair()];
+  if (which === "further" && scope === "SYNC") await addDevice(client, user, device);
+  if (which === "further" && scope === "MAIN")
+    (await client.addFactor(await additionIn(setting, user.main, main))).ok();
   const metadata = await metadataOf(client, user);
   const factorId = (scope === "MAIN" ? metadata.factors : metadata.syncFactors).at(-1)?.id ?? "";
-  const removed: FactorKeypair = further ?? (scope === "MAIN" ? user.main : user.sync);
+  const [ofMain, ofSync] = which === "first" ? [user.main, user.sync] : [main, device];
+  const removed = scope === "MAIN" ? ofMain.ref : refOf("SYNC", ofSync);
   const request = async (to: ApiClient) => ({
     ...(await solved(to, "delete-factor", user.sync, { factorId })),
     factorId,
@@ -291,12 +308,12 @@ async function deletion(
   const first = await request(client);
   return {
     user,
-    known: knownOf(user, ...(scope === "MAIN" ? [[removed], []] : [[], [removed]])),
+    known: knownOf(user, [main], [device]),
     tokens: [first.challengeToken],
     send: (to) => to.deleteFactor(first),
     sendFresh: async (to) => to.deleteFactor(await request(to)),
     async made(services) {
-      const isListedStill = await isListed(services, user, refOf(scope, removed));
+      const isListedStill = await isListed(services, user, removed);
       const isWholeBackup = scope === "MAIN" && which === "first";
       if (isWholeBackup && (await isSetAside(services, user)) === isListedStill)
         throw new Error("only one of factor and backup was removed");

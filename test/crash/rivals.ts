@@ -3,20 +3,18 @@ import type { EventKind } from "../../src/protocol/event.ts";
 import type { Services } from "../../src/services.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import { createPayloadOf, type FactorUser, recoveredBy, undeletionRequest } from "../support/factors.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,
-  createPayload,
   metadataOf,
   randomBytes,
-  recovered,
   resetRequest,
   solved,
   syncPayload,
-  type User,
 } from "../support/users.ts";
 import type { Operation } from "./operations.ts";
-import { addDevice, isListed, isStored, newOwner, refOf, undeleteRequest } from "./scenario.ts";
+import { addDevice, isListed, isStored, newOwner, ownerIn, refOf, type Setting } from "./scenario.ts";
 
 export interface Rival {
   readonly name: string;
@@ -30,7 +28,7 @@ export interface Rival {
   readonly endsBackup: boolean;
   /** The operation of which the rival makes the same change, so that what is stored does not show which of them did. */
   readonly sameAs?: string;
-  prepare(client: ApiClient, user: User): Promise<RivalRequest>;
+  prepare(setting: Setting, user: FactorUser): Promise<RivalRequest>;
 }
 
 interface RivalRequest {
@@ -62,8 +60,8 @@ export const RIVALS: readonly Rival[] = [
     leaves: ["SYNC_FACTOR_ADDED"],
     endsBackup: false,
     refusals: () => [],
-    async prepare(client, user) {
-      const { syncFactorToken } = await recovered(client, user);
+    async prepare({ client }, user) {
+      const { syncFactorToken } = await recoveredBy(client, user.main);
       const laptop = createFactorKeypair();
       const request = await addSyncFactorRequest(client, laptop, syncFactorToken);
       return {
@@ -77,7 +75,7 @@ export const RIVALS: readonly Rival[] = [
     leaves: [],
     endsBackup: false,
     refusals: (operation) => OF_OTHER_CONTENT[operation] ?? [],
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const content = randomBytes(90);
       const payload = await syncPayload(client, user, manifestHashOf(content));
       return {
@@ -95,7 +93,7 @@ export const RIVALS: readonly Rival[] = [
     sameAs: "restore-version",
     endsBackup: false,
     refusals: (operation) => OF_OTHER_CONTENT[operation] ?? [],
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const { versionId, manifestHash } = await versionOf(client, user);
       const proof = await solved(client, "restore-version", user.sync, { versionId });
       const request = { ...proof, versionId, currentManifestHash: user.manifestHash };
@@ -113,7 +111,7 @@ export const RIVALS: readonly Rival[] = [
     leaves: [],
     endsBackup: true,
     refusals: () => GONE,
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const request = await solved(client, "delete-backup", user.sync);
       const { backupAccountId } = user.account;
       return {
@@ -130,11 +128,11 @@ export const RIVALS: readonly Rival[] = [
     leaves: ["DELETED", "UNDELETED"],
     endsBackup: false,
     refusals: () => GONE,
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const thief = createFactorKeypair();
       await addDevice(client, user, thief);
       const deletion = await solved(client, "delete-backup", thief);
-      const undeletion = await undeleteRequest(client, user);
+      const undeletion = await undeletionRequest(client, user);
       return {
         async act(to) {
           const deleted = await to.deleteBackup(deletion);
@@ -149,7 +147,7 @@ export const RIVALS: readonly Rival[] = [
     leaves: [],
     endsBackup: true,
     refusals: () => GONE,
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const request = await resetRequest(client, user);
       return { act: (to) => to.reset(request), holds: async (services) => !(await isStored(services, user)) };
     },
@@ -166,10 +164,10 @@ export const RIVALS: readonly Rival[] = [
       "manifest_hash_mismatch",
       "factor_already_exists",
     ],
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const request = await resetRequest(client, user);
       const next = { ...newOwner(), account: user.account, main: user.main, sync: user.sync };
-      const payload = await createPayload(client, next);
+      const payload = await createPayloadOf(client, next);
       return {
         async act(to) {
           await to.reset(request);
@@ -185,7 +183,7 @@ export const RIVALS: readonly Rival[] = [
     on: "nothing",
     endsBackup: false,
     refusals: () => ["backup_account_id_already_exists"],
-    prepare: async (client, user) => creation(client, { ...newOwner(), account: user.account }),
+    prepare: (setting, { account }) => creation(setting, { ...ownerIn(setting), account }),
   },
   {
     name: "another backup takes the main factor",
@@ -193,7 +191,7 @@ export const RIVALS: readonly Rival[] = [
     on: "nothing",
     endsBackup: false,
     refusals: () => ["factor_already_exists"],
-    prepare: async (client, user) => creation(client, { ...newOwner(), main: user.main }),
+    prepare: (setting, { main }) => creation(setting, { ...ownerIn(setting), main }),
   },
   {
     name: "another backup takes the sync factor",
@@ -201,7 +199,7 @@ export const RIVALS: readonly Rival[] = [
     on: "nothing",
     endsBackup: false,
     refusals: () => ["factor_already_exists"],
-    prepare: async (client, user) => creation(client, { ...newOwner(), sync: user.sync }),
+    prepare: (setting, { sync }) => creation(setting, { ...ownerIn(setting), sync }),
   },
   {
     name: "the id is created again",
@@ -211,7 +209,7 @@ export const RIVALS: readonly Rival[] = [
     refusals: (operation) => [
       operation === "undelete" ? "backup_account_id_already_exists" : "conflicting_lock",
     ],
-    prepare: async (client, user) => creation(client, { ...newOwner(), account: user.account }),
+    prepare: (setting, { account }) => creation(setting, { ...ownerIn(setting), account }),
   },
   {
     name: "the backup is brought back by another request",
@@ -223,8 +221,8 @@ export const RIVALS: readonly Rival[] = [
       operation === "undelete"
         ? ["backup_account_id_already_exists", "backup_does_not_exist"]
         : ["conflicting_lock"],
-    async prepare(client, user) {
-      const request = await undeleteRequest(client, user);
+    async prepare({ client }, user) {
+      const request = await undeletionRequest(client, user);
       return { act: (to) => to.undelete(request), holds: (services) => isStored(services, user) };
     },
   },
@@ -235,7 +233,7 @@ export const RIVALS: readonly Rival[] = [
     endsBackup: true,
     refusals: (operation) =>
       operation === "undelete" ? ["backup_does_not_exist"] : ["not_found", "conflicting_lock"],
-    async prepare(client, user) {
+    async prepare({ client }, user) {
       const request = await resetRequest(client, user);
       const { backupAccountId } = user.account;
       return {
@@ -250,12 +248,12 @@ export const RIVALS: readonly Rival[] = [
     on: "deleted backup",
     endsBackup: false,
     refusals: (operation) => (operation === "undelete" ? ["factor_already_exists"] : []),
-    prepare: async (client, user) => creation(client, { ...newOwner(), main: user.main }),
+    prepare: (setting, { main }) => creation(setting, { ...ownerIn(setting), main }),
   },
 ];
 
 /** A version of a user's backup. One is made where there is none: then the same content is stored again as it is. */
-async function versionOf(client: ApiClient, user: User) {
+async function versionOf(client: ApiClient, user: FactorUser) {
   const [version] = (await metadataOf(client, user)).versions;
   if (version !== undefined) return version;
   const other = { ...user, ...newOwner(), account: user.account, main: user.main, sync: user.sync };
@@ -266,10 +264,10 @@ async function versionOf(client: ApiClient, user: User) {
   return made;
 }
 
-async function creation(client: ApiClient, other: User): Promise<RivalRequest> {
-  const payload = await createPayload(client, other);
+async function creation({ client }: Setting, other: FactorUser): Promise<RivalRequest> {
+  const payload = await createPayloadOf(client, other);
   return {
     act: (to) => to.create(payload, other.backup),
-    holds: (services) => isListed(services, other, refOf("MAIN", other.main)),
+    holds: (services) => isListed(services, other, other.main.ref),
   };
 }

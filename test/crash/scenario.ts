@@ -1,23 +1,34 @@
 /** A request of one operation, and how to verify its effect in the stored state. */
 import type { Scope } from "../../src/protocol/factor.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import type { Services } from "../../src/services.ts";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
+import { additionRequest } from "../support/additions.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import type { FactorKeypair } from "../support/factor-keypair.ts";
+import { createPayloadOf, type FactorUser, type MainFactor, recoveredBy } from "../support/factors.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
 import {
   addSyncFactorRequest,
   newUser,
   randomBytes,
-  recovered,
   signed,
   solved,
   type User,
   userWithBackup,
 } from "../support/users.ts";
 
+/** Who takes part in a scenario. */
+export interface Setting {
+  /** Of a service without faults. */
+  readonly client: ApiClient;
+  readonly clock: Pick<Clock, "nowMs">;
+  /** A main factor of the kind that the scenario is about. */
+  newMain(): MainFactor;
+}
+
 export interface Scenario {
-  readonly user: User;
+  readonly user: FactorUser;
   /** The backups and factors that the request and later ones may change. */
   readonly known: Known;
   /** The challenge tokens of the request. */
@@ -43,26 +54,39 @@ export function refOf(scope: Scope, { publicKey }: { readonly publicKey: string 
   return { scope, key: factorKeys.ecKeypair(publicKey) };
 }
 
+/** A user without a backup yet, whose main factor is of the setting's kind. */
+export function ownerIn({ newMain }: Pick<Setting, "newMain">): FactorUser {
+  return { ...newOwner(), main: newMain() };
+}
+
+export async function ownerWithBackupIn(setting: Setting): Promise<FactorUser> {
+  const user = ownerIn(setting);
+  (await setting.client.create(await createPayloadOf(setting.client, user), user.backup)).ok();
+  return user;
+}
+
 /** A user's backup and factors, with these main and sync factors besides. */
 export function knownOf(
-  user: User,
-  main: readonly FactorKeypair[] = [],
+  user: FactorUser,
+  main: readonly MainFactor[] = [],
   sync: readonly FactorKeypair[] = [],
 ): Known {
   return {
     backupIds: [user.account.backupAccountId],
     factors: [
-      ...[user.main, ...main].map((keypair) => refOf("MAIN", keypair)),
+      ...[user.main, ...main].map(({ ref }) => ref),
       ...[user.sync, ...sync].map((keypair) => refOf("SYNC", keypair)),
     ],
   };
 }
 
-export async function isListed(services: Services, user: User, factor: FactorRef): Promise<boolean> {
+type Owned = Pick<FactorUser, "account">;
+
+export async function isListed(services: Services, user: Owned, factor: FactorRef): Promise<boolean> {
   return (await services.records.locate(factor, [])).backupId === user.account.backupAccountId;
 }
 
-export async function isStored({ records }: Services, user: User): Promise<boolean> {
+export async function isStored({ records }: Services, user: Owned): Promise<boolean> {
   return (await records.read(user.account.backupAccountId)) !== null;
 }
 
@@ -71,7 +95,7 @@ export async function isStored({ records }: Services, user: User): Promise<boole
  *
  * @throws Error where it is lost, or both stored and kept.
  */
-export async function isSetAside(services: Services, user: User): Promise<boolean> {
+export async function isSetAside(services: Services, user: Owned): Promise<boolean> {
   const stored = await isStored(services, user);
   const kept = await services.records.readDeleted(user.account.backupAccountId);
   if (kept.length !== (stored ? 0 : 1))
@@ -80,8 +104,12 @@ export async function isSetAside(services: Services, user: User): Promise<boolea
 }
 
 /** Adds another sync factor to a user's backup. */
-export async function addDevice(client: ApiClient, user: User, keypair: FactorKeypair): Promise<void> {
-  const { syncFactorToken } = await recovered(client, user);
+export async function addDevice(
+  client: ApiClient,
+  { main }: Pick<FactorUser, "main">,
+  keypair: FactorKeypair,
+): Promise<void> {
+  const { syncFactorToken } = await recoveredBy(client, main);
   (await client.addSyncFactor(await addSyncFactorRequest(client, keypair, syncFactorToken))).ok();
 }
 
@@ -111,4 +139,14 @@ export async function addFactorRequest(client: ApiClient, existing: FactorKeypai
     newFactorAuthorization: signed(added, newFactorChallenge),
     newFactorChallengeToken: newFactorToken,
   };
+}
+
+/** A request with which a main factor of any kind adds another one. */
+export function additionIn(
+  { client, clock }: Pick<Setting, "client" | "clock">,
+  existing: MainFactor,
+  added: MainFactor,
+) {
+  const { existingKind } = existing;
+  return additionRequest(client, { existing, existingKind, added, nowMs: clock.nowMs() });
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { MAX_METADATA_BYTES } from "../../src/backups/rules.ts";
 import { encodeCbor } from "../../src/proofs/passkey/cbor.ts";
 import { DRIVERS } from "../drivers.ts";
-import { additionRequest, existingKindOf } from "../support/additions.ts";
+import { additionRequest } from "../support/additions.ts";
 import type { RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import {
@@ -126,7 +126,7 @@ for (const driver of DRIVERS)
 
     async function addMain(existing: MainFactor, added: MainFactor, key: EncryptionKeyBody | null) {
       const { client, clock } = service();
-      const addition = { existing, existingKind: existingKindOf(existing), added, nowMs: clock.nowMs() };
+      const addition = { existing, existingKind: existing.existingKind, added, nowMs: clock.nowMs() };
       const request = await additionRequest(client, addition);
       const provider = added.kind === "OIDC_ACCOUNT" ? { turnkeyProviderId } : {};
       return client.addFactor({ ...request, ...provider, encryptedBackupKey: key });

@@ -27,11 +27,6 @@ import { turnkeyActivity } from "./turnkey-activity.ts";
 export const EXISTING_KINDS = ["PASSKEY", "PASSKEY_ASSERTION", "OIDC_ACCOUNT", "EC_KEYPAIR"] as const;
 export type ExistingKind = (typeof EXISTING_KINDS)[number];
 
-/** The kind that a factor has, where a passkey proves itself without Turnkey. */
-export function existingKindOf({ kind }: MainFactor): ExistingKind {
-  return kind === "PASSKEY" ? "PASSKEY_ASSERTION" : kind;
-}
-
 export interface Addition {
   readonly existing: MainFactor;
   readonly existingKind: ExistingKind;
@@ -97,7 +92,7 @@ export async function addFactor(
   added: MainFactor,
   encryptedBackupKey: EncryptionKeyBody | null = null,
 ) {
-  const existingKind = existingKindOf(existing);
+  const { existingKind } = existing;
   const request = await additionRequest(client, { existing, existingKind, added, nowMs: clock.nowMs() });
   return (await client.addFactor({ ...request, encryptedBackupKey })).ok();
 }
@@ -116,7 +111,7 @@ export function additionFixture(driver: Driver, env: Readonly<Record<string, str
   const addition = (existing: MainFactor, added: MainFactor, existingKind?: ExistingKind): Addition => ({
     existing,
     added,
-    existingKind: existingKind ?? existingKindOf(existing),
+    existingKind: existingKind ?? existing.existingKind,
     nowMs: service().clock.nowMs(),
   });
   const send = async (given: Addition, more: RequestBody = {}) => {

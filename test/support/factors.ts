@@ -1,7 +1,9 @@
 /** Main factors of every kind as a device has them, and the requests they make: valid ones, for tests to change. */
 import { afterAll } from "bun:test";
+import { maskedEmail } from "../../src/proofs/identity/masked-email.ts";
 import { type FactorRef, factorKeys } from "../../src/storage/contract.ts";
 import type { Driver } from "../drivers.ts";
+import type { ExistingKind } from "./additions.ts";
 import type { ApiClient, ApiResponse, RequestBody } from "./api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "./factor-keypair.ts";
 import { type IdTokenOptions, OidcIssuer } from "./oidc-issuer.ts";
@@ -39,6 +41,10 @@ export interface MainFactor {
   readonly challengeType: "passkey" | "keypair";
   /** Its row in the index. */
   readonly ref: FactorRef;
+  /** How it agrees to another factor, unless it stamps a Turnkey activity instead. */
+  readonly existingKind: ExistingKind;
+  /** What exported metadata names it by: the credential id, the masked address or the public key. */
+  readonly shown: string;
   /** The encryption key that goes with its kind. */
   readonly encryptionKey: EncryptionKeyBody;
   register(): Ceremony;
@@ -107,6 +113,8 @@ export function newPasskey(options: AuthenticatorOptions = {}): Passkey {
     name: `passkey ${authenticator.algorithm}`,
     challengeType: "passkey",
     ref: { scope: "MAIN", key: factorKeys.passkey(credentialId) },
+    existingKind: "PASSKEY_ASSERTION",
+    shown: credentialId,
     encryptionKey: PRF,
     authenticator,
     registerWith,
@@ -155,6 +163,8 @@ export function newAccount(
     name: provider,
     challengeType: "keypair",
     ref: { scope: "MAIN", key: factorKeys.oidcAccount(config?.issuer ?? "", sub) },
+    existingKind: "OIDC_ACCOUNT",
+    shown: maskedEmail(email),
     encryptionKey: TURNKEY,
     sub,
     email,
@@ -183,6 +193,8 @@ export function newKeypair(keypair = createFactorKeypair(), scope: FactorRef["sc
     name: "keypair",
     challengeType: "keypair",
     ref: { scope, key: factorKeys.ecKeypair(keypair.publicKey) },
+    existingKind: "EC_KEYPAIR",
+    shown: keypair.publicKey,
     encryptionKey: ICLOUD,
     keypair,
     register: () => ({
@@ -281,10 +293,18 @@ export async function recoveredBy(client: ApiClient, main: MainFactor) {
   return (await client.retrieve(await proven(client, "retrieve", main))).ok();
 }
 
-/** Brings back a deleted backup. */
-export async function undeletion(client: ApiClient, { account, main }: Pick<FactorUser, "account" | "main">) {
+/** A request that brings back a deleted backup. */
+export async function undeletionRequest(
+  client: ApiClient,
+  { account, main }: Pick<FactorUser, "account" | "main">,
+) {
   const { backupAccountId: backupId } = account;
-  return client.undelete({ ...(await proven(client, "undelete", main, { backupId })), backupId });
+  return { ...(await proven(client, "undelete", main, { backupId })), backupId };
+}
+
+/** Brings back a deleted backup. */
+export async function undeletion(client: ApiClient, user: Pick<FactorUser, "account" | "main">) {
+  return client.undelete(await undeletionRequest(client, user));
 }
 
 /** Removes a factor on behalf of a sync factor. */
