@@ -29,8 +29,8 @@ export interface Jwks {
   /**
    * The key that a protected header names by `kid` and `alg`; fits the key parameter of jose's verifiers.
    *
-   * @throws errors.JWKSNoMatchingKey when the issuer has no such key.
-   * @throws ServiceError `service_unavailable` when the issuer's keys cannot be fetched.
+   * @throws errors.JWKSNoMatchingKey when the issuer has no such key; errors.JOSENotSupported for another kind of `alg`.
+   * @throws ServiceError `service_unavailable` when the issuer's keys cannot be fetched, or that key cannot be used.
    */
   readonly key: (header: JWSHeaderParameters) => Promise<CryptoKey>;
 }
@@ -115,13 +115,23 @@ export function createJwks({
       if (typeof header.kid !== "string") throw new errors.JWKSNoMatchingKey("the token names no key");
       const { keys, fetched } = await currentKeys();
       try {
-        return await keys(header);
+        return await keyIn(keys, header);
       } catch (error) {
         if (!(error instanceof errors.JWKSNoMatchingKey) || fetched) throw error;
-        return await (await keysForUnknownKid(keys))(header);
+        return await keyIn(await keysForUnknownKid(keys), header);
       }
     },
   };
+
+  /** A published key that cannot be used is a failure of the issuer, and no failed proof of the client. */
+  async function keyIn(keys: KeySet, header: JWSHeaderParameters): Promise<CryptoKey> {
+    try {
+      return await keys(header);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JOSENotSupported) throw error;
+      throw unavailable(url, error);
+    }
+  }
 }
 
 async function fetchKeys(

@@ -261,6 +261,16 @@ describe("an outage of the issuer", () => {
       expect(await codeOf(() => verify())).toBe("service_unavailable");
     }
   });
+
+  test("includes keys that cannot be used", async () => {
+    const point = Buffer.alloc(32, 4).toString("base64url"); // not on the curve
+    const named = { kid: issuer.kid, alg: "ES256", use: "sig", kty: "EC", crv: "P-256" };
+    const unusable = [{ ...named }, { ...named, x: 1, y: 2 }, { ...named, x: point, y: point }];
+    for (const keys of [...unusable.map((key) => [key]), [unusable[0], unusable[0]]]) {
+      jwks = open({ fetch: async () => Response.json({ keys }) });
+      expect(await codeOf(() => verify())).toBe("service_unavailable");
+    }
+  });
 });
 
 test("the request asks for JSON, follows no redirect and carries nothing else", async () => {
