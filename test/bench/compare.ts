@@ -1,8 +1,8 @@
-/** Compares the CPU time of each operation with that of another checkout of this project, in one run. */
+/** Compares the CPU time of each operation of two services, in one run. */
 import { OPERATIONS, warmUp } from "./cost.ts";
 import type { LoadOperation } from "./load.ts";
 import { median, WIDTH } from "./measure.ts";
-import { runLoad, startBenchService } from "./service.ts";
+import { type BenchService, runLoad, startBenchService } from "./service.ts";
 
 export interface Comparison {
   readonly operation: LoadOperation;
@@ -16,10 +16,26 @@ export interface Comparison {
 const ROUNDS = 5;
 const LOAD = { count: 1_000, concurrency: WIDTH, bytes: 4096 };
 
-/** @param before the folder of the other checkout, with its dependencies installed. */
+/** @param before the folder of another checkout of this project, with its dependencies installed. */
 export async function compareWith(before: string): Promise<Comparison[]> {
   await using then = await startBenchService({ root: before });
   await using now = await startBenchService();
+  return await compare(then, now);
+}
+
+/** What it costs to trace every request. */
+export async function compareTracing(): Promise<Comparison[]> {
+  using receiver = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: async (request) => new Response(`${(await request.bytes()).length}`),
+  });
+  await using off = await startBenchService();
+  await using on = await startBenchService({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url.href } });
+  return await compare(off, on);
+}
+
+async function compare(then: BenchService, now: BenchService): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const operation of OPERATIONS) {
     for (const { url } of [then, now]) await warmUp(url, operation);

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { CALL_TARGET, measureAwsCosts } from "./aws-cost.ts";
 import { measureAwsUnits } from "./aws-units.ts";
-import { compareWith } from "./compare.ts";
+import { type Comparison, compareTracing, compareWith } from "./compare.ts";
 import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
 import { measureBlocking } from "./event-loop-blocking.ts";
@@ -37,6 +37,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   costs,
   "aws-costs": awsCosts,
   "transfer-costs": transferCosts,
+  "tracing-costs": tracingCosts,
   throughput: () => throughput(),
   blocking,
   transfers: async () => {
@@ -266,17 +267,23 @@ async function blocking(): Promise<void> {
 }
 
 async function comparison(before: string): Promise<void> {
-  const rows = await compareWith(before);
-  await show(
-    `CPU of an operation at 4 KiB beside that in ${before}, embedded driver`,
-    "comparison",
-    rows.map(({ operation, beforeMs, afterMs, ratio }) => ({
-      operation,
-      "before ms": rounded(beforeMs),
-      "after ms": rounded(afterMs),
-      ratio: rounded(ratio),
-    })),
-  );
+  const title = `CPU of an operation at 4 KiB beside that in ${before}, embedded driver`;
+  await show(title, "comparison", comparisonRows(await compareWith(before)));
+}
+
+async function tracingCosts(): Promise<void> {
+  const title =
+    "CPU of an operation at 4 KiB that is traced (after), beside one that is not, embedded driver";
+  await show(title, "tracing-costs", comparisonRows(await compareTracing()));
+}
+
+function comparisonRows(comparisons: readonly Comparison[]) {
+  return comparisons.map(({ operation, beforeMs, afterMs, ratio }) => ({
+    operation,
+    "before ms": rounded(beforeMs),
+    "after ms": rounded(afterMs),
+    ratio: rounded(ratio),
+  }));
 }
 
 async function throughput(urls: readonly string[] = []): Promise<void> {

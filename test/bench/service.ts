@@ -27,6 +27,8 @@ export interface BenchServiceOptions {
   readonly program?: string;
   /** The checkout of this project to take it from; this one if not given. */
   readonly root?: string;
+  /** More variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where it keeps its data; a folder of its own if not given. */
   readonly driver?: Driver;
 }
@@ -35,6 +37,7 @@ export interface BenchServiceOptions {
 export async function startBenchService({
   program = "src/main.ts",
   root = ROOT,
+  env,
   driver,
 }: BenchServiceOptions = {}): Promise<BenchService> {
   const dataDir = await mkdtemp(join(tmpdir(), "backup-service-bench-"));
@@ -56,6 +59,7 @@ export async function startBenchService({
       MAX_IN_FLIGHT_ANSWER_BYTES: String(32 * 1024 ** 3), // all the load comes from one address
       ...ENGINE_ENV,
       ...storage?.env,
+      ...env,
     },
     stdout: "pipe",
     stderr: "inherit",
