@@ -3,13 +3,14 @@ import fc from "fast-check";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
+import { CampaignConditions, type MainKind } from "../support/campaign-conditions.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { batches, type Command, type NewRequest, operationFor } from "./commands.ts";
-import { createDevices } from "./devices.ts";
+import { createDevices, type Devices } from "./devices.ts";
 import {
   afterWaiting,
   brokenAtTheEnd,
@@ -24,6 +25,7 @@ import {
 import { emptyWorld, type Outcome, type World } from "./world.ts";
 
 interface Batch {
+  readonly mainKinds: readonly MainKind[];
   readonly before: readonly Exclude<Command, { op: "replay" | "collect" }>[];
   readonly atOnce: readonly Exclude<Command, { op: "wait" }>[];
 }
@@ -36,8 +38,9 @@ const MAX_ITERATIONS = 12;
 export async function runBatches(driver: Driver, options: ModelOptions): Promise<Report> {
   const iterations = pseudoRandom(options.seed);
   const clock = new SettableClock();
+  await using conditions = new CampaignConditions(clock);
   await using service = await startService(driver, {
-    env: MODEL_ENV,
+    env: { ...MODEL_ENV, ...conditions.env },
     clock,
     wrapStores: (stores) => interceptedStores(stores, interleaving(iterations, clock)),
   });
@@ -45,7 +48,7 @@ export async function runBatches(driver: Driver, options: ModelOptions): Promise
   let reordered = 0;
   const property = fc.asyncProperty(batches, async (batch) => {
     cases++;
-    if (await runBatch(service, batch)) reordered++;
+    if (await runBatch(service, createDevices(service, conditions, batch.mainKinds), batch)) reordered++;
   });
   const failures = await failuresOf(property, options);
   failures.push(...(await brokenAtTheEnd(service)));
@@ -58,10 +61,9 @@ export async function runBatches(driver: Driver, options: ModelOptions): Promise
  * @returns whether only an order other than that of sending matches the model.
  * @throws Error if no order does.
  */
-async function runBatch(service: TestService, { before, atOnce }: Batch): Promise<boolean> {
-  const devices = createDevices(service);
+async function runBatch(service: TestService, devices: Devices, { before, atOnce }: Batch): Promise<boolean> {
   const history: Sent[] = [];
-  let world = emptyWorld(service.clock.nowMs());
+  let world = emptyWorld(service.clock.nowMs(), devices.mainModels);
   for (const command of before) {
     world = afterWaiting(service, world, command.op === "wait" ? command.minutes * MINUTE_MS : 1);
     if (command.op === "wait") continue;

@@ -4,13 +4,25 @@ import { deletedStates } from "../../src/backups/deleted-states.ts";
 import { readMetadata } from "../../src/backups/model.ts";
 import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { type BackupRecord, type FactorRef, MAX_EVENTS } from "../../src/storage/contract.ts";
-import { addFactorRequest, refOf } from "../crash/scenario.ts";
+import { additionIn, refOf } from "../crash/scenario.ts";
 import { createAccountKeypair } from "../support/account-keypair.ts";
 import type { ApiResponse } from "../support/api-client.ts";
+import type { CampaignConditions, MainKind } from "../support/campaign-conditions.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import {
+  createPayloadOf,
+  ICLOUD,
+  isPasskey,
+  newKeypair,
+  PRF,
+  proven,
+  shownIn,
+  TURNKEY,
+  undeletionRequest,
+} from "../support/factors.ts";
 import { type Known, manifestHashOf } from "../support/invariants.ts";
 import type { TestService } from "../support/service.ts";
-import { addSyncFactorRequest, createPayload, randomBytes, solved } from "../support/users.ts";
+import { addSyncFactorRequest, randomBytes, solved } from "../support/users.ts";
 import { ACCOUNTS, CONTENTS, KEYPAIRS } from "./commands.ts";
 import type { KeyKind, Op, Outcome, Scope, World } from "./world.ts";
 
@@ -19,17 +31,35 @@ export interface Prepared {
   readonly op: Op;
   /** When its challenges were issued; `null` if it has none. */
   readonly challengedAtMs: number | null;
+  /** The signature counters in it, as in the model. */
+  readonly shown: number;
+  readonly registered: number;
   send(): Promise<Outcome>;
 }
 
-const ENCRYPTED_KEYS = { ICLOUD: "RU5DUllQVEVE", PRF: "UFJG" } as const satisfies Record<KeyKind, string>;
+const ENCRYPTION_KEYS = { PRF, ICLOUD, TURNKEY } as const satisfies Record<KeyKind, object>;
 const NO_ID = "00000000-0000-4000-8000-000000000000";
 const ALL_EVENTS = { before: null, limit: MAX_EVENTS };
 
+export type Devices = ReturnType<typeof createDevices>;
+
 /** Creates devices with their own keys and contents, so that many runs can share a service. */
-export function createDevices({ client, clock, services }: TestService) {
+export function createDevices(
+  { url, clock, services }: TestService,
+  conditions: CampaignConditions,
+  mainKinds: readonly MainKind[],
+) {
+  const client = conditions.newClient(url);
   const accounts = Array.from({ length: ACCOUNTS }, createAccountKeypair);
   const keypairs = Array.from({ length: KEYPAIRS }, createFactorKeypair);
+  const mains = keypairs.map((keypair, index) => {
+    const kind = at(mainKinds, index);
+    return kind === "keypair" ? newKeypair(keypair) : conditions.newMain(kind);
+  });
+  const mainModels = mains.map(({ kind }, index) => ({
+    kind,
+    refusesLower: mainKinds[index] === "passkey that counts",
+  }));
   const contents = Array.from({ length: CONTENTS }, () => randomBytes(40));
   const hashes = contents.map(manifestHashOf);
   /** The sync factor tokens in the order of the responses. */
@@ -38,24 +68,31 @@ export function createDevices({ client, clock, services }: TestService) {
 
   const known: Known = {
     backupIds: accounts.map(({ backupAccountId }) => backupAccountId),
-    factors: (["MAIN", "SYNC"] as const).flatMap((scope) => keypairs.map((keypair) => refOf(scope, keypair))),
+    factors: [...mains.map(({ ref }) => ref), ...keypairs.map((keypair) => refOf("SYNC", keypair))],
   };
 
-  return { known, prepare, stored };
+  return { known, mainModels, prepare, stored };
 
   async function prepare(op: Op, world: World): Promise<Prepared> {
     const challengedAtMs = op.op === "status" ? null : clock.nowMs();
+    const registered = counterOf(op.op === "create" ? op.main : op.op === "add-factor" ? op.factor : null);
     const send = await requestOf(op, world);
-    return { op, challengedAtMs, send: async () => outcomeOf(op, await send()) };
+    const shown = counterOf("by" in op ? op.by : null);
+    return { op, challengedAtMs, shown, registered, send: async () => outcomeOf(op, await send()) };
+  }
+
+  function counterOf(main: number | null): number {
+    const factor = main === null ? null : at(mains, main);
+    return factor !== null && isPasskey(factor) ? factor.authenticator.counter : 0;
   }
 
   async function requestOf(op: Op, world: World): Promise<() => Promise<ApiResponse<unknown>>> {
     switch (op.op) {
       case "create": {
         const content = at(contents, op.content);
-        const payload = await createPayload(client, {
+        const payload = await createPayloadOf(client, {
           account: at(accounts, op.account),
-          main: at(keypairs, op.main),
+          main: at(mains, op.main),
           sync: at(keypairs, op.sync),
           backup: content,
           manifestHash: at(hashes, op.content),
@@ -76,11 +113,11 @@ export function createDevices({ client, clock, services }: TestService) {
       }
       case "retrieve": {
         const versionId = op.version === null ? null : await versionIdOf(world, op.version);
-        const request = { ...(await solved(client, "retrieve", at(keypairs, op.by))), versionId };
+        const request = { ...(await proven(client, "retrieve", at(mains, op.by))), versionId };
         return () => client.retrieve(request);
       }
       case "verify-factor": {
-        const request = await solved(client, "verify-factor", at(keypairs, op.by));
+        const request = await proven(client, "verify-factor", at(mains, op.by));
         return () => client.verifyFactor(request);
       }
       case "retrieve-metadata": {
@@ -95,14 +132,19 @@ export function createDevices({ client, clock, services }: TestService) {
         return () => client.addSyncFactor({ ...request, syncFactorToReplace });
       }
       case "add-factor": {
-        const request = await addFactorRequest(client, at(keypairs, op.by), at(keypairs, op.factor));
-        const body = { ...request, encryptedBackupKey: op.key && encryptionKey(op.key) };
+        const request = await additionIn({ client, clock }, at(mains, op.by), at(mains, op.factor));
+        const body = { ...request, encryptedBackupKey: op.key && ENCRYPTION_KEYS[op.key] };
         return () => client.addFactor(body);
       }
       case "delete-factor": {
         const factorId = await idOf(world, op.scope, op.target);
         const proof = await solved(client, "delete-factor", at(keypairs, op.by), { factorId });
-        const body = { ...proof, factorId, scope: op.scope, encryptionKey: op.key && encryptionKey(op.key) };
+        const body = {
+          ...proof,
+          factorId,
+          scope: op.scope,
+          encryptionKey: op.key && ENCRYPTION_KEYS[op.key],
+        };
         return () => client.deleteFactor(body);
       }
       case "delete-backup": {
@@ -110,9 +152,9 @@ export function createDevices({ client, clock, services }: TestService) {
         return () => client.deleteBackup(request);
       }
       case "undelete": {
-        const { backupAccountId: backupId } = at(accounts, op.account);
-        const proof = await solved(client, "undelete", at(keypairs, op.by), { backupId });
-        return () => client.undelete({ ...proof, backupId });
+        const user = { account: at(accounts, op.account), main: at(mains, op.by) };
+        const request = await undeletionRequest(client, user);
+        return () => client.undelete(request);
       }
       case "list-events": {
         const request = { ...(await solved(client, "events", at(keypairs, op.by))), limit: 100 };
@@ -185,14 +227,11 @@ export function createDevices({ client, clock, services }: TestService) {
       content: contentOf(metadata),
       versions: list(versions).map(contentOf),
       keys: list(keys).map((key) => (isObject(key) ? key.kind : null)),
-      mains: list(factors).map(numberOf),
-      syncs: list(syncFactors).map(numberOf),
+      mains: list(factors).map((factor) => mains.findIndex(({ shown }) => shown === shownIn(factor))),
+      syncs: list(syncFactors).map((factor) =>
+        keypairs.findIndex(({ publicKey }) => publicKey === shownIn(factor)),
+      ),
     };
-  }
-
-  function numberOf(factor: unknown): number {
-    const publicKey = isObject(factor) && isObject(factor.kind) ? factor.kind.publicKey : null;
-    return keypairs.findIndex((keypair) => keypair.publicKey === publicKey);
   }
 
   /** The content that a manifest hash names. */
@@ -221,20 +260,17 @@ export function createDevices({ client, clock, services }: TestService) {
   }
 
   async function stateOf({ metadata, versions }: BackupRecord) {
-    const { logId } = readMetadata(metadata);
+    const { logId, factors } = readMetadata(metadata);
+    const counters = factors.map(({ kind }) => (kind.kind === "PASSKEY" ? kind.credential.counter : 0));
     const read = logId === undefined ? null : await services.records.readEvents(logId, ALL_EVENTS);
     const events = read === null ? [] : read.events.map(({ body }) => kindOf(body)).toSorted();
-    return { ...viewOf({ ...metadata, versions }), events };
+    return { ...viewOf({ ...metadata, versions }), events, counters };
   }
 
   async function accountIn(factor: FactorRef): Promise<number> {
     const { backupId } = await services.records.locate(factor, []);
     return accounts.findIndex(({ backupAccountId }) => backupAccountId === backupId);
   }
-}
-
-function encryptionKey(kind: KeyKind) {
-  return { kind, encryptedKey: ENCRYPTED_KEYS[kind] };
 }
 
 function at<T>(items: readonly T[], index: number): T {

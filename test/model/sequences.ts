@@ -3,19 +3,23 @@ import fc from "fast-check";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
+import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { brokenAfterCollection, brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
+import { SettableClock } from "../support/settable-clock.ts";
 import { type Command, KEYPAIRS, type NewRequest, operationFor, sequences } from "./commands.ts";
-import { createDevices, type Prepared } from "./devices.ts";
+import { createDevices, type Devices, type Prepared } from "./devices.ts";
 import {
   accountOf,
   apply,
   type BackupModel,
   emptyWorld,
+  isStale,
   KEPT,
   keptDeletions,
   MAX_MAIN_FACTORS,
   MAX_SYNC_FACTORS,
+  type Op,
   type Outcome,
   shownEvents,
   viewOf,
@@ -43,12 +47,15 @@ export const MODEL_ENV = {
 
 /** The report of a property that fails has the shortest sequence that fast-check found. */
 export async function runSequences(driver: Driver, { runs, seed }: ModelOptions): Promise<Report> {
-  await using service = await startService(driver, { env: MODEL_ENV });
+  const clock = new SettableClock();
+  await using conditions = new CampaignConditions(clock);
+  await using service = await startService(driver, { env: { ...MODEL_ENV, ...conditions.env }, clock });
   const outcomes = new Map<string, number>();
   let cases = 0;
-  const property = fc.asyncProperty(sequences, async (commands) => {
+  const property = fc.asyncProperty(sequences, async ({ mainKinds, commands }) => {
     cases += commands.length;
-    for (const name of await runSequence(service, commands))
+    const devices = createDevices(service, conditions, mainKinds);
+    for (const name of await runSequence(service, devices, commands))
       outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
   });
   const failures = await failuresOf(property, { runs, seed });
@@ -89,11 +96,14 @@ export interface Sent {
  * @returns the operations with their outcomes.
  * @throws Error at the first response or state that differs from the model.
  */
-async function runSequence(service: TestService, commands: readonly Command[]): Promise<string[]> {
-  const devices = createDevices(service);
+async function runSequence(
+  service: TestService,
+  devices: Devices,
+  commands: readonly Command[],
+): Promise<string[]> {
   const history: Sent[] = [];
   const outcomes: string[] = [];
-  let world = emptyWorld(service.clock.nowMs());
+  let world = emptyWorld(service.clock.nowMs(), devices.mainModels);
 
   for (const command of commands) {
     world = afterWaiting(service, world, command.op === "wait" ? command.minutes * MINUTE_MS : 1);
@@ -131,14 +141,34 @@ export function afterWaiting({ clock }: TestService, world: World, ms: number): 
 
 /** The model's outcome of a request, which may be new or a retry. */
 export function expectedOf(world: World, { request, succeeded }: Sent): { world: World; outcome: Outcome } {
-  const { op, challengedAtMs } = request;
+  const { op, challengedAtMs, shown, registered } = request;
   const refuse = (code: string) => ({ world, outcome: { code } });
   if (op.op === "delete-factor" && op.scope === "SYNC" && op.key !== null)
     return refuse("encryption_key_not_allowed"); // checked before the proof
+  const main = signerOf(op);
+  const kind = main === null ? null : world.mains[main]?.kind;
   if (challengedAtMs !== null && world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS)
-    return refuse("jwt_error");
+    // only an open token says that a passkey need not stamp an activity
+    return refuse(op.op === "add-factor" && kind === "PASSKEY" ? "missing_turnkey_activity" : "jwt_error");
+  if (kind === "OIDC_ACCOUNT" && challengedAtMs !== null && isStale(world, challengedAtMs))
+    return refuse("oidc_token_verification_error");
   if (succeeded && challengedAtMs !== null) return refuse("already_used");
-  return apply(world, op, challengedAtMs ?? world.nowMs);
+  return apply(world, op, { challengedAtMs: challengedAtMs ?? world.nowMs, shown, registered });
+}
+
+/** The main factor that signs the challenge of a request, or is registered with a new backup. */
+function signerOf(op: Op): number | null {
+  switch (op.op) {
+    case "create":
+      return op.main;
+    case "retrieve":
+    case "verify-factor":
+    case "add-factor":
+    case "undelete":
+      return op.by;
+    default:
+      return null;
+  }
 }
 
 /** The model's state in the shape of what is stored. */
@@ -147,6 +177,7 @@ export function modelled(world: World) {
   const stateOf = (account: number, backup: BackupModel) => ({
     ...viewOf(account, backup),
     events: shownEvents(backup.events, world.nowMs),
+    counters: backup.mains.map(({ counter }) => counter),
   });
   return {
     backups: [...world.backups]

@@ -1,6 +1,6 @@
 /** The model of the service: the outcome and the next state of each operation, one after the other. */
 
-/** Accounts, keypairs and contents by number. A keypair may serve in both scopes. */
+/** Accounts, factors and contents by number. A number is a main factor and a sync factor; a keypair may be both. */
 export type Op =
   | {
       readonly op: "create";
@@ -41,12 +41,23 @@ export type Op =
     }
   | { readonly op: "reset" | "status"; readonly account: number };
 
-export type KeyKind = "PRF" | "ICLOUD";
+export type KeyKind = "PRF" | "ICLOUD" | "TURNKEY";
+
+/** What matters of a kind of main factor. `refusesLower`: a signature counter that does not grow is refused. */
+export interface MainModel {
+  readonly kind: "PASSKEY" | "OIDC_ACCOUNT" | "EC_KEYPAIR";
+  readonly refusesLower: boolean;
+}
+
+/** The key that a backup needs while it has a factor of the kind. */
+const KEY_OF = { PASSKEY: "PRF", OIDC_ACCOUNT: "TURNKEY", EC_KEYPAIR: "ICLOUD" } as const;
 export type Scope = "MAIN" | "SYNC";
 
 export interface FactorModel {
   readonly keypair: number;
   readonly serial: number;
+  /** The signature counter of a passkey as stored; 0 for all other factors. */
+  readonly counter: number;
   /** The sync factor whose place it took, and when. */
   readonly replaced?: { readonly serial: number; readonly atMs: number };
 }
@@ -88,6 +99,8 @@ export interface DeletedModel {
 
 export interface World {
   readonly nowMs: number;
+  /** The main factors by number. */
+  readonly mains: readonly MainModel[];
   readonly backups: ReadonlyMap<number, BackupModel>;
   /** The latest deletion first, also those whose time is over. */
   readonly deleted: readonly DeletedModel[];
@@ -114,8 +127,16 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** What is kept of the past, in days but for the number of newest versions. */
 export const KEPT = { lastVersions: 2, daysOfVersions: 2, deletedDays: 3, eventsDays: 5 } as const;
 
-export function emptyWorld(nowMs: number): World {
-  return { nowMs, backups: new Map(), deleted: [], tokens: [], repeatableUntilMs: new Map(), nextSerial: 0 };
+export function emptyWorld(nowMs: number, mains: readonly MainModel[]): World {
+  return {
+    nowMs,
+    mains,
+    backups: new Map(),
+    deleted: [],
+    tokens: [],
+    repeatableUntilMs: new Map(),
+    nextSerial: 0,
+  };
 }
 
 /**
@@ -175,12 +196,24 @@ interface Step {
   readonly outcome: Outcome;
 }
 
-/**
- * Applies an operation with a valid proof that was not used before.
- *
- * @param challengedAtMs when its challenge was issued.
- */
-export function apply(world: World, op: Op, challengedAtMs: number): Step {
+/** What a request has of its own. */
+export interface Signed {
+  /** When its challenges were issued. */
+  readonly challengedAtMs: number;
+  /** The signature counter of the main factor that signs, and of the one that is registered; 0 where there is none. */
+  readonly shown: number;
+  readonly registered: number;
+}
+
+const MAX_ID_TOKEN_AGE_S = 5 * 60;
+
+/** Whether an id_token that was issued with the challenge is refused. */
+export function isStale({ nowMs }: World, challengedAtMs: number): boolean {
+  return Math.floor(challengedAtMs / 1000) < Math.floor(nowMs / 1000) - MAX_ID_TOKEN_AGE_S;
+}
+
+/** Applies an operation with a valid proof that was not used before. */
+export function apply(world: World, op: Op, { challengedAtMs, shown, registered }: Signed): Step {
   const refuse = (code: string): Step => ({ world, outcome: { code } });
   const answer = (ok: unknown, changed: Partial<World> = {}): Step => ({
     world: { ...world, ...changed },
@@ -194,6 +227,22 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
     return account === null || backup === undefined ? null : { account, backup };
   };
   const { nextSerial } = world;
+  const kindOf = (main: number) => world.mains[main]?.kind;
+  /** The backup with the counter of the main factor that signs; `null` where that is refused. */
+  const withCounter = (backup: BackupModel, by: number): BackupModel | null => {
+    const stored = backup.mains.find(({ keypair }) => keypair === by)?.counter ?? 0;
+    const wentBack = stored > 0 && shown <= stored;
+    if (wentBack && world.mains[by]?.refusesLower) return null;
+    const mains = backup.mains.map((main) => (main.keypair === by ? { ...main, counter: shown } : main));
+    return { ...backup, mains, ...(wentBack ? logged(backup, "SIGNATURE_COUNTER_WENT_BACK") : {}) };
+  };
+  /** The backup that a main factor is on, with the counter that it has then. */
+  const signer = (by: number): { readonly account: number; readonly backup: BackupModel } | string => {
+    const found = owner("MAIN", by);
+    if (found === null) return "backup_untraceable";
+    const backup = withCounter(found.backup, by);
+    return backup === null ? "webauthn_error" : { account: found.account, backup };
+  };
   const logged = ({ events }: { readonly events: readonly EventModel[] }, ...kinds: string[]) => ({
     events: [...events, ...kinds.map((kind) => ({ kind, atMs: world.nowMs }))],
   });
@@ -226,9 +275,9 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
         storedAtMs: world.nowMs,
         versions: [],
         ...logged({ events: [] }, "CREATED"),
-        keys: ["ICLOUD"],
-        mains: [{ keypair: op.main, serial: nextSerial }],
-        syncs: [{ keypair: op.sync, serial: nextSerial + 1 }],
+        keys: [KEY_OF[kindOf(op.main) ?? "EC_KEYPAIR"]],
+        mains: [{ keypair: op.main, serial: nextSerial, counter: registered }],
+        syncs: [{ keypair: op.sync, serial: nextSerial + 1, counter: 0 }],
         mainRemovedAtMs: 0,
       };
       const changed = { backups: stored(op.account, backup), nextSerial: nextSerial + 2 };
@@ -258,8 +307,8 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       return answer(viewOf(account, next), { backups: stored(account, next), nextSerial: nextSerial + 1 });
     }
     case "retrieve": {
-      const found = owner("MAIN", op.by);
-      if (found === null) return refuse("backup_untraceable");
+      const found = signer(op.by);
+      if (typeof found === "string") return refuse(found);
       const { account, backup } = found;
       const version = backup.versions.find(({ serial }) => serial === op.version);
       if (op.version !== null && version === undefined) return refuse("version_not_found");
@@ -275,8 +324,9 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       );
     }
     case "verify-factor": {
-      const found = owner("MAIN", op.by);
-      return found === null ? refuse("backup_untraceable") : answer(found.account);
+      const found = signer(op.by);
+      if (typeof found === "string") return refuse(found);
+      return answer(found.account, { backups: stored(found.account, found.backup) });
     }
     case "retrieve-metadata": {
       const found = owner("SYNC", op.by);
@@ -302,9 +352,10 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
         ({ replaced }) => replaced?.serial === op.replaces && replaced.atMs >= challengedAtMs,
       );
       if (replaces === null && op.replaces !== null && isReplacedSince) return refuse("conflicting_lock");
-      if (backup.mains.some(({ keypair }) => keypair === op.factor)) return refuse("factor_already_exists");
+      if (kindOf(op.factor) === "EC_KEYPAIR" && backup.mains.some(({ keypair }) => keypair === op.factor))
+        return refuse("factor_already_exists");
       if (others.length >= MAX_SYNC_FACTORS) return refuse("too_many_factors");
-      const added = { keypair: op.factor, serial: nextSerial };
+      const added = { keypair: op.factor, serial: nextSerial, counter: 0 };
       const replaced = replaces === null ? {} : { replaced: { serial: replaces, atMs: world.nowMs } };
       const syncs = [...others, { ...added, ...replaced }];
       const kind = replaces === null ? "SYNC_FACTOR_ADDED" : "SYNC_FACTOR_REPLACED";
@@ -315,8 +366,12 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       });
     }
     case "add-factor": {
-      const found = owner("MAIN", op.by);
-      if (found === null) return refuse("backup_untraceable");
+      const found = signer(op.by);
+      // a passkey is looked up for its key, and so before the proof of the new factor
+      if (typeof found === "string" && kindOf(op.by) === "PASSKEY") return refuse(found);
+      if (kindOf(op.factor) === "OIDC_ACCOUNT" && isStale(world, challengedAtMs))
+        return refuse("oidc_token_verification_error");
+      if (typeof found === "string") return refuse(found);
       const { account, backup } = found;
       // Devices have one key of each kind, so a key of a kind that is stored is the identical one.
       const keys = op.key === null || backup.keys.includes(op.key) ? backup.keys : [...backup.keys, op.key];
@@ -327,7 +382,7 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
       }
       if (backup.mains.length >= MAX_MAIN_FACTORS) return refuse("too_many_factors");
       if (owner("MAIN", op.factor) !== null) return refuse("factor_already_exists");
-      const mains = [...backup.mains, { keypair: op.factor, serial: nextSerial }];
+      const mains = [...backup.mains, { keypair: op.factor, serial: nextSerial, counter: registered }];
       const next = { ...backup, mains, keys, ...logged(backup, "MAIN_FACTOR_ADDED", ...keyEvents) };
       return answer(viewOf(account, next), { backups: stored(account, next), nextSerial: nextSerial + 1 });
     }
@@ -351,7 +406,8 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
           ? refuse("conflicting_lock") // the device could not know that this one would be the last
           : answer(null, withDeleted(account, backup, op.by, "MAIN_FACTOR_REMOVED", "DELETED"));
       if (op.key !== null && !backup.keys.includes(op.key)) return refuse("encryption_key_not_found");
-      if (op.key === "ICLOUD") return refuse("factor_orphaned_from_encryption_key"); // all main factors are keypairs
+      if (mains.some(({ keypair }) => KEY_OF[kindOf(keypair) ?? "EC_KEYPAIR"] === op.key))
+        return refuse("factor_orphaned_from_encryption_key");
       const keys = backup.keys.filter((kind) => kind !== op.key);
       const kinds = ["MAIN_FACTOR_REMOVED", ...(op.key === null ? [] : ["ENCRYPTION_KEY_REMOVED"])];
       const next = { ...backup, mains, keys, mainRemovedAtMs: world.nowMs, ...logged(backup, ...kinds) };
@@ -373,7 +429,9 @@ export function apply(world: World, op: Op, challengedAtMs: number): Step {
           account === op.account && backup.mains.some(({ keypair }) => keypair === op.by),
       );
       if (found === undefined) return refuse("backup_does_not_exist");
-      const { account, backup } = found;
+      const { account } = found;
+      const backup = withCounter(found.backup, op.by);
+      if (backup === null) return refuse("webauthn_error");
       if (world.backups.has(account)) return refuse("backup_account_id_already_exists");
       const syncs = backup.syncs.filter(({ serial }) => serial !== found.deletedBy);
       const isUsed = (scope: Scope) => (factor: FactorModel) => owner(scope, factor.keypair) !== null;

@@ -326,6 +326,20 @@ export function factorService(driver: Driver, options: TestServiceOptions = {}) 
   return { service, issuer };
 }
 
+/** What names a factor in metadata, exported or stored, as {@link MainFactor.shown}; `null` for anything else. */
+export function shownIn(factor: unknown): unknown {
+  const kind = memberOf(factor, "kind");
+  return (
+    memberOf(kind, "credentialId") ??
+    memberOf(memberOf(kind, "account"), "maskedEmail") ??
+    memberOf(kind, "publicKey")
+  );
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (Reflect.get(value, name) ?? null) : null;
+}
+
 export function passkeyOf(factor: MainFactor): Passkey {
   if (!isPasskey(factor)) throw new Error(`${factor.name} is no passkey`);
   return factor;

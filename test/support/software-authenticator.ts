@@ -110,6 +110,11 @@ export class SoftwareAuthenticator {
     this.#counter = counter;
   }
 
+  /** The signature counter of a registration now, and of the latest assertion; 0 if it never counts. */
+  get counter(): number {
+    return this.#counter ?? 0;
+  }
+
   /** The response to creation options. */
   register({ publicKey }: OptionsWithChallenge, tweaks: RegistrationTweaks = {}) {
     const clientDataJson = this.#clientData("webauthn.create", publicKey.challenge, tweaks);
