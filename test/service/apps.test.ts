@@ -3,10 +3,21 @@ import { describe, expect, test } from "bun:test";
 import { createSweep } from "../../src/maintenance/sweep.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
+import { adoptionEnv } from "../support/adopting-service.ts";
 import { appsEnv, factorApps, TWO_APPS, viewOf } from "../support/apps.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
-import { createPayloadOf, newAccount, newFactorUser, newPasskey } from "../support/factors.ts";
+import {
+  type ChallengeValue,
+  createPayloadOf,
+  newAccount,
+  newFactorUser,
+  newKeypair,
+  newPasskey,
+} from "../support/factors.ts";
+import { newLegacyStores } from "../support/legacy-stores.ts";
+import { legacyKeypair, legacyUser } from "../support/legacy-users.ts";
 import { expectLimited, lowLimits } from "../support/low-limits.ts";
+import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
@@ -60,7 +71,10 @@ for (const driver of DRIVERS) {
       const { backupAccountId: backupId } = user.account;
       expect((await abroad.backupStatus({ backupId })).code()).toBe("not_found");
       expect((await abroad.reset(await resetRequest(abroad, user))).code()).toBe("not_found");
+      const reset = await resetRequest(home, user);
+      expect((await abroad.reset(reset)).code()).toBe("jwt_error");
       await userWithBackup(abroad, user);
+      expect((await abroad.reset(reset)).code()).toBe("jwt_error");
       const version = await abroad.retrieve({ ...(await solved(abroad, "retrieve", user.main)), versionId });
       expect(version.code()).toBe("version_not_found");
       const [event] = (await home.listEvents(await solved(home, "events", user.sync))).ok().events;
@@ -77,6 +91,24 @@ for (const driver of DRIVERS) {
       expect((await undelete(abroad)).code()).toBe("backup_does_not_exist");
       (await undelete(home)).ok();
       expect((await recovered(home, user)).metadata.manifestHash).toBe(user.manifestHash);
+    });
+
+    test("a proof of the account key is for one app", async () => {
+      const user = newUser();
+      const [home, abroad] = [app("first").client, app("second").client];
+      const ownership = async (client: typeof home) => {
+        const issued = (await client.keypairChallenge("create")).ok();
+        return {
+          backupAccountChallengeToken: issued.backupAccountChallengeToken,
+          backupAccountSignature: user.account.sign(issued.backupAccountChallenge),
+        };
+      };
+      const create = async (client: typeof home, proof: object) =>
+        client.create({ ...(await createPayload(client, user)), ...proof }, user.backup);
+      const proof = await ownership(home);
+      expect((await create(abroad, proof)).code()).toBe("jwt_error");
+      (await create(home, proof)).ok();
+      (await create(abroad, await ownership(abroad))).ok();
     });
 
     test("an id_token is consumed in one app, and is good in the other", async () => {
@@ -234,6 +266,56 @@ for (const driver of DRIVERS) {
       const passkey = newPasskey({ rpId: "second.example" });
       const payload = await createPayloadOf(first.client, newFactorUser(passkey));
       expect((await first.client.create(payload, Buffer.alloc(10))).code()).toBe("webauthn_error");
+    });
+
+    test("accept accounts of their own client ids, and no others", async () => {
+      const clock = new SettableClock();
+      await using issuer = new OidcIssuer(clock);
+      const [first, second] = TWO_APPS;
+      const apps = [
+        first,
+        { ...second, settings: { GOOGLE_CLIENT_ID: "of-second", APPLE_CLIENT_IDS: ["x", "y"] } },
+      ];
+      await using service = await startService(driver, { clock, env: { ...issuer.env, ...appsEnv(apps) } });
+      const views = await appsOf(service);
+      const account = newAccount("GOOGLE", issuer);
+      for (const [app, aud, code] of [
+        [views.first, "of-second", "oidc_token_verification_error"],
+        [views.second, issuer.env.GOOGLE_CLIENT_ID, "oidc_token_verification_error"],
+        [views.second, "of-second", null],
+      ] as const) {
+        const claims = { sub: account.sub, email: account.email, aud };
+        const user = newFactorUser(account);
+        const authorize = (challenge: ChallengeValue) => account.authorize(challenge, { claims });
+        const created = await app.client.create(
+          await createPayloadOf(app.client, user, authorize),
+          user.backup,
+        );
+        expect(created.status === 200 ? null : created.code()).toBe(code);
+      }
+    });
+
+    test("adopt the backups of another service where one of them does", async () => {
+      await using legacy = await newLegacyStores();
+      const { ADOPT_FROM_S3_BUCKET, ADOPT_FROM_DYNAMODB_TABLE, ...env } = adoptionEnv(legacy);
+      const [first, second] = TWO_APPS;
+      const settings = { ADOPT_FROM_S3_BUCKET, ADOPT_FROM_DYNAMODB_TABLE };
+      await using service = await startService(driver, {
+        env: { ...env, ...appsEnv([first, { ...second, settings }]) },
+      });
+      const views = await appsOf(service);
+      const main = newKeypair();
+      const moved = legacyUser({ mains: [legacyKeypair(main)] });
+      await legacy.add(moved);
+      const recover = async ({ client }: TestService) =>
+        client.retrieve(await solved(client, "retrieve", main.keypair));
+      expect((await recover(views.first)).code()).toBe("backup_untraceable");
+      const { backup, metadata } = (await recover(views.second)).ok();
+      expect([metadata.id, Buffer.from(backup, "base64")]).toEqual([moved.id, Buffer.from(moved.content)]);
+      const { records } = service.services.stores;
+      expect(await records.read(moved.id)).toBeNull();
+      expect(await records.read(`app/second/${moved.id}`)).not.toBeNull();
+      expect((await recover(views.first)).code()).toBe("backup_untraceable");
     });
 
     test("have limits of their own, and each its own counts of an address", async () => {

@@ -1,8 +1,9 @@
 /** Several apps in one process, each seen as a service of its own. */
 import { afterAll, beforeAll } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { memoise } from "../../src/runtime/memoise.ts";
 import type { Driver } from "../drivers.ts";
 import { documentedClient } from "./documented-client.ts";
 import { factorService } from "./factors.ts";
@@ -17,11 +18,16 @@ export interface AppInFile {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+const folder = memoise(() => {
+  const path = mkdtempSync(join(tmpdir(), "backup-service-apps-"));
+  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
+  return path;
+});
+
 /** The variables of a service with these apps, behind one proxy. The file is removed with the test process. */
 export function appsEnv(apps: readonly AppInFile[], more: object = {}) {
-  const path = join(tmpdir(), `backup-service-apps-${crypto.randomUUID()}.json`);
+  const path = join(folder(), `${crypto.randomUUID()}.json`);
   writeFileSync(path, JSON.stringify({ ...more, apps }));
-  process.on("exit", () => rmSync(path, { force: true }));
   return { APPS_FILE: path, TRUSTED_PROXY_HOPS: "1" };
 }
 
