@@ -1,26 +1,22 @@
 /** A client with a backup, which records what the service acknowledged and compares it with what is stored. */
 
 import type { EventKind } from "../../src/protocol/event.ts";
-import { addFactorRequest, undeleteRequest } from "../crash/scenario.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { additionIn } from "../crash/scenario.ts";
 import { createAccountKeypair } from "../support/account-keypair.ts";
-import { type ApiClient, type ApiResponse, createApiClient } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
+import { type CampaignConditions, MAIN_KINDS } from "../support/campaign-conditions.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
+import { createPayloadOf, type MainFactor, proven, shownIn, undeletionRequest } from "../support/factors.ts";
 import { manifestHashOf } from "../support/invariants.ts";
-import {
-  addSyncFactorRequest,
-  createPayload,
-  randomBytes,
-  resetRequest,
-  solved,
-  syncPayload,
-} from "../support/users.ts";
+import { addSyncFactorRequest, randomBytes, resetRequest, solved, syncPayload } from "../support/users.ts";
 
 /** The expected state of a backup. The first main factor is removed last, and the first sync factor only by an undelete. */
 interface ExpectedState {
   readonly content: Uint8Array;
   /** The contents before, newest first: as many as the service keeps of one day. */
   readonly earlier: readonly Uint8Array[];
-  readonly mains: readonly [FactorKeypair, ...FactorKeypair[]];
+  readonly mains: readonly [MainFactor, ...MainFactor[]];
   readonly syncs: readonly FactorKeypair[];
   /** The kinds of its events, oldest first, but for recoveries. */
   readonly log: readonly EventKind[];
@@ -50,6 +46,13 @@ export interface ExpectedEvents {
   readonly recoveries: { readonly answered: number; readonly sent: number };
 }
 
+export interface CustomerOptions {
+  readonly random: () => number;
+  readonly conditions: CampaignConditions;
+  /** How often a request is repeated that a store or another request stood in the way of. */
+  readonly patience?: number;
+}
+
 /** The service broke a guarantee. */
 export class BrokenGuarantee extends Error {}
 
@@ -63,6 +66,8 @@ const COMPARED_EVENTS = 8;
 
 export class Customer {
   readonly #random: () => number;
+  readonly #conditions: CampaignConditions;
+  readonly #patience: number;
   readonly #account = createAccountKeypair();
   #expected: Expected = NOTHING;
   /** Of all changes, also before a reset. */
@@ -74,8 +79,10 @@ export class Customer {
   #acknowledged = 0;
   #unansweredCount = 0;
 
-  constructor(random: () => number) {
+  constructor({ random, conditions, patience = 0 }: CustomerOptions) {
     this.#random = random;
+    this.#conditions = conditions;
+    this.#patience = patience;
   }
 
   /** How many changes were acknowledged, and how many requests were left without a response. */
@@ -95,20 +102,26 @@ export class Customer {
    * @throws BrokenGuarantee
    */
   async step(url: string): Promise<void> {
-    const client = customerClient(url);
-    if (this.#unanswered !== null) await this.#resolve(client, this.#unanswered);
-    await this.check(client);
+    // a new connection for each request: a kept one might belong to a dead process whose port was reused
+    const client = this.#conditions.newClient(url, { connection: "close" });
+    await this.#check(client);
     const change = await this.#nextChange(client);
     this.#unanswered = change;
     this.#unansweredCount++;
     const answer = await change.send(client);
     this.#unansweredCount--;
-    if (answer.status >= 300) throw new BrokenGuarantee(`${change.name} was answered ${answer.code()}`);
-    this.#acknowledge(change);
+    if (answer.status < 300) return this.#acknowledge(change);
+    if (this.#patience === 0 || !isInTheWay(answer))
+      throw new BrokenGuarantee(`${change.name} was answered ${answer.code()}`);
+    await this.#resolve(client, change);
   }
 
   /** Compares what is stored with what was acknowledged. @throws BrokenGuarantee */
-  async check(client: ApiClient): Promise<void> {
+  async check(url: string): Promise<void> {
+    await this.#check(this.#conditions.newClient(url, { connection: "close" }));
+  }
+
+  async #check(client: ApiClient): Promise<void> {
     if (this.#unanswered !== null) await this.#resolve(client, this.#unanswered);
     const { stored } = this.#expected;
     const found = await this.#found(client, stored);
@@ -128,12 +141,13 @@ export class Customer {
 
   /**
    * Half of the time retries the request; otherwise the backup must be as before the request or as after it. Whether a
-   * deleted backup is kept does not show, so a reset of it is always retried.
+   * deleted backup is kept does not show, so a reset of it is always retried. So is every request where another process
+   * may go on with it: until its nonce is consumed it may still take effect.
    */
   async #resolve(client: ApiClient, change: Change): Promise<void> {
     const [before, after] = [described(this.#expected.stored), described(change.after.stored)];
-    if (before === after || this.#random() % 2 === 0) {
-      const answer = await change.send(client);
+    if (before === after || this.#patience > 0 || this.#random() % 2 === 0) {
+      const answer = await this.#patiently(() => change.send(client));
       if (answer.status >= 300 && answer.code() !== "already_used")
         throw new BrokenGuarantee(`${change.name}, repeated, was answered ${answer.code()}`);
       return this.#acknowledge(change);
@@ -147,7 +161,8 @@ export class Customer {
 
   /** The backup as the service shows it to the first main factor. */
   async #found(client: ApiClient, expected: ExpectedState | null): Promise<string> {
-    const status = await client.backupStatus({ backupId: this.#account.backupAccountId });
+    const { backupAccountId: backupId } = this.#account;
+    const status = await this.#patiently(() => client.backupStatus({ backupId }));
     if (status.status === 404) return described(null);
     if (expected === null) return "a backup that should be gone";
     const { backup, metadata } = await this.#recovered(client, expected, null);
@@ -161,8 +176,7 @@ export class Customer {
       if (manifestHashOf(Buffer.from(version.backup, "base64")) !== chosen.manifestHash)
         return "a version with the manifest hash of another content";
     }
-    const keys = (factors: typeof metadata.factors) =>
-      factors.map(({ kind }) => (kind.kind === "EC_KEYPAIR" ? kind.publicKey : kind.kind));
+    const keys = (factors: typeof metadata.factors) => factors.map((factor) => String(shownIn(factor)));
     return describedAs({
       content,
       earlier: versions.slice(0, KEPT_VERSIONS).map(({ manifestHash }) => manifestHash),
@@ -173,21 +187,40 @@ export class Customer {
   }
 
   async #recovered(client: ApiClient, { mains }: ExpectedState, versionId: string | null) {
-    const request = { ...(await solved(client, "retrieve", mains[0])), versionId };
-    this.#recoveriesSent++;
-    const recovered = (await client.retrieve(request)).ok();
+    const response = await this.#patiently(async () => {
+      const request = { ...(await proven(client, "retrieve", mains[0])), versionId };
+      this.#recoveriesSent++;
+      return client.retrieve(request);
+    });
+    const recovered = response.ok();
     this.#recoveriesAnswered++;
     return recovered;
+  }
+
+  async #metadata(client: ApiClient, sync: FactorKeypair) {
+    const response = await this.#patiently(async () =>
+      client.retrieveMetadata(await solved(client, "retrieve-metadata", sync)),
+    );
+    return response.ok();
+  }
+
+  /** Sends until nothing is in the way any more, or the patience ends. */
+  async #patiently<T>(send: () => Promise<ApiResponse<T>>): Promise<ApiResponse<T>> {
+    let answer = await send();
+    for (let left = this.#patience; left > 0 && isInTheWay(answer); left--) answer = await send();
+    return answer;
   }
 
   /** The newest events, the oldest of them first, but for recoveries. */
   async #log(client: ApiClient, { syncs }: ExpectedState): Promise<readonly string[]> {
     const [sync] = syncs;
     if (sync === undefined) return ["no device can read the log"];
-    const request = { ...(await solved(client, "events", sync)), limit: 100 };
-    const { events } = (await client.listEvents(request)).ok();
-    return events
-      .map(({ kind }) => kind)
+    const response = await this.#patiently(async () =>
+      client.listEvents({ ...(await solved(client, "events", sync)), limit: 100 }),
+    );
+    return response
+      .ok()
+      .events.map(({ kind }) => kind)
       .filter((kind) => kind !== "RECOVERED")
       .toReversed();
   }
@@ -210,7 +243,7 @@ export class Customer {
     const { mains, syncs } = stored;
     const [sync] = syncs;
     if (sync === undefined) return this.#additionOfDevice(client, stored); // they went with an undelete
-    switch (this.#random() % 14) {
+    switch (this.#random() % 15) {
       case 0:
         return this.#reset(client);
       case 1:
@@ -227,8 +260,8 @@ export class Customer {
       case 5:
       case 6: {
         if (mains.length >= MAX_FACTORS) return this.#deletion(client, stored, "MAIN");
-        const added = createFactorKeypair();
-        const request = await addFactorRequest(client, mains[0], added);
+        const added = this.#newMain();
+        const request = await additionIn({ client, clock: systemClock }, mains[0], added);
         return {
           name: "add-factor",
           ...changed(stored, { mains: [...mains, added] }, "MAIN_FACTOR_ADDED"),
@@ -241,13 +274,16 @@ export class Customer {
       case 9:
         if (stored.earlier.length > 0) return this.#restoration(client, stored, sync);
         return this.#update(client, stored, sync);
+      case 10:
+        if (syncs.length > 1) return this.#replacement(client, stored, syncs);
+        return this.#update(client, stored, sync);
       default:
         return this.#update(client, stored, sync);
     }
   }
 
   async #creation(client: ApiClient): Promise<Change> {
-    const [main, sync, content] = [createFactorKeypair(), createFactorKeypair(), this.#newContent()];
+    const [main, sync, content] = [this.#newMain(), createFactorKeypair(), this.#newContent()];
     const user = {
       account: this.#account,
       main,
@@ -255,7 +291,7 @@ export class Customer {
       backup: content,
       manifestHash: manifestHashOf(content),
     };
-    const payload = await createPayload(client, user);
+    const payload = await createPayloadOf(client, user);
     const stored: ExpectedState = { content, earlier: [], mains: [main], syncs: [sync], log: ["CREATED"] };
     return {
       name: "create",
@@ -271,7 +307,7 @@ export class Customer {
   }
 
   async #undeletion(client: ApiClient, kept: ExpectedState): Promise<Change> {
-    const request = await undeleteRequest(client, { account: this.#account, main: kept.mains[0] });
+    const request = await undeletionRequest(client, { account: this.#account, main: kept.mains[0] });
     return { name: "undelete", ...changed(kept, {}, "UNDELETED"), send: (to) => to.undelete(request) };
   }
 
@@ -289,8 +325,7 @@ export class Customer {
 
   async #restoration(client: ApiClient, stored: ExpectedState, sync: FactorKeypair): Promise<Change> {
     const nth = this.#random() % stored.earlier.length;
-    const proof = await solved(client, "retrieve-metadata", sync);
-    const { versions } = (await client.retrieveMetadata(proof)).ok();
+    const { versions } = await this.#metadata(client, sync);
     const content = stored.earlier[nth];
     const versionId = versions[nth]?.versionId ?? "";
     if (content === undefined) throw new Error("there is no such version");
@@ -318,13 +353,32 @@ export class Customer {
     };
   }
 
+  /** Puts a new device in the place of the last one. */
+  async #replacement(
+    client: ApiClient,
+    stored: ExpectedState,
+    syncs: readonly FactorKeypair[],
+  ): Promise<Change> {
+    const device = createFactorKeypair();
+    const { metadata, syncFactorToken } = await this.#recovered(client, stored, null);
+    const syncFactorToReplace = metadata.syncFactors.at(-1)?.id ?? "";
+    const request = {
+      ...(await addSyncFactorRequest(client, device, syncFactorToken)),
+      syncFactorToReplace,
+    };
+    return {
+      name: "add-sync-factor, in the place of another",
+      ...changed(stored, { syncs: [...syncs.slice(0, -1), device] }, "SYNC_FACTOR_REPLACED"),
+      send: (to) => to.addSyncFactor(request),
+    };
+  }
+
   /** Removes the last factor of a scope. With the last main factor the backup is deleted. */
   async #deletion(client: ApiClient, stored: ExpectedState, scope: "MAIN" | "SYNC"): Promise<Change> {
     const { mains, syncs } = stored;
     const [by] = syncs;
     if (by === undefined) throw new Error("no device can remove a factor");
-    const proof = await solved(client, "retrieve-metadata", by);
-    const metadata = (await client.retrieveMetadata(proof)).ok();
+    const metadata = await this.#metadata(client, by);
     const factorId = (scope === "MAIN" ? metadata.factors : metadata.syncFactors).at(-1)?.id ?? "";
     const request = { ...(await solved(client, "delete-factor", by, { factorId })), factorId, scope };
     const send: Change["send"] = (to) => to.deleteFactor(request);
@@ -342,14 +396,18 @@ export class Customer {
     return { name, after: { stored: null, kept: afterDeletion(stored, by, ...leaves) }, leaves, send };
   }
 
+  #newMain(): MainFactor {
+    return this.#conditions.newMain(MAIN_KINDS[this.#random() % MAIN_KINDS.length] ?? "keypair");
+  }
+
   #newContent(): Uint8Array {
     return randomBytes(1 + (this.#random() % MAX_CONTENT_BYTES));
   }
 }
 
-/** Uses a new connection for each request: a kept one might belong to a dead process whose port was reused. */
-export function customerClient(url: string): ApiClient {
-  return createApiClient({ url, headers: { connection: "close" } });
+/** Whether a store is out of reach, or another request changes the same backup. */
+function isInTheWay(answer: ApiResponse<unknown>): boolean {
+  return answer.status === 503 || answer.status === 423;
 }
 
 /** A backup that has changed, and the events of the change. */
@@ -377,7 +435,7 @@ function described(expected: ExpectedState | null): string {
   return describedAs({
     content,
     earlier: earlier.map(manifestHashOf),
-    mains: keys(mains),
+    mains: mains.map(({ shown }) => shown),
     syncs: keys(syncs),
     log: syncs.length === 0 ? [] : log,
   });
@@ -392,7 +450,7 @@ function describedAs({
 }: Readonly<Record<"earlier" | "mains" | "syncs" | "log", readonly string[]>> & {
   readonly content: Uint8Array;
 }): string {
-  const short = (keys: readonly string[]) => keys.map((key) => key.slice(4, 12)).join(" ");
+  const short = (keys: readonly string[]) => keys.map((key) => key.slice(0, 24)).join(" ");
   const hashes = [manifestHashOf(content), ...earlier].map((hash) => hash.slice(0, 12));
   const events = log.slice(-COMPARED_EVENTS).join(" ");
   return `${content.length} bytes ${hashes.join(" before that ")}, main ${short(mains)}, sync ${short(syncs)}, ${events}`;

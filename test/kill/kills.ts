@@ -3,10 +3,11 @@ import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { brokenAfterMonths } from "../crash/aftermath.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
+import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startBadReceiver } from "./bad-receiver.ts";
-import { BrokenGuarantee, Customer, customerClient } from "./customer.ts";
+import { BrokenGuarantee, Customer } from "./customer.ts";
 import { deliverAll, wrongEvents } from "./deliveries.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
@@ -25,6 +26,12 @@ const MAX_ITERATIONS = 400;
 /** Kills between two runs of the doctor: it refuses to remove more blobs than there are backups. */
 const KILLS_A_DOCTOR = 5;
 
+/** Within an hour a customer does more to its backup than an owner. The other limits are the usual ones. */
+export const BACKUP_LIMITS = {
+  RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR: "10000",
+  RATE_LIMIT_BACKUP_RESTORES_PER_HOUR: "10000",
+};
+
 export async function runKills(
   driver: Driver,
   { kills, seed, customers = 12 }: KillOptions,
@@ -32,10 +39,12 @@ export async function runKills(
   const random = pseudoRandom(seed);
   await using storage = await driver.environment();
   await using receiver = await startBadReceiver(pseudoRandom(seed - 1));
-  await using proxies = await startStoreProxies({ ...storage.env, ...receiver.env });
+  await using conditions = new CampaignConditions(systemClock);
+  const env = { ...storage.env, ...receiver.env, ...conditions.env, ...BACKUP_LIMITS };
+  await using proxies = await startStoreProxies(env);
   const clients = Array.from(
     { length: customers },
-    (_, index) => new Customer(pseudoRandom(seed + 1 + index)),
+    (_, index) => new Customer({ random: pseudoRandom(seed + 1 + index), conditions }),
   );
   const failures: string[] = [];
   let done = 0;
@@ -62,7 +71,7 @@ export async function runKills(
   }
 
   const server = await startServerProcess(proxies);
-  const last = await Promise.allSettled(clients.map((client) => client.check(customerClient(server.url))));
+  const last = await Promise.allSettled(clients.map((client) => client.check(server.url)));
   for (const result of last)
     if (result.status === "rejected") failures.push(`seed ${seed}, after the last kill: ${result.reason}`);
   const exitCode = await server.terminate();
