@@ -111,6 +111,14 @@ export function createMetrics(build: { readonly revision: string; readonly drive
   });
   const eventLoopLag = histogram("event_loop_lag_seconds", "How late a timer of 500 ms fires", DURATIONS_S);
 
+  const permitWait = histogram(
+    "permit_wait_seconds",
+    "How long large transfers waited until others had ended; those that did not wait are not counted",
+    DURATIONS_S,
+    ["permit"],
+  );
+  permitWait.zero({ permit: "large_response" });
+
   return {
     requests: counter("http_requests_total", "Requests answered, by route, status and error code", [
       "method",
@@ -148,12 +156,7 @@ export function createMetrics(build: { readonly revision: string; readonly drive
       ERROR_CODES.filter(isFailedProof).map((code) => ({ code })),
     ),
     limitsHit: counter("limits_hit_total", "Requests refused by a rate limit, by limit", ["limit"]),
-    permitWait: histogram(
-      "permit_wait_seconds",
-      "How long large transfers waited until others had ended; those that did not wait are not counted",
-      DURATIONS_S,
-      ["permit"],
-    ),
+    permitWait,
     maintenanceSuccess: gauge(
       "maintenance_last_success_timestamp_seconds",
       "When the sweep (embedded driver) or the collection (AWS) last succeeded in this process",

@@ -107,7 +107,8 @@ for (const driver of DRIVERS)
       );
       await busyLife(createApiClient({ url: service.url }));
       await webhook.arrived(2);
-      series = exposed(await (await fetch(metrics)).text());
+      do series = exposed(await (await fetch(metrics)).text());
+      while (!series.has("maintenance_last_success_timestamp_seconds")); // it began with the process
     });
 
     test.each(expressions.map(({ where, expr }) => [where, expr] as const))(
