@@ -45,6 +45,14 @@ export const SYSTEMD: SystemPackage = {
   aptPackage: "systemd",
 };
 
+/** The model checker. It writes a program in C, which is compiled. */
+export const SPIN: SystemPackage = { name: "Spin", programs: ["spin"], aptPackage: "spin" };
+export const C_COMPILER: SystemPackage = {
+  name: "a C compiler",
+  programs: ["cc", "gcc", "clang"],
+  aptPackage: "gcc libc6-dev",
+};
+
 /** With the module that makes keys and signatures. */
 export const PYTHON: SystemPackage = {
   name: "Python 3 with its package cryptography",
