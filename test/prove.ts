@@ -15,10 +15,11 @@ import { fuzzRaw } from "./fuzz/raw.ts";
 import { runAdoptionKills } from "./kill/adoption-kills.ts";
 import { runImportKills } from "./kill/import-kills.ts";
 import { runKills } from "./kill/kills.ts";
+import { runLinearizability } from "./linearizability/linearizability.ts";
 import { runBatches } from "./model/batches.ts";
 import { runSequences } from "./model/sequences.ts";
 import { runModelChecker } from "./model-checker/model-checker.ts";
-import { C_COMPILER, requireProgram, SPIN, STRACE } from "./support/system-packages.ts";
+import { C_COMPILER, GO, requireProgram, SPIN, STRACE } from "./support/system-packages.ts";
 
 interface Campaign {
   readonly name: string;
@@ -26,7 +27,7 @@ interface Campaign {
   run(driver: Driver, seed: number): Promise<Report> | null;
 }
 
-/** Sized for a quarter of an hour on two cores, both drivers together. */
+// sized for about twenty minutes on two cores, both drivers together
 /** Where requests are slow each case has one kind of main factor, in rotation. */
 const EVERY_KIND = { local: { everyKind: true }, aws: {} };
 const KILLS = { local: 200, aws: 40 };
@@ -36,6 +37,7 @@ const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
+const ROUNDS = { local: 20, aws: 8 };
 const HISTORY_STEPS = { local: 8_000, aws: 400 };
 
 const CAMPAIGNS: readonly Campaign[] = [
@@ -53,6 +55,10 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "processes killed under load",
     run: (driver, seed) => runKills(driver, { kills: KILLS[driver.name], seed }),
+  },
+  {
+    name: "histories under kills, in Porcupine",
+    run: (driver, seed) => runLinearizability(driver, { rounds: ROUNDS[driver.name], seed }),
   },
   {
     name: "imports killed",
@@ -93,7 +99,7 @@ const rows: Record<string, string | number>[] = [];
 const failures: string[] = [];
 
 // better now than after some campaigns
-for (const program of [SPIN, C_COMPILER]) await requireProgram(program);
+for (const program of [SPIN, C_COMPILER, GO]) await requireProgram(program);
 if (DRIVERS.some(seesSystemCalls)) await requireProgram(STRACE);
 process.stdout.write(`SEED=${seed}\n`);
 for (const driver of DRIVERS)

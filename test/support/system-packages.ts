@@ -53,6 +53,12 @@ export const C_COMPILER: SystemPackage = {
   aptPackage: "gcc libc6-dev",
 };
 
+export const GO: SystemPackage = {
+  name: "Go 1.19 or newer",
+  programs: ["go", "/usr/local/go/bin/go"],
+  aptPackage: "golang-go",
+};
+
 /** With the module that makes keys and signatures. */
 export const PYTHON: SystemPackage = {
   name: "Python 3 with its package cryptography",

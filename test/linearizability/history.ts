@@ -1,0 +1,252 @@
+/** Requests of several clients to one backup, with when each was sent and what it got. */
+import { addFactorRequest, undeleteRequest } from "../crash/scenario.ts";
+import { customerClient } from "../kill/customer.ts";
+import { createAccountKeypair } from "../support/account-keypair.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
+import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
+import { manifestHashOf } from "../support/invariants.ts";
+import {
+  addSyncFactorRequest,
+  createPayload,
+  randomBytes,
+  resetRequest,
+  solved,
+  syncPayload,
+} from "../support/users.ts";
+
+/** As in checker/main.go: factors by their public key, contents by their manifest hash. */
+export interface Request {
+  readonly operation: string;
+  readonly by?: string;
+  readonly target?: string;
+  readonly main?: string;
+  readonly sync?: string;
+  readonly current?: string;
+  readonly next?: string;
+}
+
+interface Shown {
+  readonly content: string;
+  readonly versions: readonly string[];
+  readonly mains: readonly string[];
+  readonly syncs: readonly string[];
+}
+
+export interface Entry {
+  readonly client: number;
+  /** In nanoseconds; a request without a response has no end. */
+  readonly call: number;
+  readonly return: number;
+  readonly request: Request;
+  readonly response: { readonly outcome: "ok" | "refused" | "overtaken" | "unknown" } & Partial<Shown>;
+}
+
+interface Prepared {
+  readonly request: Request;
+  send(client: ApiClient): Promise<ApiResponse<unknown>>;
+  /** What the response shows, where it shows the backup. */
+  readonly shown?: () => Shown;
+  /** The factors that are on the backup unless the request is refused. */
+  readonly adds?: { readonly main?: FactorKeypair; readonly sync?: FactorKeypair };
+}
+
+type Recovered = ReturnType<Awaited<ReturnType<ApiClient["retrieve"]>>["ok"]>;
+
+const NEVER = Number.MAX_SAFE_INTEGER;
+const MAX_KEYS = 4;
+
+/** One backup, and what its clients know of it. They share what they know, and some of it is out of date. */
+export class HistoryRecorder {
+  readonly #random: () => number;
+  readonly #account = createAccountKeypair();
+  readonly #mains: FactorKeypair[] = [];
+  readonly #syncs: FactorKeypair[] = [];
+  readonly #tokens: string[] = [];
+  readonly #factorIds = new Map<string, string>();
+  readonly #versionIds = new Map<string, string>();
+  readonly #entries: Entry[] = [];
+  #current = "";
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  /** Sends `count` requests, one after the other. One that cannot be prepared, as its process was killed, is left out. */
+  async run(client: number, count: number, url: () => Promise<string>): Promise<void> {
+    for (let nth = 0; nth < count; nth++) {
+      const api = customerClient(await url());
+      const prepared = await this.#prepared(api).catch(() => null);
+      if (prepared !== null) await this.#record(client, prepared, api);
+    }
+  }
+
+  async #record(client: number, { request, send, shown, adds }: Prepared, api: ApiClient): Promise<void> {
+    const call = nowNs();
+    const received = await send(api).catch(() => null); // its process was killed
+    const end = nowNs();
+    if (received === null || received.status >= 500)
+      this.#entries.push({ client, call, return: NEVER, request, response: { outcome: "unknown" } });
+    else this.#entries.push({ client, call, return: end, request, response: responseOf(received, shown) });
+    const isRefused = received !== null && received.status >= 300 && received.status < 500;
+    if (isRefused) return;
+    if (request.next !== undefined) this.#current = request.next;
+    if (adds?.main !== undefined) this.#mains.push(adds.main);
+    if (adds?.sync !== undefined) this.#syncs.push(adds.sync);
+  }
+
+  async #prepared(client: ApiClient): Promise<Prepared> {
+    const [main, sync] = [this.#oneOf(this.#mains), this.#oneOf(this.#syncs)];
+    if (main === undefined || sync === undefined) return this.#creation(client);
+    switch (this.#random() % 16) {
+      case 0:
+        return this.#creation(client);
+      case 1: {
+        const request = await solved(client, "delete-backup", sync);
+        return {
+          request: { operation: "delete-backup", by: sync.publicKey },
+          send: (to) => to.deleteBackup(request),
+        };
+      }
+      case 2:
+      case 3: {
+        const request = await undeleteRequest(client, { account: this.#account, main });
+        return { request: { operation: "undelete", by: main.publicKey }, send: (to) => to.undelete(request) };
+      }
+      case 4: {
+        if (this.#random() % 3 > 0) return this.#recovery(client, main);
+        const request = await resetRequest(client, { account: this.#account });
+        return { request: { operation: "reset" }, send: (to) => to.reset(request) };
+      }
+      case 5:
+      case 6:
+        return this.#additionOfDevice(client, main);
+      case 7: {
+        if (this.#mains.length >= MAX_KEYS) return this.#recovery(client, main);
+        const added = createFactorKeypair();
+        const request = await addFactorRequest(client, main, added);
+        return {
+          adds: { main: added },
+          request: { operation: "add-factor", by: main.publicKey, target: added.publicKey },
+          send: (to) => to.addFactor(request),
+        };
+      }
+      case 8:
+        return this.#removal(client, sync, main);
+      case 9:
+        return this.#restoration(client, sync, main);
+      case 10:
+      case 11:
+      case 12:
+        return this.#update(client, sync);
+      default:
+        return this.#recovery(client, main);
+    }
+  }
+
+  async #creation(client: ApiClient): Promise<Prepared> {
+    const [main, sync, backup] = [createFactorKeypair(), createFactorKeypair(), randomBytes(60)];
+    const manifestHash = manifestHashOf(backup);
+    const payload = await createPayload(client, { account: this.#account, main, sync, backup, manifestHash });
+    return {
+      adds: { main, sync },
+      request: { operation: "create", main: main.publicKey, sync: sync.publicKey, next: manifestHash },
+      send: (to) => to.create(payload, backup),
+    };
+  }
+
+  async #update(client: ApiClient, sync: FactorKeypair): Promise<Prepared> {
+    const [backup, current] = [randomBytes(60), this.#current];
+    const next = manifestHashOf(backup);
+    const payload = await syncPayload(client, { sync, manifestHash: current }, next);
+    return {
+      request: { operation: "sync", by: sync.publicKey, current, next },
+      send: (to) => to.sync(payload, backup),
+    };
+  }
+
+  async #recovery(client: ApiClient, main: FactorKeypair): Promise<Prepared> {
+    const request = await solved(client, "retrieve", main);
+    let recovered: Recovered | undefined;
+    return {
+      request: { operation: "retrieve", by: main.publicKey },
+      async send(to) {
+        const received = await to.retrieve(request);
+        if (received.status < 300) recovered = received.ok();
+        return received;
+      },
+      ...{ shown: () => this.#shown(recovered) },
+    };
+  }
+
+  async #additionOfDevice(client: ApiClient, main: FactorKeypair): Promise<Prepared> {
+    const token = this.#tokens.pop();
+    if (token === undefined) return this.#recovery(client, main);
+    const added = createFactorKeypair();
+    const request = await addSyncFactorRequest(client, added, token);
+    return {
+      adds: { sync: added },
+      request: { operation: "add-sync-factor", target: added.publicKey },
+      send: (to) => to.addSyncFactor(request),
+    };
+  }
+
+  async #removal(client: ApiClient, by: FactorKeypair, main: FactorKeypair): Promise<Prepared> {
+    const target = this.#oneOf(this.#syncs.filter((other) => other !== by));
+    const factorId = this.#factorIds.get(target?.publicKey ?? "");
+    if (target === undefined || factorId === undefined) return this.#recovery(client, main);
+    const request = { ...(await solved(client, "delete-factor", by, { factorId })), factorId, scope: "SYNC" };
+    return {
+      request: { operation: "delete-factor", by: by.publicKey, target: target.publicKey },
+      send: (to) => to.deleteFactor(request),
+    };
+  }
+
+  async #restoration(client: ApiClient, by: FactorKeypair, main: FactorKeypair): Promise<Prepared> {
+    const [next, versionId] = this.#oneOf([...this.#versionIds]) ?? [];
+    if (versionId === undefined || next === undefined) return this.#recovery(client, main);
+    const current = this.#current;
+    const proof = await solved(client, "restore-version", by, { versionId });
+    const request = { ...proof, versionId, currentManifestHash: current };
+    return {
+      request: { operation: "restore-version", by: by.publicKey, current, next },
+      send: (to) => to.restoreVersion(request),
+    };
+  }
+
+  #shown(recovered: Recovered | undefined): Shown {
+    if (recovered === undefined) throw new Error("there is no response");
+    const { backup, metadata, syncFactorToken } = recovered;
+    const content = manifestHashOf(Buffer.from(backup, "base64"));
+    if (content !== metadata.manifestHash) throw new Error("a content with the manifest hash of another");
+    this.#current = content;
+    this.#tokens.push(syncFactorToken);
+    for (const { versionId, manifestHash } of metadata.versions)
+      this.#versionIds.set(manifestHash, versionId);
+    const keys = (factors: Recovered["metadata"]["factors"]) =>
+      factors.map(({ id, kind }) => {
+        const key = kind.kind === "EC_KEYPAIR" ? kind.publicKey : kind.kind;
+        this.#factorIds.set(key, id);
+        return key;
+      });
+    const versions = metadata.versions.map(({ manifestHash }) => manifestHash);
+    return { content, versions, mains: keys(metadata.factors), syncs: keys(metadata.syncFactors) };
+  }
+
+  /** One of the newest, as most of the older ones are on the backup no longer. */
+  #oneOf<T>(items: readonly T[]): T | undefined {
+    return items.slice(-MAX_KEYS)[this.#random() % Math.min(MAX_KEYS, Math.max(1, items.length))];
+  }
+}
+
+function responseOf(received: ApiResponse<unknown>, shown: Prepared["shown"]): Entry["response"] {
+  if (received.status < 300) return { outcome: "ok", ...shown?.() };
+  return { outcome: received.code() === "conflicting_lock" ? "overtaken" : "refused" };
+}
+
+function nowNs(): number {
+  return Math.round(performance.now() * 1_000_000);
+}

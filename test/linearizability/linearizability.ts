@@ -1,0 +1,162 @@
+/**
+ * Clients of one backup, served by several processes on the same stores: their requests must be linearizable, also where
+ * stores are slow, refuse or lose responses, and processes are killed.
+ */
+import type { Report } from "../crash/report.ts";
+import type { Driver } from "../drivers.ts";
+import { type ServerProcess, startServerProcess } from "../kill/server-process.ts";
+import { DYNAMODB_FAULTS } from "../support/dynamodb-proxy.ts";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
+import { S3_FAULTS } from "../support/s3-proxy.ts";
+import { startService } from "../support/service.ts";
+import { interleaving, replaced } from "../support/store-wrappers.ts";
+import { verdictsOn } from "./checker.ts";
+import { type Entry, HistoryRecorder } from "./history.ts";
+
+export interface LinearizabilityOptions {
+  readonly rounds: number;
+  readonly seed: number;
+}
+
+/** On the embedded driver one process serves a data folder. */
+const PROCESSES = { local: 1, aws: 2 };
+const BACKUPS = 6;
+const CLIENTS = 3;
+const REQUESTS = 10;
+/** The days of the contents are not in the model. */
+const ENV = { VERSIONS_KEEP_LAST: "2", VERSIONS_KEEP_DAYS: "0" };
+/** One request in so many meets a fault. */
+const FAULTY = 12;
+
+/** A case is the history of one backup. A store that does not compare revisions must be noticed, otherwise nothing is. */
+export async function runLinearizability(
+  driver: Driver,
+  { rounds, seed }: LinearizabilityOptions,
+): Promise<Report> {
+  const random = pseudoRandom(seed);
+  await using storage = await driver.environment();
+  await using proxies = await startFaultyStores(storage.env, random);
+  const env = { ...storage.env, ...proxies.env, ...ENV };
+  const processes = Array.from({ length: PROCESSES[driver.name] }, () => startServerProcess({ env }));
+  const histories: (readonly Entry[])[] = [];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const recorders = newRecorders(random);
+      let untilKill = 1 + (random() % (BACKUPS * CLIENTS * REQUESTS));
+      proxies.begin();
+      await recordAll(recorders, async () => {
+        const nth = random() % processes.length;
+        if (--untilKill === 0) processes[nth] = replacedProcess(processes[nth], env);
+        return (await processes[nth])?.url ?? "";
+      });
+      proxies.end();
+      histories.push(...recorders.map(({ entries }) => entries));
+    }
+  } finally {
+    for (const process of processes) await (await process).kill();
+  }
+  const broken = await historiesOfBrokenStore(driver, random);
+  const verdicts = await verdictsOn([...histories, ...broken]);
+  const failures = histories.flatMap((history, nth) =>
+    verdicts[nth] === "ok" ? [] : [`seed ${seed}, history ${nth} is ${verdicts[nth]}: ${shown(history)}`],
+  );
+  if (!verdicts.slice(histories.length).includes("illegal"))
+    failures.push(`seed ${seed}: a store that compares no revision is not noticed`);
+  const all = histories.flat();
+  const count = (outcome: Entry["response"]["outcome"]) =>
+    all.filter(({ response }) => response.outcome === outcome).length;
+  const notes = { requests: all.length, successful: count("ok"), "of unknown outcome": count("unknown") };
+  return { cases: histories.length, failures, notes };
+}
+
+function newRecorders(random: () => number): readonly HistoryRecorder[] {
+  return Array.from({ length: BACKUPS }, () => new HistoryRecorder(pseudoRandom(random())));
+}
+
+async function recordAll(
+  recorders: readonly HistoryRecorder[],
+  chooseUrl: () => Promise<string>,
+): Promise<void> {
+  const clients = Array.from({ length: CLIENTS }, (_, client) => client);
+  await Promise.all(
+    recorders.flatMap((recorder) => clients.map((client) => recorder.run(client, REQUESTS, chooseUrl))),
+  );
+}
+
+async function replacedProcess(
+  process: Promise<ServerProcess> | undefined,
+  env: Readonly<Record<string, string>>,
+): Promise<ServerProcess> {
+  await (await process)?.kill();
+  return startServerProcess({ env });
+}
+
+/** The same clients on two services whose commits expect whatever revision there is. */
+async function historiesOfBrokenStore(driver: Driver, random: () => number) {
+  await using storage = await driver.environment();
+  const options: Parameters<typeof startService>[1] = {
+    storage,
+    env: ENV,
+    wrapStores: (stores) => {
+      const { records, blobs } = interleaving(stores);
+      return {
+        blobs,
+        records: replaced(records, {
+          async commit(change) {
+            const stored = change.expect === "absent" ? null : await records.read(change.backupId);
+            return records.commit(stored === null ? change : { ...change, expect: stored });
+          },
+        }),
+      };
+    },
+  };
+  await using first = await startService(driver, options);
+  await using second = await startService(driver, options);
+  const recorders = newRecorders(random);
+  await recordAll(recorders, async () => (random() % 2 === 0 ? first : second).url);
+  return recorders.map(({ entries }) => entries);
+}
+
+/** Proxies in front of the stores that have endpoints. */
+async function startFaultyStores(env: Readonly<Record<string, string>>, random: () => number) {
+  const proxies: { readonly proxy: FaultProxy; readonly faults: typeof DYNAMODB_FAULTS }[] = [];
+  const through: Record<string, string> = {};
+  for (const [name, faults] of [
+    ["AWS_ENDPOINT_URL_DYNAMODB", DYNAMODB_FAULTS],
+    ["AWS_ENDPOINT_URL_S3", S3_FAULTS],
+  ] as const) {
+    const endpoint = env[name];
+    if (endpoint === undefined) continue;
+    const proxy = await startFaultProxy(endpoint);
+    proxies.push({ proxy, faults });
+    through[name] = proxy.url;
+  }
+  return {
+    env: through,
+    begin() {
+      for (const { proxy, faults } of proxies)
+        for (const fault of Object.values(faults)) {
+          // a wrong clock makes no request fail, and is the same for all requests
+          if (fault.kind !== "clock")
+            proxy.inject(fault, Number.POSITIVE_INFINITY, () => random() % (FAULTY * 10) === 0);
+        }
+    },
+    end() {
+      for (const { proxy } of proxies) proxy.clear();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { proxy } of proxies) await proxy[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** In the order of the calls, with short names. */
+function shown(history: readonly Entry[]): string {
+  const lines = history
+    .toSorted((one, other) => one.call - other.call)
+    .map((entry) =>
+      JSON.stringify(entry, (_key, value) => (typeof value === "string" ? value.slice(-12) : value)),
+    );
+  return `\n${lines.join("\n")}`;
+}
