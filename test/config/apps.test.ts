@@ -79,6 +79,16 @@ describe("APPS_FILE", () => {
     expect(Object.isFrozen(two?.app?.hosts)).toBe(true);
   });
 
+  test("may be as the README shows it", async () => {
+    const readme = await Bun.file(join(import.meta.dir, "../../README.md")).text();
+    const [, shown = ""] = /APPS_FILE` names a JSON file\.\n\n```json\n(.*?)```/s.exec(readme) ?? [];
+    const configs = loadConfigs(await withFile(shown.replaceAll("…", "abc")));
+    expect(configs.map(({ app, webauthn }) => [app?.scope, webauthn.rpId])).toEqual([
+      [null, "backup.example"],
+      ["notes", "notes.example"],
+    ]);
+  });
+
   test("may have what the process leaves out", async () => {
     const { WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS, ...process } = production;
     const settings = { WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS };

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { examined } from "../maintenance/doctor/examined-stores.ts";
+import { appsEnv } from "../support/apps.ts";
 import { proven, recoveredBy, undeletion } from "../support/factors.ts";
 import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -127,6 +128,17 @@ for (const driver of DRIVERS)
         const { records } = service.services.stores;
         expect(await Array.fromAsync(records.list())).toEqual([]);
         expect(await Array.fromAsync(records.listFactors())).toEqual([]);
+      });
+
+      test("is that of the default app once there are several", async () => {
+        const apps = [
+          { name: "one", hosts: ["one.example"] },
+          { name: "default", default: true, hosts: ["127.0.0.1"] },
+        ];
+        await using later = await openedFixture(driver, fixture, appsEnv(apps));
+        for (const person of fixture.people) await expectServed(later, person);
+        await later.service.services.background.settled();
+        expect(await findings(later.service)).toEqual([]);
       });
 
       test("has events that the webhook gets now", async () => {
