@@ -15,6 +15,7 @@ import { fuzzRaw } from "./fuzz/raw.ts";
 import { runAdoptionKills } from "./kill/adoption-kills.ts";
 import { runImportKills } from "./kill/import-kills.ts";
 import { runKills } from "./kill/kills.ts";
+import { runPairKills } from "./kill/pair-kills.ts";
 import { runLinearizability } from "./linearizability/linearizability.ts";
 import { runBatches } from "./model/batches.ts";
 import { runSequences } from "./model/sequences.ts";
@@ -30,6 +31,7 @@ interface Campaign {
 // sized for about twenty minutes on two cores, both drivers together
 /** Where requests are slow each case has one kind of main factor, in rotation. */
 const EVERY_KIND = { local: { everyKind: true }, aws: {} };
+const PAIR_KILLS = { local: 30, aws: 20 };
 const KILLS = { local: 200, aws: 40 };
 const MOVES = { kills: 12, users: 40 };
 const USERS = 10;
@@ -59,6 +61,8 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "histories under kills, in Porcupine",
     run: (driver, seed) => runLinearizability(driver, { rounds: ROUNDS[driver.name], seed }),
+    name: "one of two processes killed",
+    run: (driver, seed) => runPairKills(driver, { kills: PAIR_KILLS[driver.name], seed }),
   },
   {
     name: "imports killed",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { runKills } from "./kills.ts";
+import { runPairKills } from "./pair-kills.ts";
 
 const LIMIT_MS = 600_000;
 
@@ -12,6 +13,16 @@ for (const driver of DRIVERS)
         const { failures, notes } = await runKills(driver, { kills: 12, seed: 1 });
         expect(failures).toEqual([]);
         expect(Number(notes?.acknowledged)).toBeGreaterThan(12);
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "beside another one has kept what it acknowledged, and the other one goes on",
+      async () => {
+        const { failures, notes } = await runPairKills(driver, { kills: 5, seed: 2 });
+        expect(failures).toEqual([]);
+        expect(Number(notes?.acknowledged)).toBeGreaterThan(5);
       },
       LIMIT_MS,
     );

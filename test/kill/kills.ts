@@ -6,7 +6,7 @@ import type { Driver, TestStorage } from "../drivers.ts";
 import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
-import { startBadReceiver } from "./bad-receiver.ts";
+import { type BadReceiver, startBadReceiver } from "./bad-receiver.ts";
 import { BrokenGuarantee, Customer } from "./customer.ts";
 import { deliverAll, wrongEvents } from "./deliveries.ts";
 import { removeLeftovers } from "./leftovers.ts";
@@ -63,35 +63,49 @@ export async function runKills(
     const server = await startServerProcess(proxies);
     const processRun = new ProcessRun(server, 1 + (random() % MAX_STEPS), random() % MAX_ITERATIONS);
     const results = await Promise.all(clients.map((client) => processRun.serve(client)));
-    failures.push(
-      ...results.flatMap((found) => (found === null ? [] : [`seed ${seed}, kill ${done + 1}: ${found}`])),
-    );
+    failures.push(...results.flatMap((found) => (found === null ? [] : [`kill ${done + 1}: ${found}`])));
     await server.kill(); // still running after a failure
     await proxies.deserted();
   }
 
-  const server = await startServerProcess(proxies);
-  const last = await Promise.allSettled(clients.map((client) => client.check(server.url)));
-  for (const result of last)
-    if (result.status === "rejected") failures.push(`seed ${seed}, after the last kill: ${result.reason}`);
-  const exitCode = await server.terminate();
-  if (exitCode !== 0) failures.push(`the last process ended with ${exitCode}`);
+  failures.push(...(await wrongAtLast(await startServerProcess(proxies), clients)));
   failures.push(...(await doctorsFindings()));
+  const { wrong, notes } = await wrongInTheEnd(storage, receiver, clients);
+  return {
+    cases: done,
+    failures: [...failures, ...wrong].map((failure) => `seed ${seed}: ${failure}`),
+    notes: { ...notes, ...(driver.name === "aws" ? { "blobs that the doctor removed": removed } : {}) },
+  };
+}
 
+/** What the customers find wrong at the last process, which ends then. */
+export async function wrongAtLast(server: ServerProcess, clients: readonly Customer[]): Promise<string[]> {
+  const last = await Promise.allSettled(clients.map((client) => client.check(server.url)));
+  const wrong = last.flatMap((result) =>
+    result.status === "rejected" ? [`after the last kill: ${result.reason}`] : [],
+  );
+  const exitCode = await server.terminate();
+  return exitCode === 0 ? wrong : [...wrong, `the last process ended with ${exitCode}`];
+}
+
+/** What is wrong of the events and of all that is stored, once no process runs any more. */
+export async function wrongInTheEnd(
+  storage: TestStorage,
+  receiver: BadReceiver,
+  clients: readonly Customer[],
+): Promise<{ readonly wrong: readonly string[]; readonly notes: NonNullable<Report["notes"]> }> {
   const sent = receiver.received.length;
   receiver.heal();
   await deliverAll(storage, receiver.config);
-  for (const client of clients) failures.push(...wrongEvents(receiver.received, client.events));
-  failures.push(...(await brokenNow(storage)), ...(await brokenAfterMonths(storage)));
+  const wrong = clients.flatMap((client) => wrongEvents(receiver.received, client.events));
+  wrong.push(...(await brokenNow(storage)), ...(await brokenAfterMonths(storage)));
   const records = clients.map(({ record }) => record);
   return {
-    cases: done,
-    failures,
+    wrong,
     notes: {
       acknowledged: records.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
       "left without an answer": records.reduce((sum, { unanswered }) => sum + unanswered, 0),
       "events that arrived": `${sent} and then ${receiver.received.length - sent}`,
-      ...(driver.name === "aws" ? { "blobs that the doctor removed": removed } : {}),
     },
   };
 }
@@ -139,7 +153,7 @@ class ProcessRun {
 }
 
 /** Whether `fetch` failed because the process has ended. Every other error is a finding. */
-function isBrokenConnection(error: unknown): boolean {
+export function isBrokenConnection(error: unknown): boolean {
   return (
     error instanceof Error &&
     "code" in error &&

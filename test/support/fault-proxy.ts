@@ -45,7 +45,9 @@ export type Fault =
   /** Hands the request on when the faults are cleared. */
   | { readonly kind: "hold" }
   /** Hands the request on after this time. */
-  | { readonly kind: "delay"; readonly ms: number };
+  | { readonly kind: "delay"; readonly ms: number }
+  /** Hands the request on at once, and once more after this time; that answer goes nowhere. */
+  | { readonly kind: "repeat"; readonly afterMs: number };
 
 interface Injection {
   readonly fault: Fault;
@@ -98,6 +100,16 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     });
   }
 
+  async function repeatLater(request: IncomingMessage, content: Buffer, afterMs: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await forward(request, content);
+  }
+
+  function track(work: Promise<void>): void {
+    inHand.add(work);
+    work.finally(() => inHand.delete(work));
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     seen.push(`${request.method} ${request.headers["x-amz-target"] ?? request.url}`);
     const fault = nextFault(request);
@@ -128,6 +140,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       else request.headers.range = changed;
     }
     const { answer, body } = await forward(request, content);
+    if (fault?.kind === "repeat") track(repeatLater(request, content, fault.afterMs));
     if (fault?.kind === "drop answer") {
       request.socket.destroy();
       return;
@@ -173,8 +186,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const handled = handle(request, response).catch(() => {
       request.socket.destroy();
     });
-    inHand.add(handled);
-    handled.finally(() => inHand.delete(handled));
+    track(handled);
   });
   const connections = new Set<Socket>();
   server.on("connection", (socket) => {
