@@ -61,6 +61,8 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "histories under kills, in Porcupine",
     run: (driver, seed) => runLinearizability(driver, { rounds: ROUNDS[driver.name], seed }),
+  },
+  {
     name: "one of two processes killed",
     run: (driver, seed) => runPairKills(driver, { kills: PAIR_KILLS[driver.name], seed }),
   },

@@ -1,8 +1,7 @@
 /** Requests of several clients to one backup, with when each was sent and what it got. */
 import { addFactorRequest, undeleteRequest } from "../crash/scenario.ts";
-import { customerClient } from "../kill/customer.ts";
 import { createAccountKeypair } from "../support/account-keypair.ts";
-import type { ApiClient, ApiResponse } from "../support/api-client.ts";
+import { type ApiClient, type ApiResponse, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
@@ -78,7 +77,8 @@ export class HistoryRecorder {
   /** Sends `count` requests, one after the other. One that cannot be prepared, as its process was killed, is left out. */
   async run(client: number, count: number, url: () => Promise<string>): Promise<void> {
     for (let nth = 0; nth < count; nth++) {
-      const api = customerClient(await url());
+      // a new connection for each request: a kept one might belong to a dead process whose port was reused
+      const api = createApiClient({ url: await url(), headers: { connection: "close" } });
       const prepared = await this.#prepared(api).catch(() => null);
       if (prepared !== null) await this.#record(client, prepared, api);
     }
