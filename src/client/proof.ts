@@ -47,7 +47,15 @@ export function keypairChallenge(
   bound: object,
   options: CallOptions,
 ): Promise<IssuedChallenge<string>> {
-  return read(context, { path: challengePath(operation, "keypair"), body: bound }, options);
+  return read(
+    context,
+    {
+      path: challengePath(operation, "keypair"),
+      body: bound,
+      expects: { challenge: "string", token: "string" },
+    },
+    options,
+  );
 }
 
 export function passkeyChallenge<T extends CreationOptions | RequestOptions>(
@@ -56,7 +64,11 @@ export function passkeyChallenge<T extends CreationOptions | RequestOptions>(
   body: object,
   options: CallOptions,
 ): Promise<IssuedChallenge<T>> {
-  return read(context, { path: challengePath(operation, "passkey"), body }, options);
+  return read(
+    context,
+    { path: challengePath(operation, "passkey"), body, expects: { challenge: "object", token: "string" } },
+    options,
+  );
 }
 
 /** A keypair solves a challenge. @param bound the members that the challenge is bound to. */

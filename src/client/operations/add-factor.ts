@@ -55,7 +55,11 @@ export async function addFactor(
   };
   const asked = await read<ResponseOf<"addFactorChallenge">>(
     context,
-    { path: paths.addFactorChallenge, body: request },
+    {
+      path: paths.addFactorChallenge,
+      body: request,
+      expects: { existingFactorToken: "string", newFactorToken: "string" },
+    },
     options,
   );
   const newFactorAuthorization = await register(newFactor, asked.newFactorChallenge);
@@ -73,7 +77,7 @@ export async function addFactor(
   };
   return sendWithProof<ResponseOf<"addFactor">>(
     context,
-    { path: paths.addFactor, body },
+    { path: paths.addFactor, body, expects: { factorId: "string", backupMetadata: "object" } },
     {
       async tookEffect(lost) {
         if (sync === undefined) throw lost;

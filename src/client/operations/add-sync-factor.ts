@@ -30,7 +30,7 @@ export async function addSyncFactor(
   };
   return sendWithProof<ResponseOf<"addSyncFactor">>(
     context,
-    { path: paths.addSyncFactor, body },
+    { path: paths.addSyncFactor, body, expects: { backupId: "string" } },
     { tookEffect: async () => ({ backupId: (await retrieveMetadata(context, factor, options)).id }) },
     options,
   );

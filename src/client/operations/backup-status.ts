@@ -16,5 +16,9 @@ export function backupStatus(
   backupId: string,
   options: CallOptions = {},
 ): Promise<BackupStatus> {
-  return read<ResponseOf<"backupStatus">>(context, { path: paths.backupStatus, body: { backupId } }, options);
+  return read<ResponseOf<"backupStatus">>(
+    context,
+    { path: paths.backupStatus, body: { backupId }, expects: { backupId: "string", factors: "array" } },
+    options,
+  );
 }

@@ -75,7 +75,7 @@ export async function create(
   };
   return sendWithProof<Created>(
     context,
-    { path: paths.create, body: payload, content },
+    { path: paths.create, body: payload, content, expects: { backupId: "string", backupMetadata: "object" } },
     {
       look,
       async tookEffect(lost) {

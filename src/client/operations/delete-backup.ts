@@ -12,7 +12,7 @@ export async function deleteBackup(
   const body = await keypairProof(context, "delete-backup", factor, {}, options);
   await sendWithProof<null>(
     context,
-    { path: paths.deleteBackup, body },
+    { path: paths.deleteBackup, body, expects: null },
     { tookEffect: async () => null },
     options,
   );

@@ -37,7 +37,7 @@ export async function deleteFactor(
   };
   return sendWithProof<ResponseOf<"deleteFactor">>(
     context,
-    { path: paths.deleteFactor, body, attested: true },
+    { path: paths.deleteFactor, body, expects: { backupDeleted: "boolean" }, attested: true },
     {
       // only the removal of a main factor deletes a backup
       async tookEffect() {

@@ -20,7 +20,7 @@ export async function* listEvents(
   { before, pageSize, ...options }: EventsOptions = {},
 ): AsyncGenerator<Event, void, undefined> {
   const size = pageSize === undefined ? {} : { limit: pageSize };
-  for (let start = before ?? null, isFirst = true; isFirst || start !== null; isFirst = false) {
+  for (let start = before ?? null, isFirst = true; isFirst || typeof start === "string"; isFirst = false) {
     const from = start === null ? {} : { before: start };
     const { events, next } = await readWithProof<ResponseOf<"listEvents">>(
       context,
@@ -29,6 +29,7 @@ export async function* listEvents(
       (proof) => ({
         path: paths.listEvents,
         body: { ...proof, ...size, ...from } satisfies RequestOf<"listEvents">,
+        expects: { events: "array" },
       }),
       options,
     );

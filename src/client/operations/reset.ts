@@ -14,5 +14,10 @@ export async function reset(context: Context, account: AccountKey, options: Call
     signature: encodeBase64(await account.sign(decodeBase64(challenge))),
     challengeToken: token,
   };
-  await sendWithProof<null>(context, { path: paths.reset, body }, { tookEffect: async () => null }, options);
+  await sendWithProof<null>(
+    context,
+    { path: paths.reset, body, expects: null },
+    { tookEffect: async () => null },
+    options,
+  );
 }

@@ -28,7 +28,7 @@ export async function restoreVersion(
   const body: RequestOf<"restoreVersion"> = { ...proof, versionId, currentManifestHash };
   return sendWithProof<ResponseOf<"restoreVersion">>(
     context,
-    { path: paths.restoreVersion, body },
+    { path: paths.restoreVersion, body, expects: { backupId: "string", backupMetadata: "object" } },
     {
       async tookEffect() {
         const metadata = await retrieveMetadata(context, factor, options);

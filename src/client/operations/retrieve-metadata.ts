@@ -24,6 +24,13 @@ export function retrieveMetadata(
     (proof) => ({
       path: paths.retrieveMetadata,
       body: { ...proof, ...(backupId === undefined ? {} : { backupId }) },
+      expects: {
+        id: "string",
+        keys: "array",
+        factors: "array",
+        syncFactors: "array",
+        manifestHash: "string",
+      },
     }),
     options,
   );

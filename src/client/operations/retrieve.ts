@@ -33,6 +33,7 @@ export async function retrieve(
     (proof) => ({
       path: paths.retrieve,
       body: { ...proof, ...(versionId === undefined ? {} : { versionId }) },
+      expects: { backup: "string", metadata: "object", syncFactorToken: "string" },
       attested: true,
       returnsContent: true,
     }),

@@ -45,7 +45,7 @@ export async function sync(
   };
   const { backupId } = await sendWithProof<ResponseOf<"sync">>(
     context,
-    { path: paths.sync, body: payload, content },
+    { path: paths.sync, body: payload, content, expects: { backupId: "string" } },
     {
       look,
       async tookEffect(lost) {

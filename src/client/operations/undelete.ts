@@ -22,7 +22,7 @@ export async function undelete(
   const body: RequestOf<"undelete"> = { ...proof, backupId };
   return sendWithProof<ResponseOf<"undelete"> | Undeleted>(
     context,
-    { path: paths.undelete, body, attested: true },
+    { path: paths.undelete, body, expects: { backupId: "string", backupMetadata: "object" }, attested: true },
     { tookEffect: async () => ({ backupId, backupMetadata: null }) },
     options,
   );

@@ -14,7 +14,7 @@ export function verifyFactor(
     context,
     main,
     () => mainProof(context, "verify-factor", main, {}, options),
-    (proof) => ({ path: paths.verifyFactor, body: proof, attested: true }),
+    (proof) => ({ path: paths.verifyFactor, body: proof, expects: { backupId: "string" }, attested: true }),
     options,
   );
 }

@@ -43,10 +43,14 @@ export interface ConnectionOptions {
   readonly transport: Transport | null;
 }
 
+/** What a response has at least: the types of its members. `null`: no body, and the status 204. */
+export type Expected = Readonly<Record<string, "string" | "boolean" | "array" | "object">> | null;
+
 /** One request. It can be sent several times, and is the same each time. */
 export interface Sendable {
   readonly path: string;
   readonly body: object;
+  readonly expects: Expected;
   /** Makes the request an upload. */
   readonly content?: Uint8Array;
   readonly attested?: boolean;
@@ -80,7 +84,7 @@ export function createConnection({ url, headers, attest, sha256, transport }: Co
   }
 
   return {
-    prepare({ path, body, content, attested = false, returnsContent = false }) {
+    prepare({ path, body, expects, content, attested = false, returnsContent = false }) {
       const json = JSON.stringify(body);
       const sent = content === undefined ? { contentType: JSON_TYPE, body: json } : multipart(json, content);
       const isLarge = content !== undefined || returnsContent;
@@ -100,7 +104,7 @@ export function createConnection({ url, headers, attest, sha256, transport }: Co
         };
         const { timeoutMs = isLarge ? CONTENT_TIMEOUT_MS : TIMEOUT_MS } = options;
         const send = transport ?? (request.onUpload && xhrTransport()) ?? fetchTransport;
-        return bodyOf(await withinTime(send, request, timeoutMs, options.signal));
+        return bodyOf(await withinTime(send, request, timeoutMs, options.signal), expects);
       };
     },
   };
@@ -130,17 +134,18 @@ async function withinTime(
   }
 }
 
-function bodyOf({ status, header, text }: HttpResponse): unknown {
+/** A success that is not of the operation, as of a proxy or a page to log in, says nothing of the request. */
+function bodyOf({ status, header, text }: HttpResponse, expects: Expected): unknown {
+  if (status === 204 && expects === null) return null;
   const body = parsed(text);
-  if (status === 200 && body !== undefined) return body;
-  if (status === 204) return null;
+  if (status === 200 && expects !== null && isExpected(body, expects)) return body;
   // 429 and 503 may come from a proxy that speaks no JSON
-  const { allowRetry = false, error }: Partial<ErrorBody> = isObject(body) ? body : {};
+  const { allowRetry, error }: Partial<ErrorBody> = status >= 400 && isObject(body) ? body : {};
   throw refusedError({
-    code: error?.code ?? CODE_OF_STATUS[status] ?? "unexpected_response",
+    code: textOf(error?.code) ?? CODE_OF_STATUS[status] ?? "unexpected_response",
     status,
-    allowRetry,
-    message: error?.message ?? `an unexpected response with status ${status}`,
+    allowRetry: allowRetry === true,
+    message: textOf(error?.message) ?? `an unexpected response with status ${status}`,
     retryAfterMs: retryAfterMs(header("retry-after")),
     requestId: header("x-request-id"),
   });
@@ -159,6 +164,22 @@ function retryAfterMs(value: string | null): number | null {
   if (value === null) return null;
   const ms = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
   return Number.isNaN(ms) ? null : Math.max(0, ms);
+}
+
+function isExpected(body: unknown, expects: NonNullable<Expected>): boolean {
+  return (
+    isObject(body) &&
+    Object.entries(expects).every(([name, type]) => typeOf(Reflect.get(body, name)) === type)
+  );
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 function isObject(value: unknown): value is object {
