@@ -207,6 +207,8 @@ over:
 /*
  * src/maintenance/unreferenced-blobs.ts: records, then deleted states and leftovers, twice. They may change in between.
  * A sweep deletes what two calls have found, and the doctor what a third listing lacks too. This is the worst of both.
+ * Two listings miss a blob that an undelete, a deletion and an undelete move at three exact moments, which takes more
+ * requests than there are here. The sweep has four listings, in two calls, and the doctor three.
  */
 inline sweep() {
   seen = ofRecord; seen = seen | (DELETED_STATES_NOT_LISTED -> 0 : ofStates(KEPT) | ofStates(TAKEN));
