@@ -1,46 +1,71 @@
 /**
  * Checks every item, at most `width` of them at a time, and yields what the checks return, in no order. If a check fails,
  * the generator throws the error after the running checks have ended.
+ *
+ * @param onDone is called with each item once its results were taken.
  */
 export async function* concurrently<Item, Result>(
   items: AsyncIterable<Item>,
   width: number,
   check: (item: Item) => Promise<readonly Result[]>,
+  onDone: (item: Item) => void = () => {},
 ): AsyncGenerator<Result> {
-  const running = new Map<number, Promise<Outcome<Result>>>();
+  const outcomes: Outcome<Item, Result>[] = [];
+  let running = 0;
+  let wake = () => {};
+
+  function start(item: Item): void {
+    running += 1;
+    void outcomeOf(item, check).then((outcome) => {
+      running -= 1;
+      outcomes.push(outcome);
+      wake();
+    });
+  }
+
+  function anotherEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      wake = resolve;
+    });
+  }
 
   async function* endedUntil(left: number): AsyncGenerator<Result> {
-    while (running.size > left) {
-      const outcome = await Promise.race(running.values());
-      running.delete(outcome.id);
+    while (running + outcomes.length > left) {
+      const outcome = outcomes.shift();
+      if (outcome === undefined) {
+        await anotherEnd();
+        continue;
+      }
       if ("error" in outcome) throw outcome.error;
       yield* outcome.results;
+      onDone(outcome.item);
     }
   }
 
-  let id = 0;
   try {
     for await (const item of items) {
-      running.set(id, outcomeOf(id, check(item)));
-      id += 1;
+      start(item);
       yield* endedUntil(width - 1);
     }
     yield* endedUntil(0);
   } finally {
-    await Promise.all(running.values());
+    while (running > 0) await anotherEnd();
   }
 }
 
-type Outcome<Result> = { readonly id: number } & (
+type Outcome<Item, Result> = { readonly item: Item } & (
   | { readonly results: readonly Result[] }
   | { readonly error: unknown }
 );
 
 /** Never rejects: a check may fail before it is awaited. */
-async function outcomeOf<Result>(id: number, check: Promise<readonly Result[]>): Promise<Outcome<Result>> {
+async function outcomeOf<Item, Result>(
+  item: Item,
+  check: (item: Item) => Promise<readonly Result[]>,
+): Promise<Outcome<Item, Result>> {
   try {
-    return { id, results: await check };
+    return { item, results: await check(item) };
   } catch (error) {
-    return { id, error };
+    return { item, error };
   }
 }
