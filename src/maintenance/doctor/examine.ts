@@ -13,7 +13,7 @@ import { examineDeletion, overdueCollections } from "./deletions.ts";
 import { Counts, type Examination } from "./examination.ts";
 import type { Finding, FindingKind } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
-import { ListedFactors } from "./listed-factors.ts";
+import { BackupsWithoutRows, sharedFactors } from "./listed-factors.ts";
 import { examineRecord, examineRows } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 import { waitingEvents } from "./waiting-events.ts";
@@ -43,12 +43,12 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
 
   const scan = new UnreferencedBlobs(examination, restores);
   const foundInRecords = new Set<FindingKind>();
-  const seen = new ListedFactors(random);
+  const lacking = new BackupsWithoutRows(random, false);
   const ofRecords = concurrently(records.list(), verify ? VERIFYING_WIDTH : WIDTH, (record) => {
     counts.backups += 1;
     countUnknownApp(examination, record.backupId);
     scan.add(record);
-    return examineRecord(examination, record.backupId, seen);
+    return examineRecord(examination, record.backupId, lacking);
   });
   for await (const found of ofRecords) {
     foundInRecords.add(found.kind);
@@ -68,10 +68,12 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
     yield found;
   }
 
-  if (seen.areRowsMissing)
+  if (lacking.areThere) {
+    const mayBeShared = await sharedFactors(examination);
     yield* concurrently(records.list(), WIDTH, async ({ backupId }) =>
-      seen.mayLackRows(backupId) ? examineRows(examination, backupId, seen) : [],
+      lacking.mayHave(backupId) ? examineRows(examination, backupId, mayBeShared) : [],
     );
+  }
 
   yield* unreferencedBlobs(examination, { scan, foundInRecords });
   yield* overdueCollections(examination);

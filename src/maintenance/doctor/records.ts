@@ -5,24 +5,24 @@ import { examineBlobs } from "./blobs.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
-import type { ListedFactors } from "./listed-factors.ts";
+import type { BackupsWithoutRows, MayBeShared } from "./listed-factors.ts";
 import { storedFactors } from "./stored-factors.ts";
 
 /**
  * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertexts. Where rows are missing, those
  * are left to {@link examineRows}.
  *
- * @param seen the factors that the record lists are added to it.
+ * @param lacking the backup is added to it if it lacks rows.
  */
 export async function examineRecord(
   examination: Examination,
   backupId: string,
-  seen: ListedFactors,
+  lacking: BackupsWithoutRows,
 ): Promise<readonly Finding[]> {
   const { records } = examination;
-  const inspected: { listed: Listed | null; metadata: JsonObject | null } = { listed: null, metadata: null };
+  const inspected: { lacksRows: boolean; metadata: JsonObject | null } = { lacksRows: false, metadata: null };
   const found = await diagnose(examination, backupId, async (state) => {
-    inspected.listed = null;
+    inspected.lacksRows = false;
     inspected.metadata = state.kind === "absent" ? null : (state.record?.metadata ?? null);
     if (state.kind === "absent") return HEALTHY;
     const ofBlobs = state.record === null ? [] : await examineBlobs(examination, backupId, state.record);
@@ -30,22 +30,21 @@ export async function examineRecord(
 
     const { factors, repeated } = listedFactors(records, backupId, state.metadata);
     const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
-    const lacksRows = unindexed.length > 0;
-    inspected.listed = { factors, lacksRows };
-    const ofRows = lacksRows ? [] : elsewhere.map(findingOf("row-of-another-backup", backupId));
+    inspected.lacksRows = unindexed.length > 0;
+    const ofRows = inspected.lacksRows ? [] : elsewhere.map(findingOf("row-of-another-backup", backupId));
     const twice = repeated.map(findingOf("factor-twice", backupId));
     return { findings: [...twice, ...ofRows, ...ofBlobs], repair: null };
   });
   if (inspected.metadata !== null) examination.counts.addMetadata(inspected.metadata);
-  if (inspected.listed !== null) seen.add(backupId, inspected.listed.factors, inspected.listed.lacksRows);
+  if (inspected.lacksRows) lacking.add(backupId);
   return found;
 }
 
-/** Checks the index rows of a record that lacks some, once `seen` knows every record. */
+/** Checks the index rows of a record that lacks some. */
 export function examineRows(
   examination: Examination,
   backupId: string,
-  seen: ListedFactors,
+  mayBeShared: MayBeShared,
 ): Promise<readonly Finding[]> {
   const { records } = examination;
   return diagnose(examination, backupId, async (state) => {
@@ -53,7 +52,7 @@ export function examineRows(
     const { revision, record: next, metadata } = state;
     const { factors } = listedFactors(records, backupId, metadata);
     const { unindexed, elsewhere } = await rowsOf(records, backupId, factors);
-    const claim = unindexed.filter((factor) => !seen.mayBeShared(factor));
+    const claim = unindexed.filter((factor) => !mayBeShared(factor));
     const missing = unindexed.map((factor) => {
       const found = findingOf("factor-without-row", backupId)(factor);
       return claim.includes(factor) ? found : { ...found, remedy: null, detail: SHARED };
@@ -66,11 +65,6 @@ export function examineRows(
 }
 
 const SHARED = "another backup lists it too, and it leads to neither";
-
-interface Listed {
-  readonly factors: readonly FactorRef[];
-  readonly lacksRows: boolean;
-}
 
 function findingOf(kind: FindingKind, backupId: string): (factor: FactorRef) => Finding {
   return (factor) => finding(kind, { backupId, factor: shownFactor(factor) });
@@ -88,7 +82,7 @@ async function rowsOf(records: Pick<RecordStore, "locate">, backupId: string, fa
 }
 
 /** The factors that the metadata lists, in stored form and each once, and those that repeat the key or id of another. */
-function listedFactors(records: RecordInspection, backupId: string, metadata: BackupMetadata) {
+export function listedFactors(records: RecordInspection, backupId: string, metadata: BackupMetadata) {
   const ids = [...metadata.factors, ...metadata.syncFactors].map(({ id }) => id);
   const seen = new Set<string>();
   const factors: FactorRef[] = [];
