@@ -112,6 +112,7 @@ async function collectSuspects(
   let newer = 0;
   let fresh = 0;
   for await (const suspect of scan.suspects(() => stopping?.throwIfAborted())) {
+    stopping?.throwIfAborted();
     if (scan.isNewerThanRecords(suspect)) {
       newer += 1;
       continue;

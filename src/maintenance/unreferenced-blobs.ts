@@ -77,10 +77,12 @@ export class UnreferencedBlobs {
   async *suspects(onBlob: () => void = () => {}): AsyncGenerator<Suspect> {
     const { blobs, clock } = this.#stores;
     const oldBeforeMs = clock.nowMs() - UNREFERENCED_AFTER_MS;
-    for await (const { key, storedAtMs, backupId } of blobs.list()) {
+    const isReferenced = (key: string) => {
       onBlob();
-      if (storedAtMs < oldBeforeMs && !this.#referenced.mayHave(key)) yield { key, storedAtMs, backupId };
-    }
+      return this.#referenced.mayHave(key);
+    };
+    for await (const { key, storedAtMs, backupId } of blobs.list(isReferenced))
+      if (storedAtMs < oldBeforeMs) yield { key, storedAtMs, backupId };
   }
 
   /** Removes the suspects that are referred to now. @param onBackup is called for every record and deleted state. */

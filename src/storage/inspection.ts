@@ -62,8 +62,12 @@ export interface ListedBlob {
 }
 
 export interface BlobInspection {
-  /** Every stored ciphertext, in no order. Memory and event loop as for {@link RecordInspection.list}. */
-  list(): AsyncIterable<ListedBlob>;
+  /**
+   * Every stored ciphertext, in no order. Memory and event loop as for {@link RecordInspection.list}.
+   *
+   * @param isSkipped is asked for each name. Where it is, nothing else is read of the ciphertext, which may cost a call.
+   */
+  list(isSkipped?: (key: string) => boolean): AsyncIterable<ListedBlob>;
 
   /** How many bytes are stored under a name, whatever their content; `null` when there is none of that name. */
   sizeOf(key: string): Promise<number | null>;

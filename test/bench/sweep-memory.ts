@@ -73,10 +73,11 @@ function fill(path: string): void {
   database.close();
 }
 
-async function* listed(): AsyncGenerator<ListedBlob> {
+async function* listed(isSkipped: (key: string) => boolean = () => false): AsyncGenerator<ListedBlob> {
   const orphans = Math.floor(backups / ORPHANS);
   for (let index = 0; index < backups + orphans; index++) {
     if (index % 1000 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    yield { key: keyOf(index), size: 1, storedAtMs: Date.now() - 2 * HOUR_MS, backupId: null };
+    if (!isSkipped(keyOf(index)))
+      yield { key: keyOf(index), size: 1, storedAtMs: Date.now() - 2 * HOUR_MS, backupId: null };
   }
 }

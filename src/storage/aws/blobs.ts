@@ -213,13 +213,13 @@ class AwsBlobs implements InspectableBlobs {
     return null;
   }
 
-  async *list() {
+  async *list(isSkipped: (key: string) => boolean = () => false) {
     let next: string | undefined;
     do {
       const page = await this.#attempt("the blobs could not be listed", (abortSignal) =>
         blobsOnPage(this.#client, this.#bucket, next, abortSignal),
       );
-      yield* page.blobs;
+      yield* page.blobs.filter(({ key }) => !isSkipped(key));
       next = page.next;
     } while (next !== undefined);
   }

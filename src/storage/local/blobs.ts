@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, readdir, rename, stat, statfs, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Random } from "../../runtime/clock.ts";
 import { makeFolder, requireWritable, syncDirectory } from "../../runtime/folders.ts";
 import { SMALL_BYTES } from "../../runtime/sizes.ts";
@@ -14,6 +15,8 @@ import { requireIntact, streamFrom, streamOf, verified } from "../verified-conte
 import { installationIdAt, lastSeenMsAt, writeInstallationId, writeLastSeen } from "./installation-file.ts";
 import { BLOBS } from "./layout.ts";
 
+/** How many names of a list are looked through before other work is done. */
+const NAMES_AT_ONCE = 500;
 const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -105,13 +108,16 @@ class LocalBlobs implements InspectableBlobs {
     return fileOperation(() => this.#disk.freeBytes(this.#root));
   }
 
-  async *list() {
-    for (const folder of await fileOperation(() => blobFolders(this.#root)))
-      for (const key of await fileOperation(() => readdir(join(this.#root, folder)))) {
+  async *list(isSkipped: (key: string) => boolean = () => false) {
+    for (const folder of await fileOperation(() => blobFolders(this.#root))) {
+      const names = await fileOperation(() => readdir(join(this.#root, folder)));
+      for (const [index, key] of names.entries()) {
+        if (index % NAMES_AT_ONCE === 0) await nextTurn();
+        if (!isBlobKey(key) || isSkipped(key)) continue;
         const found = await fileOperation(() => statIfThere(join(this.#root, folder, key)));
-        if (found !== null && isBlobKey(key))
-          yield { key, size: found.size, storedAtMs: found.mtimeMs, backupId: null };
+        if (found !== null) yield { key, size: found.size, storedAtMs: found.mtimeMs, backupId: null };
       }
+    }
   }
 
   async installationId(): Promise<string | null> {
