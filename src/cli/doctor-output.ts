@@ -111,8 +111,27 @@ function unknownAppLine([app, backups]: readonly [app: string | null, backups: n
   return `Backups ${whose}: ${backups}. They are kept.`;
 }
 
-/** How far the reading of blobs has come. */
-export function progressText({ verifiedBlobs, verifiedBytes }: Counts, elapsedMs: number): string {
-  const perSecond = elapsedMs === 0 ? 0 : (verifiedBytes * 1000) / elapsedMs;
-  return `read ${verifiedBlobs} blobs, ${mebibytes(verifiedBytes)}, ${mebibytes(perSecond)}/s`;
+/** How far an examination has come, and how fast. */
+export function progressText(
+  counts: Counts,
+  {
+    verify,
+    since,
+    elapsedMs,
+  }: { readonly verify: boolean; readonly since: Counts; readonly elapsedMs: number },
+): string {
+  const perSecond = (amount: number) => (elapsedMs === 0 ? 0 : (amount * 1000) / elapsedMs);
+  const examined = (of: Counts) => of.indexRows + of.backups + of.deletedBackups;
+  const { indexRows, backups, deletedBackups, blobs, verifiedBlobs, verifiedBytes } = counts;
+  return [
+    `checked ${indexRows} index rows, ${backups} backups, ${deletedBackups} deleted ones`,
+    `${Math.round(perSecond(examined(counts) - examined(since)))}/s`,
+    ...(verify
+      ? [
+          `read ${verifiedBlobs} blobs, ${mebibytes(verifiedBytes)}`,
+          `${mebibytes(perSecond(verifiedBytes - since.verifiedBytes))}/s`,
+        ]
+      : []),
+    ...(blobs === 0 ? [] : [`listed ${blobs} blobs`]),
+  ].join(", ");
 }

@@ -8,9 +8,11 @@ import { servedScopes } from "../config/apps.ts";
 import { loadStorageConfig } from "../config/storage.ts";
 import { Counts } from "../maintenance/doctor/examination.ts";
 import { examine } from "../maintenance/doctor/examine.ts";
-import { REMOVABLE } from "../maintenance/doctor/findings.ts";
+import { type Finding, REMOVABLE } from "../maintenance/doctor/findings.ts";
+import { openResumeFile } from "../maintenance/doctor/resume-file.ts";
 import { declareRestored, joinInstallation, requireOneInstallation } from "../maintenance/installation.ts";
 import { systemClock, systemRandom } from "../runtime/clock.ts";
+import { createBursts } from "../runtime/pace.ts";
 import { typed } from "../runtime/program.ts";
 import { version } from "../runtime/version.ts";
 import { openStores } from "../storage/open.ts";
@@ -21,6 +23,7 @@ import { showProgress } from "./progress.ts";
 import { requireDatabase } from "./require-database.ts";
 
 const USAGE = `Usage: ${typed("doctor")} [--verify] [--repair [--remove KIND]...] [--restored] [--json]
+                     [--rate N] [--progress] [--resume FILE]
 
 Checks every backup, index row and blob. Changes nothing without --repair or --restored.
   --verify  reads every blob that a backup, a version or a deleted backup refers to, and checks its hash
@@ -33,6 +36,14 @@ Checks every backup, index row and blob. Changes nothing without --repair or --r
             before the service is started again: says that records or blobs were restored from a copy and belong
             together, so that proofs from before are refused and no blob is deleted that is younger than the records.
             A copy made by backup-data needs it only where it has no mark of its installation
+  --rate N  checks at most N index rows, backups and deleted backups a second, so that a service has the rest
+  --progress
+            writes each 10 seconds how far it is, also where no person watches
+  --resume FILE
+            notes in FILE how far it is, and goes on from there if an earlier run with the same options left the file. A
+            run that ends removes it. Whatever the earlier run found is reported again. Checked again is what has changed
+            since, and which blobs nothing refers to. What broke otherwise in what was checked, such as a damaged file, is
+            found by the next whole run
   --json    prints one JSON document
 
 The storage is the one that STORAGE_DRIVER, DATA_DIR and the variables of AWS name, as for the service. Backups of all
@@ -45,6 +56,9 @@ const OPTIONS = {
   remove: { type: "string", multiple: true },
   restored: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
+  rate: { type: "string" },
+  progress: { type: "boolean", default: false },
+  resume: { type: "string" },
   ...HELP,
 } as const;
 /** Twice as long as a request may take once its body has arrived. */
@@ -53,7 +67,7 @@ const PAUSE_MS = 60_000;
 await command(USAGE, optionsOf, examineStorage);
 
 async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<number> {
-  const { verify, repair, remove, restored, json } = options;
+  const { verify, repair, remove, restored, json, rate, progress } = options;
   const write = (text: string) => void process.stdout.write(text);
   const report = json ? jsonReport(write) : textReport(write, (text) => void process.stderr.write(text));
   const counts = new Counts();
@@ -66,31 +80,49 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     const stores = await openStores(storage, sources, { serves: false });
     await using records = stores.records;
     await using blobs = stores.blobs;
-    const startedMs = performance.now();
-    using _line = verify ? showProgress(() => progressText(counts, performance.now() - startedMs)) : null;
     await Promise.all([records.ready(), blobs.ready()]);
     if (restored) await declareRestored(stores, sources);
     else if (repair) await joinInstallation(stores, sources);
     else await requireOneInstallation(stores);
+    const note = (finding: Finding) => {
+      found[finding.repaired ? "repaired" : "left"] += 1;
+      report.found(finding);
+    };
+    using file =
+      options.resume === undefined
+        ? null
+        : openResumeFile(options.resume, {
+            of: { installation: await records.installationId(), verify, repair, remove: [...remove] },
+            counts,
+            clock: systemClock,
+          });
+    for (const finding of file?.findings ?? []) note(finding);
+    const startedMs = performance.now();
+    const since = Object.assign(new Counts(), counts);
+    const text = () => progressText(counts, { verify, since, elapsedMs: performance.now() - startedMs });
+    using _line = showProgress(text, progress);
     const restores = await records.restores();
-    const served = new Set(servedScopes(process.env));
     const pause = () => after(PAUSE_MS);
-    const examination = {
-      records,
-      blobs,
+    const pace = rate === null ? async () => {} : createBursts(rate, systemClock).next;
+    const scopes = new Set(servedScopes(process.env));
+    const shared = {
       ...sources,
-      verify,
-      repair,
-      remove,
+      servedScopes: scopes,
       restores,
       counts,
       pause,
-      servedScopes: served,
+      pace,
+      interrupted: file?.interrupted ?? null,
     };
-    for await (const finding of examine(examination)) {
-      found[finding.repaired ? "repaired" : "left"] += 1;
-      report.found(finding);
+    const examination = { records, blobs, verify, repair, remove, ...shared };
+    for await (const finding of examine(
+      file === null ? examination : { ...examination, reached: file.reached },
+    )) {
+      if (file?.isKnown(finding)) continue;
+      file?.found(finding);
+      note(finding);
     }
+    file?.remove();
     const format = await records.format();
     report.end({ healthy: found.left === 0, ...found, verify, repair, format, version, counts });
   } catch (error) {
@@ -104,7 +136,13 @@ function optionsOf(args: string[]) {
   const { remove = [], ...values } = parseArgs({ args, options: OPTIONS }).values;
   const kinds = remove.map((name) => REMOVABLE.find((kind) => kind === name) ?? unknownKind(name));
   if (kinds.length > 0 && !values.repair) throw new Error("--remove is for --repair");
-  return { ...values, remove: new Set(kinds) };
+  return { ...values, remove: new Set(kinds), rate: rateOf(values.rate) };
+}
+
+function rateOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error("--rate takes a whole number from 1 to 9999999");
+  return Number(text);
 }
 
 function unknownKind(name: string): never {

@@ -2,15 +2,16 @@
  * Checks every item, at most `width` of them at a time, and yields what the checks return, in no order. If a check fails,
  * the generator throws the error after the running checks have ended.
  *
- * @param onDone is called with each item once its results were taken.
+ * @param onQuiet is called from time to time with an item when its results and those of all before it were taken, and
+ *   no check runs.
  */
 export async function* concurrently<Item, Result>(
   items: AsyncIterable<Item>,
   width: number,
   check: (item: Item) => Promise<readonly Result[]>,
-  onDone: (item: Item) => void = () => {},
+  onQuiet?: (item: Item) => void,
 ): AsyncGenerator<Result> {
-  const outcomes: Outcome<Item, Result>[] = [];
+  const outcomes: Outcome<Result>[] = [];
   let running = 0;
   let wake = () => {};
 
@@ -38,14 +39,17 @@ export async function* concurrently<Item, Result>(
       }
       if ("error" in outcome) throw outcome.error;
       yield* outcome.results;
-      onDone(outcome.item);
     }
   }
 
   try {
+    let count = 0;
     for await (const item of items) {
       start(item);
-      yield* endedUntil(width - 1);
+      count += 1;
+      const isQuiet = onQuiet !== undefined && count % (width * ITEMS_BETWEEN_QUIET) === 0;
+      yield* endedUntil(isQuiet ? 0 : width - 1);
+      if (isQuiet) onQuiet(item);
     }
     yield* endedUntil(0);
   } finally {
@@ -53,19 +57,19 @@ export async function* concurrently<Item, Result>(
   }
 }
 
-type Outcome<Item, Result> = { readonly item: Item } & (
-  | { readonly results: readonly Result[] }
-  | { readonly error: unknown }
-);
+/** For each check that may run at a time. To wait for the last one costs about as long as one check takes. */
+const ITEMS_BETWEEN_QUIET = 16;
+
+type Outcome<Result> = { readonly results: readonly Result[] } | { readonly error: unknown };
 
 /** Never rejects: a check may fail before it is awaited. */
 async function outcomeOf<Item, Result>(
   item: Item,
   check: (item: Item) => Promise<readonly Result[]>,
-): Promise<Outcome<Item, Result>> {
+): Promise<Outcome<Result>> {
   try {
-    return { item, results: await check(item) };
+    return { results: await check(item) };
   } catch (error) {
-    return { item, error };
+    return { error };
   }
 }

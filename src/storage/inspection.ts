@@ -27,8 +27,11 @@ export interface RecordInspection {
    * state. A commit that is missing in the list compared its {@link Change.newBlobSince} after the call began, or at
    * most 15 minutes before. However many there are, memory holds a page of them, and other work is done between
    * pages.
+   *
+   * @param after the id of a backup that another call has listed, whether or not it is still there: begins after it in the
+   *   order of that call. A list of all that is stopped after a backup and one after that backup are a whole list.
    */
-  list(): AsyncIterable<ListedRecord>;
+  list(after?: string): AsyncIterable<ListedRecord>;
 
   /**
    * Every deleted state, also those whose time is over, and what is to be collected, in no order, as {@link list}.
@@ -36,8 +39,12 @@ export interface RecordInspection {
    */
   listDeleted(): AsyncIterable<ListedDeletion>;
 
-  /** Every index row and the backup it leads to, in no order. Rows that are added or deleted meanwhile may be listed. */
-  listFactors(): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
+  /**
+   * Every index row and the backup it leads to, in no order. Rows that are added or deleted meanwhile may be listed.
+   *
+   * @param after as for {@link list}, a factor in its stored form.
+   */
+  listFactors(after?: FactorRef): AsyncIterable<{ readonly factor: FactorRef; readonly backupId: string }>;
 
   /** A factor in its stored form, as {@link listFactors} lists it, whether or not it is in the index. */
   asStored(factor: FactorRef): FactorRef;

@@ -15,6 +15,7 @@ import { measureAwsUnits } from "./aws-units.ts";
 import { type Comparison, compareTracing, compareWith } from "./compare.ts";
 import { type Cost, measureCosts, measureThroughput, OURS } from "./cost.ts";
 import { measureCryptoSteps } from "./crypto-steps.ts";
+import { measureDoctor } from "./doctor.ts";
 import { measureBlocking } from "./event-loop-blocking.ts";
 import { measureFirstRequests } from "./first-requests.ts";
 import { median } from "./measure.ts";
@@ -27,6 +28,7 @@ import { measureTransfers } from "./transfers.ts";
 
 const DELAY_MS = 20;
 const STARTS = 5;
+const DOCTOR_BACKUPS = 50_000;
 const TRANSFER_WIDTHS = [64, 128, 256];
 const RESULTS = join(import.meta.dir, "../../bench-results");
 
@@ -40,6 +42,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   "tracing-costs": tracingCosts,
   throughput: () => throughput(),
   blocking,
+  doctor,
   transfers: async () => {
     for (const driver of DRIVERS) await transfers(driver);
   },
@@ -79,6 +82,19 @@ async function roundTrips(): Promise<void> {
       })),
     );
   }
+}
+
+async function doctor(): Promise<void> {
+  const { backups, seconds, cpuSeconds, peakMiB } = await measureDoctor(DOCTOR_BACKUPS);
+  await show("A doctor that checks a data folder, embedded driver", "doctor", [
+    {
+      backups,
+      seconds: rounded(seconds),
+      "CPU seconds": rounded(cpuSeconds),
+      "CPU ms a backup": rounded((cpuSeconds * 1000) / backups),
+      "peak MiB": rounded(peakMiB),
+    },
+  ]);
 }
 
 async function startUp(): Promise<void> {

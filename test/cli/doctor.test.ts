@@ -155,10 +155,17 @@ test("bun run doctor ends with 2 and says what is wrong with its arguments and v
   expect(help).toMatchObject({ status: 0, errors: "", output: expect.stringContaining("Usage:") });
 });
 
-test("the progress of a verify has count, bytes and rate", () => {
-  const counts = Object.assign(new Counts(), { verifiedBlobs: 3, verifiedBytes: 3 * 2 ** 20 });
-  expect(progressText(counts, 2_000)).toBe("read 3 blobs, 3.0 MiB, 1.5 MiB/s");
-  expect(progressText(new Counts(), 0)).toBe("read 0 blobs, 0.0 MiB, 0.0 MiB/s");
+test("the progress has counts, bytes and rates, without what an earlier run has done", () => {
+  const since = Object.assign(new Counts(), { indexRows: 10, verifiedBytes: 2 ** 20 });
+  const counts = Object.assign(new Counts(), { indexRows: 20, backups: 5, deletedBackups: 1 });
+  expect(progressText(counts, { verify: false, since, elapsedMs: 2_000 })).toBe(
+    "checked 20 index rows, 5 backups, 1 deleted ones, 8/s",
+  );
+  Object.assign(counts, { verifiedBlobs: 3, verifiedBytes: 4 * 2 ** 20, blobs: 7 });
+  expect(progressText(counts, { verify: true, since, elapsedMs: 2_000 })).toBe(
+    "checked 20 index rows, 5 backups, 1 deleted ones, 8/s, read 3 blobs, 4.0 MiB, 1.5 MiB/s, listed 7 blobs",
+  );
+  expect(progressText(new Counts(), { verify: false, since: new Counts(), elapsedMs: 0 })).toEndWith(" 0/s");
 });
 
 test("a finding that is about no backup takes no line for one", () => {

@@ -129,6 +129,32 @@ export function inspectionContract(newStorage: NewStorage): void {
     expect(seen.get("b7")).toBeWithin(1, 21);
   });
 
+  test("backups and index rows are listed after any of them, also after one that is gone", async () => {
+    await using store = await openFixture(newStorage);
+    const { records } = store;
+    for (let backup = 0; backup < 12; backup++)
+      await create(records, `b${backup}`, { claim: [main(`${backup}`)] });
+    const backups = (await collect(records.list())).map(({ backupId }) => backupId);
+    const rows = (await collect(records.listFactors())).map(({ factor }) => factor);
+    for (const at of [0, 5, 11]) {
+      expect((await collect(records.list(backups[at]))).map(({ backupId }) => backupId)).toEqual(
+        backups.slice(at + 1),
+      );
+      expect((await collect(records.listFactors(rows[at]))).map(({ factor }) => factor)).toEqual(
+        rows.slice(at + 1),
+      );
+    }
+    const gone = backups[5] ?? "";
+    const claimed = main(gone.slice(1));
+    const before = { revision: await revisionOf(records, gone) };
+    await records.commit({ backupId: gone, expect: before, next: null, release: [claimed] });
+    expect((await collect(records.list(gone))).map(({ backupId }) => backupId)).toEqual(backups.slice(6));
+    const at = rows.findIndex(({ key }) => key === records.asStored(claimed).key);
+    expect((await collect(records.listFactors(rows[at]))).map(({ factor }) => factor)).toEqual(
+      rows.slice(at + 1),
+    );
+  });
+
   test("expired rows are counted until they are swept", async () => {
     await using store = await openFixture(newStorage);
     const expiresAtMs = store.clock.nowMs() + MINUTE_MS;

@@ -34,6 +34,8 @@ export async function removeLeftovers(storage: TestStorage): Promise<Leftovers> 
     restores: await records.restores(),
     counts: new Counts(),
     pause: async () => {},
+    pace: async () => {},
+    interrupted: null,
   })) {
     if (blobKey === null || !/^blob-(unreferenced|of-unknown-backup|newer-than-records)$/.test(kind))
       broken.push(`the doctor found ${kind} of ${backupId} (${detail})`);

@@ -3,6 +3,7 @@ import { versionIn } from "../../backups/schema-version.ts";
 import type { JsonObject } from "../../storage/contract.ts";
 import type { Restore } from "../../storage/inspection.ts";
 import type { ScannedStores } from "../unreferenced-blobs.ts";
+import type { Checkpoint, Interrupted } from "./checkpoint.ts";
 import type { RemovableKind } from "./findings.ts";
 
 export interface Examination extends ScannedStores {
@@ -18,6 +19,15 @@ export interface Examination extends ScannedStores {
   readonly restores: readonly Restore[];
   /** Waits longer than a request may take once its body has arrived. Called before ciphertexts are deleted. */
   pause(): Promise<void>;
+  /** Resolves when the next index row, record or deleted state may be examined. */
+  pace(): Promise<void>;
+  /** The examination to go on from; `null` for a whole one. */
+  readonly interrupted: Interrupted | null;
+  /**
+   * Called from time to time, when all up to a place was examined and its findings were taken. Not given: nothing is noted.
+   * The counts are those up to the place.
+   */
+  reached?(checkpoint: Omit<Checkpoint, "startedAtMs">): void;
   /** Grows while the examination runs. */
   readonly counts: Counts;
 }

@@ -22,6 +22,8 @@ import { waitingEvents } from "./waiting-events.ts";
 const WIDTH = 16;
 /** The same where blobs are read: the store has few permits for large ones, and over a slow link the wait would time out. */
 const VERIFYING_WIDTH = 4;
+/** By how much the clocks of machines may differ, with time to spare. */
+const CLOCKS_DIFFER_MS = 60 * 60 * 1000;
 /** Up to this many index rows are released without checking whether the index belongs to these records. */
 const FEW_ROWS = 10;
 
@@ -34,39 +36,18 @@ const TOO_MANY_ROWS = "most index rows are like this one: the records may be tho
  * @throws StorageUnavailable when a store does not respond.
  */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
-  const { records, restores, repair, verify, random, counts } = examination;
-
-  if (repair && !(await indexBelongsToRecords(examination)))
-    for await (const found of indexRows({ ...examination, repair: false }))
-      yield { ...found, remedy: null, detail: TOO_MANY_ROWS };
-  else yield* indexRows(examination);
+  const { records, restores, random, repair, counts, interrupted } = examination;
+  if (interrupted?.place.part !== "records") yield* examineIndex(examination);
 
   const scan = new UnreferencedBlobs(examination, restores);
-  const foundInRecords = new Set<FindingKind>();
-  const lacking = new BackupsWithoutRows(random, false);
-  const ofRecords = concurrently(records.list(), verify ? VERIFYING_WIDTH : WIDTH, (record) => {
-    counts.backups += 1;
-    countUnknownApp(examination, record.backupId);
-    scan.add(record);
-    return examineRecord(examination, record.backupId, lacking);
-  });
-  for await (const found of ofRecords) {
-    foundInRecords.add(found.kind);
-    yield found;
-  }
-
-  const ofDeletions = concurrently(records.listDeleted(), verify ? VERIFYING_WIDTH : WIDTH, (deletion) => {
-    if (deletion.kept !== null) {
-      counts.deletedBackups += 1;
-      countUnknownApp(examination, deletion.backupId);
+  const foundInRecords = new Set<FindingKind>(interrupted?.found);
+  const lacking = new BackupsWithoutRows(random, interrupted?.areRowsMissing ?? false);
+  const passes: Passes = { scan, lacking, reported: new Set() };
+  for (const part of [recordsChangedSince, examineRecords, examineDeletions])
+    for await (const found of part(examination, passes)) {
+      foundInRecords.add(found.kind);
+      yield found;
     }
-    scan.addDeletion(deletion);
-    return examineDeletion(examination, deletion);
-  });
-  for await (const found of ofDeletions) {
-    foundInRecords.add(found.kind);
-    yield found;
-  }
 
   if (lacking.areThere) {
     const mayBeShared = await sharedFactors(examination);
@@ -81,10 +62,22 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   counts.expiredRows = repair ? await records.sweepExpired() : await records.countExpired();
 }
 
-function indexRows(examination: Examination): AsyncGenerator<Finding> {
-  return concurrently(examination.records.listFactors(), WIDTH, (entry) => {
-    examination.counts.indexRows += 1;
-    return examineIndexRow(examination, entry);
+interface Passes {
+  readonly scan: UnreferencedBlobs;
+  readonly lacking: BackupsWithoutRows;
+  /** The backups whose findings the pass over changed records has yielded. */
+  readonly reported: Set<string>;
+}
+
+async function* examineIndex(examination: Examination): AsyncGenerator<Finding> {
+  const { repair, reached, interrupted } = examination;
+  if (repair && !(await indexBelongsToRecords(examination)))
+    for await (const found of indexRows({ ...examination, repair: false }))
+      yield { ...found, remedy: null, detail: TOO_MANY_ROWS };
+  else yield* indexRows(examination);
+  reached?.({
+    place: { part: "records", after: null },
+    areRowsMissing: interrupted?.areRowsMissing ?? false,
   });
 }
 
@@ -94,10 +87,91 @@ function countUnknownApp({ servedScopes, counts: { ofUnknownApps } }: Examinatio
   if (!servedScopes.has(app)) ofUnknownApps.set(app, (ofUnknownApps.get(app) ?? 0) + 1);
 }
 
+/**
+ * Where an interrupted examination goes on: passes over all records for the scan, and examines those that have changed since
+ * that one began, wherever they are in the list.
+ */
+async function* recordsChangedSince(
+  examination: Examination,
+  { scan, lacking, reported }: Passes,
+): AsyncGenerator<Finding> {
+  const { records, interrupted, verify, counts } = examination;
+  if (interrupted?.place.part !== "records" || interrupted.place.after === null) return;
+  const sinceMs = interrupted.startedAtMs - CLOCKS_DIFFER_MS;
+  const again = { ...examination, counts: new Counts() };
+  yield* concurrently(records.list(), widthOf(verify), async (record) => {
+    scan.add(record);
+    if ((record.changedAtMs ?? 0) < sinceMs) return [];
+    await examination.pace();
+    const findings = await examineRecord(again, record.backupId, lacking);
+    if (findings.length > 0) reported.add(record.backupId);
+    return findings;
+  });
+  counts.busyBackups += again.counts.busyBackups;
+}
+
+function examineRecords(
+  examination: Examination,
+  { scan, lacking, reported }: Passes,
+): AsyncGenerator<Finding> {
+  const { records, verify, counts, pace, reached, interrupted } = examination;
+  const place = interrupted?.place;
+  const after = place?.part === "records" ? place.after : null;
+  return concurrently(
+    records.list(after ?? undefined),
+    widthOf(verify),
+    async (record) => {
+      counts.backups += 1;
+      countUnknownApp(examination, record.backupId);
+      if (after === null) scan.add(record);
+      await pace();
+      const findings = await examineRecord(examination, record.backupId, lacking);
+      return reported.has(record.backupId) ? [] : findings;
+    },
+    reached &&
+      (({ backupId }) =>
+        reached({ place: { part: "records", after: backupId }, areRowsMissing: lacking.areThere })),
+  );
+}
+
+function examineDeletions(examination: Examination, { scan }: Passes): AsyncGenerator<Finding> {
+  const { records, verify, counts, pace } = examination;
+  return concurrently(records.listDeleted(), widthOf(verify), async (deletion) => {
+    if (deletion.kept !== null) {
+      counts.deletedBackups += 1;
+      countUnknownApp(examination, deletion.backupId);
+    }
+    scan.addDeletion(deletion);
+    await pace();
+    return examineDeletion(examination, deletion);
+  });
+}
+
+function indexRows(examination: Examination): AsyncGenerator<Finding> {
+  const { records, counts, pace, reached, interrupted } = examination;
+  const place = interrupted?.place;
+  const after = place?.part === "index" ? place.after : null;
+  return concurrently(
+    records.listFactors(after ?? undefined),
+    WIDTH,
+    async (entry) => {
+      counts.indexRows += 1;
+      await pace();
+      return examineIndexRow(examination, entry);
+    },
+    reached && (({ factor }) => reached({ place: { part: "index", after: factor }, areRowsMissing: false })),
+  );
+}
+
+function widthOf(verify: boolean): number {
+  return verify ? VERIFYING_WIDTH : WIDTH;
+}
+
 /** With the index of another installation every row would be released. */
 async function indexBelongsToRecords(examination: Examination): Promise<boolean> {
   const counts = new Counts();
+  const { reached: _, ...rest } = { ...examination, repair: false, counts, interrupted: null };
   let wrong = 0;
-  for await (const _found of indexRows({ ...examination, repair: false, counts })) wrong += 1;
+  for await (const _found of indexRows(rest)) wrong += 1;
   return wrong <= FEW_ROWS || wrong * 2 <= counts.indexRows;
 }

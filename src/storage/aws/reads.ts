@@ -16,8 +16,12 @@ export interface TableReads {
   item(table: string, key: Item): Promise<Item | null>;
   /** Items of several tables, by the name of the table, in one call. Those that are not there are left out. */
   items(wanted: Readonly<Record<string, readonly Item[]>>): Promise<ReadonlyMap<string, readonly Item[]>>;
-  /** Every item of a table with these attributes, page by page. */
-  scan(purpose: string, table: string, attributes: string): AsyncIterable<Item>;
+  /**
+   * Every item of a table with these attributes, page by page.
+   *
+   * @param after the key of an item that another scan had, there or not: begins after it in the order of that scan.
+   */
+  scan(purpose: string, table: string, attributes: string, after?: Item): AsyncIterable<Item>;
   /**
    * The items of a partition that a query selects, page by page. A page may be empty. The key after which the first page
    * begins need not be that of an item.
@@ -54,13 +58,13 @@ export function createTableReads(client: DynamoDbSender, attempt: Attempt): Tabl
       return found;
     },
 
-    async *scan(purpose, table, attributes) {
+    async *scan(purpose, table, attributes, after) {
       const scan = {
         TableName: table,
         ConsistentRead: true, // an item that existed before the scan began must not be missed
         ProjectionExpression: attributes,
       };
-      const pages = pagesOf(purpose, undefined, (start, abortSignal) =>
+      const pages = pagesOf(purpose, after, (start, abortSignal) =>
         client.send(new ScanCommand({ ...scan, ...start }), { abortSignal }),
       );
       for await (const items of pages) yield* items;

@@ -26,7 +26,17 @@ import {
   putLastSeen,
   restoresOf,
 } from "./installation-item.ts";
-import { asStored, backupIdOf, blobOf, changedAtMsOf, factorOf, type Item, versionsOf } from "./tables.ts";
+import {
+  asStored,
+  backupIdOf,
+  backupKey,
+  blobOf,
+  changedAtMsOf,
+  factorKey,
+  factorOf,
+  type Item,
+  versionsOf,
+} from "./tables.ts";
 
 export class AwsRecordInspection implements RecordInspection, InstallationMark, RestoreLog {
   readonly #tables: AwsStorageConfig["tables"];
@@ -37,12 +47,13 @@ export class AwsRecordInspection implements RecordInspection, InstallationMark, 
     this.#history = history;
   }
 
-  async *list(): AsyncGenerator<ListedRecord> {
+  async *list(after?: string): AsyncGenerator<ListedRecord> {
     const attributes = "BackupId, BlobKey, BlobSize, BlobSha256, Versions, ChangedAtMs";
     const items = this.#history.reads.scan(
       "the backups could not be listed",
       this.#tables.backups,
       attributes,
+      after === undefined ? undefined : backupKey(after),
     );
     for await (const item of items)
       if (!isInstallationItem(item))
@@ -57,9 +68,11 @@ export class AwsRecordInspection implements RecordInspection, InstallationMark, 
     return listDeleted(this.#history);
   }
 
-  async *listFactors() {
+  async *listFactors(after?: FactorRef) {
     const { factorLookup } = this.#tables;
-    const items = this.#history.reads.scan("the index could not be listed", factorLookup, "PK, BackupId");
+    const purpose = "the index could not be listed";
+    const start = after && factorKey(after);
+    const items = this.#history.reads.scan(purpose, factorLookup, "PK, BackupId", start);
     for await (const item of items) yield { factor: factorOf(item), backupId: backupIdOf(item) };
   }
 

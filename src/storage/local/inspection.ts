@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { count, gt, inArray, lte, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import { blobsOf, type FactorRef } from "../contract.ts";
-import type { ListedRecord } from "../inspection.ts";
+import type { ListedRecord, RecordInspection } from "../inspection.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { query } from "./outage.ts";
 import { backups, blobOf, counters, events, factorIndex, oneTime } from "./schema.ts";
@@ -16,10 +16,11 @@ interface IndexEntry {
   readonly backupId: string;
 }
 
-/** Every record, in the order of the backup ids. */
-export function listRecords(db: BunSQLiteDatabase): AsyncIterable<ListedRecord> {
+/** The records, in the order of the backup ids. @param after as for {@link RecordInspection.list} */
+export function listRecords(db: BunSQLiteDatabase, after?: string): AsyncIterable<ListedRecord> {
   const { backupId, blobKey, blobSize, blobSha256, versions, updatedAtMs } = backups;
-  return paged((last: ListedRecord | null) =>
+  const first = after === undefined ? null : { backupId: after };
+  return paged(first, (last: Pick<ListedRecord, "backupId"> | null) =>
     db
       .select({ backupId, blobKey, blobSize, blobSha256, versions, updatedAtMs }) // metadata is most of a row
       .from(backups)
@@ -35,10 +36,11 @@ export function listRecords(db: BunSQLiteDatabase): AsyncIterable<ListedRecord> 
   );
 }
 
-/** Every index row, in the order of the factors. */
-export function listIndex(db: BunSQLiteDatabase): AsyncIterable<IndexEntry> {
+/** The index rows, in the order of the factors. @param after as for {@link RecordInspection.listFactors} */
+export function listIndex(db: BunSQLiteDatabase, after?: FactorRef): AsyncIterable<IndexEntry> {
   const { scope, factorKey } = factorIndex;
-  return paged((last: IndexEntry | null) =>
+  const first = after === undefined ? null : { factor: after };
+  return paged(first, (last: Pick<IndexEntry, "factor"> | null) =>
     db
       .select()
       .from(factorIndex)
@@ -58,9 +60,12 @@ export function listIndex(db: BunSQLiteDatabase): AsyncIterable<IndexEntry> {
 }
 
 /** Rows page by page: memory holds one page, and requests are served in between, since queries are synchronous. */
-async function* paged<Row>(pageAfter: (last: Row | null) => readonly Row[]): AsyncGenerator<Row> {
-  for (let last: Row | null = null; ; ) {
-    const page: readonly Row[] = query(() => pageAfter(last));
+async function* paged<Place, Row extends Place>(
+  first: Place | null,
+  pageAfter: (last: Place | null) => readonly Row[],
+): AsyncGenerator<Row> {
+  for (let last = first; ; ) {
+    const page = query(() => pageAfter(last));
     yield* page;
     last = page.at(-1) ?? null;
     if (last === null) return;

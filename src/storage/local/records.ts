@@ -155,11 +155,11 @@ class LocalRecords implements InspectableRecords {
     return query(() => this.#oneTime.token(id));
   }
 
-  async *list() {
+  async *list(after?: string) {
     // Takes the write lock once: a transaction of a suspended process ends before that, and a later one is checked for
     // being too late.
     await this.#writes.add(() => {});
-    yield* listRecords(this.#db);
+    yield* listRecords(this.#db, after);
   }
 
   async addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number> {
@@ -182,8 +182,8 @@ class LocalRecords implements InspectableRecords {
     yield* this.collection.list(); // last: what is taken meanwhile moves there
   }
 
-  listFactors() {
-    return listIndex(this.#db);
+  listFactors(after?: FactorRef) {
+    return listIndex(this.#db, after);
   }
 
   asStored({ scope, key, stored }: FactorRef): FactorRef {

@@ -91,11 +91,18 @@ export async function examined(
     remove = new Set<RemovableKind>(),
     restores = [],
     pause = async () => {},
+    pace = async () => {},
+    interrupted = null,
     servedScopes = new Set([null]),
-  }: Partial<Pick<Examination, "verify" | "repair" | "remove" | "restores" | "pause" | "servedScopes">> = {},
+  }: Partial<
+    Pick<
+      Examination,
+      "verify" | "repair" | "remove" | "restores" | "pause" | "pace" | "interrupted" | "servedScopes"
+    >
+  > = {},
 ) {
   const counts = new Counts();
-  const options = { verify, repair, remove, restores, pause, servedScopes };
+  const options = { verify, repair, remove, restores, pause, pace, interrupted, servedScopes };
   const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
