@@ -129,6 +129,26 @@ describe("a call", () => {
     await expect(call).rejects.toMatchObject({ name: "AbortError" });
   });
 
+  test.each([Number.POSITIVE_INFINITY, 2 ** 31])("may take %p ms", async (timeoutMs) => {
+    const { transport, fail, sent } = faultyTransport(async ({ signal }) => {
+      await Bun.sleep(5); // a timer that overflows ends after 1 ms
+      signal.throwIfAborted();
+      return STATUS;
+    });
+    fail(paths.backupStatus, refusal(429, "too_many_requests", { "retry-after": "99999999999" }));
+    const controller = new AbortController();
+    const client = createBackupClient({
+      url: URL_OF_NOTHING,
+      transport,
+      retries: { maxPauseMs: Number.POSITIVE_INFINITY },
+    });
+    const pausing = client.status("b", controller);
+    expect(await client.status("b", { timeoutMs })).toEqual({ backupId: "b", factors: [] });
+    expect(sent).toHaveLength(2); // the first one still pauses
+    controller.abort();
+    await expect(pausing).rejects.toMatchObject({ name: "AbortError" });
+  });
+
   test("has a time limit for each request, and aborts it", async () => {
     let aborted = false;
     const transport: sdk.Transport = ({ signal }) =>

@@ -7,6 +7,7 @@ import { throwIfAborted } from "./aborted.ts";
 import { fetchTransport } from "./fetch.ts";
 import type { HttpRequest, HttpResponse, Progress, Transport } from "./http.ts";
 import { multipart } from "./multipart.ts";
+import { MAX_TIMER_MS } from "./timer.ts";
 import { xhrTransport } from "./xhr.ts";
 
 /** A request that needs an app attestation. */
@@ -121,7 +122,7 @@ async function withinTime(
   const controller = new AbortController();
   const stop = () => controller.abort();
   signal?.addEventListener("abort", stop);
-  const timer = setTimeout(stop, timeoutMs);
+  const timer = setTimeout(stop, Math.min(timeoutMs, MAX_TIMER_MS));
   try {
     return await send({ ...request, signal: controller.signal });
   } catch (cause) {

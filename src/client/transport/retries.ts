@@ -11,6 +11,7 @@ import {
 } from "../errors.ts";
 import { throwIfAborted } from "./aborted.ts";
 import type { CallOptions, Send } from "./connection.ts";
+import { MAX_TIMER_MS } from "./timer.ts";
 
 export interface Retries {
   /** How often a request is sent at most. 1: never again. */
@@ -124,7 +125,7 @@ export async function systemPause(ms: number, signal: AbortSignal | undefined): 
       signal?.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    const timer = setTimeout(end, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", end);
   });
   throwIfAborted(signal);
