@@ -149,6 +149,30 @@ describe("a call", () => {
     await expect(pausing).rejects.toMatchObject({ name: "AbortError" });
   });
 
+  test("ends with what the app throws while it observes the progress", async () => {
+    const fault = new Error("a fault of the app");
+    const throwing = () => {
+      throw fault;
+    };
+    for (const isIgnored of [false, true]) {
+      let requests = 0;
+      const transport: sdk.Transport = async ({ url, signal, onUpload, onDownload }) => {
+        if (url.includes("/challenge/")) return response(200, { challenge: "AAAA", token: "t" });
+        requests++;
+        onUpload?.({ loadedBytes: 1, totalBytes: 1 });
+        onDownload?.({ loadedBytes: 1, totalBytes: 1 });
+        if (!isIgnored) signal.throwIfAborted();
+        return response(200, { backupId: "b", backup: "AA==", metadata: {}, syncFactorToken: "t" });
+      };
+      const client = createBackupClient({ url: URL_OF_NOTHING, transport });
+      const key = await keypair();
+      await expect(client.recover(key, { onDownload: throwing })).rejects.toBe(fault);
+      const update = { content: Uint8Array.of(1), currentManifestHash: "00".repeat(32) };
+      await expect(client.sync(key, update, { onUpload: throwing })).rejects.toBe(fault);
+      expect(requests).toBe(2);
+    }
+  });
+
   test("has a time limit for each request, and aborts it", async () => {
     let aborted = false;
     const transport: sdk.Transport = ({ signal }) =>

@@ -30,9 +30,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long each request may take: by default 60 s, and 5 minutes for the content of a backup. */
   readonly timeoutMs?: number | undefined;
-  /** Reports how much of a content was uploaded. */
+  /** Reports how much of a content was uploaded. What it throws ends the call as an abort does. */
   readonly onUpload?: ((progress: Progress) => void) | undefined;
-  /** Reports how much of a response was downloaded. A content is a third larger there than it is. */
+  /** Reports how much of a response was downloaded. A content is a third larger there than it is. What it throws ends the call. */
   readonly onDownload?: ((progress: Progress) => void) | undefined;
 }
 
@@ -100,8 +100,8 @@ export function createConnection({ url, headers, attest, sha256, transport }: Co
             accept: JSON_TYPE,
           },
           body: sent.body,
-          ...(content === undefined || options.onUpload === undefined ? {} : { onUpload: options.onUpload }),
-          ...(!returnsContent || options.onDownload === undefined ? {} : { onDownload: options.onDownload }),
+          ...(content === undefined ? {} : { onUpload: options.onUpload }),
+          ...(returnsContent ? { onDownload: options.onDownload } : {}),
         };
         const { timeoutMs = isLarge ? CONTENT_TIMEOUT_MS : TIMEOUT_MS } = options;
         const send = transport ?? (request.onUpload && xhrTransport()) ?? fetchTransport;
@@ -111,10 +111,17 @@ export function createConnection({ url, headers, attest, sha256, transport }: Co
   };
 }
 
-/** Aborts the request when its time is over, or when the app wants that. `AbortSignal.any` is not everywhere. */
+/** A request that is not observed yet. */
+type Unobserved = Omit<HttpRequest, "signal" | "onUpload" | "onDownload"> &
+  Pick<CallOptions, "onUpload" | "onDownload">;
+
+/**
+ * Aborts the request when its time is over, when the app wants that, or when a function of the app throws that observes it.
+ * `AbortSignal.any` is not everywhere.
+ */
 async function withinTime(
   send: Transport,
-  request: Omit<HttpRequest, "signal">,
+  { onUpload, onDownload, ...request }: Unobserved,
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<HttpResponse> {
@@ -123,10 +130,27 @@ async function withinTime(
   const stop = () => controller.abort();
   signal?.addEventListener("abort", stop);
   const timer = setTimeout(stop, Math.min(timeoutMs, MAX_TIMER_MS));
+  const thrown: unknown[] = [];
+  const observed = (observe: (progress: Progress) => void) => (progress: Progress) => {
+    try {
+      observe(progress);
+    } catch (error) {
+      thrown.push(error);
+      stop();
+    }
+  };
   try {
-    return await send({ ...request, signal: controller.signal });
+    const response = await send({
+      ...request,
+      signal: controller.signal,
+      ...(onUpload === undefined ? {} : { onUpload: observed(onUpload) }),
+      ...(onDownload === undefined ? {} : { onDownload: observed(onDownload) }),
+    });
+    if (thrown.length > 0) throw thrown[0];
+    return response;
   } catch (cause) {
     throwIfAborted(signal);
+    if (thrown.length > 0) throw thrown[0];
     if (controller.signal.aborted) throw new TimeoutError(`no response within ${timeoutMs} ms`, { cause });
     throw new ConnectionError("no response", { cause });
   } finally {
