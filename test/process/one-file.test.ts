@@ -98,6 +98,17 @@ if (LOCAL !== undefined)
       expect(await (await fetch(`${service.url}/health`)).json()).toMatchObject({ rev: "of-the-file" });
     });
 
+    test("is no other program because of a variable in .env", async () => {
+      const lines = ["BUN_BE_BUN=1", "LD_PRELOAD=/missing.so", "BUN_INSPECT_PRELOAD=/missing.ts"];
+      await using other = await buildFolder({ ".env": lines.join("\n") });
+      for (const command of ["import", "export"]) // these replace the process by one with another environment
+        expect(await file.run([command, "--help"], {}, other.path)).toMatchObject({
+          status: 0,
+          errors: "",
+          output: expect.stringContaining(`Usage: backup-service ${command}`),
+        });
+    });
+
     if (process.platform === "linux")
       test("has the engine keep little garbage, as `bun run start` does, unless the operator decides", async () => {
         await using storage = await LOCAL.environment();

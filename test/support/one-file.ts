@@ -17,8 +17,8 @@ export interface BuiltFile extends AsyncDisposable {
   readonly cwd: string;
   /** Starts the service by it. */
   start(env: Variables): Promise<ServiceProcess>;
-  /** Runs one of its commands to the end. */
-  run(args: readonly string[], env?: Variables): Promise<Ended>;
+  /** Runs one of its commands to the end, in an empty folder unless one is named. */
+  run(args: readonly string[], env?: Variables, folder?: string): Promise<Ended>;
 }
 
 /** Builds it for this machine. @param revision the commit that it is to name. */
@@ -33,7 +33,7 @@ export async function buildFile(revision: string): Promise<BuiltFile> {
     folder,
     cwd,
     start: (env) => startProcess({ ...env, ...NOTHING }, { program: [program], folder: cwd }),
-    run: (args, env = {}) => runBun(args, { program, cwd, env: { ...env, ...NOTHING } }),
+    run: (args, env = {}, folder = cwd) => runBun(args, { program, cwd: folder, env: { ...env, ...NOTHING } }),
     async [Symbol.asyncDispose]() {
       await rm(folder, { recursive: true, force: true });
       await rm(cwd, { recursive: true, force: true });
