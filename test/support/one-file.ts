@@ -33,7 +33,8 @@ export async function buildFile(revision: string): Promise<BuiltFile> {
     folder,
     cwd,
     start: (env) => startProcess({ ...env, ...NOTHING }, { program: [program], folder: cwd }),
-    run: (args, env = {}, folder = cwd) => runBun(args, { program, cwd: folder, env: { ...env, ...NOTHING } }),
+    run: (args, env = {}, folder = cwd) =>
+      runBun(args, { program, cwd: folder, env: { ...env, ...NOTHING } }),
     async [Symbol.asyncDispose]() {
       await rm(folder, { recursive: true, force: true });
       await rm(cwd, { recursive: true, force: true });
