@@ -105,7 +105,7 @@ export function withRequestContext(
     const sent = request.headers.get("x-request-id");
     const id = sent !== null && CLIENT_REQUEST_ID.test(sent) ? sent : random.uuid();
     const client = clientAddress(peerAddress, request.headers.get("x-forwarded-for"), trustedProxyHops);
-    const path = pathOf(request.url) ?? "";
+    const path = pathOf(request.url, request.headers.get("host")) ?? "";
     const app = appFor(request, path);
     const current = { id, client, app: app?.name ?? null, clientApp: clientApp(request.headers) };
     const addressed = { request, path, app };
