@@ -156,7 +156,7 @@ class AppsFile {
       HEADER_VALUE,
       "visible ASCII characters",
     );
-    for (const [index, host] of hosts?.entries() ?? []) this.#take(`${path}/hosts/${index}`, "host", host);
+    for (const [index, host] of hosts?.entries() ?? []) this.#takeHost(`${path}/hosts/${index}`, host);
     for (const [index, value] of values?.entries() ?? [])
       this.#take(`${path}/headerValues/${index}`, "value", value);
     if (values !== null && values.length > 0 && header === null)
@@ -219,6 +219,14 @@ class AppsFile {
     if (typeof content === "string" && form.test(content)) return content;
     this.#problem(path, `must be ${what}`);
     return "";
+  }
+
+  /** Requests are compared with their host names as URLs have them: an address may be written in several ways. */
+  #takeHost(path: string, host: string): void {
+    const inRequests = URL.parse(`http://${host}/`)?.hostname;
+    if (host !== "" && inRequests !== host)
+      this.#problem(path, inRequests === undefined ? "is no host name" : `must be written as ${inRequests}`);
+    this.#take(path, "host", host);
   }
 
   #take(path: string, kind: string, text: string): void {

@@ -124,6 +124,10 @@ describe("APPS_FILE", () => {
     [{ apps: [{ ...ONE, hosts: ["https://one.example"] }] }, /\/hosts\/0 must be/],
     [{ apps: [{ ...ONE, hosts: ["*.example"] }] }, /\/hosts\/0 must be/],
     [{ apps: [{ ...ONE, hosts: "one.example" }] }, /\/hosts must be a list$/],
+    [{ apps: [{ ...ONE, hosts: ["127.1"] }] }, /\/hosts\/0 must be written as 127\.0\.0\.1$/],
+    [{ apps: [{ ...ONE, hosts: ["[0:0::1]"] }] }, /\/hosts\/0 must be written as \[::1\]$/],
+    [{ apps: [{ ...ONE, hosts: ["one.1"] }] }, /\/hosts\/0 is no host name$/],
+    [{ apps: [{ ...ONE, hosts: ["[1::2::3]"] }] }, /\/hosts\/0 is no host name$/],
     [{ apps: [{ ...ONE, default: "yes" }] }, /\/default must be true or false$/],
     [
       {
