@@ -43,3 +43,9 @@ export type { AttestableRequest, CallOptions } from "./transport/connection.ts";
 export type { HttpRequest, HttpResponse, Progress, Transport } from "./transport/http.ts";
 export type { Retries } from "./transport/retries.ts";
 export type * from "./wire.ts";
+
+declare global {
+  // the types of a platform add members; those of React Native have no CryptoKey
+  interface AbortSignal {}
+  interface CryptoKey {}
+}
