@@ -8,6 +8,7 @@ import { faultyTransport, refusal, response } from "../support/faulty-transport.
 
 const { createBackupClient, keypair, RefusedError } = sdk;
 const STATUS = response(200, { backupId: "b", factors: [] });
+const KEY = { kind: "ICLOUD", encryptedKey: "e" } as const;
 const URL_OF_NOTHING = "http://backup.example";
 const lost = () => {
   throw new TypeError("no network");
@@ -232,6 +233,24 @@ describe("a refusal", () => {
 });
 
 describe("an upload", () => {
+  test.each<[string, unknown]>([
+    ["a text", "hello"],
+    ["an array of numbers", [1, 2, 3]],
+    ["an ArrayBuffer", new ArrayBuffer(3)],
+    ["larger numbers", Uint16Array.of(500)],
+    ["nothing", undefined],
+  ])("of %s is refused before anything is sent", async (_, content) => {
+    const { client, requests } = scripted([]);
+    const main = await keypair();
+    const refused = { name: "TypeError", message: "the content is no Uint8Array" };
+    const creation = { main, sync: main, account: accountKey(), encryptionKey: KEY, content };
+    // as JavaScript allows
+    await expect(Reflect.apply(client.create, client, [creation])).rejects.toMatchObject(refused);
+    const update = { content, currentManifestHash: "00".repeat(32) };
+    await expect(Reflect.apply(client.sync, client, [main, update])).rejects.toMatchObject(refused);
+    expect(requests).toEqual([]);
+  });
+
   test("is the same each time that it is sent", async () => {
     const challenge = { challenge: "AAAA", token: "t" };
     const { client, requests } = scripted([
@@ -245,7 +264,7 @@ describe("an upload", () => {
       sync: await keypair(),
       account: accountKey(),
       content: Uint8Array.of(1, 2, 3),
-      encryptionKey: { kind: "ICLOUD", encryptedKey: "e" },
+      encryptionKey: KEY,
     });
     const [first, second] = requests.filter(({ url }) => url.endsWith(paths.create));
     expect(first?.body).toEqual(second?.body ?? "");
