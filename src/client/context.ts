@@ -14,16 +14,24 @@ export interface Context {
 const ATTEMPTS = 3;
 const MAX_PAUSE_MS = 30_000;
 
+/** Fetch standard §2.2.2: bytes, without those that separate headers. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** @throws TypeError when no request could carry a header: `fetch` would report each as a lost one. */
 export function createContext(options: BackupClientOptions): Context {
   const { url, app, headers = {}, attest = null, retries, transport = null } = options;
   const { sha256 = webCryptoSha256 } = options;
   const named = app === undefined ? {} : { "client-name": app.name, "client-version": app.version };
+  const sent: Readonly<Record<string, string>> = { ...named, ...headers };
+  for (const [name, value] of Object.entries(sent))
+    if (!HEADER_VALUE.test(value))
+      throw new TypeError(`the header ${name} has characters that HTTP does not carry`);
   return {
     sha256,
     retries: { attempts: ATTEMPTS, maxPauseMs: MAX_PAUSE_MS, pause: systemPause, ...retries },
     connection: createConnection({
       url,
-      headers: { ...named, ...headers },
+      headers: sent,
       attest,
       sha256,
       transport,

@@ -6,7 +6,7 @@ import type { Retries } from "./transport/retries.ts";
 export interface BackupClientOptions {
   /** Base URL of the service, such as `https://backup.example.com`. */
   readonly url: string;
-  /** Named in the security log: `client-name` and `client-version`. */
+  /** Named in the security log: `client-name` and `client-version`. Latin letters, digits and signs. */
   readonly app?: { readonly name: string; readonly version: string };
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -105,6 +105,15 @@ describe("a request that changes nothing", () => {
   });
 });
 
+test.each(["备份", "a\nb: c", "a\0"])(
+  "a client named %j is refused, as no request could carry it",
+  (name) => {
+    const wrong = "the header client-name has characters that HTTP does not carry";
+    expect(() => scripted([], { app: { name, version: "1" } })).toThrow(wrong);
+    expect(() => scripted([], { headers: { "client-name": name } })).toThrow(wrong);
+  },
+);
+
 describe("a call", () => {
   test("ends with its signal, also during a pause", async () => {
     const controller = new AbortController();
