@@ -13,6 +13,7 @@ const named = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map
 const DOCUMENTS = [
   "README.md",
   "CHANGELOG.md",
+  "deploy/alerts.md",
   "src/README.md",
   "src/client/README.md",
   "src/maintenance/import/README.md",

@@ -166,13 +166,13 @@ describe("each alert", () => {
     expect(firing).toEqual(alerts.map(({ alert }) => alert));
   });
 
-  test("says what to do, and has its chapter in the README", async () => {
-    const chapters = [...(await read("README.md")).matchAll(/^#### (BackupService\w+)$/gm)].map(
+  test("says what to do, and has its chapter in deploy/alerts.md", async () => {
+    const chapters = [...(await read("deploy/alerts.md")).matchAll(/^## (BackupService\w+)$/gm)].map(
       ([, name]) => name,
     );
     expect(chapters).toEqual(alerts.map(({ alert }) => alert));
     for (const { alert, labels, annotations } of alerts) {
-      expect(annotations.runbook).toBe(`README.md#${alert.toLowerCase()}`);
+      expect(annotations.runbook).toBe(`deploy/alerts.md#${alert.toLowerCase()}`);
       expect(annotations.summary).toBeTruthy();
       expect(annotations.action).toBeTruthy();
       expect(["page", "ticket"]).toContain(labels.severity);
