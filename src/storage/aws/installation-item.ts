@@ -3,10 +3,10 @@
  * restored.
  */
 import { ConditionalCheckFailedException, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { NewerFormat, StorageUnavailable } from "../contract.ts";
+import { NewerFormat } from "../contract.ts";
 import type { Restore } from "../inspection.ts";
 import type { DynamoDbSender } from "./clients.ts";
-import { backupKey, type Item } from "./tables.ts";
+import { backupKey, type Item, malformed, number, text } from "./tables.ts";
 
 /** No backup has such an id. */
 const ID = "#installation";
@@ -24,8 +24,8 @@ export const LAYOUT = 1;
 
 /** The layout of the tables that have this item. @throws NewerFormat */
 export function layoutOf(item: Item): number {
-  const found = Number(item.Layout?.N ?? LAYOUT);
-  if (!Number.isSafeInteger(found)) return malformed();
+  const found = item.Layout === undefined ? LAYOUT : number(item, "Layout");
+  if (!Number.isSafeInteger(found)) return malformed("Layout");
   if (found > LAYOUT)
     throw new NewerFormat(
       "what DynamoDB and S3 have",
@@ -36,15 +36,16 @@ export function layoutOf(item: Item): number {
 }
 
 export function installationIdOf(item: Item): string {
-  return item.Installation?.S ?? malformed();
+  return text(item, "Installation");
 }
 
 export function restoresOf(item: Item): Restore[] {
-  return (item.Restores?.L ?? []).map(({ M }) => {
-    const [copiedAtMs, restoredAtMs] = [Number(M?.CopiedAtMs?.N), Number(M?.RestoredAtMs?.N)];
-    return Number.isFinite(copiedAtMs) && Number.isFinite(restoredAtMs)
-      ? { copiedAtMs, restoredAtMs }
-      : malformed();
+  if (item.Restores === undefined) return [];
+  const { L: restores } = item.Restores;
+  if (!Array.isArray(restores)) return malformed("Restores");
+  return restores.map((restore) => {
+    const times = restore?.M ?? malformed("Restores");
+    return { copiedAtMs: number(times, "CopiedAtMs"), restoredAtMs: number(times, "RestoredAtMs") };
   });
 }
 
@@ -72,7 +73,7 @@ async function unlessConditionFails(write: () => Promise<unknown>): Promise<void
 }
 
 export function lastSeenMsOf(item: Item): number | null {
-  return item.LastSeenMs?.N === undefined ? null : Number(item.LastSeenMs.N);
+  return item.LastSeenMs === undefined ? null : number(item, "LastSeenMs");
 }
 
 /** Sets the time unless it is later already. */
@@ -109,8 +110,4 @@ export async function addRestore(
     ExpressionAttributeValues: { ":none": { L: [] }, ":restore": { L: [restore] } },
   });
   await client.send(command, { abortSignal });
-}
-
-function malformed(): never {
-  throw new StorageUnavailable(`the item ${ID} cannot be read`);
 }

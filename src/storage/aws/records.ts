@@ -51,6 +51,7 @@ import {
   factorOf,
   type Item,
   isLive,
+  number,
   oneTimeKey,
   recordOf,
   tokenOf,
@@ -256,7 +257,7 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
     });
     return this.#attempt("the counter could not be changed", async (abortSignal) => {
       const { Attributes } = await this.#client.send(command, { abortSignal });
-      return Number(Attributes?.CounterSum?.N ?? lacking("the sum"));
+      return number(Attributes?.CounterSum === undefined ? lacking("the sum") : Attributes, "CounterSum");
     });
   }
 

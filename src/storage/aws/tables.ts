@@ -7,6 +7,7 @@ import {
   type BlobRef,
   ChangeRefused,
   type FactorRef,
+  type JsonObject,
   type NextRecord,
   StorageUnavailable,
   type StoredRecord,
@@ -160,7 +161,7 @@ export function recordOf(item: Item): StoredRecord {
 export function stateOf(item: Item): BackupRecord {
   return {
     blob: blobOf(item),
-    metadata: JSON.parse(text(item, "Metadata")),
+    metadata: jsonObject(item, "Metadata"),
     versions: versionsOf(item),
   };
 }
@@ -173,7 +174,8 @@ export function changedAtMsOf(item: Item): number | null {
 /** None where the item has no such attribute, as those of an earlier version of the service. */
 export function versionsOf(item: Item): readonly StoredVersion[] {
   if (item.Versions === undefined) return [];
-  return unpackVersions(backupIdOf(item), text(item, "Versions"));
+  const [backupId, packed] = [backupIdOf(item), text(item, "Versions")];
+  return orMalformed("Versions", () => unpackVersions(backupId, packed));
 }
 
 export function blobOf(item: Item): BlobRef {
@@ -209,15 +211,42 @@ export function tokenOf(item: Item): { backupId: string; holder: string; redeeme
 }
 
 export function text(item: Item, name: string): string {
-  return item[name]?.S ?? malformed(name);
+  const value: unknown = item[name]?.S; // what something else than DynamoDB responds may be of any type
+  return typeof value === "string" ? value : malformed(name);
 }
 
 export function number(item: Item, name: string): number {
-  return Number(item[name]?.N ?? malformed(name));
+  const value: unknown = item[name]?.N;
+  const number = typeof value === "string" && value !== "" ? Number(value) : Number.NaN;
+  return Number.isFinite(number) ? number : malformed(name);
 }
 
-function malformed(name: string): never {
+/** The JSON in a text. */
+export function json(item: Item, name: string): unknown {
+  const value = text(item, name);
+  return orMalformed(name, (): unknown => JSON.parse(value));
+}
+
+export function jsonObject(item: Item, name: string): JsonObject {
+  const value = json(item, name);
+  return isJsonObject(value) ? value : malformed(name);
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function orMalformed<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    return malformed(name, error);
+  }
+}
+
+/** @throws StorageUnavailable */
+export function malformed(name: string, cause?: unknown): never {
   throw new StorageUnavailable("an item of the record store cannot be read", {
-    cause: new Error(`the attribute ${name} is missing or has another type`),
+    cause: new Error(`the attribute ${name} is missing or has another type`, { cause }),
   });
 }

@@ -42,13 +42,44 @@ export function dynamoDbJson(sdk: DirectProtocol): DirectProtocol {
     async deserializeResponse(operation, context, response) {
       const text = response.statusCode === 200 ? textOf(response) : "";
       if (text === "" || BINARY.test(text) || operation.name === "DescribeTable")
-        return sdk.deserializeResponse(operation, context, response);
+        return requireShapes(await sdk.deserializeResponse(operation, context, response));
       const found = Object(JSON.parse(text));
       const output = Object(metadataOf(response));
       for (const name of membersOf(operation)) if (found[name] != null) output[name] = found[name];
-      return output;
+      return requireShapes(output);
     },
   };
+}
+
+/** Of the members of outputs those that are read further; attributes are checked where they are read. */
+const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
+  Attributes: isMap,
+  Item: isMap,
+  Items: isListOfMaps,
+  LastEvaluatedKey: isMap,
+  Responses: (value) => isMap(value) && Object.values(value).every(isListOfMaps),
+  UnprocessedKeys: (value) => isMap(value) && Object.values(value).every(isUnprocessed),
+};
+
+/** @throws Error for what is no output of DynamoDB, such as the JSON of a proxy: the SDK checks no more than the syntax. */
+function requireShapes<Output extends object>(output: Output): Output {
+  for (const [name, fits] of Object.entries(SHAPES)) {
+    const member: unknown = Reflect.get(output, name);
+    if (member !== undefined && !fits(member)) throw new Error(`${name} has another form than DynamoDB's`);
+  }
+  return output;
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isListOfMaps(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isMap);
+}
+
+function isUnprocessed(value: unknown): boolean {
+  return isMap(value) && (!("Keys" in value) || isListOfMaps(value.Keys));
 }
 
 function textOf({ body }: HttpResponse): string {

@@ -13,9 +13,27 @@
  * Each kind can be listed by queries of its shards, whatever else the table has. Times sort like numbers.
  */
 import { createHash } from "node:crypto";
-import type { DeletedBackup, DeletionRef, Leftovers, NewEvent, StoredEvent } from "../../contract.ts";
+import type {
+  BlobRef,
+  DeletedBackup,
+  DeletionRef,
+  Leftovers,
+  NewEvent,
+  StoredEvent,
+} from "../../contract.ts";
 import type { QueuedEvent } from "../../outbox.ts";
-import { backupIdOf, expiry, type Item, number, stateAttributes, stateOf, text } from "../tables.ts";
+import {
+  backupIdOf,
+  expiry,
+  type Item,
+  json,
+  jsonObject,
+  malformed,
+  number,
+  stateAttributes,
+  stateOf,
+  text,
+} from "../tables.ts";
 
 /** How many shards each kind of item is spread over. A change of a number orphans what is stored. */
 const SHARDS = { deleted: 16, due: 16, outbox: 4, surplus: 4 } as const;
@@ -129,7 +147,17 @@ export function dueOf(item: Item): DueKey & { readonly backupId: string } {
 /** `null` where the row is for a deleted state. */
 export function leftoversOf(item: Item): Leftovers | null {
   if (item.Blobs === undefined) return null;
-  return { blobs: JSON.parse(text(item, "Blobs")), logIds: JSON.parse(text(item, "LogIds")) };
+  const [blobs, logIds] = [json(item, "Blobs"), json(item, "LogIds")];
+  if (!Array.isArray(blobs) || !blobs.every(isBlobRef)) return malformed("Blobs");
+  if (!Array.isArray(logIds) || !logIds.every((logId) => typeof logId === "string"))
+    return malformed("LogIds");
+  return { blobs, logIds };
+}
+
+function isBlobRef(value: unknown): value is BlobRef {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("key" in value && "size" in value && "sha256" in value)) return false;
+  return typeof value.key === "string" && typeof value.size === "number" && typeof value.sha256 === "string";
 }
 
 export function leaseItem(holder: string, untilMs: number): Item {
@@ -157,7 +185,7 @@ function eventOf(item: Item, id: string): StoredEvent {
     id,
     backupId: backupIdOf(item),
     atMs: number(item, "AtMs"),
-    body: JSON.parse(text(item, "Body")),
+    body: jsonObject(item, "Body"),
   };
 }
 
