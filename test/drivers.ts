@@ -6,6 +6,7 @@
  * that `TEST_S3_ENDPOINT` and `TEST_DYNAMODB_ENDPOINT` name.
  */
 import type { Clock, Random } from "../src/runtime/clock.ts";
+import type { Overrides } from "../src/services.ts";
 import type { InspectableStores } from "../src/storage/inspection.ts";
 import { newAwsStorage } from "./support/aws-storage.ts";
 import { newLocalStorage } from "./support/local-storage.ts";
@@ -22,6 +23,8 @@ export interface Stores extends InspectableStores, AsyncDisposable {}
 export interface TestStorage extends AsyncDisposable {
   /** The variables with which `loadConfig` leads a service, in this process or another, to this storage. */
   readonly env: Readonly<Record<string, string>>;
+  /** A fault in the stores of the services that the tests start on it. */
+  readonly wrapStores?: Overrides["wrapStores"];
   /** Opens a pair of stores on it; any number may be open at once. */
   open(options: StoreOptions): Promise<Stores>;
   /** Writes other bytes over a stored ciphertext, past the driver. */

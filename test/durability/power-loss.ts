@@ -38,7 +38,13 @@ const STARTS = [
 const SLOW_SYNCS = ["-e", "inject=fsync,fdatasync:delay_enter=5000"];
 
 /** @param users how many users change a backup in every way, one after the other, for each start and size. */
-export async function runPowerLoss({ users }: { readonly users: number }): Promise<Report> {
+export async function runPowerLoss({
+  users,
+  env: more = {},
+}: {
+  readonly users: number;
+  readonly env?: Readonly<Record<string, string>>;
+}): Promise<Report> {
   const strace = await requireProgram(STRACE);
   const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));
   try {
@@ -55,7 +61,7 @@ export async function runPowerLoss({ users }: { readonly users: number }): Promi
       const dataDir = join(root, folder, "made by the service");
       if (copyOf !== undefined)
         await copyData({ source: join(root, copyOf, "made by the service"), target: dataDir });
-      const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env } };
+      const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env, ...more } };
       const server = await startServerProcess(storage, under);
       try {
         const client = createApiClient({ url: server.url, onExchange: () => requests++ });

@@ -68,7 +68,10 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     clock,
     random: options.random ?? systemRandom,
     log: await createLogger({ level: "info", format: "json", destination }),
-    ...(options.wrapStores === undefined ? {} : { wrapStores: options.wrapStores }),
+    wrapStores(opened) {
+      const planted = storage.wrapStores?.(opened) ?? opened;
+      return options.wrapStores?.(planted) ?? planted;
+    },
     ...(options.wrapOtherService === undefined ? {} : { wrapOtherService: options.wrapOtherService }),
   });
   const { timeoutMs, requestClock, discardLimits } = options;
