@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
+import { CHANGING } from "../support/campaign-conditions.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
 import { solved } from "../support/users.ts";
@@ -25,8 +26,9 @@ for (const driver of DRIVERS)
     test(
       "leaves a change complete or not made, and every user able to continue",
       async () => {
-        const { cases, failures } = await runCrashPoints(driver, { faults: faultsOn(driver.name) });
+        const { cases, failures, played } = await runCrashPoints(driver, { faults: faultsOn(driver.name) });
         expect(failures).toEqual([]);
+        expect([...(played ?? [])]).toEqual(expect.arrayContaining([...CHANGING]));
         expect(cases).toBeGreaterThan(OPERATIONS.length);
       },
       LIMIT_MS,
@@ -35,10 +37,12 @@ for (const driver of DRIVERS)
     test(
       "a request of a rival before that call leaves both changes complete",
       async () => {
-        const { cases, failures } = await runInterleavings(driver, {
+        const { cases, failures, played } = await runInterleavings(driver, {
           operations: interleavedOn(driver.name),
         });
         expect(failures).toEqual([]);
+        if (driver.name === "local")
+          expect([...(played ?? [])]).toEqual(expect.arrayContaining([...CHANGING]));
         expect(cases).toBeGreaterThan(0);
       },
       LIMIT_MS,

@@ -43,7 +43,7 @@ export async function runCrashPoints(
   await using conditions = new CampaignConditions(clock);
   const env = { ...CRASH_ENV, ...conditions.env, ...webhookEnv(receiver.url) };
   const healthy = await startService(driver, { storage, env, clock });
-  const setup: Setup = { driver, storage, env, healthy, conditions, deliveries: [] };
+  const setup: Setup = { driver, storage, env, healthy, conditions, deliveries: [], played: new Set() };
   const series = operations
     .flatMap((operation) => faults.map((fault) => ({ operation, fault })))
     .flatMap((one, index) =>
@@ -59,6 +59,7 @@ export async function runCrashPoints(
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
+    played: setup.played,
     notes: {
       operations: operations.length,
       faults: faults.length,
@@ -82,6 +83,8 @@ interface Setup {
   readonly conditions: CampaignConditions;
   /** What the webhook must have received at the end. */
   readonly deliveries: ExpectedDelivery[];
+  /** The paths of requests that met faults, and succeeded where they met none. */
+  readonly played: Set<string>;
 }
 
 /** Few versions, so that each update prunes one. */
@@ -154,7 +157,7 @@ async function runOnce(setup: Setup, { operation, fault: kind, mainKind }: Serie
 
 /** Sends the request to a service with the fault, and stops this service. */
 async function withFault(
-  { driver, storage, env, conditions }: Setup,
+  { driver, storage, env, conditions, played }: Setup,
   fault: Fault,
   scenario: Scenario,
 ): Promise<string> {
@@ -163,7 +166,7 @@ async function withFault(
     env,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
-  return outcomeOf(await scenario.send(conditions.newClient(faulty.url)));
+  return outcomeOf(await scenario.send(conditions.newClient(faulty.url, { played })));
 }
 
 /** The kinds of main factors with which an operation runs; the `index` of a series chooses where one is enough. */

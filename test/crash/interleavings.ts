@@ -36,10 +36,13 @@ export async function runInterleavings(
   await using conditions = new CampaignConditions(clock);
   const env = { ...CRASH_ENV, ...conditions.env };
   await using healthy = await startService(driver, { storage, env, clock });
-  const setup: Setup = { driver, env, healthy, conditions };
+  const setup: Setup = { driver, env, healthy, conditions, played: new Set() };
   const series = operations
     .flatMap((operation) =>
-      RIVALS.filter(({ on }) => on === operation.on).map((rival) => ({ operation, rival })),
+      RIVALS.filter(({ on, notWith }) => on === operation.on && notWith !== operation.name).map((rival) => ({
+        operation,
+        rival,
+      })),
     )
     .flatMap((one, index) =>
       kindsFor(one.operation, index, everyKind, KINDS).map((mainKind) => ({ ...one, mainKind })),
@@ -60,6 +63,7 @@ export async function runInterleavings(
   return {
     cases: results.reduce((sum, { cases }) => sum + cases, 0),
     failures: [...results.flatMap(({ failures }) => failures), ...left],
+    played: setup.played,
     notes: { rivals: RIVALS.length, "kinds of main factors": KINDS.length },
   };
 }
@@ -69,6 +73,8 @@ interface Setup {
   readonly env: Readonly<Record<string, string>>;
   readonly healthy: TestService;
   readonly conditions: CampaignConditions;
+  /** The paths of delayed requests that succeeded. */
+  readonly played: Set<string>;
 }
 
 interface Series {
@@ -78,7 +84,7 @@ interface Series {
 }
 
 async function runOnce(setup: Setup, { operation, rival, mainKind }: Series, at: number) {
-  const { driver, env, healthy, conditions } = setup;
+  const { driver, env, healthy, conditions, played } = setup;
   const { services, storage } = healthy;
   const setting = settingOf(setup, mainKind);
   const scenario = await operation.prepare(setting);
@@ -94,7 +100,7 @@ async function runOnce(setup: Setup, { operation, rival, mainKind }: Series, at:
     env,
     wrapStores: (stores) => interceptedStores(stores, fault.around),
   });
-  const answer = outcomeOf(await scenario.send(conditions.newClient(delayed.url)));
+  const answer = outcomeOf(await scenario.send(conditions.newClient(delayed.url, { played })));
   await delayed[Symbol.asyncDispose]();
 
   const problems = await brokenInvariants(services.stores, scenario.known);

@@ -3,6 +3,8 @@ export interface Report {
   readonly cases: number;
   /** One line for each failed case, with what is needed to repeat it. */
   readonly failures: readonly string[];
+  /** The paths of the operations that it plays, where it plays operations. */
+  readonly played?: ReadonlySet<string>;
   /** Further columns of the table. */
   readonly notes?: Readonly<Record<string, string | number>>;
 }

@@ -14,12 +14,23 @@ import {
   syncPayload,
 } from "../support/users.ts";
 import type { Operation } from "./operations.ts";
-import { addDevice, isListed, isStored, newOwner, ownerIn, refOf, type Setting } from "./scenario.ts";
+import {
+  addDevice,
+  additionIn,
+  isListed,
+  isStored,
+  newOwner,
+  ownerIn,
+  refOf,
+  type Setting,
+} from "./scenario.ts";
 
 export interface Rival {
   readonly name: string;
   /** As for an operation. */
   readonly on?: Operation["on"];
+  /** The operation that has another effect once the rival has come. */
+  readonly notWith?: string;
   /** The events that it leaves in the logs of the backup, if that does not end. */
   readonly leaves: readonly EventKind[];
   /** The error codes that the request may get then. */
@@ -67,6 +78,41 @@ export const RIVALS: readonly Rival[] = [
       return {
         act: (to) => to.addSyncFactor(request),
         holds: (services) => isListed(services, user, refOf("SYNC", laptop)),
+      };
+    },
+  },
+  {
+    name: "a device is removed",
+    leaves: ["SYNC_FACTOR_REMOVED"],
+    endsBackup: false,
+    refusals: () => [],
+    async prepare({ client }, user) {
+      const laptop = createFactorKeypair();
+      await addDevice(client, user, laptop);
+      const factorId = (await metadataOf(client, user)).syncFactors.at(-1)?.id ?? "";
+      const request = {
+        ...(await solved(client, "delete-factor", user.sync, { factorId })),
+        factorId,
+        scope: "SYNC",
+      };
+      return {
+        act: (to) => to.deleteFactor(request),
+        holds: async (services) => !(await isListed(services, user, refOf("SYNC", laptop))),
+      };
+    },
+  },
+  {
+    name: "a main factor is added",
+    leaves: ["MAIN_FACTOR_ADDED"],
+    endsBackup: false,
+    notWith: "delete-factor, the last main factor", // it is not the last one then
+    refusals: () => [],
+    async prepare(setting, user) {
+      const added = setting.newMain();
+      const request = await additionIn(setting, user.main, added);
+      return {
+        act: (to) => to.addFactor(request),
+        holds: (services) => isListed(services, user, added.ref),
       };
     },
   },

@@ -103,7 +103,7 @@ export class Customer {
    */
   async step(url: string): Promise<void> {
     // a new connection for each request: a kept one might belong to a dead process whose port was reused
-    const client = this.#conditions.newClient(url, { connection: "close" });
+    const client = this.#conditions.newClient(url, { headers: { connection: "close" } });
     await this.#check(client);
     const change = await this.#nextChange(client);
     this.#unanswered = change;
@@ -118,7 +118,7 @@ export class Customer {
 
   /** Compares what is stored with what was acknowledged. @throws BrokenGuarantee */
   async check(url: string): Promise<void> {
-    await this.#check(this.#conditions.newClient(url, { connection: "close" }));
+    await this.#check(this.#conditions.newClient(url, { headers: { connection: "close" } }));
   }
 
   async #check(client: ApiClient): Promise<void> {
@@ -243,7 +243,7 @@ export class Customer {
     const { mains, syncs } = stored;
     const [sync] = syncs;
     if (sync === undefined) return this.#additionOfDevice(client, stored); // they went with an undelete
-    switch (this.#random() % 15) {
+    switch (this.#random() % 16) {
       case 0:
         return this.#reset(client);
       case 1:
@@ -277,6 +277,10 @@ export class Customer {
       case 10:
         if (syncs.length > 1) return this.#replacement(client, stored, syncs);
         return this.#update(client, stored, sync);
+      case 11: {
+        const request = await proven(client, "verify-factor", mains[0]);
+        return { name: "verify-factor", ...changed(stored, {}), send: (to) => to.verifyFactor(request) };
+      }
       default:
         return this.#update(client, stored, sync);
     }

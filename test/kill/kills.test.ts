@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
+import { CHANGING } from "../support/campaign-conditions.ts";
 import { runKills } from "./kills.ts";
 import { runPairKills } from "./pair-kills.ts";
 
@@ -10,8 +11,9 @@ for (const driver of DRIVERS)
     test(
       "has kept what it acknowledged, and every client can continue",
       async () => {
-        const { failures, notes } = await runKills(driver, { kills: 12, seed: 1 });
+        const { failures, played, notes } = await runKills(driver, { kills: 12, seed: 1 });
         expect(failures).toEqual([]);
+        expect([...(played ?? [])]).toEqual(expect.arrayContaining([...CHANGING]));
         expect(Number(notes?.acknowledged)).toBeGreaterThan(12);
       },
       LIMIT_MS,

@@ -74,6 +74,7 @@ export async function runKills(
   return {
     cases: done,
     failures: [...failures, ...wrong].map((failure) => `seed ${seed}: ${failure}`),
+    played: conditions.played,
     notes: { ...notes, ...(driver.name === "aws" ? { "blobs that the doctor removed": removed } : {}) },
   };
 }

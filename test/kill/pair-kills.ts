@@ -72,6 +72,7 @@ export async function runPairKills(
   return {
     cases: done,
     failures: [...failures, ...wrong].map((failure) => `seed ${seed}: ${failure}`),
+    played: conditions.played,
     notes,
   };
 }

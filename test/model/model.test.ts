@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
+import { CHANGING } from "../support/campaign-conditions.ts";
 import { runBatches } from "./batches.ts";
 import { runSequences } from "./sequences.ts";
 
@@ -12,8 +13,10 @@ for (const driver of DRIVERS)
     test(
       "get the model's responses to sequential requests",
       async () => {
-        const { failures } = await runSequences(driver, { runs: runsOn(driver.name), seed: SEED });
+        const { failures, played } = await runSequences(driver, { runs: runsOn(driver.name), seed: SEED });
         expect(failures.join("\n")).toBe("");
+        if (driver.name === "local")
+          expect([...(played ?? [])]).toEqual(expect.arrayContaining([...CHANGING]));
       },
       LIMIT_MS,
     );

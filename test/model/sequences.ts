@@ -61,7 +61,7 @@ export async function runSequences(driver: Driver, { runs, seed }: ModelOptions)
   const failures = await failuresOf(property, { runs, seed });
   failures.push(...(await brokenAtTheEnd(service)));
 
-  return { cases, failures, notes: { runs, "kinds of responses": outcomes.size } };
+  return { cases, failures, played: conditions.played, notes: { runs, "kinds of responses": outcomes.size } };
 }
 
 /** What is broken once everything is collected that is kept for some time. Nothing has crashed, so nothing else is left. */

@@ -2,6 +2,7 @@
 import type { Callable, ResponseTo } from "../../src/client/exchange.ts";
 import type { WireOperation } from "../../src/protocol/operation.ts";
 import { operations } from "../../src/protocol/operations.ts";
+import { serviceOperations } from "../../src/protocol/service-operations.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { type ApiClient, createApiClient, type RequestBody } from "./api-client.ts";
 import { AttestationIssuer } from "./attestation-issuer.ts";
@@ -20,8 +21,28 @@ export const MAIN_KINDS = [
 ] as const;
 export type MainKind = (typeof MAIN_KINDS)[number];
 
+/** What changes nothing, not even a nonce. */
+const CHANGES_NOTHING: readonly string[] = [
+  "addFactorChallenge",
+  "backupStatus",
+  ...Object.keys(serviceOperations),
+];
+
+/** The paths of all other operations. Every campaign must play each of them. */
+export const CHANGING: readonly string[] = Object.entries(operations)
+  .filter(([name]) => !CHANGES_NOTHING.includes(name))
+  .map(([, { path }]) => path);
+
+export interface CampaignClientOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Gets the paths of requests that succeed; those of all other clients are in {@link CampaignConditions.played}. */
+  readonly played?: Set<string>;
+}
+
 /** The issuers of accounts and app attestations that a service trusts, and the clients that they serve. */
 export class CampaignConditions implements AsyncDisposable {
+  /** The paths of requests that have succeeded. */
+  readonly played = new Set<string>();
   readonly #gateway: AttestationIssuer;
   readonly #issuer: OidcIssuer;
   #addresses = 0;
@@ -44,10 +65,16 @@ export class CampaignConditions implements AsyncDisposable {
   }
 
   /** A client with an address of its own, whose requests are attested. */
-  newClient(url: string, headers: Readonly<Record<string, string>> = {}): ApiClient {
+  newClient(url: string, { headers = {}, played = this.played }: CampaignClientOptions = {}): ApiClient {
     const n = this.#addresses++;
     const address = `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`;
-    const client = createApiClient({ url, headers: { ...headers, "x-forwarded-for": address } });
+    const client = createApiClient({
+      url,
+      headers: { ...headers, "x-forwarded-for": address },
+      onExchange({ path, status }) {
+        if (status < 300) played.add(path);
+      },
+    });
     return attested(client, this.#gateway);
   }
 
