@@ -42,6 +42,16 @@ describe.each(["README.md", ".github/CONTRIBUTING.md"])("%s", (document) => {
   });
 });
 
+describe("README.md", () => {
+  test("names only campaigns that bun run prove runs", async () => {
+    const lines = (await read("README.md")).split("\n").filter((line) => line.startsWith("| "));
+    const campaigns = lines.flatMap((line) => named(/(?<!\*)\*([^*|]+)\*(?!\*)/g, line));
+    const run = named(/name: "([^"]+)"/g, await read("test/prove.ts"));
+    expect(campaigns.length).toBeGreaterThan(15);
+    expect(campaigns.filter((campaign) => !run.includes(campaign))).toEqual([]);
+  });
+});
+
 describe(".github/CONTRIBUTING.md", () => {
   test("says to install the version of Bun that package.json asks for", async () => {
     const [version] = named(/--global bun@(\S+)/g, await read(".github/CONTRIBUTING.md"));

@@ -9,6 +9,7 @@ import { OPERATIONS } from "../crash/operations.ts";
 import type { Report } from "../crash/report.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { runPowerLoss } from "../durability/power-loss.ts";
+import { fuzzFields } from "../fuzz/fields.ts";
 import { runAdoptionKills } from "../kill/adoption-kills.ts";
 import { runImportKills } from "../kill/import-kills.ts";
 import { runKills } from "../kill/kills.ts";
@@ -91,6 +92,12 @@ const CAMPAIGNS: readonly Planted[] = [
     fault: "keeps no deleted state",
     reported: /the states of b\d/,
     run: (driver) => runHistoryModel(driver, { steps: 60, seed: SEED }),
+  },
+  {
+    campaign: "hostile members",
+    fault: "throws for unknown tokens",
+    reported: /500|internal_server_error/,
+    run: (driver) => fuzzFields(driver, { requests: 1_000, seed: SEED }),
   },
   {
     campaign: "batches at once",

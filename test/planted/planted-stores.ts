@@ -24,6 +24,16 @@ export const PLANTED = {
     made = !made;
     return made ? records.commit(change) : "committed";
   }),
+  /** A sync factor token that was never issued meets a defect. */
+  "throws for unknown tokens": (stores) => {
+    const { records } = stores;
+    const readToken = async (id: string) => {
+      const found = await records.readToken(id);
+      if (found === null) throw new TypeError("a defect");
+      return found;
+    };
+    return { ...stores, records: withMethods(records, { readToken }) };
+  },
   /** Nothing of a deleted backup is kept. */
   "keeps no deleted state": withCommit((records, { setAside: _, ...change }) => records.commit(change)),
   /** A ciphertext that is to be deleted stays. */

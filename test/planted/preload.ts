@@ -1,26 +1,26 @@
 /** Loaded before a program: what it opens has the fault that `PLANTED_FAULT` names. */
 import { plugin } from "bun";
+import { isPlantedFault } from "./planted-stores.ts";
 
-const PLANTED_STORES = `${import.meta.dir}/planted-stores.ts`;
+const fault = process.env.PLANTED_FAULT;
 const OPENING = "export async function openStores(";
 const PLANTED_OPENING = `
-import { isPlantedFault, PLANTED } from ${JSON.stringify(PLANTED_STORES)};
+import { PLANTED } from ${JSON.stringify(`${import.meta.dir}/planted-stores.ts`)};
 export async function openStores(...given: Parameters<typeof openSoundStores>) {
-  const fault = process.env.PLANTED_FAULT;
-  if (!isPlantedFault(fault)) throw new Error("there is no such fault: " + fault);
-  return PLANTED[fault](await openSoundStores(...given));
+  return PLANTED[${JSON.stringify(fault)}](await openSoundStores(...given));
 }`;
 const SYNCING = "PRAGMA synchronous = FULL";
 
 plugin({
   name: "planted fault",
   setup({ onLoad }) {
-    if (process.env.PLANTED_FAULT === "syncs no commit") {
+    if (fault === "syncs no commit") {
       onLoad({ filter: /\/src\/storage\/local\/database\.ts$/ }, ({ path }) =>
         changed(path, SYNCING, "PRAGMA synchronous = OFF"),
       );
       return;
     }
+    if (!isPlantedFault(fault)) throw new Error(`there is no such fault: ${fault}`);
     onLoad({ filter: /\/src\/storage\/open\.ts$/ }, ({ path }) =>
       changed(path, OPENING, "async function openSoundStores(", PLANTED_OPENING),
     );
