@@ -6,6 +6,9 @@ import type { ScannedStores } from "../unreferenced-blobs.ts";
 import type { Checkpoint, Interrupted } from "./checkpoint.ts";
 import type { RemovableKind } from "./findings.ts";
 
+/** How many index rows or records are examined at a time; each waits for the stores most of the time. */
+export const WIDTH = 16;
+
 export interface Examination extends ScannedStores {
   /** Whether to read every ciphertext that is referred to and check its hash. */
   readonly verify: boolean;

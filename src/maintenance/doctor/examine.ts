@@ -10,17 +10,15 @@ import { appOf } from "../../storage/app-scope.ts";
 import { concurrently } from "../concurrently.ts";
 import { UnreferencedBlobs } from "../unreferenced-blobs.ts";
 import { examineDeletion, overdueCollections } from "./deletions.ts";
-import { Counts, type Examination } from "./examination.ts";
+import { Counts, type Examination, WIDTH } from "./examination.ts";
 import type { Finding, FindingKind } from "./findings.ts";
 import { examineIndexRow } from "./index-rows.ts";
-import { BackupsWithoutRows, sharedFactors } from "./listed-factors.ts";
+import { BackupsWithoutRows, sharedFactors } from "./missing-rows.ts";
 import { examineRecord, examineRows } from "./records.ts";
 import { unreferencedBlobs } from "./unreferenced-blobs.ts";
 import { waitingEvents } from "./waiting-events.ts";
 
-/** How many index rows or records are examined at a time; each waits for the stores most of the time. */
-const WIDTH = 16;
-/** The same where blobs are read: the store has few permits for large ones, and over a slow link the wait would time out. */
+/** As {@link WIDTH}, where blobs are read: the store has few permits for large ones, and over a slow link the wait would time out. */
 const VERIFYING_WIDTH = 4;
 /** By how much the clocks of machines may differ, with time to spare. */
 const CLOCKS_DIFFER_MS = 60 * 60 * 1000;

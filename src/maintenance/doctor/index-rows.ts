@@ -3,8 +3,8 @@ import type { RecordInspection } from "../../storage/inspection.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, finding, shownFactor } from "./findings.ts";
+import { storedFactors } from "./listed-factors.ts";
 import type { RecordState } from "./record-state.ts";
-import { storedFactors } from "./stored-factors.ts";
 
 /** Checks that an index row leads to a backup that lists its factor. */
 export function examineIndexRow(

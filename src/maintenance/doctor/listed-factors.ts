@@ -1,65 +1,33 @@
-/**
- * Which factors several backups list. A factor without a row may get one only if a single backup lists it: of two backups,
- * its owner would recover the one that was examined first.
- */
-import type { Random } from "../../runtime/clock.ts";
+import { allFactorRefs, type BackupMetadata } from "../../backups/model.ts";
+import { appOf, storedFactor } from "../../storage/app-scope.ts";
 import type { FactorRef } from "../../storage/contract.ts";
-import { concurrently } from "../concurrently.ts";
-import { createKeyFilter, type KeyFilter } from "../key-filter.ts";
-import type { Examination } from "./examination.ts";
-import { readState } from "./record-state.ts";
-import { listedFactors } from "./records.ts";
+import type { RecordInspection } from "../../storage/inspection.ts";
 
-/** The backups that lack rows, in memory of fixed size, which is taken for the first one. Others may be taken for such. */
-export class BackupsWithoutRows {
-  readonly #random: Random;
-  #filter: KeyFilter | null = null;
-  /** Whether any backup lacks a row. */
-  areThere: boolean;
-  readonly #areUnknown: boolean;
-
-  /** @param areUnknown whether there are some that are not known by name, so that every backup may be one. */
-  constructor(random: Random, areUnknown: boolean) {
-    this.#random = random;
-    this.#areUnknown = areUnknown;
-    this.areThere = areUnknown;
-  }
-
-  add(backupId: string): void {
-    this.areThere = true;
-    this.#filter ??= createKeyFilter(this.#random);
-    this.#filter.add(backupId);
-  }
-
-  mayHave(backupId: string): boolean {
-    return this.#areUnknown || (this.#filter?.mayHave(backupId) ?? false);
-  }
+/**
+ * The factors that metadata lists, main factors first, as the index of the app has them.
+ *
+ * @param backupId as it is stored: it says which app the backup is of.
+ */
+export function storedFactors(
+  records: Pick<RecordInspection, "asStored">,
+  backupId: string,
+  metadata: BackupMetadata,
+): readonly FactorRef[] {
+  const { app } = appOf(backupId);
+  return allFactorRefs(metadata).map((factor) => records.asStored(storedFactor(app, factor)));
 }
 
-/** Whether more than one backup lists a factor. */
-export type MayBeShared = (factor: FactorRef) => boolean;
-
-/** Reads every record. Memory is of fixed size, so that a factor may be taken for a shared one (key-filter.ts). */
-export async function sharedFactors({
-  records,
-  random,
-}: Pick<Examination, "records" | "random">): Promise<MayBeShared> {
-  const [once, twice] = [createKeyFilter(random), createKeyFilter(random)];
-  const reading = concurrently(records.list(), WIDTH, async ({ backupId }) => {
-    const state = await readState(records, backupId);
-    if (state.kind !== "valid") return [];
-    for (const factor of listedFactors(records, backupId, state.metadata).factors) {
-      const key = keyOf(factor);
-      (once.mayHave(key) ? twice : once).add(key);
-    }
-    return [];
-  });
-  for await (const _nothing of reading);
-  return (factor) => twice.mayHave(keyOf(factor));
-}
-
-const WIDTH = 16;
-
-function keyOf({ scope, key }: FactorRef): string {
-  return `${scope} ${key}`;
+/** The factors that the metadata lists, in stored form and each once, and those that repeat the key or id of another. */
+export function listedFactors(records: RecordInspection, backupId: string, metadata: BackupMetadata) {
+  const ids = [...metadata.factors, ...metadata.syncFactors].map(({ id }) => id);
+  const seen = new Set<string>();
+  const factors: FactorRef[] = [];
+  const repeated: FactorRef[] = [];
+  for (const [index, factor] of storedFactors(records, backupId, metadata).entries()) {
+    const [key, id] = [`key ${factor.scope} ${factor.key}`, `id ${factor.scope} ${ids[index]}`];
+    if (!seen.has(key)) factors.push(factor);
+    if (seen.has(key) || seen.has(id)) repeated.push(factor);
+    seen.add(key).add(id);
+  }
+  return { factors, repeated };
 }

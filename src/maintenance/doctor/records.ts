@@ -1,12 +1,10 @@
-import type { BackupMetadata } from "../../backups/model.ts";
 import type { FactorRef, JsonObject, RecordStore } from "../../storage/contract.ts";
-import type { RecordInspection } from "../../storage/inspection.ts";
 import { examineBlobs } from "./blobs.ts";
 import { diagnose, HEALTHY } from "./diagnosis.ts";
 import type { Examination } from "./examination.ts";
 import { type Finding, type FindingKind, finding, shownFactor } from "./findings.ts";
-import type { BackupsWithoutRows, MayBeShared } from "./listed-factors.ts";
-import { storedFactors } from "./stored-factors.ts";
+import { listedFactors } from "./listed-factors.ts";
+import type { BackupsWithoutRows, MayBeShared } from "./missing-rows.ts";
 
 /**
  * Checks a record: its metadata, the index rows of the factors it lists, and its ciphertexts. Where rows are missing, those
@@ -79,19 +77,4 @@ async function rowsOf(records: Pick<RecordStore, "locate">, backupId: string, fa
   const elsewhere = rows.filter(({ leadsTo }) => leadsTo !== null && leadsTo !== backupId);
   const factorOf = ({ factor }: { readonly factor: FactorRef }) => factor;
   return { unindexed: unindexed.map(factorOf), elsewhere: elsewhere.map(factorOf) };
-}
-
-/** The factors that the metadata lists, in stored form and each once, and those that repeat the key or id of another. */
-export function listedFactors(records: RecordInspection, backupId: string, metadata: BackupMetadata) {
-  const ids = [...metadata.factors, ...metadata.syncFactors].map(({ id }) => id);
-  const seen = new Set<string>();
-  const factors: FactorRef[] = [];
-  const repeated: FactorRef[] = [];
-  for (const [index, factor] of storedFactors(records, backupId, metadata).entries()) {
-    const [key, id] = [`key ${factor.scope} ${factor.key}`, `id ${factor.scope} ${ids[index]}`];
-    if (!seen.has(key)) factors.push(factor);
-    if (seen.has(key) || seen.has(id)) repeated.push(factor);
-    seen.add(key).add(id);
-  }
-  return { factors, repeated };
 }
