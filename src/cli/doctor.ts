@@ -101,23 +101,16 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     const since = Object.assign(new Counts(), counts);
     const text = () => progressText(counts, { verify, since, elapsedMs: performance.now() - startedMs });
     using _line = showProgress(text, progress);
-    const restores = await records.restores();
-    const pause = () => after(PAUSE_MS);
-    const pace = rate === null ? async () => {} : createBursts(rate, systemClock).next;
-    const scopes = new Set(servedScopes(process.env));
-    const shared = {
-      ...sources,
-      servedScopes: scopes,
-      restores,
-      counts,
-      pause,
-      pace,
+    const findings = examine({
+      ...{ records, blobs, ...sources, verify, repair, remove, counts },
+      servedScopes: new Set(servedScopes(process.env)),
+      restores: await records.restores(),
+      pause: () => after(PAUSE_MS),
+      pace: rate === null ? async () => {} : createBursts(rate, systemClock).next,
       interrupted: file?.interrupted ?? null,
-    };
-    const examination = { records, blobs, verify, repair, remove, ...shared };
-    for await (const finding of examine(
-      file === null ? examination : { ...examination, reached: file.reached },
-    )) {
+      reached: file?.reached ?? null,
+    });
+    for await (const finding of findings) {
       if (file?.isKnown(finding)) continue;
       file?.found(finding);
       note(finding);

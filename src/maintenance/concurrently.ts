@@ -9,7 +9,7 @@ export async function* concurrently<Item, Result>(
   items: AsyncIterable<Item>,
   width: number,
   check: (item: Item) => Promise<readonly Result[]>,
-  onQuiet?: (item: Item) => void,
+  onQuiet: ((item: Item) => void) | null = null,
 ): AsyncGenerator<Result> {
   const outcomes: Outcome<Result>[] = [];
   let running = 0;
@@ -47,7 +47,7 @@ export async function* concurrently<Item, Result>(
     for await (const item of items) {
       start(item);
       count += 1;
-      const isQuiet = onQuiet !== undefined && count % (width * ITEMS_BETWEEN_QUIET) === 0;
+      const isQuiet = onQuiet !== null && count % (width * ITEMS_BETWEEN_QUIET) === 0;
       yield* endedUntil(isQuiet ? 0 : width - 1);
       if (isQuiet) onQuiet(item);
     }

@@ -36,6 +36,7 @@ export async function removeLeftovers(storage: TestStorage): Promise<Leftovers> 
     pause: async () => {},
     pace: async () => {},
     interrupted: null,
+    reached: null,
   })) {
     if (blobKey === null || !/^blob-(unreferenced|of-unknown-backup|newer-than-records)$/.test(kind))
       broken.push(`the doctor found ${kind} of ${backupId} (${detail})`);

@@ -27,10 +27,10 @@ export interface Examination extends ScannedStores {
   /** The examination to go on from; `null` for a whole one. */
   readonly interrupted: Interrupted | null;
   /**
-   * Called from time to time, when all up to a place was examined and its findings were taken. Not given: nothing is noted.
-   * The counts are those up to the place.
+   * Called from time to time, when all up to a place was examined and its findings were taken. The counts are those up to
+   * the place. `null`: nothing is noted.
    */
-  reached?(checkpoint: Omit<Checkpoint, "startedAtMs">): void;
+  readonly reached: ((checkpoint: Omit<Checkpoint, "startedAtMs">) => void) | null;
   /** Grows while the examination runs. */
   readonly counts: Counts;
 }

@@ -168,7 +168,7 @@ function widthOf(verify: boolean): number {
 /** With the index of another installation every row would be released. */
 async function indexBelongsToRecords(examination: Examination): Promise<boolean> {
   const counts = new Counts();
-  const { reached: _, ...rest } = { ...examination, repair: false, counts, interrupted: null };
+  const rest = { ...examination, repair: false, counts, interrupted: null, reached: null };
   let wrong = 0;
   for await (const _found of indexRows(rest)) wrong += 1;
   return wrong <= FEW_ROWS || wrong * 2 <= counts.indexRows;

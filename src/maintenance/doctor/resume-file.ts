@@ -123,12 +123,12 @@ interface LeftRun {
 function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun {
   const [first = "", ...lines] = readFileSync(path, "utf8").split("\n");
   const header = parsed(first);
-  const anew = `delete ${path} to begin with a whole run`;
+  const remedy = `delete ${path} to begin with a whole run`;
   if (!Value.Check(Header, header)) throw new Error(`${path} is not a file of this doctor: name another one`);
   if (!isSameRun(header.of, of))
-    throw new Error(`${path} is of a run with other options or on another storage: ${anew}`);
+    throw new Error(`${path} is of a run with other options or on another storage: ${remedy}`);
   if (nowMs - header.startedAtMs > MAX_AGE_MS)
-    throw new Error(`${path} is of a run that began more than 7 days ago: ${anew}`);
+    throw new Error(`${path} is of a run that began more than 7 days ago: ${remedy}`);
   let length = Buffer.byteLength(first) + 1;
   let read = length;
   let last: LeftRun["last"] = null;
@@ -142,7 +142,7 @@ function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun 
       last = line;
       length = read;
       findings.push(...since.splice(0));
-    } else throw new Error(`${path} is damaged: ${anew}`);
+    } else throw new Error(`${path} is damaged: ${remedy}`);
   }
   return { startedAtMs: header.startedAtMs, length, last, findings };
 }

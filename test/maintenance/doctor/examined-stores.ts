@@ -103,7 +103,7 @@ export async function examined(
 ) {
   const counts = new Counts();
   const options = { verify, repair, remove, restores, pause, pace, interrupted, servedScopes };
-  const examination = { records, blobs, clock, random: systemRandom, counts, ...options };
+  const examination = { records, blobs, clock, random: systemRandom, counts, reached: null, ...options };
   const findings = await Array.fromAsync(examine(examination));
   return { findings, counts };
 }

@@ -21,6 +21,7 @@ function examinationOf({ records, blobs, clock }: Fixture, more: Partial<Examina
       restores: [],
       counts: new Counts(),
       interrupted: null,
+      reached: null,
       servedScopes: new Set([null]),
     },
     pause: async () => {},
