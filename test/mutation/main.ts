@@ -1,0 +1,126 @@
+/**
+ * `bun run mutate [PATHS…]`: whether the tests notice mistakes in the source. Makes one small mistake at a time in a
+ * copy of the repository, runs the tests that run its line, and prints each mistake after which all of them pass.
+ * Exits with 1 if there is one without a reason in `test/mutation/explained.ts`.
+ */
+import { readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { Glob } from "bun";
+import { pseudoRandom } from "../support/pseudo-random.ts";
+import { EXPLAINED } from "./explained.ts";
+import { type Mutant, mutantsOf } from "./mutants.ts";
+import { type Coverage, copyTree, type Outcome, type Tree } from "./tree.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const PATHS = ["src/crypto", "src/proofs", "src/backups", "src/storage"];
+/** Beside those of the rooms that are mutated. */
+const TESTS = ["test/contract", "test/routes"];
+
+interface Candidate extends Mutant {
+  readonly file: string;
+  /** The line where it begins, without its indentation. */
+  readonly code: string;
+}
+
+type Verdict = "killed" | "timed out" | "survived" | "explained";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    share: { type: "string", default: "1/1" },
+    seed: { type: "string", default: "1" },
+    tests: { type: "string", multiple: true },
+  },
+});
+
+const paths = positionals.length === 0 ? PATHS : positionals;
+const candidates = shareOf((await Promise.all(filesIn(paths, ".ts").map(candidatesOf))).flat());
+const rooms = [...new Set(candidates.map(({ file }) => roomOf(file)))];
+const tests = filesIn(values.tests ?? [...rooms.map((room) => `test/${room}`), ...TESTS], ".test.ts");
+const rows = new Map<string, Record<Verdict, number>>();
+
+await using tree = await copyTree(process.env.TEST_DRIVERS ?? "local");
+const coverages: Coverage[] = [];
+for (const test of tests) coverages.push(await tree.measure(test));
+say(`${candidates.length} mutants, ${tests.length} test files`);
+
+for (const candidate of candidates) {
+  const verdict = await verdictOf(tree, candidate);
+  const { file, line, mutation } = candidate;
+  if (verdict === "survived") say(`${file}:${line}: ${mutation}`);
+  const row = rows.get(roomOf(file)) ?? { killed: 0, "timed out": 0, survived: 0, explained: 0 };
+  row[verdict] += 1;
+  rows.set(roomOf(file), row);
+}
+const table = [...rows].map(([room, row]) => ({ room, ...row }));
+say(Bun.inspect.table(table));
+process.exitCode = table.some(({ survived }) => survived > 0) ? 1 : 0;
+
+async function verdictOf(inTree: Tree, candidate: Candidate): Promise<Verdict> {
+  const explained = EXPLAINED.some(
+    ({ file, line, mutation }) =>
+      file === candidate.file && line === candidate.code && mutation === candidate.mutation,
+  );
+  if (explained) return "explained";
+  const own = `test/${roomOf(candidate.file)}/`;
+  const running = coverages.filter((coverage) => runsLineOf(coverage, candidate));
+  // most mutants are killed by the tests of their own room, which are fast
+  const groups = [
+    running.filter(({ test }) => test.startsWith(own)),
+    running.filter(({ test }) => !test.startsWith(own)),
+  ];
+  for (const group of groups) {
+    const outcome = await outcomeOf(inTree, group, candidate);
+    if (outcome !== "passed") return outcome === "hung" ? "timed out" : "killed";
+  }
+  return "survived";
+}
+
+async function outcomeOf(inTree: Tree, group: readonly Coverage[], changed: Candidate): Promise<Outcome> {
+  if (group.length === 0) return "passed";
+  const usualMs = group.reduce((sum, { ms }) => sum + ms, 0);
+  return inTree.run(
+    group.map(({ test }) => test),
+    { limitMs: 10_000 + 5 * usualMs, changed },
+  );
+}
+
+/** A line that is not listed, such as one within a condition, belongs to the listed one above. */
+function runsLineOf({ runs }: Coverage, { file, line, lastLine }: Candidate): boolean {
+  const lines = [...(runs.get(file) ?? [])];
+  const within = lines.filter(([at]) => line <= at && at <= lastLine);
+  const above = lines.filter(([at]) => at < line).slice(-1);
+  return (within.length > 0 ? within : above).some(([, count]) => count > 0);
+}
+
+async function candidatesOf(file: string): Promise<Candidate[]> {
+  const source = await readFile(join(ROOT, file), "utf8");
+  const lines = source.split("\n").map((line) => line.trim());
+  return mutantsOf(file, source).map((mutant) => ({ ...mutant, file, code: lines[mutant.line - 1] ?? "" }));
+}
+
+/** So many of them, chosen by the seed. */
+function shareOf(all: readonly Candidate[]): Candidate[] {
+  const [part, whole] = values.share.split("/").map(Number);
+  const next = pseudoRandom(Number(values.seed));
+  if (part === undefined || whole === undefined || !(part > 0 && part <= whole))
+    throw new Error(`--share must be a fraction such as 1/10, not ${values.share}`);
+  return all.filter(() => next() < (part / whole) * 2 ** 32);
+}
+
+function filesIn(places: readonly string[], ending: string): string[] {
+  const files = places.flatMap((place) => {
+    const path = relative(ROOT, join(ROOT, place));
+    return path.endsWith(".ts") ? [path] : [...new Glob(`${path}/**/*${ending}`).scanSync({ cwd: ROOT })];
+  });
+  return [...new Set(files)].sort();
+}
+
+function roomOf(file: string): string {
+  return file.split("/")[1] ?? "";
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
