@@ -14,7 +14,7 @@ export interface ServedApp {
 export type AppChoice = (request: Request, path: string) => ServedApp | null;
 
 /** The paths that differ from app to app. The others, such as `/health`, are those of the process. */
-const OF_APPS = /^\/(?:v1|\.well-known)\//;
+const OF_APPS = /^\/(?:v1|dev|\.well-known)\//;
 
 /**
  * A trusted proxy's header decides where it is configured and there, then the host name. Behind trusted proxies that is the

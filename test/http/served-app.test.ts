@@ -64,7 +64,7 @@ describe("the app of a request", () => {
     ["http://one.example.evil.example", undefined],
     ["http://localhost", undefined],
   ])("is that of the host name: %s", (origin, app) => {
-    for (const path of ["/v1/sync", "/v1/", "/v1/no/such/path", "/.well-known/webauthn"])
+    for (const path of ["/v1/sync", "/v1/", "/v1/no/such/path", "/dev/id-token", "/.well-known/webauthn"])
       expect(chosen(0, origin + path)).toBe(app);
   });
 

@@ -295,6 +295,27 @@ for (const driver of DRIVERS) {
       }
     });
 
+    test("have test accounts of their own in development", async () => {
+      const env = { APP_ENV: "development", ...appsEnv(TWO_APPS) };
+      await using service = await startService(driver, { env });
+      await using issuer = new OidcIssuer(service.clock); // makes the requests, and no token
+      const { first, second } = await appsOf(service);
+      const account = newAccount("GOOGLE", issuer);
+      const keypair = createFactorKeypair();
+      const request = { provider: "GOOGLE", publicKey: keypair.publicKey, email: account.email } as const;
+      const { token } = (await second.client.idToken(request)).ok();
+      const user = newFactorUser(account);
+      const created = async ({ client }: TestService) =>
+        client.create(
+          await createPayloadOf(client, user, (challenge) =>
+            account.authorize(challenge, { keypair, token }),
+          ),
+          user.backup,
+        );
+      expect((await created(first)).code()).toBe("oidc_token_verification_error");
+      (await created(second)).ok();
+    });
+
     test("adopt the backups of another service where one of them does", async () => {
       await using legacy = await newLegacyStores();
       const { ADOPT_FROM_S3_BUCKET, ADOPT_FROM_DYNAMODB_TABLE, ...env } = adoptionEnv(legacy);
