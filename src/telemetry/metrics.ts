@@ -5,10 +5,13 @@ import Histogram from "prom-client/lib/histogram.js";
 import Registry from "prom-client/lib/registry.js";
 import { ERROR_CODES, isFailedProof } from "../errors.ts";
 import { version } from "../runtime/version.ts";
+import { within } from "../runtime/within.ts";
 
 const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SIZES_BYTES = [10, 12, 14, 16, 18, 20, 22, 24, 25].map((exponent) => 2 ** exponent);
 const EVENT_LOOP_PROBE_MS = 500;
+/** Less than a scrape may take: a store that does not respond must not hide what the other metrics say of it. */
+const MAX_READ_MS = 3_000;
 
 /** Gauges that are measured at each scrape. */
 const GAUGES = {
@@ -51,14 +54,20 @@ export interface Metrics {
   readonly spansExported: Counter;
   readonly contentType: string;
   text(): Promise<string>;
-  /** Calls `read` at each scrape. The gauge is NaN if `read` rejects or returns `null`. */
+  /** Calls `read` at each scrape. The gauge is NaN if `read` rejects, returns `null` or takes too long. */
   watch(gauge: keyof typeof GAUGES, read: () => number | Promise<number | null>): void;
   /** Starts measuring how late timers fire. The returned function stops it. */
   watchEventLoop(): () => void;
 }
 
-/** @param build what is the same for the whole life of the process, besides the version. */
-export function createMetrics(build: { readonly revision: string; readonly driver: string }): Metrics {
+/**
+ * @param build what is the same for the whole life of the process, besides the version.
+ * @param maxReadMs how long a gauge may take to be measured.
+ */
+export function createMetrics(
+  build: { readonly revision: string; readonly driver: string },
+  maxReadMs = MAX_READ_MS,
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
 
@@ -83,7 +92,7 @@ export function createMetrics(build: { readonly revision: string; readonly drive
       registers,
       async collect() {
         // what cannot be read is unknown, which is a value of its own; the other metrics are shown all the same
-        this.set((await Promise.try(read).catch(() => null)) ?? Number.NaN);
+        this.set((await within(maxReadMs, Promise.try(read)).catch(() => null)) ?? Number.NaN);
       },
     });
   }

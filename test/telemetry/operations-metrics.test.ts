@@ -99,6 +99,24 @@ for (const driver of DRIVERS)
     });
   });
 
+test("what cannot be read in time is not a number, and the other metrics are shown", async () => {
+  const metrics = createMetrics(BUILD, 1);
+  metrics.watch("webhook_events_waiting", () => Promise.withResolvers<number>().promise);
+  metrics.watch("storage_free_bytes", () => Promise.reject(new Error("no response")));
+  metrics.watch("answer_disk_bytes", async () => null);
+  metrics.watch("upload_memory_bytes", () => 5);
+  const text = await metrics.text();
+  for (const [name, value] of [
+    // Prometheus reads numbers in any case
+    ["webhook_events_waiting", "Nan"],
+    ["storage_free_bytes", "Nan"],
+    ["answer_disk_bytes", "Nan"],
+    ["upload_memory_bytes", "5"],
+  ] as const)
+    expect(linesOf(text, name)).toEqual([`${name} ${value}`]);
+  expect(linesOf(text, "process_start_time_seconds")).toHaveLength(1);
+});
+
 describe("the metrics of maintenance", () => {
   const NOTHING = { expiredRows: 0, collected: 0 };
   const fixture = () => {
