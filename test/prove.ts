@@ -10,6 +10,7 @@ import { runInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
 import { runPowerLoss } from "./durability/power-loss.ts";
+import { fuzzBytes } from "./fuzz/bytes/targets.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
 import { runAdoptionKills } from "./kill/adoption-kills.ts";
@@ -28,7 +29,7 @@ interface Campaign {
   run(driver: Driver, seed: number): Promise<Report> | null;
 }
 
-// sized for about twenty minutes on two cores, both drivers together
+// sized for about half an hour on two cores, both drivers together
 /** Where requests are slow each case has one kind of main factor, in rotation. */
 const EVERY_KIND = { local: { everyKind: true }, aws: {} };
 const PAIR_KILLS = { local: 30, aws: 20 };
@@ -39,6 +40,8 @@ const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
+/** Of each parser; a fiftieth where a case is a call of a store. */
+const BYTES = 200_000;
 const ROUNDS = { local: 20, aws: 8 };
 const HISTORY_STEPS = { local: 8_000, aws: 400 };
 
@@ -93,6 +96,10 @@ const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "hostile members",
     run: (driver, seed) => fuzzFields(driver, { requests: FIELDS[driver.name], seed }),
+  },
+  {
+    name: "hostile bytes",
+    run: (driver, seed) => (driver.name === "local" ? fuzzBytes({ cases: BYTES, seed }) : null),
   },
   {
     name: "broken HTTP",
