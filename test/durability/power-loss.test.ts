@@ -10,7 +10,7 @@ if (process.platform === "linux")
       test(
         "keeps every acknowledged change, which was synced before its response",
         async () => {
-          const { cases, failures } = await runPowerLoss({ users: 1 });
+          const { cases, failures } = await runPowerLoss({ users: 2 });
           expect(failures).toEqual([]);
           expect(cases).toBeGreaterThan(100);
         },

@@ -2,23 +2,31 @@
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { MARK } from "../../src/storage/local/copy/mark.ts";
 import type { Report } from "../crash/report.ts";
-import { addFactorRequest, deletedBy, undeleteRequest } from "../crash/scenario.ts";
+import { additionIn, deletedBy } from "../crash/scenario.ts";
 import { startServerProcess } from "../kill/server-process.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import {
+  createPayloadOf,
+  type MainFactor,
+  newKeypair,
+  newPasskey,
+  proven,
+  recoveredBy,
+  undeletionRequest,
+} from "../support/factors.ts";
 import { requireProgram, STRACE } from "../support/system-packages.ts";
 import {
   addSyncFactorRequest,
   newUser,
   randomBytes,
-  recovered,
   resetRequest,
   solved,
   syncPayload,
-  userWithBackup,
 } from "../support/users.ts";
 import { DiskTrace, TRACED_CALLS } from "./disk-trace.ts";
 
@@ -66,7 +74,8 @@ export async function runPowerLoss({
       try {
         const client = createApiClient({ url: server.url, onExchange: () => requests++ });
         for (let user = 0; user < users; user++)
-          for (const bytes of SIZES) await changeEverything(client, bytes);
+          for (const bytes of SIZES)
+            await changeEverything(client, user % 2 === 0 ? newKeypair : countingPasskey, bytes);
       } catch (error) {
         await server.kill();
         throw error;
@@ -94,27 +103,37 @@ export async function runPowerLoss({
   }
 }
 
+/** Each of its proofs stores a counter. */
+function countingPasskey(): MainFactor {
+  return newPasskey({ counter: 7, deviceBound: true });
+}
+
 /** Sends every kind of request that changes a backup, one after the other. */
-async function changeEverything(client: ApiClient, bytes: number): Promise<void> {
-  const user = await userWithBackup(client, newUser(randomBytes(bytes)));
-  const { syncFactorToken } = await recovered(client, user);
+async function changeEverything(client: ApiClient, newMain: () => MainFactor, bytes: number): Promise<void> {
+  const newOwner = async () => {
+    const user = { ...newUser(randomBytes(bytes)), main: newMain() };
+    (await client.create(await createPayloadOf(client, user), user.backup)).ok();
+    return user;
+  };
+  const user = await newOwner();
+  const { syncFactorToken } = await recoveredBy(client, user.main);
   const device = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
   (await client.addSyncFactor(device)).ok();
-  const addition = await addFactorRequest(client, user.main, createFactorKeypair());
+  const addition = await additionIn({ client, clock: systemClock }, user.main, newMain());
   const { factorId } = (await client.addFactor(addition)).ok();
   (await client.sync(await syncPayload(client, user), randomBytes(bytes))).ok();
   // by a recovery, since a device that reads the metadata has its last use noted after the response
-  const { manifestHash, versions } = (await recovered(client, user)).metadata;
+  const { manifestHash, versions } = (await recoveredBy(client, user.main)).metadata;
   const versionId = versions[0]?.versionId ?? "";
   const restoration = await solved(client, "restore-version", user.sync, { versionId });
   (await client.restoreVersion({ ...restoration, versionId, currentManifestHash: manifestHash })).ok();
-  (await client.verifyFactor(await solved(client, "verify-factor", user.main))).ok();
+  (await client.verifyFactor(await proven(client, "verify-factor", user.main))).ok();
   const proof = await solved(client, "delete-factor", user.sync, { factorId });
   (await client.deleteFactor({ ...proof, factorId, scope: "MAIN" })).ok();
   await deletedBy(client, user);
-  (await client.undelete(await undeleteRequest(client, user))).ok();
+  (await client.undelete(await undeletionRequest(client, user))).ok();
   (await client.reset(await resetRequest(client, user))).ok();
 
-  const other = await userWithBackup(client, newUser(randomBytes(bytes)));
+  const other = await newOwner();
   (await client.reset(await resetRequest(client, other))).ok();
 }
