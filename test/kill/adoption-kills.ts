@@ -1,9 +1,11 @@
 /** A service that adopts the backups of the other one, killed at its requests to the stores, repeatedly on the same data. */
+import { systemClock } from "../../src/runtime/clock.ts";
 import { runCommand } from "../cli/run-command.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { adoptionEnv } from "../support/adopting-service.ts";
-import { type ApiClient, createApiClient } from "../support/api-client.ts";
+import type { ApiClient } from "../support/api-client.ts";
+import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { proven, recoveredBy } from "../support/factors.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { newLegacyStores } from "../support/legacy-stores.ts";
@@ -22,19 +24,20 @@ export async function runAdoptionKills(
 ): Promise<Report> {
   await using legacy = await newLegacyStores();
   await using storage = await driver.environment();
-  const env = { ...adoptionEnv(legacy), ...storage.env };
-  const users = usersToMove(count);
+  await using conditions = new CampaignConditions(systemClock);
+  const env = { ...adoptionEnv(legacy), ...conditions.env, ...storage.env };
+  const users = usersToMove(count, conditions.issuer);
   await legacy.add(...users);
   const random = pseudoRandom(seed);
   let interrupted = 0;
   for (let kill = 0; kill < kills; kill++) {
     const some = users.filter((_, index) => index % kills <= kill);
-    interrupted += (await serveUntilKilled(env, some, 1 + (random() % MAX_REQUESTS))) > 0 ? 1 : 0;
+    interrupted += (await serveUntilKilled(conditions, env, some, 1 + (random() % MAX_REQUESTS))) > 0 ? 1 : 0;
   }
 
   const failures: string[] = [];
   const server = await startServerProcess({ env });
-  const client = createApiClient({ url: server.url });
+  const client = conditions.newClient(server.url);
   for (const user of users) failures.push(...(await problemsOf(client, user)));
   const status = await server.terminate();
   if (status !== 0) failures.push(`the service ended with ${status}`);
@@ -55,6 +58,7 @@ export async function runAdoptionKills(
  * @returns how many of them got no response.
  */
 async function serveUntilKilled(
+  conditions: CampaignConditions,
   env: Readonly<Record<string, string>>,
   users: readonly LegacyUser[],
   requests: number,
@@ -71,7 +75,7 @@ async function serveUntilKilled(
     return false;
   };
   for (const proxy of [s3, dynamoDb]) proxy.inject({ kind: "drop request" }, Number.POSITIVE_INFINITY, count);
-  const client = createApiClient({ url: server.url });
+  const client = conditions.newClient(server.url);
   const served = await Promise.allSettled(users.map((user) => backupOf(client, firstMain(user))));
   if (left > 0) await server.kill();
   else await killed.promise;

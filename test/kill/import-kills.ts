@@ -1,11 +1,13 @@
 /** An import, killed at its requests to the stores, repeatedly on the same data. */
 import { join } from "node:path";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { runCommand } from "../cli/run-command.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { newLegacyStores } from "../support/legacy-stores.ts";
+import { OidcIssuer } from "../support/oidc-issuer.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { brokenStorage, failedCommand, type MoveKills, usersToMove } from "./moved-users.ts";
 
@@ -15,9 +17,12 @@ export async function runImportKills(
 ): Promise<Report> {
   await using legacy = await newLegacyStores();
   await using storage = await driver.environment();
+  await using issuer = new OidcIssuer(systemClock);
   const env = { ...legacy.env, ...storage.env };
   // a third has no rows, so that theirs are added at the end
-  const users = usersToMove(count).map((user, index) => (index % 3 === 0 ? { ...user, rows: [] } : user));
+  const users = usersToMove(count, issuer).map((user, index) =>
+    index % 3 === 0 ? { ...user, rows: [] } : user,
+  );
   await legacy.add(...users);
   const random = pseudoRandom(seed);
   let killed = 0;

@@ -1,8 +1,16 @@
 /** What the campaigns have in common that kill what moves users in. */
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { TestStorage } from "../drivers.ts";
+import { newPasskey } from "../support/factors.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
-import { type LegacyUser, legacyKeypair, legacyUser } from "../support/legacy-users.ts";
+import {
+  type LegacyUser,
+  legacyAccount,
+  legacyKeypair,
+  legacyPasskey,
+  legacyUser,
+} from "../support/legacy-users.ts";
+import type { OidcIssuer } from "../support/oidc-issuer.ts";
 import type { Ended } from "../support/run-bun.ts";
 
 export interface MoveKills {
@@ -11,14 +19,23 @@ export interface MoveKills {
   readonly seed: number;
 }
 
-/** Users of whom some have more factors than one commit indexes, and some a ciphertext of several pieces. */
-export function usersToMove(count: number): readonly LegacyUser[] {
-  return Array.from({ length: count }, (_, index) =>
-    legacyUser({
-      ...(index % 7 === 0 ? { mains: Array.from({ length: 100 }, () => legacyKeypair()) } : {}),
-      ...(index % 5 === 0 ? { contentBytes: 300_000 } : {}),
-    }),
-  );
+/**
+ * Users with a main factor of any kind. Some have more factors than one commit indexes, and some a ciphertext of several
+ * pieces.
+ */
+export function usersToMove(count: number, issuer: OidcIssuer): readonly LegacyUser[] {
+  const kinds = [
+    () => legacyKeypair(),
+    () => legacyPasskey(),
+    () => legacyPasskey(newPasskey({ counter: 5 })),
+    () => legacyAccount("GOOGLE", issuer, "newer"),
+    () => legacyAccount("APPLE", issuer, "older"),
+  ];
+  return Array.from({ length: count }, (_, index) => {
+    const newMain = kinds[index % kinds.length] ?? legacyKeypair;
+    const mains = index % 7 === 0 ? Array.from({ length: 100 }, () => legacyKeypair()) : [newMain()];
+    return legacyUser({ mains, ...(index % 4 === 0 ? { contentBytes: 300_000 } : {}) });
+  });
 }
 
 /** What is wrong where a command did not end well. */

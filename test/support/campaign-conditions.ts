@@ -43,21 +43,21 @@ export interface CampaignClientOptions {
 export class CampaignConditions implements AsyncDisposable {
   /** The paths of requests that have succeeded. */
   readonly played = new Set<string>();
+  readonly issuer: OidcIssuer;
   readonly #gateway: AttestationIssuer;
-  readonly #issuer: OidcIssuer;
   #addresses = 0;
   #accounts = 0;
 
   /** @param clock that of the service. */
   constructor(clock: Pick<Clock, "nowMs">) {
     this.#gateway = new AttestationIssuer(clock);
-    this.#issuer = new OidcIssuer(clock);
+    this.issuer = new OidcIssuer(clock);
   }
 
   /** The variables of a service. The limits are those that it has by itself. */
   get env(): Readonly<Record<string, string>> {
     return {
-      ...this.#issuer.env,
+      ...this.issuer.env,
       ...this.#gateway.env,
       RATE_LIMITS: "true",
       TRUSTED_PROXY_HOPS: "1",
@@ -100,13 +100,13 @@ export class CampaignConditions implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#gateway[Symbol.asyncDispose]();
-    await this.#issuer[Symbol.asyncDispose]();
+    await this.issuer[Symbol.asyncDispose]();
   }
 
   #newAccount(provider: "GOOGLE" | "APPLE"): MainFactor {
     const shown = (this.#accounts++ % 36 ** 2).toString(36).padStart(2, "0"); // the rest of the address is masked
     const email = `${shown}-${crypto.randomUUID()}@mail.example.com`;
-    return newAccount(provider, this.#issuer, { sub: `subject-${crypto.randomUUID()}`, email });
+    return newAccount(provider, this.issuer, { sub: `subject-${crypto.randomUUID()}`, email });
   }
 }
 

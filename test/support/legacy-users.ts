@@ -112,7 +112,7 @@ export function legacyKeypair(factor: Keypair = newKeypair()): LegacyFactor {
 }
 
 /** @param form `older` has the whole e-mail address, `newer` a mask of it. */
-function legacyAccount(
+export function legacyAccount(
   provider: "GOOGLE" | "APPLE",
   issuer: OidcIssuer,
   form: "older" | "newer",
