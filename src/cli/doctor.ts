@@ -75,6 +75,7 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
   report.begin();
   try {
     const storage = loadStorageConfig(process.env);
+    const served = new Set(servedScopes(process.env)); // a file that is not valid is reported before anything is changed
     if (storage.driver === "local") await requireDatabase(storage.dataDir);
     const sources = { clock: systemClock, random: systemRandom };
     const stores = await openStores(storage, sources, { serves: false });
@@ -103,7 +104,7 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     using _line = showProgress(text, progress);
     const findings = examine({
       ...{ records, blobs, ...sources, verify, repair, remove, counts },
-      servedScopes: new Set(servedScopes(process.env)),
+      servedScopes: served,
       restores: await records.restores(),
       pause: () => after(PAUSE_MS),
       pace: rate === null ? async () => {} : createBursts(rate, systemClock).next,

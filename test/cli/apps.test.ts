@@ -71,6 +71,14 @@ for (const driver of DRIVERS)
       expect(JSON.parse(json.output).summary.counts.ofUnknownApps).toEqual([{ app: null, backups: 1 }]);
     });
 
+    test("the doctor changes nothing where the file of the apps is not valid", async () => {
+      await using service = await startService(driver, { env: appsEnv(TWO_APPS) });
+      const env = { ...service.storage.env, ...appsEnv([]) };
+      const { status, errors } = await runCommand("doctor", env, "--restored");
+      expect([status, errors]).toEqual([2, expect.stringContaining("APPS_FILE /apps has no app")]);
+      expect(await service.services.stores.records.restores()).toEqual([]);
+    });
+
     test("an import is for one app, and an export has its backups only", async () => {
       await using legacy = await newLegacyStores();
       await using target = await newLegacyStores();
