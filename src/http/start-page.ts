@@ -21,7 +21,7 @@ export function startPage(config: Config) {
       },
       hidden,
     );
-  return config.apiReference ? app.get("/", () => Response.redirect("/docs", 302), hidden) : app;
+  return config.apiReference ? app.get("/", () => Response.redirect("docs", 302), hidden) : app;
 }
 
 const page = (config: Config, style: string) => `<!doctype html>
@@ -58,18 +58,18 @@ function ways({ apiReference }: Config): string {
     `<li><a href="${path}">${name}</a><p>${text}</p></li>`;
   return [
     way(
-      "/playground",
+      "playground",
       "Playground",
       "Create a backup in this browser, recover it as a new device, see each request.",
     ),
     ...(apiReference
       ? [
           way(
-            "/guide",
+            "guide",
             "Guide",
             "How an app signs, recovers and syncs: in Swift, Kotlin, TypeScript and Python.",
           ),
-          way("/docs", "API reference", "Every operation, with a request, its response and its errors."),
+          way("docs", "API reference", "Every operation, with a request, its response and its errors."),
         ]
       : []),
   ].join("\n");

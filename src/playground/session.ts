@@ -33,7 +33,7 @@ export class Session {
     this.#main = new MainFactors(store, transport, record);
     this.#record = record;
     this.#client = createBackupClient({
-      url: location.origin,
+      url: new URL(".", location.href).href,
       app: { name: "playground", version: "1" },
       transport,
     });

@@ -104,6 +104,34 @@ describe("the API reference", () => {
     expectQuiet(tab);
   });
 
+  test("is for the service below a path of a proxy", async () => {
+    const prefix = "/backups";
+    const proxy = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch(request) {
+        const { pathname } = new URL(request.url);
+        if (!pathname.startsWith(`${prefix}/`)) return new Response("another site", { status: 404 });
+        return fetch(service.url + pathname.slice(prefix.length), { redirect: "manual", decompress: false });
+      },
+    });
+    const base = `${proxy.url.origin}${prefix}`;
+    const tab = await browser.newProfile();
+    await tab.open(`${base}/guide`);
+    await tab.evaluate(`document.querySelector("nav a").click()`);
+    await seen(tab, `location.pathname === "${prefix}/docs"`);
+    await tab.open(`${base}/docs${HEALTH}`);
+    await seen(tab, `${card("/health")}?.innerText.includes("curl ${base}/health")`);
+    await tab.evaluate(`[...${card("/health")}.querySelectorAll("button")].at(-1).click()`);
+    await click(tab, "[role=dialog] button", "Send");
+    await seen(tab, `document.querySelector("[role=dialog]").innerText.includes("200 OK")`);
+    expect(tab.requests).toContain(`${base}/health`);
+    const left = tab.requests.filter((url) => url.startsWith("http") && !url.startsWith(`${base}/`));
+    expect(left).toEqual([]);
+    expect(tab.problems).toEqual([]);
+    await proxy.stop(true);
+  });
+
   test("has dark colours for who chooses them", async () => {
     const tab = await browser.newProfile();
     await tab.show(1280, "light");

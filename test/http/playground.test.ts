@@ -35,7 +35,7 @@ describe("the playground in development", () => {
     const html = await response.text();
     expect(found(/(\sstyle="|\son\w+="|<style|<script>)/g, html)).toEqual([]);
     const loaded = found(/<(?:link|script)[^>]*(?:href|src)="([^"]*)"/g, html);
-    expect(loaded).toEqual(["data:,", "/playground/style.css", "/playground/page.js"]);
+    expect(loaded).toEqual(["data:,", "playground/style.css", "playground/page.js"]);
   });
 
   test("has a script and a style", async () => {
@@ -81,7 +81,7 @@ describe("the playground in development", () => {
   });
 
   test.each(["/docs", "/guide"])("%s links to it", async (path) => {
-    expect(await (await get(path)).text()).toContain('href="/playground"');
+    expect(await (await get(path)).text()).toContain('href="playground"');
   });
 });
 
@@ -91,6 +91,6 @@ describe("outside development", () => {
   test("there is no playground, and no link to it", async () => {
     for (const path of PATHS) expect((await fetch(service().url + path)).status).toBe(404);
     for (const path of ["/docs", "/guide"])
-      expect(await (await fetch(service().url + path)).text()).not.toContain("/playground");
+      expect(await (await fetch(service().url + path)).text()).not.toContain('href="playground');
   });
 });

@@ -11,7 +11,7 @@ send the proof together with the token that came with it. A challenge is valid f
 a call that fails does not consume it. Only a call that ends with 408 (timeout) or 503 (a store did not respond) may have
 taken effect; then the same request gets \`already_used\`.
 
-The [guide](/guide) shows how an app signs, what it does when something fails, and what to test.
+The [guide](guide) shows how an app signs, what it does when something fails, and what to test.
 
 Every error, from whatever layer, has the shape of \`ErrorBody\`. Statuses and codes are stable, messages are not; codes
 may be added. \`ErrorCode\` says what each means and what an app does about it. Unknown members of requests are ignored,

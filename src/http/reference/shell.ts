@@ -4,14 +4,17 @@ import { TITLE } from "./introduction.ts";
 import { SAMPLE_URL } from "./samples/call.ts";
 
 /**
- * What of Scalar would call others is off: telemetry, its agent, fonts. The samples get the address of the page, so that
- * they can be sent as they are. Requests are built by the samples alone, not by Scalar for thirty libraries.
+ * What of Scalar would call others is off: telemetry, its agent, fonts. The samples get the address of the service, which
+ * may be below a path of a proxy's, so that they can be sent as they are. Requests are built by the samples alone, not by Scalar for thirty libraries.
  */
 const SCRIPT = `
-const response = await fetch("/docs/openapi.json");
+const response = await fetch("docs/openapi.json");
 const text = await response.text();
+const base = new URL(".", location.href).href.slice(0, -1);
+const content = JSON.parse(text.replaceAll(${JSON.stringify(SAMPLE_URL)}, base));
+for (const server of content.servers) server.url = base;
 Scalar.createApiReference("#reference", {
-  content: JSON.parse(text.replaceAll(${JSON.stringify(SAMPLE_URL)}, location.origin)),
+  content,
   telemetry: false,
   agent: { disabled: true },
   mcp: { disabled: true },
@@ -47,7 +50,7 @@ export const DIRECTIVES = [
 
 /** @param hasPlayground whether `/playground` is served too. */
 export function referenceHtml(hasPlayground: boolean): string {
-  const playground = hasPlayground ? '\n<a href="/playground">Playground</a>' : "";
+  const playground = hasPlayground ? '\n<a href="playground">Playground</a>' : "";
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -59,12 +62,12 @@ export function referenceHtml(hasPlayground: boolean): string {
 </head>
 <body>
 <header>
-<a href="/guide">Guide</a>${playground}
-<a href="/openapi.json">OpenAPI</a>
+<a href="guide">Guide</a>${playground}
+<a href="openapi.json">OpenAPI</a>
 </header>
 <div id="reference"></div>
-<noscript>This page needs JavaScript. The <a href="/openapi.json">document</a> can be read without.</noscript>
-<script src="/docs/scalar.js"></script>
+<noscript>This page needs JavaScript. The <a href="openapi.json">document</a> can be read without.</noscript>
+<script src="docs/scalar.js"></script>
 <script type="module">${SCRIPT}</script>
 </body>
 </html>

@@ -64,7 +64,7 @@ describe("the guide", () => {
     const headings = found(/<h[1-6]([^>]*)>/g, html);
     expect(headings.filter((attributes) => !attributes.includes(" id="))).toEqual([]);
     const links = found(/<a [^>]*href="([^"]+)"/g, html).filter((link) => !link.startsWith("https://"));
-    const targets = new Set(["/docs", ...ids.map((id) => `#${id}`)]);
+    const targets = new Set(["docs", ...ids.map((id) => `#${id}`)]);
     expect(links.filter((link) => !targets.has(link))).toEqual([]);
     expect(links.length).toBeGreaterThan(headings.length);
   });
@@ -121,7 +121,7 @@ describe("the guide", () => {
       info: { description: string };
       paths: object;
     };
-    expect(info.description).toContain("[guide](/guide)");
+    expect(info.description).toContain("[guide](guide)");
     expect(Object.keys(paths)).not.toContain("/guide");
   });
 

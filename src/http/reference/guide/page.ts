@@ -54,7 +54,7 @@ async function shownChapter(file: (typeof CHAPTERS)[number]): Promise<string> {
 }
 
 async function guidePage(hasPlayground: boolean) {
-  const others = hasPlayground ? ' · <a href="/playground">Playground</a> · <a href="/">Start</a>' : "";
+  const others = hasPlayground ? ' · <a href="playground">Playground</a> · <a href="./">Start</a>' : "";
   const style = await pageStyle(new URL("style.css", FOLDER));
   const text = (await Promise.all(CHAPTERS.map(shownChapter))).join("\n");
   return {
@@ -70,7 +70,7 @@ async function guidePage(hasPlayground: boolean) {
 <body>
 <a class="skip" href="#content">Skip to the text</a>
 <nav aria-label="Chapters">
-<p><a href="/docs">API reference</a>${others}</p>
+<p><a href="docs">API reference</a>${others}</p>
 ${contents(text)}
 </nav>
 <main id="content" tabindex="-1">
