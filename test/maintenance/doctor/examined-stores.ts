@@ -82,30 +82,32 @@ export async function dropRecord({ records }: Fixture, backupId: string): Promis
   await records.commit({ backupId, expect: { revision }, next: null });
 }
 
+type ExaminedStores = Pick<Examination, "records" | "blobs" | "clock">;
+
+/** A whole examination that repairs nothing and does not wait; `more` says what is different. */
+export function examinationOf(
+  { records, blobs, clock }: ExaminedStores,
+  more: Partial<Examination> = {},
+): Examination {
+  return {
+    ...{ records, blobs, clock, random: systemRandom, verify: false, repair: false },
+    remove: new Set<RemovableKind>(),
+    servedScopes: new Set([null]),
+    restores: [],
+    interrupted: null,
+    reached: null,
+    counts: new Counts(),
+    pause: async () => {},
+    pace: async () => {},
+    ...more,
+  };
+}
+
 /** What an examination finds, and what it has counted. */
-export async function examined(
-  { records, blobs, clock }: Pick<Examination, "records" | "blobs" | "clock">,
-  {
-    verify = false,
-    repair = false,
-    remove = new Set<RemovableKind>(),
-    restores = [],
-    pause = async () => {},
-    pace = async () => {},
-    interrupted = null,
-    servedScopes = new Set([null]),
-  }: Partial<
-    Pick<
-      Examination,
-      "verify" | "repair" | "remove" | "restores" | "pause" | "pace" | "interrupted" | "servedScopes"
-    >
-  > = {},
-) {
-  const counts = new Counts();
-  const options = { verify, repair, remove, restores, pause, pace, interrupted, servedScopes };
-  const examination = { records, blobs, clock, random: systemRandom, counts, reached: null, ...options };
+export async function examined(stores: ExaminedStores, more: Partial<Examination> = {}) {
+  const examination = examinationOf(stores, more);
   const findings = await Array.fromAsync(examine(examination));
-  return { findings, counts };
+  return { findings, counts: examination.counts };
 }
 
 /** The kinds of the findings, sorted. */

@@ -5,34 +5,28 @@ import type { Checkpoint, Interrupted } from "../../../src/maintenance/doctor/ch
 import { Counts, type Examination } from "../../../src/maintenance/doctor/examination.ts";
 import { examine } from "../../../src/maintenance/doctor/examine.ts";
 import type { Finding } from "../../../src/maintenance/doctor/findings.ts";
-import { systemRandom } from "../../../src/runtime/clock.ts";
 import type { Fixture } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
-import { kindsOf, letAge, mainRef, metadataOf, newStores, storeBackup } from "./examined-stores.ts";
+import {
+  examinationOf,
+  kindsOf,
+  letAge,
+  mainRef,
+  metadataOf,
+  newStores,
+  storeBackup,
+} from "./examined-stores.ts";
 
 /** More index rows than are examined between two places, and more than twice as many records. */
 const BACKUPS = 140;
 
-function examinationOf({ records, blobs, clock }: Fixture, more: Partial<Examination> = {}): Examination {
-  return {
-    ...{ records, blobs, clock, random: systemRandom, verify: true, repair: false },
-    ...{
-      remove: new Set<never>(),
-      restores: [],
-      counts: new Counts(),
-      interrupted: null,
-      reached: null,
-      servedScopes: new Set([null]),
-    },
-    pause: async () => {},
-    pace: async () => {},
-    ...more,
-  };
+function verifying(stores: Fixture, more: Partial<Examination> = {}): Examination {
+  return examinationOf(stores, { verify: true, ...more });
 }
 
 /** Interrupts an examination when it has reached a place for the `nth` time; `null` if it ends before. */
 async function interruptedAt(stores: Fixture, nth: number) {
-  const { counts } = examinationOf(stores);
+  const counts = new Counts();
   const findings: Finding[] = [];
   const at: { place: number; checkpoint: Omit<Checkpoint, "startedAtMs"> | null } = {
     place: 0,
@@ -46,7 +40,7 @@ async function interruptedAt(stores: Fixture, nth: number) {
     if (at.checkpoint !== null) throw new Error("killed");
   };
   try {
-    for await (const finding of examine(examinationOf(stores, { counts, reached, pace }))) {
+    for await (const finding of examine(verifying(stores, { counts, reached, pace }))) {
       if (at.checkpoint !== null) break;
       findings.push(finding);
     }
@@ -87,7 +81,7 @@ for (const driver of DRIVERS)
     test("is finished by another one, wherever it was: both find together what a whole one finds", async () => {
       await using stores = await newStores(driver.environment);
       await brokenStores(stores);
-      const whole = await Array.fromAsync(examine(examinationOf(stores)));
+      const whole = await Array.fromAsync(examine(verifying(stores)));
       expect(new Set(kindsOf(whole))).toEqual(
         new Set(["blob-missing", "blob-unreferenced", "factor-without-row", "row-without-factor"]),
       );
@@ -98,7 +92,7 @@ for (const driver of DRIVERS)
         const { interrupted, findings } = first;
         parts.push(interrupted.place.part);
         const counts = new Counts();
-        const rest = await Array.fromAsync(examine(examinationOf(stores, { counts, interrupted })));
+        const rest = await Array.fromAsync(examine(verifying(stores, { counts, interrupted })));
         expect(shown([...findings, ...rest])).toEqual(shown(whole));
         if (interrupted.place.after !== null && interrupted.place.part === "records")
           expect(counts.backups).toBeLessThan(BACKUPS);
@@ -123,7 +117,7 @@ for (const driver of DRIVERS)
         next: { blob, versions, metadata },
       };
       expect(await stores.records.commit(change)).toBe("committed");
-      const rest = await Array.fromAsync(examine(examinationOf(stores, { interrupted })));
+      const rest = await Array.fromAsync(examine(verifying(stores, { interrupted })));
       expect(rest.filter(({ kind }) => kind === "metadata-of-newer-version")).toMatchObject([
         { backupId: after },
       ]);
@@ -138,12 +132,12 @@ for (const driver of DRIVERS)
       const place = { part: "records", after: "b1" } as const;
       const interrupted = { place, startedAtMs: stores.clock.nowMs(), areRowsMissing: false, found };
       const repairing = { repair: true, interrupted };
-      const spared = await Array.fromAsync(examine(examinationOf(stores, repairing)));
+      const spared = await Array.fromAsync(examine(verifying(stores, repairing)));
       expect(spared).toMatchObject([{ kind: "blob-unreferenced", repaired: false }]);
       const counts = Object.assign(new Counts(), { backups: 1 });
       const without = { ...interrupted, found: new Set<never>() };
       const rest = await Array.fromAsync(
-        examine(examinationOf(stores, { repair: true, interrupted: without, counts })),
+        examine(verifying(stores, { repair: true, interrupted: without, counts })),
       );
       expect(rest).toMatchObject([{ kind: "blob-unreferenced", repaired: true }]);
     });
