@@ -6,7 +6,7 @@ import { playground } from "./http/playground.ts";
 import { guide } from "./http/reference/guide/page.ts";
 import { apiReference } from "./http/reference/page.ts";
 import { type HandleFrom, type RequestContextOptions, withRequestContext } from "./http/request-context.ts";
-import { compressible } from "./http/response/json-response.ts";
+import { compressible } from "./http/response/compression.ts";
 import { createAppChoice } from "./http/served-app.ts";
 import { startPage } from "./http/start-page.ts";
 import { wellKnown } from "./http/well-known.ts";

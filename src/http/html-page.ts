@@ -1,7 +1,7 @@
 /** What the pages for people have in common: their style, and what their browser may load. */
 import { encodeBase64, sha256 } from "../crypto/encoding.ts";
 import { SOURCES } from "../runtime/source-files.ts";
-import { compressible } from "./response/json-response.ts";
+import { compressible } from "./response/compression.ts";
 
 const SHARED_STYLE = new URL("http/page-style.css", SOURCES);
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Elysia } from "elysia";
 import { SOURCES } from "../runtime/source-files.ts";
 import { htmlPage, pageStyle } from "./html-page.ts";
-import { compressible } from "./response/json-response.ts";
+import { compressible } from "./response/compression.ts";
 
 const FOLDER = new URL("playground/", SOURCES);
 

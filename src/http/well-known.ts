@@ -4,7 +4,7 @@
  */
 import { Elysia } from "elysia";
 import type { Services } from "../services.ts";
-import { compressible } from "./response/json-response.ts";
+import { compressible } from "./response/compression.ts";
 
 const hidden = { detail: { hide: true } };
 

@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { gunzip as gunzipWithCallback } from "node:zlib";
 import { sha256 } from "../../crypto/encoding.ts";
-import { acceptsGzip, gzip } from "./json-response.ts";
+import { acceptsGzip, gzip } from "./compression.ts";
 
 const gunzip = promisify(gunzipWithCallback);
 
