@@ -49,8 +49,8 @@ export interface ExpectedEvents {
 export interface CustomerOptions {
   readonly random: () => number;
   readonly conditions: CampaignConditions;
-  /** How often a request is repeated that a store or another request stood in the way of. */
-  readonly patience?: number;
+  /** How often a request is repeated at most, while a store or another request is in its way. */
+  readonly maxRepeats?: number;
 }
 
 /** The service broke a guarantee. */
@@ -67,7 +67,7 @@ const COMPARED_EVENTS = 8;
 export class Customer {
   readonly #random: () => number;
   readonly #conditions: CampaignConditions;
-  readonly #patience: number;
+  readonly #maxRepeats: number;
   readonly #account = createAccountKeypair();
   #expected: Expected = NOTHING;
   /** Of all changes, also before a reset. */
@@ -79,10 +79,10 @@ export class Customer {
   #acknowledged = 0;
   #unansweredCount = 0;
 
-  constructor({ random, conditions, patience = 0 }: CustomerOptions) {
+  constructor({ random, conditions, maxRepeats = 0 }: CustomerOptions) {
     this.#random = random;
     this.#conditions = conditions;
-    this.#patience = patience;
+    this.#maxRepeats = maxRepeats;
   }
 
   /** How many changes were acknowledged, and how many requests were left without a response. */
@@ -111,7 +111,7 @@ export class Customer {
     const answer = await change.send(client);
     this.#unansweredCount--;
     if (answer.status < 300) return this.#acknowledge(change);
-    if (this.#patience === 0 || !isInTheWay(answer))
+    if (this.#maxRepeats === 0 || !isInTheWay(answer))
       throw new BrokenGuarantee(`${change.name} was answered ${answer.code()}`);
     await this.#resolve(client, change);
   }
@@ -146,8 +146,8 @@ export class Customer {
    */
   async #resolve(client: ApiClient, change: Change): Promise<void> {
     const [before, after] = [described(this.#expected.stored), described(change.after.stored)];
-    if (before === after || this.#patience > 0 || this.#random() % 2 === 0) {
-      const answer = await this.#patiently(() => change.send(client));
+    if (before === after || this.#maxRepeats > 0 || this.#random() % 2 === 0) {
+      const answer = await this.#repeated(() => change.send(client));
       if (answer.status >= 300 && answer.code() !== "already_used")
         throw new BrokenGuarantee(`${change.name}, repeated, was answered ${answer.code()}`);
       return this.#acknowledge(change);
@@ -162,7 +162,7 @@ export class Customer {
   /** The backup as the service shows it to the first main factor. */
   async #found(client: ApiClient, expected: ExpectedState | null): Promise<string> {
     const { backupAccountId: backupId } = this.#account;
-    const status = await this.#patiently(() => client.backupStatus({ backupId }));
+    const status = await this.#repeated(() => client.backupStatus({ backupId }));
     if (status.status === 404) return described(null);
     if (expected === null) return "a backup that should be gone";
     const { backup, metadata } = await this.#recovered(client, expected, null);
@@ -187,7 +187,7 @@ export class Customer {
   }
 
   async #recovered(client: ApiClient, { mains }: ExpectedState, versionId: string | null) {
-    const response = await this.#patiently(async () => {
+    const response = await this.#repeated(async () => {
       const request = { ...(await proven(client, "retrieve", mains[0])), versionId };
       this.#recoveriesSent++;
       return client.retrieve(request);
@@ -198,16 +198,16 @@ export class Customer {
   }
 
   async #metadata(client: ApiClient, sync: FactorKeypair) {
-    const response = await this.#patiently(async () =>
+    const response = await this.#repeated(async () =>
       client.retrieveMetadata(await solved(client, "retrieve-metadata", sync)),
     );
     return response.ok();
   }
 
-  /** Sends until nothing is in the way any more, or the patience ends. */
-  async #patiently<T>(send: () => Promise<ApiResponse<T>>): Promise<ApiResponse<T>> {
+  /** Sends until nothing is in the way any more, or as often as it may. */
+  async #repeated<T>(send: () => Promise<ApiResponse<T>>): Promise<ApiResponse<T>> {
     let answer = await send();
-    for (let left = this.#patience; left > 0 && isInTheWay(answer); left--) answer = await send();
+    for (let left = this.#maxRepeats; left > 0 && isInTheWay(answer); left--) answer = await send();
     return answer;
   }
 
@@ -215,7 +215,7 @@ export class Customer {
   async #log(client: ApiClient, { syncs }: ExpectedState): Promise<readonly string[]> {
     const [sync] = syncs;
     if (sync === undefined) return ["no device can read the log"];
-    const response = await this.#patiently(async () =>
+    const response = await this.#repeated(async () =>
       client.listEvents({ ...(await solved(client, "events", sync)), limit: 100 }),
     );
     return response

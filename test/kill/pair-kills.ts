@@ -12,7 +12,7 @@ import { startStoreProxies } from "./store-proxies.ts";
 
 /** The most steps of the customers before a kill. */
 const MAX_STEPS = 30;
-const PATIENCE = 40;
+const MAX_REPEATS = 40;
 
 /**
  * The customers use either process, and repeat what was left without an answer at the other one while the stores may
@@ -30,7 +30,8 @@ export async function runPairKills(
   await using proxies = await startStoreProxies(env);
   const clients = Array.from(
     { length: customers },
-    (_, index) => new Customer({ random: pseudoRandom(seed + 1 + index), conditions, patience: PATIENCE }),
+    (_, index) =>
+      new Customer({ random: pseudoRandom(seed + 1 + index), conditions, maxRepeats: MAX_REPEATS }),
   );
   const pair: ServerProcess[] = [await startServerProcess(proxies), await startServerProcess(proxies)];
   const failures: string[] = [];
