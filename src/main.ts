@@ -45,8 +45,7 @@ async function startOrExit(): Promise<{ services: ProcessServices; server: Runni
     if (error instanceof ConfigError) {
       process.stderr.write(`Cannot start: ${error.message}.\n`);
       for (const problem of error.problems) process.stderr.write(`  - ${problem}\n`);
-      process.stderr.write(`${HINT}
-`);
+      process.stderr.write(`${HINT}\n`);
     } else if (error instanceof StartError || (error instanceof Error && "code" in error)) {
       // a port in use, a folder that cannot be written, stores of two installations
       process.stderr.write(`Cannot start: ${error.message}\n`);

@@ -22,7 +22,7 @@ const GAUGES = {
   storage_free_bytes: "Free space of the disk that holds the backups",
   storage_reserve_bytes: "Free space below which no backup is created (MIN_FREE_DISK_BYTES)",
   answer_disk_bytes: "Temporary disk space that large responses in flight take",
-  answer_disk_limit_bytes: "Temporary disk space that they may take (MAX_IN_FLIGHT_ANSWER_BYTES)",
+  answer_disk_limit_bytes: "Temporary disk space that large responses may take (MAX_IN_FLIGHT_ANSWER_BYTES)",
   shutting_down: "1 from the signal that ends the process until its end, 0 before",
   webhook_events_waiting: "Events that wait for the webhook to take them; large numbers are cut off",
   webhook_oldest_event_age_seconds: "Time since the oldest of the events that wait; 0 if none does",
@@ -171,7 +171,11 @@ export function createMetrics(
       "When the sweep (embedded driver) or the collection (AWS) last succeeded in this process",
       ["task"],
     ),
-    maintenanceDuration: gauge("maintenance_duration_seconds", "How long that run took", ["task"]),
+    maintenanceDuration: gauge(
+      "maintenance_duration_seconds",
+      "How long the last sweep or collection that succeeded took",
+      ["task"],
+    ),
     maintenanceRemoved: fromZero(
       counter("maintenance_removed_total", "What sweep or collection deleted", ["what"]),
       ["expired_rows", "leftovers", "unreferenced_blobs"].map((what) => ({ what })),
@@ -185,9 +189,11 @@ export function createMetrics(
       "Backups, and deleted ones that are kept, at the last sweep; on AWS backups alone, as of the last hours",
       ["state"],
     ),
-    storedBytes: gauge("stored_bytes", "Ciphertext of them at the last sweep: contents, versions, deleted", [
-      "of",
-    ]),
+    storedBytes: gauge(
+      "stored_bytes",
+      "Ciphertext at the last sweep: of current contents, of versions, of deleted backups",
+      ["of"],
+    ),
     logFailures: counter("log_write_failures_total", "Failed writes of the log to standard output"),
     signatureCountersBack: counter(
       "signature_counters_back_total",
