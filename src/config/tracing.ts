@@ -23,6 +23,7 @@ export interface SamplingConfig {
   readonly ratio: number;
 }
 
+const PROTOCOLS = ["http/protobuf", "http/json"] as const;
 const SAMPLERS = [
   "always_on",
   "always_off",
@@ -60,16 +61,10 @@ export function tracingConfig(read: EnvironmentReader): TracingConfig | null {
   };
 }
 
-const PROTOCOLS = ["http/protobuf", "http/json"] as const;
-
 /** The URL for traces as it is, or that of all signals with `/v1/traces` after it (OTLP exporter, "Endpoint URLs"). */
 function tracesUrl(read: EnvironmentReader): string | null {
-  const own = receiverUrl(
-    read,
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    read.optional("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
-  );
-  const base = receiverUrl(read, "OTEL_EXPORTER_OTLP_ENDPOINT", read.optional("OTEL_EXPORTER_OTLP_ENDPOINT"));
+  const own = receiverUrl(read, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  const base = receiverUrl(read, "OTEL_EXPORTER_OTLP_ENDPOINT");
   if (own !== null) return own.href;
   if (base === null) return null;
   base.pathname = `${base.pathname.replace(/\/$/, "")}/v1/traces`;
@@ -77,7 +72,8 @@ function tracesUrl(read: EnvironmentReader): string | null {
 }
 
 /** The reported problems quote no URL: its path or query may be a secret. */
-function receiverUrl(read: EnvironmentReader, name: string, value: string | null): URL | null {
+function receiverUrl(read: EnvironmentReader, name: string): URL | null {
+  const value = read.optional(name);
   if (value === null) return null;
   const url = URL.parse(value);
   if (url === null || !["https:", "http:"].includes(url.protocol))
