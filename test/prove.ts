@@ -41,7 +41,7 @@ const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
 /** Of each parser; a fiftieth where a case is a call of a store. */
-const BYTES = 200_000;
+const BYTES = 1_000_000;
 const ROUNDS = { local: 20, aws: 8 };
 const HISTORY_STEPS = { local: 8_000, aws: 400 };
 
