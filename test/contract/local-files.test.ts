@@ -193,7 +193,7 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       const database = new Database(join(store.dataDir, "records.sqlite"));
       database.run("PRAGMA user_version = 99");
       const opening = openLocalRecords({ dataDir: store.dataDir, clock, random });
-      await expect(opening).rejects.toThrow("schema version 99");
+      await expect(opening).rejects.toThrow("format 99");
       expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 99 });
       database.close();
     });
