@@ -4,7 +4,7 @@
  * Exits with 1 if there is one without a reason in `test/mutation/explained.ts`.
  */
 import { readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import { pseudoRandom } from "../support/pseudo-random.ts";
@@ -43,6 +43,7 @@ const rows = new Map<string, Record<Verdict, number>>();
 await using tree = await copyTree(process.env.TEST_DRIVERS ?? "local");
 const coverages: Coverage[] = [];
 for (const test of tests) coverages.push(await tree.measure(test));
+coverages.sort((one, other) => one.ms - other.ms);
 say(`${candidates.length} mutants, ${tests.length} test files`);
 
 for (const candidate of candidates) {
@@ -63,13 +64,12 @@ async function verdictOf(inTree: Tree, candidate: Candidate): Promise<Verdict> {
       file === candidate.file && line === candidate.code && mutation === candidate.mutation,
   );
   if (explained) return "explained";
-  const own = `test/${roomOf(candidate.file)}/`;
+  const { file } = candidate;
   const running = coverages.filter((coverage) => runsLineOf(coverage, candidate));
-  // most mutants are killed by the tests of their own room, which are fast
-  const groups = [
-    running.filter(({ test }) => test.startsWith(own)),
-    running.filter(({ test }) => !test.startsWith(own)),
-  ];
+  const named = `/${basename(file, ".ts")}`;
+  // most mutants are killed by the tests of their own room, which are fast, and by those of their operation
+  const isNear = ({ test }: Coverage) => test.startsWith(`test/${roomOf(file)}/`) || test.includes(named);
+  const groups = [running.filter(isNear), running.filter((coverage) => !isNear(coverage))];
   for (const group of groups) {
     const outcome = await outcomeOf(inTree, group, candidate);
     if (outcome !== "passed") return outcome === "hung" ? "timed out" : "killed";

@@ -70,7 +70,7 @@ export async function copyTree(drivers: string): Promise<Tree> {
       const options = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${output}`];
       const startedMs = performance.now();
       const outcome = await run([...options, `./${test}`], LONGEST_MS);
-      if (outcome !== "passed") throw new Error(`${test} ${outcome} without a mutant`);
+      if (outcome !== "passed") throw new Error(`${test} ${outcome} without a mutant: bun run test ${test}`);
       const ms = performance.now() - startedMs;
       return { test, ms, runs: runsOf(await readFile(join(output, "lcov.info"), "utf8")) };
     },
