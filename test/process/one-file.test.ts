@@ -84,7 +84,7 @@ if (LOCAL !== undefined)
         expect(await file.run(wrong)).toMatchObject({ status: 2, output: "" });
     });
 
-    test("reads .env in the folder where it is started, and no other file", async () => {
+    test("reads .env in the folder where it is started, and no file of Bun or of packages", async () => {
       await using storage = await LOCAL.environment();
       await using other = await buildFolder({
         ".env": "APP_REVISION=of-the-file\n",
