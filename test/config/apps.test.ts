@@ -89,6 +89,23 @@ describe("APPS_FILE", () => {
     ]);
   });
 
+  test("takes limits and sources of an app by the names that there are, and refuses others", async () => {
+    const example = await Bun.file(join(import.meta.dir, "../../.env.example")).text();
+    const names = [...example.matchAll(/^#? ?((?:RATE_LIMIT|ADOPT_FROM)_\w+)=/gm)].map(
+      ([, name = ""]) => name,
+    );
+    expect(names).toHaveLength(9 + 4);
+    for (const name of names) {
+      const problemsOfSetting = async (setting: string) =>
+        (await problemsIn({ apps: [{ ...ONE, settings: { [setting]: "" } }] })).map((problem) =>
+          problem.replace(setting, "NAME"),
+        );
+      expect([name, await problemsOfSetting(name)]).toEqual([name, []]);
+      const misspelt = ["APPS_FILE /apps/0/settings/NAME is no setting of an app"];
+      expect([name, await problemsOfSetting(`${name}S`)]).toEqual([name, misspelt]);
+    }
+  });
+
   test("may have what the process leaves out", async () => {
     const { WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS, ...process } = production;
     const settings = { WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS };
