@@ -94,8 +94,9 @@ const WARN = 40;
 
 /**
  * Buffers lines under load, because each write wakes the reader, which costs more than the line does. The first line
- * after a pause is written immediately. A warning or worse, and the exit of the process, write the buffer. A signal
- * without a handler loses it.
+ * after a pause is written immediately. A warning or worse, and the exit of the process, write the buffer, but of many
+ * warnings only the first within {@link BUFFER_MS}: a client that is refused again and again must not block the event loop
+ * with writes. A signal without a handler loses the buffer.
  */
 class BufferedLines implements DestinationStream {
   /** Makes the logger set {@link lastLevel} before each line. */
@@ -105,6 +106,8 @@ class BufferedLines implements DestinationStream {
   #lines = "";
   #bytes = 0;
   #isBuffering = false;
+  /** Since the last regular write. */
+  #hasWrittenWarning = false;
 
   constructor(out: DestinationStream) {
     this.#out = out;
@@ -116,7 +119,8 @@ class BufferedLines implements DestinationStream {
     if (this.#bytes + bytes > MAX_BUFFERED_BYTES) this.#flush();
     this.#lines += line;
     this.#bytes += bytes;
-    if (this.#isBuffering && this.lastLevel < WARN) return;
+    if (this.#isBuffering && (this.lastLevel < WARN || this.#hasWrittenWarning)) return;
+    this.#hasWrittenWarning = this.lastLevel >= WARN;
     this.#flush();
     if (!this.#isBuffering) this.#startBuffering();
   }
@@ -124,6 +128,7 @@ class BufferedLines implements DestinationStream {
   #startBuffering(): void {
     this.#isBuffering = true;
     setTimeout(() => {
+      this.#hasWrittenWarning = false;
       this.#isBuffering = this.#lines !== "";
       if (!this.#isBuffering) return;
       this.#flush();
