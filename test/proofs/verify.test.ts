@@ -3,8 +3,8 @@ import type { VerifiedIdToken } from "../../src/proofs/identity/oidc.ts";
 import { verifyNewFactor } from "../../src/proofs/new-factor.ts";
 import { createPasskeyVerifier } from "../../src/proofs/passkey/passkey.ts";
 import { PossibleReplay } from "../../src/proofs/possible-replay.ts";
-import { verifyProof } from "../../src/proofs/verify.ts";
-import { errorOf } from "../support/error-of.ts";
+import { challengeTypeOf, requireActsIn, verifyProof } from "../../src/proofs/verify.ts";
+import { codeOf, errorOf } from "../support/error-of.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 
 const challenge = new Uint8Array(32).fill(7);
@@ -73,4 +73,27 @@ describe("what fails together with a genuine id_token may be a replay of that to
     expect(error).toBeInstanceOf(PossibleReplay);
     expect(error).toMatchObject({ code: "missing_email", nonces });
   });
+});
+
+test("a keypair that signed something else is refused, and so is one that is to be added", async () => {
+  const wrong = { ...keypair, signature: createFactorKeypair().sign("AAAA") };
+  const { idTokens } = verifiers(idToken);
+  expect(await codeOf(() => verifyProof(idTokens, wrong, opened))).toBe("signature_verification_error");
+  expect(await codeOf(() => verifyNewFactor(verifiers(idToken), wrong, opened))).toBe(
+    "signature_verification_error",
+  );
+});
+
+const passkey = { kind: "PASSKEY", credential: {} } as const;
+
+test("only a keypair acts as a sync factor; every kind acts as a main factor", async () => {
+  requireActsIn("SYNC", keypair);
+  for (const authorization of [keypair, account, passkey]) requireActsIn("MAIN", authorization);
+  for (const authorization of [account, passkey])
+    expect(await codeOf(() => requireActsIn("SYNC", authorization))).toBe("invalid_authorization_type");
+});
+
+test("a passkey solves a WebAuthn challenge, every other kind signs with a keypair", () => {
+  const kinds = [keypair, account, passkey].map(({ kind }) => challengeTypeOf(kind));
+  expect(kinds).toEqual(["keypair", "keypair", "passkey"]);
 });
