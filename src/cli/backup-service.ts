@@ -8,13 +8,13 @@ import { limitEngineMemory } from "./engine-memory.ts";
 
 interface Command {
   readonly does: string;
-  /** Whether the engine is to keep little garbage, as for what runs long and handles many bytes. */
-  readonly thrifty?: true;
+  /** For what runs long and handles many bytes. */
+  readonly limitsEngineMemory?: true;
   readonly run: () => Promise<unknown>;
 }
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
-  serve: { does: "runs the service; the default", thrifty: true, run: () => import("../main.ts") },
+  serve: { does: "runs the service; the default", limitsEngineMemory: true, run: () => import("../main.ts") },
   health: { does: "asks a service on this machine whether it runs", run: () => import("./health.ts") },
   variables: {
     does: "prints every variable with its default, as a file .env",
@@ -33,10 +33,14 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   "aws-setup": { does: "creates bucket and tables of the AWS driver", run: () => import("./aws-setup.ts") },
   import: {
     does: "takes over the backups of another service",
-    thrifty: true,
+    limitsEngineMemory: true,
     run: () => import("./import.ts"),
   },
-  export: { does: "writes the backups for another service", thrifty: true, run: () => import("./export.ts") },
+  export: {
+    does: "writes the backups for another service",
+    limitsEngineMemory: true,
+    run: () => import("./export.ts"),
+  },
 };
 
 const USAGE = `Usage: backup-service [COMMAND] [OPTION]...
@@ -60,8 +64,8 @@ else if (name === "serve" && args.length > 0) {
   if (args[0] === "--help" || args[0] === "-h") process.stdout.write(USAGE);
   else refuse("serve takes no arguments: settings are environment variables");
 } else {
-  const { run, thrifty = false } = COMMANDS[name];
-  if (thrifty) limitEngineMemory();
+  const { run, limitsEngineMemory = false } = COMMANDS[name];
+  if (limitsEngineMemory) limitEngineMemory();
   process.argv.splice(2, process.argv.length, ...args);
   await run();
 }

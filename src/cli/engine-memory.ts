@@ -9,8 +9,8 @@ const BYTES = 256 * 1024 * 1024;
  * Has the engine keep as little garbage as on a machine with 256 MiB, unless the variable has a value already. Replaces the
  * program of this process by itself, with the variable: the process stays, and with it its id and its standard streams.
  *
- * Linux only: elsewhere the variables that the process was started with cannot be told from those of a file `.env`, some
- * of which change what a program is, such as `BUN_OPTIONS` and `LD_PRELOAD`. The new program reads the file by itself.
+ * Linux only: elsewhere the variables that the process was started with cannot be distinguished from those of a file `.env`,
+ * some of which change what a program is, such as `BUN_OPTIONS` and `LD_PRELOAD`. The new program reads the file by itself.
  */
 export function limitEngineMemory(): void {
   if (process.platform !== "linux") return;

@@ -132,7 +132,7 @@ describe("the API reference", () => {
     await proxy.stop(true);
   });
 
-  test("has dark colours for who chooses them", async () => {
+  test("has dark colours for those who choose them", async () => {
     const tab = await browser.newProfile();
     await tab.show(1280, "light");
     await open(tab, "");

@@ -157,8 +157,8 @@ function unexpected(): BackupClientError {
 }
 
 /**
- * The id of the factor in the metadata. `null` where it is not there, or cannot be told from other accounts of its provider:
- * the metadata does not have what a device knows of an account.
+ * The id of the factor in the metadata. `null` where it is not there, or is one of several accounts of its provider: the
+ * metadata does not have what a device knows of an account.
  */
 function idOf(added: Authorization, { factors }: Metadata): string | null {
   const found = factors.filter(({ kind }) => isSame(kind, added));

@@ -123,7 +123,7 @@ for (const driver of DRIVERS)
       ]);
     });
 
-    test("leaves it to the other one to spare blobs that a missing one may make precious", async () => {
+    test("is finished without the deletion of a blob, where a missing one had been found", async () => {
       await using stores = await newStores(driver.environment);
       await storeBackup(stores, "b1");
       await stores.blobs.put("b1", [randomBytes(10)]);
