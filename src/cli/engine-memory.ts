@@ -20,7 +20,7 @@ export function limitEngineMemory(): void {
     if (environment[VARIABLE] !== undefined) return;
     process.execve?.(process.execPath, [process.execPath, ...args], {
       ...environment,
-      [VARIABLE]: process.env[VARIABLE] ?? String(BYTES),
+      [VARIABLE]: String(BYTES),
     });
   } catch (error) {
     process.stderr.write(

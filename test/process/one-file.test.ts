@@ -99,7 +99,7 @@ if (LOCAL !== undefined)
     });
 
     test("is no other program because of a variable in .env", async () => {
-      const lines = ["BUN_BE_BUN=1", "LD_PRELOAD=/missing.so", "BUN_INSPECT_PRELOAD=/missing.ts"];
+      const lines = ["BUN_BE_BUN=1", "BUN_JSC_forceRAMSize=x", "LD_PRELOAD=/missing.so"];
       await using other = await buildFolder({ ".env": lines.join("\n") });
       for (const command of ["import", "export"]) // these replace the process by one with another environment
         expect(await file.run([command, "--help"], {}, other.path)).toMatchObject({
