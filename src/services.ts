@@ -1,32 +1,18 @@
 /** The composition root: from the configuration of each app to everything a request for it needs. */
-import { type AppServices, servicesOf } from "./app-services.ts";
-import type { Backups } from "./backups/backups.ts";
-import type { ChallengeTokenKey } from "./config/challenge-tokens.ts";
-import type { Config, Configs } from "./config/config.ts";
-import { type ClientPseudonym, createClientPseudonym } from "./limits/client-pseudonym.ts";
-import { createDiskReserve, type DiskReserve } from "./limits/disk-reserve.ts";
-import type { RequestLimits } from "./limits/request-limits.ts";
-import {
-  createResponsePermits,
-  createResponsesInFlight,
-  type ResponsesInFlight,
-} from "./limits/responses-in-flight.ts";
-import { createUploadBudget, type UploadBudget } from "./limits/upload-budget.ts";
-import { type JoinedInstallation, joinForService } from "./maintenance/joined-installation.ts";
-import type { AttestationVerifier } from "./proofs/app-attestation/verifier.ts";
+import { type AppServices, type Services, type Shared, type Stores, servicesOf } from "./app-services.ts";
+import type { Configs } from "./config/config.ts";
+import { createClientPseudonym } from "./limits/client-pseudonym.ts";
+import { createDiskReserve } from "./limits/disk-reserve.ts";
+import { createResponsePermits, createResponsesInFlight } from "./limits/responses-in-flight.ts";
+import { createUploadBudget } from "./limits/upload-budget.ts";
+import { joinForService } from "./maintenance/joined-installation.ts";
 import { generatedChallengeTokenKey } from "./proofs/challenge-token-keys.ts";
-import type { ChallengeTokens } from "./proofs/challenge-tokens.ts";
-import type { OidcVerifier } from "./proofs/identity/oidc.ts";
-import type { TestIssuer } from "./proofs/identity/test-issuer.ts";
-import { createJwks, type Jwks } from "./proofs/jwks.ts";
-import type { PasskeyVerifier } from "./proofs/passkey/passkey.ts";
-import { type Background, createBackground } from "./runtime/background.ts";
+import { createJwks } from "./proofs/jwks.ts";
+import { createBackground } from "./runtime/background.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./runtime/clock.ts";
-import type { FairSemaphore } from "./runtime/fair-semaphore.ts";
 import { pause } from "./runtime/pause.ts";
 import { usingDataDir } from "./runtime/start-error.ts";
 import { within } from "./runtime/within.ts";
-import type { BlobStore, RecordStore } from "./storage/contract.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
 import type { LegacySource } from "./storage/legacy.ts";
 import { openStores } from "./storage/open.ts";
@@ -34,44 +20,16 @@ import type { Outbox } from "./storage/outbox.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMaintenanceReports, type MaintenanceReports } from "./telemetry/maintenance-reports.ts";
 import { measuredBlobs, measuredOutbox, measuredRecords } from "./telemetry/measured-stores.ts";
-import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 import { watchService } from "./telemetry/service-gauges.ts";
-import { createExportReports, inTrace, startTracing, type Tracing } from "./telemetry/tracing.ts";
+import { createExportReports, inTrace, startTracing } from "./telemetry/tracing.ts";
 import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
 import { announcingEvents } from "./webhooks/announced-events.ts";
 import { createPost } from "./webhooks/post.ts";
 import { printEvents } from "./webhooks/printed-events.ts";
 import { startWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 
-/** What a request needs, of the app that it is for. */
-export interface Services extends JoinedInstallation {
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  /** `null` if nothing is traced. */
-  readonly tracing: Tracing | null;
-  readonly background: Background;
-  /** A process that shuts down keeps serving for a while, but `/ready` responds with 503. */
-  readonly lifecycle: { isEnding: boolean };
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
-  readonly challengeTokens: ChallengeTokens;
-  readonly idTokens: OidcVerifier;
-  readonly passkeys: PasskeyVerifier;
-  readonly attestation: AttestationVerifier;
-  /** In development, unless a provider of id_tokens is configured. */
-  readonly testIssuer: TestIssuer | null;
-  readonly requestLimits: RequestLimits;
-  readonly clientPseudonym: ClientPseudonym;
-  readonly backups: Backups;
-  readonly uploadBudget: UploadBudget;
-  readonly diskReserve: DiskReserve;
-  readonly responsesInFlight: ResponsesInFlight;
-  /** The permits to make large responses. */
-  readonly responsePermits: FairSemaphore;
-}
+export type { Services, Stores } from "./app-services.ts";
 
 /** The services of each app; those of the first one are its own. Disposing of it ends them all. */
 export interface ProcessServices extends Services, AsyncDisposable {
@@ -79,21 +37,6 @@ export interface ProcessServices extends Services, AsyncDisposable {
   /** The stores as they were opened, for maintenance: of all apps. */
   readonly stores: InspectableStores;
   readonly maintenanceReports: MaintenanceReports;
-}
-
-/** What all apps of a process share. */
-export interface Shared
-  extends JoinedInstallation,
-    Pick<Services, "clock" | "random" | "log" | "metrics" | "tracing" | "background" | "lifecycle">,
-    Pick<
-      Services,
-      "clientPseudonym" | "uploadBudget" | "diskReserve" | "responsesInFlight" | "responsePermits"
-    > {
-  readonly stores: Stores;
-  readonly keys: readonly ChallengeTokenKey[];
-  /** The key set at a URL, the same at each call. */
-  readonly jwksAt: (url: string) => Jwks;
-  readonly wrapOtherService: Overrides["wrapOtherService"];
 }
 
 /** What tests replace. */
@@ -105,11 +48,6 @@ export interface Overrides {
   readonly wrapStores?: (stores: Stores) => Stores;
   /** Wraps the stores of the other service. */
   readonly wrapOtherService?: (source: LegacySource) => LegacySource;
-}
-
-export interface Stores {
-  readonly records: RecordStore;
-  readonly blobs: BlobStore;
 }
 
 /** How long disposing waits for background work. With the requests before it, that is less than 35 s. */

@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["proofs", "backups", "config", "limits", "maintenance", "storage", "telemetry", "webhooks"],
     "app-services.ts",
   ],
-  "app-services.ts": ["proofs", "backups", "config", "limits", "storage", "telemetry", "services.ts"],
+  "app-services.ts": ["proofs", "backups", "config", "limits", "maintenance", "storage", "telemetry"],
   "app.ts": ["http", "routes", "services.ts"],
   "main.ts": ["app.ts", "config", "http", "maintenance", "services.ts"],
 };
