@@ -63,3 +63,10 @@ describe("a factor that proved itself", () => {
     expect(calls).toEqual([]);
   });
 });
+
+test("a backup of a malformed id is not looked up", async () => {
+  const { access, calls } = accessTo({});
+  for (const malformed of ["", "../records", `${backupId}0`, backupId.toUpperCase()])
+    expect(await access.read(malformed)).toBeNull();
+  expect(calls).toEqual([]);
+});
