@@ -2,7 +2,18 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemRandom } from "../../src/runtime/clock.ts";
@@ -107,6 +118,58 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
         await expect(blobs.put("b1", [new Uint8Array(bytes)])).rejects.toBeInstanceOf(StorageUnavailable);
       expect(await collect(store.blobs.list())).toEqual([]);
       expect(await readdir(join(dataDir, "blobs", "tmp"))).toEqual([]);
+    });
+
+    test("says so where a ciphertext that could not be stored is left", async () => {
+      await using store = await openStorage();
+      const key = "00000000-0000-4000-8000-000000000000";
+      await using blobs = await openLocalBlobs({ ...store, random: { ...random, uuid: () => key } });
+      const lost = new Error("the client is gone");
+      async function* content() {
+        yield new Uint8Array(200_000);
+        const temporary = join(store.dataDir, "blobs", "tmp", key);
+        await rm(temporary);
+        await mkdir(temporary); // which `unlink` refuses
+        throw lost;
+      }
+      const error = await blobs.put("b1", content()).catch((thrown: unknown) => thrown);
+      if (!(error instanceof StorageUnavailable && error.cause instanceof AggregateError)) throw error;
+      expect(error.cause.errors[0]).toBe(lost);
+      expect(error.cause.errors).toHaveLength(2);
+    });
+
+    test("is shared with processes that made folders in it before", async () => {
+      await using store = await openStorage();
+      const uuidOf = (last: number) => `ab000000-0000-4000-8000-00000000000${last}`;
+      for (const last of [1, 2]) {
+        await using blobs = await openLocalBlobs({
+          ...store,
+          random: { ...random, uuid: () => uuidOf(last) },
+        });
+        expect(await blobs.put("b1", [new Uint8Array(last)])).toMatchObject({ key: uuidOf(last) });
+      }
+      const sizes = await Promise.all([1, 2].map((last) => store.blobs.sizeOf(uuidOf(last))));
+      expect(sizes).toEqual([1, 2]);
+      expect(await store.blobs.sizeOf(uuidOf(3))).toBeNull();
+    });
+
+    test("never has a ciphertext written into a file that is there", async () => {
+      await using store = await openStorage();
+      const key = "00000000-0000-4000-8000-000000000000";
+      await using blobs = await openLocalBlobs({ ...store, random: { ...random, uuid: () => key } });
+      for (const bytes of [4, 200_000]) {
+        await writeFile(join(store.dataDir, "blobs", "tmp", key), "another process");
+        await expect(blobs.put("b1", [new Uint8Array(bytes)])).rejects.toBeInstanceOf(StorageUnavailable);
+      }
+    });
+
+    test("has as much room as its file system", async () => {
+      await using store = await openStorage();
+      const { bavail, bsize } = await statfs(store.dataDir);
+      const free = await store.blobs.freeBytes();
+      // others write meanwhile
+      expect(free).toBeGreaterThan((bavail * bsize) / 2);
+      expect(free).toBeLessThan(bavail * bsize * 2);
     });
 
     test("may hold files of others, which are not listed", async () => {
