@@ -1,0 +1,94 @@
+/**
+ * `bun run prove:load`: a hundred honest clients beside one hostile client of each kind, on each driver. Prints one table.
+ * Exits with 1 if an honest client failed, or if memory, descriptors, disk or reservations did not come back.
+ *
+ *   bun run prove:load                         every kind for a minute: about half an hour for both drivers
+ *   bun run prove:load --only "flood of challenges" --seconds 20 --people 20
+ *   bun run prove:load --max-p99-ratio 5       fails also if an attack makes honest clients wait longer than that
+ */
+import { parseArgs } from "node:util";
+import { DRIVERS } from "../drivers.ts";
+import { ATTACKS, type AttackName, isAttackName } from "./attacks.ts";
+import { type FairnessRow, percentile, runFairness } from "./fairness.ts";
+
+/** The wish: it is shown where it is not met, since other programs of the machine can cause that too. */
+const FLAGGED_P99_RATIO = 5;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true },
+    people: { type: "string", default: "100" },
+    seconds: { type: "string", default: "60" },
+    "pause-ms": { type: "string", default: "2000" },
+    "max-p99-ratio": { type: "string" },
+  },
+});
+const attacks = (values.only ?? Object.keys(ATTACKS)).map(attackNamed);
+const attackMs = wholeNumber("seconds", values.seconds) * 1000;
+const maxRatio = values["max-p99-ratio"] === undefined ? null : Number(values["max-p99-ratio"]);
+const shown: Record<string, string | number>[] = [];
+const notes: string[] = [];
+const failures: string[] = [];
+
+for (const driver of DRIVERS) {
+  const report = await runFairness(driver, {
+    attacks,
+    people: wholeNumber("people", values.people),
+    pauseMs: wholeNumber("pause-ms", values["pause-ms"]),
+    attackMs,
+    quietMs: attackMs / 3,
+    onRow: ({ attack, actions, failures: failed }) =>
+      void process.stdout.write(`${driver.name}, ${attack}: ${actions} honest actions, ${failed} failed\n`),
+  });
+  failures.push(...report.failures);
+  const quietMs = (part: number) => percentile(report.quietMs, part).toFixed(1);
+  notes.push(
+    `${driver.name}: without an attack, an action took ${quietMs(0.5)} ms (p50), ${quietMs(0.99)} ms (p99)`,
+  );
+  for (const row of report.rows) {
+    const ratioAt = (part: number) => percentile(row.latenciesMs, part) / percentile(report.quietMs, part);
+    const p99 = ratioAt(0.99);
+    if (maxRatio !== null && !(p99 <= maxRatio))
+      failures.push(`${driver.name}, ${row.attack}: the p99 is ${p99.toFixed(1)} times that without it`);
+    shown.push({
+      driver: driver.name,
+      ...columns(row),
+      "p50 ratio": ratioAt(0.5).toFixed(1),
+      "p99 ratio": flagged(p99),
+    });
+  }
+}
+
+process.stdout.write(`\n${Bun.inspect.table(shown)}\n${notes.join("\n")}\n`);
+for (const failure of failures) process.stdout.write(`${failure}\n`);
+process.exit(failures.length === 0 ? 0 : 1);
+
+function columns({ attack, outcomes, actions, failures, peakMiB, after }: FairnessRow) {
+  return {
+    "hostile client": attack,
+    "its outcomes": Object.entries(outcomes)
+      .map(([outcome, count]) => `${outcome}: ${count}`)
+      .join(", "),
+    honest: actions,
+    failed: failures,
+    "peak MiB": Math.round(peakMiB),
+    "MiB after": Math.round(after.rssMiB),
+    "descriptors after": after.descriptors,
+  };
+}
+
+function flagged(ratio: number): string {
+  return ratio <= FLAGGED_P99_RATIO ? ratio.toFixed(1) : `${ratio.toFixed(1)} (!)`;
+}
+
+function attackNamed(name: string): AttackName {
+  if (isAttackName(name)) return name;
+  throw new Error(`--only takes one of ${Object.keys(ATTACKS).join("; ")}`);
+}
+
+function wholeNumber(option: string, text: string): number {
+  const given = Number(text);
+  if (!Number.isSafeInteger(given) || given < 1)
+    throw new Error(`--${option} must be a whole number, not ${text}`);
+  return given;
+}
