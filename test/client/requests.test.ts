@@ -260,6 +260,18 @@ describe("an upload", () => {
     expect(requests).toEqual([]);
   });
 
+  test.each([0, 15 * 1024 * 1024 + 1])("of %i bytes is refused before anything is sent", async (bytes) => {
+    const { client, requests } = scripted([]);
+    const main = await keypair();
+    const content = new Uint8Array(bytes);
+    const refused = { name: "RangeError", message: expect.stringContaining(`${bytes} bytes`) };
+    const creation = { main, sync: main, account: accountKey(), encryptionKey: KEY, content };
+    await expect(client.create(creation)).rejects.toMatchObject(refused);
+    const update = { content, currentManifestHash: "00".repeat(32) };
+    await expect(client.sync(main, update)).rejects.toMatchObject(refused);
+    expect(requests).toEqual([]);
+  });
+
   test("is the same each time that it is sent", async () => {
     const challenge = { challenge: "AAAA", token: "t" };
     const { client, requests } = scripted([

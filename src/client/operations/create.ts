@@ -2,7 +2,7 @@ import { normalizedHex } from "../../protocol/hex.ts";
 import type { RequestOf } from "../../protocol/operations.ts";
 import { paths } from "../../protocol/paths.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
-import { requireBytes } from "../content.ts";
+import { requireContent } from "../content.ts";
 import type { Context } from "../context.ts";
 import type { AccountKey } from "../factors/account-key.ts";
 import { type KeypairFactor, keypairAuthorization } from "../factors/keypair.ts";
@@ -53,7 +53,7 @@ export async function create(
   options: CallOptions = {},
 ): Promise<Created> {
   const { main, sync, account, content, encryptionKey, turnkeyProviderId, encryptionPublicKey } = creation;
-  requireBytes(content);
+  requireContent(content);
   const manifestHash = creation.manifestHash ?? encodeHex(await context.sha256(content));
   const { asked, authorization } = await register(context, main, options);
   const joined = await keypairProof(context, "create", sync, {}, options);

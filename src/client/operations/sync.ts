@@ -1,7 +1,7 @@
 import { normalizedHex } from "../../protocol/hex.ts";
 import type { RequestOf, ResponseOf } from "../../protocol/operations.ts";
 import { paths } from "../../protocol/paths.ts";
-import { requireBytes } from "../content.ts";
+import { requireContent } from "../content.ts";
 import type { Context } from "../context.ts";
 import type { KeypairFactor } from "../factors/keypair.ts";
 import { encodeHex } from "../hash.ts";
@@ -31,7 +31,7 @@ export async function sync(
   { content, currentManifestHash, encryptionPublicKey, ...update }: Update,
   options: CallOptions = {},
 ): Promise<Updated> {
-  requireBytes(content);
+  requireContent(content);
   const newManifestHash = update.newManifestHash ?? encodeHex(await context.sha256(content));
   const manifestHash = normalizedHex(newManifestHash);
   const payload: RequestOf<"sync"> = {
