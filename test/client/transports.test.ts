@@ -53,6 +53,27 @@ describe("by fetch", () => {
     expect(downloads.at(-1)).toEqual({ loadedBytes: 100_001, totalBytes: 100_001 });
   });
 
+  test("a redirection is the response: no other server gets the request", async () => {
+    const got: string[] = [];
+    const other = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ method }) => new Response(String(got.push(method))),
+    });
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, { status: 307, headers: { location: other.url.href } }),
+    });
+    try {
+      const response = await fetchTransport(request(server.url.href, { body: "a proof" }));
+      expect(response.status).toBe(307);
+      expect(got).toEqual([]);
+    } finally {
+      await Promise.all([server.stop(true), other.stop(true)]);
+    }
+  });
+
   test("the total of a compressed download is not known", async () => {
     const bytes = Bun.gzipSync(new TextEncoder().encode("a".repeat(100_000)));
     const server = Bun.serve({

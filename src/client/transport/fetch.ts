@@ -6,6 +6,9 @@ const PIECE_BYTES = 64 * 1024;
 /**
  * By `fetch`. The progress of an upload is that of a streamed body, which Node, Bun and Deno send and browsers do not: they
  * have `XMLHttpRequest`. The progress of a download needs a body that can be streamed, which React Native has not.
+ *
+ * A redirection is not followed, where the platform lets an app decide: the service sends none, and a proof is for it alone.
+ * Browsers then give it the status 0.
  */
 export const fetchTransport: Transport = async ({ url, method, headers, body, signal, ...progress }) => {
   const { onUpload, onDownload } = progress;
@@ -13,6 +16,7 @@ export const fetchTransport: Transport = async ({ url, method, headers, body, si
     method,
     headers,
     signal,
+    redirect: "manual",
     ...(onUpload === undefined || typeof body === "string"
       ? { body }
       : { body: streamed(body, onUpload), duplex: "half" }),
