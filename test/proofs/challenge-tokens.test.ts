@@ -34,6 +34,20 @@ describe("challenge tokens", () => {
     expect(nonce.id).not.toContain(Buffer.from(CHALLENGE).toString("base64url"));
   });
 
+  test.each([
+    ...(["create", "retrieve", "verify-factor", "add-sync-factor", "sync", "restore-version"] as const),
+    ...(["undelete", "events", "retrieve-metadata", "delete-factor", "delete-backup", "reset"] as const),
+    ...(["add-factor", "add-factor-new", "backup-account"] as const),
+  ])("open for %s and for no other operation", async (operation) => {
+    const tokens = await createChallengeTokens([NEW], new SettableClock());
+    const token = await tokens.issue("keypair", CHALLENGE, { operation });
+    expect((await tokens.open(token, "keypair", { operation })).context).toEqual({ operation, bindings: {} });
+    const other = operation === "create" ? "retrieve" : "create";
+    expect(await outcome(() => tokens.open(token, "keypair", { operation: other }))).toBe(
+      "invalid_challenge_context",
+    );
+  });
+
   test("say to the millisecond when they were issued", async () => {
     const issuedAtMs = Date.UTC(2026, 0, 15, 12) + 567;
     const clock = new SettableClock(issuedAtMs);
