@@ -27,6 +27,7 @@ const backup = {
 /** Changes on a store that responds so to each commit, and the commits that were made. */
 function changesOn(outcomes: readonly ("committed" | Conflict)[]) {
   const commits: Change[] = [];
+  const logs: (string | null)[] = [];
   const discarded: string[] = [];
   const changes = createChanges({
     records: {
@@ -45,9 +46,14 @@ function changesOn(outcomes: readonly ("committed" | Conflict)[]) {
     }),
     alerts: { signatureCounterWentBack: () => {} },
     random: systemRandom,
-    eventFactory: { create: () => [] },
+    eventFactory: {
+      create({ logId }) {
+        logs.push(logId);
+        return [];
+      },
+    },
   });
-  return { changes, commits, discarded };
+  return { changes, commits, discarded, logs };
 }
 
 describe("a change while others commit", () => {
@@ -96,6 +102,19 @@ describe("a change while others commit", () => {
       expect(discarded).toEqual([...deleted]);
     }
   });
+});
+
+test("the events of a change go to the log of the backup, unless the change deletes the log", async () => {
+  const setAside = {
+    ...{ deletionId: "d", deletedAtMs: 0, keepUntilMs: 1, deletedBy: null, logId: "log" },
+    ...{ blob, versions: [], metadata: {} },
+  };
+  const reload = async () => backup;
+  const { changes, logs } = changesOn([]);
+  await changes.change(by.nonces, backup, reload, ({ metadata }) => ({ next: metadata }));
+  await changes.change(by.nonces, backup, reload, () => ({ next: null, setAside }));
+  await changes.change(by.nonces, backup, reload, () => ({ next: null }));
+  expect(logs).toEqual(["log", "log", null]);
 });
 
 test("two equal nonces are one that was used before", async () => {
