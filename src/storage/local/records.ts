@@ -15,7 +15,7 @@ import type {
   StoredRecord,
   SyncFactorToken,
 } from "../contract.ts";
-import type { InspectableRecords, Restore, StoredFormat } from "../inspection.ts";
+import type { InspectableRecords } from "../inspection.ts";
 import { requireInTime } from "../late-changes.ts";
 import { storedKey } from "../stored-key.ts";
 import { LocalCollection } from "./collection.ts";
@@ -23,12 +23,10 @@ import { closeDatabase, openDatabase } from "./database.ts";
 import { DeletedStates } from "./deleted-states.ts";
 import { EventLogs } from "./events.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { countExpired, listIndex, listRecords, sweepExpired } from "./inspection.ts";
-import * as marks from "./marks.ts";
-import { schemaVersion } from "./migrations.ts";
 import { OneTime } from "./one-time.ts";
 import { query } from "./outage.ts";
 import { LocalOutbox } from "./outbox.ts";
+import { LocalRecordInspection } from "./record-inspection.ts";
 import { blobOf, counters } from "./schema.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
@@ -56,7 +54,7 @@ export async function openLocalRecords({
   return new LocalRecords(database, clock, random, busyTimeoutMs);
 }
 
-class LocalRecords implements InspectableRecords {
+class LocalRecords extends LocalRecordInspection implements InspectableRecords {
   readonly outbox: LocalOutbox;
   readonly collection: LocalCollection;
   readonly #database: Database;
@@ -70,16 +68,20 @@ class LocalRecords implements InspectableRecords {
   readonly #random: Random;
 
   constructor(database: Database, clock: Clock, random: Random, busyTimeoutMs: number) {
+    const db = drizzle(database);
+    const writes = new GroupCommit(database, busyTimeoutMs);
+    const [states, logs] = [new DeletedStates(database), new EventLogs(database)];
+    const collection = new LocalCollection({ database, writes, states, logs, clock, random });
+    super({ database, db, writes, states, collection, clock });
     this.#database = database;
-    this.#db = drizzle(database);
-    this.#statements = prepareStatements(this.#db);
-    this.#writes = new GroupCommit(database, busyTimeoutMs);
+    this.#db = db;
+    this.#statements = prepareStatements(db);
+    this.#writes = writes;
     this.#oneTime = new OneTime(this.#statements, clock);
-    const [writes, states, logs] = [this.#writes, new DeletedStates(database), new EventLogs(database)];
     this.#states = states;
     this.#logs = logs;
     this.outbox = new LocalOutbox(database, writes, clock);
-    this.collection = new LocalCollection({ database, writes, states, logs, clock, random });
+    this.collection = collection;
     this.#clock = clock;
     this.#random = random;
   }
@@ -155,13 +157,6 @@ class LocalRecords implements InspectableRecords {
     return query(() => this.#oneTime.token(id));
   }
 
-  async *list(after?: string) {
-    // Takes the write lock once: a transaction of a suspended process ends before that, and a later one is checked for
-    // being too late.
-    await this.#writes.add(() => {});
-    yield* listRecords(this.#db, after);
-  }
-
   async addToCounter(id: string, amount: number, expiresAtMs: number): Promise<number> {
     return this.#writes.add(
       () =>
@@ -175,60 +170,6 @@ class LocalRecords implements InspectableRecords {
           .returning({ total: counters.total })
           .get().total,
     );
-  }
-
-  async *listDeleted() {
-    yield* this.#states.list();
-    yield* this.collection.list(); // last: what is taken meanwhile moves there
-  }
-
-  listFactors(after?: FactorRef) {
-    return listIndex(this.#db, after);
-  }
-
-  asStored({ scope, key, stored }: FactorRef): FactorRef {
-    return { scope, key: stored ? key : storedKey(key), stored: true };
-  }
-
-  async countExpired(): Promise<number> {
-    return countExpired(this.#db, this.#clock.nowMs());
-  }
-
-  /** SQLite keeps no count; the sweep counts on its way. */
-  async recentCount(): Promise<null> {
-    return null;
-  }
-
-  async sweepExpired(): Promise<number> {
-    return sweepExpired(this.#db, this.#writes, () => this.#clock.nowMs());
-  }
-
-  async format(): Promise<StoredFormat> {
-    return query(() => ({ name: "database schema", version: schemaVersion(this.#database) }));
-  }
-
-  async installationId(): Promise<string | null> {
-    return query(() => marks.installationIdOf(this.#database));
-  }
-
-  async markInstallation(id: string): Promise<string> {
-    return this.#writes.add(() => marks.markInstallation(this.#database, id));
-  }
-
-  async lastSeenMs(): Promise<number | null> {
-    return query(() => marks.lastSeenMsOf(this.#database));
-  }
-
-  async markSeen(nowMs: number): Promise<void> {
-    await this.#writes.add(() => marks.markSeen(this.#database, nowMs));
-  }
-
-  async restores(): Promise<readonly Restore[]> {
-    return query(() => marks.restoresOf(this.#database));
-  }
-
-  async noteRestore(restore: Restore): Promise<void> {
-    await this.#writes.add(() => marks.noteRestore(this.#database, restore));
   }
 
   async ready(): Promise<void> {
