@@ -4,17 +4,15 @@
  */
 import { buildRevision, type CommandName } from "../runtime/program.ts";
 import { version } from "../runtime/version.ts";
-import { limitEngineMemory } from "./engine-memory.ts";
+import { LIMITED, limitEngineMemory } from "./engine-memory.ts";
 
 interface Command {
   readonly does: string;
-  /** For what runs long and handles many bytes. */
-  readonly limitsEngineMemory?: true;
   readonly run: () => Promise<unknown>;
 }
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
-  serve: { does: "runs the service; the default", limitsEngineMemory: true, run: () => import("../main.ts") },
+  serve: { does: "runs the service; the default", run: () => import("../main.ts") },
   health: { does: "asks a service on this machine whether it runs", run: () => import("./health.ts") },
   variables: {
     does: "prints every variable with its default, as a file .env",
@@ -33,12 +31,10 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   "aws-setup": { does: "creates bucket and tables of the AWS driver", run: () => import("./aws-setup.ts") },
   import: {
     does: "takes over the backups of another service",
-    limitsEngineMemory: true,
     run: () => import("./import.ts"),
   },
   export: {
     does: "writes the backups for another service",
-    limitsEngineMemory: true,
     run: () => import("./export.ts"),
   },
 };
@@ -64,10 +60,9 @@ else if (name === "serve" && args.length > 0) {
   if (args[0] === "--help" || args[0] === "-h") process.stdout.write(USAGE);
   else refuse("serve takes no arguments: settings are environment variables");
 } else {
-  const { run, limitsEngineMemory = false } = COMMANDS[name];
-  if (limitsEngineMemory) limitEngineMemory();
+  if (LIMITED.includes(name)) limitEngineMemory();
   process.argv.splice(2, process.argv.length, ...args);
-  await run();
+  await COMMANDS[name].run();
 }
 
 function isCommand(text: string): text is CommandName {

@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs";
+import type { CommandName } from "../runtime/program.ts";
 import { explain } from "./explain.ts";
 
 /** What JavaScriptCore reads as the memory of the machine, before any code runs. The scripts of package.json set it, too. */
 const VARIABLE = "BUN_JSC_forceRAMSize";
 const BYTES = 256 * 1024 * 1024;
+
+/** The commands that run long and handle many bytes. */
+export const LIMITED: readonly CommandName[] = ["serve", "doctor", "import", "export"];
 
 /**
  * Has the engine keep as little garbage as on a machine with 256 MiB, unless the variable has a value already. Replaces the
