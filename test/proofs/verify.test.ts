@@ -2,10 +2,13 @@ import { describe, expect, test } from "bun:test";
 import type { VerifiedIdToken } from "../../src/proofs/identity/oidc.ts";
 import { verifyNewFactor } from "../../src/proofs/new-factor.ts";
 import { createPasskeyVerifier } from "../../src/proofs/passkey/passkey.ts";
+import { creationOptions } from "../../src/proofs/passkey/webauthn-options.ts";
 import { PossibleReplay } from "../../src/proofs/possible-replay.ts";
 import { challengeTypeOf, requireActsIn, verifyProof } from "../../src/proofs/verify.ts";
+import { systemRandom } from "../../src/runtime/clock.ts";
 import { codeOf, errorOf } from "../support/error-of.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 
 const challenge = new Uint8Array(32).fill(7);
 const opened = {
@@ -21,7 +24,8 @@ const idToken = {
   email: "ada@example.com",
   nonce: { id: "id_token", expiresAtMs: 2 },
 } as const;
-const passkeys = createPasskeyVerifier({ rpId: "localhost", rpName: "x", origins: [] });
+const WEBAUTHN = { rpId: "backup.example", rpName: "x", origins: ["https://backup.example"] };
+const passkeys = createPasskeyVerifier(WEBAUTHN);
 const verifiers = (verified: VerifiedIdToken) => ({ idTokens: { verify: async () => verified }, passkeys });
 
 const { publicKey, sign } = createFactorKeypair();
@@ -49,6 +53,20 @@ describe("a proof names its factor and the nonces to consume", () => {
       nonces,
     });
   });
+});
+
+test("a passkey that is to be added has the label of the request, and the nonce of the challenge", async () => {
+  const { options, challenge: made } = creationOptions(WEBAUTHN, systemRandom, {
+    platform: "IOS",
+    name: "me",
+    displayName: "Me",
+  });
+  const credential = new SoftwareAuthenticator().register(options);
+  for (const [more, label] of [[{ label: "phone" }, "phone"] as const, [{}, ""] as const]) {
+    const authorization = { kind: "PASSKEY", credential, ...more } as const;
+    const proof = await verifyNewFactor(verifiers(idToken), authorization, { ...opened, challenge: made });
+    expect(proof).toMatchObject({ kind: { kind: "PASSKEY", label }, nonces: [opened.nonce] });
+  }
 });
 
 describe("what fails together with a genuine id_token may be a replay of that token, not of the challenge", () => {
