@@ -28,8 +28,8 @@ const OPPOSITES: Partial<Record<BinaryOperator, string>> = {
   ...{ "===": "!==", "!==": "===" },
   ...{ "+": "-", "-": "+", "*": "/", "/": "*", "%": "*" },
 };
-/** A call of a constructor with such a name has a message for people, which may change. */
-const ERROR = /(Error|Replay|Unavailable)$/;
+/** A text of several words is for people, and may change. */
+const PROSE = /\S \S/;
 
 /** Every mutant of this file that is still TypeScript, in the order of the file. */
 export function mutantsOf(file: string, source: string): Mutant[] {
@@ -48,7 +48,7 @@ export function mutantsOf(file: string, source: string): Mutant[] {
 
 function editsOf(file: string, source: string, text: (from: Node) => string): Edit[] {
   const edits: Edit[] = [];
-  /** Neither a type nor a message for people has behaviour. */
+  /** Types and names have no behaviour. */
   const ignored: Node[] = [];
   /** Replaced by true and false where they decide, so not negated as well. */
   const decisions = new Set<Node>();
@@ -77,12 +77,6 @@ function editsOf(file: string, source: string, text: (from: Node) => string): Ed
     TSSatisfiesExpression: ({ typeAnnotation }) => ignore(typeAnnotation),
     Property: ({ key }) => {
       if (key.type === "Literal") ignore(key);
-    },
-    NewExpression: ({ callee, arguments: given }) => {
-      if (!ERROR.test(text(callee))) return;
-      // a ServiceError has its code first, and so has a PossibleReplay
-      for (const [at, argument] of given.entries())
-        if (at > 0 || !/ServiceError|Replay/.test(text(callee))) ignore(argument);
     },
     IfStatement: ({ test }) => decide(test, [true, false]),
     ConditionalExpression: ({ test }) => decide(test, [true, false]),
@@ -119,7 +113,7 @@ function editsOf(file: string, source: string, text: (from: Node) => string): Ed
       const { value } = node;
       if (typeof value === "boolean") replace(node, `${!value}`, `${!value} for: ${text(node)}`);
       if (typeof value === "number") replace(node, `${value + 1}`, `${value + 1} for: ${text(node)}`);
-      if (typeof value === "string") {
+      if (typeof value === "string" && !PROSE.test(value)) {
         const other = value === "" ? "mutant" : "";
         replace(node, `"${other}"`, `"${other}" for: ${text(node)}`);
       }
