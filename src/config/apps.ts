@@ -134,7 +134,7 @@ class AppsFile {
   }
 
   read(content: unknown): readonly AppEntry[] {
-    const members = this.#object("", content, ["header", "apps"]);
+    const members = this.#object("", content, ["default", "header", "apps"]);
     if (members === null) return [];
     const header =
       members.header === undefined
@@ -147,20 +147,22 @@ class AppsFile {
         this.#read.problem(`${name} is of one app: with APPS_FILE set it is in the settings of that app`);
     const listed = this.#list("/apps", members.apps);
     if (listed?.length === 0) this.#problem("/apps", "has no app");
-    const apps = (listed ?? []).flatMap((app, index) => this.#app(`/apps/${index}`, app, header) ?? []);
-    const unscoped = apps.filter(({ app }) => app.scope === null);
-    for (const { path } of unscoped.slice(1))
-      this.#problem(`${path}/default`, "another app is the default already");
+    const apps = (listed ?? []).flatMap(
+      (app, index) => this.#app(`/apps/${index}`, app, header, members.default) ?? [],
+    );
+    if (members.default !== null && !apps.some(({ app }) => app.scope === null))
+      this.#problem(
+        "/default",
+        "must be the name of the app that has what is stored without APPS_FILE, or null if nothing is",
+      );
     return apps;
   }
 
-  #app(path: string, content: unknown, header: string | null): AppEntry | null {
-    const members = this.#object(path, content, ["name", "default", "hosts", "headerValues", "settings"]);
+  #app(path: string, content: unknown, header: string | null, defaultName: unknown): AppEntry | null {
+    const members = this.#object(path, content, ["name", "hosts", "headerValues", "settings"]);
     if (members === null) return null;
     const name = this.#text(`${path}/name`, members.name, NAME, "1 to 32 of a-z 0-9 -");
     this.#take(`${path}/name`, "name", name);
-    const isDefault = members.default ?? false;
-    if (typeof isDefault !== "boolean") this.#problem(`${path}/default`, "must be true or false");
     const hosts = this.#texts(
       `${path}/hosts`,
       members.hosts,
@@ -180,9 +182,14 @@ class AppsFile {
       this.#problem(`${path}/headerValues`, "need a header at /header");
     if (hosts?.length === 0 && values?.length === 0)
       this.#problem(path, "has neither hosts nor headerValues: no request reaches it");
-    const scope = isDefault === true ? null : name;
     return {
-      app: { name, scope, hosts: hosts ?? [], headerValues: values ?? [], header },
+      app: {
+        name,
+        scope: name === defaultName ? null : name,
+        hosts: hosts ?? [],
+        headerValues: values ?? [],
+        header,
+      },
       path,
       env: { ...this.#inherited(), ...this.#settings(`${path}/settings`, members.settings ?? {}) },
     };

@@ -16,7 +16,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function withFile(content: unknown, env: Environment = production): Promise<Environment> {
   const path = join(folder, `${crypto.randomUUID()}.json`);
-  await writeFile(path, typeof content === "string" ? content : JSON.stringify(content));
+  const isObject = typeof content === "object" && !Array.isArray(content);
+  const whole = isObject ? { default: null, ...content } : content;
+  await writeFile(path, typeof whole === "string" ? whole : JSON.stringify(whole));
   return { ...env, APPS_FILE: path };
 }
 
@@ -58,11 +60,8 @@ describe("APPS_FILE", () => {
       ADD_FACTOR_BINDING: "required",
       ENFORCE_BACKUP_ACCOUNT_PROOF: true,
     };
-    const apps = [
-      { ...ONE, default: true },
-      { ...TWO, headerValues: ["Two!", "2"], settings },
-    ];
-    const [one, two] = loadConfigs(await withFile({ header: "x-app", apps }, process));
+    const apps = [ONE, { ...TWO, headerValues: ["Two!", "2"], settings }];
+    const [one, two] = loadConfigs(await withFile({ default: "one", header: "x-app", apps }, process));
     const alone = loadConfig(process);
     const header = "x-app";
     expect(one).toEqual({
@@ -123,7 +122,7 @@ describe("APPS_FILE", () => {
     [{}, /^APPS_FILE \/apps must be a list$/],
     [{ apps: [] }, /^APPS_FILE \/apps has no app$/],
     [{ apps: [1] }, /^APPS_FILE \/apps\/0 must be an object$/],
-    [{ apps: [ONE], more: 1 }, /^APPS_FILE \/more is unknown: there are header, apps$/],
+    [{ apps: [ONE], more: 1 }, /^APPS_FILE \/more is unknown: there are default, header, apps$/],
     [{ apps: [{ ...ONE, host: "a" }] }, /^APPS_FILE \/apps\/0\/host is unknown/],
     [{ apps: [{ ...ONE, name: "One" }] }, /^APPS_FILE \/apps\/0\/name must be 1 to 32 of a-z 0-9 -$/],
     [{ apps: [{ ...ONE, name: "a".repeat(33) }] }, /\/name must be/],
@@ -145,15 +144,11 @@ describe("APPS_FILE", () => {
     [{ apps: [{ ...ONE, hosts: ["[0:0::1]"] }] }, /\/hosts\/0 must be written as \[::1\]$/],
     [{ apps: [{ ...ONE, hosts: ["one.1"] }] }, /\/hosts\/0 is no host name$/],
     [{ apps: [{ ...ONE, hosts: ["[1::2::3]"] }] }, /\/hosts\/0 is no host name$/],
-    [{ apps: [{ ...ONE, default: "yes" }] }, /\/default must be true or false$/],
+    [{ default: "two", apps: [ONE] }, /^APPS_FILE \/default must be the name of the app/],
+    [{ default: true, apps: [ONE] }, /^APPS_FILE \/default must be the name/],
     [
-      {
-        apps: [
-          { ...ONE, default: true },
-          { ...TWO, default: true },
-        ],
-      },
-      /^APPS_FILE \/apps\/1\/default another app is the default already$/,
+      '{"apps":[{"name":"one","hosts":["a"]}]}',
+      /^APPS_FILE \/default must be the name .* or null if nothing is$/,
     ],
     [{ apps: [{ ...ONE, headerValues: ["a"] }] }, /\/headerValues need a header at \/header$/],
     [{ header: "x-app", apps: [ONE] }, /^APPS_FILE \/header needs TRUSTED_PROXY_HOPS/],
@@ -252,12 +247,7 @@ describe("the app that an operator names", () => {
 
   test("is one of the file, with its settings", async () => {
     const settings = { GOOGLE_ISSUER: "https://issuer.example" };
-    const env = await withFile({
-      apps: [
-        { ...ONE, default: true },
-        { ...TWO, settings },
-      ],
-    });
+    const env = await withFile({ default: "one", apps: [ONE, { ...TWO, settings }] });
     expect(namedApp(env, "one")).toEqual({ scope: null, env });
     expect(namedApp(env, "two")).toEqual({ scope: "two", env: { ...env, ...settings } });
     for (const name of [undefined, "three", ""])

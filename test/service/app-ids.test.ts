@@ -79,7 +79,7 @@ for (const driver of DRIVERS)
       ];
       expect(needed.filter((method) => !calls.has(method))).toEqual([]);
       expect(ids.length).toBeGreaterThan(50);
-      const isOfApp = (id: string) => ("default" in app ? UNSCOPED.test(id) : id.startsWith(`app/${name}/`));
+      const isOfApp = (id: string) => (name === "first" ? UNSCOPED.test(id) : id.startsWith(`app/${name}/`));
       expect(ids.filter((id) => !isOfApp(id))).toEqual([]);
     },
   );

@@ -12,7 +12,6 @@ import type { TestService, TestServiceOptions } from "./service.ts";
 /** An app in the file, as JSON has it. */
 export interface AppInFile {
   readonly name: string;
-  readonly default?: boolean;
   readonly hosts?: readonly string[];
   readonly headerValues?: readonly string[];
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -24,16 +23,20 @@ const folder = memoise(() => {
   return path;
 });
 
-/** The variables of a service with these apps, behind one proxy. The file is removed with the test process. */
+/**
+ * The variables of a service with these apps, behind one proxy. An app called "first" has the stored form of a service without
+ * apps. The file is removed with the test process.
+ */
 export function appsEnv(apps: readonly AppInFile[], more: object = {}) {
   const path = join(folder(), `${crypto.randomUUID()}.json`);
-  writeFileSync(path, JSON.stringify({ ...more, apps }));
+  const unscoped = apps.some(({ name }) => name === "first") ? "first" : null;
+  writeFileSync(path, JSON.stringify({ default: unscoped, ...more, apps }));
   return { APPS_FILE: path, TRUSTED_PROXY_HOPS: "1" };
 }
 
 /** One that has the stored form of a service without apps, and one that has not. Each has its name as its host. */
 export const TWO_APPS = [
-  { name: "first", default: true, hosts: ["first.example"] },
+  { name: "first", hosts: ["first.example"] },
   { name: "second", hosts: ["second.example"] },
 ] as const satisfies readonly AppInFile[];
 

@@ -133,7 +133,7 @@ for (const driver of DRIVERS)
       test("is that of the default app once there are several", async () => {
         const apps = [
           { name: "one", hosts: ["one.example"] },
-          { name: "default", default: true, hosts: ["127.0.0.1"] },
+          { name: "first", hosts: ["127.0.0.1"] },
         ];
         await using later = await openedFixture(driver, fixture, appsEnv(apps));
         for (const person of fixture.people) await expectServed(later, person);
