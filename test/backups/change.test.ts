@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { setImmediate } from "node:timers/promises";
 import { createAccess, type Proven } from "../../src/backups/authorise.ts";
 import { createChanges, type Decide, requireDistinct } from "../../src/backups/change.ts";
-import type { BackupMetadata } from "../../src/backups/model.ts";
+import { type BackupMetadata, factorRef, type MainFactor } from "../../src/backups/model.ts";
+import type { StoredCredential } from "../../src/proofs/passkey/stored-credential.ts";
 import { createBackground } from "../../src/runtime/background.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
+import type { Nonce } from "../../src/runtime/nonce.ts";
 import type { Change, Conflict } from "../../src/storage/contract.ts";
 import { codeOf } from "../support/error-of.ts";
 
@@ -25,35 +28,58 @@ const backup = {
 };
 
 /** Changes on a store that responds so to each commit, and the commits that were made. */
-function changesOn(outcomes: readonly ("committed" | Conflict)[]) {
+function changesOn(
+  outcomes: readonly ("committed" | Conflict)[],
+  { wasConsumed = false, consuming = async () => {} } = {},
+) {
   const commits: Change[] = [];
   const logs: (string | null)[] = [];
+  const kinds: string[][] = [];
+  const alerts: string[] = [];
+  const consumed: (readonly Nonce[])[] = [];
+  let released = 0;
   const discarded: string[] = [];
+  const background = createBackground({ error: () => {} });
   const changes = createChanges({
     records: {
       async commit(change) {
         commits.push(change);
         return outcomes[commits.length - 1] ?? "committed";
       },
-      consume: async () => ({ release: async () => {} }),
+      async consume(nonces) {
+        consumed.push(nonces);
+        await consuming();
+        if (wasConsumed) return null;
+        const release = async () => {
+          await setImmediate(); // as a store would
+          released++;
+        };
+        return { release };
+      },
     },
-    blobs: { delete: async (name) => void discarded.push(name) },
+    blobs: {
+      async delete(name) {
+        await setImmediate();
+        discarded.push(name);
+      },
+    },
     clock: systemClock,
-    background: createBackground({ error: () => {} }, { maxRunning: 1, maxWaiting: 1, maxWaitMs: 1 }),
+    background,
     access: createAccess({
       locate: async () => ({ backupId: null, consumed: false }),
       read: async () => null,
     }),
-    alerts: { signatureCounterWentBack: () => {} },
+    alerts: { signatureCounterWentBack: (backupId) => void alerts.push(backupId) },
     random: systemRandom,
     eventFactory: {
-      create({ logId }) {
+      create({ logId }, events) {
         logs.push(logId);
+        kinds.push(events.map(({ kind }) => kind));
         return [];
       },
     },
   });
-  return { changes, commits, discarded, logs };
+  return { changes, background, commits, discarded, logs, kinds, alerts, consumed, released: () => released };
 }
 
 describe("a change while others commit", () => {
@@ -96,9 +122,10 @@ describe("a change while others commit", () => {
   test("deletes what it leaves to be collected once it is committed, and not before", async () => {
     const collect = { blobs: [blob], logIds: [], notBeforeMs: 0 };
     for (const [outcome, deleted] of [["committed", ["k"]] as const, ["consumed", []] as const]) {
-      const { changes, discarded } = changesOn([outcome]);
+      const { changes, discarded, background } = changesOn([outcome]);
       const deletion = changes.change(by.nonces, backup, reload, () => ({ next: null, collect }));
       await deletion.catch(() => {});
+      await background.settled();
       expect(discarded).toEqual([...deleted]);
     }
   });
@@ -115,6 +142,159 @@ test("the events of a change go to the log of the backup, unless the change dele
   await changes.change(by.nonces, backup, reload, () => ({ next: null, setAside }));
   await changes.change(by.nonces, backup, reload, () => ({ next: null }));
   expect(logs).toEqual(["log", "log", null]);
+});
+
+test("a change stores the contents that it decides, or those that are there, and a deletion none", async () => {
+  const { changes, commits } = changesOn([]);
+  const contents = { blob: { ...blob, key: "other" }, versions: [] };
+  const reload = async () => backup;
+  await changes.change(by.nonces, backup, reload, ({ metadata }) => ({ next: metadata }));
+  await changes.change(by.nonces, backup, reload, ({ metadata }) => ({ next: metadata, contents }));
+  await changes.change(by.nonces, backup, reload, () => ({ next: null }));
+  expect(commits.map(({ next }) => next?.blob.key ?? null)).toEqual(["k", "other", null]);
+  expect(commits[0]?.next?.metadata).toMatchObject(backup.metadata);
+});
+
+test("a backup of an earlier release gets a log with its next change", async () => {
+  const { logId: _, ...metadata } = backup.metadata;
+  const { changes, commits, logs } = changesOn([]);
+  await changes.change(
+    by.nonces,
+    { ...backup, metadata },
+    async () => backup,
+    (current) => ({
+      next: current.metadata,
+    }),
+  );
+  expect(logs).toEqual([expect.any(String)]);
+  expect(commits[0]?.next?.metadata.logId).toBe(logs[0]);
+});
+
+test("blobs are deleted when a discard has ended", async () => {
+  const { changes, discarded } = changesOn([]);
+  await changes.discard(blob);
+  expect(discarded).toEqual(["k"]);
+});
+
+/** A passkey that may be on several devices, with a counter stored, that showed this one. */
+function counting(counter: number, stored = 5): Proven & Required<Pick<Proven, "passkey">> {
+  const credential: StoredCredential = {
+    publicKey: "",
+    algorithm: "ES256",
+    counter: stored,
+    transports: [],
+    aaguid: "",
+    deviceType: "multiDevice",
+    backedUp: true,
+    userVerified: true,
+  };
+  const kind = { kind: "PASSKEY", credentialId: "c", registration: {}, label: "", credential } as const;
+  const factor: MainFactor = { id: "p", createdAt: 0, kind };
+  const metadata = { ...backup.metadata, factors: [factor] };
+  const shown = { counter, backupEligible: true };
+  const passkey = { backup: { ...backup, metadata }, consumed: false, shown };
+  return { ...by, factor: factorRef("MAIN", factor), passkey };
+}
+
+describe("a change by a factor", () => {
+  const more = [{ id: "more", expiresAtMs: 1 }];
+  const decide: Decide<BackupMetadata> = ({ metadata }) => ({
+    next: metadata,
+    events: [{ kind: "MAIN_FACTOR_ADDED" }],
+  });
+
+  test("consumes its proof and what comes with it", async () => {
+    const { changes, commits, kinds, alerts } = changesOn([]);
+    await changes.changeBy(by, backup, decide, more);
+    expect(commits.map(({ consume }) => consume)).toEqual([[...by.nonces, ...more]]);
+    expect({ kinds, alerts }).toEqual({ kinds: [["MAIN_FACTOR_ADDED"]], alerts: [] });
+  });
+
+  test("keeps the counter of a passkey; one that went back is the first event, and is reported", async () => {
+    for (const [counter, first] of [[6, []] as const, [4, ["SIGNATURE_COUNTER_WENT_BACK"]] as const]) {
+      const { changes, commits, kinds, alerts } = changesOn([]);
+      const passkey = counting(counter);
+      await changes.changeBy(passkey, passkey.passkey.backup, decide);
+      expect(commits[0]?.next?.metadata).toMatchObject({ factors: [{ kind: { credential: { counter } } }] });
+      expect(kinds).toEqual([[...first, "MAIN_FACTOR_ADDED"]]);
+      expect(alerts).toEqual(first.map(() => "b"));
+    }
+  });
+
+  test("reports no counter where nothing is committed", async () => {
+    const { changes, alerts } = changesOn(["consumed"]);
+    const passkey = counting(4);
+    expect(await codeOf(() => changes.changeBy(passkey, passkey.passkey.backup, decide))).toBe(
+      "already_used",
+    );
+    expect(alerts).toEqual([]);
+  });
+});
+
+describe("a proof that is consumed while something else is done", () => {
+  const act = async () => "done";
+  const fail = () => Promise.reject(new Error("it failed"));
+  const outage = { consuming: () => Promise.reject(new Error("outage")) };
+  const issue = { id: "token", backupId: "b", holder: "h", expiresAtMs: 1 };
+  const logged = { backup, events: [{ kind: "RECOVERED" }] } as const;
+
+  test("needs no commit; its events go to the log of the backup", async () => {
+    const { changes, commits, consumed, kinds, logs } = changesOn([]);
+    expect(await changes.consumeDuring(by, act, { issue, logged })).toBe("done");
+    expect(await changes.consumeDuring(by, act)).toBe("done");
+    expect({ commits, consumed }).toEqual({ commits: [], consumed: [by.nonces, by.nonces] });
+    expect({ kinds, logs }).toEqual({ kinds: [["RECOVERED"]], logs: ["log"] });
+  });
+
+  test("was consumed before: that is reported first", async () => {
+    const { changes } = changesOn([], { wasConsumed: true });
+    for (const run of [act, fail])
+      expect(await codeOf(() => changes.consumeDuring(by, run))).toBe("already_used");
+  });
+
+  test("is released before a failure is reported", async () => {
+    const { changes, released } = changesOn([]);
+    await expect(changes.consumeDuring(by, fail)).rejects.toThrow("it failed");
+    expect(released()).toBe(1);
+  });
+
+  test("fails in an outage, unless the other thing fails", async () => {
+    const { changes, released } = changesOn([], outage);
+    await expect(changes.consumeDuring(by, act)).rejects.toThrow("outage");
+    await expect(changes.consumeDuring(by, fail)).rejects.toThrow("it failed");
+    expect(released()).toBe(0);
+  });
+
+  test.each([
+    ["whose counter has to be kept", counting(6), { issue, logged }],
+    ["whose backup has to get a log", by, { issue, logged: { ...logged, backup: withoutLog() } }],
+  ])("is committed where it is of a factor %s, once the other thing is done", async (_, proven, more) => {
+    const { changes, commits, consumed, kinds } = changesOn([]);
+    const seen = async () => commits.length;
+    expect(await changes.consumeDuring(proven, seen, more)).toBe(0);
+    expect(commits).toHaveLength(1);
+    expect(commits[0]).toMatchObject({ issue, consume: proven.nonces });
+    expect({ consumed, kinds }).toEqual({ consumed: [], kinds: [["RECOVERED"]] });
+    await expect(changes.consumeDuring(proven, fail, more)).rejects.toThrow("it failed");
+    expect(commits).toHaveLength(1);
+  });
+
+  test("is committed without events and without a token where there are none", async () => {
+    const { changes, commits, kinds } = changesOn([]);
+    await changes.consumeDuring(counting(6), act);
+    expect(kinds).toEqual([[]]);
+    expect(commits[0] !== undefined && "issue" in commits[0]).toBe(false);
+  });
+
+  test("fails where that commit does", async () => {
+    const { changes } = changesOn(["consumed"]);
+    expect(await codeOf(() => changes.consumeDuring(counting(6), act))).toBe("already_used");
+  });
+
+  function withoutLog() {
+    const { logId: _, ...metadata } = backup.metadata;
+    return { ...backup, metadata };
+  }
 });
 
 test("two equal nonces are one that was used before", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { finalDeletion, keptDeletion, leftoversOf } from "../../src/backups/deletion.ts";
-import type { BackupMetadata } from "../../src/backups/model.ts";
+import { type BackupMetadata, storedMetadata } from "../../src/backups/model.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
@@ -23,6 +23,7 @@ const backup = {
   ...{ backupId: "b", revision: "r", changedAtMs: null, metadata },
   ...{ blob: blobOf("current"), versions: [versionOf("earlier")] },
 };
+const KEPT = { deletionId: "d", deletedAtMs: 1, keepUntilMs: 2, deletedBy: null, logId: null };
 const release = [
   { scope: "MAIN", key: "EC_KEYPAIR|main" },
   { scope: "SYNC", key: "EC_KEYPAIR|sync" },
@@ -69,6 +70,10 @@ describe("a final deletion", () => {
     const { logId: _, ...earlier } = metadata;
     const other = { ...backup, blob: blobOf("other"), versions: [], metadata: earlier };
     const { blobs, logIds } = leftoversOf([backup, other], NOW_MS);
+    expect(
+      finalDeletion([backup, { ...other, ...KEPT, metadata: storedMetadata(earlier) }], NOW_MS).collect
+        ?.blobs,
+    ).toEqual(blobs);
     expect(blobs.map(({ key }) => key)).toEqual(["current", "earlier", "other"]);
     expect(logIds).toEqual(["log"]);
   });

@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { prunedVersions, type VersionPolicy } from "../../src/backups/history.ts";
+import {
+  droppedBlobs,
+  prunedVersions,
+  requireVersion,
+  type VersionPolicy,
+  withContent,
+} from "../../src/backups/history.ts";
+import type { BackupMetadata } from "../../src/backups/model.ts";
 import type { StoredVersion } from "../../src/storage/contract.ts";
+import { codeOf } from "../support/error-of.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const HOUR_MS = 60 * 60 * 1000;
@@ -112,5 +120,77 @@ describe("the versions of a backup", () => {
         expect(kept).toEqual(all.filter((version) => kept.includes(version)));
       }),
     );
+  });
+});
+
+const blobOf = (key: string) => ({ key, size: 1, sha256: "00" });
+const versionOf = (versionId: string, createdAtMs: number): StoredVersion => {
+  return { versionId, manifestHash: "00", createdAtMs, replacedAtMs: createdAtMs, blob: blobOf(versionId) };
+};
+
+test("of two contents of one instant the newer one is the last of its day", () => {
+  const { kept } = prunedVersions([versionOf("newer", 1), versionOf("older", 1)], DAY_MS, {
+    keepLast: 0,
+    keepDays: 1,
+  });
+  expect(idsOf(kept)).toEqual(["newer"]);
+});
+
+describe("a content that is replaced", () => {
+  const metadata: BackupMetadata = {
+    ...{ id: "b", manifestHash: "aa", keys: [], syncFactors: [], contentAtMs: 30 },
+    factors: [{ id: "1", createdAt: 4, kind: { kind: "EC_KEYPAIR", publicKey: "main" } }],
+  };
+  const current = {
+    ...{ backupId: "b", revision: "r", changedAtMs: 20, metadata },
+    ...{ blob: blobOf("current"), versions: [versionOf("v2", 2), versionOf("v1", 1)] },
+  };
+  const replacedBy = (key: string, of: Parameters<typeof withContent>[0] = current) =>
+    withContent(
+      of,
+      { blob: blobOf(key), storedAtMs: 40 },
+      { keepLast: 9, keepDays: 0 },
+      {
+        ...{ versionId: "v3", nowMs: 50 },
+      },
+    );
+
+  test("is the newest version, with its manifest hash and both times", () => {
+    expect(replacedBy("new")).toEqual({
+      blob: blobOf("new"),
+      versions: [
+        {
+          ...{ versionId: "v3", manifestHash: "aa", createdAtMs: 30, replacedAtMs: 50 },
+          blob: blobOf("current"),
+        },
+        ...current.versions,
+      ],
+    });
+  });
+
+  test("changes places with a version that is restored", () => {
+    const { blob, versions } = replacedBy("v2");
+    expect({ blob, versions: idsOf(versions) }).toEqual({ blob: blobOf("v2"), versions: ["v3", "v1"] });
+  });
+
+  test("of an earlier release has the time of the last change, or of the first factor", () => {
+    const { contentAtMs: _, ...earlier } = metadata;
+    const createdAtMs = (of: Partial<typeof current>, more: Partial<BackupMetadata> = {}) =>
+      replacedBy("new", { ...current, ...of, metadata: { ...earlier, ...more } }).versions[0]?.createdAtMs;
+    expect(createdAtMs({})).toBe(20);
+    const unknown = replacedBy("new", { ...current, changedAtMs: null, metadata: earlier });
+    expect(unknown.versions[0]?.createdAtMs).toBe(4_000);
+    expect(createdAtMs({ changedAtMs: 0 }, { factors: [] })).toBe(0);
+  });
+
+  test("is found by the id of its version", async () => {
+    expect(requireVersion(current, "v1")).toEqual(versionOf("v1", 1));
+    expect(await codeOf(() => requireVersion(current, "v3"))).toBe("version_not_found");
+  });
+
+  test("is dropped if it is no version afterwards", () => {
+    const after = { blob: blobOf("v2"), versions: [versionOf("v1", 1)] };
+    expect(droppedBlobs(current, after)).toEqual([blobOf("current")]);
+    expect(droppedBlobs(current, current)).toEqual([]);
   });
 });

@@ -60,6 +60,13 @@ describe("an operation that a proof authorises", () => {
     expect(lookedUp).toEqual([]);
   });
 
+  test("costs no lookup where it is known that the proof was used before", async () => {
+    const { replays, lookedUp } = reporting(false);
+    const used = failing(new ServiceError("already_used", "used"));
+    expect(await codeOf(replays.run(NONCES, used))).toBe("already_used");
+    expect(lookedUp).toEqual([]);
+  });
+
   test("passes on what is no error of the service", async () => {
     const { replays } = reporting(true);
     await expect(replays.run(NONCES, failing(new Error("a bug")))).rejects.toThrow("a bug");

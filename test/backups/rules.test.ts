@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { BackupMetadata, MainFactor, SyncFactor } from "../../src/backups/model.ts";
 import {
+  MAX_METADATA_BYTES,
   requireManifestHash,
   requireMeantAsLast,
+  withMainFactor,
   withoutFactor,
   withSyncFactor,
 } from "../../src/backups/rules.ts";
@@ -11,6 +13,7 @@ import type { EncryptionKey } from "../../src/protocol/encryption-key.ts";
 import { factorKeys } from "../../src/storage/contract.ts";
 
 const NOW_MS = 1_768_478_400_000;
+const QUARTER_OF_AN_HOUR_MS = 900_000;
 const LIMITS = { maxMainFactors: 10, maxSyncFactors: 3 };
 
 const passkey = (id: string) =>
@@ -110,6 +113,49 @@ describe("a sync factor is added", () => {
     });
 });
 
+describe("a main factor is added", () => {
+  test("behind the existing ones, with its key behind the existing keys", () => {
+    const before = Object.freeze({ ...metadata(), more: [1] });
+    const after = { ...before, factors: [keypair("m"), account("n")] };
+    expect(withMainFactor(before, account("n"), null, LIMITS)).toEqual(after);
+    const keys = [ICLOUD, TURNKEY];
+    expect(withMainFactor(before, account("n"), TURNKEY, LIMITS)).toEqual({ ...after, keys });
+  });
+
+  test("once: a factor and a key that are there stay as they are", () => {
+    const before = metadata();
+    expect(withMainFactor(before, { ...keypair("m"), id: "x" }, null, LIMITS)).toBe(before);
+    expect(withMainFactor(before, keypair("m"), { ...ICLOUD }, LIMITS)).toBe(before);
+    expect(withMainFactor(before, keypair("m"), PRF, LIMITS)).toEqual({ ...before, keys: [ICLOUD, PRF] });
+    expect(withMainFactor(before, account("n"), { ...ICLOUD }, LIMITS).keys).toEqual([ICLOUD]);
+  });
+
+  test("unless there is another key of its kind", () => {
+    const other = { ...ICLOUD, encryptedKey: "other" };
+    for (const factor of [keypair("m"), keypair("n")])
+      expect(codeOf(() => withMainFactor(metadata(), factor, other, LIMITS))).toBe(
+        "only_one_encryption_key_per_type_allowed",
+      );
+  });
+
+  test("up to the limit, which does not count for one that is there", () => {
+    const limits = { ...LIMITS, maxMainFactors: 2 };
+    const full = withMainFactor(metadata(), keypair("n"), null, limits);
+    expect(codeOf(() => withMainFactor(full, keypair("o"), null, limits))).toBe("too_many_factors");
+    expect(withMainFactor(full, keypair("n"), null, limits)).toBe(full);
+  });
+
+  test("up to 380 KiB of metadata", () => {
+    const sizeOf = (text: string) =>
+      Buffer.byteLength(
+        JSON.stringify(withMainFactor(metadata({ manifestHash: text }), keypair("é"), null, LIMITS)),
+      );
+    const room = 380 * 1024 - sizeOf(""); // as UTF-8
+    expect(sizeOf("x".repeat(room))).toBe(MAX_METADATA_BYTES);
+    expect(codeOf(() => sizeOf("x".repeat(room + 1)))).toBe("too_many_factors");
+  });
+});
+
 describe("a factor is removed", () => {
   test("from the scope that is named, with its index row", () => {
     const { next, removed } = withoutFactor(metadata(), { factorId: "s", scope: "SYNC" }, NOW_MS);
@@ -162,6 +208,13 @@ describe("a factor is removed", () => {
       [TURNKEY],
       TURNKEY,
       "factor_orphaned_from_encryption_key",
+    ],
+    [
+      "with one of two keys of the kind that another account needs",
+      [account("x"), account("m")],
+      [TURNKEY, { ...TURNKEY, turnkeyUserId: "v" }],
+      TURNKEY,
+      [{ ...TURNKEY, turnkeyUserId: "v" }],
     ],
     [
       "with a key that another keypair needs",
@@ -246,6 +299,18 @@ describe("the removal of the last main factor", () => {
     ["whose challenge is younger than the removal before", removed(NOW_MS - 1), removed(NOW_MS - 1), true],
     ["whose challenge is as old as the removal before", removed(NOW_MS), removed(NOW_MS), true],
     ["whose challenge is older than the removal before", removed(NOW_MS + 1), removed(NOW_MS + 1), false],
+    [
+      "before which one was removed at a time that another process's clock may have",
+      removed(NOW_MS + QUARTER_OF_AN_HOUR_MS),
+      removed(NOW_MS + QUARTER_OF_AN_HOUR_MS),
+      false,
+    ],
+    [
+      "before which one was removed at a time further in the future",
+      removed(NOW_MS + QUARTER_OF_AN_HOUR_MS + 1),
+      removed(NOW_MS + QUARTER_OF_AN_HOUR_MS + 1),
+      true,
+    ],
     ["that saw another one at first", two, removed(NOW_MS - 1), false],
   ];
   for (const [name, seen, current, isMeant] of cases)
