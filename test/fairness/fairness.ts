@@ -1,14 +1,11 @@
 /** Whether honest clients are served beside a hostile one, and whether the service is as before afterwards. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { startBenchService } from "../bench/service.ts";
-import type { Driver, TestStorage } from "../drivers.ts";
+import type { Driver, Stores } from "../drivers.ts";
 import { startAttacker } from "./attacker.ts";
 import type { AttackName } from "./attacks.ts";
 import { type Actions, Crowd } from "./crowd.ts";
-import { type Resources, resourcesOf, settled, watchPeak } from "./resources.ts";
+import { type Resources, resourcesOf, settled, temporaryFolderOfService, watchPeak } from "./resources.ts";
 
 export interface FairnessOptions {
   readonly attacks: readonly AttackName[];
@@ -46,7 +43,7 @@ export interface FairnessReport {
 
 export async function runFairness(driver: Driver, options: FairnessOptions): Promise<FairnessReport> {
   const { attacks, people, pauseMs, attackMs, quietMs, settleMs, onRow } = options;
-  await using folder = await newFolder();
+  await using folder = await temporaryFolderOfService();
   await using storage = await driver.environment();
   await using service = await startBenchService({
     ...(options.program === undefined ? {} : { program: options.program }),
@@ -94,19 +91,13 @@ export async function runFairness(driver: Driver, options: FairnessOptions): Pro
     rows.push(row);
     onRow?.(row);
   }
-  failures.push(...(await unreferencedBlobs(storage)).map((failure) => `${driver.name}: ${failure}`));
+  await using stores = await storage.open({ clock: systemClock, random: systemRandom });
+  failures.push(...(await unreferencedBlobs(stores)).map((failure) => `${driver.name}: ${failure}`));
   return { rows, quietMs: quiet, failures };
 }
 
-/** For the temporary files of the service alone. */
-async function newFolder() {
-  const path = await mkdtemp(join(tmpdir(), "backup-service-fairness-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-}
-
 /** Blobs that no backup refers to. Nothing is written any more, and no process was killed. */
-async function unreferencedBlobs(storage: TestStorage): Promise<string[]> {
-  await using stores = await storage.open({ clock: systemClock, random: systemRandom });
+export async function unreferencedBlobs(stores: Stores): Promise<string[]> {
   const referenced = new Set<string>();
   for await (const { blobs } of stores.records.list()) for (const { key } of blobs) referenced.add(key);
   for await (const { blobs } of stores.records.listDeleted())

@@ -4,12 +4,14 @@
  *
  *   bun run prove:load                         every kind for a minute: about half an hour for both drivers
  *   bun run prove:load --only "flood of challenges" --seconds 20 --people 20
+ *   bun run prove:load --soak 30               owners for so many minutes under faults instead: nothing may grow
  *   bun run prove:load --max-p99-ratio 5       fails also if an attack makes honest clients wait longer than that
  */
 import { parseArgs } from "node:util";
-import { DRIVERS } from "../drivers.ts";
+import { DRIVERS, type Driver } from "../drivers.ts";
 import { ATTACKS, type AttackName, isAttackName } from "./attacks.ts";
 import { type FairnessRow, percentile, runFairness } from "./fairness.ts";
+import { runSoak } from "./soak.ts";
 
 /** The wish: it is shown where it is not met, since other programs of the machine can cause that too. */
 const FLAGGED_P99_RATIO = 5;
@@ -21,20 +23,29 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "60" },
     "pause-ms": { type: "string", default: "2000" },
     "max-p99-ratio": { type: "string" },
+    soak: { type: "string" },
   },
 });
 const attacks = (values.only ?? Object.keys(ATTACKS)).map(attackNamed);
 const attackMs = wholeNumber("seconds", values.seconds) * 1000;
+const people = wholeNumber("people", values.people);
+const pauseMs = wholeNumber("pause-ms", values["pause-ms"]);
 const maxRatio = values["max-p99-ratio"] === undefined ? null : Number(values["max-p99-ratio"]);
 const shown: Record<string, string | number>[] = [];
 const notes: string[] = [];
 const failures: string[] = [];
 
-for (const driver of DRIVERS) {
+for (const driver of DRIVERS)
+  await (values.soak === undefined ? attacked(driver) : soak(driver, values.soak));
+process.stdout.write(`\n${Bun.inspect.table(shown)}\n${notes.join("\n")}\n`);
+for (const failure of failures) process.stdout.write(`${failure}\n`);
+process.exit(failures.length === 0 ? 0 : 1);
+
+async function attacked(driver: Driver): Promise<void> {
   const report = await runFairness(driver, {
     attacks,
-    people: wholeNumber("people", values.people),
-    pauseMs: wholeNumber("pause-ms", values["pause-ms"]),
+    people,
+    pauseMs,
     attackMs,
     quietMs: attackMs / 3,
     onRow: ({ attack, actions, failures: failed }) =>
@@ -59,9 +70,26 @@ for (const driver of DRIVERS) {
   }
 }
 
-process.stdout.write(`\n${Bun.inspect.table(shown)}\n${notes.join("\n")}\n`);
-for (const failure of failures) process.stdout.write(`${failure}\n`);
-process.exit(failures.length === 0 ? 0 : 1);
+async function soak(driver: Driver, minutes: string): Promise<void> {
+  const report = await runSoak(driver, {
+    ms: Number(minutes) * 60_000,
+    owners: people,
+    pauseMs,
+    seed: Math.floor(Math.random() * 2 ** 31),
+  });
+  failures.push(...report.failures);
+  notes.push(
+    `${driver.name}: ${report.actions} actions, ${report.refused} refused, ${report.oneTimeRows} nonces and tokens`,
+  );
+  for (const { measure, middle, end, growth } of report.measures)
+    shown.push({
+      driver: driver.name,
+      measure,
+      "at half time": Math.round(middle),
+      "at the end": Math.round(end),
+      "growth of the fit": growth.toFixed(1),
+    });
+}
 
 function columns({ attack, outcomes, actions, failures, peakMiB, after }: FairnessRow) {
   return {

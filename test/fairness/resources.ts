@@ -1,5 +1,7 @@
 /** What a service occupies, and whether it has released what requests took. */
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** A running service, and the folder of its temporary files. */
 export interface Observed {
@@ -27,6 +29,12 @@ const CHECKED_EVERY_MS = 200;
 const MORE_DESCRIPTORS = { local: 8, aws: 80 };
 /** The engine returns memory to the system late, and not all of it. */
 const MORE_RSS_MIB = 256;
+
+/** For the temporary files of one service alone. */
+export async function temporaryFolderOfService() {
+  const path = await mkdtemp(join(tmpdir(), "backup-service-fairness-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
 
 export async function resourcesOf({ pid, metricsUrl, temporaryFolder }: Observed): Promise<Resources> {
   const text = await (await fetch(metricsUrl)).text();

@@ -1,0 +1,111 @@
+/** An owner of one backup for a long time, whose network breaks off now and then. */
+import { paths } from "../../src/protocol/paths.ts";
+import { type ApiClient, createApiClient } from "../support/api-client.ts";
+import { manifestHashOf } from "../support/invariants.ts";
+import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
+import { head, openConnection } from "../support/raw-http.ts";
+import {
+  metadataOf,
+  newUser,
+  randomBytes,
+  recovered,
+  solved,
+  syncPayload,
+  type User,
+  userWithBackup,
+} from "../support/users.ts";
+
+export class Owner {
+  readonly #url: string;
+  readonly #address: string;
+  readonly #client: ApiClient;
+  readonly #random: () => number;
+  #user: User;
+  /** Hashes of the contents that may be current: the last that was acknowledged, and those that were sent since. */
+  #possible: Set<string>;
+
+  constructor(options: {
+    readonly url: string;
+    readonly address: string;
+    readonly bytes: number;
+    readonly random: () => number;
+  }) {
+    this.#url = options.url;
+    this.#address = options.address;
+    this.#random = options.random;
+    const headers = { "x-forwarded-for": options.address, connection: "close" };
+    this.#client = createApiClient({ url: options.url, headers });
+    this.#user = userOf(newUser(randomBytes(options.bytes)), randomBytes(options.bytes));
+    this.#possible = new Set([this.#user.manifestHash]);
+  }
+
+  async create(): Promise<void> {
+    await userWithBackup(this.#client, this.#user);
+  }
+
+  /** @throws what the client throws where a request failed. */
+  async act(): Promise<void> {
+    const chance = this.#random() % 100;
+    if (chance < 45) await this.#sync();
+    else if (chance < 70) await this.check();
+    else if (chance < 80) await metadataOf(this.#client, this.#user);
+    else if (chance < 90) await this.#vanishWhileUploading();
+    else await this.#vanishWhileRecovering();
+  }
+
+  /** Recovers the backup. @throws an error if the content is none that this owner may have. */
+  async check(): Promise<void> {
+    const { backup } = await recovered(this.#client, this.#user);
+    const hash = manifestHashOf(Buffer.from(backup, "base64"));
+    if (!this.#possible.has(hash)) throw new Error(`LOST: the content of ${this.#address} is another one`);
+  }
+
+  async #sync(): Promise<void> {
+    const next = userOf(this.#user, randomBytes(this.#user.backup.length));
+    // what became of an earlier update may be unknown
+    const { manifestHash } =
+      this.#possible.size === 1 ? this.#user : await metadataOf(this.#client, this.#user);
+    this.#possible.add(next.manifestHash);
+    const payload = await syncPayload(this.#client, { ...this.#user, manifestHash }, next.manifestHash);
+    (await this.#client.sync(payload, next.backup)).ok();
+    this.#user = next;
+    this.#possible = new Set([next.manifestHash]);
+  }
+
+  async #vanishWhileUploading(): Promise<void> {
+    const payload = await syncPayload(this.#client, this.#user);
+    const parts = [part("payload", JSON.stringify(payload)), part("backup", this.#user.backup)];
+    const body = multipartBody(parts);
+    await this.#vanish(
+      head("POST", paths.sync, {
+        "x-forwarded-for": this.#address,
+        "content-type": multipartType(),
+        "content-length": body.length,
+      }),
+      body.subarray(0, body.length - 1 - (this.#random() % 2_000)),
+    );
+  }
+
+  async #vanishWhileRecovering(): Promise<void> {
+    const body = JSON.stringify(await solved(this.#client, "retrieve", this.#user.main));
+    await this.#vanish(
+      head("POST", paths.retrieve, {
+        "x-forwarded-for": this.#address,
+        "content-type": "application/json",
+        "content-length": body.length,
+      }),
+      body,
+    );
+  }
+
+  async #vanish(start: string, body: string | Uint8Array): Promise<void> {
+    using connection = await openConnection(this.#url);
+    await connection.write(start);
+    await connection.write(body);
+    await Bun.sleep(this.#random() % 30);
+  }
+}
+
+function userOf(user: User, backup: Uint8Array): User {
+  return { ...user, backup, manifestHash: manifestHashOf(backup) };
+}
