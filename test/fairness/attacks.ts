@@ -3,7 +3,7 @@ import { challengePath, paths } from "../../src/protocol/paths.ts";
 import { createApiClient } from "../support/api-client.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
-import { head, openConnection, type RawConnection } from "../support/raw-http.ts";
+import { chunk, head, openConnection, type RawConnection } from "../support/raw-http.ts";
 import {
   createPayload,
   newUser,
@@ -93,6 +93,19 @@ export const ATTACKS = {
       await connection.write(head("POST", paths.create, upload(target, 1024 * MIB)));
       const piece = randomBytes(MIB);
       while (!ended()) await connection.write(piece);
+    },
+    16,
+  ),
+  "bodies without end": held(
+    async (target) => async (connection) => {
+      const headers = { "x-forwarded-for": target.address, "transfer-encoding": "chunked" };
+      await connection.write(head("POST", "/nowhere", headers));
+      let isClosed = false;
+      void connection.ended().then(() => {
+        isClosed = true;
+      });
+      const piece = chunk(randomBytes(MIB));
+      while (!isClosed) await connection.write(piece); // whatever the response is
     },
     16,
   ),

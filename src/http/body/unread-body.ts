@@ -26,7 +26,8 @@ const WITHOUT_CONTENT = new Set([204, 304]);
 
 /**
  * The response to a request whose body may not have been read to its end. On a connection that stays open the server
- * discards the rest. One that is to be closed would be reset, and the response lost with it, if it were closed while the
+ * discards the rest. A connection on which that may be more than `limits.maxBytes` is to be closed: otherwise it would be
+ * read for as long as its client sends. One that is to be closed would be reset, and the response lost with it, if it were closed while the
  * client still writes (RFC 9112 §9.6). So the end of the response, and with it the closing, waits until the rest has
  * been read, within `limits`. While too many bodies are being discarded the connection is closed at once.
  */
@@ -40,6 +41,8 @@ export function createUnreadBodies(
     body.stop();
     const { status, headers } = response;
     const hasContent = request.method !== "HEAD" && !WITHOUT_CONTENT.has(status);
+    if ((declaredLength(request.headers) ?? Number.POSITIVE_INFINITY) > limits.maxBytes)
+      headers.set("connection", "close");
     const isToBeClosed = closesConnection(request.headers) || closesConnection(headers);
     const permit = hasContent && isToBeClosed ? semaphore.tryAcquire(body.address) : null;
     if (permit === null) {

@@ -163,10 +163,10 @@ for (const driver of DRIVERS)
 
 for (const driver of DRIVERS.slice(0, 1))
   describe("what is read of a body that is not used", () => {
-    const endless = (url: string) => {
+    const endless = (url: string, connection = CLOSE) => {
       const sent = { bytes: 0 };
       const pieces = function* () {
-        yield head("POST", "/nowhere", { ...CLOSE, "transfer-encoding": "chunked" });
+        yield head("POST", "/nowhere", { ...connection, "transfer-encoding": "chunked" });
         for (;;) {
           yield chunk(new Uint8Array(PIECE_BYTES));
           sent.bytes += PIECE_BYTES;
@@ -180,6 +180,18 @@ for (const driver of DRIVERS.slice(0, 1))
       const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS };
       await using service = await startService(driver, { discardLimits });
       expect(await endless(service.url)).toBeGreaterThanOrEqual(MIB);
+    });
+
+    test("is bounded in bytes on a connection that its client would keep", async () => {
+      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS };
+      await using service = await startService(driver, { discardLimits });
+      const bytes = await endless(service.url, { connection: "keep-alive" });
+      expect(bytes).toBeGreaterThanOrEqual(MIB);
+      using declaring = await openConnection(service.url);
+      await declaring.write(head("POST", "/nowhere", { "content-length": 1024 * MIB }));
+      await declaring.write(new Uint8Array(MIB));
+      await declaring.ended();
+      expect(declaring.received()).toContain('"code":"not_found"');
     });
 
     test("is bounded in time", async () => {
