@@ -39,7 +39,8 @@ function changesOn(
   const consumed: (readonly Nonce[])[] = [];
   let released = 0;
   const discarded: string[] = [];
-  const background = createBackground({ error: () => {} });
+  const faults: string[] = [];
+  const background = createBackground({ error: ({ task }) => void faults.push(task) });
   const changes = createChanges({
     records: {
       async commit(change) {
@@ -79,7 +80,18 @@ function changesOn(
       },
     },
   });
-  return { changes, background, commits, discarded, logs, kinds, alerts, consumed, released: () => released };
+  return {
+    changes,
+    background,
+    faults,
+    commits,
+    discarded,
+    logs,
+    kinds,
+    alerts,
+    consumed,
+    released: () => released,
+  };
 }
 
 describe("a change while others commit", () => {
@@ -221,6 +233,13 @@ describe("a change by a factor", () => {
     }
   });
 
+  test("may have no other event than that of its counter", async () => {
+    const { changes, kinds } = changesOn([]);
+    const passkey = counting(4);
+    await changes.changeBy(passkey, passkey.passkey.backup, ({ metadata }) => ({ next: metadata }));
+    expect(kinds).toEqual([["SIGNATURE_COUNTER_WENT_BACK"]]);
+  });
+
   test("reports no counter where nothing is committed", async () => {
     const { changes, alerts } = changesOn(["consumed"]);
     const passkey = counting(4);
@@ -259,10 +278,10 @@ describe("a proof that is consumed while something else is done", () => {
   });
 
   test("fails in an outage, unless the other thing fails", async () => {
-    const { changes, released } = changesOn([], outage);
+    const { changes, faults, released } = changesOn([], outage);
     await expect(changes.consumeDuring(by, act)).rejects.toThrow("outage");
     await expect(changes.consumeDuring(by, fail)).rejects.toThrow("it failed");
-    expect(released()).toBe(0);
+    expect({ faults, released: released() }).toEqual({ faults: [], released: 0 });
   });
 
   test.each([
