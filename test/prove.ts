@@ -10,7 +10,7 @@ import { runInterleavings } from "./crash/interleavings.ts";
 import type { Report } from "./crash/report.ts";
 import { DRIVERS, type Driver } from "./drivers.ts";
 import { runPowerLoss } from "./durability/power-loss.ts";
-import { fuzzBytes } from "./fuzz/bytes/targets.ts";
+import { fuzzBytes } from "./fuzz/bytes/campaign.ts";
 import { fuzzFields } from "./fuzz/fields.ts";
 import { fuzzRaw } from "./fuzz/raw.ts";
 import { runAdoptionKills } from "./kill/adoption-kills.ts";

@@ -7,6 +7,8 @@ import { ACCEPTED, Dice, type Target } from "./target.ts";
 export interface TargetOptions {
   readonly cases: number;
   readonly seed: number;
+  /** Called before each case. */
+  readonly onCase?: (count: number, input: Uint8Array) => void;
 }
 
 export interface TargetReport extends Report {
@@ -22,7 +24,10 @@ const MAX_FAILURES = 5;
 const SHOWN_BYTES = 600;
 
 /** Runs the cases; fewer where the target fails again and again. */
-export async function fuzzTarget(target: Target, { cases, seed }: TargetOptions): Promise<TargetReport> {
+export async function fuzzTarget(
+  target: Target,
+  { cases, seed, onCase }: TargetOptions,
+): Promise<TargetReport> {
   const { name, corpus, dictionary, generate, run } = target;
   const dice = new Dice(pseudoRandom(seed));
   const pieces = { corpus: [...corpus], dictionary };
@@ -32,6 +37,7 @@ export async function fuzzTarget(target: Target, { cases, seed }: TargetOptions)
   while (count < cases && failures.length < MAX_FAILURES) {
     count++;
     const input = inputFor(dice);
+    onCase?.(count, input);
     try {
       const running = run(input, dice);
       const outcome = typeof running === "string" ? running : await running;
@@ -52,7 +58,7 @@ export async function fuzzTarget(target: Target, { cases, seed }: TargetOptions)
 }
 
 /** As an expression that makes the input. */
-function shown(input: Uint8Array): string {
+export function shown(input: Uint8Array): string {
   const hex = Buffer.from(input.subarray(0, SHOWN_BYTES)).toString("hex");
   const rest = input.length > SHOWN_BYTES ? ` and ${input.length - SHOWN_BYTES} bytes more` : "";
   return `Buffer.from("${hex}", "hex")${rest} (${JSON.stringify(Buffer.from(input.subarray(0, 120)).toString())})`;
