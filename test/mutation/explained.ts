@@ -233,4 +233,40 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without right of ||: !hasMembers(value) || Array.isArray(value)",
     reason: "A list in JSON has no member of such a name.",
   },
+  {
+    file: "src/proofs/passkey/cose-key.ts",
+    line: 'return algorithm === "ES256"',
+    mutation: 'false for: algorithm === "ES256"',
+    reason: "Bun reads DER as strictly; what is accepted does not depend on that.",
+  },
+  {
+    file: "src/proofs/passkey/cose-key.ts",
+    line: 'return algorithm === "ES256"',
+    mutation: '"" for: "ES256"',
+    reason: "Bun reads DER as strictly; what is accepted does not depend on that.",
+  },
+  {
+    file: "src/proofs/passkey/cose-key.ts",
+    line: "return first === -1 ? new Uint8Array() : value.subarray(first);",
+    mutation: "false for: first === -1",
+    reason: "A zero of one byte is refused like one of none: it is even.",
+  },
+  {
+    file: "src/proofs/passkey/cose-key.ts",
+    line: "return first === -1 ? new Uint8Array() : value.subarray(first);",
+    mutation: "2 for: 1",
+    reason: "A zero of one byte is refused like one of none: it is even.",
+  },
+  {
+    file: "src/proofs/passkey/cose-key.ts",
+    line: "return (number.at(-1) ?? 0) % 2 === 1;",
+    mutation: "without right of ??: number.at(-1) ?? 0",
+    reason: "What is not there is not odd; the types do not know that.",
+  },
+  {
+    file: "src/backups/restore-version.ts",
+    line: "requireVersion(first, versionId);",
+    mutation: "removed: requireVersion(first, versionId);",
+    reason: "The decision requires it again; here it is refused before anything is decided.",
+  },
 ];

@@ -15,7 +15,7 @@ import { type Coverage, copyTree, type Outcome, type Tree } from "./tree.ts";
 const ROOT = join(import.meta.dir, "../..");
 const PATHS = ["src/crypto", "src/proofs", "src/backups", "src/storage"];
 /** Beside those of the rooms that are mutated. */
-const TESTS = ["test/contract", "test/routes"];
+const TESTS = ["test/contract", "test/routes", "test/service", "test/limits"];
 
 interface Candidate extends Mutant {
   readonly file: string;
