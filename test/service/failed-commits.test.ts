@@ -159,3 +159,36 @@ for (const driver of DRIVERS)
     calls.around = (_call, run) => run();
     expect(await blobKeys(service.services)).toEqual(before);
   });
+
+for (const driver of DRIVERS)
+  test.each([
+    [4, "ok"],
+    [5, "conflicting_lock"],
+  ] as const)(
+    `a sync that is overtaken %d times by changes of the factors is %s (${driver.name})`,
+    async (overtaken, outcome) => {
+      await using world = await fixture(driver);
+      const { service, calls } = world;
+      const upload = await UPLOADS.sync(service);
+      const before = await blobKeys(service.services);
+      let left: number = overtaken;
+      const around: Interceptor = async (call, run) => {
+        if (call === "records.commit" && left > 0) {
+          left--;
+          calls.around = (_call, other) => other();
+          await touch(service.services, upload.user.account.backupAccountId);
+          calls.around = around;
+        }
+        return run();
+      };
+      calls.around = around;
+      const response = await upload.send();
+      calls.around = (_call, run) => run();
+      if (outcome === "ok") response.ok();
+      else {
+        expect(response.code()).toBe(outcome);
+        expect(await blobKeys(service.services)).toEqual(before);
+      }
+      expect(left).toBe(0);
+    },
+  );
