@@ -51,7 +51,7 @@ const PIECES = bytesOf(
 /** The whole form, from a body that arrives in these chunks. */
 type Read = (contentType: string, chunks: AsyncIterator<Uint8Array, undefined>) => Promise<ReadForm>;
 
-async function readParts(
+export async function readParts(
   contentType: string,
   chunks: AsyncIterator<Uint8Array, undefined>,
 ): Promise<ReadForm> {

@@ -267,7 +267,8 @@ export function clientDataTarget(require = requireCeremony): Target {
 }
 
 /** A registration whose attestation object is hostile. */
-export function registrationTarget(verifier = createPasskeyVerifier(RP)): Target {
+export function registrationTarget(create = createPasskeyVerifier): Target {
+  const verifier = create(RP);
   const [first] = REGISTRATIONS;
   return {
     name: "attestation objects",
@@ -290,7 +291,8 @@ export function registrationTarget(verifier = createPasskeyVerifier(RP)): Target
 }
 
 /** An assertion whose bytes are hostile: accepted only if what was signed is unchanged. */
-export function assertionTarget(verifier = createPasskeyVerifier(RP)): Target {
+export function assertionTarget(create = createPasskeyVerifier): Target {
+  const verifier = create(RP);
   const { credential } = verifier.verifyRegistration(REGISTRATIONS[0], CHALLENGE);
   const assertion = parseAssertion(ES256.assert(CREATION));
   const { clientDataJson, authenticatorData, signature } = assertion;

@@ -85,9 +85,9 @@ function headers(...texts: readonly string[]): string[] {
   return texts.map((text) => encodeBase64Url(Buffer.from(text)));
 }
 
-export async function challengeTokenTarget(): Promise<Target> {
+export async function challengeTokenTarget(create = createChallengeTokens): Promise<Target> {
   const key = (kid: string) => ({ kid, secret: sha256(kid) });
-  const tokens = await createChallengeTokens([key("k"), key("old")], CLOCK);
+  const tokens = await create([key("k"), key("old")], CLOCK);
   const issued = new Map<string, string>();
   for (const [type, text] of [
     ["keypair", "one"],
@@ -138,7 +138,7 @@ function keySetOf({ algorithm, keys }: Signer): string {
 }
 
 /** A key set that is fetched from memory. */
-function jwksOf(text: string): Jwks {
+export function jwksOf(text: string): Jwks {
   return createJwks({
     url: "https://issuer.example/jwks",
     clock: CLOCK,
@@ -173,10 +173,10 @@ function signedTokens(
   ];
 }
 
-export function idTokenTarget(): Target {
+export function idTokenTarget(create = createOidcVerifier): Target {
   const signer = { algorithm: "RS256", keys: newKeys("RS256") } as const;
   const [issuer, client] = ["https://accounts.google.com", "client"];
-  const verifier = createOidcVerifier(
+  const verifier = create(
     { google: { issuer, clientIds: [client], jwksUrl: "https://issuer.example/jwks" }, apple: null },
     () => jwksOf(keySetOf(signer)),
     CLOCK,
@@ -194,10 +194,10 @@ export function idTokenTarget(): Target {
   );
 }
 
-export function attestationTokenTarget(): Target {
+export function attestationTokenTarget(create = createAttestationVerifier): Target {
   const signer = { algorithm: "ES256", keys: generateKeyPairSync("ec", { namedCurve: "P-256" }) } as const;
   const [issuer, audience] = ["issuer", "audience"];
-  const verifier = createAttestationVerifier(
+  const verifier = create(
     { mode: "enforce", issuer, audience, jwksUrl: "https://issuer.example/jwks", bypassToken: "bypass" },
     () => jwksOf(keySetOf(signer)),
     CLOCK,

@@ -1,0 +1,231 @@
+/** Faults that parsers have had, or could have: the campaigns find each of them. */
+import { describe, expect, test } from "bun:test";
+import { verifyP256 } from "../../../src/crypto/ecdsa.ts";
+import { boundaryOf } from "../../../src/http/body/multipart-headers.ts";
+import { describeMismatch } from "../../../src/http/validation.ts";
+import { createAttestationVerifier } from "../../../src/proofs/app-attestation/verifier.ts";
+import { createChallengeTokens } from "../../../src/proofs/challenge-tokens.ts";
+import { createOidcVerifier } from "../../../src/proofs/identity/oidc.ts";
+import { readCbor } from "../../../src/proofs/passkey/cbor.ts";
+import { importCosePublicKey } from "../../../src/proofs/passkey/cose-key.ts";
+import { createPasskeyVerifier, type VerifiedRegistration } from "../../../src/proofs/passkey/passkey.ts";
+import { requireActivity } from "../../../src/proofs/turnkey/activity.ts";
+import { canonicalJson } from "../../../src/protocol/canonical-json.ts";
+import { unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
+import { cborTarget } from "./cbor.ts";
+import { ENCODINGS, encodingTarget } from "./encodings.ts";
+import { fuzzTarget } from "./fuzz-target.ts";
+import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
+import { boundaryTarget, multipartTarget, readParts } from "./multipart.ts";
+import { assertionTarget, coseKeyTarget, registrationTarget } from "./passkeys.ts";
+import { p256SignatureTarget } from "./signatures.ts";
+import { packedVersionsTarget } from "./stores.ts";
+import type { Target } from "./target.ts";
+import {
+  attestationTokenTarget,
+  challengeTokenTarget,
+  idTokenTarget,
+  jwksOf,
+  keySetTarget,
+} from "./tokens.ts";
+
+const SEED = 1;
+
+const { base64, hex } = ENCODINGS;
+if (base64 === undefined || hex === undefined) throw new Error("there is no such encoding");
+
+/** Each with the number of cases in which it must be found. */
+const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])[] = [
+  [
+    "a RangeError for a length of two bytes that breaks off",
+    cborTarget((bytes) => {
+      if (bytes[0] === 0x59) new DataView(new Uint8Array(bytes).buffer, 1).getUint16(0);
+      return readCbor(bytes);
+    }),
+    20_000,
+  ],
+  [
+    "the length of an item beyond its end",
+    cborTarget((bytes) => {
+      try {
+        return readCbor(bytes);
+      } catch (error) {
+        if (bytes.length === 1 && bytes[0] === 0x41) return { value: new Uint8Array(), length: 2 };
+        throw error;
+      }
+    }),
+    20_000,
+  ],
+  [
+    "base64 with bits behind the last byte",
+    encodingTarget("base64", {
+      ...base64,
+      decode: (text) => (/^[\w+/]*=*$/.test(text) ? Buffer.from(text, "base64") : null),
+    }),
+    5_000,
+  ],
+  [
+    "hex whose characters are beyond U+00FF",
+    encodingTarget("hex", {
+      ...hex,
+      decode(text) {
+        const bytes = Buffer.from(text, "hex");
+        return bytes.length * 2 === text.length ? bytes : null;
+      },
+    }),
+    20_000,
+  ],
+  [
+    "signatures with a zero before r",
+    p256SignatureTarget(
+      (key, message, signature) =>
+        (signature[4] === 0 && signature[5] === 0) || verifyP256(key, message, signature),
+    ),
+    20_000,
+  ],
+  [
+    "an error class of its own for a key",
+    coseKeyTarget((encoded) => {
+      if (encoded.length === 76) throw new TypeError("not 77 bytes");
+      return importCosePublicKey(encoded);
+    }),
+    20_000,
+  ],
+  [
+    "canonical JSON with integers as doubles",
+    canonicalJsonTarget((text) => canonicalJson(text).replace(/\d{17,}/, (digits) => `${Number(digits)}`)),
+    20_000,
+  ],
+  [
+    "a boundary of no character",
+    boundaryTarget((contentType) => (contentType.endsWith('boundary=""') ? "" : boundaryOf(contentType))),
+    50_000,
+  ],
+  [
+    "a TypeError for metadata that are null",
+    activityTarget((activity, expected, clock) => {
+      if (/"metadata":\s*null/.test(activity)) throw new TypeError("null is no object");
+      requireActivity(activity, expected, clock);
+    }),
+    20_000,
+  ],
+  [
+    "a RangeError for a version that breaks off",
+    packedVersionsTarget((backupId, text) => {
+      const bytes = Buffer.from(text, "base64url");
+      if (bytes.length === 18) bytes.readDoubleBE(17);
+      return unpackVersions(backupId, text);
+    }),
+    20_000,
+  ],
+  [
+    "the line break before a boundary as part of the content",
+    multipartTarget(async (contentType, chunks) => {
+      const form = await readParts(contentType, chunks);
+      return form.payload === "" ? { ...form, payload: "\r\n" } : form;
+    }),
+    20_000,
+  ],
+  [
+    "no word about what is wrong with null",
+    bodyTarget((schema, value) => (value === null ? "" : describeMismatch(schema, value))),
+    20_000,
+  ],
+  [
+    "a passkey of another id than the response has",
+    registrationTarget((config) => {
+      const verifier = createPasskeyVerifier(config);
+      let last: VerifiedRegistration | null = null;
+      return {
+        ...verifier,
+        verifyRegistration(credential, challenge) {
+          try {
+            last = verifier.verifyRegistration(credential, challenge);
+            return last;
+          } catch (error) {
+            const isOther = error instanceof Error && /another id/.test(String(error.cause));
+            if (isOther && last !== null) return { ...last, credentialId: "another" };
+            throw error;
+          }
+        },
+      };
+    }),
+    20_000,
+  ],
+  [
+    "an assertion whose signature is empty",
+    assertionTarget((config) => {
+      const verifier = createPasskeyVerifier(config);
+      return {
+        ...verifier,
+        verifyAssertion(assertion, opened, credential) {
+          if (assertion.signature.length === 0) return { counter: 9, backupEligible: false };
+          return verifier.verifyAssertion(assertion, opened, credential);
+        },
+      };
+    }),
+    20_000,
+  ],
+  [
+    "a challenge token whose tag is not checked",
+    await challengeTokenTarget(async (...given) => {
+      const tokens = await createChallengeTokens(...given);
+      return {
+        ...tokens,
+        read: (token, type) =>
+          tokens.read(token, type).catch((error: unknown) => {
+            if (token.split(".").length !== 5) throw error;
+            const nonce = { id: "nonce", expiresAtMs: 0 };
+            const context = { operation: "sync", bindings: {} } as const;
+            return { challenge: new Uint8Array(32), nonce, issuedAtMs: 0, context };
+          }),
+      };
+    }),
+    20_000,
+  ],
+  [
+    "an id_token without a signature",
+    idTokenTarget((...given) => {
+      const verifier = createOidcVerifier(...given);
+      return {
+        async verify(oidcToken, publicKey) {
+          if (!oidcToken.token.endsWith(".")) return verifier.verify(oidcToken, publicKey);
+          const nonce = { id: "nonce", expiresAtMs: 0 };
+          return { provider: "GOOGLE", issuer: "", sub: "", email: null, nonce };
+        },
+      };
+    }),
+    20_000,
+  ],
+  [
+    "an attestation token without a signature",
+    attestationTokenTarget((...given) => {
+      const verifier = createAttestationVerifier(...given);
+      return {
+        async verify(request) {
+          return request.header?.endsWith(".") ? { failure: null } : verifier.verify(request);
+        },
+      };
+    }),
+    20_000,
+  ],
+  [
+    "a secret as the key of an issuer",
+    keySetTarget((text) => ({
+      async key(header) {
+        if (!text.includes('"oct"')) return jwksOf(text).key(header);
+        const algorithm = { name: "HMAC", hash: "SHA-256" };
+        return crypto.subtle.importKey("raw", new Uint8Array(32), algorithm, false, ["verify"]);
+      },
+    })),
+    20_000,
+  ],
+];
+
+describe("a fault that is planted is found:", () => {
+  test.each(FAULTS)("%s", async (_fault, target, cases) => {
+    const { failures } = await fuzzTarget(target, { cases, seed: SEED });
+    expect(failures).not.toEqual([]);
+    expect(failures[0]).toContain(`seed ${SEED}, case `);
+  });
+});
