@@ -394,3 +394,17 @@ function tlv(tag: number, content: Uint8Array): Buffer {
 function der(r: Uint8Array, s: Uint8Array): Uint8Array {
   return new Uint8Array(tlv(0x30, Buffer.concat([tlv(0x02, r), tlv(0x02, s)])));
 }
+
+test("the longest signatures of P-256, of 72 bytes, are accepted", () => {
+  const privateKey = Buffer.alloc(32, 0x5a);
+  const key = importP256PublicKey(p256.getPublicKey(privateKey, false));
+  if (key === null) throw new Error("the key is on the curve");
+  for (let tried = 0, found = 0; found < 3; tried++) {
+    const message = Buffer.from(`message ${tried}`);
+    const compact = p256.sign(message, privateKey, { lowS: false });
+    const signature = p256.Signature.fromBytes(compact, "compact").toBytes("der");
+    if (signature.length < 72) continue;
+    found++;
+    expect(verifyP256(key, message, signature)).toBe(true);
+  }
+});
