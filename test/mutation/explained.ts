@@ -269,4 +269,34 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "removed: requireVersion(first, versionId);",
     reason: "The decision requires it again; here it is refused before anything is decided.",
   },
+  {
+    file: "src/crypto/ecdsa.ts",
+    line: "const MAX_DER_SIGNATURE_BYTES = 72;",
+    mutation: "73 for: 72",
+    reason: "Strict DER of two numbers below the order is never longer; it saves the reading.",
+  },
+  {
+    file: "src/crypto/ecdsa.ts",
+    line: "if (signature.length > MAX_DER_SIGNATURE_BYTES) return null;",
+    mutation: "false for: signature.length > MAX_DER_SIGNATURE_BYTES",
+    reason: "Strict DER of two numbers below the order is never longer; it saves the reading.",
+  },
+  {
+    file: "src/crypto/ecdsa.ts",
+    line: "if (point.length !== P256_POINT_BYTES || point[0] !== UNCOMPRESSED_POINT) return null;",
+    mutation: "without right of ||: point.length !== P256_POINT_BYTES || point[0] !== UNCOMPRESSED_POINT",
+    reason: "Bun refuses every other form of this length as well.",
+  },
+  {
+    file: "src/storage/local/records.ts",
+    line: "const BUSY_TIMEOUT_MS = 5_000;",
+    mutation: "5001 for: 5_000",
+    reason: "Some seconds, of which the documentation of the option alone is exact.",
+  },
+  {
+    file: "src/storage/local/records.ts",
+    line: "this.#db.insert(counters).values({ id, total: 0, expiresAtMs: 0 }).run();",
+    mutation: "1 for: 0",
+    reason: "The row is deleted in the same transaction.",
+  },
 ];
