@@ -2,7 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import { verifyP256 } from "../../../src/crypto/ecdsa.ts";
 import { boundaryOf } from "../../../src/http/body/multipart-headers.ts";
+import { clientApp } from "../../../src/http/client-app.ts";
+import { pathOf } from "../../../src/http/path.ts";
 import { describeMismatch } from "../../../src/http/validation.ts";
+import { clientAddress } from "../../../src/limits/client-address.ts";
 import { createAttestationVerifier } from "../../../src/proofs/app-attestation/verifier.ts";
 import { createChallengeTokens } from "../../../src/proofs/challenge-tokens.ts";
 import { createOidcVerifier } from "../../../src/proofs/identity/oidc.ts";
@@ -12,12 +15,14 @@ import { createPasskeyVerifier, type VerifiedRegistration } from "../../../src/p
 import { requireActivity } from "../../../src/proofs/turnkey/activity.ts";
 import { canonicalJson } from "../../../src/protocol/canonical-json.ts";
 import { unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
+import { createTracing } from "../../../src/telemetry/open-telemetry.ts";
 import { cborTarget } from "./cbor.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import { fuzzTarget } from "./fuzz-target.ts";
 import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
 import { boundaryTarget, multipartTarget, readParts } from "./multipart.ts";
 import { assertionTarget, coseKeyTarget, registrationTarget } from "./passkeys.ts";
+import { addressTarget, clientAppTarget, pathTarget, traceparentTarget } from "./requests.ts";
 import { p256SignatureTarget } from "./signatures.ts";
 import { packedVersionsTarget } from "./stores.ts";
 import type { Target } from "./target.ts";
@@ -219,6 +224,37 @@ const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])
       },
     })),
     20_000,
+  ],
+  [
+    "an address that the client has chosen",
+    addressTarget((peer, forwarded, hops) =>
+      clientAddress(peer, hops === 3 ? (forwarded?.split(",")[0] ?? null) : forwarded, hops && 1),
+    ),
+    5_000,
+  ],
+  [
+    "a traceparent in upper case",
+    traceparentTarget((...given) => {
+      const tracing = createTracing(...given);
+      return {
+        start: (name, kind, traceparent) => tracing.start(name, kind, traceparent?.toLowerCase()),
+        stop: () => tracing.stop(),
+      };
+    }),
+    20_000,
+  ],
+  [
+    "a name with a control character",
+    clientAppTarget((headers) => {
+      const version = headers.get("client-version");
+      return version === "\u0085" ? { name: "", version } : clientApp(headers);
+    }),
+    50_000,
+  ],
+  [
+    "a path with the fragment that the router reads",
+    pathTarget((url, host) => (url.includes("#") ? (URL.parse(url)?.pathname ?? null) : pathOf(url, host))),
+    5_000,
   ],
 ];
 

@@ -16,6 +16,7 @@ import {
   coseKeyTarget,
   registrationTarget,
 } from "./passkeys.ts";
+import { addressTarget, clientAppTarget, pathTarget, traceparentTarget } from "./requests.ts";
 import {
   p256PointTarget,
   p256SignatureTarget,
@@ -55,6 +56,10 @@ export const TARGETS: readonly MakeTarget[] = [
   idTokenTarget,
   attestationTokenTarget,
   keySetTarget,
+  addressTarget,
+  traceparentTarget,
+  clientAppTarget,
+  pathTarget,
   packedVersionsTarget,
   dynamoDbTarget,
   s3Target,
