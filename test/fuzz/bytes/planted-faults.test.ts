@@ -1,5 +1,7 @@
 /** Faults that parsers have had, or could have: the campaigns find each of them. */
 import { describe, expect, test } from "bun:test";
+import { decodeBase64Url } from "../../../src/client/base64.ts";
+import { derSignature } from "../../../src/client/der-signature.ts";
 import { verifyP256 } from "../../../src/crypto/ecdsa.ts";
 import { boundaryOf } from "../../../src/http/body/multipart-headers.ts";
 import { clientApp } from "../../../src/http/client-app.ts";
@@ -17,6 +19,7 @@ import { canonicalJson } from "../../../src/protocol/canonical-json.ts";
 import { unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
 import { createTracing } from "../../../src/telemetry/open-telemetry.ts";
 import { cborTarget } from "./cbor.ts";
+import { clientBase64Target, clientDerTarget } from "./client-encodings.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import { fuzzTarget } from "./fuzz-target.ts";
 import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
@@ -254,6 +257,19 @@ const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])
   [
     "a path with the fragment that the router reads",
     pathTarget((url, host) => (url.includes("#") ? (URL.parse(url)?.pathname ?? null) : pathOf(url, host))),
+    5_000,
+  ],
+  [
+    "an error of the client for an underscore",
+    clientBase64Target((text) => decodeBase64Url(text.replaceAll("_", "."))),
+    5_000,
+  ],
+  [
+    "a negative integer in a signature of the client",
+    clientDerTarget((signature) => {
+      const encoded = derSignature(signature);
+      return encoded[4] === 0 && encoded[5] === 0x80 ? encoded.subarray(1) : encoded;
+    }),
     5_000,
   ],
 ];

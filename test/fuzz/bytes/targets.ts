@@ -1,5 +1,6 @@
 /** Every parser of foreign bytes. */
 import { cborTarget } from "./cbor.ts";
+import { clientBase64Target, clientDerTarget } from "./client-encodings.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import {
   activityTarget,
@@ -60,6 +61,8 @@ export const TARGETS: readonly MakeTarget[] = [
   traceparentTarget,
   clientAppTarget,
   pathTarget,
+  clientBase64Target,
+  clientDerTarget,
   packedVersionsTarget,
   dynamoDbTarget,
   s3Target,
