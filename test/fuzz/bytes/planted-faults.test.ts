@@ -1,11 +1,14 @@
 /** Faults that parsers have had, or could have: the campaigns find each of them. */
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { decodeBase64Url } from "../../../src/client/base64.ts";
 import { derSignature } from "../../../src/client/der-signature.ts";
+import { loadConfigs } from "../../../src/config/config.ts";
 import { verifyP256 } from "../../../src/crypto/ecdsa.ts";
 import { boundaryOf } from "../../../src/http/body/multipart-headers.ts";
 import { clientApp } from "../../../src/http/client-app.ts";
 import { pathOf } from "../../../src/http/path.ts";
+import { createAppChoice } from "../../../src/http/served-app.ts";
 import { describeMismatch } from "../../../src/http/validation.ts";
 import { clientAddress } from "../../../src/limits/client-address.ts";
 import { createAttestationVerifier } from "../../../src/proofs/app-attestation/verifier.ts";
@@ -20,6 +23,7 @@ import { unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
 import { createTracing } from "../../../src/telemetry/open-telemetry.ts";
 import { cborTarget } from "./cbor.ts";
 import { clientBase64Target, clientDerTarget } from "./client-encodings.ts";
+import { appChoiceTarget, appsFileTarget, configurationTarget } from "./configuration.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import { fuzzTarget } from "./fuzz-target.ts";
 import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
@@ -269,6 +273,34 @@ const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])
     clientDerTarget((signature) => {
       const encoded = derSignature(signature);
       return encoded[4] === 0 && encoded[5] === 0x80 ? encoded.subarray(1) : encoded;
+    }),
+    5_000,
+  ],
+  [
+    "a TypeError for a URL that is none",
+    configurationTarget((env) => {
+      if (env.APPLE_JWKS_URL?.trim()) new URL(env.APPLE_JWKS_URL);
+      return loadConfigs(env);
+    }),
+    5_000,
+  ],
+  [
+    "a SyntaxError for a file that is not JSON",
+    appsFileTarget((env) => {
+      JSON.parse(readFileSync(env.APPS_FILE ?? "", "utf8"));
+      return loadConfigs(env);
+    }),
+    5_000,
+  ],
+  [
+    "an app that the client has chosen",
+    appChoiceTarget((apps) => {
+      const choose = createAppChoice(apps);
+      return (request, path) => {
+        const [first] = request.headers.get("x-forwarded-host")?.split(",") ?? [];
+        if (first !== undefined) request.headers.set("x-forwarded-host", first);
+        return choose(request, path);
+      };
     }),
     5_000,
   ],

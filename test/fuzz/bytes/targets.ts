@@ -1,6 +1,7 @@
 /** Every parser of foreign bytes. */
 import { cborTarget } from "./cbor.ts";
 import { clientBase64Target, clientDerTarget } from "./client-encodings.ts";
+import { appChoiceTarget, appsFileTarget, configurationTarget } from "./configuration.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import {
   activityTarget,
@@ -63,6 +64,9 @@ export const TARGETS: readonly MakeTarget[] = [
   pathTarget,
   clientBase64Target,
   clientDerTarget,
+  configurationTarget,
+  appsFileTarget,
+  appChoiceTarget,
   packedVersionsTarget,
   dynamoDbTarget,
   s3Target,
