@@ -20,6 +20,7 @@ export interface Attacker extends AsyncDisposable {
 export async function startAttacker(options: AttackOptions): Promise<Attacker> {
   const program = join(import.meta.dir, "attacker.ts");
   const child = Bun.spawn([process.execPath, program, JSON.stringify(options)], {
+    stdin: "pipe", // its end ends the attacker, also where this process is killed
     stdout: "pipe",
     stderr: "inherit",
   });
@@ -57,6 +58,7 @@ if (import.meta.main) {
   process.on("SIGTERM", () => {
     process.stdout.write(JSON.stringify(outcomes), () => process.exit(0));
   });
+  process.stdin.on("end", () => process.exit(1)).resume();
   process.stdout.write("ready\n");
   await carryOn();
 }

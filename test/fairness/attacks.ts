@@ -92,7 +92,7 @@ export const ATTACKS = {
     async (target) => async (connection, ended) => {
       await connection.write(head("POST", paths.create, upload(target, 1024 * MIB)));
       const piece = randomBytes(MIB);
-      while (!ended()) await connection.write(piece);
+      for (; !ended(); await Bun.sleep(0)) await connection.write(piece);
     },
     16,
   ),
@@ -105,7 +105,8 @@ export const ATTACKS = {
         isClosed = true;
       });
       const piece = chunk(randomBytes(MIB));
-      while (!isClosed) await connection.write(piece); // whatever the response is
+      // whatever the response is; a write to a closed connection ends in the same iteration
+      for (; !isClosed; await Bun.sleep(0)) await connection.write(piece);
     },
     16,
   ),
