@@ -20,12 +20,14 @@ import { createPasskeyVerifier, type VerifiedRegistration } from "../../../src/p
 import { requireActivity } from "../../../src/proofs/turnkey/activity.ts";
 import { canonicalJson } from "../../../src/protocol/canonical-json.ts";
 import { unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
+import { recordOf } from "../../../src/storage/aws/tables.ts";
 import { createTracing } from "../../../src/telemetry/open-telemetry.ts";
 import { cborTarget } from "./cbor.ts";
 import { clientBase64Target, clientDerTarget } from "./client-encodings.ts";
 import { appChoiceTarget, appsFileTarget, configurationTarget } from "./configuration.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import { fuzzTarget } from "./fuzz-target.ts";
+import { itemsTarget } from "./items.ts";
 import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
 import { boundaryTarget, multipartTarget, readParts } from "./multipart.ts";
 import { assertionTarget, coseKeyTarget, registrationTarget } from "./passkeys.ts";
@@ -301,6 +303,14 @@ const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])
         if (first !== undefined) request.headers.set("x-forwarded-host", first);
         return choose(request, path);
       };
+    }),
+    5_000,
+  ],
+  [
+    "a SyntaxError for a record without metadata",
+    itemsTarget((item) => {
+      JSON.parse(item.Metadata?.S ?? "");
+      return recordOf(item);
     }),
     5_000,
   ],

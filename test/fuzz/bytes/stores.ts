@@ -10,15 +10,15 @@ import {
 } from "../../../src/storage/aws/history/items.ts";
 import { packVersions, unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
-import { factorItem, nonceItem, recordItem, tokenItem } from "../../../src/storage/aws/tables.ts";
+import { factorItem, type Item, nonceItem, recordItem, tokenItem } from "../../../src/storage/aws/tables.ts";
 import { BlobDamaged, ChangeRefused, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 import { randomJson } from "./json-grammar.ts";
 import { ACCEPTED, bytesOf, type Dice, kindOf, requireThat, type Target } from "./target.ts";
 
 const CLOCK = new SettableClock();
-const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
-const BACKUP = `backup_account_${"02".repeat(33)}`;
+export const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
+export const BACKUP = `backup_account_${"02".repeat(33)}`;
 const TABLES = { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" };
 const CONFIG = {
   driver: "aws",
@@ -55,7 +55,7 @@ const DELETED = {
 const FACTOR = { scope: "MAIN", key: "EC_KEYPAIR|A" } as const;
 const NONCE = { id: "nonce", expiresAtMs: LATER_MS };
 
-const ITEMS = [
+export const ITEMS: readonly Item[] = [
   recordItem(BACKUP, STATE, UUID, 4),
   deletionItem(BACKUP, DELETED),
   logItem(UUID, NEW_EVENT),
@@ -98,7 +98,7 @@ const DYNAMODB_CORPUS = bytesOf(
     }),
   ),
 );
-const DYNAMODB_PIECES = bytesOf(
+export const DYNAMODB_PIECES = bytesOf(
   ...[
     '{"S":',
     '{"N":"x"}',

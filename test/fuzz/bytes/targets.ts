@@ -3,6 +3,7 @@ import { cborTarget } from "./cbor.ts";
 import { clientBase64Target, clientDerTarget } from "./client-encodings.ts";
 import { appChoiceTarget, appsFileTarget, configurationTarget } from "./configuration.ts";
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
+import { itemsTarget } from "./items.ts";
 import {
   activityTarget,
   bodyTarget,
@@ -67,6 +68,7 @@ export const TARGETS: readonly MakeTarget[] = [
   configurationTarget,
   appsFileTarget,
   appChoiceTarget,
+  itemsTarget,
   packedVersionsTarget,
   dynamoDbTarget,
   s3Target,
