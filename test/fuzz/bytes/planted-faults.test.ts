@@ -30,6 +30,7 @@ import { fuzzTarget } from "./fuzz-target.ts";
 import { itemsTarget } from "./items.ts";
 import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
 import { boundaryTarget, multipartTarget, readParts } from "./multipart.ts";
+import { dynamoDbOutputTarget } from "./outputs.ts";
 import { assertionTarget, coseKeyTarget, registrationTarget } from "./passkeys.ts";
 import { addressTarget, clientAppTarget, pathTarget, traceparentTarget } from "./requests.ts";
 import { p256SignatureTarget } from "./signatures.ts";
@@ -314,6 +315,7 @@ const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])
     }),
     5_000,
   ],
+  ["an item that is no map", await dynamoDbOutputTarget((sdk) => sdk), 5_000],
 ];
 
 describe("a fault that is planted is found:", () => {

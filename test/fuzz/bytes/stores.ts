@@ -20,7 +20,7 @@ const CLOCK = new SettableClock();
 export const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 export const BACKUP = `backup_account_${"02".repeat(33)}`;
 const TABLES = { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" };
-const CONFIG = {
+export const CONFIG = {
   driver: "aws",
   region: "eu-west-1",
   bucket: "bucket",
@@ -82,7 +82,7 @@ const ERROR_NAMES = [
   ...["ResourceNotFoundException", "InternalServerError", "toString", ""],
 ];
 
-const DYNAMODB_CORPUS = bytesOf(
+export const DYNAMODB_CORPUS = bytesOf(
   "{}",
   ...ITEMS.flatMap((item) => [
     JSON.stringify({ Item: item }),
@@ -172,6 +172,46 @@ export async function dynamoDbTarget(): Promise<Target> {
 const LIST = `<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>${BLOB.key}</Key>
 <Size>4</Size><LastModified>2026-02-03T04:05:06.000Z</LastModified><ETag>&quot;x&quot;</ETag></Contents></ListBucketResult>`;
 
+export const S3_CORPUS = bytesOf(
+  "data",
+  LIST,
+  UUID,
+  "1768478400000",
+  "<Error><Code>NoSuchKey</Code><Message>m</Message></Error>",
+  "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2026-02-03T04:35:06Z</ServerTime></Error>",
+);
+export const S3_PIECES = bytesOf(
+  ...[
+    "<",
+    ">",
+    "&",
+    "&#x0;",
+    "&#99999999;",
+    "&lt;",
+    "<!DOCTYPE a [<!ENTITY b 'c'>]>",
+    "<![CDATA[",
+    "]]>",
+    "<?",
+    "<!--",
+  ],
+  ...[
+    "<Size>NaN</Size>",
+    "<Size>-1</Size>",
+    "<Key/>",
+    "<LastModified>x</LastModified>",
+    "<Contents>",
+    "</Contents>",
+  ],
+  ...[
+    "<IsTruncated>true</IsTruncated>",
+    "<Error>",
+    "</Error>",
+    "<__proto__>",
+    "</__proto__>",
+    "<Code>SlowDown</Code>",
+  ],
+);
+
 export async function s3Target(): Promise<Target> {
   setCredentials();
   const blobs = await openAwsBlobs(CONFIG, OPTIONS);
@@ -192,45 +232,8 @@ export async function s3Target(): Promise<Target> {
   return {
     name: "responses of S3",
     isSlow: true,
-    corpus: bytesOf(
-      "data",
-      LIST,
-      UUID,
-      "1768478400000",
-      "<Error><Code>NoSuchKey</Code><Message>m</Message></Error>",
-      "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2026-02-03T04:35:06Z</ServerTime></Error>",
-    ),
-    dictionary: bytesOf(
-      ...[
-        "<",
-        ">",
-        "&",
-        "&#x0;",
-        "&#99999999;",
-        "&lt;",
-        "<!DOCTYPE a [<!ENTITY b 'c'>]>",
-        "<![CDATA[",
-        "]]>",
-        "<?",
-        "<!--",
-      ],
-      ...[
-        "<Size>NaN</Size>",
-        "<Size>-1</Size>",
-        "<Key/>",
-        "<LastModified>x</LastModified>",
-        "<Contents>",
-        "</Contents>",
-      ],
-      ...[
-        "<IsTruncated>true</IsTruncated>",
-        "<Error>",
-        "</Error>",
-        "<__proto__>",
-        "</__proto__>",
-        "<Code>SlowDown</Code>",
-      ],
-    ),
+    corpus: S3_CORPUS,
+    dictionary: S3_PIECES,
     run: (input, dice) => answered(dice.of(calls), input, dice, s3Headers(dice), LIST),
   };
 }
@@ -289,7 +292,7 @@ async function answered(
   }
 }
 
-function setCredentials(): void {
+export function setCredentials(): void {
   process.env.AWS_ACCESS_KEY_ID ??= "test";
   process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
 }

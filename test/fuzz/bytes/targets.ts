@@ -12,6 +12,7 @@ import {
   strictJsonTarget,
 } from "./json.ts";
 import { boundaryTarget, multipartTarget } from "./multipart.ts";
+import { dynamoDbOutputTarget, s3OutputTarget } from "./outputs.ts";
 import {
   assertionTarget,
   authenticatorDataTarget,
@@ -69,6 +70,8 @@ export const TARGETS: readonly MakeTarget[] = [
   appsFileTarget,
   appChoiceTarget,
   itemsTarget,
+  dynamoDbOutputTarget,
+  s3OutputTarget,
   packedVersionsTarget,
   dynamoDbTarget,
   s3Target,
