@@ -22,13 +22,21 @@ function withoutPort(entry: string): string {
 function subjectOf(address: string): string {
   if (isIPv4(address)) return address;
   if (!isIPv6(address)) return "unknown";
-  const { hostname } = new URL(`http://[${address.replace(/%.*$/, "")}]/`);
+  const { hostname } = new URL(`http://[${withoutDots(address.replace(/%.*$/, ""))}]/`);
   const [head = "", tail] = hostname.slice(1, -1).split("::");
   const groups = head === "" ? [] : head.split(":");
   const rest = tail === undefined || tail === "" ? [] : tail.split(":");
   const missing = tail === undefined ? 0 : 8 - groups.length - rest.length;
   const all = [...groups, ...Array<string>(missing).fill("0"), ...rest];
   return ipv4In(all) ?? `${all.slice(0, 4).join(":")}::/64`;
+}
+
+/** With an IPv4 address at the end as two groups: Bun 1.4 finds no URL in `[1:2:3::a:192.0.2.1]`. */
+function withoutDots(address: string): string {
+  return address.replace(/[\d.]+\.[\d.]+$/, (dotted) => {
+    const [a = 0, b = 0, c = 0, d = 0] = dotted.split(".").map(Number);
+    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  });
 }
 
 /** The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2): otherwise all of them would share one /64. */

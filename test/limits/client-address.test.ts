@@ -19,6 +19,7 @@ describe("the address that a request counts for", () => {
     ["the same for its neighbour", "2001:db8:1:2::9", null, 0, "2001:db8:1:2::/64"],
     ["a short one", "::1", null, 0, "0:0:0:0::/64"],
     ["one with a zone", "fe80::1%eth0", null, 0, "fe80:0:0:0::/64"],
+    ["one with IPv4 at its end", "10.0.0.1", "1:2:3::a:192.0.2.1", 1, "1:2:3:0::/64"],
     ["what our one proxy saw", "10.0.0.1", "198.51.100.7", 1, "198.51.100.7"],
     [
       "what our proxy saw, not what the client wrote before it",
