@@ -2,7 +2,16 @@
  * The file in which the doctor notes how far it is: a line of JSON for the run, then one for each finding and for each place
  * that was reached. Lines are only added, so a process that is killed leaves at most a torn one at the end.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
@@ -82,22 +91,30 @@ export function openResumeFile(path: string, { of, counts, clock }: ResumeOption
   let end = left?.length ?? 0;
   ftruncateSync(file, end);
   const add = (line: object) => {
-    end += writeSync(file, `${JSON.stringify(line)}\n`, end);
+    if (fstatSync(file).size !== end) throw new Error(`${path} is in use by another doctor`);
+    let rest = Buffer.from(`${JSON.stringify(line)}\n`);
+    while (rest.length > 0) {
+      const written = writeSync(file, rest, 0, rest.length, end); // less than all of it on a disk that gets full
+      end += written;
+      rest = rest.subarray(written);
+    }
   };
   const startedAtMs = left?.startedAtMs ?? clock.nowMs();
   if (left === null) add({ doctor: FORMAT, startedAtMs, of });
+  for (const finding of left?.repairedSince ?? []) add(finding);
   const last = left?.last ?? null;
   if (last !== null) {
     Object.assign(counts.metadataVersions, last.counts.metadataVersions);
     for (const [app, backups] of last.counts.ofUnknownApps) counts.ofUnknownApps.set(app, backups);
     Object.assign(counts, last.counts.others);
   }
-  const known = new Set(left?.findings.map((finding) => JSON.stringify(finding)));
+  const findings = [...(left?.findings ?? []), ...(left?.repairedSince ?? [])];
+  const known = new Set(findings.map((finding) => JSON.stringify(finding)));
   let notedAtMs = Number.NEGATIVE_INFINITY;
   return {
     interrupted:
-      last === null ? null : { ...last, startedAtMs, found: new Set(left?.findings.map(({ kind }) => kind)) },
-    findings: left?.findings ?? [],
+      last === null ? null : { ...last, startedAtMs, found: new Set(findings.map(({ kind }) => kind)) },
+    findings,
     isKnown: (finding) => known.has(JSON.stringify(finding)),
     found: add,
     reached({ place, areRowsMissing }) {
@@ -107,7 +124,7 @@ export function openResumeFile(path: string, { of, counts, clock }: ResumeOption
       const noted = { metadataVersions, ofUnknownApps: [...ofUnknownApps], others };
       add({ place, areRowsMissing, counts: noted });
     },
-    remove: () => unlinkSync(path),
+    remove: () => rmSync(path, { force: true }),
     [Symbol.dispose]: () => closeSync(file),
   };
 }
@@ -118,13 +135,16 @@ interface LeftRun {
   readonly length: number;
   readonly last: Static<typeof Reached> | null;
   readonly findings: readonly Finding[];
+  /** What was repaired after the last place: nothing is left of it that could be found again. */
+  readonly repairedSince: readonly Finding[];
 }
 
 function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun {
   const [first = "", ...lines] = readFileSync(path, "utf8").split("\n");
   const header = parsed(first);
   const remedy = `delete ${path} to begin with a whole run`;
-  if (!Value.Check(Header, header)) throw new Error(`${path} is not a file of this doctor: name another one`);
+  if (lines.length === 0 || !Value.Check(Header, header))
+    throw new Error(`${path} is not a file of this doctor: name another one`);
   if (!isSameRun(header.of, of))
     throw new Error(`${path} is of a run with other options or on another storage: ${remedy}`);
   if (nowMs - header.startedAtMs > MAX_AGE_MS)
@@ -144,7 +164,8 @@ function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun 
       findings.push(...since.splice(0));
     } else throw new Error(`${path} is damaged: ${remedy}`);
   }
-  return { startedAtMs: header.startedAtMs, length, last, findings };
+  const repairedSince = since.filter(({ repaired }) => repaired);
+  return { startedAtMs: header.startedAtMs, length, last, findings, repairedSince };
 }
 
 /** Stores that had no mark may have got one meanwhile. */
