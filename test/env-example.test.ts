@@ -21,6 +21,14 @@ describe(".env.example", () => {
     expect(new Set(documented).size).toBe(documented.length);
   });
 
+  test("has the files of those secrets that the README names", async () => {
+    const files = [...(await read(".env.example")).matchAll(/^(\w+)_FILE=/gm)].map(([, name = ""]) => name);
+    const [, text = ""] =
+      /^### Secrets\n\n([\s\S]*?) may come from files/m.exec(await read("README.md")) ?? [];
+    const named = [...text.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+    expect(named.toSorted()).toEqual(files.filter((name) => name !== "APPS").toSorted());
+  });
+
   test("changes nothing as long as it is copied and left as it is", async () => {
     const copied = Object.fromEntries(
       (await read(".env.example"))
