@@ -89,11 +89,20 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
       found[finding.repaired ? "repaired" : "left"] += 1;
       report.found(finding);
     };
+    const restores = await records.restores();
+    const restoredAtMs =
+      restores.length === 0 ? null : Math.max(...restores.map((restore) => restore.restoredAtMs));
     using file =
       options.resume === undefined
         ? null
         : openResumeFile(options.resume, {
-            of: { installation: await records.installationId(), verify, repair, remove: [...remove] },
+            of: {
+              installation: await records.installationId(),
+              restoredAtMs,
+              verify,
+              repair,
+              remove: [...remove],
+            },
             counts,
             clock: systemClock,
           });
@@ -105,7 +114,7 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     const findings = examine({
       ...{ records, blobs, ...sources, verify, repair, remove, counts },
       servedScopes: served,
-      restores: await records.restores(),
+      restores,
       pause: () => after(PAUSE_MS),
       pace: rate === null ? async () => {} : createBursts(rate, systemClock).next,
       interrupted: file?.interrupted ?? null,

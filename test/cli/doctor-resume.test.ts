@@ -58,9 +58,10 @@ for (const driver of DRIVERS)
         const { status, output } = await runCommand("doctor", env, ...other);
         expect(status).toBe(2);
         expect(JSON.parse(output).error).toBe(
-          `${file} is of a run with other options or on another storage: delete ${file} to begin with a whole run`,
+          `${file} is of a run with other options, on another storage or before a restore: delete ${file} to begin with a whole run`,
         );
       }
+      const left = readFileSync(file);
       const resumed = await runCommand("doctor", env, ...args);
       const { findings, summary } = JSON.parse(resumed.output);
       expect({ status: resumed.status, error: JSON.parse(resumed.output).error }).toEqual({
@@ -71,6 +72,11 @@ for (const driver of DRIVERS)
       expect(shown(findings)).toEqual(shown(whole.findings));
       expect(summary).toEqual(whole.summary);
       expect(existsSync(file)).toBe(false);
+
+      await writeFile(file, left);
+      const restored = await runCommand("doctor", env, ...args, "--restored");
+      expect(restored.status).toBe(2);
+      expect(JSON.parse(restored.output).error).toContain("before a restore");
     });
   });
 

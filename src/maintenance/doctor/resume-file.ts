@@ -31,6 +31,8 @@ const FORMAT = 1;
 
 const Run = Type.Object({
   installation: orNull(Type.String()),
+  /** When the records were last restored from a copy. */
+  restoredAtMs: orNull(Type.Number()),
   verify: Type.Boolean(),
   repair: Type.Boolean(),
   remove: Type.Array(Type.Union(REMOVABLE.map((kind) => Type.Literal(kind)))),
@@ -146,7 +148,9 @@ function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun 
   if (lines.length === 0 || !Value.Check(Header, header))
     throw new Error(`${path} is not a file of this doctor: name another one`);
   if (!isSameRun(header.of, of))
-    throw new Error(`${path} is of a run with other options or on another storage: ${remedy}`);
+    throw new Error(
+      `${path} is of a run with other options, on another storage or before a restore: ${remedy}`,
+    );
   if (nowMs - header.startedAtMs > MAX_AGE_MS)
     throw new Error(`${path} is of a run that began more than 7 days ago: ${remedy}`);
   let length = Buffer.byteLength(first) + 1;

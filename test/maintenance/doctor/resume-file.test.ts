@@ -8,12 +8,16 @@ import { openResumeFile } from "../../../src/maintenance/doctor/resume-file.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
-const of = { installation: "one", verify: false, repair: true, remove: [] };
+const of = { installation: "one", restoredAtMs: null, verify: false, repair: true, remove: [] };
 const left = finding("blob-missing", { backupId: "b1", blobKey: "b1/1" });
 const repaired = { ...finding("row-without-backup", { backupId: "b2" }), repaired: true };
 
-function opened(path: string) {
-  return openResumeFile(path, { of, counts: new Counts(), clock: new SettableClock() });
+function opened(path: string, restoredAtMs: number | null = null) {
+  return openResumeFile(path, {
+    of: { ...of, restoredAtMs },
+    counts: new Counts(),
+    clock: new SettableClock(),
+  });
 }
 
 const place = { place: { part: "records", after: "b1" }, areRowsMissing: false } as const;
@@ -48,6 +52,14 @@ describe("the file of --resume", () => {
     expect(() => first.found(left)).toThrow(`${path} is in use by another doctor`);
     third.found(left);
     expect(third.interrupted?.place).toEqual(place.place);
+  });
+
+  test("is refused once the records were restored from a copy", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "run");
+    opened(path, 1)[Symbol.dispose]();
+    opened(path, 1)[Symbol.dispose]();
+    expect(() => opened(path, 2)).toThrow("before a restore: delete");
   });
 
   test("may be gone when the run ends", async () => {
