@@ -4,12 +4,12 @@
  */
 import {
   closeSync,
-  existsSync,
   fstatSync,
   ftruncateSync,
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
@@ -88,7 +88,9 @@ export interface ResumeOptions {
 
 /** @throws Error when there is a file that is of no such run. */
 export function openResumeFile(path: string, { of, counts, clock }: ResumeOptions): ResumeFile {
-  const left = existsSync(path) ? leftRun(path, of, clock.nowMs()) : null;
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile()) throw notOurs(path); // a pipe would be waited for
+  const left = found ? leftRun(path, of, clock.nowMs()) : null;
   const file = openSync(path, left === null ? "wx" : "r+", 0o600);
   let end = left?.length ?? 0;
   ftruncateSync(file, end);
@@ -145,12 +147,13 @@ function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun 
   const [first = "", ...lines] = readFileSync(path, "utf8").split("\n");
   const header = parsed(first);
   const remedy = `delete ${path} to begin with a whole run`;
-  if (lines.length === 0 || !Value.Check(Header, header))
-    throw new Error(`${path} is not a file of this doctor: name another one`);
+  if (lines.length === 0 || !Value.Check(Header, header)) throw notOurs(path);
   if (!isSameRun(header.of, of))
     throw new Error(
       `${path} is of a run with other options, on another storage or before a restore: ${remedy}`,
     );
+  if (header.startedAtMs > nowMs)
+    throw new Error(`${path} is of a run that began later than now, by the clock of this machine: ${remedy}`);
   if (nowMs - header.startedAtMs > MAX_AGE_MS)
     throw new Error(`${path} is of a run that began more than 7 days ago: ${remedy}`);
   let length = Buffer.byteLength(first) + 1;
@@ -170,6 +173,10 @@ function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun 
   }
   const repairedSince = since.filter(({ repaired }) => repaired);
   return { startedAtMs: header.startedAtMs, length, last, findings, repairedSince };
+}
+
+function notOurs(path: string): Error {
+  return new Error(`${path} is not a file of this doctor: name another one`);
 }
 
 /** Stores that had no mark may have got one meanwhile. */

@@ -62,6 +62,23 @@ describe("the file of --resume", () => {
     expect(() => opened(path, 2)).toThrow("before a restore: delete");
   });
 
+  test("is refused where it is of a later time: what has changed since would not be known", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "run");
+    const clock = new SettableClock();
+    openResumeFile(path, { of, counts: new Counts(), clock })[Symbol.dispose]();
+    clock.set(clock.nowMs() - 1);
+    expect(() => openResumeFile(path, { of, counts: new Counts(), clock })).toThrow("later than now");
+  });
+
+  test("is a file: no folder, no device, no pipe that would be waited for", async () => {
+    await using folder = await temporaryFolder();
+    const fifo = join(folder.path, "fifo");
+    expect(Bun.spawnSync(["mkfifo", fifo]).exitCode).toBe(0);
+    for (const path of [folder.path, fifo, "/dev/full"])
+      expect(() => opened(path)).toThrow(`${path} is not a file of this doctor: name another one`);
+  });
+
   test("may be gone when the run ends", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "run");
