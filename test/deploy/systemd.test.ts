@@ -48,6 +48,15 @@ describe("the unit of systemd", () => {
       expect(example).toMatch(new RegExp(`^(?:# )?${variable}=`, "m"));
   });
 
+  test("has the user, the group and the program that the README installs", () => {
+    const [, options = "", user] = /^useradd (.*) ([\w-]+)$/m.exec(readme) ?? [];
+    expect(options).toContain("--user-group"); // not every system makes a group by default
+    expect([values("User")[0], values("Group")[0]]).toEqual([user, user]);
+    const [program = ""] = values("ExecStart")[0]?.split(" ") ?? [];
+    expect(readme).toContain(`install -m 0755 dist/backup-service ${program.replace(/[^/]+$/, "")}`);
+    expect(readme).toContain(`${values("StateDirectory")[0]} ${program} doctor`); // sudo may search other folders
+  });
+
   test("is understood by systemd, and leaves the service little that it does not need", async () => {
     const program = await requireProgram(SYSTEMD);
     await using folder = await temporary();
