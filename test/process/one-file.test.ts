@@ -134,8 +134,8 @@ if (LOCAL !== undefined)
       for (const path of paths) {
         const [found, expected] = await Promise.all([built, sources].map(({ url }) => page(url + path)));
         expect({ path, ...found }).toEqual({ path, ...expected });
-        for (const [, linked = ""] of expected?.text.matchAll(/(?:href|src)="(\/[^"#]*)"/g) ?? [])
-          paths.add(linked);
+        for (const [, linked = ""] of expected?.text.matchAll(/(?:href|src)="([^"#:]+)"/g) ?? [])
+          paths.add(new URL(linked, built.url + path).pathname);
       }
       for (const script of ["/playground/page.js", "/docs/scalar.js"]) expect([...paths]).toContain(script);
     });
