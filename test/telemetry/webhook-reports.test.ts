@@ -30,8 +30,8 @@ describe("the reports of the webhook", () => {
       "webhook_events_delivered_total 4",
       'webhook_failed_attempts_total{reason="timeout"} 2',
       'webhook_failed_attempts_total{reason="http_5xx"} 1',
-      'webhook_events_dropped_total{reason="gone"} 1',
       'webhook_events_dropped_total{reason="given_up"} 1',
+      'webhook_events_dropped_total{reason="gone"} 1',
     ]);
   });
 
