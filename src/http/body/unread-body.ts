@@ -26,10 +26,10 @@ const WITHOUT_CONTENT = new Set([204, 304]);
 
 /**
  * The response to a request whose body may not have been read to its end. On a connection that stays open the server
- * discards the rest. A connection on which that may be more than `limits.maxBytes` is to be closed: otherwise it would be
- * read for as long as its client sends. One that is to be closed would be reset, and the response lost with it, if it were closed while the
- * client still writes (RFC 9112 §9.6). So the end of the response, and with it the closing, waits until the rest has
- * been read, within `limits`. While too many bodies are being discarded the connection is closed at once.
+ * discards the rest. Where that may be more than `limits.maxBytes` the connection is to be closed: otherwise it would be
+ * read for as long as its client sends. A connection that is to be closed would be reset, and the response lost with it, if
+ * it were closed while the client still writes (RFC 9112 §9.6). So the end of the response, and with it the closing, waits
+ * until the rest has been read, within `limits`. While too many bodies are being discarded it is closed at once.
  */
 export function createUnreadBodies(
   limits: DiscardLimits,
