@@ -123,6 +123,21 @@ function responsesIn(received: string): ParsedResponse[] {
           line.slice(line.indexOf(":") + 1).trim(),
         ]),
       );
-      return { status: Number(start.split(" ")[1]), headers, body: end === -1 ? "" : text.slice(end + 4) };
+      const rest = end === -1 ? "" : text.slice(end + 4);
+      const body = headers.get("transfer-encoding") === "chunked" ? contentOfChunks(rest) : rest;
+      return { status: Number(start.split(" ")[1]), headers, body };
     });
+}
+
+/** A body in chunked coding (RFC 9112 §7.1), as far as it has come: the last chunk waits for the rest of the request. */
+function contentOfChunks(text: string): string {
+  let content = "";
+  for (let rest = text; ; ) {
+    const size = /^[0-9a-f]+(?=\r\n)/i.exec(rest)?.[0] ?? "0";
+    const length = Number.parseInt(size, 16);
+    if (length === 0) return content;
+    const start = size.length + 2;
+    content += rest.slice(start, start + length);
+    rest = rest.slice(start + length + 2);
+  }
 }
