@@ -122,8 +122,8 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
     });
     for await (const finding of findings) {
       if (file?.isKnown(finding)) continue;
+      note(finding); // first, because the disk of the file may be full
       file?.found(finding);
-      note(finding);
     }
     file?.remove();
     const format = await records.format();

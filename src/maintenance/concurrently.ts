@@ -1,6 +1,7 @@
 /**
- * Checks every item, at most `width` of them at a time, and yields what the checks return, in no order. If a check fails,
- * the generator throws the error after the running checks have ended.
+ * Checks every item, at most `width` of them at a time, and yields what the checks return, in no order. If a check or the
+ * listing of the items fails, the generator yields what the running checks return, which may have changed something, and
+ * then throws the error.
  *
  * @param onQuiet is called from time to time with an item when its results and those of all before it were taken, and
  *   no check runs.
@@ -52,6 +53,10 @@ export async function* concurrently<Item, Result>(
       if (isQuiet) onQuiet(item);
     }
     yield* endedUntil(0);
+  } catch (error) {
+    while (running > 0) await anotherEnd();
+    for (const outcome of outcomes) if ("results" in outcome) yield* outcome.results;
+    throw error;
   } finally {
     while (running > 0) await anotherEnd();
   }

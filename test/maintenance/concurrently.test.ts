@@ -29,6 +29,29 @@ test("the first check that fails ends it, after those that run", async () => {
   expect(ended).toBeLessThan(12);
 });
 
+test("what ran beside a check or a listing that fails is yielded before the error", async () => {
+  const check = async (item: number) => {
+    if (item !== 2) await new Promise<void>((resolve) => setImmediate(resolve));
+    if (item === 2) throw new Error("failed");
+    return [item];
+  };
+  async function* failing() {
+    yield* [0, 1, 3];
+    throw new Error("failed");
+  }
+  for (const [items, width] of [
+    [numbers(4), 4],
+    [failing(), 8],
+  ] as const) {
+    const yielded: number[] = [];
+    const reading = async () => {
+      for await (const item of concurrently(items, width, check)) yielded.push(item);
+    };
+    await expect(reading()).rejects.toThrow("failed");
+    expect(yielded).toEqual([0, 1, 3]);
+  }
+});
+
 async function* numbers(count: number): AsyncGenerator<number> {
   for (let number = 0; number < count; number++) yield number;
 }
