@@ -37,7 +37,7 @@ export async function runPairKills(
   const failures: string[] = [];
   let stepsLeft = 1 + (random() % MAX_STEPS);
   let done = 0;
-  const isOver = () => done === kills || failures.length > 0;
+  const isOver = () => done >= kills || failures.length > 0;
 
   async function serve(customer: Customer): Promise<void> {
     while (!isOver()) {
@@ -49,7 +49,7 @@ export async function runPairKills(
         if (pair.includes(server) || error instanceof BrokenGuarantee || !isBrokenConnection(error))
           failures.push(`kill ${done + 1}: ${error} (${await server.state()})`);
       }
-      if (--stepsLeft === 0) await killOne();
+      if (--stepsLeft === 0 && !isOver()) await killOne();
     }
   }
 
