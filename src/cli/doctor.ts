@@ -97,6 +97,7 @@ async function examineStorage(options: ReturnType<typeof optionsOf>): Promise<nu
         ? null
         : openResumeFile(options.resume, {
             of: {
+              version,
               installation: await records.installationId(),
               restoredAtMs,
               verify,

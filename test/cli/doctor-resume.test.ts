@@ -58,7 +58,7 @@ for (const driver of DRIVERS)
         const { status, output } = await runCommand("doctor", env, ...other);
         expect(status).toBe(2);
         expect(JSON.parse(output).error).toBe(
-          `${file} is of a run with other options, on another storage or before a restore: delete ${file} to begin with a whole run`,
+          `${file} is of a run with other options, of another version, on another storage or before a restore: delete ${file} to begin with a whole run`,
         );
       }
       const left = readFileSync(file);

@@ -30,6 +30,8 @@ const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =
 const FORMAT = 1;
 
 const Run = Type.Object({
+  /** Of the program: another one may check more. */
+  version: Type.String(),
   installation: orNull(Type.String()),
   /** When the records were last restored from a copy. */
   restoredAtMs: orNull(Type.Number()),
@@ -150,7 +152,7 @@ function leftRun(path: string, of: ResumeOptions["of"], nowMs: number): LeftRun 
   if (lines.length === 0 || !Value.Check(Header, header)) throw notOurs(path);
   if (!isSameRun(header.of, of))
     throw new Error(
-      `${path} is of a run with other options, on another storage or before a restore: ${remedy}`,
+      `${path} is of a run with other options, of another version, on another storage or before a restore: ${remedy}`,
     );
   if (header.startedAtMs > nowMs)
     throw new Error(`${path} is of a run that began later than now, by the clock of this machine: ${remedy}`);

@@ -8,13 +8,20 @@ import { openResumeFile } from "../../../src/maintenance/doctor/resume-file.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
-const of = { installation: "one", restoredAtMs: null, verify: false, repair: true, remove: [] };
+const of = {
+  version: "1.0.0",
+  installation: "one",
+  restoredAtMs: null,
+  verify: false,
+  repair: true,
+  remove: [],
+};
 const left = finding("blob-missing", { backupId: "b1", blobKey: "b1/1" });
 const repaired = { ...finding("row-without-backup", { backupId: "b2" }), repaired: true };
 
-function opened(path: string, restoredAtMs: number | null = null) {
+function opened(path: string, more: { restoredAtMs?: number; version?: string } = {}) {
   return openResumeFile(path, {
-    of: { ...of, restoredAtMs },
+    of: { ...of, ...more },
     counts: new Counts(),
     clock: new SettableClock(),
   });
@@ -57,9 +64,16 @@ describe("the file of --resume", () => {
   test("is refused once the records were restored from a copy", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "run");
-    opened(path, 1)[Symbol.dispose]();
-    opened(path, 1)[Symbol.dispose]();
-    expect(() => opened(path, 2)).toThrow("before a restore: delete");
+    opened(path, { restoredAtMs: 1 })[Symbol.dispose]();
+    opened(path, { restoredAtMs: 1 })[Symbol.dispose]();
+    expect(() => opened(path, { restoredAtMs: 2 })).toThrow("before a restore: delete");
+  });
+
+  test("is refused by another version, which may check more", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "run");
+    opened(path)[Symbol.dispose]();
+    expect(() => opened(path, { version: "1.1.0" })).toThrow("of another version");
   });
 
   test("is refused where it is of a later time: what has changed since would not be known", async () => {
