@@ -53,6 +53,8 @@ export interface Profile {
   readonly contextId: string;
   /** Loads a page. */
   open(url: string): Promise<void>;
+  /** Clicks a link to another page, and waits until that is loaded: before, no expression has a page of its own. */
+  follow(selector: string): Promise<void>;
   /** Gives the page the width of a phone or a screen, in CSS pixels, for the colours of a scheme. */
   show(width: number, colours: "light" | "dark"): Promise<void>;
   /** Presses a key of the keyboard and releases it. */
@@ -211,6 +213,11 @@ async function newPage(connection: Connection, browserContextId: string): Promis
     async open(url) {
       const loaded = connection.event("Page.loadEventFired", sessionId);
       await send("Page.navigate", { url });
+      await loaded;
+    },
+    async follow(selector) {
+      const loaded = connection.event("Page.loadEventFired", sessionId);
+      await evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
       await loaded;
     },
     async show(width, colours) {

@@ -118,8 +118,8 @@ describe("the API reference", () => {
     const base = `${proxy.url.origin}${prefix}`;
     const tab = await browser.newProfile();
     await tab.open(`${base}/guide`);
-    await tab.evaluate(`document.querySelector("nav a").click()`);
-    await seen(tab, `location.pathname === "${prefix}/docs"`);
+    await tab.follow("nav a");
+    expect(await tab.evaluate("location.pathname")).toBe(`${prefix}/docs`);
     await tab.open(`${base}/docs${HEALTH}`);
     await seen(tab, `${card("/health")}?.innerText.includes("curl ${base}/health")`);
     await tab.evaluate(`[...${card("/health")}.querySelectorAll("button")].at(-1).click()`);
