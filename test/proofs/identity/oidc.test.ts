@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { generateKeyPairSync } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { p256 } from "@noble/curves/nist.js";
 import type { OidcConfig } from "../../../src/config/oidc.ts";
 import { createOidcVerifier, nonceOf, type OidcVerifier } from "../../../src/proofs/identity/oidc.ts";
@@ -65,6 +65,11 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
     expect((await verify(kind, { claims: { email } })).email).toBeNull();
   });
 
+  test.each([1, 255])("whose subject has %d characters is accepted", async (length) => {
+    const sub = "s".repeat(length);
+    expect((await verify(kind, { claims: { sub } })).sub).toBe(sub);
+  });
+
   test.each([
     ["at the limit of 5 minutes ago", { iat: -300 }],
     ["30 seconds ahead", { iat: 30, nbf: 30 }],
@@ -121,6 +126,7 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
     ["not valid for another 31 seconds", () => ({ claims: { nbf: nowS() + 31 } })],
     ["without a subject", () => ({ claims: { sub: undefined } })],
     ["with an empty subject", () => ({ claims: { sub: "" } })],
+    ["with a subject of 256 characters", () => ({ claims: { sub: "s".repeat(256) } })],
     ["whose subject is a number", () => ({ claims: { sub: 7 } })],
   ])("%s is refused", async (_, options) => {
     const error = await errorOf(() => verify(kind, options()));
@@ -171,6 +177,11 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
   test("of another public key is refused", async () => {
     for (const publicKey of [OTHER_KEY, "", "not base64", Buffer.alloc(65, 4).toString("base64"), `${KEY}\n`])
       expect(await codeOf(() => verify(kind, {}, publicKey))).toBe("oidc_token_invalid_nonce");
+  });
+
+  test("that names no nonce is refused with what is no public key", async () => {
+    const attempt = () => verify(kind, { claims: { nonce: null } }, "not base64");
+    expect(await codeOf(attempt)).toBe("oidc_token_invalid_nonce");
   });
 
   test("cannot be verified while the provider's keys cannot be fetched", async () => {
@@ -264,6 +275,8 @@ describe("a provider that is not configured", () => {
     verifier = verifierFor({ google: null, apple: null });
     expect(await codeOf(() => verify("GOOGLE"))).toBe("oidc_token_verification_error");
     expect(await codeOf(() => verify("APPLE"))).toBe("oidc_token_invalid_aud");
+    const named: OidcToken = { kind: "APPLE", token: issuer.token("APPLE", KEY), aud: "org.example.app" };
+    expect(await codeOf(() => verifier.verify(named, KEY))).toBe("oidc_token_invalid_aud");
   });
 
   test("does not change what the other provider accepts", async () => {
@@ -287,6 +300,14 @@ describe("the nonce of a public key", () => {
     expect(nonceOf(Buffer.from(point.toBytes(false)).toString("base64"))).toBe(
       "1663bba492a323085b13895634a3618792c4ec6896f3c34ef3c26396df22ef82",
     );
+  });
+
+  test("is of the compressed point, which names the half of the curve", () => {
+    const point = p256.Point.BASE;
+    for (const one of [point, point.negate()]) {
+      const uncompressed = Buffer.from(one.toBytes(false)).toString("base64");
+      expect(nonceOf(uncompressed)).toBe(createHash("sha256").update(one.toHex(true)).digest("hex"));
+    }
   });
 
   test.each(["", "AAAA", Buffer.alloc(65).toString("base64"), KEY.slice(0, -1)])(
