@@ -4,8 +4,8 @@
  * `local@domain`.
  */
 export function maskedEmail(email: string): string {
-  const [local = "", domain = "", ...rest] = email.split("@");
-  if (local === "" || domain === "" || rest.length > 0) return "";
+  const [local, domain, ...rest] = email.split("@");
+  if (!local || !domain || rest.length > 0) return "";
   const characters = [...local];
   return characters.length <= 2 ? email : `${characters.slice(0, 2).join("")}***@${domain}`;
 }
