@@ -24,13 +24,11 @@ beforeEach(() => {
   verifier = verifierWith({});
 });
 
+const background = { run: async (_: string, work: () => Promise<unknown>) => void (await work()) };
+const jwksAt = (url: string) => createJwks({ url, clock, background });
+
 function verifierWith(changes: Partial<AttestationConfig>): AttestationVerifier {
-  const background = { run: async (_: string, work: () => Promise<unknown>) => void (await work()) };
-  return createAttestationVerifier(
-    { ...gateway.config, ...changes },
-    (url) => createJwks({ url, clock, background }),
-    clock,
-  );
+  return createAttestationVerifier({ ...gateway.config, ...changes }, jwksAt, clock);
 }
 
 const verify = (options: AttestationOptions = {}) =>
@@ -201,6 +199,17 @@ describe("report mode", () => {
     expect((await verify()).failure).toContain("cannot be fetched");
     verifier = verifierWith({ mode: "report", jwksUrl: null });
     expect((await verify()).failure).toContain("no attestation gateway");
+  });
+
+  test("does not report a fault of the service as one of the attestation", async () => {
+    const fault = new Error("the clock has stopped");
+    const nowMs = () => {
+      throw fault;
+    };
+    const stopped = { nowMs, elapsedMs: () => 0 };
+    const broken = createAttestationVerifier({ ...gateway.config, mode: "report" }, jwksAt, stopped);
+    const header = gateway.token(request);
+    expect(await broken.verify({ ...request, header }).catch((error: unknown) => error)).toBe(fault);
   });
 });
 
