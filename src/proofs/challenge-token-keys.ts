@@ -18,7 +18,7 @@ export async function generatedChallengeTokenKey(
 ): Promise<ChallengeTokenKey> {
   await makeFolder(directory);
   const path = join(directory, FILE);
-  return (await readKey(path)) ?? (await writeKey(path, random));
+  return (await readKey(path)) ?? writeKey(path, random);
 }
 
 async function readKey(path: string): Promise<ChallengeTokenKey | null> {

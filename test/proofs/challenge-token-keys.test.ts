@@ -24,6 +24,7 @@ describe("the generated key for challenge tokens", () => {
     await using other = await temporaryFolder();
     const first = await generatedChallengeTokenKey(one.path, systemRandom);
     expect(first.secret).toHaveLength(32);
+    expect(first.kid).toBe("generated");
     expect(await generatedChallengeTokenKey(one.path, systemRandom)).toEqual(first);
     expect((await generatedChallengeTokenKey(other.path, systemRandom)).secret).not.toEqual(first.secret);
   });
