@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
+import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
 import {
@@ -186,5 +187,24 @@ for (const driver of DRIVERS)
       (await client.sync(await syncPayload(client, user), randomBytes(10))).ok();
       expect((await metadataOf(client, user)).versions).toEqual([]);
       expect(await blobKeys(services)).not.toContain(before.blob.key);
+    });
+
+    test("a restore deletes what was kept before", async () => {
+      await using storage = await driver.environment();
+      const start = (kept: string) =>
+        startService(driver, { storage, env: { VERSIONS_KEEP_LAST: kept, VERSIONS_KEEP_DAYS: "0" } });
+      await using before = await start("2");
+      const first = await userWithBackup(before.client);
+      const second = await replacedContent(before.client, first);
+      const { user } = await replacedContent(before.client, second.user);
+      await using service = await start("0");
+      const { client, services } = service;
+      const { versionId } = second;
+      const proof = await solved(client, "restore-version", user.sync, { versionId });
+      const currentManifestHash = user.manifestHash;
+      (await client.restoreVersion({ ...proof, versionId, currentManifestHash })).ok();
+      const { blob, versions } = await storedRecord(services, user.account.backupAccountId);
+      expect(versions).toEqual([]);
+      expect(await blobKeys(services)).toEqual([blob.key]);
     });
   });
