@@ -20,7 +20,9 @@ import {
   readLastSeenMs,
 } from "./installation-object.ts";
 import { withBody } from "./object-body.ts";
-import { blobsOnPage, listedSize } from "./object-list.ts";
+import { blobsOn, listedSize, objectPage } from "./object-list.ts";
+import { byteCount, requireStored } from "./object-response.ts";
+import { pagesOf } from "./pages.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
@@ -127,7 +129,8 @@ class AwsBlobs implements InspectableBlobs {
         return this.#client.send(command, { abortSignal });
       };
       try {
-        await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));
+        const stored = await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));
+        requireStored(stored, checksum);
         return true;
       } catch (error) {
         if (statusOf(error) !== 412) throw error;
@@ -195,9 +198,8 @@ class AwsBlobs implements InspectableBlobs {
       await this.#requireBucket(); // the response to a HEAD does not distinguish a missing object from a missing bucket
       return null;
     }
-    const { ContentLength } = found;
     return (
-      ContentLength ??
+      byteCount(found.ContentLength) ??
       this.#attempt(purpose, (abortSignal) => listedSize(this.#client, this.#bucket, key, abortSignal))
     );
   }
@@ -214,14 +216,15 @@ class AwsBlobs implements InspectableBlobs {
   }
 
   async *list(isSkipped: (key: string) => boolean = () => false) {
-    let next: string | undefined;
-    do {
-      const page = await this.#attempt("the blobs could not be listed", (abortSignal) =>
-        blobsOnPage(this.#client, this.#bucket, next, abortSignal),
-      );
-      yield* page.blobs.filter(({ key }) => !isSkipped(key));
-      next = page.next;
-    } while (next !== undefined);
+    const purpose = "the blobs could not be listed";
+    const pages = pagesOf(purpose, undefined, (mark: string | undefined) =>
+      this.#attempt(purpose, async (abortSignal) => {
+        const query = { Bucket: this.#bucket, ContinuationToken: mark };
+        const page = await objectPage(this.#client, query, abortSignal);
+        return { page: blobsOn(page), next: page.next };
+      }),
+    );
+    for await (const blobs of pages) yield* blobs.filter(({ key }) => !isSkipped(key));
   }
 
   async installationId(): Promise<string | null> {

@@ -5,6 +5,7 @@ import type { Random } from "../../runtime/clock.ts";
 import { BlobDamaged, type BlobRef, StorageUnavailable } from "../contract.ts";
 import type { S3Sender } from "./clients.ts";
 import { listedSize } from "./object-list.ts";
+import { byteCount } from "./object-response.ts";
 import { type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 
 export interface DownloadOptions {
@@ -131,22 +132,23 @@ export class Download implements AsyncIterable<Uint8Array> {
     const { key, size } = this.#ref;
     const rest = this.#position === 0 ? {} : { Range: `bytes=${this.#position}-`, IfMatch: this.#etag };
     const command = new GetObjectCommand({ Bucket: bucket, Key: key, ...rest });
-    const { Body: body, ContentLength, ContentRange, ETag } = await client.send(command, { abortSignal });
+    const { Body: body, ContentRange, ETag, ...stated } = await client.send(command, { abortSignal });
     if (!(body instanceof Readable)) throw new Error("the SDK's response has no readable body");
     const start = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1]);
     if (this.#isClosed || !(start <= this.#position)) {
       body.destroy();
       throw new TryAgain(`the response has ${ContentRange}, and ${this.#position} bytes had arrived before`);
     }
-    if (ContentLength !== undefined && ContentLength !== size - start) {
+    const length = byteCount(stated.ContentLength);
+    if (length !== undefined && length !== size - start) {
       body.destroy();
-      throw new BlobDamaged(key, `${start + ContentLength} bytes, not ${size}`);
+      throw new BlobDamaged(key, `${start + length} bytes, not ${size}`);
     }
     this.#etag = ETag;
     return {
       pieces: body[Symbol.asyncIterator](),
       toSkip: this.#position - start,
-      isSizeKnown: ContentLength !== undefined,
+      isSizeKnown: length !== undefined,
       end: (reason) => void body.destroy(reason),
     };
   }

@@ -7,6 +7,8 @@ import { statusOf } from "./sdk-error.ts";
 const INSTALLATION_KEY = "installation";
 const LAST_SEEN_KEY = "last-seen";
 const MAX_MARK_LENGTH = 100;
+/** Milliseconds since the epoch; an empty text would be 0. */
+const TIME = /^\d{1,15}$/;
 
 /** Where an object is put, and how it is encrypted. */
 export interface PutTarget {
@@ -54,8 +56,7 @@ export async function readLastSeenMs(
   abortSignal: AbortSignal,
 ): Promise<number | null> {
   const text = await readMark(client, bucket, LAST_SEEN_KEY, abortSignal);
-  const nowMs = Number(text ?? Number.NaN);
-  return Number.isFinite(nowMs) ? nowMs : null;
+  return text !== null && TIME.test(text) ? Number(text) : null;
 }
 
 export async function putLastSeen(

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { placesOf } from "../../../src/storage/aws/legacy/places.ts";
 
 async function* listed(...keys: string[]) {
-  for (const key of keys) yield { key, bytes: 10, modifiedAtMs: key.length };
+  for (const key of keys) yield { key, size: 10, storedAtMs: key.length };
 }
 
 test("the objects of an id are one place, and what has another form is of none", async () => {

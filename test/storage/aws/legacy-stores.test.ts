@@ -92,7 +92,8 @@ describe("the stores of the other service", () => {
       fetch: ({ url }) =>
         url.includes("list-type=2")
           ? new Response(
-              "<ListBucketResult><Contents><Key>b1/backup</Key><Size>5</Size></Contents></ListBucketResult>",
+              `<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>b1/backup</Key><Size>5</Size>
+              <LastModified>2026-02-03T04:05:06.000Z</LastModified></Contents></ListBucketResult>`,
             )
           : new Response(
               "<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>",

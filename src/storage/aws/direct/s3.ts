@@ -2,6 +2,9 @@ import { GetObjectCommand } from "@aws-sdk/client-s3";
 import type { HttpResponse } from "@smithy/types";
 import type { DirectService } from "./service.ts";
 
+/** The element of an error, at the beginning or at the end of a document. */
+const ERROR = /^\s*(?:<\?xml[^>]*>\s*)?<Error[\s/>]|<\/Error\s*>\s*$/;
+
 /** Without `DeleteObjects`: the SDK computes its checksum in middleware, and one call deletes up to a thousand objects. */
 export const S3: DirectService = {
   operations: new Set([
@@ -16,7 +19,7 @@ export const S3: DirectService = {
   instructions: GetObjectCommand,
   prepare: signWithKnownHash,
   inspect(response) {
-    if (endsWithError(response)) response.statusCode = 503;
+    if (isError(response)) response.statusCode = 503;
     delete response.headers.expires; // not used, and the parser throws if it is not a date
   },
 };
@@ -29,8 +32,6 @@ export function signWithKnownHash({ headers }: { readonly headers: Record<string
 }
 
 /** S3 may send the status of a success before it fails. The SDK handles that as a failure of the server too. */
-function endsWithError({ statusCode, body }: HttpResponse): boolean {
-  return (
-    statusCode < 300 && body instanceof Uint8Array && Buffer.from(body.subarray(-8)).toString() === "</Error>"
-  );
+function isError({ statusCode, body }: HttpResponse): boolean {
+  return statusCode < 300 && body instanceof Uint8Array && ERROR.test(new TextDecoder().decode(body));
 }

@@ -1,11 +1,5 @@
 import type { LegacyPlace } from "../../legacy.ts";
-
-/** An object as a list of the bucket has it. */
-export interface PlacedObject {
-  readonly key: string;
-  readonly bytes: number;
-  readonly modifiedAtMs: number | null;
-}
+import type { ListedObject } from "../object-list.ts";
 
 const KEY = /^([^/]+)\/(?:(metadata)|backup|backups\/[^/]+)$/;
 
@@ -13,9 +7,9 @@ const KEY = /^([^/]+)\/(?:(metadata)|backup|backups\/[^/]+)$/;
  * Puts the objects of each backup together. Lists of S3 are sorted, so the objects of one id follow each other; objects of
  * other forms are not of backups.
  */
-export async function* placesOf(objects: AsyncIterable<PlacedObject>): AsyncGenerator<LegacyPlace> {
+export async function* placesOf(objects: AsyncIterable<ListedObject>): AsyncGenerator<LegacyPlace> {
   let place = emptyPlace("");
-  for await (const { key, bytes, modifiedAtMs } of objects) {
+  for await (const { key, size, storedAtMs } of objects) {
     const [, backupId, metadata] = KEY.exec(key) ?? [];
     if (backupId === undefined) continue;
     if (backupId !== place.backupId) {
@@ -24,8 +18,8 @@ export async function* placesOf(objects: AsyncIterable<PlacedObject>): AsyncGene
     }
     place =
       metadata === undefined
-        ? { ...place, ciphertextBytes: (place.ciphertextBytes ?? 0) + bytes }
-        : { ...place, hasMetadata: true, modifiedAtMs };
+        ? { ...place, ciphertextBytes: (place.ciphertextBytes ?? 0) + size }
+        : { ...place, hasMetadata: true, modifiedAtMs: storedAtMs };
   }
   if (place.backupId !== "") yield place;
 }

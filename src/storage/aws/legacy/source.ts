@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { arrayBuffer } from "node:stream/consumers";
 import { GetItemCommand, ResourceNotFoundException } from "@aws-sdk/client-dynamodb";
-import { GetObjectCommand, InvalidObjectState, ListObjectsV2Command, NoSuchKey } from "@aws-sdk/client-s3";
+import { GetObjectCommand, InvalidObjectState, NoSuchKey } from "@aws-sdk/client-s3";
 import type { Clock, Random } from "../../../runtime/clock.ts";
 import { createPace, type Pace } from "../../../runtime/pace.ts";
 import {
@@ -35,11 +35,12 @@ import {
   type S3Sender,
 } from "../clients.ts";
 import { Download } from "../download.ts";
-import { listedSize } from "../object-list.ts";
+import { type ListedObject, listedSize, objectPage } from "../object-list.ts";
+import { pagesOf } from "../pages.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
 import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "../retry.ts";
 import type { Item } from "../tables.ts";
-import { type PlacedObject, placesOf } from "./places.ts";
+import { placesOf } from "./places.ts";
 
 /** Where the stores are. Credentials come from the SDK's default chain. */
 export interface LegacyLocation {
@@ -198,19 +199,16 @@ export class AwsLegacySource implements LegacySource {
     });
   }
 
-  async *#objects(): AsyncGenerator<PlacedObject> {
-    let next: string | undefined;
-    do {
-      const command = new ListObjectsV2Command({ Bucket: this.location.bucket, ContinuationToken: next });
-      const page = await this.attempt("the bucket of the other service could not be listed", (abortSignal) =>
-        this.s3.send(command, { abortSignal }),
-      );
-      for (const { Key, Size = 0, LastModified } of page.Contents ?? [])
-        if (Key !== undefined) yield { key: Key, bytes: Size, modifiedAtMs: LastModified?.getTime() ?? null };
-      next = page.NextContinuationToken;
-      if (page.IsTruncated === true && next === undefined)
-        throw new StorageUnavailable("a list of the bucket of the other service lacks its continuation");
-    } while (next !== undefined);
+  async *#objects(): AsyncGenerator<ListedObject> {
+    const purpose = "the bucket of the other service could not be listed";
+    const pages = pagesOf(purpose, undefined, (mark: string | undefined) =>
+      this.attempt(purpose, async (abortSignal) => {
+        const query = { Bucket: this.location.bucket, ContinuationToken: mark };
+        const page = await objectPage(this.s3, query, abortSignal);
+        return { page: page.objects, next: page.next };
+      }),
+    );
+    for await (const objects of pages) yield* objects;
   }
 }
 

@@ -1,0 +1,123 @@
+/** Responses that are none of S3, as a proxy or a faulty endpoint may send them: an outage, and nothing is taken for stored. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { systemRandom } from "../../../src/runtime/clock.ts";
+import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
+import { StorageUnavailable } from "../../../src/storage/contract.ts";
+import type { InspectableBlobs } from "../../../src/storage/inspection.ts";
+import { BUCKET } from "./direct/client-pair.ts";
+import { type Respond, type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
+
+const KEY = "b1/blobs/01234567-89ab-4cde-8f01-23456789abcd";
+const SHA256 = new Bun.CryptoHasher("sha256").update("data").digest("hex");
+
+let endpoint: ScriptedEndpoint;
+let blobs: InspectableBlobs;
+
+beforeAll(async () => {
+  process.env.AWS_ACCESS_KEY_ID ??= "test";
+  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
+  endpoint = await startScriptedEndpoint();
+  blobs = await openAwsBlobs(
+    {
+      driver: "aws",
+      region: "eu-west-1",
+      bucket: BUCKET,
+      kmsKeyArn: null,
+      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
+      s3Endpoint: endpoint.url,
+      dynamoDbEndpoint: endpoint.url,
+    },
+    { random: systemRandom, retry: { budgetMs: -1 } },
+  );
+});
+afterAll(async () => {
+  await blobs[Symbol.asyncDispose]();
+  await endpoint[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  endpoint.seen.length = 0;
+});
+
+function answer(body: string, headers: Readonly<Record<string, string>> = {}): Respond {
+  return (response) => void response.writeHead(200, headers).end(body);
+}
+
+const object = (size: string, key = KEY) =>
+  `<Contents><Key>${key}</Key><Size>${size}</Size><LastModified>2026-02-03T04:05:06.000Z</LastModified></Contents>`;
+const list = (inner: string) => `<ListBucketResult>${inner}</ListBucketResult>`;
+const last = "<IsTruncated>false</IsTruncated>";
+const more = "<IsTruncated>true</IsTruncated>";
+const next = "<NextContinuationToken>same</NextContinuationToken>";
+
+const LISTS: readonly (readonly [string, string])[] = [
+  ["nothing", ""],
+  ["a page of another server", "<html><body>sign in</body></html>"],
+  ["a list of another kind", "<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"],
+  ["an error, and a line break", "<Error><Code>InternalError</Code></Error>\n"],
+  ["an error after spaces", '<?xml version="1.0"?>\n  \n<Error><Code>InternalError</Code></Error >'],
+  ["no word about whether it is whole", list(object("4"))],
+  ["that there is more, and not where", list(`${more}${object("4")}`)],
+  ["the same next page for ever", list(`${more}${next}${object("4")}`)],
+  ["a size that is no number", list(`${last}${object("NaN")}`)],
+  ["an endless size", list(`${last}${object("Infinity")}`)],
+  ["a negative size", list(`${last}${object("-1")}`)],
+  ["half a byte", list(`${last}${object("4.5")}`)],
+  ["two sizes", list(`${last}<Contents><Key>${KEY}</Key><Size>1</Size><Size>2</Size></Contents>`)],
+  ["an object without a name", list(`${last}<Contents><Size>4</Size></Contents>`)],
+  ["a time that is none", list(`${last}${object("4").replace("2026-02", "2026-13")}`)],
+  ["a list that breaks off", list(`${last}${object("4")}`).slice(0, -30)],
+];
+
+describe("a list of S3 with", () => {
+  test.each(LISTS)("%s is an outage", async (_name, body) => {
+    endpoint.respond = answer(body);
+    await expect(Array.fromAsync(blobs.list())).rejects.toBeInstanceOf(StorageUnavailable);
+    expect(endpoint.seen.length).toBeLessThanOrEqual(2);
+  });
+
+  test("entities is read without them", async () => {
+    const entities = `<!DOCTYPE a [<!ENTITY a "${"a".repeat(99)}"><!ENTITY b "${"&a;".repeat(99)}">]>`;
+    endpoint.respond = answer(entities + list(`${last}${object("4", "&b;&b;&b;")}${object("4")}`));
+    expect(await Array.fromAsync(blobs.list())).toMatchObject([{ key: KEY, size: 4 }]);
+  });
+});
+
+const CONFIRMED = { etag: '"x"' };
+
+describe("a ciphertext is not stored by a response with", () => {
+  const answers: readonly (readonly [string, Respond])[] = [
+    ["nothing", answer("")],
+    ["a page of another server", answer("<html>sign in</html>")],
+    ["an error", answer("<Error><Code>InternalError</Code></Error>\n", CONFIRMED)],
+    ["the checksum of other bytes", answer("", { ...CONFIRMED, "x-amz-checksum-sha256": "AAAA" })],
+  ];
+  test.each(answers)("%s", async (_name, respond) => {
+    endpoint.respond = respond;
+    await expect(blobs.put("b1", [Buffer.from("data")])).rejects.toBeInstanceOf(StorageUnavailable);
+  });
+
+  test("another status, and is with all that S3 sends", async () => {
+    endpoint.respond = answer("", CONFIRMED);
+    const ref = await blobs.put("b1", [Buffer.from("data")]);
+    expect(ref).toMatchObject({ size: 4, sha256: SHA256 });
+  });
+});
+
+describe("the size of an object is that of the list where a HEAD", () => {
+  test.each(["x", "4, 4", "-1", "4.5"])("says %s", async (length) => {
+    endpoint.respond = (response, { method }) => {
+      if (method !== "HEAD") return void response.end(list(`${last}${object("4")}`));
+      response.socket?.end(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`);
+    };
+    const size = await blobs.sizeOf(KEY).catch((error: unknown) => error);
+    if (size !== 4) expect(size).toBeInstanceOf(StorageUnavailable);
+  });
+});
+
+test.each(["", " ", "x", "-1", "1e3", "Infinity", "0x10", "9".repeat(16)])(
+  "the time %p of a mark is no time",
+  async (text) => {
+    endpoint.respond = answer(text);
+    expect(await blobs.lastSeenMs()).toBeNull();
+  },
+);
