@@ -8,8 +8,9 @@ import {
   type ScanCommandOutput,
 } from "@aws-sdk/client-dynamodb";
 import type { DynamoDbSender } from "./clients.ts";
+import { pagesOf } from "./pages.ts";
 import { type Attempt, TryAgain } from "./retry.ts";
-import type { Item } from "./tables.ts";
+import { type Item, malformed } from "./tables.ts";
 
 export interface TableReads {
   /** An item; `null` when there is none. */
@@ -38,7 +39,7 @@ export function createTableReads(client: DynamoDbSender, attempt: Attempt): Tabl
       const { Item } = await attempt("the record could not be read", (abortSignal) =>
         client.send(command, { abortSignal }),
       );
-      return Item ?? null;
+      return Item === undefined ? null : requireItem(Item, [key]);
     },
 
     async items(wanted) {
@@ -48,8 +49,10 @@ export function createTableReads(client: DynamoDbSender, attempt: Attempt): Tabl
       await attempt("the index could not be read", async (abortSignal) => {
         const command = new BatchGetItemCommand({ RequestItems: missing });
         const { Responses, UnprocessedKeys } = await client.send(command, { abortSignal });
-        for (const [table, items] of Object.entries(Responses ?? lacking("the items")))
+        for (const [table, items] of Object.entries(Responses ?? lacking("the items"))) {
+          for (const item of items) requireItem(item, wanted[table] ?? []);
           found.set(table, [...(found.get(table) ?? []), ...items]);
+        }
         missing = requestFor(
           Object.entries(UnprocessedKeys ?? {}).map(([table, { Keys = [] }]) => [table, Keys] as const),
         );
@@ -64,34 +67,30 @@ export function createTableReads(client: DynamoDbSender, attempt: Attempt): Tabl
         ConsistentRead: true, // an item that existed before the scan began must not be missed
         ProjectionExpression: attributes,
       };
-      const pages = pagesOf(purpose, after, (start, abortSignal) =>
+      const pages = itemPages(purpose, after, (start, abortSignal) =>
         client.send(new ScanCommand({ ...scan, ...start }), { abortSignal }),
       );
       for await (const items of pages) yield* items;
     },
 
     query(purpose, { ExclusiveStartKey: first, ...query }) {
-      return pagesOf(purpose, first, (start, abortSignal) =>
+      return itemPages(purpose, first, (start, abortSignal) =>
         client.send(new QueryCommand({ ConsistentRead: true, ...query, ...start }), { abortSignal }),
       );
     },
   };
 
-  async function* pagesOf(
+  function itemPages(
     purpose: string,
     first: Item | undefined,
     read: (start: { ExclusiveStartKey?: Item }, abortSignal: AbortSignal) => Promise<Page>,
   ): AsyncGenerator<readonly Item[]> {
-    let next = first;
-    do {
-      const start = next === undefined ? {} : { ExclusiveStartKey: next };
-      const { items, last } = await attempt(purpose, async (abortSignal) => {
-        const page = await read(start, abortSignal);
-        return { items: page.Items ?? lacking("the items"), last: page.LastEvaluatedKey };
-      });
-      yield items;
-      next = last;
-    } while (next !== undefined);
+    return pagesOf(purpose, first, (mark) =>
+      attempt(purpose, async (abortSignal) => {
+        const page = await read(mark === undefined ? {} : { ExclusiveStartKey: mark }, abortSignal);
+        return { page: page.Items ?? lacking("the items"), next: page.LastEvaluatedKey };
+      }),
+    );
   }
 }
 
@@ -100,6 +99,14 @@ function requestFor(keys: readonly (readonly [table: string, keys: readonly Item
   return Object.fromEntries(
     wanted.map(([table, ofTable]) => [table, { Keys: [...ofTable], ConsistentRead: true }]),
   );
+}
+
+/** A response with the item of another request must not pass for what is stored. @throws StorageUnavailable */
+function requireItem(item: Item, wanted: readonly Item[]): Item {
+  const isWanted = wanted.some((key) =>
+    Object.entries(key).every(([name, value]) => item[name]?.S === value.S),
+  );
+  return isWanted ? item : malformed(Object.keys(wanted[0] ?? {}).join(" or "));
 }
 
 /** A response lacks a member that DynamoDB always sends. @throws TryAgain */

@@ -1,8 +1,9 @@
 /** JSON that is no response of DynamoDB, as a proxy may send it, and items that cannot be read: the store is unavailable. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
+import { surplusItem } from "../../../src/storage/aws/history/items.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
-import { StorageUnavailable } from "../../../src/storage/contract.ts";
+import { MAX_EVENTS, StorageUnavailable } from "../../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../../src/storage/inspection.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
 
@@ -40,6 +41,9 @@ const record = {
   Metadata: { S: "{}" },
 };
 
+const mark = { BackupId: { S: "#installation" } };
+const row = { PK: { S: "MAIN#k" }, BackupId: { S: "b1" } };
+
 const read = () => records.read("b1");
 const listed = () => Array.fromAsync(records.listFactors());
 const located = () => records.locate({ scope: "MAIN", key: "k" }, []);
@@ -60,10 +64,19 @@ const CASES: readonly (readonly [string, () => Promise<unknown>, object])[] = [
   ["responses that are a list", located, { Responses: [[]] }],
   ["responses of items that are no list", located, { Responses: { factors: {} } }],
   ["unprocessed keys that are null", located, { Responses: {}, UnprocessedKeys: { factors: null } }],
+  ["the record of another backup", read, { Item: { ...record, BackupId: { S: "b2" } } }],
+  ["the row of another factor", located, { Responses: { factors: [{ ...row, PK: { S: "MAIN#l" } }] } }],
+  ["a row of a table that nobody asked for", located, { Responses: { backups: [row] } }],
+  [
+    "the same keys unprocessed for ever",
+    located,
+    { Responses: {}, UnprocessedKeys: { factors: { Keys: [{ PK: row.PK }] } } },
+  ],
+  ["the same next page for ever", listed, { Items: [row], LastEvaluatedKey: { PK: row.PK } }],
   ["an event whose body is a text", () => records.outbox.due(1), { Items: [{ Body: { S: '"x"' } }] }],
-  ["restores that are no list", () => records.restores(), { Item: { Restores: { L: "x" } } }],
-  ["a restore that is null", () => records.restores(), { Item: { Restores: { L: [null] } } }],
-  ["a last time that is none", () => records.lastSeenMs(), { Item: { LastSeenMs: { N: "x" } } }],
+  ["restores that are no list", () => records.restores(), { Item: { ...mark, Restores: { L: "x" } } }],
+  ["a restore that is null", () => records.restores(), { Item: { ...mark, Restores: { L: [null] } } }],
+  ["a last time that is none", () => records.lastSeenMs(), { Item: { ...mark, LastSeenMs: { N: "x" } } }],
   ["a sum that is none", () => records.addToCounter("c", 1, 1), { Attributes: { CounterSum: { N: "x" } } }],
 ];
 
@@ -71,6 +84,25 @@ describe("a response of DynamoDB with", () => {
   test.each(CASES)("%s is an outage", async (_name, call, response) => {
     endpoint.respond = (answer) => void answer.end(JSON.stringify(response));
     await expect(call()).rejects.toBeInstanceOf(StorageUnavailable);
+  });
+
+  test("a checksum that its body does not have is an outage", async () => {
+    const body = JSON.stringify({ Item: record });
+    const checksum = Bun.hash.crc32(body);
+    endpoint.respond = (answer) => void answer.writeHead(200, { "x-amz-crc32": `${checksum}` }).end(body);
+    expect(await read()).toMatchObject({ revision: "r1" });
+    endpoint.respond = (answer) => void answer.writeHead(200, { "x-amz-crc32": `${checksum ^ 1}` }).end(body);
+    await expect(read()).rejects.toBeInstanceOf(StorageUnavailable);
+  });
+
+  test("items of other partitions, on a page that is named twice, deletes no event", async () => {
+    const event = { PK: { S: "log|1" }, SK: { S: "e1" } };
+    endpoint.seen.length = 0;
+    endpoint.respond = (answer) =>
+      void answer.end(JSON.stringify({ Items: Array(MAX_EVENTS).fill(event), LastEvaluatedKey: event }));
+    await expect(records.sweepExpired()).rejects.toBeInstanceOf(StorageUnavailable);
+    const deletions = endpoint.seen.filter(({ headers }) => /DeleteItem$/.test(`${headers["x-amz-target"]}`));
+    expect(deletions.map(({ body }) => JSON.parse(body).Key)).toEqual([surplusItem("e1")]); // a note
   });
 
   test("all members as they should be is read", async () => {

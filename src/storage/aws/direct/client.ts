@@ -69,8 +69,8 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
       span?.set({ "http.response.status_code": received.statusCode });
       return received;
     });
-    this.#service.inspect?.(response);
     try {
+      this.#service.inspect?.(response);
       const output = await protocol.deserializeResponse<Output>(operation, endpoint.context, response);
       await learnTime(config, response, sentAtMs);
       return output;

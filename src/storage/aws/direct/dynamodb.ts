@@ -1,4 +1,5 @@
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
+import type { HttpResponse } from "@smithy/types";
 import { dynamoDbJson } from "./dynamodb-json.ts";
 import type { DirectService } from "./service.ts";
 
@@ -16,4 +17,13 @@ export const DYNAMODB: DirectService = {
   ]),
   instructions: GetItemCommand,
   protocol: dynamoDbJson,
+  inspect: requireChecksum,
 };
+
+/** DynamoDB states a checksum of each body. The SDK for JavaScript does not compare it. @throws Error when it differs. */
+function requireChecksum({ headers, body }: HttpResponse): void {
+  const stated = headers["x-amz-crc32"];
+  if (stated === undefined || !(body instanceof Uint8Array)) return;
+  if (Bun.hash.crc32(body) !== Number(stated))
+    throw new Error("a response has another checksum than it states");
+}

@@ -19,6 +19,6 @@ export interface DirectService {
   protocol?(sdk: DirectProtocol): DirectProtocol;
   /** Called before a request is signed. */
   prepare?(request: HttpRequest): void;
-  /** Called before a response is read. */
+  /** Called before a response is read. What it throws makes the response unreadable, so its outcome is not known. */
   inspect?(response: HttpResponse): void;
 }

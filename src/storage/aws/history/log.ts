@@ -1,6 +1,6 @@
 /** The logs of events. */
 import { MAX_EVENTS, type StoredEvent } from "../../contract.ts";
-import { type Item, isLive } from "../tables.ts";
+import { type Item, isLive, text } from "../tables.ts";
 import { loggedEventOf, logKey, logPartition } from "./items.ts";
 import { deleteItems, type HistoryTable } from "./table.ts";
 
@@ -61,9 +61,10 @@ export async function* keysBeyond(
   kept: number,
 ): AsyncGenerator<readonly Item[]> {
   let seen = 0;
-  const keys = { ...newestFirst(table, logId), ProjectionExpression: "PK, SK" };
+  const keys = { ...newestFirst(table, logId), ProjectionExpression: "SK" };
   for await (const items of table.reads.query("the events could not be listed", keys)) {
-    yield items.slice(Math.max(0, kept - seen));
+    // made of the id, so that nothing of another log is ever deleted
+    yield items.slice(Math.max(0, kept - seen)).map((item) => logKey(logId, text(item, "SK")));
     seen += items.length;
   }
 }

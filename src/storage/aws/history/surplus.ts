@@ -4,7 +4,7 @@
  */
 import { MAX_EVENTS } from "../../contract.ts";
 import { text } from "../tables.ts";
-import { hashOf, partitionsOf } from "./items.ts";
+import { hashOf, partitionsOf, surplusItem } from "./items.ts";
 import { deleteBeyond, keysBeyond } from "./log.ts";
 import { deleteItem, type HistoryTable } from "./table.ts";
 
@@ -19,26 +19,26 @@ export function isNoted(eventId: string): boolean {
 /** Deletes surplus events and returns how many. */
 export async function deleteSurplus(table: HistoryTable): Promise<number> {
   let deleted = 0;
-  for await (const note of notes(table)) {
-    await deleteItem(table, note); // first: an event that is appended meanwhile notes its log again
-    deleted += await deleteBeyond(table, text(note, "SK"), MAX_EVENTS);
+  for await (const logId of notedLogs(table)) {
+    await deleteItem(table, surplusItem(logId)); // first: an event that is appended meanwhile notes its log again
+    deleted += await deleteBeyond(table, logId, MAX_EVENTS);
   }
   return deleted;
 }
 
 export async function countSurplus(table: HistoryTable): Promise<number> {
   let count = 0;
-  for await (const note of notes(table))
-    for await (const keys of keysBeyond(table, text(note, "SK"), MAX_EVENTS)) count += keys.length;
+  for await (const logId of notedLogs(table))
+    for await (const keys of keysBeyond(table, logId, MAX_EVENTS)) count += keys.length;
   return count;
 }
 
-async function* notes({ name, reads }: HistoryTable) {
+async function* notedLogs({ name, reads }: HistoryTable): AsyncGenerator<string> {
   for (const partition of partitionsOf("surplus"))
     for await (const items of reads.query("the logs could not be listed", {
       TableName: name,
       KeyConditionExpression: "PK = :partition",
       ExpressionAttributeValues: { ":partition": { S: partition } },
     }))
-      yield* items;
+      for (const item of items) yield text(item, "SK");
 }
