@@ -220,6 +220,7 @@ export function clientDataTarget(require = requireCeremony): Target {
     corpus: bytesOf(
       valid,
       valid.replace("{", '{"tokenBinding":{"status":"supported"},'),
+      `\ufeff${valid}`,
       "{}",
       "[]",
       "null",
@@ -257,7 +258,15 @@ export function clientDataTarget(require = requireCeremony): Target {
         if (error instanceof CeremonyFailure) return error.message;
         throw error;
       }
-      const { type, challenge, origin, crossOrigin = false, topOrigin = null } = JSON.parse(textOf(input));
+      const {
+        type,
+        challenge,
+        origin,
+        crossOrigin = false,
+        topOrigin = null,
+      } = JSON.parse(
+        new TextDecoder().decode(input), // without a byte order mark (WebAuthn L3 §7.2)
+      );
       const isGood =
         type === "webauthn.get" && challenge === CREATION.publicKey.challenge && RP.origins.includes(origin);
       requireThat(isGood && crossOrigin !== true && topOrigin === null, "accepted other client data");
