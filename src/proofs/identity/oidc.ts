@@ -157,7 +157,7 @@ function requireClaims(
   if ((typeof aud === "string" ? aud : aud[0]) !== audience) throw refused("it is for another audience");
   if (exp <= nowS) throw refused("it has expired");
   if (iat < nowS - ID_TOKEN_MAX_AGE_S) throw refused("it was issued more than 5 minutes ago");
-  if (iat > nowS + CLOCK_SKEW_S || (nbf ?? iat) > nowS + CLOCK_SKEW_S) throw refused("it is not valid yet");
+  if (Math.max(iat, nbf ?? iat) > nowS + CLOCK_SKEW_S) throw refused("it is not valid yet");
 }
 
 /** Google writes its issuer with and without scheme; the account is stored under the configured one. */

@@ -121,6 +121,7 @@ describe.each(PROVIDERS)("an id_token of %s", (kind) => {
     ["whose exp is a string", () => ({ claims: { exp: String(nowS() + 60) } })],
     ["issued 5 minutes and a second ago", () => ({ claims: { iat: nowS() - 301 } })],
     ["issued 31 seconds ahead", () => ({ claims: { iat: nowS() + 31 } })],
+    ["issued 31 seconds ahead and valid now", () => ({ claims: { iat: nowS() + 31, nbf: nowS() } })],
     ["without iat", () => ({ claims: { iat: undefined } })],
     ["whose iat is a string", () => ({ claims: { iat: String(nowS()) } })],
     ["not valid for another 31 seconds", () => ({ claims: { nbf: nowS() + 31 } })],
