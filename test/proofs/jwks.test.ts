@@ -72,6 +72,7 @@ describe("the cached keys of an issuer", () => {
     await verify();
     clock.advance(MINUTE_MS);
     await Promise.all(Array.from({ length: 50 }, () => verify()));
+    expect(refreshes).toHaveLength(1);
     await refreshed();
     expect(issuer.requests).toBe(2);
     await verify();
@@ -167,6 +168,13 @@ describe("an unknown kid", () => {
     expect(issuer.requests).toBe(2);
   });
 
+  test("of a new key works for all that come while the keys are fetched", async () => {
+    await verify();
+    issuer.rotate();
+    await Promise.all(Array.from({ length: 20 }, () => verify()));
+    expect(issuer.requests).toBe(2);
+  });
+
   test("does not have them fetched twice when they were not there yet", async () => {
     await verify(unknownKid()).catch(() => {});
     expect(issuer.requests).toBe(1);
@@ -183,6 +191,7 @@ describe("an outage of the issuer", () => {
     issuer.mode = mode;
     const error = await errorOf(() => verify());
     expect(error.code).toBe("service_unavailable");
+    expect(error.message).toContain(new URL(issuer.url).host);
     expect(error.cause).toBeInstanceOf(Error);
   });
 
@@ -217,8 +226,11 @@ describe("an outage of the issuer", () => {
       await verify();
       await refreshed();
     }
+    clock.advance(5 * SECOND_MS - 1);
+    await verify();
+    await refreshed();
     expect(issuer.requests).toBe(2);
-    clock.advance(5 * SECOND_MS);
+    clock.advance(1);
     await verify();
     await refreshed();
     expect(issuer.requests).toBe(3);
@@ -235,6 +247,19 @@ describe("an outage of the issuer", () => {
     await verify();
   });
 
+  test("that has ended leaves an unknown kid unknown", async () => {
+    await verify();
+    clock.advance(MINUTE_MS - 1);
+    issuer.mode = "down";
+    expect(await codeOf(() => verify(unknownKid()))).toBe("service_unavailable");
+    issuer.mode = "up";
+    clock.advance(5 * SECOND_MS);
+    await verify();
+    await refreshed();
+    await isUnknown();
+    expect(issuer.requests).toBe(3);
+  });
+
   test("that gives no answer at all ends with the timeout", async () => {
     jwks = open({ timeoutMs: 20 });
     issuer.mode = "silent";
@@ -243,6 +268,11 @@ describe("an outage of the issuer", () => {
 
   test("that refuses connections is one too", async () => {
     jwks = open({ url: "http://127.0.0.1:1/jwks" });
+    expect(await codeOf(() => verify())).toBe("service_unavailable");
+  });
+
+  test("includes a key set that comes with an error", async () => {
+    jwks = open({ fetch: async (url) => new Response((await fetch(url)).body, { status: 500 }) });
     expect(await codeOf(() => verify())).toBe("service_unavailable");
   });
 
@@ -271,6 +301,13 @@ describe("an outage of the issuer", () => {
       expect(await codeOf(() => verify())).toBe("service_unavailable");
     }
   });
+});
+
+test("an algorithm without a public key is not supported, and has nothing fetched again", async () => {
+  await verify();
+  const key = jwks.key({ kid: issuer.kid, alg: "HS256" });
+  await expect(key).rejects.toBeInstanceOf(errors.JOSENotSupported);
+  expect(issuer.requests).toBe(1);
 });
 
 test("the request asks for JSON, follows no redirect and carries nothing else", async () => {
