@@ -166,6 +166,12 @@ describe("stored ids", () => {
     expect(appOf(stored)).toEqual({ app, id });
   });
 
+  test("of a factor that is in its stored form stays as it is", () => {
+    const factor = { scope: "MAIN", key: "app/shop/PK|id" } as const;
+    expect(storedFactor("shop", { ...factor, stored: true })).toEqual({ ...factor, stored: true });
+    expect(storedFactor("shop", { scope: "MAIN", key: "PK|id" })).toEqual(factor);
+  });
+
   test.each(["app/", "app/shop", "app/Shop/b1", "app//b1", `app/${"a".repeat(33)}/b1`, "b1/app/shop/x"])(
     "%p is of no named app",
     (id) => expect(appOf(id)).toEqual({ app: null, id }),

@@ -23,6 +23,7 @@ import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
 import { SettableClock } from "../support/settable-clock.ts";
+import { openFilesIn } from "../support/temporary-folder.ts";
 import { contentOf } from "./blobs.ts";
 import { collect, create, labelOf, main, openFixture } from "./fixture.ts";
 
@@ -136,6 +137,18 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       if (!(error instanceof StorageUnavailable && error.cause instanceof AggregateError)) throw error;
       expect(error.cause.errors[0]).toBe(lost);
       expect(error.cause.errors).toHaveLength(2);
+    });
+
+    test("has no file open after ciphertexts were put, read, found damaged and left unread", async () => {
+      await using store = await openStorage();
+      for (const bytes of [4, 300_000]) {
+        const ref = await store.blobs.put("b1", [randomBytes(bytes)]);
+        await contentOf(store.blobs, ref);
+        await (await store.blobs.get(ref))?.cancel();
+        await truncate(join(store.dataDir, "blobs", ref.key.slice(0, 2), ref.key), bytes - 1);
+        await expect(contentOf(store.blobs, ref)).rejects.toBeInstanceOf(BlobDamaged);
+      }
+      expect(await openFilesIn({ path: join(store.dataDir, "blobs") }, "")).toEqual([]);
     });
 
     test("is shared with processes that made folders in it before", async () => {
