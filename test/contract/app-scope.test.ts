@@ -140,6 +140,22 @@ for (const { name, environment } of DRIVERS) {
       expect(await blobs.get(ref)).toBeNull();
     });
 
+    test("a row that leads to the backup of another app is refused", async () => {
+      await using store = await openFixture(environment);
+      await create(store.records, storedId("shop-2", "b1"), {
+        claim: [storedFactor("shop", main("f"))],
+        issue: token(storedId("shop", "t"), storedId("shop-2", "b1"), store.clock),
+        events: [{ ...event("log", store.clock), backupId: storedId("shop-2", "b1") }],
+      });
+      const { records } = storesOfApp(store, "shop");
+      for (const read of [
+        () => records.locate(main("f"), []),
+        () => records.readToken("t"),
+        () => eventsOf(records, "log"),
+      ])
+        await expect(read()).rejects.toThrow("leads to another app");
+    });
+
     test("the stored form of the app without a scope is that of one app, of others it has their name", async () => {
       await using store = await openFixture(environment);
       for (const app of [null, "shop"]) {

@@ -461,4 +461,16 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "removed: throw new Error(`the response has status $" + "{response.status}`);",
     reason: "The body that was cancelled is no key set either.",
   },
+  {
+    file: "src/proofs/passkey/registration-material.ts",
+    line: "if (attested === null || credentialId === null) return null;",
+    mutation: "without left of ||: attested === null || credentialId === null",
+    reason: "Reading the key of what is not there fails, which is caught.",
+  },
+  {
+    file: "src/proofs/passkey/registration-material.ts",
+    line: "if (attested === null || credentialId === null) return null;",
+    mutation: "without right of ||: attested === null || credentialId === null",
+    reason: "The id was encoded by us; the types do not know that.",
+  },
 ];
