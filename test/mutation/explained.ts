@@ -473,4 +473,46 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without right of ||: attested === null || credentialId === null",
     reason: "The id was encoded by us; the types do not know that.",
   },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (this.#size > 0) await yieldToEventLoop();",
+    mutation: "true for: this.#size > 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (this.#size > 0) await yieldToEventLoop();",
+    mutation: "false for: this.#size > 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (this.#size > 0) await yieldToEventLoop();",
+    mutation: "1 for: 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (this.#size > 0) await yieldToEventLoop();",
+    mutation: ">= for >: this.#size > 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (this.#size > 0) await yieldToEventLoop();",
+    mutation: "removed: await yieldToEventLoop();",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (this.#size > 0) await yieldToEventLoop();",
+    mutation: "without await: yieldToEventLoop()",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/backups/add-sync-factor.ts",
+    line: "if (located.consumed || issued?.redeemed) throw alreadyUsed();",
+    mutation: "without left of ||: located.consumed || issued?.redeemed",
+    reason: "It saves calls: the commit finds the nonce, and every failure of a replay is reported as one.",
+  },
 ];
