@@ -42,7 +42,7 @@ const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
 /** Of each parser; a fiftieth where a case is a call of a store. */
 const BYTES = 1_000_000;
-const ROUNDS = { local: 20, aws: 8 };
+const ROUNDS = { local: 17, aws: 7 };
 const HISTORY_STEPS = { local: 8_000, aws: 400 };
 
 const CAMPAIGNS: readonly Campaign[] = [

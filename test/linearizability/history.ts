@@ -13,7 +13,7 @@ import {
   syncPayload,
 } from "../support/users.ts";
 
-/** As in checker/main.go: factors by their public key, contents by their manifest hash. */
+/** As in checker/main.go: factors by their public key, contents by their manifest hash, a version by that and its id. */
 export interface Request {
   readonly operation: string;
   readonly by?: string;
@@ -22,6 +22,8 @@ export interface Request {
   readonly sync?: string;
   readonly current?: string;
   readonly next?: string;
+  readonly version?: string;
+  readonly token?: string;
 }
 
 interface Shown {
@@ -29,6 +31,7 @@ interface Shown {
   readonly versions: readonly string[];
   readonly mains: readonly string[];
   readonly syncs: readonly string[];
+  readonly token: string;
 }
 
 export interface Entry {
@@ -52,7 +55,10 @@ interface Prepared {
 type Recovered = ReturnType<Awaited<ReturnType<ApiClient["retrieve"]>>["ok"]>;
 
 const NEVER = Number.MAX_SAFE_INTEGER;
-const MAX_KEYS = 4;
+/** After these there is no backup. */
+const ENDS = ["delete-backup", "reset"];
+/** Of how many of the newest one is chosen. */
+const NEWEST = 4;
 
 /** One backup, and what its clients know of it. They share what they know, and some of it is out of date. */
 export class HistoryRecorder {
@@ -60,11 +66,14 @@ export class HistoryRecorder {
   readonly #account = createAccountKeypair();
   readonly #mains: FactorKeypair[] = [];
   readonly #syncs: FactorKeypair[] = [];
-  readonly #tokens: string[] = [];
+  readonly #tokens: { readonly by: string; readonly token: string }[] = [];
   readonly #factorIds = new Map<string, string>();
-  readonly #versionIds = new Map<string, string>();
+  readonly #versions = new Set<string>();
   readonly #entries: Entry[] = [];
   #current = "";
+  #isStored = false;
+  /** Whether something was deleted that an undelete may bring back. */
+  #isKept = false;
 
   constructor(random: () => number) {
     this.#random = random;
@@ -94,6 +103,9 @@ export class HistoryRecorder {
     const isRefused = received !== null && received.status >= 300 && received.status < 500;
     if (isRefused) return;
     if (request.next !== undefined) this.#current = request.next;
+    if (request.operation === "create") this.#versions.clear();
+    this.#isStored = !ENDS.includes(request.operation);
+    if (!this.#isStored) this.#isKept = request.operation === "delete-backup";
     if (adds?.main !== undefined) this.#mains.push(adds.main);
     if (adds?.sync !== undefined) this.#syncs.push(adds.sync);
   }
@@ -101,50 +113,62 @@ export class HistoryRecorder {
   async #prepared(client: ApiClient): Promise<Prepared> {
     const [main, sync] = [this.#oneOf(this.#mains), this.#oneOf(this.#syncs)];
     if (main === undefined || sync === undefined) return this.#creation(client);
-    switch (this.#random() % 16) {
+    const nth = this.#random() % 16;
+    // as far as the clients know, and not always, so that some requests must be refused
+    const isStored = this.#random() % 12 === 0 ? !this.#isStored : this.#isStored;
+    if (!isStored) {
+      if (nth === 0) return this.#reset(client);
+      return this.#isKept === nth < 12 ? this.#undeletion(client, main) : this.#creation(client);
+    }
+    switch (nth) {
       case 0:
-        return this.#creation(client);
-      case 1: {
-        const request = await solved(client, "delete-backup", sync);
-        return {
-          request: { operation: "delete-backup", by: sync.publicKey },
-          send: (to) => to.deleteBackup(request),
-        };
-      }
+        return this.#random() % 4 === 0 ? this.#reset(client) : this.#deletion(client, sync);
+      case 1:
       case 2:
-      case 3: {
-        const request = await undeleteRequest(client, { account: this.#account, main });
-        return { request: { operation: "undelete", by: main.publicKey }, send: (to) => to.undelete(request) };
-      }
-      case 4: {
-        if (this.#random() % 3 > 0) return this.#recovery(client, main);
-        const request = await resetRequest(client, { account: this.#account });
-        return { request: { operation: "reset" }, send: (to) => to.reset(request) };
-      }
+        return this.#additionOfDevice(client, main);
+      case 3:
+        return this.#addition(client, main);
+      case 4:
+        return this.#removal(client, sync, main);
       case 5:
       case 6:
-        return this.#additionOfDevice(client, main);
-      case 7: {
-        if (this.#mains.length >= MAX_KEYS) return this.#recovery(client, main);
-        const added = createFactorKeypair();
-        const request = await addFactorRequest(client, main, added);
-        return {
-          adds: { main: added },
-          request: { operation: "add-factor", by: main.publicKey, target: added.publicKey },
-          send: (to) => to.addFactor(request),
-        };
-      }
-      case 8:
-        return this.#removal(client, sync, main);
-      case 9:
+      case 7:
         return this.#restoration(client, sync, main);
+      case 8:
+      case 9:
       case 10:
-      case 11:
-      case 12:
         return this.#update(client, sync);
       default:
         return this.#recovery(client, main);
     }
+  }
+
+  async #deletion(client: ApiClient, sync: FactorKeypair): Promise<Prepared> {
+    const request = await solved(client, "delete-backup", sync);
+    return {
+      request: { operation: "delete-backup", by: sync.publicKey },
+      send: (to) => to.deleteBackup(request),
+    };
+  }
+
+  async #undeletion(client: ApiClient, main: FactorKeypair): Promise<Prepared> {
+    const request = await undeleteRequest(client, { account: this.#account, main });
+    return { request: { operation: "undelete", by: main.publicKey }, send: (to) => to.undelete(request) };
+  }
+
+  async #reset(client: ApiClient): Promise<Prepared> {
+    const request = await resetRequest(client, { account: this.#account });
+    return { request: { operation: "reset" }, send: (to) => to.reset(request) };
+  }
+
+  async #addition(client: ApiClient, main: FactorKeypair): Promise<Prepared> {
+    const added = createFactorKeypair();
+    const request = await addFactorRequest(client, main, added);
+    return {
+      adds: { main: added },
+      request: { operation: "add-factor", by: main.publicKey, target: added.publicKey },
+      send: (to) => to.addFactor(request),
+    };
   }
 
   async #creation(client: ApiClient): Promise<Prepared> {
@@ -178,18 +202,19 @@ export class HistoryRecorder {
         if (received.status < 300) recovered = received.ok();
         return received;
       },
-      ...{ shown: () => this.#shown(recovered) },
+      ...{ shown: () => this.#shown(main, recovered) },
     };
   }
 
   async #additionOfDevice(client: ApiClient, main: FactorKeypair): Promise<Prepared> {
-    const token = this.#tokens.pop();
-    if (token === undefined) return this.#recovery(client, main);
+    const held = this.#oneOf(this.#tokens);
+    if (held === undefined) return this.#recovery(client, main);
+    const { by, token } = held;
     const added = createFactorKeypair();
     const request = await addSyncFactorRequest(client, added, token);
     return {
       adds: { sync: added },
-      request: { operation: "add-sync-factor", target: added.publicKey },
+      request: { operation: "add-sync-factor", by, target: added.publicKey, token },
       send: (to) => to.addSyncFactor(request),
     };
   }
@@ -206,39 +231,50 @@ export class HistoryRecorder {
   }
 
   async #restoration(client: ApiClient, by: FactorKeypair, main: FactorKeypair): Promise<Prepared> {
-    const [next, versionId] = this.#oneOf([...this.#versionIds]) ?? [];
-    if (versionId === undefined || next === undefined) return this.#recovery(client, main);
+    const version = this.#oneOf([...this.#versions]);
+    const [next, versionId] = version?.split("/") ?? [];
+    if (version === undefined || next === undefined || versionId === undefined)
+      return this.#recovery(client, main);
     const current = this.#current;
     const proof = await solved(client, "restore-version", by, { versionId });
     const request = { ...proof, versionId, currentManifestHash: current };
     return {
-      request: { operation: "restore-version", by: by.publicKey, current, next },
+      request: { operation: "restore-version", by: by.publicKey, current, next, version },
       send: (to) => to.restoreVersion(request),
     };
   }
 
-  #shown(recovered: Recovered | undefined): Shown {
+  #shown(main: FactorKeypair, recovered: Recovered | undefined): Shown {
     if (recovered === undefined) throw new Error("there is no response");
     const { backup, metadata, syncFactorToken } = recovered;
     const content = manifestHashOf(Buffer.from(backup, "base64"));
     if (content !== metadata.manifestHash) throw new Error("a content with the manifest hash of another");
     this.#current = content;
-    this.#tokens.push(syncFactorToken);
-    for (const { versionId, manifestHash } of metadata.versions)
-      this.#versionIds.set(manifestHash, versionId);
+    this.#tokens.push({ by: main.publicKey, token: syncFactorToken });
+    const versions = metadata.versions.map(({ versionId, manifestHash }) => `${manifestHash}/${versionId}`);
+    for (const version of versions.toReversed()) {
+      this.#versions.delete(version); // it is among the newest again
+      this.#versions.add(version);
+    }
     const keys = (factors: Recovered["metadata"]["factors"]) =>
       factors.map(({ id, kind }) => {
         const key = kind.kind === "EC_KEYPAIR" ? kind.publicKey : kind.kind;
         this.#factorIds.set(key, id);
         return key;
       });
-    const versions = metadata.versions.map(({ manifestHash }) => manifestHash);
-    return { content, versions, mains: keys(metadata.factors), syncs: keys(metadata.syncFactors) };
+    return {
+      content,
+      versions,
+      mains: keys(metadata.factors),
+      syncs: keys(metadata.syncFactors),
+      token: syncFactorToken,
+    };
   }
 
-  /** One of the newest, as most of the older ones are on the backup no longer. */
+  /** One of the newest, as most of the older ones are on the backup no longer, and most often the very newest. */
   #oneOf<T>(items: readonly T[]): T | undefined {
-    return items.slice(-MAX_KEYS)[this.#random() % Math.min(MAX_KEYS, Math.max(1, items.length))];
+    const most = Math.min(NEWEST, Math.max(1, items.length));
+    return items.at(-1 - (this.#random() % (1 + (this.#random() % most))));
   }
 }
 

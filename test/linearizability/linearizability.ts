@@ -2,15 +2,17 @@
  * Clients of one backup, served by several processes on the same stores: their requests must be linearizable, also where
  * stores are slow, refuse or lose responses, and processes are killed.
  */
+import type { Stores } from "../../src/services.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { type ServerProcess, startServerProcess } from "../kill/server-process.ts";
+import { PLANTED, type PlantedFault } from "../planted/planted-stores.ts";
 import { DYNAMODB_FAULTS } from "../support/dynamodb-proxy.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { S3_FAULTS } from "../support/s3-proxy.ts";
 import { startService } from "../support/service.ts";
-import { interleaving, replaced } from "../support/store-wrappers.ts";
+import { interleaving } from "../support/store-wrappers.ts";
 import { verdictsOn } from "./checker.ts";
 import { type Entry, HistoryRecorder } from "./history.ts";
 
@@ -24,12 +26,22 @@ const PROCESSES = { local: 1, aws: 2 };
 const BACKUPS = 6;
 const CLIENTS = 3;
 const REQUESTS = 10;
-/** The days of the contents are not in the model. */
-const ENV = { VERSIONS_KEEP_LAST: "2", VERSIONS_KEEP_DAYS: "0" };
+/** As in checker/main.go. The days of the contents are not in the model. */
+const ENV = {
+  VERSIONS_KEEP_LAST: "2",
+  VERSIONS_KEEP_DAYS: "0",
+  MAX_MAIN_FACTORS: "3",
+  MAX_SYNC_FACTORS: "3",
+};
 /** One request in so many meets a fault. */
 const FAULTY = 12;
 
-/** A case is the history of one backup. A store that does not compare revisions must be noticed, otherwise nothing is. */
+/** Stores that must be noticed, otherwise nothing is. */
+const BROKEN = ["overwrites what is newer", "forgets tokens", "refuses restorations"] as const;
+
+const ATTEMPTS = 4;
+
+/** A case is the history of one backup. */
 export async function runLinearizability(
   driver: Driver,
   { rounds, seed }: LinearizabilityOptions,
@@ -56,13 +68,13 @@ export async function runLinearizability(
   } finally {
     for (const process of processes) await (await process).kill();
   }
-  const broken = await historiesOfBrokenStore(driver, random);
-  const verdicts = await verdictsOn([...histories, ...broken]);
+  const verdicts = await verdictsOn(histories);
   const failures = histories.flatMap((history, nth) =>
     verdicts[nth] === "ok" ? [] : [`seed ${seed}, history ${nth} is ${verdicts[nth]}: ${shown(history)}`],
   );
-  if (!verdicts.slice(histories.length).includes("illegal"))
-    failures.push(`seed ${seed}: a store that compares no revision is not noticed`);
+  for (const fault of BROKEN)
+    if (!(await isNoticed(driver, fault, random)))
+      failures.push(`seed ${seed}: that a store ${fault} is not noticed`);
   const all = histories.flat();
   const count = (outcome: Entry["response"]["outcome"]) =>
     all.filter(({ response }) => response.outcome === outcome).length;
@@ -92,28 +104,23 @@ async function replacedProcess(
   return startServerProcess({ env });
 }
 
-/** The same clients on two services whose commits expect whatever revision there is. */
-async function historiesOfBrokenStore(driver: Driver, random: () => number) {
+/** A fault shows in about every third history. */
+async function isNoticed(driver: Driver, fault: PlantedFault, random: () => number): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const verdicts = await verdictsOn(await historiesOfBrokenStore(driver, fault, random));
+    if (verdicts.includes("illegal")) return true;
+  }
+  return false;
+}
+
+/** The same clients on two services whose stores have a fault. */
+async function historiesOfBrokenStore(driver: Driver, fault: PlantedFault, random: () => number) {
   await using storage = await driver.environment();
-  const options: Parameters<typeof startService>[1] = {
-    storage,
-    env: ENV,
-    wrapStores: (stores) => {
-      const { records, blobs } = interleaving(stores);
-      return {
-        blobs,
-        records: replaced(records, {
-          async commit(change) {
-            const stored = change.expect === "absent" ? null : await records.read(change.backupId);
-            return records.commit(stored === null ? change : { ...change, expect: stored });
-          },
-        }),
-      };
-    },
-  };
+  const wrapStores = (stores: Stores) => PLANTED[fault](interleaving(stores));
+  const options = { storage, env: ENV, wrapStores };
   await using first = await startService(driver, options);
   await using second = await startService(driver, options);
-  const recorders = newRecorders(random);
+  const recorders = [...newRecorders(random), ...newRecorders(random)];
   await recordAll(recorders, async () => (random() % 2 === 0 ? first : second).url);
   return recorders.map(({ entries }) => entries);
 }

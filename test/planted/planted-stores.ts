@@ -36,6 +36,16 @@ export const PLANTED = {
   },
   /** Nothing of a deleted backup is kept. */
   "keeps no deleted state": withCommit((records, { setAside: _, ...change }) => records.commit(change)),
+  /** No sync factor token is known. */
+  "forgets tokens": (stores) => ({
+    ...stores,
+    records: withMethods(stores.records, { readToken: async () => null }),
+  }),
+  /** A restoration of a version is refused as if it were repeated. */
+  "refuses restorations": withCommit(async (records, change) => {
+    const restores = change.events?.some(({ body }) => body.kind === "VERSION_RESTORED");
+    return restores ? "consumed" : records.commit(change);
+  }),
   /** A ciphertext that is to be deleted stays. */
   "deletes no ciphertext": (stores) => ({
     ...stores,

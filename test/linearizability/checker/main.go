@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"sort"
 	"strings"
 	"time"
 
@@ -25,7 +26,9 @@ type Request struct {
 	Main      string // the factors of a creation
 	Sync      string
 	Current   string // the content that the client believes is current
-	Next      string // the content to store, or the version to restore
+	Next      string // the content to store or to restore
+	Version   string // the version that has it, as in Backup
+	Token     string // the sync factor token, which a recovery by By has returned
 }
 
 // Response: "ok", "refused", "overtaken" (its commit lost a race and changed nothing) or "unknown". What a recovery returns.
@@ -35,6 +38,7 @@ type Response struct {
 	Versions []string
 	Mains    []string
 	Syncs    []string
+	Token    string
 }
 
 // Entry has times in nanoseconds.
@@ -46,12 +50,16 @@ type Entry struct {
 	Response Response
 }
 
-// Backup has lists in one string each, so that states can be compared.
+// Backup has lists in one string each, so that states can be compared. A version is content/id. Which id the service gave
+// it is not known before a recovery shows it; until then the id is empty. Clients have ids from recoveries alone.
 type Backup struct {
 	Content, Versions, Mains, Syncs string
 }
 
 const maxDeletions = 24
+
+// As VERSIONS_KEEP_LAST, MAX_MAIN_FACTORS and MAX_SYNC_FACTORS.
+const maxVersions, maxMains, maxSyncs = 2, 3, 3
 
 type State struct {
 	Exists bool
@@ -59,6 +67,8 @@ type State struct {
 	// What deletions set aside, the last one at the end.
 	Kept      [maxDeletions]Backup
 	Deletions int
+	// The sync factor tokens that clients have and that were not used, sorted.
+	Tokens string
 	// The sync factors that have deleted a backup: they may repeat that.
 	Deleters string
 }
@@ -84,13 +94,36 @@ func without(list, name string) string {
 	return strings.Join(kept, " ")
 }
 
-// As VERSIONS_KEEP_LAST: the newest two, the newest first.
+func sorted(list string) string {
+	names := strings.Fields(list)
+	sort.Strings(names)
+	return strings.Join(names, " ")
+}
+
+func isFull(list string, max int) bool { return len(strings.Fields(list)) >= max }
+
+// The newest first.
 func versionsAfter(replaced, earlier string) string {
-	names := append([]string{replaced}, strings.Fields(earlier)...)
-	if len(names) > 2 {
-		names = names[:2]
+	names := append([]string{replaced + "/"}, strings.Fields(earlier)...)
+	if len(names) > maxVersions {
+		names = names[:maxVersions]
 	}
 	return strings.Join(names, " ")
+}
+
+// The versions with the ids that a recovery shows; false where it shows others.
+func identified(versions string, shown []string) (string, bool) {
+	names := strings.Fields(versions)
+	if len(names) != len(shown) {
+		return versions, false
+	}
+	for nth, name := range names {
+		isUnknown := strings.HasSuffix(name, "/") && strings.HasPrefix(shown[nth], name)
+		if name != shown[nth] && !isUnknown {
+			return versions, false
+		}
+	}
+	return strings.Join(shown, " "), true
 }
 
 // The state after a request that succeeds; false where it cannot succeed.
@@ -123,7 +156,7 @@ func apply(state State, request Request) (State, bool) {
 		if !state.Exists && state.Deletions == 0 {
 			return state, false
 		}
-		return State{Deleters: state.Deleters}, true
+		return State{Deleters: state.Deleters, Tokens: state.Tokens}, true
 	}
 	if !state.Exists {
 		return state, false
@@ -139,23 +172,28 @@ func apply(state State, request Request) (State, bool) {
 		backup.Content = request.Next
 		return state, true
 	case "restore-version":
-		if !has(backup.Syncs, request.By) || backup.Content != request.Current || !has(backup.Versions, request.Next) {
+		if !has(backup.Syncs, request.By) || backup.Content != request.Current || !has(backup.Versions, request.Version) {
 			return state, false
 		}
-		backup.Versions = versionsAfter(backup.Content, without(backup.Versions, request.Next))
+		backup.Versions = versionsAfter(backup.Content, without(backup.Versions, request.Version))
 		backup.Content = request.Next
 		return state, true
 	case "add-factor":
-		if !has(backup.Mains, request.By) || has(backup.Mains, request.Target) {
+		if !has(backup.Mains, request.By) || has(backup.Mains, request.Target) || isFull(backup.Mains, maxMains) {
 			return state, false
 		}
 		backup.Mains = with(backup.Mains, request.Target)
 		return state, true
 	case "add-sync-factor":
-		if has(backup.Syncs, request.Target) {
+		// a token is void without the main factor that recovered
+		if !has(state.Tokens, request.Token) || !has(backup.Mains, request.By) {
+			return state, false
+		}
+		if has(backup.Syncs, request.Target) || isFull(backup.Syncs, maxSyncs) {
 			return state, false
 		}
 		backup.Syncs = with(backup.Syncs, request.Target)
+		state.Tokens = without(state.Tokens, request.Token)
 		return state, true
 	case "delete-factor":
 		if !has(backup.Syncs, request.By) || !has(backup.Syncs, request.Target) {
@@ -179,8 +217,19 @@ func apply(state State, request Request) (State, bool) {
 	panic("unknown operation " + request.Operation)
 }
 
-// What a refusal depends on is not all in the model: tokens, and the ids of versions.
-var mayBeRefused = map[string]bool{"add-sync-factor": true, "restore-version": true}
+// The state after a recovery that shows the backup; false where it shows another than the state has.
+func recovered(state State, response Response) (State, bool) {
+	versions, isSame := identified(state.Stored.Versions, response.Versions)
+	state.Stored.Versions = versions
+	shown := Backup{
+		Content:  response.Content,
+		Versions: versions,
+		Mains:    strings.Join(response.Mains, " "),
+		Syncs:    strings.Join(response.Syncs, " "),
+	}
+	state.Tokens = sorted(with(state.Tokens, response.Token))
+	return state, isSame && shown == state.Stored
+}
 
 func step(anyState, anyRequest, anyResponse interface{}) (bool, interface{}) {
 	state, request, response := anyState.(State), anyRequest.(Request), anyResponse.(Response)
@@ -192,17 +241,12 @@ func step(anyState, anyRequest, anyResponse interface{}) (bool, interface{}) {
 			return isRepeated, state
 		}
 		if request.Operation == "retrieve" {
-			shown := Backup{
-				Content:  response.Content,
-				Versions: strings.Join(response.Versions, " "),
-				Mains:    strings.Join(response.Mains, " "),
-				Syncs:    strings.Join(response.Syncs, " "),
-			}
-			return shown == state.Stored, state
+			after, isSame := recovered(state, response)
+			return isSame, after
 		}
 		return true, next
 	case "refused":
-		return !possible || isRepeated || mayBeRefused[request.Operation], state
+		return !possible || isRepeated, state
 	case "overtaken":
 		return true, state
 	case "unknown": // it returns at the end of time, so one that changes nothing is one that comes after all others
