@@ -1,4 +1,4 @@
-/** Resolves after `ms`, or at once when `signal` is aborted. */
+/** Resolves after `ms`, or at once when that is over or `signal` is aborted. */
 export type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
 
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -8,7 +8,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.removeEventListener("abort", end);
     resolve();
   };
-  const timer = setTimeout(end, ms);
+  const timer = setTimeout(end, Math.max(0, ms)); // a negative time is a warning of the runtime
   signal.addEventListener("abort", end);
   if (signal.aborted) end();
   return promise;

@@ -1,4 +1,4 @@
-import { test } from "bun:test";
+import { expect, test } from "bun:test";
 import { pause } from "../../src/runtime/pause.ts";
 
 test("a pause ends after its time", async () => {
@@ -11,4 +11,14 @@ test("a pause ends when its signal is aborted, however long it is", async () => 
   controller.abort();
   await paused;
   await pause(2 ** 30, controller.signal);
+});
+
+test("a pause that was over before it began ends at once, without a warning of the runtime", async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  process.on("warning", onWarning);
+  await pause(-1_000, new AbortController().signal);
+  await new Promise(setImmediate); // warnings are emitted in a later iteration
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
 });
