@@ -515,4 +515,52 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without left of ||: located.consumed || issued?.redeemed",
     reason: "It saves calls: the commit finds the nonce, and every failure of a replay is reported as one.",
   },
+  {
+    file: "src/storage/content-file.ts",
+    line: "for (let position = 0; position < maxBytes; ) {",
+    mutation: "<= for <: position < maxBytes",
+    reason: "A read of no bytes ends it as well.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (position > 0) await yieldToEventLoop();",
+    mutation: "true for: position > 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (position > 0) await yieldToEventLoop();",
+    mutation: "false for: position > 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (position > 0) await yieldToEventLoop();",
+    mutation: ">= for >: position > 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (position > 0) await yieldToEventLoop();",
+    mutation: "1 for: 0",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (position > 0) await yieldToEventLoop();",
+    mutation: "removed: await yieldToEventLoop();",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (position > 0) await yieldToEventLoop();",
+    mutation: "without await: yieldToEventLoop()",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/backups/add-sync-factor.ts",
+    line: "if (located.backupId !== null) throw factorExists();",
+    mutation: "false for: located.backupId !== null",
+    reason: "It saves the commit, which finds the factor in use.",
+  },
 ];

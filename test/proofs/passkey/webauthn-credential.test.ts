@@ -141,18 +141,30 @@ describe("what is no WebAuthn response", () => {
   ];
 
   test.each(BOTH)("is refused in the place of %s", async (_, parse, credential) => {
-    const bodies: unknown[] = [
-      ...[undefined, null, 0, 1, true, "", "{}", [], [credential], {}],
-      ...["public_key", "", null, undefined, 1].map((type) => ({ ...credential, type })),
-      ...[undefined, null, 1, "x", []].map((response) => ({ ...credential, response })),
-      ...["x", 1, true, []].map((clientExtensionResults) => ({ ...credential, clientExtensionResults })),
-      ...BAD_BINARY.map((rawId) => ({ ...credential, rawId })),
-      ...BAD_BINARY.map((id) => ({ ...credential, id })),
-      { ...credential, id: "AAAA" },
-      { ...credential, id: "", rawId: "" },
-      { ...credential, id: [], rawId: [] },
+    const bodies: readonly (readonly [reason: string, bodies: readonly unknown[]])[] = [
+      ["the credential is not an object", [undefined, null, 0, 1, true, "", "{}", [], [credential]]],
+      [
+        "type is not public-key",
+        [{}, ...["public_key", "", null, 1].map((type) => ({ ...credential, type }))],
+      ],
+      [
+        "response is not an object",
+        [undefined, null, 1, "x", []].map((response) => ({ ...credential, response })),
+      ],
+      [
+        "clientExtensionResults is not an object",
+        ["x", 1, true, []].map((clientExtensionResults) => ({ ...credential, clientExtensionResults })),
+      ],
+      ["rawId is not binary", BAD_BINARY.map((rawId) => ({ ...credential, rawId }))],
+      ["id is not binary", BAD_BINARY.map((id) => ({ ...credential, id }))],
+      ["id and rawId differ", [{ ...credential, id: "AAAA" }]],
+      ["rawId is empty", ["", []].map((id) => ({ ...credential, id, rawId: id }))],
     ];
-    for (const body of bodies) expect(await codeOf(() => parse(body))).toBe("webauthn_invalid_payload");
+    for (const [reason, wrong] of bodies)
+      for (const body of wrong) {
+        const { code, message } = await errorOf(() => parse(body));
+        expect([code, message]).toEqual(["webauthn_invalid_payload", `Not a WebAuthn response: ${reason}`]);
+      }
   });
 
   test.each([
