@@ -563,4 +563,10 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "false for: located.backupId !== null",
     reason: "It saves the commit, which finds the factor in use.",
   },
+  {
+    file: "src/proofs/passkey/webauthn-credential.ts",
+    line: 'return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;',
+    mutation: 'without left of &&: typeof value === "number" && Number.isInteger(value)',
+    reason: "Nothing else is an integer; the types do not know that.",
+  },
 ];

@@ -1,9 +1,11 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { open } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { PIECE_BYTES } from "../../src/runtime/sizes.ts";
-import { piecesOf, writeContent } from "../../src/storage/content-file.ts";
+import { piecesOf, readContent, writeContent } from "../../src/storage/content-file.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const CHUNK_BYTES = 1_000_003;
 const CHUNKS = 4;
@@ -25,6 +27,25 @@ describe("content that is written to a file", () => {
     expect(heldBytes() - before).toBeLessThan((WRITES + 5) * CHUNK_BYTES);
     end();
     for (const { size } of await Promise.all(writes)) expect(size).toBe(CHUNKS * CHUNK_BYTES);
+  });
+});
+
+describe("the content of a file", () => {
+  test("is read in pieces, up to the bytes that are asked for", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "content");
+    const content = randomBytes(2 * PIECE_BYTES + 3);
+    await writeFile(path, content);
+    await using file = await open(path, "r");
+    for (const [maxBytes, lengths] of [
+      [PIECE_BYTES + 2, [PIECE_BYTES, 2]],
+      [PIECE_BYTES, [PIECE_BYTES]],
+      [3 * PIECE_BYTES, [PIECE_BYTES, PIECE_BYTES, 3]],
+    ] as const) {
+      const pieces = await Array.fromAsync(readContent(file, maxBytes));
+      expect(pieces.map(({ length }) => length)).toEqual([...lengths]);
+      expect(Buffer.concat(pieces).equals(content.subarray(0, maxBytes))).toBe(true);
+    }
   });
 });
 
