@@ -44,7 +44,7 @@ describe("reading a WebAuthn response", () => {
   test("keeps the transports that are strings", () => {
     const withTransports = (transports: unknown) =>
       parseRegistration({ ...registration, response: { ...registration.response, transports } }).transports;
-    expect(withTransports(["internal", 7, "hybrid"])).toEqual(["internal", "hybrid"]);
+    expect(withTransports(["internal", 7, ["usb"], "hybrid"])).toEqual(["internal", "hybrid"]);
     for (const odd of [undefined, null, "internal", {}]) expect(withTransports(odd)).toEqual([]);
   });
 
