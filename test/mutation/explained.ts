@@ -569,4 +569,42 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: 'without left of &&: typeof value === "number" && Number.isInteger(value)',
     reason: "Nothing else is an integer; the types do not know that.",
   },
+  {
+    file: "src/proofs/turnkey/activity.ts",
+    line: 'if (!hasMembers(parsed) || Array.isArray(parsed)) throw turnkeyError("it is not an object");',
+    mutation: "without right of ||: !hasMembers(parsed) || Array.isArray(parsed)",
+    reason: "A list in JSON has no members of such names; another message refuses it.",
+  },
+  {
+    file: "src/proofs/turnkey/stamp.ts",
+    line:
+      "if (error instanceof CeremonyFailure) throw turnkeyError(`about its stamp: $" +
+      "{error.message}`, error);",
+    mutation: "true for: error instanceof CeremonyFailure",
+    reason: "No input makes the ceremony fail in another way.",
+  },
+  {
+    file: "src/proofs/turnkey/stamp.ts",
+    line: "throw error;",
+    mutation: "removed: throw error;",
+    reason: "No input makes the ceremony fail in another way.",
+  },
+  {
+    file: "src/proofs/possible-replay.ts",
+    line: 'this.name = "PossibleReplay";',
+    mutation: '"" for: "PossibleReplay"',
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/proofs/possible-replay.ts",
+    line: 'this.name = "PossibleReplay";',
+    mutation: 'removed: this.name = "PossibleReplay";',
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/proofs/passkey/registration-material.ts",
+    line: "if (attested === null || credentialId === null) return null;",
+    mutation: "false for: attested === null || credentialId === null",
+    reason: "Reading the key of what is not there fails, which is caught.",
+  },
 ];

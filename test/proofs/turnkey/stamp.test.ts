@@ -3,6 +3,7 @@ import { encodeBase64Url, encodeHex, sha256 } from "../../../src/crypto/encoding
 import { createPasskeyVerifier } from "../../../src/proofs/passkey/passkey.ts";
 import { creationOptions } from "../../../src/proofs/passkey/webauthn-options.ts";
 import { PossibleReplay } from "../../../src/proofs/possible-replay.ts";
+import { challengeInActivity } from "../../../src/proofs/turnkey/activity.ts";
 import {
   type ExpectedStamp,
   readTurnkeyStamp,
@@ -102,6 +103,25 @@ describe("before the passkey is known", () => {
   test("PRF results are refused", async () => {
     const sent = device.stamp("{}", { clientExtensionResults: { prf: { results: { first: "AAAA" } } } });
     expect(await codeOf(() => readTurnkeyStamp(sent, "{}"))).toBe("webauthn_prf_results_not_allowed");
+  });
+});
+
+describe("the challenge in an activity", () => {
+  test("is its bytes, before anything is verified", () => {
+    const activity = activityWith({ organizationId: "other", timestampMs: "0" });
+    expect(challengeInActivity(activity)).toEqual(challenge);
+  });
+
+  test.each([
+    "{",
+    "null",
+    "[]",
+    "{}",
+    activityWith({ metadata: null }),
+    activityWith({ metadata: { challenge: 1 } }),
+    activityWith({ metadata: { challenge: "not base64" } }),
+  ])("is none in %p", (activity) => {
+    expect(challengeInActivity(activity)).toBeNull();
   });
 });
 
