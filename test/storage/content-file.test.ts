@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PIECE_BYTES } from "../../src/runtime/sizes.ts";
-import { piecesOf, readContent, writeContent } from "../../src/storage/content-file.ts";
+import { fileOperation, piecesOf, readContent, writeContent } from "../../src/storage/content-file.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const CHUNK_BYTES = 1_000_003;
@@ -49,6 +50,22 @@ describe("the content of a file", () => {
   });
 });
 
+describe("a file operation", () => {
+  test("that the file system refuses is an outage, once", async () => {
+    const refused = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    const attempt = () => fileOperation(() => Promise.reject(refused));
+    const outage = await attempt().catch((error: unknown) => error);
+    if (!(outage instanceof StorageUnavailable)) throw outage;
+    expect(outage.cause).toBe(refused);
+    await expect(fileOperation(() => Promise.reject(outage))).rejects.toBe(outage);
+  });
+
+  test("that fails for another reason has that reason", async () => {
+    const failure = new Error("not of the file system");
+    await expect(fileOperation(() => Promise.reject(failure))).rejects.toBe(failure);
+  });
+});
+
 function heldBytes(): number {
   Bun.gc(true);
   return heapStats().extraMemorySize;
@@ -62,9 +79,11 @@ describe("the pieces of a chunk", () => {
   });
 
   test("are small ones of a large chunk, and all of it", () => {
-    const chunk = randomBytes(2 * PIECE_BYTES + 1);
-    const pieces = [...piecesOf(chunk)];
-    expect(pieces.map(({ length }) => length)).toEqual([PIECE_BYTES, PIECE_BYTES, 1]);
-    expect(chunk.equals(Buffer.concat(pieces))).toBe(true);
+    for (const rest of [[1], []]) {
+      const chunk = randomBytes(2 * PIECE_BYTES + rest.length);
+      const pieces = [...piecesOf(chunk)];
+      expect(pieces.map(({ length }) => length)).toEqual([PIECE_BYTES, PIECE_BYTES, ...rest]);
+      expect(chunk.equals(Buffer.concat(pieces))).toBe(true);
+    }
   });
 });
