@@ -19,6 +19,8 @@ import {
   version,
 } from "./fixture.ts";
 
+const HOUR_MS = 60 * 60 * 1000;
+
 /** What changes leave behind: due at its time, taken so that nothing refers to it any more, and settled. */
 export function collectionContract(newStorage: NewStorage): void {
   async function deleted({ records, clock }: Fixture, change: Partial<DeletedBackup> = {}) {
@@ -87,11 +89,11 @@ export function collectionContract(newStorage: NewStorage): void {
     expect(await onlyDue(store)).toMatchObject({ backupId: "b1", dueMs: notBeforeMs });
   });
 
-  test("a deleted state is due some time after it can be brought back no longer, and goes with its log", async () => {
+  test("a deleted state is due an hour after it can be brought back no longer, and goes with its log", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;
     const state = await deleted(store);
-    clock.set(state.keepUntilMs + COLLECTED_AFTER_MS - 1);
+    clock.set(state.keepUntilMs + HOUR_MS - 1);
     expect(await records.collection.due(10)).toEqual([]);
     clock.advance(1);
     const due = await onlyDue(store);

@@ -104,6 +104,9 @@ for (const driver of DRIVERS)
         { env: gateway.env },
       );
       expect(receiver.tree).toBe(`POST ${RETRIEVE}\n  GET key set\nPOST ${RETRIEVE}\nPOST /v1/backup/status`);
+      expect(receiver.spans.find(({ name }) => name === "GET key set")?.attributes).toEqual({
+        "server.address": new URL(gateway.jwks.url).host,
+      });
     });
 
     test("is of its own for each attempt to deliver an event", async () => {
