@@ -278,6 +278,22 @@ export class HistoryRecorder {
   }
 }
 
+/**
+ * The contents that more requests replaced than made current: of two requests that replace the same content one must be
+ * refused. The checker finds this and more, but needs Go.
+ */
+export function replacedTooOften(history: readonly Entry[]): readonly string[] {
+  const timesLeft = new Map<string, number>();
+  const count = (content: string | undefined, times: number) => {
+    if (content !== undefined) timesLeft.set(content, (timesLeft.get(content) ?? 0) + times);
+  };
+  for (const { request, response } of history) {
+    if (response.outcome === "ok" || response.outcome === "unknown") count(request.next, 1);
+    if (response.outcome === "ok") count(request.current, -1);
+  }
+  return [...timesLeft].flatMap(([content, times]) => (times < 0 ? [content] : []));
+}
+
 function responseOf(received: ApiResponse<unknown>, shown: Prepared["shown"]): Entry["response"] {
   if (received.status < 300) return { outcome: "ok", ...shown?.() };
   return { outcome: received.code() === "conflicting_lock" ? "overtaken" : "refused" };

@@ -107,17 +107,17 @@ async function replacedProcess(
 /** A fault shows in about every third history. */
 async function isNoticed(driver: Driver, fault: PlantedFault, random: () => number): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const verdicts = await verdictsOn(await historiesOfBrokenStore(driver, fault, random));
+    const verdicts = await verdictsOn(await historiesInProcess(driver, fault, random));
     if (verdicts.includes("illegal")) return true;
   }
   return false;
 }
 
-/** The same clients on two services whose stores have a fault. */
-async function historiesOfBrokenStore(driver: Driver, fault: PlantedFault, random: () => number) {
+/** The same clients on two services of one storage, whose stores may have a fault. */
+export async function historiesInProcess(driver: Driver, fault: PlantedFault | null, random: () => number) {
   await using storage = await driver.environment();
-  const wrapStores = (stores: Stores) => PLANTED[fault](interleaving(stores));
-  const options = { storage, env: ENV, wrapStores };
+  const plant = fault === null ? (stores: Stores) => stores : PLANTED[fault];
+  const options = { storage, env: ENV, wrapStores: (stores: Stores) => plant(interleaving(stores)) };
   await using first = await startService(driver, options);
   await using second = await startService(driver, options);
   const recorders = [...newRecorders(random), ...newRecorders(random)];
