@@ -15,7 +15,7 @@ import { type Coverage, copyTree, type Outcome, type Tree } from "./tree.ts";
 const ROOT = join(import.meta.dir, "../..");
 const PATHS = ["src/crypto", "src/proofs", "src/backups", "src/storage"];
 /** Beside those of the rooms that are mutated. */
-const TESTS = ["test/contract", "test/routes", "test/service", "test/limits"];
+const TESTS = ["test/contract", "test/routes", "test/service", "test/limits", "test/telemetry"];
 
 interface Candidate extends Mutant {
   readonly file: string;
@@ -43,7 +43,8 @@ const rows = new Map<string, Record<Verdict, number>>();
 await using tree = await copyTree(process.env.TEST_DRIVERS ?? "local");
 const coverages: Coverage[] = [];
 for (const test of tests) coverages.push(await tree.measure(test));
-coverages.sort((one, other) => one.ms - other.ms);
+/** By source file and test file: how many mutants it has killed so far. */
+const kills = new Map<string, number>();
 say(`${candidates.length} mutants, ${tests.length} test files`);
 
 for (const candidate of candidates) {
@@ -71,19 +72,30 @@ async function verdictOf(inTree: Tree, candidate: Candidate): Promise<Verdict> {
   const isNear = ({ test }: Coverage) => test.startsWith(`test/${roomOf(file)}/`) || test.includes(named);
   const groups = [running.filter(isNear), running.filter((coverage) => !isNear(coverage))];
   for (const group of groups) {
-    const outcome = await outcomeOf(inTree, group, candidate);
-    if (outcome !== "passed") return outcome === "hung" ? "timed out" : "killed";
+    const { ended, failed } = await outcomeOf(inTree, group, candidate);
+    if (failed !== null) kills.set(killsKey(file, failed), killsOf(file, failed) + 1);
+    if (ended !== "passed") return ended === "hung" ? "timed out" : "killed";
   }
   return "survived";
 }
 
+/** First those that kill the most mutants of this file in the least time. */
 async function outcomeOf(inTree: Tree, group: readonly Coverage[], changed: Candidate): Promise<Outcome> {
-  if (group.length === 0) return "passed";
+  if (group.length === 0) return { ended: "passed", failed: null };
+  const rate = ({ test, ms }: Coverage) => (1 + killsOf(changed.file, test)) / ms;
   const usualMs = group.reduce((sum, { ms }) => sum + ms, 0);
   return inTree.run(
-    group.map(({ test }) => test),
+    group.toSorted((one, other) => rate(other) - rate(one)).map(({ test }) => test),
     { limitMs: 10_000 + 5 * usualMs, changed },
   );
+}
+
+function killsOf(file: string, test: string): number {
+  return kills.get(killsKey(file, test)) ?? 0;
+}
+
+function killsKey(file: string, test: string): string {
+  return `${file} ${test}`;
 }
 
 /** A line that is not listed, such as one within a condition, belongs to the listed one above. */

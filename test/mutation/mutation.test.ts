@@ -124,9 +124,18 @@ test("tests that take longer than the limit have hung, and a changed file is put
   await using tree = await copyTree("local");
   const changed = { file: "src/crypto/encoding.ts", text: "throw 1;" };
   const tests = ["test/crypto/encoding.test.ts"];
-  expect(await tree.run(tests, { limitMs: 1, changed })).toBe("hung");
-  expect(await tree.run(tests, { limitMs: 600_000, changed })).toBe("failed");
-  expect(await tree.run(tests, { limitMs: 600_000 })).toBe("passed");
+  expect(await tree.run(tests, { limitMs: 1, changed })).toEqual({ ended: "hung", failed: null });
+  expect(await tree.run(tests, { limitMs: 600_000, changed })).toMatchObject({ ended: "failed" });
+  expect(await tree.run(tests, { limitMs: 600_000 })).toEqual({ ended: "passed", failed: null });
+});
+
+test("the test file that fails is named", async () => {
+  await using tree = await copyTree("local");
+  const text = 'import { expect, test } from "bun:test";\ntest("fails", () => expect(1).toBe(2));\n';
+  const failing = "test/crypto/encoding.test.ts";
+  const tests = ["test/proofs/passkey/cbor.test.ts", failing];
+  const changed = { file: failing, text };
+  expect(await tree.run(tests, { limitMs: 600_000, changed })).toEqual({ ended: "failed", failed: failing });
 });
 
 test("each explanation is of a mutant that is still made", async () => {

@@ -2,13 +2,18 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
+import { startDynamoDb } from "../support/dynamodb-endpoint.ts";
 import { copyRepository } from "../support/repository-copy.ts";
 
-/** `hung`: more than the time limit passed. */
-export type Outcome = "passed" | "failed" | "hung";
+export interface Outcome {
+  /** `hung`: more than the time limit passed. */
+  readonly ended: "passed" | "failed" | "hung";
+  /** The test file that failed, where it says so. */
+  readonly failed: string | null;
+}
 
 export interface Tree extends AsyncDisposable {
-  /** Runs these test files until one fails. A changed file is put back afterwards. */
+  /** Runs these test files in their order, until one fails. A changed file is put back afterwards. */
   run(tests: readonly string[], options: RunOptions): Promise<Outcome>;
   /** Runs one test file, which must pass. */
   measure(test: string): Promise<Coverage>;
@@ -35,20 +40,28 @@ const LONGEST_MS = 600_000;
 export async function copyTree(drivers: string): Promise<Tree> {
   const copy = await copyRepository();
   const { folder } = copy;
+  const variables = {
+    ...CLEAN_ENVIRONMENT,
+    TEST_DRIVERS: drivers,
+    // to start it takes longer than most mutants do
+    ...(drivers.includes("aws") ? { TEST_DYNAMODB_ENDPOINT: await startDynamoDb() } : {}),
+  };
 
   const run = async (args: readonly string[], limitMs: number): Promise<Outcome> => {
     const temporary = await mkdtemp(join(folder, "tmp-")); // a process that is killed leaves its files
     const child = Bun.spawn([process.execPath, "test", "--timeout", `${LONGEST_MS}`, "--bail=1", ...args], {
       cwd: folder,
-      env: { ...CLEAN_ENVIRONMENT, TEST_DRIVERS: drivers, TMPDIR: temporary },
-      stdio: ["ignore", "ignore", "ignore"],
+      env: { ...variables, TMPDIR: temporary },
+      stdio: ["ignore", "ignore", "pipe"],
       timeout: Math.ceil(limitMs),
       killSignal: "SIGKILL",
     });
+    const errors = await new Response(child.stderr).text();
     const status = await child.exited;
     await rm(temporary, { recursive: true, force: true });
-    if (child.signalCode === "SIGKILL") return "hung";
-    return status === 0 ? "passed" : "failed";
+    const failed = /^(test\/\S+\.test\.ts):$/m.exec(errors)?.[1] ?? null; // the runner names the file first
+    if (child.signalCode === "SIGKILL") return { ended: "hung", failed: null };
+    return { ended: status === 0 ? "passed" : "failed", failed };
   };
 
   return {
@@ -69,8 +82,8 @@ export async function copyTree(drivers: string): Promise<Tree> {
       const output = await mkdtemp(join(folder, "coverage-"));
       const options = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${output}`];
       const startedMs = performance.now();
-      const outcome = await run([...options, `./${test}`], LONGEST_MS);
-      if (outcome !== "passed") throw new Error(`${test} ${outcome} without a mutant: bun run test ${test}`);
+      const { ended } = await run([...options, `./${test}`], LONGEST_MS);
+      if (ended !== "passed") throw new Error(`${test} ${ended} without a mutant: bun run test ${test}`);
       const ms = performance.now() - startedMs;
       return { test, ms, runs: runsOf(await readFile(join(output, "lcov.info"), "utf8")) };
     },
