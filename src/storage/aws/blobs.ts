@@ -21,11 +21,11 @@ import {
 } from "./installation-object.ts";
 import { withBody } from "./object-body.ts";
 import { blobsOn, listedSize, objectPage } from "./object-list.ts";
-import { byteCount, requireStored } from "./object-response.ts";
+import { byteCount, isPage } from "./object-response.ts";
 import { pagesOf } from "./pages.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
-import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
+import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 import { statusOf } from "./sdk-error.ts";
 import { requireSpool, spool } from "./spool.ts";
 import { SpoolMemory } from "./spool-memory.ts";
@@ -130,7 +130,10 @@ class AwsBlobs implements InspectableBlobs {
       };
       try {
         const stored = await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));
-        requireStored(stored, checksum);
+        // where another server has responded, or an endpoint without ETags, the next attempt finds the object or stores it
+        if (stored.ETag === undefined) throw new TryAgain("the response to a PUT has no ETag");
+        if (![undefined, checksum].includes(stored.ChecksumSHA256))
+          throw new TryAgain("S3 has stored other bytes");
         return true;
       } catch (error) {
         if (statusOf(error) !== 412) throw error;
@@ -188,7 +191,9 @@ class AwsBlobs implements InspectableBlobs {
     const found = await this.#attempt(purpose, async (abortSignal) => {
       try {
         const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
-        return await this.#client.send(command, { abortSignal });
+        const object = await this.#client.send(command, { abortSignal });
+        if (isPage(object)) throw new TryAgain("another server has responded");
+        return object;
       } catch (error) {
         if (statusOf(error) === 404) return null;
         throw error;

@@ -5,7 +5,7 @@ import type { Random } from "../../runtime/clock.ts";
 import { BlobDamaged, type BlobRef, StorageUnavailable } from "../contract.ts";
 import type { S3Sender } from "./clients.ts";
 import { listedSize } from "./object-list.ts";
-import { byteCount } from "./object-response.ts";
+import { byteCount, isPage } from "./object-response.ts";
 import { type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
 
 export interface DownloadOptions {
@@ -132,14 +132,17 @@ export class Download implements AsyncIterable<Uint8Array> {
     const { key, size } = this.#ref;
     const rest = this.#position === 0 ? {} : { Range: `bytes=${this.#position}-`, IfMatch: this.#etag };
     const command = new GetObjectCommand({ Bucket: bucket, Key: key, ...rest });
-    const { Body: body, ContentRange, ETag, ...stated } = await client.send(command, { abortSignal });
+    const response = await client.send(command, { abortSignal });
+    const { Body: body, ContentRange, ETag } = response;
     if (!(body instanceof Readable)) throw new Error("the SDK's response has no readable body");
     const start = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1]);
-    if (this.#isClosed || !(start <= this.#position)) {
+    if (this.#isClosed || isPage(response) || !(start <= this.#position)) {
       body.destroy();
-      throw new TryAgain(`the response has ${ContentRange}, and ${this.#position} bytes had arrived before`);
+      throw new TryAgain(
+        `the response has ${ContentRange} of ${response.ContentType}, and ${this.#position} bytes had arrived before`,
+      );
     }
-    const length = byteCount(stated.ContentLength);
+    const length = byteCount(response.ContentLength);
     if (length !== undefined && length !== size - start) {
       body.destroy();
       throw new BlobDamaged(key, `${start + length} bytes, not ${size}`);

@@ -86,6 +86,15 @@ describe("a response of DynamoDB with", () => {
     await expect(call()).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
+  test.each(["", "[]", "null", '"x"', "<html>sign in</html>"])(
+    "%p as its body is an outage",
+    async (body) => {
+      endpoint.respond = (answer) => void answer.end(body);
+      await expect(read()).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(located()).rejects.toBeInstanceOf(StorageUnavailable);
+    },
+  );
+
   test("a checksum that its body does not have is an outage", async () => {
     const body = JSON.stringify({ Item: record });
     const checksum = Bun.hash.crc32(body);

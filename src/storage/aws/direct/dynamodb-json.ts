@@ -40,12 +40,18 @@ export function dynamoDbJson(sdk: DirectProtocol): DirectProtocol {
     },
 
     async deserializeResponse(operation, context, response) {
-      const text = response.statusCode === 200 ? textOf(response) : "";
-      if (text === "" || BINARY.test(text) || operation.name === "DescribeTable")
+      const { statusCode } = response;
+      const text = statusCode === 200 ? textOf(response) : "";
+      if (statusCode === 200 && text === "") throw noOutput("nothing");
+      if (statusCode !== 200 || BINARY.test(text) || operation.name === "DescribeTable")
         return requireShapes(await sdk.deserializeResponse(operation, context, response));
-      const found = Object(JSON.parse(text));
+      const found: unknown = JSON.parse(text);
+      if (!isMap(found)) throw noOutput("a response");
       const output = Object(metadataOf(response));
-      for (const name of membersOf(operation)) if (found[name] != null) output[name] = found[name];
+      for (const name of membersOf(operation)) {
+        const member: unknown = Reflect.get(found, name);
+        if (member != null) output[name] = member;
+      }
       return requireShapes(output);
     },
   };
@@ -65,9 +71,13 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
 function requireShapes<Output extends object>(output: Output): Output {
   for (const [name, fits] of Object.entries(SHAPES)) {
     const member: unknown = Reflect.get(output, name);
-    if (member !== undefined && !fits(member)) throw new Error(`${name} has another form than DynamoDB's`);
+    if (member !== undefined && !fits(member)) throw noOutput(name);
   }
   return output;
+}
+
+function noOutput(what: string): Error {
+  return new Error(`${what} has another form than DynamoDB's`);
 }
 
 function isMap(value: unknown): value is object {

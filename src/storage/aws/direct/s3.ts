@@ -2,8 +2,8 @@ import { GetObjectCommand } from "@aws-sdk/client-s3";
 import type { HttpResponse } from "@smithy/types";
 import type { DirectService } from "./service.ts";
 
-/** The element of an error, at the beginning or at the end of a document. */
-const ERROR = /^\s*(?:<\?xml[^>]*>\s*)?<Error[\s/>]|<\/Error\s*>\s*$/;
+/** Of the operations whose responses are no streams, lists alone have a body in their success. */
+const LIST = /^\s*(?:<\?xml[^>]*>\s*)?<ListBucketResult[\s/>]/;
 
 /** Without `DeleteObjects`: the SDK computes its checksum in middleware, and one call deletes up to a thousand objects. */
 export const S3: DirectService = {
@@ -19,7 +19,7 @@ export const S3: DirectService = {
   instructions: GetObjectCommand,
   prepare: signWithKnownHash,
   inspect(response) {
-    if (isError(response)) response.statusCode = 503;
+    if (isOfAnother(response)) response.statusCode = 503;
     delete response.headers.expires; // not used, and the parser throws if it is not a date
   },
 };
@@ -31,7 +31,11 @@ export function signWithKnownHash({ headers }: { readonly headers: Record<string
     headers["x-amz-content-sha256"] = Buffer.from(checksum, "base64").toString("hex");
 }
 
-/** S3 may send the status of a success before it fails. The SDK handles that as a failure of the server too. */
-function isError({ statusCode, body }: HttpResponse): boolean {
-  return statusCode < 300 && body instanceof Uint8Array && ERROR.test(new TextDecoder().decode(body));
+/**
+ * Whether a success is an error of S3, which may send its status before it fails, or the page of another server. The SDK
+ * handles the error as a failure of the server too.
+ */
+function isOfAnother({ statusCode, body }: HttpResponse): boolean {
+  if (statusCode >= 300 || !(body instanceof Uint8Array) || body.length === 0) return false;
+  return !LIST.test(new TextDecoder().decode(body));
 }
