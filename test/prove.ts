@@ -40,7 +40,7 @@ const SEQUENCES = { local: 1_000, aws: 60 };
 const BATCHES = { local: 2_000, aws: 120 };
 const FIELDS = { local: 30_000, aws: 6_000 };
 const RAW_ROUNDS = 60;
-/** Of each parser; a fiftieth where a case is a call of a store. */
+/** Of each parser; a twentieth where a case is a call of a store, or where an operator writes what is read. */
 const BYTES = 1_000_000;
 const ROUNDS = { local: 17, aws: 7 };
 const HISTORY_STEPS = { local: 8_000, aws: 400 };

@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { cborTarget } from "./cbor.ts";
 import { fuzzTarget } from "./fuzz-target.ts";
-import type { Target } from "./target.ts";
+import { casesOf, type Target } from "./target.ts";
 import { allTargets } from "./targets.ts";
 
 const SEED = 1;
 const CASES = 2_000;
-const SLOW_CASES = 300;
+const FEWEST_CASES = 300;
 
 const TARGETS = await allTargets();
 
 describe("hostile bytes", () => {
   for (const target of TARGETS)
     test(`as ${target.name} are read as the reference reads them, or refused`, async () => {
-      const cases = target.isSlow ? SLOW_CASES : CASES;
+      const cases = Math.max(casesOf(target, CASES), FEWEST_CASES);
       const { failures, accepted, outcomes } = await fuzzTarget(target, { cases, seed: SEED });
       expect(failures).toEqual([]);
       expect(accepted).toBeGreaterThan(0); // otherwise the campaign would see only what is refused first

@@ -3,22 +3,20 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pooled, type Report } from "../../crash/report.ts";
 import type { TargetOptions } from "./fuzz-target.ts";
+import { casesOf } from "./target.ts";
 import { allTargets } from "./targets.ts";
 import { runWatched } from "./watched.ts";
 
-/** How many of a target's cases are run where each would take a request that is signed. */
-const SHARE_OF_STORES = 50;
 const PROGRAM = join(import.meta.dir, "run-target.ts");
 
-/** Those that put a whole store between them and the parser have fewer cases. */
 export async function fuzzBytes({ cases, seed }: TargetOptions): Promise<Report> {
   const targets = await allTargets();
-  const reports = await pooled([...targets.entries()], availableParallelism(), ([place, { name, isSlow }]) =>
+  const reports = await pooled([...targets.entries()], availableParallelism(), ([place, target]) =>
     runWatched({
-      name,
+      name: target.name,
       program: PROGRAM,
       arguments: [`${place}`],
-      cases: isSlow ? Math.ceil(cases / SHARE_OF_STORES) : cases,
+      cases: casesOf(target, cases),
       seed,
     }),
   );

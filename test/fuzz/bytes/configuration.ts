@@ -10,7 +10,16 @@ import { createRequestLimits } from "../../../src/limits/request-limits.ts";
 import { memoise } from "../../../src/runtime/memoise.ts";
 import { randomJson } from "./json-grammar.ts";
 import { headersOf } from "./requests.ts";
-import { ACCEPTED, bytesOf, type Dice, kindOf, requireThat, type Target, textOf } from "./target.ts";
+import {
+  ACCEPTED,
+  bytesOf,
+  type Dice,
+  kindOf,
+  ONE_IN_OF_OPERATORS,
+  requireThat,
+  type Target,
+  textOf,
+} from "./target.ts";
 
 type Load = (env: Environment) => Configs;
 
@@ -76,6 +85,7 @@ const VALUES = [
 export function configurationTarget(load: Load = loadConfigs): Target {
   return {
     name: "configuration values",
+    oneIn: ONE_IN_OF_OPERATORS,
     corpus: bytesOf(
       "",
       ...VARIABLES.map((name) => `${name}=1`),
@@ -116,7 +126,7 @@ function outcomeOfLoad(load: Load, env: Environment, check: (configs: Configs) =
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     requireThat(error.problems.length > 0, "reported no problem");
-    return kindOf(error.problems[0] ?? "").slice(0, 40);
+    return kindOf((error.problems[0] ?? "").replace(/\/\S* is unknown.*/s, "unknown")).slice(0, 40);
   }
   requireThat(configs.every(Object.isFrozen), "can be changed");
   requireThat(Bun.deepEquals(load(env), configs), "is another configuration the second time");
@@ -148,6 +158,7 @@ export function appsFileTarget(load: Load = loadConfigs): Target {
   const text = JSON.stringify(APPS);
   return {
     name: "files of apps",
+    oneIn: ONE_IN_OF_OPERATORS,
     corpus: bytesOf(
       text,
       JSON.stringify({ ...APPS, default: null, header: undefined }),

@@ -54,6 +54,7 @@ async function outcomeOfReading<T>(reading: Promise<T>, check: (output: T) => vo
     if (error instanceof Error) return error;
     throw error;
   });
+  if (output instanceof Error && "$fault" in output) return "an error"; // of any name
   if (output instanceof Error) return `${output.name}: ${kindOf(output.message)}`.slice(0, 60);
   check(output);
   return ACCEPTED;

@@ -14,7 +14,15 @@ import { factorItem, type Item, nonceItem, recordItem, tokenItem } from "../../.
 import { BlobDamaged, ChangeRefused, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 import { randomJson } from "./json-grammar.ts";
-import { ACCEPTED, bytesOf, type Dice, kindOf, requireThat, type Target } from "./target.ts";
+import {
+  ACCEPTED,
+  bytesOf,
+  type Dice,
+  kindOf,
+  ONE_IN_OF_STORES,
+  requireThat,
+  type Target,
+} from "./target.ts";
 
 const CLOCK = new SettableClock();
 export const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
@@ -159,7 +167,7 @@ export async function dynamoDbTarget(): Promise<Target> {
   ];
   return {
     name: "responses of DynamoDB",
-    isSlow: true,
+    oneIn: ONE_IN_OF_STORES,
     corpus: DYNAMODB_CORPUS,
     dictionary: DYNAMODB_PIECES,
     generate: (dice) =>
@@ -231,7 +239,7 @@ export async function s3Target(): Promise<Target> {
   ];
   return {
     name: "responses of S3",
-    isSlow: true,
+    oneIn: ONE_IN_OF_STORES,
     corpus: S3_CORPUS,
     dictionary: S3_PIECES,
     run: (input, dice) => answered(dice.of(calls), input, dice, s3Headers(dice), LIST),

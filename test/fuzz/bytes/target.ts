@@ -7,8 +7,8 @@ export interface Target {
   readonly corpus: readonly Uint8Array[];
   /** Pieces with a meaning to the parser, which mutations insert. */
   readonly dictionary: readonly Uint8Array[];
-  /** Each case takes a whole call of a store. */
-  readonly isSlow?: true;
+  /** Of so many cases the target has one; 1 where not given. */
+  readonly oneIn?: number;
   /** An input by the grammar of the parser; where not given, all inputs are mutations. */
   readonly generate?: (dice: Dice) => Uint8Array;
   /**
@@ -21,6 +21,16 @@ export interface Target {
 }
 
 export const ACCEPTED = "accepted";
+
+/** A case is a whole call of a store, which takes as long as twenty others. */
+export const ONE_IN_OF_STORES = 20;
+/** What an operator writes: no attacker chooses it, and it is read once, at the start. */
+export const ONE_IN_OF_OPERATORS = 20;
+
+/** How many cases a target has in a campaign of so many. */
+export function casesOf({ oneIn = 1 }: Target, cases: number): number {
+  return Math.ceil(cases / oneIn);
+}
 
 /** Choices that a seed makes. */
 export class Dice {
@@ -75,7 +85,7 @@ function refusalOf(error: unknown): string {
 
 /** A message without what it may quote of the input. */
 export function kindOf(message: string): string {
-  return message.replace(/[0-9]+/g, "N").replace(/["'`].*["'`]|(?<=identifier|token) .*/gs, "…");
+  return message.replace(/[0-9]+/g, "N").replace(/["'`<].*["'`>]|(?<=identifier|token|character) .*/gs, "…");
 }
 
 /** As {@link refusalOf}, for an act: {@link ACCEPTED} if it returns. */
