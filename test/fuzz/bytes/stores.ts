@@ -98,6 +98,7 @@ export const DYNAMODB_CORPUS = bytesOf(
     JSON.stringify({ Responses: { factors: [item], "one-time": [item] }, UnprocessedKeys: {} }),
   ]),
   '{"Attributes":{"CounterSum":{"N":"5"}}}',
+  "1e999999999",
   ...ERROR_NAMES.map((name) =>
     JSON.stringify({
       __type: `com.amazonaws.dynamodb.v20120810#${name}`,

@@ -95,6 +95,15 @@ describe("a response of DynamoDB with", () => {
     },
   );
 
+  test.each(["1e999999999", '{"__type":"a","b":[-12.5E+99999999]}'])(
+    "the number in %s is read at once",
+    async (body) => {
+      endpoint.respond = (answer) => void answer.writeHead(400).end(body);
+      const ended = read().catch((error: unknown) => error);
+      expect(await ended).toBeInstanceOf(StorageUnavailable); // it took minutes
+    },
+  );
+
   test("a checksum that its body does not have is an outage", async () => {
     const body = JSON.stringify({ Item: record });
     const checksum = Bun.hash.crc32(body);

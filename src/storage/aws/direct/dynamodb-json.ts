@@ -1,4 +1,4 @@
-import { HttpRequest } from "@smithy/core/protocols";
+import { HttpRequest, HttpResponse as SdkResponse } from "@smithy/core/protocols";
 import { NormalizedSchema } from "@smithy/core/schema";
 import type { $OperationSchema, HttpResponse } from "@smithy/types";
 import type { DirectProtocol } from "./service.ts";
@@ -7,6 +7,8 @@ const CONTENT_TYPE = "application/x-amz-json-1.0";
 const TARGET = "DynamoDB_20120810";
 /** Is in every JSON text with binary attributes, and seldom in others: within a text the quotes are escaped. */
 const BINARY = /"BS?"/;
+/** In a number, or in a text, where it does not matter. */
+const LARGE_EXPONENT = /\de[+-]?\d{4}/i;
 
 /**
  * The protocol of DynamoDB by the runtime's JSON, in place of the SDK's walk through schemas, character by character.
@@ -44,7 +46,7 @@ export function dynamoDbJson(sdk: DirectProtocol): DirectProtocol {
       const text = statusCode === 200 ? textOf(response) : "";
       if (statusCode === 200 && text === "") throw noOutput("nothing");
       if (statusCode !== 200 || BINARY.test(text) || operation.name === "DescribeTable")
-        return requireShapes(await sdk.deserializeResponse(operation, context, response));
+        return requireShapes(await sdk.deserializeResponse(operation, context, withFiniteNumbers(response)));
       const found: unknown = JSON.parse(text);
       if (!isMap(found)) throw noOutput("a response");
       const output = Object(metadataOf(response));
@@ -90,6 +92,13 @@ function isListOfMaps(value: unknown): boolean {
 
 function isUnprocessed(value: unknown): boolean {
   return isMap(value) && (!("Keys" in value) || isListOfMaps(value.Keys));
+}
+
+/** The SDK makes an integer of any exponent, digit by digit: `1e999999999` would block the process for minutes. */
+function withFiniteNumbers(response: HttpResponse): HttpResponse {
+  const text = textOf(response);
+  if (!LARGE_EXPONENT.test(text)) return response;
+  return new SdkResponse({ ...response, body: Buffer.from(JSON.stringify(JSON.parse(text))) });
 }
 
 function textOf({ body }: HttpResponse): string {
