@@ -47,7 +47,8 @@ export function createTracing(config: TracingConfig, reports: ExportReports): Tr
 
   return {
     start(name, kind, traceparent = null) {
-      const caller = traceparent === null ? null : parseTraceParent(traceparent);
+      // the parser passes over a control character at either end
+      const caller = traceparent === null || /\s/.test(traceparent) ? null : parseTraceParent(traceparent);
       if (!isSampled(trustsTraceparent ? caller : null)) return null;
       const context = caller === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, caller);
       return new TracedSpan(name, kind, context, { tracer, time: createTraceClock(), reports });

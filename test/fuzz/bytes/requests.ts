@@ -90,7 +90,14 @@ export function traceparentTarget(create = createTracing): Target {
   const ids = `${"0af7651916cd43dd8448eb211c80319c"}-${"b7ad6b7169203331"}`;
   return {
     name: "traceparent",
-    corpus: bytesOf(`00-${ids}-01`, `00-${ids}-00`, `cc-${ids}-01-more`, `ff-${ids}-01`, `00-${ids}-ff`),
+    corpus: bytesOf(
+      `00-${ids}-01`,
+      `00-${ids}-00`,
+      `cc-${ids}-01-more`,
+      `ff-${ids}-01`,
+      `00-${ids}-ff`,
+      `00-${ids}-01\v`,
+    ),
     dictionary: bytesOf(
       "-",
       "00",
