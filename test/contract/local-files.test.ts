@@ -101,9 +101,14 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
         );
       expect(await readdir(temporary)).toEqual([]);
 
-      const twoHoursAgo = Date.now() / 1000 - 7_200;
-      for (const name of ["old", "young"]) await writeFile(join(temporary, name), "half a ciphertext");
-      await utimes(join(temporary, "old"), twoHoursAgo, twoHoursAgo);
+      for (const [name, minutes] of [
+        ["old", 61],
+        ["young", 30],
+      ] as const) {
+        const writtenAt = Date.now() / 1000 - minutes * 60;
+        await writeFile(join(temporary, name), "half a ciphertext");
+        await utimes(join(temporary, name), writtenAt, writtenAt);
+      }
       await openLocalBlobs({ dataDir: store.dataDir, random });
       expect(await readdir(temporary)).toEqual(["young"]);
       expect(await collect(store.blobs.list())).toHaveLength(1);

@@ -655,4 +655,52 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "false for: text === null",
     reason: "Decoding what is not there fails, which is caught.",
   },
+  {
+    file: "src/storage/errors.ts",
+    line: "override name = \"StorageUnavailable\";",
+    mutation: "\"\" for: \"StorageUnavailable\"",
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/storage/errors.ts",
+    line: "this.name = \"NewerFormat\";",
+    mutation: "removed: this.name = \"NewerFormat\";",
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/storage/errors.ts",
+    line: "this.name = \"NewerFormat\";",
+    mutation: "\"\" for: \"NewerFormat\"",
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/storage/errors.ts",
+    line: "override name = \"NotCommitted\";",
+    mutation: "\"\" for: \"NotCommitted\"",
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/storage/errors.ts",
+    line: "override name = \"ChangeRefused\";",
+    mutation: "\"\" for: \"ChangeRefused\"",
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/storage/errors.ts",
+    line: "override name = \"BlobDamaged\";",
+    mutation: "\"\" for: \"BlobDamaged\"",
+    reason: "A name for people, in the log.",
+  },
+  {
+    file: "src/storage/late-changes.ts",
+    line: "export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;",
+    mutation: "11 for: 10",
+    reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
+  },
+  {
+    file: "src/backups/add-factor.ts",
+    line: "factorId: (listedFactor(after, ref) ?? factor).id,",
+    mutation: "without right of ??: listedFactor(after, ref) ?? factor",
+    reason: "The metadata lists the factor now; the types do not know that.",
+  },
 ];
