@@ -156,6 +156,32 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       expect(await openFilesIn({ path: join(store.dataDir, "blobs") }, "")).toEqual([]);
     });
 
+    test("has a list without the ciphertexts that are deleted while it is read", async () => {
+      await using store = await openStorage();
+      const uuidOf = (last: number) => `ab000000-0000-4000-8000-00000000000${last}`;
+      let last = 0;
+      await using blobs = await openLocalBlobs({
+        ...store,
+        random: { ...random, uuid: () => uuidOf(++last) },
+      });
+      for (const bytes of [1, 2, 3]) await blobs.put("b1", [new Uint8Array(bytes)]);
+      const listed: string[] = [];
+      for await (const { key } of blobs.list()) {
+        listed.push(key);
+        for (const other of [1, 2, 3].map(uuidOf)) if (other !== key) await blobs.delete(other);
+      }
+      expect(listed).toHaveLength(1);
+    });
+
+    test("has no ciphertext under a name that something else has", async () => {
+      await using store = await openStorage();
+      const key = "ab000000-0000-4000-8000-000000000000";
+      await mkdir(join(store.dataDir, "blobs", "ab", key), { recursive: true });
+      await using blobs = await openLocalBlobs({ ...store, random: { ...random, uuid: () => key } });
+      for (const bytes of [4, 200_000])
+        await expect(blobs.put("b1", [new Uint8Array(bytes)])).rejects.toBeInstanceOf(StorageUnavailable);
+    });
+
     test("is shared with processes that made folders in it before", async () => {
       await using store = await openStorage();
       const uuidOf = (last: number) => `ab000000-0000-4000-8000-00000000000${last}`;
