@@ -173,6 +173,29 @@ export function inspectionContract(newStorage: NewStorage): void {
     expect(await eventsOf(store.records, "a")).toEqual([shown(later)]);
   });
 
+  test("a store has one mark of an installation, and the last time at which that was seen", async () => {
+    await using store = await openFixture(newStorage);
+    await using other = await store.openAnother();
+    for (const [marked, again] of [
+      [store.records, other.records],
+      [store.blobs, other.blobs],
+    ] as const) {
+      expect(await marked.installationId()).toBeNull();
+      expect(await marked.lastSeenMs()).toBeNull();
+      expect(await marked.markInstallation("id 1")).toBe("id 1");
+      expect(await again.markInstallation("id 2")).toBe("id 1");
+      expect(await again.installationId()).toBe("id 1");
+      expect(await again.lastSeenMs()).toBeNull();
+      for (const nowMs of [1_000, 2_000]) {
+        await marked.markSeen(nowMs);
+        expect(await again.lastSeenMs()).toBe(nowMs);
+      }
+    }
+    await other.records.markSeen(1_999);
+    expect(await store.records.lastSeenMs()).toBe(2_000);
+    expect(await collect(store.blobs.list())).toEqual([]);
+  });
+
   test("the size of a ciphertext is returned, whatever its content", async () => {
     await using store = await openFixture(newStorage);
     for (const size of [0, 1, 300_000]) {

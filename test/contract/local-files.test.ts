@@ -54,7 +54,8 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
         await using records = await openLocalRecords({ dataDir, clock, random });
         await using blobs = await openLocalBlobs({ dataDir, random });
         await create(records, "b1");
-        const { key } = await blobs.put("b1", [Buffer.from("x")]);
+        const small = await blobs.put("b1", [Buffer.from("x")]);
+        const large = await blobs.put("b1", [randomBytes(200_000)]);
         expect(await modes(dataDir)).toEqual({
           ".": "700",
           "records.sqlite": "600",
@@ -62,8 +63,12 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
           "records.sqlite-shm": "600",
           blobs: "700",
           "blobs/tmp": "700",
-          [`blobs/${key.slice(0, 2)}`]: "700",
-          [`blobs/${key.slice(0, 2)}/${key}`]: "600",
+          ...Object.fromEntries(
+            [small, large].flatMap(({ key }) => [
+              [`blobs/${key.slice(0, 2)}`, "700"],
+              [`blobs/${key.slice(0, 2)}/${key}`, "600"],
+            ]),
+          ),
         });
       } finally {
         process.umask(umask);
