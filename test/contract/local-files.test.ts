@@ -119,6 +119,17 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       expect(await collect(store.blobs.list())).toHaveLength(1);
     });
 
+    test("may be opened by many at once that remove the same files", async () => {
+      await using store = await openStorage();
+      const temporary = join(store.dataDir, "blobs", "tmp");
+      for (let file = 0; file < 50; file++) {
+        await writeFile(join(temporary, `${file}`), "half a ciphertext");
+        await utimes(join(temporary, `${file}`), 1, 1);
+      }
+      await Promise.all(Array.from({ length: 10 }, () => openLocalBlobs({ dataDir: store.dataDir, random })));
+      expect(await readdir(temporary)).toEqual([]);
+    });
+
     test("holds no ciphertext whose name could not be made durable", async () => {
       await using store = await openStorage();
       const syncDirectory = (path: string) =>

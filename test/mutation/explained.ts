@@ -811,4 +811,52 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "2 for: 1",
     reason: "It has to be any number but 0.",
   },
+  {
+    file: "src/storage/local/blobs.ts",
+    line: "for (let read = -1; read !== 0 && length < maxBytes; length += read)",
+    mutation: "<= for <: length < maxBytes",
+    reason: "A read of no bytes ends it as well.",
+  },
+  {
+    file: "src/storage/local/blobs.ts",
+    line: "if (found !== null && Date.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS) await removeIfThere(path);",
+    mutation: ">= for >: Date.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS",
+    reason: "About an hour: no write takes so long.",
+  },
+  {
+    file: "src/storage/local/collection.ts",
+    line: "const LIST_PAGE = 500;",
+    mutation: "501 for: 500",
+    reason: "The same list, in other pages.",
+  },
+  {
+    file: "src/storage/local/collection.ts",
+    line: "const logIds = logId === null ? [] : [logId];",
+    mutation: "false for: logId === null",
+    reason: "No log has that id.",
+  },
+  {
+    file: "src/storage/local/collection.ts",
+    line: "let blobs: readonly BlobRef[] | null = row.blobs === null ? null : JSON.parse(row.blobs);",
+    mutation: "false for: row.blobs === null",
+    reason: "The text of null is read as null.",
+  },
+  {
+    file: "src/storage/local/collection.ts",
+    line: "if (blobs === null && deletionId !== null && deletedAtMs !== null) {",
+    mutation: "without right of &&: blobs === null && deletionId !== null && deletedAtMs !== null",
+    reason: "A row without blobs is of a deleted state; the types do not know that.",
+  },
+  {
+    file: "src/storage/local/collection.ts",
+    line: "if (blobs === null && deletionId !== null && deletedAtMs !== null) {",
+    mutation: "without right of &&: blobs === null && deletionId !== null",
+    reason: "A row without blobs is of a deleted state; the types do not know that.",
+  },
+  {
+    file: "src/storage/local/collection.ts",
+    line: 'for (let last = ""; ; await nextTurn()) {',
+    mutation: "without await: nextTurn()",
+    reason: "The same list; how long others wait is measured by test/bench.",
+  },
 ];
