@@ -48,7 +48,8 @@ export function createTracing(config: TracingConfig, reports: ExportReports): Tr
   return {
     start(name, kind, traceparent = null) {
       // the parser passes over a control character at either end
-      const caller = traceparent === null || /\s/.test(traceparent) ? null : parseTraceParent(traceparent);
+      const caller =
+        traceparent === null || /^\s|\s$/.test(traceparent) ? null : parseTraceParent(traceparent);
       if (!isSampled(trustsTraceparent ? caller : null)) return null;
       const context = caller === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, caller);
       return new TracedSpan(name, kind, context, { tracer, time: createTraceClock(), reports });

@@ -8,6 +8,7 @@ import { dynamoDbJson } from "../../../src/storage/aws/direct/dynamodb-json.ts";
 import { createEndpointOf } from "../../../src/storage/aws/direct/endpoint.ts";
 import type { DirectProtocol } from "../../../src/storage/aws/direct/service.ts";
 import { randomJson } from "./json-grammar.ts";
+import { randomList } from "./s3-lists.ts";
 import { CONFIG, DYNAMODB_CORPUS, DYNAMODB_PIECES, S3_CORPUS, S3_PIECES, setCredentials } from "./stores.ts";
 import { ACCEPTED, kindOf, requireThat, type Target } from "./target.ts";
 
@@ -60,18 +61,22 @@ async function outcomeOfReading<T>(reading: Promise<T>, check: (output: T) => vo
   return ACCEPTED;
 }
 
-export async function s3OutputTarget(): Promise<Target> {
+/** @param change of the protocol of the SDK. */
+export async function s3OutputTarget(
+  change: (protocol: DirectProtocol) => DirectProtocol = (protocol) => protocol,
+): Promise<Target> {
   setCredentials();
   const { config } = createS3Client(CONFIG);
   const input = { Bucket: "bucket", Key: "key" };
   const endpoint = await createEndpointOf(config, GetObjectCommand)(input, undefined);
   if (endpoint === null || config.protocol === undefined) throw new Error("there is no protocol");
-  const protocol: DirectProtocol = config.protocol;
+  const protocol = change(config.protocol);
   const operation = operationOf(ListObjectsV2$);
   return {
     name: "lists of S3",
     corpus: S3_CORPUS,
     dictionary: S3_PIECES,
+    generate: randomList,
     run(input, dice) {
       const response = new HttpResponse({ statusCode: dice.of(STATUSES), headers: {}, body: input });
       const reading = protocol.deserializeResponse<{ readonly Contents?: unknown; $metadata: object }>(

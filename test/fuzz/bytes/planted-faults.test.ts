@@ -1,10 +1,12 @@
 /** Faults that parsers have had, or could have: the campaigns find each of them. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { p256 } from "@noble/curves/nist.js";
+import { ambiguityIn } from "../../../src/backups/legacy/strict-json.ts";
 import { decodeBase64Url } from "../../../src/client/base64.ts";
 import { derSignature } from "../../../src/client/der-signature.ts";
 import { loadConfigs } from "../../../src/config/config.ts";
-import { verifyP256 } from "../../../src/crypto/ecdsa.ts";
+import { importP256PublicKey, verifyP256, verifySecp256k1 } from "../../../src/crypto/ecdsa.ts";
 import { boundaryOf } from "../../../src/http/body/multipart-headers.ts";
 import { clientApp } from "../../../src/http/client-app.ts";
 import { pathOf } from "../../../src/http/path.ts";
@@ -14,12 +16,18 @@ import { clientAddress } from "../../../src/limits/client-address.ts";
 import { createAttestationVerifier } from "../../../src/proofs/app-attestation/verifier.ts";
 import { createChallengeTokens } from "../../../src/proofs/challenge-tokens.ts";
 import { createOidcVerifier } from "../../../src/proofs/identity/oidc.ts";
+import { verifyKeypairSignature } from "../../../src/proofs/keypair.ts";
+import { readAuthenticatorData } from "../../../src/proofs/passkey/authenticator-data.ts";
 import { readCbor } from "../../../src/proofs/passkey/cbor.ts";
+import { requireCeremony } from "../../../src/proofs/passkey/ceremony.ts";
 import { importCosePublicKey } from "../../../src/proofs/passkey/cose-key.ts";
 import { createPasskeyVerifier, type VerifiedRegistration } from "../../../src/proofs/passkey/passkey.ts";
+import { parseRegistration } from "../../../src/proofs/passkey/webauthn-credential.ts";
 import { requireActivity } from "../../../src/proofs/turnkey/activity.ts";
 import { canonicalJson } from "../../../src/protocol/canonical-json.ts";
+import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { unpackVersions } from "../../../src/storage/aws/packed-versions.ts";
+import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { recordOf } from "../../../src/storage/aws/tables.ts";
 import { createTracing } from "../../../src/telemetry/open-telemetry.ts";
 import { cborTarget } from "./cbor.ts";
@@ -28,14 +36,32 @@ import { appChoiceTarget, appsFileTarget, configurationTarget } from "./configur
 import { ENCODINGS, encodingTarget } from "./encodings.ts";
 import { fuzzTarget } from "./fuzz-target.ts";
 import { itemsTarget } from "./items.ts";
-import { activityTarget, bodyTarget, canonicalJsonTarget } from "./json.ts";
+import {
+  activityTarget,
+  bodyTarget,
+  canonicalJsonTarget,
+  credentialTarget,
+  strictJsonTarget,
+} from "./json.ts";
 import { boundaryTarget, multipartTarget, readParts } from "./multipart.ts";
-import { dynamoDbOutputTarget } from "./outputs.ts";
-import { assertionTarget, coseKeyTarget, registrationTarget } from "./passkeys.ts";
+import { dynamoDbOutputTarget, s3OutputTarget } from "./outputs.ts";
+import {
+  assertionTarget,
+  authenticatorDataTarget,
+  clientDataTarget,
+  coseKeyTarget,
+  registrationTarget,
+} from "./passkeys.ts";
 import { addressTarget, clientAppTarget, pathTarget, traceparentTarget } from "./requests.ts";
-import { p256SignatureTarget } from "./signatures.ts";
-import { packedVersionsTarget } from "./stores.ts";
+import {
+  p256PointTarget,
+  p256SignatureTarget,
+  proofTextTarget,
+  secp256k1SignatureTarget,
+} from "./signatures.ts";
+import { dynamoDbTarget, packedVersionsTarget, s3Target } from "./stores.ts";
 import type { Target } from "./target.ts";
+import { allTargets } from "./targets.ts";
 import {
   attestationTokenTarget,
   challengeTokenTarget,
@@ -46,8 +72,11 @@ import {
 
 const SEED = 1;
 
-const { base64, hex } = ENCODINGS;
-if (base64 === undefined || hex === undefined) throw new Error("there is no such encoding");
+const { base64, base64url, hex } = ENCODINGS;
+if (base64 === undefined || base64url === undefined || hex === undefined)
+  throw new Error("there is no such encoding");
+
+const POINT = p256.getPublicKey(new Uint8Array(32).fill(1), false);
 
 /** Each with the number of cases in which it must be found. */
 const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])[] = [
@@ -315,8 +344,108 @@ const FAULTS: readonly (readonly [fault: string, target: Target, cases: number])
     }),
     5_000,
   ],
+  [
+    "base64url with padding",
+    encodingTarget("base64url", {
+      ...base64url,
+      decode: (text) => base64url.decode(text.replace(/=+$/, "")),
+    }),
+    5_000,
+  ],
+  [
+    "a byte behind authenticator data",
+    authenticatorDataTarget((data) =>
+      readAuthenticatorData(data.length === 38 ? data.subarray(0, 37) : data),
+    ),
+    20_000,
+  ],
+  [
+    "a ceremony in a frame of another origin",
+    clientDataTarget(({ clientDataJson, ...given }, ...rest) => {
+      const text = Buffer.from(clientDataJson).toString("latin1");
+      const hidden = Buffer.from(text.replace('"topOrigin":"https://a",', ""), "latin1");
+      return requireCeremony({ ...given, clientDataJson: hidden }, ...rest);
+    }),
+    50_000,
+  ],
+  [
+    "an account's signature with a zero before r as a wrong one",
+    secp256k1SignatureTarget((key, message, signature) => {
+      const found = verifySecp256k1(key, message, signature);
+      return signature[4] === 0 && signature[5] === 0 ? "not-verified" : found;
+    }),
+    20_000,
+  ],
+  [
+    "a compressed point as a key",
+    p256PointTarget((bytes) => importP256PublicKey(bytes.length === 33 ? POINT : bytes)),
+    5_000,
+  ],
+  [
+    "a keypair's proof in the other alphabet",
+    proofTextTarget((publicKey, signature, message) => {
+      const base64Of = (text: string) => text.replaceAll("-", "+").replaceAll("_", "/");
+      verifyKeypairSignature(base64Of(publicKey), base64Of(signature), message);
+    }),
+    20_000,
+  ],
+  [
+    "a TypeError for a response that is null",
+    credentialTarget((value) => {
+      if (/"response":null/.test(JSON.stringify(value))) throw new TypeError("null is no object");
+      return parseRegistration(value);
+    }),
+    20_000,
+  ],
+  [
+    "a member that an escape hides",
+    strictJsonTarget((text) => (text.includes("\\u") ? null : ambiguityIn(text))),
+    50_000,
+  ],
+  [
+    "one object of a list that is no list",
+    await s3OutputTarget((protocol) => ({
+      serializeRequest: (...given) => protocol.serializeRequest(...given),
+      async deserializeResponse(...given) {
+        const output = Object(await protocol.deserializeResponse(...given));
+        if (output.Contents?.length === 1) output.Contents = output.Contents[0];
+        return output;
+      },
+    })),
+    5_000,
+  ],
+  [
+    "an outage of DynamoDB as a TypeError",
+    await dynamoDbTarget(async (...given) => {
+      const records = await openAwsRecords(...given);
+      const list = records.list.bind(records);
+      records.list = async function* () {
+        const found = await Array.fromAsync(list()).catch(() => null);
+        if (found === null) throw new TypeError("null is no list");
+        yield* found;
+      };
+      return records;
+    }),
+    2_000,
+  ],
+  [
+    "an outage of S3 as a TypeError",
+    await s3Target(async (...given) => {
+      const blobs = await openAwsBlobs(...given);
+      const ready = blobs.ready.bind(blobs);
+      blobs.ready = () => ready().catch(() => Promise.reject(new TypeError("null is no bucket")));
+      return blobs;
+    }),
+    2_000,
+  ],
   ["an item that is no map", await dynamoDbOutputTarget((sdk) => sdk), 5_000],
 ];
+
+test("every target has a planted fault", async () => {
+  const planted = new Set(FAULTS.map(([, { name }]) => name));
+  const targets = await allTargets();
+  expect(targets.map(({ name }) => name).filter((name) => !planted.has(name))).toEqual([]);
+});
 
 describe("a fault that is planted is found:", () => {
   test.each(FAULTS)("%s", async (_fault, target, cases) => {

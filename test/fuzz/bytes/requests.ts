@@ -127,7 +127,8 @@ function isSampledBy(text: string): boolean {
   const [version = "", trace = "", parent = "", flags = "", ...more] = text.split("-");
   const isHex = [version, trace, parent, flags].every((part) => /^[0-9a-f]+$/.test(part));
   const lengths = [version, trace, parent, flags].map(({ length }) => length).join();
-  const isValid = isHex && lengths === "2,32,16,2" && /[^0]/.test(trace) && /[^0]/.test(parent);
+  const isTrimmed = text === text.trim();
+  const isValid = isTrimmed && isHex && lengths === "2,32,16,2" && /[^0]/.test(trace) && /[^0]/.test(parent);
   const isKnown = version === "00" ? more.length === 0 : version !== "ff";
   return isValid && isKnown && Number.parseInt(flags, 16) % 2 === 1;
 }

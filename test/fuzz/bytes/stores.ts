@@ -14,6 +14,7 @@ import { factorItem, type Item, nonceItem, recordItem, tokenItem } from "../../.
 import { BlobDamaged, ChangeRefused, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 import { randomJson } from "./json-grammar.ts";
+import { randomList } from "./s3-lists.ts";
 import {
   ACCEPTED,
   bytesOf,
@@ -143,9 +144,9 @@ interface Call {
   readonly run: () => Promise<unknown>;
 }
 
-export async function dynamoDbTarget(): Promise<Target> {
+export async function dynamoDbTarget(open = openAwsRecords): Promise<Target> {
   setCredentials();
-  const records = await openAwsRecords(CONFIG, OPTIONS);
+  const records = await open(CONFIG, OPTIONS);
   const { outbox } = records;
   const page = { before: null, limit: 10 };
   const calls: readonly [Call, ...Call[]] = [
@@ -221,9 +222,9 @@ export const S3_PIECES = bytesOf(
   ],
 );
 
-export async function s3Target(): Promise<Target> {
+export async function s3Target(open = openAwsBlobs): Promise<Target> {
   setCredentials();
-  const blobs = await openAwsBlobs(CONFIG, OPTIONS);
+  const blobs = await open(CONFIG, OPTIONS);
   const calls: readonly [Call, ...Call[]] = [
     {
       name: "get",
@@ -234,17 +235,44 @@ export async function s3Target(): Promise<Target> {
     },
     { name: "put", run: () => blobs.put(BACKUP, contentOf("data")) },
     { name: "delete", run: () => blobs.delete(BLOB.key) },
-    { name: "list", run: () => Array.fromAsync(blobs.list()) },
+    {
+      name: "list",
+      async run() {
+        for await (const { key, size, storedAtMs } of blobs.list())
+          requireThat(
+            /\/blobs\//.test(key) && [size, storedAtMs].every(isCount),
+            `listed ${size}, ${storedAtMs}`,
+          );
+      },
+    },
+    {
+      name: "sizeOf",
+      async run() {
+        const size = await blobs.sizeOf(BLOB.key);
+        requireThat(size === null || isCount(size), `has ${size} bytes`);
+      },
+    },
     { name: "ready", run: () => blobs.ready() },
-    { name: "lastSeenMs", run: () => blobs.lastSeenMs() },
+    {
+      name: "lastSeenMs",
+      async run() {
+        const seenMs = await blobs.lastSeenMs();
+        requireThat(seenMs === null || isCount(seenMs), `was seen at ${seenMs}`);
+      },
+    },
   ];
   return {
     name: "responses of S3",
     oneIn: ONE_IN_OF_STORES,
     corpus: S3_CORPUS,
     dictionary: S3_PIECES,
+    generate: randomList,
     run: (input, dice) => answered(dice.of(calls), input, dice, s3Headers(dice), LIST),
   };
+}
+
+function isCount(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0;
 }
 
 async function* contentOf(text: string): AsyncGenerator<Uint8Array> {
