@@ -859,4 +859,28 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without await: nextTurn()",
     reason: "The same list; how long others wait is measured by test/bench.",
   },
+  {
+    file: "src/backups/sync.ts",
+    line: 'if (outcome === "committed") dropped = droppedBlobs(current, contents);',
+    mutation: 'true for: outcome === "committed"',
+    reason: "After any other outcome an error is thrown, and nothing is deleted.",
+  },
+  {
+    file: "src/storage/local/database.ts",
+    line: "const database = new Database(path, { readwrite: true, strict: true });",
+    mutation: "false for: true",
+    reason: "It only makes a mistake in a query of ours an error.",
+  },
+  {
+    file: "src/storage/local/database.ts",
+    line: 'database.run("PRAGMA synchronous = FULL"); // NORMAL may lose the last commits at power loss',
+    mutation: 'removed: database.run("PRAGMA synchronous = FULL");',
+    reason: "Only a power failure shows it: test/durability.",
+  },
+  {
+    file: "src/storage/local/deleted-states.ts",
+    line: "const READ_PAGE = 20;",
+    mutation: "21 for: 20",
+    reason: "The same states, in other pages.",
+  },
 ];

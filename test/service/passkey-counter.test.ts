@@ -19,7 +19,7 @@ import {
 import type { Tweaks } from "../support/software-authenticator.ts";
 import { interleaving } from "../support/store-wrappers.ts";
 import { rewriteMetadata, storedRecord } from "../support/stored.ts";
-import { solved } from "../support/users.ts";
+import { addSyncFactorRequest, solved } from "../support/users.ts";
 import { MAIN_OPERATIONS as OPERATIONS, sendPasskeyProof, sendProven } from "./main-proofs.ts";
 
 /** How many counters of synchronised passkeys went back so far. */
@@ -97,6 +97,28 @@ for (const driver of DRIVERS)
         expect([await reports(), (await countersBack(services)) - countedBefore]).toEqual([back, back]);
         expect(logged.join("")).not.toContain(backupAccountId);
       });
+
+    test("that went back in the proof of an undelete is kept, logged and reported", async () => {
+      const { client, services, clock } = service();
+      const { main, account, sync } = await created(client, newPasskey({ counter: 9 }));
+      const { backupAccountId: backupId } = account;
+      const phone = newKeypair().keypair;
+      const { syncFactorToken } = await recoveredBy(client, main);
+      (await client.addSyncFactor(await addSyncFactorRequest(client, phone, syncFactorToken))).ok();
+      (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
+      clock.advance(1);
+      const countedBefore = await countersBack(services);
+      const prove = (challenge: ChallengeValue) => main.proveWith(challenge, { counter: 1 });
+      const proof = await proven(client, "undelete", { challengeType: "passkey", prove }, { backupId });
+      (await client.undelete({ ...proof, backupId })).ok();
+      expect(await counterOf(backupId)).toBe(1);
+      expect((await countersBack(services)) - countedBefore).toBe(1);
+      const { events } = (await client.listEvents(await solved(client, "events", phone))).ok();
+      expect(events.slice(0, 2).map(({ kind }) => kind)).toEqual([
+        "UNDELETED",
+        "SIGNATURE_COUNTER_WENT_BACK",
+      ]);
+    });
 
     test("may be above 31 bits", async () => {
       const { client } = service();
