@@ -9,7 +9,7 @@ import { brokenInvariants } from "../support/invariants.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { batches, type Command, type NewRequest, operationFor } from "./commands.ts";
+import { batches, type Collect, type NewRequest, operationFor, type Replay, type Wait } from "./commands.ts";
 import { createDevices, type Devices } from "./devices.ts";
 import {
   afterWaiting,
@@ -26,8 +26,8 @@ import { emptyWorld, type Outcome, type World } from "./world.ts";
 
 interface Batch {
   readonly mainKinds: readonly MainKind[];
-  readonly before: readonly Exclude<Command, { op: "replay" | "collect" }>[];
-  readonly atOnce: readonly Exclude<Command, { op: "wait" }>[];
+  readonly before: readonly (NewRequest | Wait)[];
+  readonly atOnce: readonly (NewRequest | Replay | Collect)[];
 }
 
 /** The errors of a request whose backup is deleted meanwhile: which one depends on how far the request has come. */

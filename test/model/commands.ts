@@ -12,10 +12,10 @@ const NO_TOKEN = 3;
 const NO_VERSION = -1;
 
 /**
- * An operation whose details may depend on the state; `replay` sends an earlier request again, `wait` moves the clock.
+ * A command that sends a new request: an operation whose details may depend on the state.
  * `by` is the number of a keypair, or a larger one: then it chooses among the keypairs that are on a backup.
  */
-export type Command =
+export type NewRequest =
   | Extract<
       Op,
       {
@@ -52,14 +52,33 @@ export type Command =
       readonly by: number;
       readonly knows: "current" | "another";
       readonly nth: number;
-    }
-  | { readonly op: "replay"; readonly nth: number }
-  | { readonly op: "wait"; readonly minutes: number }
-  /** What the service does from time to time. */
-  | { readonly op: "collect" };
+    };
 
-/** A command that sends a new request. */
-export type NewRequest = Exclude<Command, { op: "replay" | "wait" | "collect" }>;
+/** Sends an earlier request again. */
+export interface Replay {
+  readonly op: "replay";
+  readonly nth: number;
+}
+
+/** Moves the clock. */
+export interface Wait {
+  readonly op: "wait";
+  readonly minutes: number;
+}
+
+/** What the service does from time to time. */
+export interface Collect {
+  readonly op: "collect";
+}
+
+/** Sends a request some time after its challenges were solved. */
+interface Late {
+  readonly op: "late";
+  readonly request: NewRequest;
+  readonly minutes: number;
+}
+
+export type Command = NewRequest | Replay | Wait | Collect | Late;
 
 const account = fc.nat(ACCOUNTS - 1);
 const keypair = fc.nat(KEYPAIRS - 1);
@@ -131,15 +150,21 @@ const wait = {
 };
 const collect = { weight: 1, arbitrary: fc.record({ op: of("collect") }) };
 
-/** All kinds but stamps, whose activity has a time of its own; a counterexample has as many keypairs as possible. */
-const mainKinds = fc.array(fc.constantFrom(...MAIN_KINDS.filter((kind) => kind !== "passkey that stamps")), {
-  minLength: KEYPAIRS,
-  maxLength: KEYPAIRS,
-});
+const late = {
+  weight: 4,
+  arbitrary: fc.record({
+    op: of("late"),
+    request: fc.oneof(...operations),
+    minutes: fc.constantFrom(2, 7, 7, 15),
+  }),
+};
+
+/** A counterexample has as many keypairs as possible. */
+const mainKinds = fc.array(fc.constantFrom(...MAIN_KINDS), { minLength: KEYPAIRS, maxLength: KEYPAIRS });
 
 export const sequences = fc.record({
   mainKinds,
-  commands: fc.array(fc.oneof(...operations, replay, wait, collect), {
+  commands: fc.array(fc.oneof(...operations, replay, wait, collect, late), {
     minLength: 1,
     maxLength: 40,
     size: "max",

@@ -56,8 +56,9 @@ export function createDevices(
     const kind = at(mainKinds, index);
     return kind === "keypair" ? newKeypair(keypair) : conditions.newMain(kind);
   });
-  const mainModels = mains.map(({ kind }, index) => ({
+  const mainModels = mains.map(({ kind, existingKind }, index) => ({
     kind,
+    stamps: existingKind === "PASSKEY",
     refusesLower: mainKinds[index] === "passkey that counts",
   }));
   const contents = Array.from({ length: CONTENTS }, () => randomBytes(40));

@@ -15,6 +15,7 @@ import {
   type BackupModel,
   emptyWorld,
   isStale,
+  isStaleStamp,
   KEPT,
   keptDeletions,
   MAX_MAIN_FACTORS,
@@ -113,8 +114,12 @@ async function runSequence(
       requireSame("the state", await devices.stored(), modelled(world));
       continue;
     }
-    const sent = command.op === "replay" ? history.at(-1 - command.nth) : await prepared(command);
+    const sent =
+      command.op === "replay"
+        ? history.at(-1 - command.nth)
+        : await prepared(command.op === "late" ? command.request : command);
     if (sent === undefined) continue;
+    if (command.op === "late") world = afterWaiting(service, world, command.minutes * MINUTE_MS);
     const expected = expectedOf(world, sent);
     const outcome = await sent.request.send();
     requireSame(`the response to ${fc.stringify(sent.request.op)}`, outcome, expected.outcome);
@@ -146,12 +151,16 @@ export function expectedOf(world: World, { request, succeeded }: Sent): { world:
   if (op.op === "delete-factor" && op.scope === "SYNC" && op.key !== null)
     return refuse("encryption_key_not_allowed"); // checked before the proof
   const main = signerOf(op);
-  const kind = main === null ? null : world.mains[main]?.kind;
+  const { kind, stamps } = (main === null ? undefined : world.mains[main]) ?? {};
   if (challengedAtMs !== null && world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS)
     // only an open token says that a passkey need not stamp an activity
-    return refuse(op.op === "add-factor" && kind === "PASSKEY" ? "missing_turnkey_activity" : "jwt_error");
+    return refuse(
+      op.op === "add-factor" && kind === "PASSKEY" && !stamps ? "missing_turnkey_activity" : "jwt_error",
+    );
   if (kind === "OIDC_ACCOUNT" && challengedAtMs !== null && isStale(world, challengedAtMs))
     return refuse("oidc_token_verification_error");
+  if (challengedAtMs !== null && isStaleStamp(world, op, challengedAtMs))
+    return refuse("turnkey_activity_error");
   if (succeeded && challengedAtMs !== null) return refuse("already_used");
   return apply(world, op, { challengedAtMs: challengedAtMs ?? world.nowMs, shown, registered });
 }

@@ -43,9 +43,13 @@ export type Op =
 
 export type KeyKind = "PRF" | "ICLOUD" | "TURNKEY";
 
-/** What matters of a kind of main factor. `refusesLower`: a signature counter that does not grow is refused. */
+/**
+ * What matters of a kind of main factor. `stamps`: it agrees to another factor by a stamp on a Turnkey activity.
+ * `refusesLower`: a signature counter that does not grow is refused.
+ */
 export interface MainModel {
   readonly kind: "PASSKEY" | "OIDC_ACCOUNT" | "EC_KEYPAIR";
+  readonly stamps: boolean;
   readonly refusesLower: boolean;
 }
 
@@ -206,10 +210,21 @@ export interface Signed {
 }
 
 const MAX_ID_TOKEN_AGE_S = 5 * 60;
+const MAX_ACTIVITY_AGE_MS = 5 * 60 * 1000;
 
 /** Whether an id_token that was issued with the challenge is refused. */
 export function isStale({ nowMs }: World, challengedAtMs: number): boolean {
   return Math.floor(challengedAtMs / 1000) < Math.floor(nowMs / 1000) - MAX_ID_TOKEN_AGE_S;
+}
+
+/** Whether an activity that was stamped with the challenge is refused. It is verified once its passkey is found. */
+export function isStaleStamp(world: World, op: Op, challengedAtMs: number): boolean {
+  return (
+    op.op === "add-factor" &&
+    world.mains[op.by]?.stamps === true &&
+    accountOf(world, "MAIN", op.by) !== null &&
+    world.nowMs - challengedAtMs > MAX_ACTIVITY_AGE_MS
+  );
 }
 
 /** Applies an operation with a valid proof that was not used before. */
