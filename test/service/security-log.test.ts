@@ -138,6 +138,16 @@ for (const driver of DRIVERS)
       ]);
     });
 
+    test("has an addition once, however often it is repeated, and a key only where one is added", async () => {
+      const { client } = service();
+      const user = await created(client, newKeypair());
+      const added = newKeypair();
+      const add = () => addFactor(service(), user.main, added);
+      const kinds = async () => (await left(client, user, add)).map(({ kind }) => kind);
+      expect(await kinds()).toEqual(["MAIN_FACTOR_ADDED"]);
+      expect(await kinds()).toEqual([]);
+    });
+
     test("has restored versions", async () => {
       const { client } = service();
       const { user, versionId } = await replacedContent(client, await created(client, newKeypair()));
