@@ -883,4 +883,10 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "21 for: 20",
     reason: "The same states, in other pages.",
   },
+  {
+    file: "src/backups/add-sync-factor.ts",
+    line: 'return recovered === undefined ? null : eventFactor("MAIN", recovered);',
+    mutation: "false for: recovered === undefined",
+    reason: "Without that factor the token is void, which is decided first.",
+  },
 ];
