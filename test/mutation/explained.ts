@@ -889,4 +889,34 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "false for: recovered === undefined",
     reason: "Without that factor the token is void, which is decided first.",
   },
+  {
+    file: "src/backups/create-backups.ts",
+    line: "...nonces,",
+    mutation: "without element: ...nonces",
+    reason: "A creation consumes its nonces together, so a replay is found by the others.",
+  },
+  {
+    file: "src/backups/create-backups.ts",
+    line: "...mainFactor.nonces,",
+    mutation: "without element: ...mainFactor.nonces",
+    reason: "A creation consumes its nonces together, so a replay is found by the others.",
+  },
+  {
+    file: "src/backups/create-backups.ts",
+    line: "...syncFactor.nonces,",
+    mutation: "without element: ...syncFactor.nonces",
+    reason: "A creation consumes its nonces together, so a replay is found by the others.",
+  },
+  {
+    file: "src/backups/create-backups.ts",
+    line: "addFactor: replays.of(addFactor(context), (by, added) => [...by.nonces, ...added.nonces]),",
+    mutation: "without element: ...by.nonces",
+    reason: "An addition consumes its nonces together, so a replay is found by the others.",
+  },
+  {
+    file: "src/backups/create-backups.ts",
+    line: "addFactor: replays.of(addFactor(context), (by, added) => [...by.nonces, ...added.nonces]),",
+    mutation: "without element: ...added.nonces",
+    reason: "An addition consumes its nonces together, so a replay is found by the others.",
+  },
 ];
