@@ -31,6 +31,7 @@ import { createAdoptionReports } from "./telemetry/adoption-reports.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { measuredSource } from "./telemetry/measured-stores.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import type { RoomReports } from "./telemetry/room-reports.ts";
 import { createSecurityAlerts } from "./telemetry/security-alerts.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 
@@ -44,6 +45,7 @@ export interface Services extends JoinedInstallation {
   /** `null` if nothing is traced. */
   readonly tracing: Tracing | null;
   readonly background: Background;
+  readonly roomReports: RoomReports;
   /** A process that shuts down keeps serving for a while, but `/ready` responds with 503. */
   readonly lifecycle: { isEnding: boolean };
   readonly records: RecordStore;
@@ -70,7 +72,12 @@ export interface Shared
     Pick<Services, "clock" | "random" | "log" | "metrics" | "tracing" | "background" | "lifecycle">,
     Pick<
       Services,
-      "clientPseudonym" | "uploadBudget" | "diskReserve" | "responsesInFlight" | "responsePermits"
+      | "clientPseudonym"
+      | "roomReports"
+      | "uploadBudget"
+      | "diskReserve"
+      | "responsesInFlight"
+      | "responsePermits"
     > {
   readonly stores: Stores;
   readonly keys: readonly ChallengeTokenKey[];

@@ -50,10 +50,10 @@ function createRouter(services: Services) {
   const methods = new Map<string, string[]>();
   const methodsOf = (path: string) => methods.get(path) ?? [];
   const apiRoutes = routes(services);
-  const { config, log } = services;
+  const { config, log, roomReports } = services;
   const hasPlayground = config.environment === "development";
   const router = new Elysia({ normalize: false, ...ROUTER_OPTIONS })
-    .use(errorHandler({ log, methodsOf }))
+    .use(errorHandler({ log, roomReports, methodsOf }))
     .mapResponse({ as: "global" }, ({ responseValue, request, set }) => {
       if (responseValue instanceof Response) return responseValue;
       const status = typeof set.status === "number" ? set.status : 200;

@@ -117,3 +117,14 @@ export class ServiceError extends Error {
     this.code = code;
   }
 }
+
+/**
+ * There is no room for a request now: memory, disk, a permit. That is no fault and happens in floods, so it is reported as
+ * such. `message` is a constant text.
+ */
+export class NoRoom extends ServiceError {
+  constructor(message: string) {
+    super("service_unavailable", message);
+    this.name = "NoRoom";
+  }
+}

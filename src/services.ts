@@ -21,6 +21,7 @@ import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMaintenanceReports, type MaintenanceReports } from "./telemetry/maintenance-reports.ts";
 import { measuredBlobs, measuredOutbox, measuredRecords } from "./telemetry/measured-stores.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { createRoomReports } from "./telemetry/room-reports.ts";
 import { watchService } from "./telemetry/service-gauges.ts";
 import { createExportReports, inTrace, startTracing } from "./telemetry/tracing.ts";
 import { createWebhookReports, watchOutbox } from "./telemetry/webhook-reports.ts";
@@ -126,6 +127,7 @@ export async function createServices(configs: Configs, overrides: Overrides = {}
     metrics,
     tracing,
     background,
+    roomReports: createRoomReports(log, clock),
     lifecycle,
     stores: { records, blobs },
     keys,

@@ -1,5 +1,5 @@
 /** What every request has: an id, a time limit, a log line and metrics. */
-import { type ErrorCode, isFailedProof, ServiceError } from "../errors.ts";
+import { type ErrorCode, isFailedProof, NoRoom, ServiceError } from "../errors.ts";
 import { clientAddress } from "../limits/client-address.ts";
 import { TooManyRequests } from "../limits/rate-limiter.ts";
 import { startTimeLimit } from "../limits/time-limit.ts";
@@ -97,7 +97,7 @@ export function withRequestContext(
   { timeoutMs, clock, discardLimits, methodsOf }: RequestContextOptions,
   appFor: AppChoice,
 ): HandleFrom {
-  const { clientPseudonym, lifecycle, log, metrics, random, tracing, uploadBudget } = services;
+  const { clientPseudonym, lifecycle, log, metrics, random, roomReports, tracing, uploadBudget } = services;
   const { cors: origins, trustedProxyHops } = services.config.server;
   const withUnreadBody = createUnreadBodies(discardLimits);
   const cors = createCors(origins, methodsOf);
@@ -192,6 +192,7 @@ export function withRequestContext(
       );
       throw context.ended.reason;
     } catch (error) {
+      if (error instanceof NoRoom) roomReports.refused(error.message);
       if (error instanceof ServiceError) return refusal(context, error);
       log.error({ err: error }, "request failed outside its handler");
       context.code = "internal_server_error";

@@ -1,10 +1,10 @@
-import { ServiceError } from "../errors.ts";
+import { NoRoom } from "../errors.ts";
 import { atMostEvery } from "../runtime/at-most-every.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** Keeps some of the disk free of new backups, for the owners of existing ones. */
 export interface DiskReserve {
-  /** @throws ServiceError `service_unavailable` when less than the reserve is free. */
+  /** @throws NoRoom when less than the reserve is free. */
   requireRoom(): Promise<void>;
   /** The same content, which throws as {@link requireRoom} once the disk is too full. */
   whileRoom(content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
@@ -39,8 +39,7 @@ export function createDiskReserve({ minFreeBytes, freeBytes, clock, log }: DiskR
   });
 
   async function requireRoom(): Promise<void> {
-    if (minFreeBytes > 0 && !(await measure()))
-      throw new ServiceError("service_unavailable", "The disk is too full for new backups");
+    if (minFreeBytes > 0 && !(await measure())) throw new NoRoom("The disk is too full for new backups");
   }
 
   return {

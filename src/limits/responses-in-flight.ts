@@ -2,7 +2,7 @@
  * Limits the large responses that are being made or read, because each takes a file until its client has read it: for a
  * backup, for an address and for all. A client has to read at an average rate.
  */
-import { ServiceError } from "../errors.ts";
+import { NoRoom } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { forThisRequest } from "../runtime/current-request.ts";
 import { FairSemaphore } from "../runtime/fair-semaphore.ts";
@@ -15,7 +15,7 @@ export interface ResponsesInFlight {
   /**
    * Reserves disk for a response of about so many bytes.
    *
-   * @throws TooManyRequests when the backup or the address has its share. ServiceError `service_unavailable` when all
+   * @throws TooManyRequests when the backup or the address has its share. NoRoom when all
    *   disk is reserved. In each case the responses that take the share are aborted if their clients read nothing.
    */
   admit(response: {
@@ -119,7 +119,7 @@ export function createResponsesInFlight(maxBytes: number, clock: Clock): Respons
       }
       if (bytesOf([...all]) + bytes > maxBytes) {
         limitIdle([...all]);
-        throw new ServiceError("service_unavailable", "Too many large responses are being read");
+        throw new NoRoom("Too many large responses are being read");
       }
       const reserved: Reserved = { backupId, address, bytes, sent: null };
       all.add(reserved);

@@ -1,4 +1,4 @@
-import { ServiceError } from "../errors.ts";
+import { NoRoom, type ServiceError } from "../errors.ts";
 import { READ_AHEAD_BYTES, SMALL_BYTES, STREAMED_BYTES } from "../runtime/sizes.ts";
 import type { Arrival } from "./arrival.ts";
 
@@ -11,7 +11,7 @@ export interface UploadBudget {
    * longest are ended: of the same address, if its share is full, and of any, if the whole is full.
    *
    * @param declaredBytes 0 if not declared.
-   * @throws ServiceError `service_unavailable` when there is no room.
+   * @throws NoRoom when there is no room.
    */
   admit(body: AdmittedBody, declaredBytes: number): MemoryReservation;
 }
@@ -30,7 +30,7 @@ export interface MemoryReservation extends Disposable {
   /**
    * Reports how much has arrived, and how much of that cannot be passed on yet.
    *
-   * @throws ServiceError `service_unavailable` when there is no room for it.
+   * @throws NoRoom when there is no room for it.
    */
   arrived(bytes: number, waitingBytes: number): void;
 }
@@ -80,7 +80,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     const isFree =
       makeRoom(heldBy(address) + unread.ofAddress + bytes - shareBytes * extra, holder, address) &&
       makeRoom(held + unread.ofAll + bytes - maxBytes * extra, holder, null);
-    if (!isFree) throw new ServiceError("service_unavailable", "Too much is being uploaded at the moment");
+    if (!isFree) throw new NoRoom("Too much is being uploaded at the moment");
   }
 
   /** What may have arrived of the admitted bodies beyond what they hold. */
@@ -107,9 +107,7 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     if (missing > 0) return false;
     for (const holder of ended) {
       release(holder);
-      holder.body.end(
-        new ServiceError("service_unavailable", "The body stalled while other requests needed its memory"),
-      );
+      holder.body.end(new NoRoom("The body stalled while other requests needed its memory"));
     }
     return true;
   }

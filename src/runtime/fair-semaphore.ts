@@ -1,4 +1,4 @@
-import { ServiceError } from "../errors.ts";
+import { NoRoom, type ServiceError } from "../errors.ts";
 
 export interface FairSemaphoreOptions {
   readonly permits: number;
@@ -40,7 +40,7 @@ export class FairSemaphore {
   /**
    * Runs `work` with a permit for `key`.
    *
-   * @throws ServiceError as {@link acquire}; what `work` throws.
+   * @throws NoRoom as {@link acquire}; what `work` throws.
    */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     using _permit = this.tryAcquire(key) ?? (await this.#waitForPermit(key));
@@ -50,7 +50,7 @@ export class FairSemaphore {
   /**
    * Acquires a permit for `key`. Disposing of it releases it, once.
    *
-   * @throws ServiceError `service_unavailable` if no permit is free within `maxWaitMs`, or too many calls of the key wait.
+   * @throws NoRoom if no permit is free within `maxWaitMs`, or too many calls of the key wait.
    */
   async acquire(key: string): Promise<Disposable> {
     return this.tryAcquire(key) ?? this.#waitForPermit(key);
@@ -123,5 +123,5 @@ export class FairSemaphore {
 }
 
 function tooManyWait(): ServiceError {
-  return new ServiceError("service_unavailable", "Too many calls are waiting");
+  return new NoRoom("Too many calls are waiting");
 }

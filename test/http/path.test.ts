@@ -146,21 +146,19 @@ for (const driver of DRIVERS.slice(0, 1))
     beforeAll(async () => {
       service = await startService(driver);
       const { services } = service;
-      const router = new Elysia(ROUTER_OPTIONS)
-        .use(errorHandler({ log: services.log, methodsOf: () => [] }))
-        .post(
-          "*",
-          ({ path }) => {
-            seen.routed = path;
-            return "routed";
+      const router = new Elysia(ROUTER_OPTIONS).use(errorHandler({ ...services, methodsOf: () => [] })).post(
+        "*",
+        ({ path }) => {
+          seen.routed = path;
+          return "routed";
+        },
+        attestedJsonBody(Type.Object({}), {
+          async verify({ path }) {
+            seen.attestation = path;
+            return { failure: null };
           },
-          attestedJsonBody(Type.Object({}), {
-            async verify({ path }) {
-              seen.attestation = path;
-              return { failure: null };
-            },
-          }),
-        );
+        }),
+      );
       const requestLimits = {
         ...services.requestLimits,
         admit(path: string) {
