@@ -61,13 +61,18 @@ export class FairSemaphore {
     return this.#canAcquire(key) ? this.#take(key) : null;
   }
 
+  /** The number of permits that `key` has. */
+  heldBy(key: string): number {
+    return this.#held.get(key) ?? 0;
+  }
+
   #canAcquire(key: string): boolean {
-    return this.#free > 0 && (this.#held.get(key) ?? 0) < this.#maxPerKey;
+    return this.#free > 0 && this.heldBy(key) < this.#maxPerKey;
   }
 
   #take(key: string): Disposable {
     this.#free--;
-    this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    this.#held.set(key, this.heldBy(key) + 1);
     let isHeld = true;
     return {
       [Symbol.dispose]: () => {
@@ -79,7 +84,7 @@ export class FairSemaphore {
 
   #release(key: string): void {
     this.#free++;
-    const left = (this.#held.get(key) ?? 0) - 1;
+    const left = this.heldBy(key) - 1;
     if (left > 0) this.#held.set(key, left);
     else this.#held.delete(key);
     this.#admitNext();

@@ -143,6 +143,17 @@ describe("a permit", () => {
     expect(semaphore.tryAcquire("c")).not.toBeNull();
   });
 
+  test("counts for its key alone, until it is released", async () => {
+    const semaphore = new FairSemaphore({ permits: 3 });
+    const [first, second] = [await semaphore.acquire("a"), await semaphore.acquire("a")];
+    await semaphore.acquire("b");
+    expect(["a", "b", "c"].map((key) => semaphore.heldBy(key))).toEqual([2, 1, 0]);
+    first[Symbol.dispose]();
+    expect(semaphore.heldBy("a")).toBe(1);
+    second[Symbol.dispose]();
+    expect(semaphore.heldBy("a")).toBe(0);
+  });
+
   test("reports each wait, whether or not it led to a permit", async () => {
     const waited: number[] = [];
     const onWaited = (seconds: number) => waited.push(seconds);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { createUnreadBodies } from "../../../src/http/body/unread-body.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { multipartBody, multipartType, part } from "../../support/multipart-body.ts";
 import { chunk, head, LAST_CHUNK, openConnection, type RawConnection } from "../../support/raw-http.ts";
@@ -175,15 +176,16 @@ for (const driver of DRIVERS.slice(0, 1))
       return writeThenRead(url, pieces()).catch(() => sent.bytes);
     };
     const LONG_MS = 600_000;
+    const bytesPerSecond = Number.MAX_SAFE_INTEGER;
 
     test("is bounded in bytes", async () => {
-      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS };
+      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS, bytesPerSecond };
       await using service = await startService(driver, { discardLimits });
       expect(await endless(service.url)).toBeGreaterThanOrEqual(MIB);
     });
 
     test("is bounded in bytes on a connection that its client would keep", async () => {
-      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS };
+      const discardLimits = { maxBytes: MIB, maxMs: LONG_MS, maxStalledMs: LONG_MS, bytesPerSecond };
       await using service = await startService(driver, { discardLimits });
       const bytes = await endless(service.url, { connection: "keep-alive" });
       expect(bytes).toBeGreaterThanOrEqual(MIB);
@@ -195,13 +197,23 @@ for (const driver of DRIVERS.slice(0, 1))
     });
 
     test("is bounded in time", async () => {
-      const discardLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxMs: 200, maxStalledMs: LONG_MS };
+      const discardLimits = {
+        maxBytes: Number.MAX_SAFE_INTEGER,
+        maxMs: 200,
+        maxStalledMs: LONG_MS,
+        bytesPerSecond,
+      };
       await using service = await startService(driver, { discardLimits });
       expect(await endless(service.url)).toBeGreaterThan(0);
     });
 
     test("is waited for only so long", async () => {
-      const discardLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxMs: LONG_MS, maxStalledMs: 100 };
+      const discardLimits = {
+        maxBytes: Number.MAX_SAFE_INTEGER,
+        maxMs: LONG_MS,
+        maxStalledMs: 100,
+        bytesPerSecond,
+      };
       await using service = await startService(driver, { discardLimits });
       using connection = await openConnection(service.url);
       await connection.write(head("POST", "/nowhere", { ...CLOSE, "content-length": MIB }));
@@ -210,7 +222,7 @@ for (const driver of DRIVERS.slice(0, 1))
     });
 
     test("is of so many bodies at a time that one address leaves room for others", async () => {
-      const discardLimits = { maxBytes: LONG_MS, maxMs: LONG_MS, maxStalledMs: LONG_MS };
+      const discardLimits = { maxBytes: LONG_MS, maxMs: LONG_MS, maxStalledMs: LONG_MS, bytesPerSecond };
       await using service = await startService(driver, {
         discardLimits,
         env: { TRUSTED_PROXY_HOPS: "1" },
@@ -235,6 +247,38 @@ for (const driver of DRIVERS.slice(0, 1))
       using next = await unwanted("192.0.2.1");
       expect(isWhole(next)).toBe(false);
       for (const connection of discarded) connection[Symbol.dispose]();
+    });
+
+    test("is read no faster than the rate of an address, whatever its client sends", async () => {
+      /** How many pieces were read of an endless body that was refused. */
+      const readAt = async (rate: number) => {
+        let pieces = 0;
+        const body = new ReadableStream<Uint8Array>({
+          pull(controller) {
+            pieces += 1;
+            controller.enqueue(new Uint8Array(PIECE_BYTES));
+          },
+        });
+        const headers = { ...CLOSE, "transfer-encoding": "chunked" };
+        const request = new Request("http://localhost/", { method: "POST", headers, body });
+        const limits = { maxBytes: MIB, maxMs: 100, maxStalledMs: LONG_MS, bytesPerSecond: rate };
+        await (await createUnreadBodies(limits)(request, new Response("no"))).text();
+        return pieces;
+      };
+      expect(await readAt(bytesPerSecond)).toBeGreaterThanOrEqual(MIB / PIECE_BYTES);
+      expect(await readAt(1)).toBeLessThanOrEqual(4); // one that the service reads, and what the stream has ready
+    });
+
+    test("is not left to the server, which knows no rate, unless it is small", async () => {
+      await using service = await startService(driver);
+      const refused = async (bytes: number) => {
+        using connection = await openConnection(service.url);
+        await connection.write(head("POST", "/nowhere", { "content-length": bytes }));
+        await connection.write(new Uint8Array(bytes));
+        return (await connection.answer()).headers.get("connection");
+      };
+      expect(await refused(64 * 1024)).not.toBe("close");
+      expect(await refused(64 * 1024 + 1)).toBe("close");
     });
 
     test("takes none of the memory for uploads", async () => {
