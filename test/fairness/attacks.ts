@@ -1,5 +1,8 @@
 /** What one hostile client does, from one address, as fast as it can or as slowly as it can. */
+
 import { challengePath, paths } from "../../src/protocol/paths.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { createPace, type Pace } from "../../src/runtime/pace.ts";
 import { createApiClient } from "../support/api-client.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
@@ -22,6 +25,11 @@ export interface Target {
   /** Counts what became of a request, or of a connection. */
   readonly count: (outcome: string | number) => void;
 }
+
+/** A real client has a link: that of a fast one, with 1 Gbit/s. The interface of a machine to itself is many times as fast. */
+const LINK_BYTES_PER_SECOND = 125_000_000;
+const LINK_PIECE_BYTES = 64 * 1024;
+const link: Pace = createPace(LINK_BYTES_PER_SECOND / LINK_PIECE_BYTES, systemClock);
 
 /** Prepares an attack, and returns what carries on with it for ever. */
 type Attack = (target: Target) => Promise<() => Promise<void>>;
@@ -66,6 +74,7 @@ export const ATTACKS = {
     let n = 0;
     return async () => {
       const user = users[n++ % users.length] ?? newUser();
+      await takeLink(user.backup.length);
       const response = await clientOf(target).sync(
         await syncPayload(clientOf(target), user, user.manifestHash),
         user.backup,
@@ -189,7 +198,8 @@ function held(prepare: (target: Target) => Promise<Hold>, connections = CONNECTI
     const hold = await prepare(target);
     return () =>
       together(connections, async () => {
-        using connection = await openConnection(target.url);
+        using opened = await openConnection(target.url);
+        const connection = { ...opened, write: (bytes: string | Uint8Array) => throughLink(opened, bytes) };
         let isOver = false;
         void over(connection).then(() => {
           isOver = true;
@@ -198,6 +208,19 @@ function held(prepare: (target: Target) => Promise<Hold>, connections = CONNECTI
         target.count(/^HTTP\/1.1 (\d+)/.exec(connection.received().slice(0, 20))?.[1] ?? "no response");
       });
   };
+}
+
+async function throughLink(connection: RawConnection, bytes: string | Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; at += LINK_PIECE_BYTES) {
+    const piece = bytes.slice(at, at + LINK_PIECE_BYTES);
+    if (piece.length === LINK_PIECE_BYTES) await link.next(); // a short one takes next to nothing
+    await connection.write(piece);
+  }
+}
+
+/** What a whole request takes of the link. */
+async function takeLink(bytes: number): Promise<void> {
+  for (let left = bytes; left >= LINK_PIECE_BYTES; left -= LINK_PIECE_BYTES) await link.next();
 }
 
 async function over(connection: RawConnection): Promise<void> {
@@ -235,6 +258,7 @@ function post(target: Target, path: string, body: unknown): Promise<number> {
 }
 
 async function send(target: Target, path: string, body: string): Promise<number> {
+  await takeLink(body.length);
   const response = await fetch(target.url + path, {
     method: "POST",
     headers: json(target, Buffer.byteLength(body)),
@@ -250,6 +274,7 @@ function clientOf({ url, address }: Target) {
 
 async function hostileUser(target: Target, bytes: number): Promise<User> {
   const backup = randomBytes(bytes);
+  await takeLink(bytes);
   return await userWithBackup(clientOf(target), { ...newUser(backup), manifestHash: manifestHashOf(backup) });
 }
 

@@ -6,8 +6,10 @@ import { newUser, randomBytes, recovered, syncPayload, userWithBackup } from "..
 
 /** What became of the actions of a phase. */
 export interface Actions {
-  /** Of those that succeeded. */
+  /** Of those that succeeded, without the time in which the service was ready to run and had no processor. */
   readonly latenciesMs: number[];
+  /** The same, with that time. */
+  readonly elapsedMs: number[];
   /** One line for each action that failed. */
   readonly failures: string[];
 }
@@ -18,6 +20,8 @@ export interface CrowdOptions {
   readonly people: number;
   /** The mean pause of a person between two actions. */
   readonly pauseMs: number;
+  /** How long the service has waited for a processor so far. */
+  readonly waitedForCpuMs: () => number;
 }
 
 const SMALL_BYTES = 4 * 1024;
@@ -35,7 +39,7 @@ export class Crowd {
 
   /** Lets people begin actions for so long; resolves when the last one has ended. */
   async liveFor(ms: number): Promise<Actions> {
-    const actions: Actions = { latenciesMs: [], failures: [] };
+    const actions: Actions = { latenciesMs: [], elapsedMs: [], failures: [] };
     const endsAtMs = performance.now() + ms;
     await Promise.all(
       Array.from({ length: this.#options.people }, async () => {
@@ -68,13 +72,17 @@ export class Crowd {
         return await Bun.sleep(Math.max(0, endsAtMs - performance.now()));
       await Bun.sleep(pauseMs);
       const startedMs = performance.now();
+      const waitedMs = this.#options.waitedForCpuMs();
       try {
         await act();
       } catch (error) {
         actions.failures.push(`${name}: ${error}`);
         return;
       }
-      actions.latenciesMs.push(performance.now() - startedMs);
+      const elapsedMs = performance.now() - startedMs;
+      actions.elapsedMs.push(elapsedMs);
+      // a wait that had begun before the action is in the difference too
+      actions.latenciesMs.push(Math.max(0, elapsedMs - (this.#options.waitedForCpuMs() - waitedMs)));
     }
   }
 }

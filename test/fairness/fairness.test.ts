@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
+import { startService } from "../support/service.ts";
+import { Crowd } from "./crowd.ts";
 import { runFairness } from "./fairness.ts";
 
 /** A few people beside one hostile client, for seconds. */
@@ -30,3 +32,24 @@ for (const driver of DRIVERS)
       expect(failures.join("\n")).toMatch(/flood of status requests: descriptors is \d+/);
     });
   });
+
+test("the time in which the service had no processor is not that of an action", async () => {
+  const [driver] = DRIVERS;
+  if (driver === undefined) throw new Error("no driver");
+  await using service = await startService(driver);
+  let waitedMs = 0;
+  const crowd = new Crowd({
+    url: service.url,
+    people: 1,
+    pauseMs: 1,
+    waitedForCpuMs() {
+      waitedMs += 3_600_000; // an hour in each action
+      return waitedMs;
+    },
+  });
+  const { latenciesMs, elapsedMs, failures } = await crowd.liveFor(500);
+  expect(failures).toEqual([]);
+  expect(elapsedMs.length).toBeGreaterThan(0);
+  expect(latenciesMs).toEqual(elapsedMs.map(() => 0));
+  expect(elapsedMs.every((ms) => ms > 0)).toBe(true);
+});

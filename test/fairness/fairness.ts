@@ -4,6 +4,7 @@ import { startBenchService } from "../bench/service.ts";
 import type { Driver, Stores } from "../drivers.ts";
 import { startAttacker } from "./attacker.ts";
 import type { AttackName } from "./attacks.ts";
+import { waitedForCpuMs } from "./cpu-waits.ts";
 import { type Actions, Crowd } from "./crowd.ts";
 import { type Resources, resourcesOf, settled, temporaryFolderOfService, watchPeak } from "./resources.ts";
 
@@ -29,7 +30,9 @@ export interface FairnessRow {
   readonly outcomes: Readonly<Record<string, number>>;
   readonly actions: number;
   readonly failures: number;
+  /** As in {@link Actions}. */
   readonly latenciesMs: readonly number[];
+  readonly elapsedMs: readonly number[];
   readonly peakMiB: number;
   readonly after: Resources;
 }
@@ -37,7 +40,7 @@ export interface FairnessRow {
 export interface FairnessReport {
   readonly rows: readonly FairnessRow[];
   /** Of all the time without an attack. */
-  readonly quietMs: readonly number[];
+  readonly quiet: Pick<Actions, "latenciesMs" | "elapsedMs">;
   readonly failures: readonly string[];
 }
 
@@ -56,9 +59,14 @@ export async function runFairness(driver: Driver, options: FairnessOptions): Pro
     },
   });
   const observed = { ...service, temporaryFolder: folder.path };
-  const crowd = new Crowd({ url: service.url, people, pauseMs });
+  const crowd = new Crowd({
+    url: service.url,
+    people,
+    pauseMs,
+    waitedForCpuMs: () => waitedForCpuMs(service.pid),
+  });
   const rows: FairnessRow[] = [];
-  const quiet: number[] = [];
+  const quiet = { latenciesMs: [] as number[], elapsedMs: [] as number[] };
   const failures: string[] = [];
 
   function judge(phase: string, actions: Actions, kept: readonly string[]): void {
@@ -71,7 +79,8 @@ export async function runFairness(driver: Driver, options: FairnessOptions): Pro
     const address = `203.0.113.${index + 1}`; // one attack does not use up the limits of another
     const alone = await crowd.liveFor(quietMs);
     judge(`before ${attack}`, alone, []);
-    quiet.push(...alone.latenciesMs);
+    quiet.latenciesMs.push(...alone.latenciesMs);
+    quiet.elapsedMs.push(...alone.elapsedMs);
 
     await using peak = watchPeak(observed);
     await using attacker = await startAttacker({ url: service.url, address, attack });
@@ -85,6 +94,7 @@ export async function runFairness(driver: Driver, options: FairnessOptions): Pro
       actions: beside.latenciesMs.length + beside.failures.length,
       failures: beside.failures.length,
       latenciesMs: beside.latenciesMs,
+      elapsedMs: beside.elapsedMs,
       peakMiB: peak.peakMiB,
       after: resources,
     };
@@ -93,7 +103,7 @@ export async function runFairness(driver: Driver, options: FairnessOptions): Pro
   }
   await using stores = await storage.open({ clock: systemClock, random: systemRandom });
   failures.push(...(await unreferencedBlobs(stores)).map((failure) => `${driver.name}: ${failure}`));
-  return { rows, quietMs: quiet, failures };
+  return { rows, quiet, failures };
 }
 
 /** Blobs that no backup refers to. Nothing is written any more, and no process was killed. */
