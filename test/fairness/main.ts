@@ -85,7 +85,7 @@ async function soak(driver: Driver, minutes: string): Promise<void> {
   });
   failures.push(...report.failures);
   notes.push(
-    `${driver.name}: ${report.actions} actions, ${report.refused} refused, ${report.oneTimeRows} nonces and tokens`,
+    `${driver.name}: ${report.actions} actions, ${report.refused} refused, ${report.delivered} events delivered, ${report.oneTimeRows} nonces and tokens`,
   );
   for (const { measure, middle, end, growth } of report.measures)
     shown.push({

@@ -5,10 +5,12 @@ import { manifestHashOf } from "../support/invariants.ts";
 import { multipartBody, multipartType, part } from "../support/multipart-body.ts";
 import { head, openConnection } from "../support/raw-http.ts";
 import {
+  addSyncFactorRequest,
   metadataOf,
   newUser,
   randomBytes,
   recovered,
+  resetRequest,
   solved,
   syncPayload,
   type User,
@@ -23,6 +25,8 @@ export class Owner {
   #user: User;
   /** Hashes of the contents that may be current: the last that was acknowledged, and those that were sent since. */
   #possible: Set<string>;
+  /** The removal of the backup that may have succeeded, while its owner has not put that right. */
+  #removal: "deletion" | "reset" | null = null;
 
   constructor(options: {
     readonly url: string;
@@ -45,12 +49,34 @@ export class Owner {
 
   /** @throws what the client throws where a request failed. */
   async act(): Promise<void> {
+    await this.putRight();
     const chance = this.#random() % 100;
-    if (chance < 45) await this.#sync();
-    else if (chance < 70) await this.check();
-    else if (chance < 80) await metadataOf(this.#client, this.#user);
-    else if (chance < 90) await this.#vanishWhileUploading();
-    else await this.#vanishWhileRecovering();
+    if (chance < 40) await this.#sync();
+    else if (chance < 64) await this.check();
+    else if (chance < 74) await metadataOf(this.#client, this.#user);
+    else if (chance < 83) await this.#vanishWhileUploading();
+    else if (chance < 92) await this.#vanishWhileRecovering();
+    else if (chance < 97) await this.#deleteAndBringBack();
+    else await this.#resetAndCreate();
+  }
+
+  /** After a removal: has the backup again, and the device on it. @throws an error if a deleted backup is lost. */
+  async putRight(): Promise<void> {
+    if (this.#removal === null) return;
+    const { backupAccountId: backupId } = this.#user.account;
+    const status = await this.#client.backupStatus({ backupId });
+    if (status.status === 404) await this.#haveAgain(backupId);
+    else status.ok();
+    const metadata = await this.#client.retrieveMetadata(
+      await solved(this.#client, "retrieve-metadata", this.#user.sync),
+    );
+    if (metadata.status === 400) {
+      // the device that deletes a backup is not on it any more
+      const { syncFactorToken } = await recovered(this.#client, this.#user);
+      const request = await addSyncFactorRequest(this.#client, this.#user.sync, syncFactorToken);
+      (await this.#client.addSyncFactor(request)).ok();
+    } else metadata.ok();
+    this.#removal = null;
   }
 
   /** Recovers the backup. @throws an error if the content is none that this owner may have. */
@@ -70,6 +96,31 @@ export class Owner {
     (await this.#client.sync(payload, next.backup)).ok();
     this.#user = next;
     this.#possible = new Set([next.manifestHash]);
+  }
+
+  async #deleteAndBringBack(): Promise<void> {
+    this.#removal = "deletion";
+    (await this.#client.deleteBackup(await solved(this.#client, "delete-backup", this.#user.sync))).ok();
+    await this.putRight();
+  }
+
+  async #resetAndCreate(): Promise<void> {
+    this.#removal = "reset";
+    (await this.#client.reset(await resetRequest(this.#client, this.#user))).ok();
+    await this.putRight();
+  }
+
+  async #haveAgain(backupId: string): Promise<void> {
+    if (this.#removal === "reset") {
+      await userWithBackup(this.#client, this.#user);
+      this.#possible = new Set([this.#user.manifestHash]);
+      return;
+    }
+    const proof = await solved(this.#client, "undelete", this.#user.main, { backupId });
+    const undeleted = await this.#client.undelete({ ...proof, backupId });
+    if (undeleted.status === 400 && undeleted.code() === "backup_does_not_exist")
+      throw new Error(`LOST: the deleted backup of ${this.#address}`);
+    undeleted.ok();
   }
 
   async #vanishWhileUploading(): Promise<void> {

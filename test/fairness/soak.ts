@@ -1,13 +1,19 @@
-/** Owners for a long time at a moderate load, with faults of stores and network: nothing that ends may accumulate. */
+/**
+ * Owners for a long time at a moderate load, with faults of stores and network and a webhook receiver that is down now and
+ * then: nothing that ends may accumulate.
+ */
+import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { startBenchService } from "../bench/service.ts";
 import type { Driver, Stores } from "../drivers.ts";
 import { startStoreProxies } from "../kill/store-proxies.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { unreferencedBlobs } from "./fairness.ts";
+import { faultsIn } from "./faulty-stores.ts";
 import { oneTimeRows } from "./one-time-rows.ts";
 import { Owner } from "./owner.ts";
 import { resourcesOf, settled, temporaryFolderOfService } from "./resources.ts";
+import { startWebhookReceiver } from "./webhook-receiver.ts";
 
 export interface SoakOptions {
   readonly ms: number;
@@ -23,8 +29,10 @@ export interface SoakOptions {
 
 export interface SoakReport {
   readonly actions: number;
-  /** Actions that the service or the network refused. Only faults of stores may cause that. */
+  /** Actions that the service or the network refused, as faults of stores make them. */
   readonly refused: number;
+  /** Events that the webhook receiver has taken. */
+  readonly delivered: number;
   /** Nonces and tokens. They are deleted in the hours after they expired. */
   readonly oneTimeRows: number;
   /** By measure: at the middle and at the end, and what a line through the second half grows. */
@@ -42,12 +50,14 @@ const MAX_GROWTH = {
   rssMiB: 64,
   descriptors: 32,
   temporaryFiles: 4,
-  backups: 0,
-  deletedStates: 0,
-  indexRows: 0,
+  /** Some are deleted or reset at any time; how many there are in the end is exact. */
+  backups: 4,
+  deletedStates: 4,
+  indexRows: 16,
   /** Content and versions: their number is bounded for each backup, which has as many after a few updates. */
-  blobsOfBackups: 4,
-  eventsWaiting: 4,
+  blobsOfBackups: 24,
+  /** They wait while the receiver is down; none may in the end. */
+  eventsWaiting: 200,
 } as const;
 
 type Measure = keyof typeof MAX_GROWTH;
@@ -62,10 +72,20 @@ const MEASURES: readonly Measure[] = [
   "blobsOfBackups",
   "eventsWaiting",
 ];
-/** Of a recovery: its nonce, and the token for the new device. */
-const MAX_ONE_TIME_ROWS_PER_ACTION = 2;
+/** Of a deletion that is undone: the nonces of both, of a recovery with its token for the device, and of the device. */
+const MAX_ONE_TIME_ROWS_PER_ACTION = 5;
+/** A main factor and a device. */
+const FACTORS = 2;
 /** Of the creation: the nonces of both factors. */
 const MAX_ONE_TIME_ROWS_PER_OWNER = 2;
+/** The content, and two versions and one of the day before. */
+const MAX_BLOBS_PER_BACKUP = 4;
+/** The receiver is up and down by turns, for a part of the time each. */
+const RECEIVER_PART = 1 / 12;
+const MAX_RECEIVER_DOWN_MS = 20_000;
+/** What a reset leaves is due by then. */
+const COLLECTED_AFTER_MS = 60 * 60 * 1000;
+const DRAINED_AFTER_MS = 120_000;
 const SAMPLES = 40;
 const LARGE_EVERY = 5;
 const BYTES = { small: 4 * 1024, large: 512 * 1024 };
@@ -75,9 +95,20 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   await using folder = await temporaryFolderOfService();
   await using storage = await driver.environment();
   await using proxies = await startStoreProxies(storage.env);
+  await using receiver = startWebhookReceiver();
+  await using folderOfFaults = await temporaryFolderOfService();
+  const faults = driver.name === "local" ? faultsIn(folderOfFaults.path) : null; // the proxies have those of the other
   await using service = await startBenchService({
     ...(program === undefined ? {} : { program }),
-    env: { ...proxies.env, TMPDIR: folder.path, RATE_LIMITS: "true" },
+    env: {
+      ...proxies.env,
+      ...receiver.env,
+      ...faults?.env,
+      TMPDIR: folder.path,
+      RATE_LIMITS: "true",
+      RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR: "100000", // owners delete more often than people
+      RATE_LIMIT_ADDRESS_CREATES_PER_HOUR: "100000",
+    },
   });
   await using stores = await storage.open({ clock: systemClock, random: systemRandom });
   const observed = { ...service, temporaryFolder: folder.path };
@@ -88,8 +119,9 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   });
   for (const owner of all) await owner.create();
   const idle = await resourcesOf(observed);
-  const hasFaults = driver.name === "aws"; // the other driver has its stores in the process
   proxies.disturb(random);
+  await faults?.disturb();
+  receiver.fail(Math.min(ms * RECEIVER_PART, MAX_RECEIVER_DOWN_MS));
 
   const endsAtMs = performance.now() + ms;
   const failures: string[] = [];
@@ -103,7 +135,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
         await owner.act();
       } catch (error) {
         refused++;
-        if (!hasFaults || String(error).includes("LOST")) failures.push(String(error));
+        if (String(error).includes("LOST")) failures.push(String(error));
       }
     }
   });
@@ -112,9 +144,17 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   await Promise.all(living);
 
   proxies.calm();
-  for (const owner of all) await owner.check().catch((error) => failures.push(`at last: ${error}`));
+  await faults?.calm();
+  receiver.recover();
+  for (const owner of all)
+    await owner
+      .putRight()
+      .then(() => owner.check())
+      .catch((error) => failures.push(`at last: ${error}`));
   failures.push(...(await settled(observed, idle, driver.name, settleMs)).kept);
-  if (!hasFaults) failures.push(...(await unreferencedBlobs(stores))); // with faults some are left to the doctor
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + COLLECTED_AFTER_MS };
+  await using later = await storage.open({ clock, random: systemRandom });
+  failures.push(...(await leftBy(stores, later, owners, refused)));
   const rows = await oneTimeRows(storage.env);
   const maxRows = (actions + owners) * MAX_ONE_TIME_ROWS_PER_ACTION + owners * MAX_ONE_TIME_ROWS_PER_OWNER; // each owner checks at last
   if (rows > maxRows) failures.push(`there are ${rows} nonces and tokens after ${actions} actions`);
@@ -124,10 +164,39 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   return {
     actions,
     refused,
+    delivered: receiver.taken,
     oneTimeRows: rows,
     measures,
     failures: failures.map((failure) => `${driver.name}, soak: ${failure}`),
   };
+}
+
+/** What is stored that should not be, once all is put right. */
+async function leftBy(stores: Stores, later: Stores, owners: number, refused: number): Promise<string[]> {
+  for (
+    const endsAtMs = performance.now() + DRAINED_AFTER_MS;
+    performance.now() < endsAtMs;
+    await Bun.sleep(200)
+  )
+    if ((await stored(stores)).eventsWaiting === 0) break;
+  const { backups, deletedStates, indexRows, blobsOfBackups, eventsWaiting } = await stored(stores);
+  await collectLeftovers(later);
+  let leftovers = 0;
+  for await (const { kept } of stores.records.listDeleted()) if (kept === null) leftovers++;
+  const unreferenced = await unreferencedBlobs(stores);
+  const left = {
+    backups: backups - owners,
+    "deleted states": deletedStates,
+    leftovers,
+    "index rows": indexRows - owners * FACTORS,
+    "blobs of backups": Math.max(0, blobsOfBackups - owners * MAX_BLOBS_PER_BACKUP),
+    "events that wait": eventsWaiting,
+    // a fault may lose the deletion of one, which the sweep or the doctor makes up for
+    "unreferenced blobs": Math.max(0, unreferenced - refused),
+  };
+  return Object.entries(left).flatMap(([what, count]) =>
+    count === 0 ? [] : [`${count} ${what} too many in the end`],
+  );
 }
 
 async function stored({ records }: Stores) {
@@ -136,7 +205,7 @@ async function stored({ records }: Stores) {
     backups++;
     blobsOfBackups += blobs.length;
   }
-  for await (const _deleted of records.listDeleted()) deletedStates++;
+  for await (const { kept } of records.listDeleted()) if (kept !== null) deletedStates++;
   for await (const _row of records.listFactors()) indexRows++;
   const { waiting: eventsWaiting } = await records.outbox.backlog();
   return { backups, deletedStates, indexRows, blobsOfBackups, eventsWaiting };
