@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { DRIVERS, type Driver } from "../drivers.ts";
 import { ATTACKS, type AttackName, isAttackName } from "./attacks.ts";
 import { type FairnessRow, percentile, runFairness } from "./fairness.ts";
+import { startS3Process } from "./s3-process.ts";
 import { runSoak } from "./soak.ts";
 
 /** The wish: it is shown where it is not met. Time in which others had the processors is not of the service. */
@@ -38,6 +39,8 @@ const shown: Record<string, string | number>[] = [];
 const notes: string[] = [];
 const failures: string[] = [];
 
+await using s3 = await startS3Process();
+process.env.TEST_S3_ENDPOINT ??= s3.url;
 for (const driver of DRIVERS)
   await (values.soak === undefined ? attacked(driver) : soak(driver, values.soak));
 process.stdout.write(`\n${Bun.inspect.table(shown)}\n${notes.join("\n")}\n`);
