@@ -18,6 +18,7 @@ import { measureCryptoSteps } from "./crypto-steps.ts";
 import { measureDoctor } from "./doctor.ts";
 import { measureBlocking } from "./event-loop-blocking.ts";
 import { measureFirstRequests } from "./first-requests.ts";
+import { measureGrowth } from "./growth.ts";
 import { median } from "./measure.ts";
 import { KEYPAIR_STEP, type PartName } from "./parts.ts";
 import { barChart } from "./plot.ts";
@@ -42,6 +43,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   "tracing-costs": tracingCosts,
   throughput: () => throughput(),
   blocking,
+  growth,
   doctor,
   transfers: async () => {
     for (const driver of DRIVERS) await transfers(driver);
@@ -278,6 +280,22 @@ async function blocking(): Promise<void> {
       "bare p99 ms": rounded(bareP99Ms),
       "bare longest ms": rounded(bareLongestMs),
       "no socket, longest ms": ownLongestMs === null ? "–" : rounded(ownLongestMs),
+    })),
+  );
+}
+
+async function growth(): Promise<void> {
+  const rows = await measureGrowth();
+  await show(
+    "CPU of parsers for an input of their largest size, beside one of half that size: 4 would be quadratic",
+    "growth",
+    rows.map(({ parser, input, bytes, halfMs, wholeMs }) => ({
+      parser,
+      input,
+      bytes,
+      "half ms": rounded(halfMs),
+      "whole ms": rounded(wholeMs),
+      ratio: rounded(wholeMs / halfMs),
     })),
   );
 }

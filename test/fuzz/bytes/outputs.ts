@@ -22,25 +22,46 @@ function isMap(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export async function dynamoDbOutputTarget(make = dynamoDbJson): Promise<Target> {
+interface ReadProtocol {
+  readonly protocol: DirectProtocol;
+  readonly context: Parameters<DirectProtocol["deserializeResponse"]>[1];
+}
+
+export async function dynamoDbProtocol(make = dynamoDbJson): Promise<ReadProtocol> {
   setCredentials();
   const { config } = createDynamoDbClient(CONFIG);
   const endpoint = await createEndpointOf(config, GetItemCommand)({}, undefined);
   if (endpoint === null || config.protocol === undefined) throw new Error("there is no protocol");
-  const protocol: DirectProtocol = make(config.protocol);
-  const operations = [operationOf(GetItem$), operationOf(Query$)] as const;
+  return { protocol: make(config.protocol), context: endpoint.context };
+}
+
+export async function s3Protocol(): Promise<ReadProtocol> {
+  setCredentials();
+  const { config } = createS3Client(CONFIG);
+  const input = { Bucket: "bucket", Key: "key" };
+  const endpoint = await createEndpointOf(config, GetObjectCommand)(input, undefined);
+  if (endpoint === null || config.protocol === undefined) throw new Error("there is no protocol");
+  return { protocol: config.protocol, context: endpoint.context };
+}
+
+/** Reads bodies as the outputs of an operation. */
+export function readerOf({ protocol, context }: ReadProtocol, schema: StaticOperationSchema) {
+  const operation = operationOf(schema);
+  return (body: Uint8Array, statusCode = 200): Promise<{ $metadata: object }> =>
+    protocol.deserializeResponse(operation, context, new HttpResponse({ statusCode, headers: {}, body }));
+}
+
+export async function dynamoDbOutputTarget(make = dynamoDbJson): Promise<Target> {
+  const protocol = await dynamoDbProtocol(make);
+  const readers = [readerOf(protocol, GetItem$), readerOf(protocol, Query$)] as const;
   return {
     name: "outputs of DynamoDB",
     corpus: DYNAMODB_CORPUS,
     dictionary: DYNAMODB_PIECES,
     generate: (dice) => Buffer.from(randomJson(dice, ["Item", "Items", "LastEvaluatedKey", "S", "N", "B"])),
     run(input, dice) {
-      const response = new HttpResponse({ statusCode: dice.of(STATUSES), headers: {}, body: input });
-      const reading = protocol.deserializeResponse<{ $metadata: object }>(
-        dice.of(operations),
-        endpoint.context,
-        response,
-      );
+      const status = dice.of(STATUSES);
+      const reading = dice.of(readers)(input, status);
       return outcomeOfReading(reading, (output) => {
         const { Item, Items, LastEvaluatedKey } = { Item: {}, Items: [], LastEvaluatedKey: {}, ...output };
         requireThat(isMap(Item) && isMap(LastEvaluatedKey), "has an item that is no map");
@@ -65,26 +86,17 @@ async function outcomeOfReading<T>(reading: Promise<T>, check: (output: T) => vo
 export async function s3OutputTarget(
   change: (protocol: DirectProtocol) => DirectProtocol = (protocol) => protocol,
 ): Promise<Target> {
-  setCredentials();
-  const { config } = createS3Client(CONFIG);
-  const input = { Bucket: "bucket", Key: "key" };
-  const endpoint = await createEndpointOf(config, GetObjectCommand)(input, undefined);
-  if (endpoint === null || config.protocol === undefined) throw new Error("there is no protocol");
-  const protocol = change(config.protocol);
-  const operation = operationOf(ListObjectsV2$);
+  const { protocol, context } = await s3Protocol();
+  const readList = readerOf({ protocol: change(protocol), context }, ListObjectsV2$);
   return {
     name: "lists of S3",
     corpus: S3_CORPUS,
     dictionary: S3_PIECES,
     generate: randomList,
     run(input, dice) {
-      const response = new HttpResponse({ statusCode: dice.of(STATUSES), headers: {}, body: input });
-      const reading = protocol.deserializeResponse<{ readonly Contents?: unknown; $metadata: object }>(
-        operation,
-        endpoint.context,
-        response,
-      );
-      return outcomeOfReading(reading, ({ Contents = [] }) => {
+      const reading = readList(input, dice.of(STATUSES));
+      return outcomeOfReading(reading, (output) => {
+        const { Contents } = { Contents: [], ...output };
         requireThat(Array.isArray(Contents) && Contents.every(isMap), "is no list of objects");
       });
     },
