@@ -919,4 +919,28 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without element: ...added.nonces",
     reason: "An addition consumes its nonces together, so a replay is found by the others.",
   },
+  {
+    file: "src/backups/delete-backup.ts",
+    line: "const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));",
+    mutation: "without left of &&: isOnNoBackup(error) && (await hasDeleted(by.factor))",
+    reason: "A factor that is on no backup gets no other error, but for an outage that is over.",
+  },
+  {
+    file: "src/backups/delete-backup.ts",
+    line: "const { id } = listedFactor(current.metadata, by.factor) ?? fail(unauthorized());",
+    mutation: "without right of ??: listedFactor(current.metadata, by.factor) ?? fail(unauthorized())",
+    reason: "A factor that acts is listed; the types do not know that.",
+  },
+  {
+    file: "src/backups/delete-factor.ts",
+    line: "const { id } = listedFactor(metadata, by.factor) ?? fail(unauthorized());",
+    mutation: "without right of ??: listedFactor(metadata, by.factor) ?? fail(unauthorized())",
+    reason: "A factor that acts is listed; the types do not know that.",
+  },
+  {
+    file: "src/storage/local/deleted-states.ts",
+    line: "const LIST_PAGE = 500;",
+    mutation: "501 for: 500",
+    reason: "The same list, in other pages.",
+  },
 ];

@@ -77,6 +77,16 @@ for (const driver of DRIVERS)
         expectUntraceable(await deletion(sync));
       });
 
+      test("succeeds once for one proof that is sent many times at once", async () => {
+        const { client } = service();
+        const { sync } = await userWithBackup(client);
+        expect((await deletion(sync)).status).toBe(204);
+        const request = await solved(client, "delete-backup", sync);
+        const answers = await Promise.all(Array.from({ length: 20 }, () => client.deleteBackup(request)));
+        const refused = answers.filter(({ status }) => status !== 204).map((answer) => answer.code());
+        expect(refused).toEqual(Array.from({ length: 19 }, () => "already_used"));
+      });
+
       test("is untraceable for another device of the backup and for other calls", async () => {
         const { client } = service();
         const user = await userWithBackup(client);
