@@ -19,7 +19,7 @@ import type { CommandSender } from "./direct/sdk.ts";
 const CONNECTION_TIMEOUT_MS = 1_500;
 /** Further requests wait. The process has 256 connections in total: a store that hangs must not take all of them. */
 const MAX_DYNAMODB_REQUESTS = 128;
-const MAX_S3_REQUESTS = 96;
+export const MAX_S3_REQUESTS = 96;
 
 export type DynamoDbSender = CommandSender<DynamoDbInputs, DynamoDbOutputs>;
 export type S3Sender = CommandSender<S3Inputs, S3Outputs>;

@@ -1,7 +1,9 @@
 /** Responses that are none of S3, as a proxy or a faulty endpoint may send them: an outage, and nothing is taken for stored. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { systemRandom } from "../../../src/runtime/clock.ts";
+import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
+import { MAX_S3_REQUESTS } from "../../../src/storage/aws/clients.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
 import type { InspectableBlobs } from "../../../src/storage/inspection.ts";
 import { BUCKET } from "./direct/client-pair.ts";
@@ -114,6 +116,17 @@ describe("a ciphertext is neither absent nor damaged by a response with", () => 
     const size = await blobs.sizeOf(KEY).catch((error: unknown) => error);
     if (respond !== answers[2]?.[1]) expect(size).toBeInstanceOf(StorageUnavailable);
   });
+});
+
+test("objects with a time that cannot be read keep no connection", async () => {
+  const large = "x".repeat(IN_MEMORY_BYTES + 1);
+  const sha256 = new Bun.CryptoHasher("sha256").update(large).digest("hex");
+  const ref = { key: KEY, size: large.length, sha256 };
+  endpoint.respond = answer(large, { ...CONFIRMED, "last-modified": "x" });
+  for (let count = 0; count < MAX_S3_REQUESTS; count++)
+    await expect(blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
+  endpoint.respond = answer(large, CONFIRMED);
+  expect(await new Response(await blobs.get(ref)).text()).toBe(large);
 });
 
 describe("the size of an object is that of the list where a HEAD", () => {

@@ -3,6 +3,7 @@
  * clock stay the SDK's, but for the JSON of DynamoDB; left out is the stack of middleware between them, which the SDK puts
  * together for each request.
  */
+import { Readable } from "node:stream";
 import type { Client } from "@smithy/core/client";
 import type {
   $OperationSchema,
@@ -75,6 +76,7 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
       await learnTime(config, response, sentAtMs);
       return output;
     } catch (error) {
+      if (response.body instanceof Readable) response.body.destroy(); // nobody else knows it: it keeps a permit
       if (!(error instanceof Error)) throw error;
       await learnTime(config, response, sentAtMs, error);
       throw withResponse(error, response);
