@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
+import type { AppName } from "../support/apps.ts";
 import { CampaignConditions, type MainKind } from "../support/campaign-conditions.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { brokenInvariants } from "../support/invariants.ts";
@@ -10,7 +11,7 @@ import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { batches, type Collect, type NewRequest, operationFor, type Replay, type Wait } from "./commands.ts";
-import { createDevices, type Devices } from "./devices.ts";
+import { createDevices, createPeople, type Devices } from "./devices.ts";
 import {
   afterWaiting,
   brokenAtTheEnd,
@@ -26,6 +27,7 @@ import { emptyWorld, type Outcome, type World } from "./world.ts";
 
 interface Batch {
   readonly mainKinds: readonly MainKind[];
+  readonly app: AppName;
   readonly before: readonly (NewRequest | Wait)[];
   readonly atOnce: readonly (NewRequest | Replay | Collect)[];
 }
@@ -40,7 +42,7 @@ export async function runBatches(driver: Driver, options: ModelOptions): Promise
   const clock = new SettableClock();
   await using conditions = new CampaignConditions(clock);
   await using service = await startService(driver, {
-    env: { ...MODEL_ENV, ...conditions.env },
+    env: { ...MODEL_ENV, ...conditions.envOfApps },
     clock,
     wrapStores: (stores) => interceptedStores(stores, interleaving(iterations, clock)),
   });
@@ -48,7 +50,8 @@ export async function runBatches(driver: Driver, options: ModelOptions): Promise
   let reordered = 0;
   const property = fc.asyncProperty(batches, async (batch) => {
     cases++;
-    if (await runBatch(service, createDevices(service, conditions, batch.mainKinds), batch)) reordered++;
+    const people = createPeople(conditions, batch.mainKinds);
+    if (await runBatch(service, createDevices(service, conditions, people, batch.app), batch)) reordered++;
   });
   const failures = await failuresOf(property, options);
   failures.push(...(await brokenAtTheEnd(service)));

@@ -1,5 +1,6 @@
 /** Random commands, and the operation that a command stands for in a state. */
 import fc from "fast-check";
+import type { AppName } from "../support/apps.ts";
 import { MAIN_KINDS } from "../support/campaign-conditions.ts";
 import { type BackupModel, type KeyKind, keptDeletions, type Op, type Scope, type World } from "./world.ts";
 
@@ -60,6 +61,12 @@ export interface Replay {
   readonly nth: number;
 }
 
+/** Sends a request to another app than it is for. */
+interface Abroad {
+  readonly op: "abroad";
+  readonly nth: number;
+}
+
 /** Moves the clock. */
 export interface Wait {
   readonly op: "wait";
@@ -72,14 +79,20 @@ export interface Collect {
 }
 
 /** Sends a request some time after its challenges were solved. */
-interface Late {
+export interface Late {
   readonly op: "late";
   readonly request: NewRequest;
   readonly minutes: number;
 }
 
-export type Command = NewRequest | Replay | Wait | Collect | Late;
+/** `away`: not at the app that most of the commands are for. That one gets far. */
+export interface Command {
+  readonly away: boolean;
+  readonly command: NewRequest | Replay | Abroad | Wait | Collect | Late;
+}
 
+const app = fc.constantFrom<AppName>("first", "second");
+const away = fc.constantFrom(false, false, false, true);
 const account = fc.nat(ACCOUNTS - 1);
 const keypair = fc.nat(KEYPAIRS - 1);
 const by = fc.nat(3 * KEYPAIRS - 1);
@@ -140,6 +153,7 @@ const operations = [
   { weight: 2, arbitrary: fc.record({ op: fc.constantFrom("reset" as const, "status" as const), account }) },
 ];
 const replay = { weight: 2, arbitrary: fc.record({ op: of("replay"), nth: fc.nat(5) }) };
+const abroad = { weight: 1, arbitrary: fc.record({ op: of("abroad"), nth: fc.nat(2) }) };
 const HOUR = 60;
 const wait = {
   weight: 3,
@@ -164,16 +178,17 @@ const mainKinds = fc.array(fc.constantFrom(...MAIN_KINDS), { minLength: KEYPAIRS
 
 export const sequences = fc.record({
   mainKinds,
-  commands: fc.array(fc.oneof(...operations, replay, wait, collect, late), {
-    minLength: 1,
-    maxLength: 40,
-    size: "max",
-  }),
+  app,
+  commands: fc.array(
+    fc.record({ away, command: fc.oneof(...operations, replay, abroad, wait, collect, late) }),
+    { minLength: 1, maxLength: 40, size: "max" },
+  ),
 });
 
 /** Some commands one after the other, then some at once. */
 export const batches = fc.record({
   mainKinds,
+  app,
   before: fc.array(fc.oneof(...operations, wait), { maxLength: 8, size: "max" }),
   atOnce: fc.array(fc.oneof(...operations, replay, collect), { minLength: 2, maxLength: 5, size: "max" }),
 });

@@ -6,7 +6,8 @@ import { syncFactorTokenId } from "../../src/backups/sync-factor-token.ts";
 import { type BackupRecord, type FactorRef, MAX_EVENTS } from "../../src/storage/contract.ts";
 import { additionIn, refOf } from "../crash/scenario.ts";
 import { createAccountKeypair } from "../support/account-keypair.ts";
-import type { ApiResponse } from "../support/api-client.ts";
+import type { ApiClient, ApiResponse } from "../support/api-client.ts";
+import { type AppName, scopeOf, servicesOf } from "../support/apps.ts";
 import type { CampaignConditions, MainKind } from "../support/campaign-conditions.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
@@ -20,7 +21,7 @@ import {
   TURNKEY,
   undeletionRequest,
 } from "../support/factors.ts";
-import { type Known, manifestHashOf } from "../support/invariants.ts";
+import { knownIn, manifestHashOf } from "../support/invariants.ts";
 import type { TestService } from "../support/service.ts";
 import { addSyncFactorRequest, randomBytes, solved } from "../support/users.ts";
 import { ACCOUNTS, CONTENTS, KEYPAIRS } from "./commands.ts";
@@ -34,7 +35,8 @@ export interface Prepared {
   /** The signature counters in it, as in the model. */
   readonly shown: number;
   readonly registered: number;
-  send(): Promise<Outcome>;
+  /** Sends it to the app that it is for, or to another one, which has no state in common with it. */
+  send(to?: ApiClient): Promise<Outcome>;
 }
 
 const ENCRYPTION_KEYS = { PRF, ICLOUD, TURNKEY } as const satisfies Record<KeyKind, object>;
@@ -43,43 +45,60 @@ const ALL_EVENTS = { before: null, limit: MAX_EVENTS };
 
 export type Devices = ReturnType<typeof createDevices>;
 
-/** Creates devices with their own keys and contents, so that many runs can share a service. */
-export function createDevices(
-  { url, clock, services }: TestService,
-  conditions: CampaignConditions,
-  mainKinds: readonly MainKind[],
-) {
-  const client = conditions.newClient(url);
-  const accounts = Array.from({ length: ACCOUNTS }, createAccountKeypair);
+/** People with factors and contents, who may use several apps. */
+export type People = ReturnType<typeof createPeople>;
+
+export function createPeople(conditions: CampaignConditions, mainKinds: readonly MainKind[]) {
   const keypairs = Array.from({ length: KEYPAIRS }, createFactorKeypair);
   const mains = keypairs.map((keypair, index) => {
     const kind = at(mainKinds, index);
     return kind === "keypair" ? newKeypair(keypair) : conditions.newMain(kind);
   });
-  const mainModels = mains.map(({ kind, existingKind }, index) => ({
-    kind,
-    stamps: existingKind === "PASSKEY",
-    refusesLower: mainKinds[index] === "passkey that counts",
-  }));
-  const contents = Array.from({ length: CONTENTS }, () => randomBytes(40));
+  return {
+    accounts: Array.from({ length: ACCOUNTS }, createAccountKeypair),
+    keypairs,
+    mains,
+    mainModels: mains.map(({ kind, existingKind }, index) => ({
+      kind,
+      stamps: existingKind === "PASSKEY",
+      refusesLower: mainKinds[index] === "passkey that counts",
+    })),
+    contents: Array.from({ length: CONTENTS }, () => randomBytes(40)),
+  };
+}
+
+/** Creates the devices of an app. Many runs can share a service, each with its own people. */
+export function createDevices(
+  service: TestService,
+  conditions: CampaignConditions,
+  { accounts, keypairs, mains, mainModels, contents }: People,
+  app: AppName,
+) {
+  const { url, clock } = service;
+  const services = servicesOf(service, app);
+  const client = conditions.newClient(url, { app });
   const hashes = contents.map(manifestHashOf);
   /** The sync factor tokens in the order of the responses. */
   const tokens: string[] = [];
   const neverIssued = Buffer.from(randomBytes(32)).toString("base64url");
+  const backupIds = accounts.map(({ backupAccountId }) => backupAccountId);
+  const factors = [...mains.map(({ ref }) => ref), ...keypairs.map((keypair) => refOf("SYNC", keypair))];
+  const known = knownIn(scopeOf(app), { backupIds, factors });
 
-  const known: Known = {
-    backupIds: accounts.map(({ backupAccountId }) => backupAccountId),
-    factors: [...mains.map(({ ref }) => ref), ...keypairs.map((keypair) => refOf("SYNC", keypair))],
-  };
-
-  return { known, mainModels, prepare, stored };
+  return { client, known, mainModels, prepare, stored };
 
   async function prepare(op: Op, world: World): Promise<Prepared> {
     const challengedAtMs = op.op === "status" ? null : clock.nowMs();
     const registered = counterOf(op.op === "create" ? op.main : op.op === "add-factor" ? op.factor : null);
     const send = await requestOf(op, world);
     const shown = counterOf("by" in op ? op.by : null);
-    return { op, challengedAtMs, shown, registered, send: async () => outcomeOf(op, await send()) };
+    return {
+      op,
+      challengedAtMs,
+      shown,
+      registered,
+      send: async (to = client) => outcomeOf(op, await send(to)),
+    };
   }
 
   function counterOf(main: number | null): number {
@@ -87,7 +106,7 @@ export function createDevices(
     return factor !== null && isPasskey(factor) ? factor.authenticator.counter : 0;
   }
 
-  async function requestOf(op: Op, world: World): Promise<() => Promise<ApiResponse<unknown>>> {
+  async function requestOf(op: Op, world: World): Promise<(to: ApiClient) => Promise<ApiResponse<unknown>>> {
     switch (op.op) {
       case "create": {
         const content = at(contents, op.content);
@@ -98,44 +117,44 @@ export function createDevices(
           backup: content,
           manifestHash: at(hashes, op.content),
         });
-        return () => client.create(payload, content);
+        return (to) => to.create(payload, content);
       }
       case "sync": {
         const proof = await solved(client, "sync", at(keypairs, op.by));
         const newManifestHash = at(hashes, op.next);
         const payload = { ...proof, currentManifestHash: hashOf(op.current), newManifestHash };
-        return () => client.sync(payload, at(contents, op.next));
+        return (to) => to.sync(payload, at(contents, op.next));
       }
       case "restore-version": {
         const versionId = await versionIdOf(world, op.version);
         const proof = await solved(client, "restore-version", at(keypairs, op.by), { versionId });
         const request = { ...proof, versionId, currentManifestHash: hashOf(op.current) };
-        return () => client.restoreVersion(request);
+        return (to) => to.restoreVersion(request);
       }
       case "retrieve": {
         const versionId = op.version === null ? null : await versionIdOf(world, op.version);
         const request = { ...(await proven(client, "retrieve", at(mains, op.by))), versionId };
-        return () => client.retrieve(request);
+        return (to) => to.retrieve(request);
       }
       case "verify-factor": {
         const request = await proven(client, "verify-factor", at(mains, op.by));
-        return () => client.verifyFactor(request);
+        return (to) => to.verifyFactor(request);
       }
       case "retrieve-metadata": {
         const proof = await solved(client, "retrieve-metadata", at(keypairs, op.by));
         const backupId = op.expecting === null ? null : at(accounts, op.expecting).backupAccountId;
-        return () => client.retrieveMetadata({ ...proof, backupId });
+        return (to) => to.retrieveMetadata({ ...proof, backupId });
       }
       case "add-sync-factor": {
         const token = op.token === null ? neverIssued : at(tokens, op.token);
         const request = await addSyncFactorRequest(client, at(keypairs, op.factor), token);
         const syncFactorToReplace = op.replaces === null ? null : await idOf(world, "SYNC", op.replaces);
-        return () => client.addSyncFactor({ ...request, syncFactorToReplace });
+        return (to) => to.addSyncFactor({ ...request, syncFactorToReplace });
       }
       case "add-factor": {
         const request = await additionIn({ client, clock }, at(mains, op.by), at(mains, op.factor));
         const body = { ...request, encryptedBackupKey: op.key && ENCRYPTION_KEYS[op.key] };
-        return () => client.addFactor(body);
+        return (to) => to.addFactor(body);
       }
       case "delete-factor": {
         const factorId = await idOf(world, op.scope, op.target);
@@ -146,30 +165,30 @@ export function createDevices(
           scope: op.scope,
           encryptionKey: op.key && ENCRYPTION_KEYS[op.key],
         };
-        return () => client.deleteFactor(body);
+        return (to) => to.deleteFactor(body);
       }
       case "delete-backup": {
         const request = await solved(client, "delete-backup", at(keypairs, op.by));
-        return () => client.deleteBackup(request);
+        return (to) => to.deleteBackup(request);
       }
       case "undelete": {
         const user = { account: at(accounts, op.account), main: at(mains, op.by) };
         const request = await undeletionRequest(client, user);
-        return () => client.undelete(request);
+        return (to) => to.undelete(request);
       }
       case "list-events": {
         const request = { ...(await solved(client, "events", at(keypairs, op.by))), limit: 100 };
-        return () => client.listEvents(request);
+        return (to) => to.listEvents(request);
       }
       case "reset": {
         const account = at(accounts, op.account);
         const { backupAccountId } = account;
         const { challenge, token } = (await client.keypairChallenge("reset", { backupAccountId })).ok();
         const request = { backupAccountId, signature: account.sign(challenge), challengeToken: token };
-        return () => client.reset(request);
+        return (to) => to.reset(request);
       }
       case "status":
-        return () => client.backupStatus({ backupId: at(accounts, op.account).backupAccountId });
+        return (to) => to.backupStatus({ backupId: at(accounts, op.account).backupAccountId });
     }
   }
 
@@ -251,7 +270,7 @@ export function createDevices(
       for await (const state of deletedStates(services.records, backupAccountId))
         deleted.push(await stateOf(state));
     }
-    const rows = await Promise.all(known.factors.map((factor) => accountIn(factor)));
+    const rows = await Promise.all(factors.map((factor) => accountIn(factor)));
     const usable = await Promise.all(
       tokens.map(
         async (token) => (await services.records.readToken(syncFactorTokenId(token)))?.redeemed === false,

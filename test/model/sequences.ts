@@ -3,12 +3,21 @@ import fc from "fast-check";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
+import type { AppName } from "../support/apps.ts";
 import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { brokenAfterCollection, brokenInvariants } from "../support/invariants.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { SettableClock } from "../support/settable-clock.ts";
-import { type Command, KEYPAIRS, type NewRequest, operationFor, sequences } from "./commands.ts";
-import { createDevices, type Devices, type Prepared } from "./devices.ts";
+import {
+  type Command,
+  KEYPAIRS,
+  type Late,
+  type NewRequest,
+  operationFor,
+  type Replay,
+  sequences,
+} from "./commands.ts";
+import { createDevices, createPeople, type Devices, type Prepared } from "./devices.ts";
 import {
   accountOf,
   apply,
@@ -20,6 +29,7 @@ import {
   keptDeletions,
   MAX_MAIN_FACTORS,
   MAX_SYNC_FACTORS,
+  type MainModel,
   type Op,
   type Outcome,
   shownEvents,
@@ -50,12 +60,14 @@ export const MODEL_ENV = {
 export async function runSequences(driver: Driver, { runs, seed }: ModelOptions): Promise<Report> {
   const clock = new SettableClock();
   await using conditions = new CampaignConditions(clock);
-  await using service = await startService(driver, { env: { ...MODEL_ENV, ...conditions.env }, clock });
+  await using service = await startService(driver, { env: { ...MODEL_ENV, ...conditions.envOfApps }, clock });
   const outcomes = new Map<string, number>();
   let cases = 0;
-  const property = fc.asyncProperty(sequences, async ({ mainKinds, commands }) => {
+  const property = fc.asyncProperty(sequences, async ({ mainKinds, app, commands }) => {
     cases += commands.length;
-    const devices = createDevices(service, conditions, mainKinds);
+    const people = createPeople(conditions, mainKinds);
+    const at = (name: AppName) => createDevices(service, conditions, people, name);
+    const devices = { home: at(app), abroad: at(app === "first" ? "second" : "first") };
     for (const name of await runSequence(service, devices, commands))
       outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
   });
@@ -91,51 +103,83 @@ export interface Sent {
   succeeded: boolean;
 }
 
+/** An app with what its devices have sent, and what must be stored of it. */
+interface Tenant {
+  readonly devices: Devices;
+  readonly history: Sent[];
+  world: World;
+}
+
 /**
- * Runs commands one after the other.
+ * Runs commands one after the other. The apps have the same people, and nothing in common.
  *
  * @returns the operations with their outcomes.
  * @throws Error at the first response or state that differs from the model.
  */
 async function runSequence(
   service: TestService,
-  devices: Devices,
+  devices: { readonly home: Devices; readonly abroad: Devices },
   commands: readonly Command[],
 ): Promise<string[]> {
-  const history: Sent[] = [];
   const outcomes: string[] = [];
-  let world = emptyWorld(service.clock.nowMs(), devices.mainModels);
+  const tenant = (own: Devices): Tenant => {
+    return { devices: own, history: [], world: emptyWorld(service.clock.nowMs(), own.mainModels) };
+  };
+  const [home, abroad] = [tenant(devices.home), tenant(devices.abroad)];
 
-  for (const command of commands) {
-    world = afterWaiting(service, world, command.op === "wait" ? command.minutes * MINUTE_MS : 1);
+  for (const { away, command } of commands) {
+    const [own, other] = away ? [abroad, home] : [home, abroad];
+    own.world = afterWaiting(service, own.world, command.op === "wait" ? command.minutes * MINUTE_MS : 1);
     if (command.op === "wait") continue;
-    if (command.op === "collect") {
-      await collectLeftovers(service.services.stores);
-      requireSame("the state", await devices.stored(), modelled(world));
-      continue;
-    }
-    const sent =
-      command.op === "replay"
-        ? history.at(-1 - command.nth)
-        : await prepared(command.op === "late" ? command.request : command);
-    if (sent === undefined) continue;
-    if (command.op === "late") world = afterWaiting(service, world, command.minutes * MINUTE_MS);
-    const expected = expectedOf(world, sent);
-    const outcome = await sent.request.send();
-    requireSame(`the response to ${fc.stringify(sent.request.op)}`, outcome, expected.outcome);
-    world = expected.world;
-    sent.succeeded ||= "ok" in outcome;
-    requireSame("the state", await devices.stored(), modelled(world));
-    outcomes.push(`${sent.request.op.op}: ${"ok" in outcome ? "ok" : outcome.code}`);
+    if (command.op === "collect") await collectLeftovers(service.services.stores);
+    else if (command.op === "abroad") await sendAbroad(own, other.history.at(-1 - command.nth));
+    else await sendAtHome(own, command);
+    await requireState(own);
   }
-  requireSame("what is broken", await brokenInvariants(service.services.stores, devices.known), []);
+  for (const one of [home, abroad]) {
+    one.world = afterWaiting(service, one.world, 0);
+    await requireState(one);
+    requireSame("what is broken", await brokenInvariants(service.services.stores, one.devices.known), []);
+  }
   return outcomes;
 
-  async function prepared(command: NewRequest): Promise<Sent> {
-    const sent = { request: await devices.prepare(operationFor(world, command), world), succeeded: false };
+  async function sendAtHome(own: Tenant, command: NewRequest | Replay | Late): Promise<void> {
+    const sent =
+      command.op === "replay"
+        ? own.history.at(-1 - command.nth)
+        : await prepared(own, command.op === "late" ? command.request : command);
+    if (sent === undefined) return;
+    if (command.op === "late") own.world = afterWaiting(service, own.world, command.minutes * MINUTE_MS);
+    const { request } = sent;
+    const expected = expectedOf(own.world, sent);
+    const outcome = await request.send();
+    requireSame(`the response to ${fc.stringify(request.op)}`, outcome, expected.outcome);
+    own.world = expected.world;
+    sent.succeeded ||= "ok" in outcome;
+    outcomes.push(`${request.op.op}: ${"ok" in outcome ? "ok" : outcome.code}`);
+  }
+
+  async function sendAbroad(own: Tenant, sent: Sent | undefined): Promise<void> {
+    if (sent === undefined) return;
+    const { request } = sent;
+    const outcome = await request.send(own.devices.client);
+    requireSame(
+      `another app's response to ${fc.stringify(request.op)}`,
+      outcome,
+      expectedAbroad(own.world, request),
+    );
+    outcomes.push(`${request.op.op} at another app: ${"ok" in outcome ? "ok" : outcome.code}`);
+  }
+
+  async function prepared({ devices: own, history, world }: Tenant, command: NewRequest): Promise<Sent> {
+    const sent = { request: await own.prepare(operationFor(world, command), world), succeeded: false };
     history.push(sent);
     return sent;
   }
+}
+
+async function requireState({ devices, world }: Tenant): Promise<void> {
+  requireSame("the state", await devices.stored(), modelled(world));
 }
 
 /** Lets time pass. No two changes are of one millisecond, as the order of deletions is that of their times. */
@@ -148,35 +192,44 @@ export function afterWaiting({ clock }: TestService, world: World, ms: number): 
 export function expectedOf(world: World, { request, succeeded }: Sent): { world: World; outcome: Outcome } {
   const { op, challengedAtMs, shown, registered } = request;
   const refuse = (code: string) => ({ world, outcome: { code } });
-  if (op.op === "delete-factor" && op.scope === "SYNC" && op.key !== null)
-    return refuse("encryption_key_not_allowed"); // checked before the proof
-  const main = signerOf(op);
-  const { kind, stamps } = (main === null ? undefined : world.mains[main]) ?? {};
-  if (challengedAtMs !== null && world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS)
-    // only an open token says that a passkey need not stamp an activity
-    return refuse(
-      op.op === "add-factor" && kind === "PASSKEY" && !stamps ? "missing_turnkey_activity" : "jwt_error",
-    );
-  if (kind === "OIDC_ACCOUNT" && challengedAtMs !== null && isStale(world, challengedAtMs))
+  if (challengedAtMs === null) return apply(world, op, { challengedAtMs: world.nowMs, shown, registered });
+  if (isRefusedUnproven(op)) return refuse("encryption_key_not_allowed");
+  if (world.nowMs >= challengedAtMs + CHALLENGE_LIFETIME_MS) return refuse(badToken(world, op));
+  if (signerIn(world, op)?.kind === "OIDC_ACCOUNT" && isStale(world, challengedAtMs))
     return refuse("oidc_token_verification_error");
-  if (challengedAtMs !== null && isStaleStamp(world, op, challengedAtMs))
-    return refuse("turnkey_activity_error");
-  if (succeeded && challengedAtMs !== null) return refuse("already_used");
-  return apply(world, op, { challengedAtMs: challengedAtMs ?? world.nowMs, shown, registered });
+  if (isStaleStamp(world, op, challengedAtMs)) return refuse("turnkey_activity_error");
+  if (succeeded) return refuse("already_used");
+  return apply(world, op, { challengedAtMs, shown, registered });
+}
+
+/** The outcome of a request at another app than it is for: what has no challenge is the same for all apps. */
+function expectedAbroad(world: World, request: Prepared): Outcome {
+  if (request.challengedAtMs === null) return expectedOf(world, { request, succeeded: false }).outcome;
+  return { code: isRefusedUnproven(request.op) ? "encryption_key_not_allowed" : badToken(world, request.op) };
+}
+
+function isRefusedUnproven(op: Op): boolean {
+  return op.op === "delete-factor" && op.scope === "SYNC" && op.key !== null;
+}
+
+/** Of a challenge token that is expired, or of another app. Only an open one says that a passkey need not stamp an activity. */
+function badToken(world: World, op: Op): string {
+  const { kind, stamps } = signerIn(world, op) ?? {};
+  return op.op === "add-factor" && kind === "PASSKEY" && !stamps ? "missing_turnkey_activity" : "jwt_error";
 }
 
 /** The main factor that signs the challenge of a request, or is registered with a new backup. */
-function signerOf(op: Op): number | null {
+function signerIn({ mains }: World, op: Op): MainModel | undefined {
   switch (op.op) {
     case "create":
-      return op.main;
+      return mains[op.main];
     case "retrieve":
     case "verify-factor":
     case "add-factor":
     case "undelete":
-      return op.by;
+      return mains[op.by];
     default:
-      return null;
+      return undefined;
   }
 }
 

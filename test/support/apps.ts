@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoise } from "../../src/runtime/memoise.ts";
+import type { ProcessServices } from "../../src/services.ts";
 import type { Driver } from "../drivers.ts";
 import { documentedClient } from "./documented-client.ts";
 import { factorService } from "./factors.ts";
@@ -40,6 +41,13 @@ export const TWO_APPS = [
   { name: "second", hosts: ["second.example"] },
 ] as const satisfies readonly AppInFile[];
 
+export type AppName = (typeof TWO_APPS)[number]["name"];
+
+/** What the stores call an id of one of {@link TWO_APPS}: `storedId` takes it. */
+export function scopeOf(app: AppName): string | null {
+  return app === "first" ? null : app;
+}
+
 /** As `factorService`, with the apps of one process, for all tests of a `describe`. */
 export function factorApps(driver: Driver, options: TestServiceOptions = {}) {
   const { service, issuer } = factorService(driver, {
@@ -51,7 +59,7 @@ export function factorApps(driver: Driver, options: TestServiceOptions = {}) {
     for (const { name, hosts } of TWO_APPS) views.set(name, await viewOf(service(), name, hosts[0]));
   });
   afterAll(() => views.clear());
-  const app = (name: (typeof TWO_APPS)[number]["name"]) => {
+  const app = (name: AppName) => {
     const view = views.get(name);
     if (view === undefined) throw new Error("the service has not been started");
     return view;
@@ -61,11 +69,16 @@ export function factorApps(driver: Driver, options: TestServiceOptions = {}) {
 
 /** A service as one of its apps is: what its client calls, and what tests see of it, is of that app. */
 export async function viewOf(service: TestService, name: string, host: string): Promise<TestService> {
-  const own = service.services.apps.find(({ config }) => config.app?.name === name);
-  if (own === undefined) throw new Error(`there is no app ${name}`);
   return {
     ...service,
     client: await documentedClient(service.url, { "x-forwarded-host": host }),
-    services: { ...service.services, ...own },
+    services: servicesOf(service, name),
   };
+}
+
+/** The services of an app in place of those of the first one. */
+export function servicesOf({ services }: Pick<TestService, "services">, name: string): ProcessServices {
+  const own = services.apps.find(({ config }) => config.app?.name === name);
+  if (own === undefined) throw new Error(`there is no app ${name}`);
+  return { ...services, ...own };
 }

@@ -5,6 +5,7 @@ import { operations } from "../../src/protocol/operations.ts";
 import { serviceOperations } from "../../src/protocol/service-operations.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { type ApiClient, createApiClient, type RequestBody } from "./api-client.ts";
+import { type AppName, appsEnv, TWO_APPS } from "./apps.ts";
 import { AttestationIssuer } from "./attestation-issuer.ts";
 import { type MainFactor, newAccount, newKeypair, newPasskey } from "./factors.ts";
 import { OidcIssuer } from "./oidc-issuer.ts";
@@ -35,6 +36,8 @@ export const CHANGING: readonly string[] = Object.entries(operations)
 
 export interface CampaignClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whose client it is, where the service has {@link CampaignConditions.envOfApps}. */
+  readonly app?: AppName;
   /** Gets the paths of requests that succeed; those of all other clients are in {@link CampaignConditions.played}. */
   readonly played?: Set<string>;
 }
@@ -64,13 +67,19 @@ export class CampaignConditions implements AsyncDisposable {
     };
   }
 
+  /** As {@link env}, for a service with two apps. They trust the same issuers, and serve the same origins. */
+  get envOfApps(): Readonly<Record<string, string>> {
+    return { ...this.env, ...appsEnv(TWO_APPS) };
+  }
+
   /** A client with an address of its own, whose requests are attested. */
-  newClient(url: string, { headers = {}, played = this.played }: CampaignClientOptions = {}): ApiClient {
+  newClient(url: string, { headers = {}, app, played = this.played }: CampaignClientOptions = {}): ApiClient {
     const n = this.#addresses++;
     const address = `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`;
+    const host = TWO_APPS.find(({ name }) => name === app)?.hosts[0];
     const client = createApiClient({
       url,
-      headers: { ...headers, "x-forwarded-for": address },
+      headers: { ...headers, "x-forwarded-for": address, ...(host && { "x-forwarded-host": host }) },
       onExchange({ path, status }) {
         if (status < 300) played.add(path);
       },

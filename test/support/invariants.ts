@@ -3,13 +3,22 @@ import { createHash } from "node:crypto";
 import { deletedStates } from "../../src/backups/deleted-states.ts";
 import { allFactorRefs, readMetadata } from "../../src/backups/model.ts";
 import { listedState } from "../../src/maintenance/listed-state.ts";
+import { appOf, storedFactor, storedId } from "../../src/storage/app-scope.ts";
 import type { BackupRecord, FactorRef } from "../../src/storage/contract.ts";
 import type { InspectableRecords, InspectableStores } from "../../src/storage/inspection.ts";
 
-/** What to check besides the listings. */
+/** What to check besides the listings, with ids as the stores have them. */
 export interface Known {
   readonly backupIds: readonly string[];
   readonly factors: readonly FactorRef[];
+}
+
+/** What an app knows, as the stores have it. @param scope `null`: of the app without a scope. */
+export function knownIn(scope: string | null, { backupIds, factors }: Known): Known {
+  return {
+    backupIds: backupIds.map((id) => storedId(scope, id)),
+    factors: factors.map((factor) => storedFactor(scope, factor)),
+  };
 }
 
 /** The manifest hash of a content, so that which content it belongs to can be checked past the API. */
@@ -19,9 +28,9 @@ export function manifestHashOf(content: Uint8Array): string {
 
 /**
  * Says what is broken of these backups and factors: an index row that points to no backup or to one that does not list
- * the factor, a listed factor without its row, a ciphertext that is missing, damaged or of another manifest hash: the
- * current one, those of versions, and those of deleted states. Manifest hashes must have been made by
- * {@link manifestHashOf}.
+ * the factor, such as one of another app, a listed factor without its row, a ciphertext that is missing, damaged or of
+ * another manifest hash: the current one, those of versions, and those of deleted states. Manifest hashes must have been
+ * made by {@link manifestHashOf}.
  */
 export async function brokenInvariants(stored: InspectableStores, known: Known): Promise<string[]> {
   const ofBackups = await Promise.all(known.backupIds.map((backupId) => brokenBackup(stored, backupId)));
@@ -87,9 +96,11 @@ async function brokenRecord({ records, blobs }: InspectableStores, backupId: str
   if (record === null) return [];
   const metadata = readMetadata(record.metadata);
   const broken: string[] = [];
-  if (metadata.id !== backupId) broken.push(`the record of ${backupId} is that of ${metadata.id}`);
+  const { app, id } = appOf(backupId);
+  if (metadata.id !== id) broken.push(`the record of ${backupId} is that of ${metadata.id}`);
   if (metadata.factors.length === 0) broken.push(`${backupId} has no main factor`);
-  for (const factor of allFactorRefs(metadata)) {
+  for (const ref of allFactorRefs(metadata)) {
+    const factor = storedFactor(app, ref);
     const { backupId: found } = await records.locate(factor, []);
     if (found !== backupId) broken.push(`${nameOf(factor)} is on ${backupId}, and its row names ${found}`);
   }
@@ -133,7 +144,10 @@ async function brokenLead(
   const record = await records.read(backupId);
   if (record === null) return [`the row of ${nameOf(factor)} names ${backupId}, which is not stored`];
   const { scope, key } = records.asStored(factor);
-  const listed = allFactorRefs(readMetadata(record.metadata)).map((ref) => records.asStored(ref));
+  const { app } = appOf(backupId);
+  const listed = allFactorRefs(readMetadata(record.metadata)).map((ref) =>
+    records.asStored(storedFactor(app, ref)),
+  );
   if (listed.some((other) => other.scope === scope && other.key === key)) return [];
   return [`the row of ${nameOf(factor)} names ${backupId}, which does not list it`];
 }
