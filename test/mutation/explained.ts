@@ -943,4 +943,28 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "501 for: 500",
     reason: "The same list, in other pages.",
   },
+  {
+    file: "src/storage/local/deleted-states.ts",
+    line: "(bringBack !== undefined && (untilMs(bringBack) ?? 0) <= nowMs) ||",
+    mutation: "1 for: 0",
+    reason: "No clock is at the first millisecond of 1970.",
+  },
+  {
+    file: "src/storage/local/deleted-states.ts",
+    line: 'const { deletedAtMs, deletionId } = after ?? { deletedAtMs: Number.MAX_SAFE_INTEGER, deletionId: "" };',
+    mutation: '"mutant" for: ""',
+    reason: "No state is of the last time that there is.",
+  },
+  {
+    file: "src/storage/local/deleted-states.ts",
+    line: 'for (let last = { backupId: "", deletedAtMs: 0, deletionId: "" }; ; await nextTurn()) {',
+    mutation: "1 for: 0",
+    reason: "No backup has the empty id.",
+  },
+  {
+    file: "src/storage/local/database.ts",
+    line: "database.run(`PRAGMA busy_timeout = $" + "{BUSY_PAUSE_MS}`); // from here on GroupCommit waits",
+    mutation: "removed: database.run(`PRAGMA busy_timeout = $" + "{BUSY_PAUSE_MS}`);",
+    reason: "It is how long SQLite itself waits, which blocks other work: test/bench measures it.",
+  },
 ];
