@@ -967,4 +967,22 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "removed: database.run(`PRAGMA busy_timeout = $" + "{BUSY_PAUSE_MS}`);",
     reason: "It is how long SQLite itself waits, which blocks other work: test/bench measures it.",
   },
+  {
+    file: "src/storage/small-content.ts",
+    line: "await chunks.return?.(); // content that was not read to its end may keep a connection",
+    mutation: "without await: chunks.return?.()",
+    reason: "What is closed is closed a moment later.",
+  },
+  {
+    file: "src/storage/small-content.ts",
+    line: "if (next.value.length > 0) buffered.push(next.value);",
+    mutation: "true for: next.value.length > 0",
+    reason: "A piece without a byte changes no content.",
+  },
+  {
+    file: "src/storage/small-content.ts",
+    line: "if (next.value.length > 0) buffered.push(next.value);",
+    mutation: ">= for >: next.value.length > 0",
+    reason: "A piece without a byte changes no content.",
+  },
 ];

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { takeBySize } from "../../src/storage/small-content.ts";
 
-const MAX_BYTES = 10;
+/** Of two pieces, exactly. */
+const MAX_BYTES = 8;
 const failure = new Error("the disk refuses");
 
 /** Pieces of 4 bytes, and whether their source was released. */
