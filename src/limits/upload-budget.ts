@@ -51,46 +51,62 @@ interface Held {
   isOver: boolean;
 }
 
+/** The bodies of an address. */
+interface Share {
+  held: number;
+  readonly admitted: Set<Held>;
+}
+
 export function createUploadBudget(maxBytes: number): UploadBudget {
   const shareBytes = Math.max(maxBytes / SHARES, Math.min(maxBytes, MIN_SHARE_BYTES));
   const admitted = new Set<Held>();
-  const heldByAddress = new Map<string, number>();
+  const shares = new Map<string, Share>();
   let held = 0;
 
-  const heldBy = (address: string) => heldByAddress.get(address) ?? 0;
+  function add(holder: Held): void {
+    const { address } = holder.body;
+    const share = shares.get(address) ?? { held: 0, admitted: new Set() };
+    shares.set(address, share);
+    share.admitted.add(holder);
+    admitted.add(holder);
+  }
 
   function release(holder: Held): void {
+    const { address } = holder.body;
+    const share = shares.get(address);
+    take(holder, -holder.bytes);
     holder.isOver = true;
     admitted.delete(holder);
-    take(holder, -holder.bytes);
+    share?.admitted.delete(holder);
+    if (share?.admitted.size === 0) shares.delete(address);
   }
 
   function take(holder: Held, bytes: number): void {
-    const { address } = holder.body;
+    const share = shares.get(holder.body.address);
+    if (share === undefined || holder.isOver) return;
     held += bytes;
     holder.bytes += bytes;
-    const left = heldBy(address) + bytes;
-    if (left > 0) heldByAddress.set(address, left);
-    else heldByAddress.delete(address);
+    share.held += bytes;
   }
 
-  function requireRoom(holder: Held, bytes: number, unread = { ofAddress: 0, ofAll: 0 }): void {
+  /** @param unreadOfAll what may be unread of all bodies. */
+  function requireRoom(holder: Held, bytes: number, unreadOfAll: number): void {
     const { address } = holder.body;
+    const share = shares.get(address);
+    const ofAddress = share === undefined ? 0 : share.held + unreadBytes(share.admitted, holder);
     const extra = holder.bytes + bytes <= SMALL_BYTES ? 1 + SMALL_EXTRA : 1;
     const isFree =
-      makeRoom(heldBy(address) + unread.ofAddress + bytes - shareBytes * extra, holder, address) &&
-      makeRoom(held + unread.ofAll + bytes - maxBytes * extra, holder, null);
+      makeRoom(ofAddress + bytes - shareBytes * extra, holder, address) &&
+      makeRoom(held + unreadOfAll + bytes - maxBytes * extra, holder, null);
     if (!isFree) throw new NoRoom("Too much is being uploaded at the moment");
   }
 
-  /** What may have arrived of the admitted bodies beyond what they hold. */
-  function unreadBytes({ address }: AdmittedBody): { ofAddress: number; ofAll: number } {
-    const unread = { ofAddress: 0, ofAll: 0 };
-    for (const { body, bytes, readAheadBytes } of admitted) {
-      if (bytes >= readAheadBytes || !body.mayBeUnread) continue;
-      unread.ofAll += readAheadBytes - bytes;
-      if (body.address === address) unread.ofAddress += readAheadBytes - bytes;
-    }
+  /** What may have arrived of some bodies beyond what they hold, but for the one that asks. */
+  function unreadBytes(of: ReadonlySet<Held>, asking: Held): number {
+    let unread = 0;
+    for (const holder of of)
+      if (holder !== asking && holder.bytes < holder.readAheadBytes && holder.body.mayBeUnread)
+        unread += holder.readAheadBytes - holder.bytes;
     return unread;
   }
 
@@ -114,9 +130,8 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
 
   /** The longest stalled first. */
   function stalled(asking: Held, address: string | null): Held[] {
-    return [...admitted]
+    return [...(address === null ? admitted : (shares.get(address)?.admitted ?? []))]
       .filter((holder) => holder !== asking && holder.bytes > 0)
-      .filter(({ body }) => address === null || body.address === address)
       .map((holder) => ({ holder, stalledMs: holder.body.arrival.stalledMs }))
       .filter(({ stalledMs }) => stalledMs >= MIN_STALLED_MS)
       .sort((a, b) => b.stalledMs - a.stalledMs)
@@ -130,13 +145,14 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
     admit(body, declaredBytes) {
       const readAheadBytes = Math.min(declaredBytes || READ_AHEAD_BYTES, READ_AHEAD_BYTES);
       const holder: Held = { body, readAheadBytes, bytes: 0, isOver: false };
-      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES), unreadBytes(body));
-      admitted.add(holder);
+      requireRoom(holder, Math.min(declaredBytes, STREAMED_BYTES), unreadBytes(admitted, holder));
+      add(holder);
       return {
         arrived(bytes, waitingBytes) {
           const needed = Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes) - holder.bytes;
           if (holder.isOver || needed <= 0) return;
-          requireRoom(holder, needed);
+          // bodies of which nothing had come were admitted in any number, and now all of them may be arriving
+          requireRoom(holder, needed, 0);
           take(holder, needed);
         },
         [Symbol.dispose]: () => release(holder),

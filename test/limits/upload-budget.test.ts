@@ -76,6 +76,43 @@ describe("the memory for uploads", () => {
     expect(() => admitted(budget, { declaredBytes: 5 * MIB })).not.toThrow();
   });
 
+  test("is not denied to others by what one address may have unread beyond its share", () => {
+    const budget = createUploadBudget(256 * MIB);
+    const slow = uploads(budget, 300, { address: "one" }); // they have sent nothing, so they take nothing
+    let refused = 0;
+    for (const { body, reservation } of slow) {
+      body.mayBeUnread = true;
+      try {
+        reservation.arrived(64 * KIB, 64 * KIB);
+      } catch (error) {
+        expect(error).toEqual(unavailable);
+        reservation[Symbol.dispose]();
+        refused++;
+      }
+    }
+    expect(300 - refused).toBe(72); // of a MiB each, with the eighth that small ones have
+    expect(() => admitted(budget)).not.toThrow();
+  });
+
+  test("is counted for a chunk without visiting the bodies of other addresses", () => {
+    const budget = createUploadBudget(256 * MIB);
+    let visited = 0;
+    const ofOthers = {
+      address: "other",
+      arrival: { stalledMs: 0 },
+      get mayBeUnread() {
+        visited++;
+        return false;
+      },
+      end: () => {},
+    };
+    for (let n = 0; n < 100; n++) budget.admit(ofOthers, 15 * MIB);
+    const { reservation } = admitted(budget);
+    visited = 0;
+    for (let arrived = MIB; arrived <= 15 * MIB; arrived += MIB) reservation.arrived(arrived, 0);
+    expect(visited).toBe(0);
+  });
+
   test("is taken by the bytes of an upload that wait for its payload", () => {
     const budget = createUploadBudget(10 * MIB);
     const { reservation: waiting } = admitted(budget);
