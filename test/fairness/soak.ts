@@ -56,8 +56,8 @@ const MAX_GROWTH = {
   indexRows: 16,
   /** Content and versions: their number is bounded for each backup, which has as many after a few updates. */
   blobsOfBackups: 24,
-  /** They wait while the receiver is down; none may in the end. */
-  eventsWaiting: 200,
+  /** They wait while the receiver is down, and longer for each attempt; none may in the end. */
+  eventsWaiting: Number.POSITIVE_INFINITY,
 } as const;
 
 type Measure = keyof typeof MAX_GROWTH;
