@@ -10,10 +10,11 @@ import {
   type FactorUser,
   newFactorUser,
   newKeypair,
+  recoveredBy,
   undeletion,
 } from "../support/factors.ts";
 import { setAside } from "../support/history.ts";
-import { startService } from "../support/service.ts";
+import { startService, type TestServiceOptions } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { resetRequest, solved } from "../support/users.ts";
 
@@ -22,6 +23,23 @@ const PAGE = 20;
 
 async function deleteIt(client: ApiClient, { sync }: Pick<FactorUser, "sync">): Promise<void> {
   (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
+}
+
+/** Acts once before the commit of a reset. */
+function beforeReset(race: { meanwhile(): Promise<void> }): NonNullable<TestServiceOptions["wrapStores"]> {
+  return ({ records, blobs }) => ({
+    blobs,
+    records: replaced(records, {
+      async commit(change: Change) {
+        if (change.events?.some(({ body }) => body.kind === "RESET")) {
+          const { meanwhile } = race;
+          race.meanwhile = async () => {};
+          await meanwhile();
+        }
+        return records.commit(change);
+      },
+    }),
+  });
 }
 
 for (const driver of DRIVERS)
@@ -92,25 +110,44 @@ for (const driver of DRIVERS)
       expect((await client.reset(await resetRequest(client, user))).code()).toBe("not_found");
     });
 
+    test("that a deletion overtakes is a conflict, and deletes its state when it is repeated", async () => {
+      const race = { meanwhile: async () => {} };
+      await using service = await startService(driver, { wrapStores: beforeReset(race) });
+      const { client } = service;
+      const user = await created(client, newKeypair());
+      race.meanwhile = () => deleteIt(client, user);
+      const request = await resetRequest(client, user);
+      const overtaken = await client.reset(request);
+      expect([overtaken.status, overtaken.code()]).toEqual([423, "conflicting_lock"]);
+      expect((await client.reset(request)).status).toBe(204);
+      expect((await undeletion(client, user)).code()).toBe("backup_does_not_exist");
+    });
+
+    test("alone that a creation overtakes is a conflict, and deletes the backup when it is repeated", async () => {
+      const race = { meanwhile: async () => {} };
+      await using service = await startService(driver, { wrapStores: beforeReset(race) });
+      const { client } = service;
+      const user = await created(client, newKeypair());
+      await deleteIt(client, user);
+      const other = { ...newFactorUser(newKeypair()), account: user.account };
+      race.meanwhile = async () =>
+        void (await client.create(await createPayloadOf(client, other), other.backup)).ok();
+      const request = await resetRequest(client, user);
+      const overtaken = await client.reset(request);
+      expect([overtaken.status, overtaken.code()]).toEqual([423, "conflicting_lock"]);
+      await recoveredBy(client, other.main);
+      expect((await client.reset(request)).status).toBe(204);
+      for (const gone of [user, other])
+        expect((await undeletion(client, gone)).code()).toBe("backup_does_not_exist");
+    });
+
     test("has also those of a backup that was created and deleted meanwhile", async () => {
-      let meanwhile: (() => Promise<void>) | null = null;
-      await using service = await startService(driver, {
-        wrapStores: ({ records, blobs }) => ({
-          blobs,
-          records: replaced(records, {
-            async commit(change: Change) {
-              const act = change.events?.some(({ body }) => body.kind === "RESET") ? meanwhile : null;
-              if (act !== null) meanwhile = null;
-              await act?.();
-              return records.commit(change);
-            },
-          }),
-        }),
-      });
+      const race = { meanwhile: async () => {} };
+      await using service = await startService(driver, { wrapStores: beforeReset(race) });
       const { client, clock, services } = service;
       const user = await created(client, newKeypair());
       const other = { ...newFactorUser(newKeypair()), account: user.account };
-      meanwhile = async () => {
+      race.meanwhile = async () => {
         await deleteIt(client, user);
         clock.advance(1);
         (await client.create(await createPayloadOf(client, other), other.backup)).ok();
