@@ -1003,4 +1003,22 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without await: close()",
     reason: "What is closed is closed a moment later.",
   },
+  {
+    file: "src/backups/reset.ts",
+    line: "void changes.discard(...collect.blobs);",
+    mutation: "removed: void changes.discard(...collect.blobs);",
+    reason: "The collection deletes them as well, a little later.",
+  },
+  {
+    file: "src/storage/late-changes.ts",
+    line: "export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;",
+    mutation: "61 for: 60",
+    reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
+  },
+  {
+    file: "src/storage/late-changes.ts",
+    line: "export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;",
+    mutation: "1001 for: 1000",
+    reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
+  },
 ];
