@@ -9,12 +9,11 @@ import type { Report } from "../crash/report.ts";
 import { additionIn, deletedBy } from "../crash/scenario.ts";
 import { startServerProcess } from "../kill/server-process.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
+import { CampaignConditions, MAIN_KINDS } from "../support/campaign-conditions.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
 import {
   createPayloadOf,
   type MainFactor,
-  newKeypair,
-  newPasskey,
   proven,
   recoveredBy,
   undeletionRequest,
@@ -45,7 +44,10 @@ const STARTS = [
 /** Delays syncs, so that an operation that does not wait for its sync ends before it. */
 const SLOW_SYNCS = ["-e", "inject=fsync,fdatasync:delay_enter=5000"];
 
-/** @param users how many users change a backup in every way, one after the other, for each start and size. */
+/**
+ * @param users how many users change a backup in every way, one after the other, for each start and size. Their main
+ *   factors are of every kind, in rotation.
+ */
 export async function runPowerLoss({
   users,
   env: more = {},
@@ -54,6 +56,7 @@ export async function runPowerLoss({
   readonly env?: Readonly<Record<string, string>>;
 }): Promise<Report> {
   const strace = await requireProgram(STRACE);
+  await using conditions = new CampaignConditions(systemClock);
   const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));
   try {
     // strace escapes other characters
@@ -65,17 +68,22 @@ export async function runPowerLoss({
     const disks = new Map<string, DiskTrace>();
     const failures: string[] = [];
     let requests = 0;
+    let kindsUsed = 0;
     for (const { folder, env, copyOf } of STARTS) {
       const dataDir = join(root, folder, "made by the service");
       if (copyOf !== undefined)
         await copyData({ source: join(root, copyOf, "made by the service"), target: dataDir });
-      const storage = { env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...env, ...more } };
+      const storage = {
+        env: { STORAGE_DRIVER: "local", DATA_DIR: dataDir, ...conditions.issuer.env, ...env, ...more },
+      };
       const server = await startServerProcess(storage, under);
       try {
         const client = createApiClient({ url: server.url, onExchange: () => requests++ });
         for (let user = 0; user < users; user++)
-          for (const bytes of SIZES)
-            await changeEverything(client, user % 2 === 0 ? newKeypair : countingPasskey, bytes);
+          for (const bytes of SIZES) {
+            const kind = MAIN_KINDS[kindsUsed++ % MAIN_KINDS.length] ?? "keypair";
+            await changeEverything(client, () => conditions.newMain(kind), bytes);
+          }
       } catch (error) {
         await server.kill();
         throw error;
@@ -97,15 +105,11 @@ export async function runPowerLoss({
     const notes = { database: sum("database"), ciphertexts: sum("ciphertext"), folders: sum("folder") };
     for (const [kind, count] of Object.entries(notes))
       if (count === 0) failures.push(`the traces show no sync of the ${kind}`);
+    if (kindsUsed < MAIN_KINDS.length) failures.push(`only ${kindsUsed} kinds of main factors were used`);
     return { cases, failures, notes };
   } finally {
     await rm(root, { recursive: true, force: true });
   }
-}
-
-/** Each of its proofs stores a counter. */
-function countingPasskey(): MainFactor {
-  return newPasskey({ counter: 7, deviceBound: true });
 }
 
 /** Sends every kind of request that changes a backup, one after the other. */
