@@ -3,13 +3,15 @@
 import type { EventKind } from "../../src/protocol/event.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { additionIn } from "../crash/scenario.ts";
-import { createAccountKeypair } from "../support/account-keypair.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
-import { type CampaignConditions, MAIN_KINDS } from "../support/campaign-conditions.ts";
-import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
+import { type AppName, TWO_APPS } from "../support/apps.ts";
+import type { CampaignConditions } from "../support/campaign-conditions.ts";
+import type { FactorKeypair } from "../support/factor-keypair.ts";
 import { createPayloadOf, type MainFactor, proven, shownIn, undeletionRequest } from "../support/factors.ts";
 import { manifestHashOf } from "../support/invariants.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
 import { addSyncFactorRequest, randomBytes, resetRequest, solved, syncPayload } from "../support/users.ts";
+import { Person } from "./person.ts";
 
 /** The expected state of a backup. The first main factor is removed last, and the first sync factor only by an undelete. */
 interface ExpectedState {
@@ -37,8 +39,9 @@ interface Change {
   send(client: ApiClient): Promise<ApiResponse<unknown>>;
 }
 
-/** What a webhook must have received of an account. */
+/** What a webhook must have received of an account at an app. */
 export interface ExpectedEvents {
+  readonly app: AppName;
   readonly backupId: string;
   /** In their order, but for recoveries. */
   readonly kinds: readonly EventKind[];
@@ -46,9 +49,11 @@ export interface ExpectedEvents {
   readonly recoveries: { readonly answered: number; readonly sent: number };
 }
 
-export interface CustomerOptions {
+interface CustomerOptions {
   readonly random: () => number;
   readonly conditions: CampaignConditions;
+  readonly person: Person;
+  readonly app: AppName;
   /** How often a request is repeated at most, while a store or another request is in its way. */
   readonly maxRepeats?: number;
 }
@@ -68,7 +73,10 @@ export class Customer {
   readonly #random: () => number;
   readonly #conditions: CampaignConditions;
   readonly #maxRepeats: number;
-  readonly #account = createAccountKeypair();
+  readonly #person: Person;
+  readonly #app: AppName;
+  #mainsUsed = 0;
+  #devicesUsed = 0;
   #expected: Expected = NOTHING;
   /** Of all changes, also before a reset. */
   readonly #events: EventKind[] = [];
@@ -79,7 +87,9 @@ export class Customer {
   #acknowledged = 0;
   #unansweredCount = 0;
 
-  constructor({ random, conditions, maxRepeats = 0 }: CustomerOptions) {
+  constructor({ random, conditions, person, app, maxRepeats = 0 }: CustomerOptions) {
+    this.#person = person;
+    this.#app = app;
     this.#random = random;
     this.#conditions = conditions;
     this.#maxRepeats = maxRepeats;
@@ -92,7 +102,12 @@ export class Customer {
 
   get events(): ExpectedEvents {
     const recoveries = { answered: this.#recoveriesAnswered, sent: this.#recoveriesSent };
-    return { backupId: this.#account.backupAccountId, kinds: this.#events, recoveries };
+    return {
+      app: this.#app,
+      backupId: this.#person.account.backupAccountId,
+      kinds: this.#events,
+      recoveries,
+    };
   }
 
   /**
@@ -102,8 +117,7 @@ export class Customer {
    * @throws BrokenGuarantee
    */
   async step(url: string): Promise<void> {
-    // a new connection for each request: a kept one might belong to a dead process whose port was reused
-    const client = this.#conditions.newClient(url, { headers: { connection: "close" } });
+    const client = this.#newClient(url);
     await this.#check(client);
     const change = await this.#nextChange(client);
     this.#unanswered = change;
@@ -118,7 +132,12 @@ export class Customer {
 
   /** Compares what is stored with what was acknowledged. @throws BrokenGuarantee */
   async check(url: string): Promise<void> {
-    await this.#check(this.#conditions.newClient(url, { headers: { connection: "close" } }));
+    await this.#check(this.#newClient(url));
+  }
+
+  #newClient(url: string): ApiClient {
+    // a new connection for each request: a kept one might belong to a dead process whose port was reused
+    return this.#conditions.newClient(url, { app: this.#app, headers: { connection: "close" } });
   }
 
   async #check(client: ApiClient): Promise<void> {
@@ -161,7 +180,7 @@ export class Customer {
 
   /** The backup as the service shows it to the first main factor. */
   async #found(client: ApiClient, expected: ExpectedState | null): Promise<string> {
-    const { backupAccountId: backupId } = this.#account;
+    const { backupAccountId: backupId } = this.#person.account;
     const status = await this.#repeated(() => client.backupStatus({ backupId }));
     if (status.status === 404) return described(null);
     if (expected === null) return "a backup that should be gone";
@@ -287,9 +306,9 @@ export class Customer {
   }
 
   async #creation(client: ApiClient): Promise<Change> {
-    const [main, sync, content] = [this.#newMain(), createFactorKeypair(), this.#newContent()];
+    const [main, sync, content] = [this.#newMain(), this.#newDevice(), this.#newContent()];
     const user = {
-      account: this.#account,
+      account: this.#person.account,
       main,
       sync,
       backup: content,
@@ -306,12 +325,12 @@ export class Customer {
   }
 
   async #reset(client: ApiClient): Promise<Change> {
-    const request = await resetRequest(client, { account: this.#account });
+    const request = await resetRequest(client, { account: this.#person.account });
     return { name: "reset", after: NOTHING, leaves: ["RESET"], send: (to) => to.reset(request) };
   }
 
   async #undeletion(client: ApiClient, kept: ExpectedState): Promise<Change> {
-    const request = await undeletionRequest(client, { account: this.#account, main: kept.mains[0] });
+    const request = await undeletionRequest(client, { account: this.#person.account, main: kept.mains[0] });
     return { name: "undelete", ...changed(kept, {}, "UNDELETED"), send: (to) => to.undelete(request) };
   }
 
@@ -347,7 +366,7 @@ export class Customer {
   }
 
   async #additionOfDevice(client: ApiClient, stored: ExpectedState): Promise<Change> {
-    const device = createFactorKeypair();
+    const device = this.#newDevice();
     const { syncFactorToken } = await this.#recovered(client, stored, null);
     const request = await addSyncFactorRequest(client, device, syncFactorToken);
     return {
@@ -363,7 +382,7 @@ export class Customer {
     stored: ExpectedState,
     syncs: readonly FactorKeypair[],
   ): Promise<Change> {
-    const device = createFactorKeypair();
+    const device = this.#newDevice();
     const { metadata, syncFactorToken } = await this.#recovered(client, stored, null);
     const syncFactorToReplace = metadata.syncFactors.at(-1)?.id ?? "";
     const request = {
@@ -401,12 +420,33 @@ export class Customer {
   }
 
   #newMain(): MainFactor {
-    return this.#conditions.newMain(MAIN_KINDS[this.#random() % MAIN_KINDS.length] ?? "keypair");
+    return this.#person.main(this.#mainsUsed++);
+  }
+
+  #newDevice(): FactorKeypair {
+    return this.#person.device(this.#devicesUsed++);
   }
 
   #newContent(): Uint8Array {
     return randomBytes(1 + (this.#random() % MAX_CONTENT_BYTES));
   }
+}
+
+export interface CustomersOptions extends Pick<CustomerOptions, "conditions" | "maxRepeats"> {
+  readonly count: number;
+  readonly seed: number;
+}
+
+/** Customers of two apps: every two of them are one person, at one app and at the other. */
+export function customersOfTwoApps({ count, seed, ...options }: CustomersOptions): readonly Customer[] {
+  const people = Array.from(
+    { length: Math.ceil(count / 2) },
+    (_, index) => new Person(pseudoRandom(seed - 1 - index), options.conditions),
+  );
+  return people
+    .flatMap((person) => TWO_APPS.map(({ name: app }) => ({ person, app })))
+    .slice(0, count)
+    .map((who, index) => new Customer({ ...options, ...who, random: pseudoRandom(seed + 1 + index) }));
 }
 
 /** Whether a store is out of reach, or another request changes the same backup. */

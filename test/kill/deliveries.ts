@@ -5,6 +5,7 @@ import { pause } from "../../src/runtime/pause.ts";
 import { createPost } from "../../src/webhooks/post.ts";
 import { startWebhooks } from "../../src/webhooks/webhooks.ts";
 import type { TestStorage } from "../drivers.ts";
+import { TWO_APPS } from "../support/apps.ts";
 import type { Received } from "../webhooks/receivers.ts";
 import type { ExpectedEvents } from "./customer.ts";
 
@@ -20,6 +21,7 @@ export async function deliverAll(storage: TestStorage, config: WebhookConfig): P
   const fail = (reason: unknown) => failed.reject(new Error("an event was not delivered", { cause: reason }));
   const webhooks = startWebhooks({
     outbox,
+    unscoped: TWO_APPS[0].name,
     post: createPost(config, LATER),
     reports: { delivered() {}, failed: fail, dropped: fail, postponed: fail },
     clock: LATER,
@@ -39,12 +41,13 @@ export async function deliverAll(storage: TestStorage, config: WebhookConfig): P
 /** How the events that arrived differ from the changes that were made. Repeats have the same id, and count once. */
 export function wrongEvents(
   received: readonly Received[],
-  { backupId, kinds, recoveries }: ExpectedEvents,
+  { app, backupId, kinds, recoveries }: ExpectedEvents,
 ): string[] {
   const byId = new Map<string, string>();
   for (const { headers, body } of received) {
     const { data } = JSON.parse(body);
-    if (data.backupId === backupId) byId.set(headers["webhook-id"] ?? "", data.event.kind);
+    if (data.app === app && data.backupId === backupId)
+      byId.set(headers["webhook-id"] ?? "", data.event.kind);
   }
   const found = [...byId].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, kind]) => kind);
   const changes = found.filter((kind) => kind !== "RECOVERED");
@@ -53,5 +56,5 @@ export function wrongEvents(
   if (changes.join() !== kinds.join()) wrong.push(`received ${changes.join(" ")}, not ${kinds.join(" ")}`);
   if (recovered < recoveries.answered || recovered > recoveries.sent)
     wrong.push(`received ${recovered} recoveries, not ${recoveries.answered} to ${recoveries.sent}`);
-  return wrong.map((problem) => `of ${backupId} the webhook has ${problem}`);
+  return wrong.map((problem) => `of ${backupId} at the ${app} app the webhook has ${problem}`);
 }

@@ -7,7 +7,7 @@ import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { type BadReceiver, startBadReceiver } from "./bad-receiver.ts";
-import { BrokenGuarantee, Customer } from "./customer.ts";
+import { BrokenGuarantee, type Customer, customersOfTwoApps } from "./customer.ts";
 import { deliverAll, wrongEvents } from "./deliveries.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
@@ -40,12 +40,9 @@ export async function runKills(
   await using storage = await driver.environment();
   await using receiver = await startBadReceiver(pseudoRandom(seed - 1));
   await using conditions = new CampaignConditions(systemClock);
-  const env = { ...storage.env, ...receiver.env, ...conditions.env, ...BACKUP_LIMITS };
+  const env = { ...storage.env, ...receiver.env, ...conditions.envOfApps, ...BACKUP_LIMITS };
   await using proxies = await startStoreProxies(env);
-  const clients = Array.from(
-    { length: customers },
-    (_, index) => new Customer({ random: pseudoRandom(seed + 1 + index), conditions }),
-  );
+  const clients = customersOfTwoApps({ count: customers, seed, conditions });
   const failures: string[] = [];
   let done = 0;
   let removed = 0;

@@ -4,6 +4,7 @@ import { examine } from "../../src/maintenance/doctor/examine.ts";
 import { REMOVABLE } from "../../src/maintenance/doctor/findings.ts";
 import { type Clock, systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { TestStorage } from "../drivers.ts";
+import { scopeOf, TWO_APPS } from "../support/apps.ts";
 
 /** After this a blob without a record is no longer one that is about to be committed. */
 const HOURS_LATER_MS = 2 * 60 * 60 * 1000;
@@ -28,7 +29,7 @@ export async function removeLeftovers(storage: TestStorage): Promise<Leftovers> 
     clock: LATER,
     random: systemRandom,
     verify: true,
-    servedScopes: new Set([null]),
+    servedScopes: new Set(TWO_APPS.map(({ name }) => scopeOf(name))),
     repair: true,
     remove: new Set(REMOVABLE),
     restores: await records.restores(),

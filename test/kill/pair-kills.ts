@@ -5,7 +5,7 @@ import type { Driver } from "../drivers.ts";
 import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startBadReceiver } from "./bad-receiver.ts";
-import { BrokenGuarantee, Customer } from "./customer.ts";
+import { BrokenGuarantee, type Customer, customersOfTwoApps } from "./customer.ts";
 import { BACKUP_LIMITS, isBrokenConnection, type KillOptions, wrongAtLast, wrongInTheEnd } from "./kills.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { startStoreProxies } from "./store-proxies.ts";
@@ -26,13 +26,9 @@ export async function runPairKills(
   await using storage = await driver.environment();
   await using receiver = await startBadReceiver(pseudoRandom(seed - 1));
   await using conditions = new CampaignConditions(systemClock);
-  const env = { ...storage.env, ...receiver.env, ...conditions.env, ...BACKUP_LIMITS };
+  const env = { ...storage.env, ...receiver.env, ...conditions.envOfApps, ...BACKUP_LIMITS };
   await using proxies = await startStoreProxies(env);
-  const clients = Array.from(
-    { length: customers },
-    (_, index) =>
-      new Customer({ random: pseudoRandom(seed + 1 + index), conditions, maxRepeats: MAX_REPEATS }),
-  );
+  const clients = customersOfTwoApps({ count: customers, seed, conditions, maxRepeats: MAX_REPEATS });
   const pair: ServerProcess[] = [await startServerProcess(proxies), await startServerProcess(proxies)];
   const failures: string[] = [];
   let stepsLeft = 1 + (random() % MAX_STEPS);
