@@ -28,6 +28,7 @@ import { emptyWorld, type Outcome, type World } from "./world.ts";
 interface Batch {
   readonly mainKinds: readonly MainKind[];
   readonly app: AppName;
+  readonly opening: readonly NewRequest[];
   readonly before: readonly (NewRequest | Wait)[];
   readonly atOnce: readonly (NewRequest | Replay | Collect)[];
 }
@@ -55,7 +56,7 @@ export async function runBatches(driver: Driver, options: ModelOptions): Promise
   });
   const failures = await failuresOf(property, options);
   failures.push(...(await brokenAtTheEnd(service)));
-  return { cases, failures, notes: { "not in the order sent": reordered } };
+  return { cases, failures, played: conditions.played, notes: { "not in the order sent": reordered } };
 }
 
 /**
@@ -64,10 +65,14 @@ export async function runBatches(driver: Driver, options: ModelOptions): Promise
  * @returns whether only an order other than that of sending matches the model.
  * @throws Error if no order does.
  */
-async function runBatch(service: TestService, devices: Devices, { before, atOnce }: Batch): Promise<boolean> {
+async function runBatch(
+  service: TestService,
+  devices: Devices,
+  { opening, before, atOnce }: Batch,
+): Promise<boolean> {
   const history: Sent[] = [];
   let world = emptyWorld(service.clock.nowMs(), devices.mainModels);
-  for (const command of before) {
+  for (const command of [...opening, ...before]) {
     world = afterWaiting(service, world, command.op === "wait" ? command.minutes * MINUTE_MS : 1);
     if (command.op === "wait") continue;
     const sent = await prepared(command, world);

@@ -185,11 +185,23 @@ export const sequences = fc.record({
   ),
 });
 
+const CREATION = { op: "create", account: 0, main: 0, sync: 0, content: 0 } as const;
+
+/** What random commands seldom reach: a backup, one with a version, a token for a device, and a deleted backup. */
+const opening = fc.constantFrom<readonly NewRequest[]>(
+  [],
+  [CREATION],
+  [CREATION, { op: "sync", by: KEYPAIRS, knows: "current", next: 1 }],
+  [CREATION, { op: "retrieve", by: KEYPAIRS, nth: null }],
+  [CREATION, { op: "delete-backup", by: KEYPAIRS }],
+);
+
 /** Some commands one after the other, then some at once. */
 export const batches = fc.record({
   mainKinds,
   app,
-  before: fc.array(fc.oneof(...operations, wait), { maxLength: 8, size: "max" }),
+  opening,
+  before: fc.array(fc.oneof(...operations, wait), { maxLength: 6, size: "max" }),
   atOnce: fc.array(fc.oneof(...operations, replay, collect), { minLength: 2, maxLength: 5, size: "max" }),
 });
 
