@@ -152,7 +152,7 @@ const operations = [
   { weight: 1, arbitrary: fc.record({ op: of("list-events"), by }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constantFrom("reset" as const, "status" as const), account }) },
 ];
-const replay = { weight: 2, arbitrary: fc.record({ op: of("replay"), nth: fc.nat(5) }) };
+const replay = { weight: 4, arbitrary: fc.record({ op: of("replay"), nth: fc.nat(5) }) };
 const abroad = { weight: 1, arbitrary: fc.record({ op: of("abroad"), nth: fc.nat(2) }) };
 const HOUR = 60;
 const wait = {

@@ -85,7 +85,7 @@ const CAMPAIGNS: readonly Planted[] = [
     campaign: "requests against the model",
     fault: "consumes no nonces",
     reported: /the model says \{"code":"already_used"\}/,
-    run: (driver) => runSequences(driver, { runs: 60, seed: SEED }),
+    run: (driver) => runSequences(driver, { runs: 150, seed: SEED }),
   },
   {
     campaign: "a store's history against the model",
