@@ -142,6 +142,20 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       expect(await readdir(join(dataDir, "blobs", "tmp"))).toEqual([]);
     });
 
+    test("makes a folder again that could not be made durable before", async () => {
+      await using store = await openStorage();
+      let last = 0;
+      const uuid = () => `ab000000-0000-4000-8000-00000000000${++last}`;
+      let isFull = true;
+      const syncDirectory = () => (isFull ? Promise.reject(diskFull()) : Promise.resolve());
+      const options = { dataDir: store.dataDir, random: { ...random, uuid }, disk: { syncDirectory } };
+      await using blobs = await openLocalBlobs(options);
+      await expect(blobs.put("b1", [new Uint8Array(1)])).rejects.toBeInstanceOf(StorageUnavailable);
+      isFull = false;
+      const ref = await blobs.put("b1", [new Uint8Array(2)]);
+      expect((await contentOf(blobs, ref)).length).toBe(2);
+    });
+
     test("says so where a ciphertext that could not be stored is left", async () => {
       await using store = await openStorage();
       const key = "00000000-0000-4000-8000-000000000000";

@@ -1021,4 +1021,10 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "1001 for: 1000",
     reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
   },
+  {
+    file: "src/storage/local/blobs.ts",
+    line: "if (!isBlobKey(key)) throw new Error(`not a blob key: $" + "{key.slice(0, 50)}`);",
+    mutation: "1 for: 0",
+    reason: "It is how much of a name a message shows.",
+  },
 ];
