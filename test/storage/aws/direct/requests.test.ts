@@ -242,6 +242,7 @@ describe("a direct request", () => {
 
   test("is signed with the key of its day", async () => {
     using pair = clientPair(endpoint.url);
+    endpoint.respond = (response) => void response.end("{}");
     for (const date of ["2026-02-03T23:59:59Z", "2026-02-04T00:00:00Z"]) {
       setSystemTime(new Date(date));
       endpoint.seen.length = 0;
