@@ -6,6 +6,7 @@ import { addedSyncFactor } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { interleaving } from "../support/store-wrappers.ts";
 import { indexed, rewriteMetadata } from "../support/stored.ts";
+import { untilAvailable } from "../support/until-available.ts";
 import {
   addSyncFactorRequest,
   metadataOf,
@@ -159,7 +160,9 @@ for (const driver of DRIVERS)
         const phones = Array.from({ length: WIDTH }, createFactorKeypair);
         const requests: RequestBody[] = [];
         for (const phone of phones) requests.push(await replacement(client, user, phone, id));
-        const answers = await Promise.all(requests.map((request) => client.addSyncFactor(request)));
+        const answers = await Promise.all(
+          requests.map((request) => untilAvailable(() => client.addSyncFactor(request))),
+        );
 
         const winners = phones.filter((_, index) => answers[index]?.status === 200);
         expect(winners).toHaveLength(1);

@@ -30,6 +30,7 @@ import {
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
 import { blobKeys, indexedAs } from "../support/stored.ts";
+import { untilAvailable } from "../support/until-available.ts";
 import {
   addSyncFactorRequest,
   replacedContent,
@@ -321,7 +322,7 @@ for (const driver of DRIVERS)
             return () => client.undelete({ ...proof, backupId });
           }),
         );
-        const answers = await Promise.all(sends.map((send) => send()));
+        const answers = await Promise.all(sends.map(untilAvailable));
         const winners = answers.filter(({ status }) => status === 200);
         expect(winners).toHaveLength(1);
         for (const { status, body } of answers.filter((answer) => answer.status !== 200))

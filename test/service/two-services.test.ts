@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { startService } from "../support/service.ts";
+import { untilAvailable } from "../support/until-available.ts";
 import {
   createPayload,
   newManifestHash,
@@ -55,7 +56,7 @@ for (const driver of DRIVERS)
       const users = Array.from({ length: WIDTH }, () => ({ ...newUser(), account }));
       const payloads = await Promise.all(users.map((user) => createPayload(pair.clients[0], user)));
       const { winners, codes } = await outcomes(pair.clients, (client, index) =>
-        client.create(payloads[index] ?? {}, users[index]?.backup ?? new Uint8Array()),
+        untilAvailable(() => client.create(payloads[index] ?? {}, users[index]?.backup ?? new Uint8Array())),
       );
       expect({ winners, codes }).toEqual({ winners: 1, codes: ["backup_account_id_already_exists"] });
       expect(await Array.fromAsync(pair.first.services.stores.blobs.list())).toHaveLength(1);
@@ -72,7 +73,7 @@ for (const driver of DRIVERS)
         contents.map(({ hash }, index) => syncPayload(pair.clients[index % 2 === 0 ? 0 : 1], user, hash)),
       );
       const { winners, codes } = await outcomes(pair.clients, (client, index) =>
-        client.sync(payloads[index] ?? {}, contents[index]?.bytes ?? new Uint8Array()),
+        untilAvailable(() => client.sync(payloads[index] ?? {}, contents[index]?.bytes ?? new Uint8Array())),
       );
       expect(winners).toBe(1);
       for (const code of codes) expect(["conflicting_lock", "manifest_hash_mismatch"]).toContain(code);
