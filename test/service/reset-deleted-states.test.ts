@@ -14,7 +14,7 @@ import {
   undeletion,
 } from "../support/factors.ts";
 import { setAside } from "../support/history.ts";
-import { startService, type TestServiceOptions } from "../support/service.ts";
+import { startService, type TestService, type TestServiceOptions } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { resetRequest, solved } from "../support/users.ts";
 
@@ -42,6 +42,16 @@ function beforeReset(race: { meanwhile(): Promise<void> }): NonNullable<TestServ
   });
 }
 
+/** Deletes a backup past the API and creates it again, that often. */
+async function deleteOften({ clock, services: { stores } }: TestService, backupId: string, times: number) {
+  for (let deletion = 0; deletion < times; deletion++) {
+    clock.advance(1);
+    const { metadata } = await setAside({ records: stores.records, clock }, backupId);
+    const next = { blob: await stores.blobs.put(backupId, [new Uint8Array(10)]), metadata, versions: [] };
+    expect(await stores.records.commit({ backupId, expect: "absent", next })).toBe("committed");
+  }
+}
+
 for (const driver of DRIVERS)
   describe(`a reset of deleted states (${driver.name})`, () => {
     test("has some of them in memory at a time", async () => {
@@ -67,13 +77,7 @@ for (const driver of DRIVERS)
       const { client, clock, services } = service;
       const { stores } = services;
       const user = await created(client, newKeypair());
-      const { backupAccountId: backupId } = user.account;
-      for (let deletion = 0; deletion < 3 * MAX_FORGOTTEN; deletion++) {
-        clock.advance(1);
-        const { metadata } = await setAside({ records: stores.records, clock }, backupId);
-        const next = { blob: await stores.blobs.put(backupId, [new Uint8Array(10)]), metadata, versions: [] };
-        expect(await stores.records.commit({ backupId, expect: "absent", next })).toBe("committed");
-      }
+      await deleteOften(service, user.account.backupAccountId, 3 * MAX_FORGOTTEN);
       (await client.reset(await resetRequest(client, user))).ok();
       expect(most).toBeLessThanOrEqual(MAX_FORGOTTEN + PAGE);
       expect(inMemory).toBe(0);
@@ -82,6 +86,27 @@ for (const driver of DRIVERS)
       await services.background.settled();
       expect(await Array.fromAsync(stores.records.listDeleted())).toEqual([]);
       expect(await Array.fromAsync(stores.blobs.list())).toEqual([]);
+    });
+
+    test("without a backup deletes more of them than a commit can name, and none when it comes again", async () => {
+      await using service = await startService(driver);
+      const { client, services } = service;
+      const user = await created(client, newKeypair());
+      const { backupAccountId: backupId } = user.account;
+      const keptOf = async () =>
+        (await Array.fromAsync(services.stores.records.listDeleted())).filter(({ kept }) => kept !== null)
+          .length;
+      await deleteOften(service, backupId, MAX_FORGOTTEN);
+      await deleteIt(client, user);
+      const request = await resetRequest(client, user);
+      (await client.reset(request)).ok();
+      expect(await keptOf()).toBe(0);
+
+      const again = { ...newFactorUser(newKeypair()), account: user.account };
+      (await client.create(await createPayloadOf(client, again), again.backup)).ok();
+      await deleteOften(service, backupId, MAX_FORGOTTEN + 1);
+      expect((await client.reset(request)).code()).toBe("already_used");
+      expect(await keptOf()).toBe(MAX_FORGOTTEN + 1);
     });
 
     test("that an undelete overtakes is a conflict, since the backup is there", async () => {
