@@ -890,36 +890,6 @@ export const EXPLAINED: readonly Explanation[] = [
     reason: "Without that factor the token is void, which is decided first.",
   },
   {
-    file: "src/backups/create-backups.ts",
-    line: "...nonces,",
-    mutation: "without element: ...nonces",
-    reason: "A creation consumes its nonces together, so a replay is found by the others.",
-  },
-  {
-    file: "src/backups/create-backups.ts",
-    line: "...mainFactor.nonces,",
-    mutation: "without element: ...mainFactor.nonces",
-    reason: "A creation consumes its nonces together, so a replay is found by the others.",
-  },
-  {
-    file: "src/backups/create-backups.ts",
-    line: "...syncFactor.nonces,",
-    mutation: "without element: ...syncFactor.nonces",
-    reason: "A creation consumes its nonces together, so a replay is found by the others.",
-  },
-  {
-    file: "src/backups/create-backups.ts",
-    line: "addFactor: replays.of(addFactor(context), (by, added) => [...by.nonces, ...added.nonces]),",
-    mutation: "without element: ...by.nonces",
-    reason: "An addition consumes its nonces together, so a replay is found by the others.",
-  },
-  {
-    file: "src/backups/create-backups.ts",
-    line: "addFactor: replays.of(addFactor(context), (by, added) => [...by.nonces, ...added.nonces]),",
-    mutation: "without element: ...added.nonces",
-    reason: "An addition consumes its nonces together, so a replay is found by the others.",
-  },
-  {
     file: "src/backups/delete-backup.ts",
     line: "const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));",
     mutation: "without left of &&: isOnNoBackup(error) && (await hasDeleted(by.factor))",
