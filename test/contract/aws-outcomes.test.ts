@@ -1,10 +1,13 @@
 /** Commits and consumptions that fail on DynamoDB: whether it is known that nothing was changed. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
+import type { Nonce } from "../../src/runtime/nonce.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import {
   type Change,
+  ChangeRefused,
   isUnchanged,
+  NotCommitted,
   type RecordStore,
   StorageUnavailable,
 } from "../../src/storage/contract.ts";
@@ -43,6 +46,9 @@ const KNOWN_OF_A_WRITE: Readonly<Record<string, Fault>> = {
   "a missing table": failed(400, "ResourceNotFoundException"),
   "an item that is too large": failed(400, "ValidationException"),
 };
+/** The error that says so. What is too large is so at every attempt. */
+const errorFor = (fault: string) =>
+  fault.startsWith("an item that is too large") ? ChangeRefused : NotCommitted;
 const IN_DOUBT: Readonly<Record<string, Fault>> = {
   "an internal error": failed(500, "InternalServerError"),
   "a transaction that is still in progress": failed(400, "TransactionInProgressException"),
@@ -102,7 +108,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     for (const [name, fault] of Object.entries(KNOWN))
       test(`for ${name} has changed nothing`, async () => {
         const commit = () => patient.commit(newChange());
-        expect(isUnchanged(await failure(commit, [fault, ENDLESS]))).toBe(true);
+        expect(await failure(commit, [fault, ENDLESS])).toBeInstanceOf(errorFor(name));
       });
 
     for (const [name, fault] of Object.entries(IN_DOUBT)) {
@@ -131,10 +137,9 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       for (const [name, fault] of Object.entries(KNOWN_OF_A_WRITE))
         test(`for ${name} it has changed nothing`, async () => {
           const write = await prepare();
-          expect(isUnchanged(await failure(() => write(patient), [fault, ENDLESS]))).toBe(true);
+          expect(await failure(() => write(patient), [fault, ENDLESS])).toBeInstanceOf(errorFor(name));
         });
 
-      // what is too large is so at every attempt
       const { "an item that is too large": _refused, ...passing } = KNOWN_OF_A_WRITE;
       for (const [name, fault] of Object.entries(IN_DOUBT))
         for (const [later, then] of Object.entries({ "": fault, ...passing }))
@@ -218,11 +223,31 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       },
     );
 
+    test.each([
+      ["consumed", (used: Nonce) => ({ consume: [used] })],
+      ["revision", () => ({ expect: { revision: other() } })],
+      ["not-kept", () => ({ bringBack: { deletionId: other(), deletedAtMs: 1 } })],
+    ] as const)(
+      "and conflicts for good (%s) was not made by an earlier attempt",
+      async (conflict, partOf) => {
+        const claim = [main(other())];
+        const used = once(other(), clock);
+        await create(healthy, other(), { claim, mark: [used] });
+        proxy.clear();
+        proxy.inject({ kind: "drop request" });
+        const change: Change = { ...newChange(), claim, ...partOf(used) };
+        expect<string>(await patient.commit(change)).toBe(conflict);
+        expect(await healthy.read(change.backupId)).toBeNull();
+      },
+    );
+
     test("because it comes too late is never sent", async () => {
       const change = newChange();
       clock.advance(60 * 60 * 1000);
       const sent = proxy.seen.length;
-      expect(isUnchanged(await failureOf(change))).toBe(true);
+      const outcome = await failureOf(change);
+      expect(outcome).toBeInstanceOf(NotCommitted);
+      expect(String(outcome)).toContain("too late");
       expect(proxy.seen).toHaveLength(sent);
     });
   });
