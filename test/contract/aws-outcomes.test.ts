@@ -64,6 +64,8 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     let records: RecordStore;
     /** Waits for a response however slow the machine is. */
     let patient: RecordStore;
+    /** Sends again until there is a response. */
+    let persistent: RecordStore;
     /** On the same tables, without the proxy. */
     let healthy: RecordStore;
     const clock = new SettableClock();
@@ -77,10 +79,14 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         { ...storage.config, dynamoDbEndpoint: proxy.url },
         { ...options, retry: { ...SHORT_BUDGET, attemptMs: 20_000 } },
       );
+      persistent = await openAwsRecords(
+        { ...storage.config, dynamoDbEndpoint: proxy.url },
+        { ...options, retry: { ...SHORT_BUDGET, budgetMs: 60_000 } },
+      );
       healthy = await openAwsRecords(storage.config, { clock, random: systemRandom });
     });
     afterAll(async () => {
-      for (const resource of [records, patient, healthy, proxy, storage])
+      for (const resource of [records, patient, persistent, healthy, proxy, storage])
         await resource[Symbol.asyncDispose]();
     });
 
@@ -210,7 +216,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         await healthy.commit({ ...rival, expect: "absent", next: record("rival") });
         proxy.clear();
         proxy.inject({ kind: "hold" });
-        const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+        const outcome: unknown = await persistent.commit(change).catch((error: unknown) => error);
         expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
 
         const { revision = "" } = (await healthy.read(rival.backupId)) ?? {};

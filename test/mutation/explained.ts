@@ -997,4 +997,28 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "1 for: 0",
     reason: "It is how much of a name a message shows.",
   },
+  {
+    file: "src/storage/aws/transactions.ts",
+    line: "const TOKEN_KNOWN_MS = 9 * 60 * 1000;",
+    mutation: "61 for: 60",
+    reason: "Less than the ten minutes in either case.",
+  },
+  {
+    file: "src/storage/aws/transactions.ts",
+    line: "const TOKEN_KNOWN_MS = 9 * 60 * 1000;",
+    mutation: "1001 for: 1000",
+    reason: "Less than the ten minutes in either case.",
+  },
+  {
+    file: "src/storage/aws/transactions.ts",
+    line: "const isForgotten = alone?.isReplaceable ?? msSince(startedAt, clock) > TOKEN_KNOWN_MS;",
+    mutation: ">= for >: msSince(startedAt, clock) > TOKEN_KNOWN_MS",
+    reason: "There is a minute to spare.",
+  },
+  {
+    file: "src/storage/aws/transactions.ts",
+    line: 'if (error instanceof Error && error.name === "ValidationException")',
+    mutation: 'without left of &&: error instanceof Error && error.name === "ValidationException"',
+    reason: "What is thrown is an error; the types do not know that.",
+  },
 ];
