@@ -1021,4 +1021,10 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: 'without left of &&: error instanceof Error && error.name === "ValidationException"',
     reason: "What is thrown is an error; the types do not know that.",
   },
+  {
+    file: "src/storage/aws/changes.ts",
+    line: "const alone = consumer === null ? {} : { alone: consumeAlone(write, nonce, consumer) };",
+    mutation: "false for: consumer === null",
+    reason: "A commit also writes the record, so its nonces are never written alone; the types do not know that.",
+  },
 ];
