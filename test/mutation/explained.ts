@@ -1025,6 +1025,7 @@ export const EXPLAINED: readonly Explanation[] = [
     file: "src/storage/aws/changes.ts",
     line: "const alone = consumer === null ? {} : { alone: consumeAlone(write, nonce, consumer) };",
     mutation: "false for: consumer === null",
-    reason: "A commit also writes the record, so its nonces are never written alone; the types do not know that.",
+    reason:
+      "A commit also writes the record, so its nonces are never written alone; the types do not know that.",
   },
 ];
