@@ -41,9 +41,9 @@ async function click(tab: Profile, selector: string, text: string): Promise<void
   await seen(tab, `(() => { const one = ${found}; one?.click(); return one !== undefined; })()`);
 }
 
-async function open(tab: Profile, hash: string): Promise<void> {
+async function open(tab: Profile, hash: string, base = service.url): Promise<void> {
   await tab.open("about:blank"); // so that a page with another hash is loaded
-  await tab.open(`${service.url}/docs${hash}`);
+  await tab.open(`${base}/docs${hash}`);
   await seen(tab, `document.querySelector("#reference h1")`);
 }
 
@@ -120,7 +120,7 @@ describe("the API reference", () => {
     await tab.open(`${base}/guide`);
     await tab.follow("nav a");
     expect(await tab.evaluate("location.pathname")).toBe(`${prefix}/docs`);
-    await tab.open(`${base}/docs${HEALTH}`);
+    await open(tab, HEALTH, base);
     await seen(tab, `${card("/health")}?.innerText.includes("curl ${base}/health")`);
     await tab.evaluate(`[...${card("/health")}.querySelectorAll("button")].at(-1).click()`);
     await click(tab, "[role=dialog] button", "Send");
