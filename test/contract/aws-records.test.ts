@@ -222,6 +222,16 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(await store.records.consume(values, token("t1", "b1", store.clock))).toBeNull();
     });
 
+    test("a failed condition is reported where the other steps have no code", async () => {
+      await using store = await openFixture();
+      store.proxy.inject({
+        kind: "refuse",
+        answer: cancelledTransaction("ConditionalCheckFailed", undefined),
+      });
+      const change: Change = { backupId: "b1", expect: "absent", next: record("b1"), claim: [main("f1")] };
+      expect(await store.records.commit(change)).toBe("exists");
+    });
+
     test("a release whose responses are lost is made, and nothing else is released", async () => {
       await using store = await openFixture();
       const [nonce, other] = [once("n1", store.clock), once("n2", store.clock)];

@@ -12,8 +12,8 @@ export function dynamoDbError(status: number, name: string, members: object = {}
   return dynamoDbAnswer(status, { __type: type, message: name, ...members });
 }
 
-/** A cancelled transaction; `codes` has the reason of each of its steps. */
-export function cancelledTransaction(...codes: string[]): ProxyAnswer {
+/** A cancelled transaction; `codes` has the reason of each of its steps, `undefined` where its code is left out. */
+export function cancelledTransaction(...codes: (string | undefined)[]): ProxyAnswer {
   return dynamoDbError(400, "TransactionCanceledException", {
     CancellationReasons: codes.map((code) => ({ Code: code })),
   });
