@@ -265,7 +265,7 @@ export function failedSteps(steps: readonly Step[], error: TransactionCanceledEx
   // "consumed" comes first in the order of conflicts, whatever the other reasons hide
   if (failed.some((step) => step.otherwise === "consumed")) return failed;
   const others = codes.filter((code) => code !== "None" && code !== "ConditionalCheckFailed");
-  if (others.includes("ValidationError") || others.includes("ItemCollectionSizeLimitExceeded"))
+  if (others.includes("ValidationError"))
     throw new ChangeRefused(`DynamoDB refuses the change: ${others.join(", ")}`, { cause: error });
   // if one step is throttled or conflicts, DynamoDB may not have checked the others: the transaction is retried
   if (others.length > 0 || failed.length === 0) throw error;
