@@ -32,6 +32,8 @@ const KNOWN: Readonly<Record<string, Fault>> = {
   "throttling of the table": failed(400, "ProvisionedThroughputExceededException"),
   "throttling of a step": refused("ThrottlingError"),
   "a conflict with another transaction": refused("TransactionConflict"),
+  "a cancellation without a reason": refused(),
+  "a cancellation for no reason": refused("None"),
   "missing permissions": failed(400, "AccessDeniedException"),
   "a missing table": failed(400, "ResourceNotFoundException"),
   "an item that is too large": failed(400, "ValidationException"),
