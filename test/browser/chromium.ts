@@ -151,11 +151,14 @@ async function connect(url: string): Promise<Connection> {
   const socket = new WebSocket(url);
   const answers = new Map<number, (message: Message) => void>();
   const events = new Map<string, (params: Members) => void>();
+  const { promise: gone, reject: leave } = Promise.withResolvers<never>();
+  gone.catch(() => {}); // nobody may be waiting
   let lastId = 0;
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();
     socket.onerror = () => reject(new Error("Chromium refuses the connection"));
   });
+  socket.onclose = () => leave(new Error("Chromium has ended"));
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(String(data)) as Message;
     if (message.id !== undefined) answers.get(message.id)?.(message);
@@ -167,12 +170,16 @@ async function connect(url: string): Promise<Connection> {
       const { promise, resolve } = Promise.withResolvers<Message>();
       answers.set(id, resolve);
       socket.send(JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }));
-      const { result, error } = await promise;
+      const { result, error } = await Promise.race([promise, gone]);
       answers.delete(id);
       if (error !== undefined) throw new Error(`${method}: ${error.message}`);
       return result ?? {};
     },
-    event: (name, sessionId) => new Promise((resolve) => events.set(`${sessionId} ${name}`, () => resolve())),
+    event: (name, sessionId) =>
+      Promise.race([
+        new Promise<void>((resolve) => events.set(`${sessionId} ${name}`, () => resolve())),
+        gone,
+      ]),
     listen: (name, sessionId, listener) => void events.set(`${sessionId} ${name}`, listener),
     close: () => socket.close(),
   };
@@ -206,19 +213,16 @@ async function newPage(connection: Connection, browserContextId: string): Promis
       throw new Error(`The page failed at ${expression.slice(0, 100)}: ${JSON.stringify(exceptionDetails)}`);
     return (result as { readonly value: unknown }).value;
   };
+  const loaded = () => connection.event("Page.loadEventFired", sessionId);
   return {
     contextId: browserContextId,
     requests,
     problems,
     async open(url) {
-      const loaded = connection.event("Page.loadEventFired", sessionId);
-      await send("Page.navigate", { url });
-      await loaded;
+      await Promise.all([loaded(), send("Page.navigate", { url })]);
     },
     async follow(selector) {
-      const loaded = connection.event("Page.loadEventFired", sessionId);
-      await evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
-      await loaded;
+      await Promise.all([loaded(), evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`)]);
     },
     async show(width, colours) {
       const metrics = { width, height: 800, deviceScaleFactor: 1, mobile: width < 600 };
