@@ -1028,4 +1028,11 @@ export const EXPLAINED: readonly Explanation[] = [
     reason:
       "A commit also writes the record, so its nonces are never written alone; the types do not know that.",
   },
+  {
+    file: "src/backups/passkey-counter.ts",
+    line: 'if (factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== by.factor.key) return factor;',
+    mutation:
+      'without left of ||: factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== by.factor.key',
+    reason: "A factor with the key of a passkey is one; the types do not know that.",
+  },
 ];
