@@ -9,25 +9,9 @@ import { codeOf } from "../support/error-of.ts";
 import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { replaced } from "../support/store-wrappers.ts";
-import { newUser } from "../support/users.ts";
+import { newBackup, newKeypair } from "./new-backup.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
-
-const newKeypair = () => ({ kind: "EC_KEYPAIR", publicKey: crypto.randomUUID() }) as const;
-
-function newBackup(): NewBackup {
-  return {
-    backupId: newUser().account.backupAccountId,
-    manifestHash: "00",
-    encryptionKey: { kind: "ICLOUD", encryptedKey: "encrypted" },
-    encryptionPublicKey: null,
-    nonces: [],
-    mainFactor: { kind: newKeypair(), nonces: [] },
-    syncFactor: { kind: newKeypair(), nonces: [] },
-    content: [new Uint8Array(10)],
-    client: "127.0.0.1",
-  };
-}
 
 /** A content that the service refuses while it arrives. */
 async function* refusedContent(): AsyncGenerator<Uint8Array> {

@@ -1035,4 +1035,10 @@ export const EXPLAINED: readonly Explanation[] = [
       'without left of ||: factor.kind.kind !== "PASSKEY" || factorRef("MAIN", factor).key !== by.factor.key',
     reason: "A factor with the key of a passkey is one; the types do not know that.",
   },
+  {
+    file: "src/backups/retrieve.ts",
+    line: "holder: (listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())).id,",
+    mutation: "without right of ??: listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())",
+    reason: "A factor that acts is listed; the types do not know that.",
+  },
 ];
