@@ -1,8 +1,15 @@
 /** Stores new ciphertexts: writes the blob, commits a record that refers to it, and deletes it if that fails. */
-import { instantOf } from "../runtime/clock.ts";
-import { type BlobRef, type Change, type Conflict, type Content, isUnchanged } from "../storage/contract.ts";
+import { type Clock, instantOf } from "../runtime/clock.ts";
+import {
+  type BlobRef,
+  type BlobStore,
+  type Change,
+  type Conflict,
+  type Content,
+  isUnchanged,
+  type RecordStore,
+} from "../storage/contract.ts";
 import type { Changes } from "./change.ts";
-import type { BackupsContext } from "./create-backups.ts";
 import { errorOf } from "./outcomes.ts";
 
 /** As `RecordStore.commit`, for changes that refer to the new blob. */
@@ -20,7 +27,12 @@ export async function withNewBlob(
     blobs,
     clock,
     changes,
-  }: Pick<BackupsContext, "records" | "blobs" | "clock"> & { readonly changes: Pick<Changes, "discard"> },
+  }: {
+    readonly records: Pick<RecordStore, "commit">;
+    readonly blobs: Pick<BlobStore, "put">;
+    readonly clock: Clock;
+    readonly changes: Pick<Changes, "discard">;
+  },
   backupId: string,
   { content, client }: { readonly content: Content; readonly client: string },
   use: (blob: BlobRef, commit: CommitNewBlob) => Promise<"committed" | Conflict>,
