@@ -1041,4 +1041,49 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without right of ??: listedFactor(backup.metadata, by.factor) ?? fail(unauthorized())",
     reason: "A factor that acts is listed; the types do not know that.",
   },
+  {
+    file: "src/backups/reset.ts",
+    line: 'expect: "absent",',
+    mutation: '"" for: "absent"',
+    reason:
+      "The local driver takes it for the revision of a record that is not there, which is the same; the types refuse it.",
+  },
+  {
+    file: "src/backups/reset.ts",
+    line: 'expect: backup ?? "absent",',
+    mutation: '"" for: "absent"',
+    reason:
+      "The local driver takes it for the revision of a record that is not there, which is the same; the types refuse it.",
+  },
+  {
+    file: "src/backups/reset.ts",
+    line: 'if (outcome !== "committed") throw errorOf(outcome === "exists" ? "revision" : outcome);',
+    mutation: 'true for: outcome === "exists"',
+    reason:
+      "A consumed nonce is reported as such after any error, and a state that is not kept has the same error.",
+  },
+  {
+    file: "src/backups/reset.ts",
+    line: "next: backup && { ...backup, metadata: storedMetadata(backup.metadata) },",
+    mutation: "without right of &&: backup && { ...backup, metadata: storedMetadata(backup.metadata) }",
+    reason: "As long as no step changes the format of metadata, they are stored as they are read.",
+  },
+  {
+    file: "src/backups/events.ts",
+    line: "actor: actor && { ...actor },",
+    mutation: "without right of &&: actor && { ...actor }",
+    reason: "The types ask for the copy, which says the same.",
+  },
+  {
+    file: "src/backups/events.ts",
+    line: "subject: subject && { ...subject },",
+    mutation: "without right of &&: subject && { ...subject }",
+    reason: "The types ask for the copy, which says the same.",
+  },
+  {
+    file: "src/backups/events.ts",
+    line: "client: client && { ...client },",
+    mutation: "without right of &&: client && { ...client }",
+    reason: "The types ask for the copy, which says the same.",
+  },
 ];
