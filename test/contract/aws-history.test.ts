@@ -10,14 +10,17 @@ import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import {
   type Change,
   ChangeRefused,
+  COLLECTED_AFTER_MS,
   type DeletedBackup,
   MAX_EVENTS,
   MAX_FORGOTTEN,
   type NewEvent,
+  StorageUnavailable,
 } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newAwsStorage } from "../support/aws-storage.ts";
+import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { atOnce, collect, create, MINUTE_MS, main, once, record, version } from "./fixture.ts";
@@ -293,6 +296,26 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         for (const { key } of blobs) seen.add(key);
       }
       expect(seen.size).toBe(20);
+    });
+
+    test("a state that could not be deleted stays to be collected", async () => {
+      await using store = await openFixture();
+      const { records, proxy, clock } = store;
+      const revision = await create(records, "b1");
+      await records.commit({ backupId: "b1", expect: { revision }, next: null, setAside: stateOf(clock) });
+      clock.advance(HOUR_MS + COLLECTED_AFTER_MS);
+      const [due] = await records.collection.due(10);
+      if (due === undefined) throw new Error("nothing is due");
+      await records.collection.take(due);
+      proxy.inject(
+        { kind: "refuse", answer: dynamoDbError(400, "AccessDeniedException") },
+        1,
+        ({ headers }) => String(headers["x-amz-target"]).endsWith(".DeleteItem"),
+      );
+      await expect(records.collection.settle(due)).rejects.toBeInstanceOf(StorageUnavailable);
+      expect(await records.collection.due(10)).toEqual([due]);
+      await records.collection.settle(due);
+      expect(await itemsOf(store)).toEqual({});
     });
 
     test("one process at a time has the lease of the collection", async () => {

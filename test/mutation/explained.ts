@@ -1086,4 +1086,10 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "without right of &&: client && { ...client }",
     reason: "The types ask for the copy, which says the same.",
   },
+  {
+    file: "src/storage/aws/history/collection.ts",
+    line: 'ExpressionAttributeValues: { ":true": { BOOL: true } },',
+    mutation: "false for: true",
+    reason: "A state is taken where the attribute is there, whatever its value.",
+  },
 ];
