@@ -152,7 +152,12 @@ export function createUploadBudget(maxBytes: number): UploadBudget {
           const needed = Math.max(Math.min(bytes, STREAMED_BYTES), waitingBytes) - holder.bytes;
           if (holder.isOver || needed <= 0) return;
           // bodies of which nothing had come were admitted in any number, and now all of them may be arriving
-          requireRoom(holder, needed, 0);
+          try {
+            requireRoom(holder, needed, 0);
+          } catch (error) {
+            release(holder); // it may take a while until its reading ends, and others would be refused for it meanwhile
+            throw error;
+          }
           take(holder, needed);
         },
         [Symbol.dispose]: () => release(holder),

@@ -94,6 +94,24 @@ describe("the memory for uploads", () => {
     expect(() => admitted(budget)).not.toThrow();
   });
 
+  test("is not taken by a body that was refused, while its reading ends", () => {
+    const budget = createUploadBudget(256 * MIB); // a share is 64
+    const all = uploads(budget, 80, { address: "one" });
+    for (const { body } of all) body.mayBeUnread = true;
+    const isRefused = all.map(({ reservation }) => {
+      try {
+        reservation.arrived(128 * KIB, 0);
+        return false;
+      } catch (error) {
+        expect(error).toEqual(unavailable);
+        return true;
+      }
+    });
+    expect(isRefused.filter(Boolean)).toHaveLength(16);
+    for (const { reservation } of all) reservation[Symbol.dispose]();
+    expect(budget.heldBytes).toBe(0);
+  });
+
   test("is counted for a chunk without visiting the bodies of other addresses", () => {
     const budget = createUploadBudget(256 * MIB);
     let visited = 0;
