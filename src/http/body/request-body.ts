@@ -69,8 +69,8 @@ export class RequestBody implements AdmittedBody {
 
   /** As {@link AdmittedBody.mayBeUnread}; `false` for a client that sends little at a time, which could block others. */
   get mayBeUnread(): boolean {
-    const isGoing = !this.#isOver && !this.#isStopped;
-    return isGoing && !this.isSmall && !this.#isAwaited && this.#lastBytes >= SMALL_BYTES;
+    const isGoing = !this.#isOver && !this.#isStopped && !this.#isAwaited;
+    return isGoing && this.#lastBytes >= SMALL_BYTES && !this.isSmall; // the header last: this is asked of many bodies
   }
 
   /** Whether the declared length is small enough to buffer the body, which costs less than a stream. */
