@@ -34,14 +34,16 @@ export async function objectPage(
   const list = await client.send(new ListObjectsV2Command(query), { abortSignal });
   // every list says whether it is the last page, and a page of another server does not: it is not an empty bucket
   if (list.IsTruncated === undefined) throw incompleteList();
-  if (list.IsTruncated && list.NextContinuationToken === undefined) throw incompleteList();
+  // some endpoints send a token, or an empty one, with the last page too
+  const next = list.IsTruncated ? list.NextContinuationToken : undefined;
+  if (list.IsTruncated && !next) throw incompleteList();
   return {
     objects: (list.Contents ?? []).map(({ Key: key, Size, LastModified }) => {
       const size = byteCount(Size);
       if (key === undefined || size === undefined || LastModified === undefined) throw incompleteList();
       return { key, size, storedAtMs: LastModified.getTime() };
     }),
-    next: list.NextContinuationToken,
+    next,
   };
 }
 

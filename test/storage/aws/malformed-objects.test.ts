@@ -59,6 +59,7 @@ const LISTS: readonly (readonly [string, string])[] = [
   ["an error after spaces", '<?xml version="1.0"?>\n  \n<Error><Code>InternalError</Code></Error >'],
   ["no word about whether it is whole", list(object("4"))],
   ["that there is more, and not where", list(`${more}${object("4")}`)],
+  ["that there is more, and an empty token", list(`${more}<NextContinuationToken/>${object("4")}`)],
   ["the same next page for ever", list(`${more}${next}${object("4")}`)],
   ["a size that is no number", list(`${last}${object("NaN")}`)],
   ["an endless size", list(`${last}${object("Infinity")}`)],
@@ -81,6 +82,15 @@ describe("a list of S3 with", () => {
     expect(endpoint.seen.length).toBeLessThanOrEqual(2);
   });
 });
+
+test.each(["", "<NextContinuationToken/>", next])(
+  "a list of S3 ends with the page that says so, also with %p on it",
+  async (token) => {
+    endpoint.respond = answer(list(`${last}${token}${object("4")}`));
+    expect(await Array.fromAsync(blobs.list(), ({ key }) => key)).toEqual([KEY]);
+    expect(endpoint.seen).toHaveLength(1);
+  },
+);
 
 const CONFIRMED = { etag: '"x"' };
 
