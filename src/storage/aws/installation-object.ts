@@ -1,6 +1,8 @@
 /** The objects of a bucket with the installation's id and when it was last in service. */
 import { GetObjectCommand, NoSuchKey, PutObjectCommand } from "@aws-sdk/client-s3";
 import type { S3Sender } from "./clients.ts";
+import { isPage } from "./object-response.ts";
+import { TryAgain } from "./retry.ts";
 import { statusOf } from "./sdk-error.ts";
 
 /** No ciphertext has such a name. */
@@ -83,8 +85,10 @@ async function readMark(
 ): Promise<string | null> {
   try {
     const command = new GetObjectCommand({ Bucket: bucket, Key: key });
-    const { Body } = await client.send(command, { abortSignal });
+    const response = await client.send(command, { abortSignal });
+    const { Body } = response;
     const text = (await Body?.transformToString())?.trim() ?? "";
+    if (isPage(response)) throw new TryAgain("another server has responded");
     return text.length > MAX_MARK_LENGTH ? "" : text;
   } catch (error) {
     if (error instanceof NoSuchKey) return null;

@@ -157,3 +157,9 @@ test.each(["", " ", "x", "-1", "1e3", "Infinity", "0x10", "9".repeat(16)])(
     expect(await blobs.lastSeenMs()).toBeNull();
   },
 );
+
+test("a mark is not what another server's page says", async () => {
+  endpoint.respond = answer("<p>sign in", { ...CONFIRMED, "content-type": "text/html" });
+  await expect(blobs.installationId()).rejects.toBeInstanceOf(StorageUnavailable);
+  await expect(blobs.lastSeenMs()).rejects.toBeInstanceOf(StorageUnavailable);
+});
