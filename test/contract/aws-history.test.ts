@@ -298,7 +298,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect(seen.size).toBe(20);
     });
 
-    test("a state that could not be deleted stays to be collected", async () => {
+    test("a state that could not be taken or deleted stays to be collected", async () => {
       await using store = await openFixture();
       const { records, proxy, clock } = store;
       const revision = await create(records, "b1");
@@ -306,12 +306,16 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       clock.advance(HOUR_MS + COLLECTED_AFTER_MS);
       const [due] = await records.collection.due(10);
       if (due === undefined) throw new Error("nothing is due");
-      await records.collection.take(due);
-      proxy.inject(
-        { kind: "refuse", answer: dynamoDbError(400, "AccessDeniedException") },
-        1,
-        ({ headers }) => String(headers["x-amz-target"]).endsWith(".DeleteItem"),
-      );
+      const refuse = (operation: string) =>
+        proxy.inject(
+          { kind: "refuse", answer: dynamoDbError(400, "AccessDeniedException") },
+          1,
+          ({ headers }) => String(headers["x-amz-target"]).endsWith(`.${operation}`),
+        );
+      refuse("UpdateItem");
+      await expect(records.collection.take(due)).rejects.toBeInstanceOf(StorageUnavailable);
+      expect(await records.collection.take(due)).toEqual([record("b1").blob]);
+      refuse("DeleteItem");
       await expect(records.collection.settle(due)).rejects.toBeInstanceOf(StorageUnavailable);
       expect(await records.collection.due(10)).toEqual([due]);
       await records.collection.settle(due);

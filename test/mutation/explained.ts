@@ -1092,4 +1092,10 @@ export const EXPLAINED: readonly Explanation[] = [
     mutation: "false for: true",
     reason: "A state is taken where the attribute is there, whatever its value.",
   },
+  {
+    file: "src/storage/aws/history/collection.ts",
+    line: "return { blobs: blobsOf(state), logIds: logId === null ? [] : [logId] };",
+    mutation: "false for: logId === null",
+    reason: "No log has that name; the types refuse it.",
+  },
 ];
