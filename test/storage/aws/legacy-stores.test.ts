@@ -110,6 +110,17 @@ describe("the stores of the other service", () => {
     await expect(Array.fromAsync(pieces ?? [])).rejects.toThrow(LegacyArchived);
   });
 
+  test("are not what another server's page says", async () => {
+    using portal = Bun.serve({
+      port: 0,
+      fetch: () => new Response("<p>sign in", { headers: { "content-type": "text/html; charset=utf-8" } }),
+    });
+    const location = { ...legacy.location, s3Endpoint: portal.url.origin };
+    await using source = openLegacySource(location, { ...LEGACY_OPTIONS, retry: { budgetMs: 0 } });
+    await expect(source.ciphertext("b1", null)).rejects.toThrow(StorageUnavailable);
+    await expect(source.metadata("b1")).rejects.toThrow(StorageUnavailable);
+  });
+
   test("are called no more often than they may be", async () => {
     await using source = openLegacySource(legacy.location, { ...LEGACY_OPTIONS, callsPerSecond: 50 });
     const startedMs = performance.now();

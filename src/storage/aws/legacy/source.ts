@@ -36,9 +36,10 @@ import {
 } from "../clients.ts";
 import { Download } from "../download.ts";
 import { type ListedObject, listedSize, objectPage } from "../object-list.ts";
+import { isPage } from "../object-response.ts";
 import { pagesOf } from "../pages.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
-import { type Attempt, DEFAULT_RETRY, type RetryPolicy, withRetries } from "../retry.ts";
+import { type Attempt, DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "../retry.ts";
 import type { Item } from "../tables.ts";
 import { placesOf } from "./places.ts";
 
@@ -184,8 +185,13 @@ export class AwsLegacySource implements LegacySource {
     return this.attempt(NOT_READ, async (abortSignal) => {
       try {
         const command = new GetObjectCommand({ Bucket: this.location.bucket, Key: key });
-        const { Body: body, ContentLength: length } = await this.s3.send(command, { abortSignal });
+        const response = await this.s3.send(command, { abortSignal });
+        const { Body: body, ContentLength: length } = response;
         if (!(body instanceof Readable)) throw new Error("the SDK's response has no readable body");
+        if (isPage(response)) {
+          body.destroy();
+          throw new TryAgain("another server has responded");
+        }
         if (length !== undefined && length > MAX_LEGACY_BYTES) {
           body.destroy();
           throw new LegacyTooLarge(length);
