@@ -30,7 +30,7 @@ export interface MemoryReservation extends Disposable {
   /**
    * Reports how much has arrived, and how much of that cannot be passed on yet.
    *
-   * @throws NoRoom when there is no room for it.
+   * @throws NoRoom when there is no room for it; the memory is released then.
    */
   arrived(bytes: number, waitingBytes: number): void;
 }
