@@ -1,0 +1,399 @@
+import type { Explanations } from "./explanations.ts";
+
+export const STORAGE: Explanations = {
+  "src/storage/content-file.ts": [
+    {
+      line: "if (this.#size > 0) await yieldToEventLoop();",
+      mutation: "true for: this.#size > 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (this.#size > 0) await yieldToEventLoop();",
+      mutation: "false for: this.#size > 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (this.#size > 0) await yieldToEventLoop();",
+      mutation: "1 for: 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (this.#size > 0) await yieldToEventLoop();",
+      mutation: ">= for >: this.#size > 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (this.#size > 0) await yieldToEventLoop();",
+      mutation: "removed: await yieldToEventLoop();",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (this.#size > 0) await yieldToEventLoop();",
+      mutation: "without await: yieldToEventLoop()",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "for (let position = 0; position < maxBytes; ) {",
+      mutation: "<= for <: position < maxBytes",
+      reason: "A read of no bytes ends it as well.",
+    },
+    {
+      line: "if (position > 0) await yieldToEventLoop();",
+      mutation: "true for: position > 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (position > 0) await yieldToEventLoop();",
+      mutation: "false for: position > 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (position > 0) await yieldToEventLoop();",
+      mutation: ">= for >: position > 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (position > 0) await yieldToEventLoop();",
+      mutation: "1 for: 0",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (position > 0) await yieldToEventLoop();",
+      mutation: "removed: await yieldToEventLoop();",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (position > 0) await yieldToEventLoop();",
+      mutation: "without await: yieldToEventLoop()",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (chunk.length > PIECE_BYTES)",
+      mutation: ">= for >: chunk.length > PIECE_BYTES",
+      reason: "A chunk of the size of a piece is one piece either way.",
+    },
+  ],
+  "src/storage/contract.ts": [
+    {
+      line: "export const MAX_EVENTS = 1_000;",
+      mutation: "1001 for: 1_000",
+      reason: "Drivers and tests have this number from here.",
+    },
+    {
+      line: "export const MAX_FORGOTTEN = 40;",
+      mutation: "41 for: 40",
+      reason: "Drivers and tests have this number from here, and a transaction has room for more.",
+    },
+  ],
+  "src/storage/errors.ts": [
+    {
+      line: 'override name = "StorageUnavailable";',
+      mutation: '"" for: "StorageUnavailable"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "NewerFormat";',
+      mutation: 'removed: this.name = "NewerFormat";',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "NewerFormat";',
+      mutation: '"" for: "NewerFormat"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'override name = "NotCommitted";',
+      mutation: '"" for: "NotCommitted"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'override name = "ChangeRefused";',
+      mutation: '"" for: "ChangeRefused"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'override name = "BlobDamaged";',
+      mutation: '"" for: "BlobDamaged"',
+      reason: "A name for people, in the log.",
+    },
+  ],
+  "src/storage/late-changes.ts": [
+    {
+      line: "export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;",
+      mutation: "11 for: 10",
+      reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
+    },
+    {
+      line: "export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;",
+      mutation: "61 for: 60",
+      reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
+    },
+    {
+      line: "export const NEW_BLOB_MAX_AGE_MS = 10 * 60 * 1000;",
+      mutation: "1001 for: 1000",
+      reason: "Some minutes, far from the hour after which a ciphertext is deleted.",
+    },
+  ],
+  "src/storage/local/blobs.ts": [
+    {
+      line: "await syncDirectory(dataDir);",
+      mutation: "without await: syncDirectory(dataDir)",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await syncDirectory(root);",
+      mutation: "without await: syncDirectory(root)",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "if (ref.size <= SMALL_BYTES) {",
+      mutation: "true for: ref.size <= SMALL_BYTES",
+      reason: "The same bytes, in more memory: test/bench measures it.",
+    },
+    {
+      line: "const content = await fileOperation(() => readIfThere(path, ref.size + 1));",
+      mutation: "2 for: 1",
+      reason: "Any byte too many shows that the file is too long.",
+    },
+    {
+      line: "if (index % NAMES_AT_ONCE === 0) await nextTurn();",
+      mutation: "without await: nextTurn()",
+      reason: "A list blocks the event loop for longer: test/bench measures it.",
+    },
+    {
+      line: "await fileOperation(() => file.sync());",
+      mutation: "without await: fileOperation(() => file.sync())",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await fileOperation(() => file.close());",
+      mutation: "without await: fileOperation(() => file.close())",
+      reason: "It is closed a moment later.",
+    },
+    {
+      line: "for (let read = -1; read !== 0 && length < maxBytes; length += read)",
+      mutation: "without right of &&: read !== 0 && length < maxBytes",
+      reason: "A read of no bytes ends it as well.",
+    },
+    {
+      line: "if (found !== null && Date.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS) await removeIfThere(path);",
+      mutation: "without await: removeIfThere(path)",
+      reason: "It is removed a moment later.",
+    },
+    {
+      line: "const NAMES_AT_ONCE = 500;",
+      mutation: "501 for: 500",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;",
+      mutation: "61 for: 60",
+      reason: "About an hour: no write takes so long.",
+    },
+    {
+      line: "const TEMPORARY_MAX_AGE_MS = 60 * 60 * 1000;",
+      mutation: "1001 for: 1000",
+      reason: "About an hour: no write takes so long.",
+    },
+    {
+      line: "await syncDirectory(dataDir);",
+      mutation: "removed: await syncDirectory(dataDir);",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await syncDirectory(root);",
+      mutation: "removed: await syncDirectory(root);",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "if (ref.size <= SMALL_BYTES) {",
+      mutation: "< for <=: ref.size <= SMALL_BYTES",
+      reason: "The same bytes, with other calls: test/bench measures it.",
+    },
+    {
+      line: "if (ref.size <= SMALL_BYTES) {",
+      mutation: "false for: ref.size <= SMALL_BYTES",
+      reason: "The same bytes, with more calls: test/bench measures it.",
+    },
+    {
+      line: "return file && streamFrom(verified(ref, readContent(file, ref.size + 1)), () => file.close());",
+      mutation: "2 for: 1",
+      reason: "Any byte too many shows that the file is too long.",
+    },
+    {
+      line: "if (index % NAMES_AT_ONCE === 0) await nextTurn();",
+      mutation: "true for: index % NAMES_AT_ONCE === 0",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (index % NAMES_AT_ONCE === 0) await nextTurn();",
+      mutation: "false for: index % NAMES_AT_ONCE === 0",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (index % NAMES_AT_ONCE === 0) await nextTurn();",
+      mutation: "* for %: index % NAMES_AT_ONCE",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (index % NAMES_AT_ONCE === 0) await nextTurn();",
+      mutation: "1 for: 0",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (index % NAMES_AT_ONCE === 0) await nextTurn();",
+      mutation: "removed: await nextTurn();",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "if (!isBlobKey(key)) throw new Error(`not a blob key: ${key.slice(0, 50)}`);",
+      mutation: "51 for: 50",
+      reason: "It is how much of a name a message shows.",
+    },
+    {
+      line: "(size) => size <= SMALL_BYTES,",
+      mutation: "< for <=: size <= SMALL_BYTES",
+      reason: "The same file, with other calls: test/bench measures it.",
+    },
+    {
+      line: 'await fileOperation(() => writeFile(path, bytes, { flag: "wx", mode: 0o600, flush: true }));',
+      mutation: "false for: true",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await fileOperation(() => file.sync());",
+      mutation: "removed: await fileOperation(() => file.sync());",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "for (let read = -1; read !== 0 && length < maxBytes; length += read)",
+      mutation: "2 for: 1",
+      reason: "It has to be any number but 0.",
+    },
+    {
+      line: "for (let read = -1; read !== 0 && length < maxBytes; length += read)",
+      mutation: "<= for <: length < maxBytes",
+      reason: "A read of no bytes ends it as well.",
+    },
+    {
+      line: "if (found !== null && Date.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS) await removeIfThere(path);",
+      mutation: ">= for >: Date.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS",
+      reason: "About an hour: no write takes so long.",
+    },
+    {
+      line: "if (!isBlobKey(key)) throw new Error(`not a blob key: ${key.slice(0, 50)}`);",
+      mutation: "1 for: 0",
+      reason: "It is how much of a name a message shows.",
+    },
+  ],
+  "src/storage/local/collection.ts": [
+    { line: "const LIST_PAGE = 500;", mutation: "501 for: 500", reason: "The same list, in other pages." },
+    {
+      line: "const logIds = logId === null ? [] : [logId];",
+      mutation: "false for: logId === null",
+      reason: "No log has that id.",
+    },
+    {
+      line: "let blobs: readonly BlobRef[] | null = row.blobs === null ? null : JSON.parse(row.blobs);",
+      mutation: "false for: row.blobs === null",
+      reason: "The text of null is read as null.",
+    },
+    {
+      line: "if (blobs === null && deletionId !== null && deletedAtMs !== null) {",
+      mutation: "without right of &&: blobs === null && deletionId !== null && deletedAtMs !== null",
+      reason: "A row without blobs is of a deleted state; the types do not know that.",
+    },
+    {
+      line: "if (blobs === null && deletionId !== null && deletedAtMs !== null) {",
+      mutation: "without right of &&: blobs === null && deletionId !== null",
+      reason: "A row without blobs is of a deleted state; the types do not know that.",
+    },
+    {
+      line: 'for (let last = ""; ; await nextTurn()) {',
+      mutation: "without await: nextTurn()",
+      reason: "The same list; how long others wait is measured by test/bench.",
+    },
+  ],
+  "src/storage/local/database.ts": [
+    {
+      line: "const database = new Database(path, { readwrite: true, strict: true });",
+      mutation: "false for: true",
+      reason: "It only makes a mistake in a query of ours an error.",
+    },
+    {
+      line: 'database.run("PRAGMA synchronous = FULL"); // NORMAL may lose the last commits at power loss',
+      mutation: 'removed: database.run("PRAGMA synchronous = FULL");',
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`); // from here on GroupCommit waits",
+      mutation: "removed: database.run(`PRAGMA busy_timeout = ${BUSY_PAUSE_MS}`);",
+      reason: "It is how long SQLite itself waits, which blocks other work: test/bench measures it.",
+    },
+  ],
+  "src/storage/local/deleted-states.ts": [
+    { line: "const READ_PAGE = 20;", mutation: "21 for: 20", reason: "The same states, in other pages." },
+    { line: "const LIST_PAGE = 500;", mutation: "501 for: 500", reason: "The same list, in other pages." },
+    {
+      line: "(bringBack !== undefined && (untilMs(bringBack) ?? 0) <= nowMs) ||",
+      mutation: "1 for: 0",
+      reason: "No clock is at the first millisecond of 1970.",
+    },
+    {
+      line: 'const { deletedAtMs, deletionId } = after ?? { deletedAtMs: Number.MAX_SAFE_INTEGER, deletionId: "" };',
+      mutation: '"mutant" for: ""',
+      reason: "No state is of the last time that there is.",
+    },
+    {
+      line: 'for (let last = { backupId: "", deletedAtMs: 0, deletionId: "" }; ; await nextTurn()) {',
+      mutation: "1 for: 0",
+      reason: "No backup has the empty id.",
+    },
+  ],
+  "src/storage/local/records.ts": [
+    {
+      line: "const BUSY_TIMEOUT_MS = 5_000;",
+      mutation: "5001 for: 5_000",
+      reason: "Some seconds, of which the documentation of the option alone is exact.",
+    },
+    {
+      line: "this.#db.insert(counters).values({ id, total: 0, expiresAtMs: 0 }).run();",
+      mutation: "1 for: 0",
+      reason: "The row is deleted in the same transaction.",
+    },
+  ],
+  "src/storage/small-content.ts": [
+    {
+      line: "await chunks.return?.(); // content that was not read to its end may keep a connection",
+      mutation: "without await: chunks.return?.()",
+      reason: "What is closed is closed a moment later.",
+    },
+    {
+      line: "if (next.value.length > 0) buffered.push(next.value);",
+      mutation: "true for: next.value.length > 0",
+      reason: "A piece without a byte changes no content.",
+    },
+    {
+      line: "if (next.value.length > 0) buffered.push(next.value);",
+      mutation: ">= for >: next.value.length > 0",
+      reason: "A piece without a byte changes no content.",
+    },
+  ],
+  "src/storage/verified-content.ts": [
+    {
+      line: "if (piece !== chunk) await yieldToEventLoop(); // hashing a large chunk must not block other work",
+      mutation: "true for: piece !== chunk",
+      reason: "The same bytes; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "await close();",
+      mutation: "without await: close()",
+      reason: "What is closed is closed a moment later.",
+    },
+    {
+      line: "await close();",
+      mutation: "without await: close()",
+      reason: "What is closed is closed a moment later.",
+    },
+  ],
+};
