@@ -101,8 +101,8 @@ function requestFor(keys: readonly (readonly [table: string, keys: readonly Item
   );
 }
 
-/** A response with the item of another request must not pass for what is stored. @throws StorageUnavailable */
-function requireItem(item: Item, wanted: readonly Item[]): Item {
+/** An item under one of the keys that are wanted: that of another request is not what is stored. @throws StorageUnavailable */
+export function requireItem(item: Item, wanted: readonly Item[]): Item {
   const isWanted = wanted.some((key) =>
     Object.entries(key).every(([name, value]) => item[name]?.S === value.S),
   );

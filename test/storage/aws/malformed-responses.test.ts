@@ -1,7 +1,7 @@
 /** JSON that is no response of DynamoDB, as a proxy may send it, and items that cannot be read: the store is unavailable. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
-import { surplusItem } from "../../../src/storage/aws/history/items.ts";
+import { deletionItem, dueDeletionItem, surplusItem } from "../../../src/storage/aws/history/items.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { MAX_EVENTS, StorageUnavailable } from "../../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../../src/storage/inspection.ts";
@@ -121,6 +121,33 @@ describe("a response of DynamoDB with", () => {
     await expect(records.sweepExpired()).rejects.toBeInstanceOf(StorageUnavailable);
     const deletions = endpoint.seen.filter(({ headers }) => /DeleteItem$/.test(`${headers["x-amz-target"]}`));
     expect(deletions.map(({ body }) => JSON.parse(body).Key)).toEqual([surplusItem("e1")]); // a note
+  });
+
+  test("another deleted state than the one that was taken gives up no ciphertext", async () => {
+    const due = { id: "d1", dueMs: 1, backupId: "b1" };
+    const state = (deletionId: string) => ({
+      blob: { key: `b1/blobs/${deletionId}`, size: 1, sha256: "00" },
+      metadata: {},
+      versions: [],
+      deletionId,
+      deletedAtMs: 1,
+      keepUntilMs: 2,
+      deletedBy: null,
+      logId: null,
+    });
+    const respondWith = (deletionId: string) => {
+      const Attributes = deletionItem("b1", state(deletionId));
+      endpoint.respond = (answer, { headers }) => {
+        const isRead = `${headers["x-amz-target"]}`.endsWith(".GetItem");
+        answer.end(
+          JSON.stringify(isRead ? { Item: dueDeletionItem(due, "b1", state("1")) } : { Attributes }),
+        );
+      };
+    };
+    respondWith("1");
+    expect(await records.collection.take(due)).toEqual([state("1").blob]);
+    respondWith("2");
+    await expect(records.collection.take(due)).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
   test("all members as they should be is read", async () => {

@@ -2,7 +2,7 @@
 import { ConditionalCheckFailedException, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { blobsOf, type Leftovers } from "../../contract.ts";
 import type { Collection, DueCollection } from "../../inspection.ts";
-import { lacking } from "../reads.ts";
+import { lacking, requireItem } from "../reads.ts";
 import type { Item } from "../tables.ts";
 import {
   deletedBackupOf,
@@ -93,7 +93,8 @@ async function takeState({ name, client, attempt }: HistoryTable, key: Item): Pr
   return attempt("a deleted backup could not be collected", async (abortSignal) => {
     try {
       const { Attributes } = await client.send(command, { abortSignal });
-      const { logId, ...state } = deletedBackupOf(Attributes ?? lacking("the state"));
+      const item = requireItem(Attributes ?? lacking("the state"), [key]); // what it refers to is deleted
+      const { logId, ...state } = deletedBackupOf(item);
       return { blobs: blobsOf(state), logIds: logId === null ? [] : [logId] };
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException) return NOTHING;
