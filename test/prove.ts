@@ -29,7 +29,7 @@ interface Campaign {
   run(driver: Driver, seed: number): Promise<Report> | null;
 }
 
-// sized for about half an hour on two cores, both drivers together
+// sized for about three quarters of an hour on two cores, both drivers together
 /** Where requests are slow each case has one kind of main factor, in rotation. */
 const EVERY_KIND = { local: { everyKind: true }, aws: {} };
 const PAIR_KILLS = { local: 30, aws: 20 };

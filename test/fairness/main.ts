@@ -5,7 +5,7 @@
  * last column is with it.
  * Exits with 1 if an honest client failed, or if memory, descriptors, disk or reservations did not come back.
  *
- *   bun run prove:load                         every kind for a minute: about half an hour for both drivers
+ *   bun run prove:load                         every kind for a minute: about fifty minutes for both drivers
  *   bun run prove:load --only "flood of challenges" --seconds 20 --people 20
  *   bun run prove:load --soak 30               owners for so many minutes under faults instead: nothing may grow
  *   bun run prove:load --max-p99-ratio 5       fails also if an attack makes honest clients wait longer than that
