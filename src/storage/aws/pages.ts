@@ -7,27 +7,36 @@ interface PageOf<Page, Mark> {
 }
 
 /**
- * The pages of a list.
+ * The pages of a list. Memory holds one page and two marks, however many there are.
  *
  * @param first where the first page begins; not given for the beginning of the list.
- * @throws StorageUnavailable when the store names a page a second time, since such a list has no end; what `read` throws.
+ * @throws StorageUnavailable when the store names pages again and again, since such a list has no end: at the latest when
+ *   it was read three times as far as the first page that was named before; what `read` throws.
  */
 export async function* pagesOf<Page, Mark>(
   purpose: string,
   first: Mark | undefined,
   read: (mark: Mark | undefined) => Promise<PageOf<Page, Mark>>,
 ): AsyncGenerator<Page> {
-  const seen = new Set([JSON.stringify(first)]);
   let mark = first;
+  // Brent's cycle detection: each mark is compared with an earlier one, which is replaced at distances that double
+  let earlier = JSON.stringify(first);
+  let distance = 1;
+  let compared = 0;
   do {
     const { page, next } = await read(mark);
     if (next !== undefined) {
       const name = JSON.stringify(next);
-      if (seen.has(name))
+      if (name === earlier)
         throw new StorageUnavailable(purpose, {
           cause: new Error("the store named a page of the list twice"),
         });
-      seen.add(name);
+      compared += 1;
+      if (compared === distance) {
+        earlier = name;
+        distance *= 2;
+        compared = 0;
+      }
     }
     yield page; // only now: what reads the list may delete what is on the page
     mark = next;
