@@ -117,7 +117,7 @@ export class HistoryRecorder {
     // as far as the clients know, and not always, so that some requests must be refused
     const isStored = this.#random() % 12 === 0 ? !this.#isStored : this.#isStored;
     if (!isStored) {
-      if (nth === 0) return this.#reset(client);
+      if (nth < 2) return this.#reset(client);
       return this.#isKept === nth < 12 ? this.#undeletion(client, main) : this.#creation(client);
     }
     switch (nth) {

@@ -39,7 +39,8 @@ const FAULTY = 12;
 /** Stores that must be noticed, otherwise nothing is. */
 const BROKEN = ["overwrites what is newer", "forgets tokens", "refuses restorations"] as const;
 
-const ATTEMPTS = 4;
+/** Only a checker that is broken gets here. */
+const ATTEMPTS = 24;
 
 /** A case is the history of one backup. */
 export async function runLinearizability(
