@@ -1,6 +1,7 @@
 /**
  * `bun run mutate [PATHS…]`: whether the tests notice mistakes in the source. Makes one small mistake at a time in a
- * copy of the repository, runs the tests that run its line, and prints each mistake after which all of them pass.
+ * copy of the repository, runs the tests that run its line, and prints each mistake after which all of them pass. What the
+ * compiler refuses needs no test.
  * Exits with 1 if there is one without a reason in `test/mutation/explained`.
  */
 import { readFile } from "node:fs/promises";
@@ -8,6 +9,7 @@ import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import { pseudoRandom } from "../support/pseudo-random.ts";
+import { refusedByCompiler } from "./compiler.ts";
 import { EXPLAINED } from "./explained.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
 import { type Coverage, copyTree, type Outcome, type Tree } from "./tree.ts";
@@ -23,7 +25,7 @@ interface Candidate extends Mutant {
   readonly code: string;
 }
 
-type Verdict = "killed" | "timed out" | "survived" | "explained";
+type Verdict = "refused" | "killed" | "timed out" | "survived" | "explained";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -41,17 +43,20 @@ const tests = filesIn(values.tests ?? [...rooms.map((room) => `test/${room}`), .
 const rows = new Map<string, Record<Verdict, number>>();
 
 await using tree = await copyTree(process.env.TEST_DRIVERS ?? "local");
+const refused = await refusedByCompiler(tree.folder, candidates);
 const coverages: Coverage[] = [];
 for (const test of tests) coverages.push(await tree.measure(test));
 /** By source file and test file: how many mutants it has killed so far. */
 const kills = new Map<string, number>();
-say(`${candidates.length} mutants, ${tests.length} test files`);
+say(
+  `${candidates.length} mutants, of which the compiler refuses ${refused.size}; ${tests.length} test files`,
+);
 
 for (const candidate of candidates) {
   const verdict = await verdictOf(tree, candidate);
   const { file, line, mutation } = candidate;
   if (verdict === "survived") say(`${file}:${line}: ${mutation}`);
-  const row = rows.get(roomOf(file)) ?? { killed: 0, "timed out": 0, survived: 0, explained: 0 };
+  const row = rows.get(roomOf(file)) ?? { refused: 0, killed: 0, "timed out": 0, survived: 0, explained: 0 };
   row[verdict] += 1;
   rows.set(roomOf(file), row);
 }
@@ -60,6 +65,7 @@ say(Bun.inspect.table(table));
 process.exitCode = table.some(({ survived }) => survived > 0) ? 1 : 0;
 
 async function verdictOf(inTree: Tree, candidate: Candidate): Promise<Verdict> {
+  if (refused.has(candidate)) return "refused";
   const { file } = candidate;
   const explained = EXPLAINED[file]?.some(
     ({ line, mutation }) => line === candidate.code && mutation === candidate.mutation,

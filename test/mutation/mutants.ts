@@ -102,12 +102,12 @@ function editsOf(file: string, source: string, text: (from: Node) => string): Ed
     },
     ExpressionStatement: (node) => {
       if (node.directive === undefined || node.directive === null)
-        replace(node, ";", `removed: ${text(node)}`);
+        replace(node, "{}", `removed: ${text(node)}`);
     },
     BlockStatement: ({ body }) => {
       const last = body.at(-1);
       // an exit that is alone in its block is the whole effect of the condition
-      if (body.length > 1 && last?.type === "ThrowStatement") replace(last, ";", `removed: ${text(last)}`);
+      if (body.length > 1 && last?.type === "ThrowStatement") replace(last, "{}", `removed: ${text(last)}`);
     },
     Literal: (node) => {
       const { value } = node;

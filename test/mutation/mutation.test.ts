@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { copyRepository } from "../support/repository-copy.ts";
+import { refusedByCompiler } from "./compiler.ts";
 import { EXPLAINED } from "./explained.ts";
-import { mutantsOf } from "./mutants.ts";
+import { type Mutant, mutantsOf } from "./mutants.ts";
 import { copyTree } from "./tree.ts";
 
 const FILE = "src/crypto/planted.ts";
@@ -15,6 +16,7 @@ export function mayVote(age: number): boolean {
   if (age < 18) return false;
   return true;
 }
+export const VOTE: "vote" = "vote";
 `;
 const PLANTED_TEST = `import { expect, test } from "bun:test";
 import { mayVote } from "../../src/crypto/planted.ts";
@@ -40,7 +42,7 @@ describe("mutants", () => {
       "false for: a && b === c | if (false) go();",
       "without left of &&: a && b === c | if (b === c) go();",
       "without right of &&: a && b === c | if (a) go();",
-      "removed: go(); | if (a && b === c) ;",
+      "removed: go(); | if (a && b === c) {}",
     ]);
     expect(mutations("const all = list.every((one) => one !== 0 || !two);")).toEqual([
       "without left of ||: one !== 0 || !two | const all = list.every((one) => !two);",
@@ -91,7 +93,7 @@ describe("bun run mutate", () => {
     expect(output.split("\n").filter((line) => line.startsWith("src/"))).toEqual(
       SURVIVORS.map((mutation) => `${FILE}:3: ${mutation}`),
     );
-    expect(output).toMatch(/ crypto +│ 4 +│ 0 +│ 2 +│ 0 /);
+    expect(output).toMatch(/ crypto +│ 1 +│ 4 +│ 0 +│ 2 +│ 0 /);
     expect(status).toBe(1);
   });
 
@@ -107,7 +109,7 @@ describe("bun run mutate", () => {
       },
     });
     const { status, output } = await copy.run(["test/mutation/main.ts", FILE, "--tests", TEST]);
-    expect(output).toMatch(/ crypto +│ 4 +│ 0 +│ 0 +│ 2 /);
+    expect(output).toMatch(/ crypto +│ 1 +│ 4 +│ 0 +│ 0 +│ 2 /);
     expect(status).toBe(0);
   });
 
@@ -138,14 +140,19 @@ test("the test file that fails is named", async () => {
   expect(await tree.run(tests, { limitMs: 600_000, changed })).toEqual({ ended: "failed", failed: failing });
 });
 
-test("each explanation is of a mutant that is still made", async () => {
+test("each explanation is of a mutant that is still made, and that the compiler takes", async () => {
+  const explained: (Mutant & { readonly file: string })[] = [];
   for (const [file, explanations] of Object.entries(EXPLAINED)) {
     const source = await readFile(join(import.meta.dir, "../..", file), "utf8");
     const lines = source.split("\n").map((text) => text.trim());
     const mutants = mutantsOf(file, source);
     for (const { line, mutation } of explanations) {
-      const isMade = mutants.some((one) => one.mutation === mutation && lines[one.line - 1] === line);
-      expect({ file, line, mutation, isMade }).toEqual({ file, line, mutation, isMade: true });
+      const mutant = mutants.find((one) => one.mutation === mutation && lines[one.line - 1] === line);
+      expect({ file, line, mutation, isMade: mutant !== undefined }).toMatchObject({ isMade: true });
+      if (mutant !== undefined) explained.push({ file, ...mutant });
     }
   }
+  await using copy = await copyRepository();
+  const refused = await refusedByCompiler(copy.folder, explained);
+  expect([...refused].map(({ file, mutation }) => `${file}: ${mutation}`)).toEqual([]);
 });

@@ -13,6 +13,7 @@ export interface Outcome {
 }
 
 export interface Tree extends AsyncDisposable {
+  readonly folder: string;
   /** Runs these test files in their order, until one fails. A changed file is put back afterwards. */
   run(tests: readonly string[], options: RunOptions): Promise<Outcome>;
   /** Runs one test file, which must pass. */
@@ -65,6 +66,7 @@ export async function copyTree(drivers: string): Promise<Tree> {
   };
 
   return {
+    folder,
     async run(tests, { limitMs, changed }) {
       const paths = tests.map((test) => `./${test}`);
       if (changed === undefined) return run(paths, limitMs);

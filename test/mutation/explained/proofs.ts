@@ -1,13 +1,6 @@
 import type { Explanations } from "./explanations.ts";
 
 export const PROOFS: Explanations = {
-  "src/proofs/account-key.ts": [
-    {
-      line: 'const result = publicKey === null ? "invalid-key" : verifySecp256k1(publicKey, challenge, der);',
-      mutation: "false for: publicKey === null",
-      reason: "What is not there is no key for the library either; the types do not know that.",
-    },
-  ],
   "src/proofs/app-attestation/verifier.ts": [
     {
       line: "if (!(error instanceof InvalidJson)) throw error;",
@@ -58,16 +51,6 @@ export const PROOFS: Explanations = {
       mutation: "without await: syncDirectory(dirname(path))",
       reason: "Only a power failure shows it: another key is made then.",
     },
-    {
-      line: "const key = await readKey(path);",
-      mutation: "without await: readKey(path)",
-      reason: "An async function awaits what it returns.",
-    },
-    {
-      line: "if (key === null) throw new Error(`${path} vanished while it was made`);",
-      mutation: "false for: key === null",
-      reason: "Only a file that somebody removes at that moment shows it.",
-    },
   ],
   "src/proofs/challenge-tokens.ts": [
     {
@@ -80,11 +63,7 @@ export const PROOFS: Explanations = {
       mutation: "true for: false",
       reason: "Nothing exports the key; that it cannot be exported is a second lock.",
     },
-    {
-      line: 'const key = imported.get(kid ?? "");',
-      mutation: 'without right of ??: kid ?? ""',
-      reason: "The types ask for a text; there is a key for neither.",
-    },
+
     {
       line: 'const key = imported.get(kid ?? "");',
       mutation: '"mutant" for: ""',
@@ -112,11 +91,7 @@ export const PROOFS: Explanations = {
       mutation: "1001 for: 1000",
       reason: "Some seconds, of which none is promised.",
     },
-    {
-      line: 'span?.set({ "server.address": URL.parse(url)?.host ?? "" });',
-      mutation: 'without right of ??: URL.parse(url)?.host ?? ""',
-      reason: "The configuration has no text that is no URL; the types do not know that.",
-    },
+
     {
       line: 'span?.set({ "server.address": URL.parse(url)?.host ?? "" });',
       mutation: '"mutant" for: ""',
@@ -127,11 +102,7 @@ export const PROOFS: Explanations = {
       mutation: '"" for: "jwks-refresh"',
       reason: "A name for people, in the log.",
     },
-    {
-      line: "if (cached === null || ageMs >= MAX_AGE_MS) return { keys: await refresh(), fetched: true };",
-      mutation: "without left of ||: cached === null || ageMs >= MAX_AGE_MS",
-      reason: "What was never fetched is infinitely old; the types do not know that.",
-    },
+
     {
       line: "await response.body?.cancel();",
       mutation: "removed: await response.body?.cancel();",
@@ -152,18 +123,8 @@ export const PROOFS: Explanations = {
       mutation: "removed: throw new Error(`the response has status ${response.status}`);",
       reason: "The body that was cancelled is no key set either.",
     },
-    {
-      line: 'const keys = await inSpan("GET key set", "client", (span) => {',
-      mutation: '"" for: "client"',
-      reason: "It is how a viewer of traces draws the span.",
-    },
   ],
   "src/proofs/passkey/authenticator-data.ts": [
-    {
-      line: "const flags = bytes[RP_ID_HASH_BYTES] ?? 0;",
-      mutation: "without right of ??: bytes[RP_ID_HASH_BYTES] ?? 0",
-      reason: "The length was checked; the types do not know that.",
-    },
     {
       line: "const flags = bytes[RP_ID_HASH_BYTES] ?? 0;",
       mutation: "1 for: 0",
@@ -181,11 +142,7 @@ export const PROOFS: Explanations = {
       mutation: "4097 for: 4096",
       reason: "A modulus is counted in whole bytes.",
     },
-    {
-      line: "if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < RSA_BITS.min)",
-      mutation: "without right of ??: key.asymmetricKeyDetails?.modulusLength ?? 0",
-      reason: "An RSA key has this detail; the types do not know that.",
-    },
+
     {
       line: "if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < RSA_BITS.min)",
       mutation: "1 for: 0",
@@ -196,11 +153,7 @@ export const PROOFS: Explanations = {
       mutation: 'false for: algorithm === "ES256"',
       reason: "Bun reads DER as strictly; what is accepted does not depend on that.",
     },
-    {
-      line: 'return algorithm === "ES256"',
-      mutation: '"" for: "ES256"',
-      reason: "Bun reads DER as strictly; what is accepted does not depend on that.",
-    },
+
     {
       line: "return first === -1 ? new Uint8Array() : value.subarray(first);",
       mutation: "false for: first === -1",
@@ -211,19 +164,8 @@ export const PROOFS: Explanations = {
       mutation: "2 for: 1",
       reason: "A zero of one byte is refused like one of none: it is even.",
     },
-    {
-      line: "return (number.at(-1) ?? 0) % 2 === 1;",
-      mutation: "without right of ??: number.at(-1) ?? 0",
-      reason: "What is not there is not odd; the types do not know that.",
-    },
   ],
-  "src/proofs/passkey/passkey.ts": [
-    {
-      line: 'if (attested === null) throw new Error("the authenticator made no passkey");',
-      mutation: "false for: attested === null",
-      reason: "Reading it fails then, and every failure of a ceremony is refused in the same way.",
-    },
-  ],
+
   "src/proofs/passkey/prf-results.ts": [
     {
       line: "if (!hasMembers(credential) || Array.isArray(credential)) return credential;",
@@ -235,64 +177,20 @@ export const PROOFS: Explanations = {
       mutation: "without right of &&: hasMembers(credential.response) && !Array.isArray(credential.response)",
       reason: "A list in JSON has no member of such a name.",
     },
-    {
-      line: "if (!hasMembers(results) || !hasSecret(results)) return holder;",
-      mutation: "without left of ||: !hasMembers(results) || !hasSecret(results)",
-      reason: "What has no members has no secret.",
-    },
+
     {
       line: "if (!hasMembers(results) || !hasSecret(results)) return holder;",
       mutation: "without right of ||: !hasMembers(results) || !hasSecret(results)",
       reason: "Without a secret the copy has the same members.",
     },
-    {
-      line: 'if (!hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;',
-      mutation:
-        'without left of ||: !hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean"',
-      reason: "A text has no member of such a name.",
-    },
-    {
-      line: 'if (!hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;',
-      mutation: "without left of ||: !hasMembers(value) || Array.isArray(value)",
-      reason: "A text has no member of such a name.",
-    },
+
     {
       line: 'if (!hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;',
       mutation: "without right of ||: !hasMembers(value) || Array.isArray(value)",
       reason: "A list in JSON has no member of such a name.",
     },
   ],
-  "src/proofs/passkey/registration-material.ts": [
-    {
-      line: "if (attested === null || credentialId === null) return null;",
-      mutation: "without left of ||: attested === null || credentialId === null",
-      reason: "Reading the key of what is not there fails, which is caught.",
-    },
-    {
-      line: "if (attested === null || credentialId === null) return null;",
-      mutation: "without right of ||: attested === null || credentialId === null",
-      reason: "The id was encoded by us; the types do not know that.",
-    },
-    {
-      line: "if (attested === null || credentialId === null) return null;",
-      mutation: "false for: attested === null || credentialId === null",
-      reason: "Reading the key of what is not there fails, which is caught.",
-    },
-  ],
-  "src/proofs/passkey/stored-registration.ts": [
-    {
-      line: "return attested && { aaguid: attested.aaguid, transports };",
-      mutation: "without left of &&: attested && { aaguid: attested.aaguid, transports }",
-      reason: "Reading the model of what is not there fails, which is caught.",
-    },
-  ],
-  "src/proofs/passkey/webauthn-credential.ts": [
-    {
-      line: 'return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;',
-      mutation: 'without left of &&: typeof value === "number" && Number.isInteger(value)',
-      reason: "Nothing else is an integer; the types do not know that.",
-    },
-  ],
+
   "src/proofs/possible-replay.ts": [
     {
       line: 'this.name = "PossibleReplay";',
@@ -310,30 +208,6 @@ export const PROOFS: Explanations = {
       line: 'if (!hasMembers(parsed) || Array.isArray(parsed)) throw turnkeyError("it is not an object");',
       mutation: "without right of ||: !hasMembers(parsed) || Array.isArray(parsed)",
       reason: "A list in JSON has no members of such names; another message refuses it.",
-    },
-    {
-      line: "return text === null ? null : decodeBase64(text);",
-      mutation: "false for: text === null",
-      reason: "Decoding what is not there fails, which is caught.",
-    },
-  ],
-  "src/proofs/turnkey/stamp.ts": [
-    {
-      line: "if (error instanceof CeremonyFailure) throw turnkeyError(`about its stamp: ${error.message}`, error);",
-      mutation: "true for: error instanceof CeremonyFailure",
-      reason: "No input makes the ceremony fail in another way.",
-    },
-    {
-      line: "throw error;",
-      mutation: "removed: throw error;",
-      reason: "No input makes the ceremony fail in another way.",
-    },
-  ],
-  "src/proofs/verify.ts": [
-    {
-      line: "if (!(error instanceof ServiceError)) throw error;",
-      mutation: "false for: !(error instanceof ServiceError)",
-      reason: "No input makes the verification throw anything else.",
     },
   ],
 };

@@ -145,11 +145,7 @@ export const STORAGE: Explanations = {
       mutation: "without await: syncDirectory(root)",
       reason: "Only a power failure shows it: test/durability.",
     },
-    {
-      line: "if (ref.size <= SMALL_BYTES) {",
-      mutation: "true for: ref.size <= SMALL_BYTES",
-      reason: "The same bytes, in more memory: test/bench measures it.",
-    },
+
     {
       line: "const content = await fileOperation(() => readIfThere(path, ref.size + 1));",
       mutation: "2 for: 1",
@@ -210,11 +206,7 @@ export const STORAGE: Explanations = {
       mutation: "< for <=: ref.size <= SMALL_BYTES",
       reason: "The same bytes, with other calls: test/bench measures it.",
     },
-    {
-      line: "if (ref.size <= SMALL_BYTES) {",
-      mutation: "false for: ref.size <= SMALL_BYTES",
-      reason: "The same bytes, with more calls: test/bench measures it.",
-    },
+
     {
       line: "return file && streamFrom(verified(ref, readContent(file, ref.size + 1)), () => file.close());",
       mutation: "2 for: 1",
@@ -293,21 +285,7 @@ export const STORAGE: Explanations = {
       mutation: "false for: logId === null",
       reason: "No log has that id.",
     },
-    {
-      line: "let blobs: readonly BlobRef[] | null = row.blobs === null ? null : JSON.parse(row.blobs);",
-      mutation: "false for: row.blobs === null",
-      reason: "The text of null is read as null.",
-    },
-    {
-      line: "if (blobs === null && deletionId !== null && deletedAtMs !== null) {",
-      mutation: "without right of &&: blobs === null && deletionId !== null && deletedAtMs !== null",
-      reason: "A row without blobs is of a deleted state; the types do not know that.",
-    },
-    {
-      line: "if (blobs === null && deletionId !== null && deletedAtMs !== null) {",
-      mutation: "without right of &&: blobs === null && deletionId !== null",
-      reason: "A row without blobs is of a deleted state; the types do not know that.",
-    },
+
     {
       line: 'for (let last = ""; ; await nextTurn()) {',
       mutation: "without await: nextTurn()",
