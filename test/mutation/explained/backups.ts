@@ -27,7 +27,6 @@ export const BACKUPS: Explanations = {
       reason: "A factor that is on no backup gets no other error, but for an outage that is over.",
     },
   ],
-
   "src/backups/events.ts": [
     {
       line: "actor: actor && { ...actor },",
@@ -45,7 +44,6 @@ export const BACKUPS: Explanations = {
       reason: "The types ask for the copy, which says the same.",
     },
   ],
-
   "src/backups/reset.ts": [
     {
       line: "void changes.discard(...collect.blobs);",
@@ -60,7 +58,6 @@ export const BACKUPS: Explanations = {
       reason: "The decision requires it again; here it is refused before anything is decided.",
     },
   ],
-
   "src/backups/sync.ts": [
     {
       line: 'if (outcome === "committed") dropped = droppedBlobs(current, contents);',

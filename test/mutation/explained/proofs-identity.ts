@@ -7,13 +7,11 @@ export const PROOFS_IDENTITY: Explanations = {
       mutation: "1 for: 0",
       reason: "No token was issued in the first millisecond of 1970.",
     },
-
     {
       line: "const isOdd = (point.at(-1) ?? 0) % 2 === 1;",
       mutation: "1 for: 0",
       reason: "A point has a last byte; the types do not know that.",
     },
-
     {
       line: 'if (decodeBase64Url(token.split(".")[2] ?? "") === null) throw notAJwt();',
       mutation: '"mutant" for: ""',

@@ -63,7 +63,6 @@ export const PROOFS: Explanations = {
       mutation: "true for: false",
       reason: "Nothing exports the key; that it cannot be exported is a second lock.",
     },
-
     {
       line: 'const key = imported.get(kid ?? "");',
       mutation: '"mutant" for: ""',
@@ -91,7 +90,6 @@ export const PROOFS: Explanations = {
       mutation: "1001 for: 1000",
       reason: "Some seconds, of which none is promised.",
     },
-
     {
       line: 'span?.set({ "server.address": URL.parse(url)?.host ?? "" });',
       mutation: '"mutant" for: ""',
@@ -102,7 +100,6 @@ export const PROOFS: Explanations = {
       mutation: '"" for: "jwks-refresh"',
       reason: "A name for people, in the log.",
     },
-
     {
       line: "await response.body?.cancel();",
       mutation: "removed: await response.body?.cancel();",
@@ -142,7 +139,6 @@ export const PROOFS: Explanations = {
       mutation: "4097 for: 4096",
       reason: "A modulus is counted in whole bytes.",
     },
-
     {
       line: "if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < RSA_BITS.min)",
       mutation: "1 for: 0",
@@ -153,7 +149,6 @@ export const PROOFS: Explanations = {
       mutation: 'false for: algorithm === "ES256"',
       reason: "Bun reads DER as strictly; what is accepted does not depend on that.",
     },
-
     {
       line: "return first === -1 ? new Uint8Array() : value.subarray(first);",
       mutation: "false for: first === -1",
@@ -165,7 +160,6 @@ export const PROOFS: Explanations = {
       reason: "A zero of one byte is refused like one of none: it is even.",
     },
   ],
-
   "src/proofs/passkey/prf-results.ts": [
     {
       line: "if (!hasMembers(credential) || Array.isArray(credential)) return credential;",
@@ -177,20 +171,17 @@ export const PROOFS: Explanations = {
       mutation: "without right of &&: hasMembers(credential.response) && !Array.isArray(credential.response)",
       reason: "A list in JSON has no member of such a name.",
     },
-
     {
       line: "if (!hasMembers(results) || !hasSecret(results)) return holder;",
       mutation: "without right of ||: !hasMembers(results) || !hasSecret(results)",
       reason: "Without a secret the copy has the same members.",
     },
-
     {
       line: 'if (!hasMembers(value) || Array.isArray(value) || typeof value.enabled !== "boolean") return undefined;',
       mutation: "without right of ||: !hasMembers(value) || Array.isArray(value)",
       reason: "A list in JSON has no member of such a name.",
     },
   ],
-
   "src/proofs/possible-replay.ts": [
     {
       line: 'this.name = "PossibleReplay";',

@@ -145,7 +145,6 @@ export const STORAGE: Explanations = {
       mutation: "without await: syncDirectory(root)",
       reason: "Only a power failure shows it: test/durability.",
     },
-
     {
       line: "const content = await fileOperation(() => readIfThere(path, ref.size + 1));",
       mutation: "2 for: 1",
@@ -206,7 +205,6 @@ export const STORAGE: Explanations = {
       mutation: "< for <=: ref.size <= SMALL_BYTES",
       reason: "The same bytes, with other calls: test/bench measures it.",
     },
-
     {
       line: "return file && streamFrom(verified(ref, readContent(file, ref.size + 1)), () => file.close());",
       mutation: "2 for: 1",
@@ -285,7 +283,6 @@ export const STORAGE: Explanations = {
       mutation: "false for: logId === null",
       reason: "No log has that id.",
     },
-
     {
       line: 'for (let last = ""; ; await nextTurn()) {',
       mutation: "without await: nextTurn()",
