@@ -67,10 +67,9 @@ function packText(text: string, prefix: string): Buffer {
   if (text.startsWith(prefix) && UUID_TEXT.test(rest))
     return Buffer.concat([Buffer.of(BLOB_KEY), uuidBytes(rest)]);
   const json = Buffer.from(JSON.stringify(text)); // keeps unpaired surrogates
-  const head = Buffer.alloc(5);
-  head.writeUInt8(OTHER);
-  head.writeUInt32BE(json.length, 1);
-  return Buffer.concat([head, json]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(json.length);
+  return Buffer.concat([Buffer.of(OTHER), length, json]);
 }
 
 function unpackText(take: (length: number) => Buffer, prefix: string): string {

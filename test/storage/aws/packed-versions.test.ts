@@ -18,6 +18,7 @@ const text = fc.oneof(
     `${UUID}\n`,
     "A".repeat(64),
     `${BACKUP}/blobs/`,
+    `backup_account_${"03".repeat(33)}/blobs/${UUID}`,
     "b1/blobs/x",
   ),
 );
@@ -39,6 +40,22 @@ test("versions are unpacked as they were packed", () => {
   );
 });
 
+test("versions that are stored have one form", () => {
+  const blob = { key: `${BACKUP}/blobs/${UUID}`, size: 1, sha256: "é" };
+  const stored = {
+    ...{ versionId: UUID, manifestHash: "cd".repeat(32), createdAtMs: 1_750_000_000_000, replacedAtMs: 2 },
+    blob,
+  };
+  const uuid = UUID.replaceAll("-", "");
+  const parts = [
+    ...["01", `01${uuid}`, `02${"cd".repeat(32)}`, "427977420dc00000", "4000000000000000"],
+    ...[`03${uuid}`, "3ff0000000000000", "000000000422c3a922"],
+  ];
+  const packed = Buffer.from(parts.join(""), "hex").toString("base64url");
+  expect(packVersions(BACKUP, [stored])).toBe(packed);
+  expect(unpackVersions(BACKUP, packed)).toEqual([stored]);
+});
+
 test("a version as the service makes it takes 166 bytes", () => {
   const blob = { key: `${BACKUP}/blobs/${UUID}`, size: 4_096, sha256: "ab".repeat(32) };
   const times = { createdAtMs: 1_750_000_000_000, replacedAtMs: 1_750_000_000_001 };
@@ -50,6 +67,13 @@ test("a version as the service makes it takes 166 bytes", () => {
 
 test("a text of another format, or cut off, is an error", () => {
   const packed = Buffer.from(packVersions(BACKUP, fc.sample(version, 1)), "base64url");
-  for (const bytes of [packed.subarray(0, -1), Buffer.of(), Buffer.of(2), Buffer.of(1, 4)])
-    expect(() => unpackVersions(BACKUP, bytes.toString("base64url"))).toThrow("the versions of a record");
+  for (const [bytes, message] of [
+    [packed.subarray(0, -1), "are cut off"],
+    [Buffer.of(), "have an unknown format"],
+    [Buffer.of(2), "have an unknown format"],
+    [Buffer.of(1, 4), "have an unknown form of text"],
+  ] as const)
+    expect(() => unpackVersions(BACKUP, bytes.toString("base64url"))).toThrow(
+      `the versions of a record ${message}`,
+    );
 });
