@@ -8,6 +8,41 @@ export const STORAGE_AWS: Explanations = {
       reason: "A state is taken where the attribute is there, whatever its value.",
     },
   ],
+  "src/storage/aws/spool-memory.ts": [
+    {
+      line: "if (left > 0) this.#heldByClient.set(client, left);",
+      mutation: "true for: left > 0",
+      reason: "A client that holds nothing takes memory, which shows after millions of clients.",
+    },
+    {
+      line: "if (left > 0) this.#heldByClient.set(client, left);",
+      mutation: ">= for >: left > 0",
+      reason: "A client that holds nothing takes memory, which shows after millions of clients.",
+    },
+  ],
+  "src/storage/aws/spool.ts": [
+    {
+      line: "await unlink(path).catch(async (error: unknown) => {",
+      mutation:
+        "without await: unlink(path).catch(async (error: unknown) => { await file.close(); throw error; })",
+      reason: "A folder in which files can be created but not removed cannot be made for a test.",
+    },
+    {
+      line: "await file.close();",
+      mutation: "removed: await file.close();",
+      reason: "A folder in which files can be created but not removed cannot be made for a test.",
+    },
+    {
+      line: "await file.close();",
+      mutation: "without await: file.close()",
+      reason: "A folder in which files can be created but not removed cannot be made for a test.",
+    },
+    {
+      line: "throw error;",
+      mutation: "removed: throw error;",
+      reason: "A folder in which files can be created but not removed cannot be made for a test.",
+    },
+  ],
   "src/storage/aws/transactions.ts": [
     {
       line: "const TOKEN_KNOWN_MS = 9 * 60 * 1000;",

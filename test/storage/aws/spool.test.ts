@@ -1,7 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { type Spooled, spool } from "../../../src/storage/aws/spool.ts";
 import { SpoolMemory } from "../../../src/storage/aws/spool-memory.ts";
+import { StorageUnavailable } from "../../../src/storage/contract.ts";
 import { openFilesIn, temporaryFolder } from "../../support/temporary-folder.ts";
 
 const MIB = 1024 * 1024;
@@ -31,6 +35,16 @@ describe("content that is spooled", () => {
       for (let read = 0; read < 2; read++) expect(content.equals(await bytesOf(spooled))).toBe(true);
     });
 
+  test("is in memory where it is small, though there is no room, and otherwise in a file without a name", async () => {
+    await using folder = await temporaryFolder();
+    const none = new SpoolMemory(0);
+    await using _small = await spool([randomBytes(IN_MEMORY_BYTES)], none, "a");
+    expect(await openFilesIn(folder)).toEqual([]);
+    await using _large = await spool([randomBytes(IN_MEMORY_BYTES + 1)], none, "a");
+    expect((await openFilesIn(folder)).map(({ mode }) => mode & 0o777)).toEqual([0o600]);
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
   test("takes memory until it is disposed of, and none once it is on disk", async () => {
     await using folder = await temporaryFolder();
     const memory = new SpoolMemory(16 * MIB);
@@ -44,6 +58,8 @@ describe("content that is spooled", () => {
     expect(await filesAfter("b")).toBe(0);
     await first[Symbol.asyncDispose]();
     expect(await filesAfter("a")).toBe(0);
+    await using _onDisk = await spool(arriving(randomBytes(5 * MIB)), memory, "a");
+    expect(await filesAfter("a")).toBe(1); // that of the other one
   });
 
   test("that fails takes no memory and no disk", async () => {
@@ -61,8 +77,26 @@ describe("content that is spooled", () => {
   });
 });
 
-test("the memory of all clients is bounded, and what is refused takes none", () => {
+test("the disk is not ready when it takes a file but no content", async () => {
+  const source = join(import.meta.dir, "../../../src/storage/aws/spool.ts");
+  const script = `const { requireSpool } = await import(${JSON.stringify(source)});
+    process.stdout.write(await requireSpool().then(() => "ready", ({ name }) => name));`;
+  const outcome = async (limit: string) => {
+    const command = ["sh", "-c", `${limit} exec "$0" --eval "$1"`, process.execPath, script];
+    const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"] });
+    return new Response(child.stdout).text();
+  };
+  expect(await outcome("")).toBe("ready");
+  expect(await outcome("trap '' XFSZ; ulimit -f 0;")).toBe(StorageUnavailable.name);
+});
+
+test("the memory of each client and of all is bounded, and what is refused takes none", () => {
   const memory = new SpoolMemory(8 * MIB);
+  expect(memory.reserve("a").growTo(2 * MIB + 1)).toBe(false); // the share of a client
+  const byte = memory.reserve("a");
+  expect(byte.growTo(1)).toBe(true);
+  expect(memory.reserve("a").growTo(2 * MIB)).toBe(false);
+  byte[Symbol.dispose]();
   const reservations = ["a", "b", "c", "d"].map((client) => memory.reserve(client));
   for (const reservation of reservations) expect(reservation.growTo(2 * MIB)).toBe(true);
   using late = memory.reserve("e");
