@@ -97,7 +97,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       const deletion = { DeletionId: { S: ID }, DeletedAtMs: { N: "1750000000000" } };
       expect(await itemsOf(store)).toEqual({
         deleted: {
-          PK: { S: expect.any(String) },
+          PK: { S: "deleted|7" },
           SK: { S: `${hash}|001750000000000|${ID}` },
           BackupId: { S: "b1" },
           ...deletion,
@@ -111,7 +111,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
           Versions: { S: packVersions("b1", versions) },
         },
         due: {
-          PK: { S: expect.any(String) },
+          PK: { S: "due|0" },
           SK: { S: `001750007200000|${ID}` },
           Id: { S: ID },
           DueMs: { N: "1750007200000" },
@@ -124,29 +124,55 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     test("an event is in its log, which DynamoDB expires, and in the outbox, which it does not", async () => {
       await using store = await openFixture();
       store.clock.set(1_750_000_000_000);
-      const event = eventOf(store.clock, { body: { kind: "CREATED" }, deliverFromMs: 1_750_000_008_000 });
+      const id = "e0000000-0000-4000-8000-000000000001"; // one of those that note their log
+      const deliverFromMs = 1_750_000_008_000;
+      const event = eventOf(store.clock, { id, body: { kind: "CREATED" }, logId: "a log", deliverFromMs });
       await store.records.consume([], undefined, [event]);
-      const { surplus: _note, ...items } = await itemsOf(store);
       const attributes = {
         BackupId: { S: "b1" },
         AtMs: { N: "1750000000000" },
         Body: { S: '{"kind":"CREATED"}' },
       };
-      expect(items).toEqual({
-        "log|log": {
-          PK: { S: "log|log" },
-          SK: { S: event.id },
+      expect(await itemsOf(store)).toEqual({
+        "log|a log": {
+          PK: { S: "log|a log" },
+          SK: { S: id },
           ...attributes,
           ExpiresAtMs: { N: "1750003600000" },
           ExpiresAt: { N: "1750007200" },
         },
         outbox: {
-          PK: { S: expect.any(String) },
-          SK: { S: `001750000008000|${event.id}` },
+          PK: { S: "outbox|3" },
+          SK: { S: `001750000008000|${id}` },
           ...attributes,
-          EventId: { S: event.id },
+          EventId: { S: id },
           DueMs: { N: "1750000008000" },
           Attempts: { N: "0" },
+        },
+        surplus: { PK: { S: "surplus|1" }, SK: { S: "a log" } },
+      });
+    });
+
+    test("few events note their log", async () => {
+      await using store = await openFixture();
+      const logIds = Array.from({ length: 40 }, (_, index) => `log ${index}`);
+      await store.records.consume(
+        [],
+        undefined,
+        logIds.map((logId, index) => eventOf(store.clock, { logId, id: `event ${index}` })),
+      );
+      expect(Object.keys(await itemsOf(store)).sort()).toEqual(logIds.map((id) => `log|${id}`).sort());
+    });
+
+    test("the lease is one item", async () => {
+      await using store = await openFixture();
+      await store.records.collection.lease("process", store.clock.nowMs() + 1);
+      expect(await itemsOf(store)).toEqual({
+        lease: {
+          PK: { S: "lease" },
+          SK: { S: "collection" },
+          Holder: { S: "process" },
+          UntilMs: { N: `${store.clock.nowMs() + 1}` },
         },
       });
     });
@@ -335,19 +361,30 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       expect([await lease(another), await lease(holder)]).toEqual([true, false]);
     });
 
-    test("a lease that a wrong clock has taken for years is not waited for", async () => {
+    test("a lease that a wrong clock has taken for more than an hour is not waited for", async () => {
       await using store = await openFixture();
       const { records, clock } = store;
       const lease = (holder: string) => records.collection.lease(holder, clock.nowMs() + MINUTE_MS);
       const nowMs = clock.nowMs();
-      clock.set(nowMs + HOUR_MS);
-      await lease("an hour ahead");
-      clock.set(nowMs);
-      expect(await lease("another")).toBe(false);
-      clock.set(nowMs + HOUR_MS * 24 * 365);
-      await lease("a year ahead");
-      clock.set(nowMs);
-      expect(await lease("another")).toBe(true);
+      for (const [aheadMs, isWrong] of [
+        [HOUR_MS * 24 * 365, true],
+        [HOUR_MS + 1, true],
+        [HOUR_MS, false],
+      ] as const) {
+        clock.set(nowMs + aheadMs);
+        expect(await lease("ahead")).toBe(true);
+        clock.set(nowMs);
+        expect(await lease("another")).toBe(isWrong);
+      }
+    });
+
+    test("a change that leaves no ciphertext lists none, and one that leaves nothing writes nothing", async () => {
+      await using store = await openFixture();
+      const { records } = store;
+      await create(records, "b1", { collect: { blobs: [], logIds: ["log"] } });
+      await create(records, "b2", { collect: { blobs: [], logIds: [] } });
+      expect(await collect(records.listDeleted())).toEqual([]);
+      expect((await records.collection.due(10)).map(({ backupId }) => backupId)).toEqual(["b1"]);
     });
 
     test("events that expired are left out of a page, and do not end it", async () => {

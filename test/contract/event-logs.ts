@@ -138,6 +138,8 @@ export function eventLogsContract(newStorage: NewStorage): void {
       appended.push(event("log", clock, { atMs: clock.nowMs() - MAX_EVENTS + index }));
     for (let start = 0; start < appended.length; start += batch)
       await records.consume([], undefined, appended.slice(start, start + batch));
+    const whole = await records.readEvents(uuidOf("log"), { before: null, limit: MAX_EVENTS });
+    expect({ events: whole.events.length, next: whole.next }).toEqual({ events: MAX_EVENTS, next: null });
     const seen: string[] = [];
     for (let before: string | null = null; ; ) {
       const page = await records.readEvents(uuidOf("log"), { before, limit: 100 });

@@ -1,7 +1,12 @@
 /** JSON that is no response of DynamoDB, as a proxy may send it, and items that cannot be read: the store is unavailable. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
-import { deletionItem, dueDeletionItem, surplusItem } from "../../../src/storage/aws/history/items.ts";
+import {
+  deletionItem,
+  dueDeletionItem,
+  dueLeftoversItem,
+  surplusItem,
+} from "../../../src/storage/aws/history/items.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { MAX_EVENTS, StorageUnavailable } from "../../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../../src/storage/inspection.ts";
@@ -48,6 +53,16 @@ const read = () => records.read("b1");
 const listed = () => Array.fromAsync(records.listFactors());
 const located = () => records.locate({ scope: "MAIN", key: "k" }, []);
 
+const due = { id: "d1", dueMs: 1, backupId: "b1" };
+const taken = () => records.collection.take(due);
+const leftovers = (Blobs: string, LogIds = "[]") => ({
+  Item: {
+    ...dueLeftoversItem(due, "b1", { blobs: [], logIds: [] }),
+    Blobs: { S: Blobs },
+    LogIds: { S: LogIds },
+  },
+});
+
 const CASES: readonly (readonly [string, () => Promise<unknown>, object])[] = [
   ["an item that is a list", read, { Item: [] }],
   ["an item that is a text", read, { Item: "x" }],
@@ -77,6 +92,15 @@ const CASES: readonly (readonly [string, () => Promise<unknown>, object])[] = [
   ["restores that are no list", () => records.restores(), { Item: { ...mark, Restores: { L: "x" } } }],
   ["a restore that is null", () => records.restores(), { Item: { ...mark, Restores: { L: [null] } } }],
   ["a last time that is none", () => records.lastSeenMs(), { Item: { ...mark, LastSeenMs: { N: "x" } } }],
+  ["blobs to delete that are no list", taken, leftovers("{}")],
+  ["a blob to delete that is null", taken, leftovers("[null]")],
+  ["a blob to delete that is a text", taken, leftovers('["x"]')],
+  ["a blob to delete without a key", taken, leftovers('[{"size":1,"sha256":"00"}]')],
+  ["a blob to delete with a key that is a number", taken, leftovers('[{"key":1,"size":1,"sha256":"00"}]')],
+  ["a blob to delete with a size that is a text", taken, leftovers('[{"key":"k","size":"1","sha256":"00"}]')],
+  ["a blob to delete with a hash that is a number", taken, leftovers('[{"key":"k","size":1,"sha256":0}]')],
+  ["logs to delete that are no list", taken, leftovers("[]", "{}")],
+  ["a log to delete that is a number", taken, leftovers("[]", "[1]")],
   ["a sum that is none", () => records.addToCounter("c", 1, 1), { Attributes: { CounterSum: { N: "x" } } }],
 ];
 
@@ -124,7 +148,6 @@ describe("a response of DynamoDB with", () => {
   });
 
   test("another deleted state than the one that was taken gives up no ciphertext", async () => {
-    const due = { id: "d1", dueMs: 1, backupId: "b1" };
     const state = (deletionId: string) => ({
       blob: { key: `b1/blobs/${deletionId}`, size: 1, sha256: "00" },
       metadata: {},
