@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import { isUnchanged, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { GroupCommit } from "../../../src/storage/local/group-commit.ts";
@@ -50,15 +50,18 @@ describe("a group of writes", () => {
 
   test("is lost as a whole when the disk cannot be written, and every caller gets the error", async () => {
     const { notes, insert, writes } = fixture();
+    let attempts = 0;
     const results = await Promise.allSettled([
       writes.add(() => insert("a")),
       writes.add(() => {
+        attempts++;
         throw outage();
       }),
       writes.add(() => insert("c")),
     ]);
     for (const result of results)
       expect(result.status === "rejected" && result.reason).toBeInstanceOf(StorageUnavailable);
+    expect(attempts).toBe(1);
     expect(notes()).toEqual([]);
     await writes.add(() => insert("d"));
     expect(notes()).toEqual(["d"]);
@@ -124,6 +127,34 @@ describe("a group of writes", () => {
     await second;
     expect(await seen).toBe(2);
   });
+
+  for (const [passesMs, outcome] of [
+    [999, "is made once it has ended"],
+    [1_000, "fails when that takes too long, and has changed nothing"],
+  ] as const)
+    test(`waits for the write of another process, and ${outcome}`, async () => {
+      await using folder = await temporaryFolder();
+      const path = join(folder.path, "notes.sqlite");
+      using other = new Database(path);
+      other.run("PRAGMA journal_mode = WAL");
+      other.run("CREATE TABLE notes (text TEXT PRIMARY KEY) STRICT");
+      using database = new Database(path, { strict: true });
+      const writes = new GroupCommit(database, 1_000);
+      other.run("BEGIN IMMEDIATE");
+      using now = spyOn(performance, "now");
+      now.mockReturnValueOnce(500_000); // when it is added
+      const added = writes.add(() => database.run("INSERT INTO notes VALUES ('a')"));
+      now.mockReturnValueOnce(500_000).mockReturnValueOnce(500_000 + passesMs);
+      writes.flush(); // which finds the lock
+      other.run("COMMIT");
+      const error: unknown = await added.then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
+      expect(error === null || isUnchanged(error)).toBe(true);
+      expect(other.query("SELECT text FROM notes").values()).toEqual(error === null ? [["a"]] : []);
+      expect(error === null).toBe(passesMs < 1_000);
+    });
 
   test("may be made by the closing of the store while it still waits for others", async () => {
     const { database, insert, writes } = fixture();
