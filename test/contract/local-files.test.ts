@@ -25,7 +25,7 @@ import { newLocalStorage } from "../support/local-storage.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { openFilesIn } from "../support/temporary-folder.ts";
 import { contentOf } from "./blobs.ts";
-import { collect, create, labelOf, main, openFixture } from "./fixture.ts";
+import { collect, create, labelOf, main, openFixture, record } from "./fixture.ts";
 
 const clock = new SettableClock();
 const random = systemRandom;
@@ -341,6 +341,18 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       const before = (await stat(log)).size;
       await store.records.writable();
       expect((await stat(log)).size).toBeGreaterThan(before);
+    });
+
+    test("is written before it is closed, and not used afterwards", async () => {
+      await using storage = await newLocalStorage();
+      const open = () => openLocalRecords({ dataDir: storage.dataDir, clock, random });
+      const closed = await open();
+      const created = closed.commit({ backupId: "b1", expect: "absent", next: record("b1") });
+      await closed[Symbol.asyncDispose]();
+      expect(await created).toBe("committed");
+      await expect(closed.ready()).rejects.toThrow();
+      await using records = await open();
+      expect(await labelOf(records, "b1")).toBe("b1");
     });
 
     test("that is no database is refused", async () => {
