@@ -46,7 +46,7 @@ export function asFailedWrite(error: unknown): unknown {
 function sqliteCode(error: unknown): string {
   for (let current = error; current instanceof Error; current = current.cause) {
     const code = errorCode(current);
-    if (code?.startsWith("SQLITE_")) return code;
+    if (code !== null) return code;
   }
   return "";
 }
