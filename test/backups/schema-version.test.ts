@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readMetadata, storedMetadata } from "../../src/backups/model.ts";
 import {
+  isOfNewerSchema,
   type Migration,
   migrated,
   NewerSchema,
@@ -60,6 +61,14 @@ describe("stored metadata", () => {
         }),
       );
     }
+  });
+
+  test("is of a newer version from the first that this one does not know", () => {
+    const newer = (schemaVersion: number, migrations?: readonly Migration[]) =>
+      isOfNewerSchema({ schemaVersion }, migrations);
+    expect([newer(1), newer(2)]).toEqual([false, true]);
+    expect([newer(3, MIGRATIONS), newer(4, MIGRATIONS)]).toEqual([false, true]);
+    expect(isOfNewerSchema({})).toBe(false);
   });
 
   test("of a version that is no positive integer is damaged, not newer", () => {
