@@ -1,6 +1,6 @@
 import { ServiceError } from "../errors.ts";
+import type { RecordStore } from "../storage/contract.ts";
 import type { Backups } from "./backups.ts";
-import type { BackupsContext } from "./create-backups.ts";
 import { deletedStatesWith } from "./deleted-states.ts";
 import { foundPasskey } from "./find-passkey.ts";
 import { factorRef } from "./model.ts";
@@ -10,7 +10,11 @@ import { doesNotExist } from "./outcomes.ts";
  * The id of a passkey is no secret, and a new one may be registered under it once the index is free: so the state of
  * somebody else may list it as well, with another key. Whether a nonce was consumed is looked up only if the operation fails.
  */
-export function findDeletedPasskey({ records }: BackupsContext): Backups["findDeletedPasskey"] {
+export function findDeletedPasskey({
+  records,
+}: {
+  readonly records: Pick<RecordStore, "readDeleted">;
+}): Backups["findDeletedPasskey"] {
   return async (backupId, credentialId, _nonces, verify) => {
     const factor = factorRef("MAIN", { kind: { kind: "PASSKEY", credentialId } });
     let refusal: ServiceError | null = null;
