@@ -39,11 +39,12 @@ for (const driver of DRIVERS)
       expect(Object.keys(factors[0] ?? {})).toEqual(["id", "createdAt", "kind"]);
     });
 
-    test("is kept with a sync, a removal and a reading of the metadata, of the factor that signed", async () => {
+    test("is kept with a sync, a removal and a reading of the metadata or the log, of the factor that signed", async () => {
       const { client } = service();
       const uses: readonly ((user: User) => Promise<unknown>)[] = [
         async (user) => (await client.sync(await syncPayload(client, user), user.backup)).ok(),
         (user) => metadataOf(client, user),
+        async (user) => (await client.listEvents(await solved(client, "events", user.sync))).ok(),
         async (user) => {
           const factorId = await addedSyncFactor(client, user);
           const proof = await solved(client, "delete-factor", user.sync, { factorId });
