@@ -17,7 +17,6 @@ export function syncFactorToReplace(
   current: BackupMetadata,
   { id, challengedAtMs }: { readonly id: string | null; readonly challengedAtMs: number },
 ): SyncFactor | null {
-  if (id === null) return null;
   const named = ({ syncFactors }: BackupMetadata) => syncFactors.find((factor) => factor.id === id);
   const found = named(current);
   if (found !== undefined) return found;
