@@ -126,7 +126,7 @@ for (const driver of DRIVERS)
     };
 
     test("goes on while nothing listens there", async () => {
-      const url = `http://127.0.0.1:${await freePort()}`;
+      const url = `http://127.0.0.1:${freePort()}`;
       expect(await use({ OTEL_EXPORTER_OTLP_ENDPOINT: url })).toEqual([
         expect.stringContaining('"reason":"ECONNREFUSED"'),
       ]);
