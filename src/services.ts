@@ -15,7 +15,7 @@ import { usingDataDir } from "./runtime/start-error.ts";
 import { within } from "./runtime/within.ts";
 import type { InspectableStores } from "./storage/inspection.ts";
 import type { LegacySource } from "./storage/legacy.ts";
-import { openStores } from "./storage/open.ts";
+import { openStores, type StorePatience } from "./storage/open.ts";
 import type { Outbox } from "./storage/outbox.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMaintenanceReports, type MaintenanceReports } from "./telemetry/maintenance-reports.ts";
@@ -45,6 +45,7 @@ export interface Overrides {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
+  readonly patience?: StorePatience;
   /** Wraps the stores that the configuration names. */
   readonly wrapStores?: (stores: Stores) => Stores;
   /** Wraps the stores of the other service. */
@@ -79,6 +80,7 @@ export async function createServices(configs: Configs, overrides: Overrides = {}
       random,
       onPermitWait: (seconds) => metrics.permitWait.observe({ permit: "s3_transfer" }, seconds),
       onClockSkew: (message) => log.warn(`${message}: set it, since expiry and limits depend on it too`),
+      ...overrides.patience,
     },
     { serves: true },
   );

@@ -6,6 +6,14 @@ import { usingDataDir } from "../runtime/start-error.ts";
 import type { InspectableStores } from "./inspection.ts";
 import type { LegacySource } from "./legacy.ts";
 
+/** How long calls to stores on other machines may take, where that is not the usual time. */
+export interface StorePatience {
+  /** One attempt of a call may take so long, and none begins after the budget. */
+  readonly retry?: { readonly attemptMs: number; readonly budgetMs: number };
+  /** For the permit of a large transfer. */
+  readonly maxWaitMs?: number;
+}
+
 /**
  * Opens the stores that the configuration names. A driver's code is loaded only when it is used.
  *
@@ -21,7 +29,7 @@ export async function openStores(
     readonly onClockSkew?: (message: string) => void;
     /** Called with how long a large transfer waited for others, where a driver limits them. */
     readonly onPermitWait?: (seconds: number) => void;
-  },
+  } & StorePatience,
   { serves }: { readonly serves: boolean },
 ): Promise<InspectableStores> {
   switch (storage.driver) {

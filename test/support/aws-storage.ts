@@ -22,7 +22,7 @@ import { startS3Endpoint } from "./s3-endpoint.ts";
 /** Small pages, so that a list needs several. */
 const PAGE_KEYS = 50;
 /** An emulator on a busy machine may take longer than AWS does. */
-const LONG_RETRIES = { attemptMs: 20_000, budgetMs: 40_000 };
+export const LONG_RETRIES = { attemptMs: 60_000, budgetMs: 120_000 };
 
 /** Started when the first storage is made, and shared by all of this process. */
 let dynamoDb: Promise<string> | undefined;

@@ -3,11 +3,12 @@ import { Writable } from "node:stream";
 import { type AppOptions, createApp } from "../../src/app.ts";
 import { loadConfigs } from "../../src/config/config.ts";
 import { type RunningServer, startServer } from "../../src/http/listen.ts";
-import { type Random, systemRandom } from "../../src/runtime/clock.ts";
+import { type Random, systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { createServices, type Overrides, type ProcessServices } from "../../src/services.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
 import { type ApiClient, createApiClient } from "./api-client.ts";
+import { LONG_RETRIES } from "./aws-storage.ts";
 import { SettableClock } from "./settable-clock.ts";
 
 export interface TestService extends AsyncDisposable {
@@ -28,7 +29,7 @@ export interface TestServiceOptions {
   readonly wrapStores?: Overrides["wrapStores"];
   readonly wrapOtherService?: Overrides["wrapOtherService"];
   readonly timeoutMs?: number;
-  /** What the time limits of requests are measured with; the system's clock if not given. */
+  /** What the time limits of requests are measured with; without `timeoutMs` one that stands still if not given. */
   readonly requestClock?: SettableClock;
   readonly discardLimits?: AppOptions["discardLimits"];
   /** After how long a silent connection is closed. */
@@ -67,6 +68,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
   const services = await createServices(configs, {
     clock,
     random: options.random ?? systemRandom,
+    patience: { retry: LONG_RETRIES, maxWaitMs: LONG_RETRIES.budgetMs },
     log: await createLogger({ level: "info", format: "json", destination }),
     wrapStores(opened) {
       const planted = storage.wrapStores?.(opened) ?? opened;
@@ -74,10 +76,11 @@ export async function startService(driver: Driver, options: TestServiceOptions =
     },
     ...(options.wrapOtherService === undefined ? {} : { wrapOtherService: options.wrapOtherService }),
   });
-  const { timeoutMs, requestClock, discardLimits } = options;
+  const { timeoutMs, discardLimits } = options;
+  const requestClock = options.requestClock ?? (timeoutMs === undefined ? new SettableClock() : systemClock);
   const app = createApp(services, {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(requestClock === undefined ? {} : { clock: requestClock }),
+    clock: requestClock,
     ...(discardLimits === undefined ? {} : { discardLimits }),
   });
   const server = startServer(services, app, options.idleTimeoutS);
