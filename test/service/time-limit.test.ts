@@ -10,6 +10,8 @@ import { answersIn, temporaryFolder } from "../support/temporary-folder.ts";
 import { createPayload, newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
 
 const OTHERS = 3;
+/** More than a request may take. */
+const TOO_LONG_MS = 40_000;
 const JSON_TYPE = "application/json";
 const codeOf = ({ status, body }: RawAnswer): [number, string] => [status, JSON.parse(body).error.code];
 
@@ -57,8 +59,9 @@ for (const driver of DRIVERS)
       const { promise: mayOpen, resolve: open } = Promise.withResolvers<void>();
       const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
       const { promise: givenBack, resolve: giveBack } = Promise.withResolvers<void>();
+      const requestClock = new SettableClock();
       await using service = await startService(driver, {
-        timeoutMs: 300,
+        requestClock,
         wrapStores: ({ records, blobs }) => ({
           records: replaced(records, {
             async consume(nonces, issue) {
@@ -68,6 +71,7 @@ for (const driver of DRIVERS)
           }),
           blobs: replaced(blobs, {
             async get(ref) {
+              requestClock.advance(TOO_LONG_MS);
               await mayOpen;
               await (await blobs.get(ref))?.cancel();
               return new ReadableStream({ pull: () => {}, cancel }, { highWaterMark: 0 });
@@ -90,11 +94,13 @@ for (const driver of DRIVERS)
     test("is 408, and the commit that was under way goes on to its end", async () => {
       const { promise: mayCommit, resolve: letCommit } = Promise.withResolvers<void>();
       const { promise: committed, resolve: wasCommitted } = Promise.withResolvers<void>();
+      const requestClock = new SettableClock();
       await using service = await startService(driver, {
-        timeoutMs: 500,
+        requestClock,
         wrapStores: ({ records, blobs }) => ({
           records: replaced(records, {
             async commit(change) {
+              requestClock.advance(TOO_LONG_MS);
               await mayCommit;
               const outcome = await records.commit(change);
               wasCommitted();
@@ -157,7 +163,7 @@ for (const driver of DRIVERS)
 /** Lets more time pass than a request may take, once the service has it. */
 async function tooLong({ services }: TestService, requestClock: SettableClock): Promise<void> {
   while (services.metrics.requestsInFlight.count === 0) await new Promise(setImmediate);
-  requestClock.advance(40_000);
+  requestClock.advance(TOO_LONG_MS);
 }
 
 /** Has others make backups, one after the other: as long as it takes a request that has arrived to do something. */
