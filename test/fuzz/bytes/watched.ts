@@ -16,6 +16,8 @@ const REPORT = Type.Object({
 
 /** How long a case may take; the slowest takes some milliseconds. */
 const MAX_CASE_MS = 60_000;
+/** How long the process may take to its first case; on a busy machine that is much more than to load its modules. */
+const MAX_START_MS = 300_000;
 const CHECKS_PER_CASE = 20;
 const SHOWN_CHARACTERS = 2_000;
 
@@ -49,7 +51,7 @@ async function runIn(progress: string, target: WatchedTarget): Promise<TargetRep
   const watch = setInterval(() => {
     const { count } = readProgress(progress);
     if (count !== last.count) last = { count, sinceMs: performance.now() };
-    hangs ||= performance.now() - last.sinceMs > maxCaseMs;
+    hangs ||= performance.now() - last.sinceMs > (count === 0 ? MAX_START_MS : maxCaseMs);
     if (hangs) child.kill("SIGKILL");
   }, maxCaseMs / CHECKS_PER_CASE);
   const [output, errors, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
