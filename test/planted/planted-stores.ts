@@ -16,7 +16,7 @@ export const PLANTED = {
   "consumes no nonces": withCommit((records, change) => records.commit({ ...change, consume: [] })),
   /** What is acknowledged is written later, if the process still runs. */
   "acknowledges too early": withCommit(async (records, change) => {
-    setTimeout(() => void records.commit(change), 300);
+    setTimeout(() => void records.commit(change), LATER_MS);
     return "committed";
   }),
   /** Some changes are acknowledged and never made. */
@@ -57,6 +57,9 @@ export const PLANTED = {
     records: withMethods(stores.records, { outbox: settling(Reflect.get(stores.records, "outbox")) }),
   }),
 } as const satisfies Readonly<Record<string, Plant>>;
+
+/** Later than the next requests come on any machine. */
+const LATER_MS = 60_000;
 
 export type PlantedFault = keyof typeof PLANTED;
 
