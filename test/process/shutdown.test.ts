@@ -73,8 +73,11 @@ for (const driver of DRIVERS)
       await using storage = await driver.environment();
       await using service = await startProcess({ ...ENV, ...storage.env });
       using _upload = await beginUpload(service.url, newUser(randomBytes(100_000)));
+      // however busy the machine is, the process gets both at once
+      process.kill(service.pid, "SIGSTOP");
       service.signal("SIGTERM");
-      service.signal("SIGTERM"); // however busy the machine is, the process gets both at once
+      service.signal("SIGINT"); // two of one kind would be one to it
+      process.kill(service.pid, "SIGCONT");
       await shutdownLine(service);
       expect(await Promise.race([service.exited, Bun.sleep(1_500).then(() => "it goes on")])).toBe(
         "it goes on",
@@ -97,10 +100,8 @@ for (const driver of DRIVERS)
     test("without a running request ends at once", async () => {
       await using storage = await driver.environment();
       await using service = await startProcess({ ...ENV, ...storage.env });
-      const startedMs = performance.now();
       service.signal("SIGTERM");
       expect(await service.exited).toBe(0);
-      expect(performance.now() - startedMs).toBeLessThan(30_000); // how long it would wait
       expect(await shutdownLine(service)).not.toContain("waiting");
     });
   });
