@@ -164,10 +164,11 @@ export function inspectionContract(newStorage: NewStorage): void {
       ]);
     const later = event("a", store.clock, { expiresAtMs: expiresAtMs + 1 });
     await store.records.consume([], undefined, [later]);
+    await store.records.addToCounter("c", 1, expiresAtMs);
     expect(await store.records.countExpired()).toBe(0);
     store.clock.advance(MINUTE_MS);
     const expired = await store.records.countExpired();
-    expect([0, 4]).toContain(expired); // a store that expires rows by itself has none to count
+    expect([0, 5]).toContain(expired); // a store that expires rows by itself has none to count
     expect(await store.records.sweepExpired()).toBe(expired);
     expect(await store.records.countExpired()).toBe(0);
     expect(await eventsOf(store.records, "a")).toEqual([shown(later)]);
