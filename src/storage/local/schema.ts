@@ -2,7 +2,7 @@
  * The tables of the embedded driver, for the query builder. Their DDL is in migrations.ts. A column without a name has that
  * of its member.
  */
-import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { BlobRef, FactorRef } from "../contract.ts";
 
 /** One row per backup: its metadata and its current blob. */
@@ -20,16 +20,12 @@ export const backups = sqliteTable("backups", {
 });
 
 /** One row per factor: the backup it leads to. */
-export const factorIndex = sqliteTable(
-  "factor_index",
-  {
-    scope: text().$type<FactorRef["scope"]>().notNull(),
-    factorKey: text("factor_key").notNull(),
-    backupId: text("backup_id").notNull(),
-    createdAtMs: integer("created_at_ms").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.scope, table.factorKey] })],
-);
+export const factorIndex = sqliteTable("factor_index", {
+  scope: text().$type<FactorRef["scope"]>().notNull(),
+  factorKey: text("factor_key").notNull(),
+  backupId: text("backup_id").notNull(),
+  createdAtMs: integer("created_at_ms").notNull(),
+});
 
 /** One row per consumed nonce and per sync factor token, until its expiry. */
 export const oneTime = sqliteTable("one_time", {
