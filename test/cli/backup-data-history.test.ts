@@ -7,6 +7,7 @@ import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { type BlobRef, blobsOf } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
+import { copiedAtMsOf } from "../../src/storage/local/marks.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { deletedOf, event, type Fixture, revisionOf, uuidOf } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
@@ -162,11 +163,14 @@ if (DRIVERS.some((driver) => driver.name === "local"))
         for (const id of ["b1", "b2"]) await storeBackup(stores, id);
         await stores.records[Symbol.asyncDispose]();
         toEarlierSchema(storage.dataDir, schema);
+        const startedMs = Date.now(); // long after the changes, by the clock of the stores
         for (const copiedBlobs of [2, 0])
           expect(await copyData({ source: storage.dataDir, target })).toMatchObject({
             copiedBlobs,
             lost: [],
           });
+        using database = new Database(join(target, "records.sqlite"), { readonly: true });
+        expect(copiedAtMsOf(database)).toBeGreaterThanOrEqual(startedMs);
         expect(await referencesOf(target)).toHaveLength(2);
         await rm(parent, { recursive: true });
       });

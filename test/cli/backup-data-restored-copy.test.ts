@@ -245,6 +245,8 @@ if (local !== undefined) {
       );
       await writeFile(join(target, MARK), ""); // as after a power failure that brought the mark back
       expect((await site.backUp()).errors).toContain("is not a copy any more");
+      toEarlierSchema(target, 2); // as after the start of an earlier version
+      expect((await site.backUp()).errors).toContain("is not a copy any more");
 
       await using again = await site.startCopy();
       for (const each of [user, late]) await recovered(again.client, each);
