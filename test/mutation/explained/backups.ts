@@ -44,6 +44,34 @@ export const BACKUPS: Explanations = {
       reason: "The types ask for the copy, which says the same.",
     },
   ],
+  "src/backups/find-deleted-passkey.ts": [
+    {
+      line: "const found = foundPasskey(factor, backup, false);",
+      mutation: "true for: false",
+      reason: "An undelete learns from its commit whether a nonce was consumed.",
+    },
+  ],
+  "src/backups/last-use.ts": [
+    {
+      line: 'const factor = metadata.syncFactors.find((listed) => factorRef("SYNC", listed).key === used.key);',
+      mutation: '"" for: "SYNC"',
+      reason: "The key is the same in each scope, and only the key is used.",
+    },
+  ],
+  "src/backups/list-events.ts": [
+    {
+      line: "const read = logId === undefined ? NONE : await records.readEvents(logId, page);",
+      mutation: "false for: logId === undefined",
+      reason: "No log has that id; the types refuse it.",
+    },
+  ],
+  "src/backups/model.ts": [
+    {
+      line: 'if (kind?.kind !== "PASSKEY") throw new Error("the metadata does not list the passkey");',
+      mutation: 'false for: kind?.kind !== "PASSKEY"',
+      reason: "A passkey that was found is listed; the types do not know that.",
+    },
+  ],
   "src/backups/reset.ts": [
     {
       line: "void changes.discard(...collect.blobs);",
@@ -58,11 +86,48 @@ export const BACKUPS: Explanations = {
       reason: "The decision requires it again; here it is refused before anything is decided.",
     },
   ],
+  "src/backups/schema-version.ts": [
+    {
+      line: 'this.name = "NewerSchema";',
+      mutation: 'removed: this.name = "NewerSchema";',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "NewerSchema";',
+      mutation: '"" for: "NewerSchema"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'return typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion) && schemaVersion >= 1',
+      mutation:
+        'without left of &&: typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion)',
+      reason: "What is no number is no safe integer; the types do not know that.",
+    },
+  ],
   "src/backups/sync.ts": [
     {
       line: 'if (outcome === "committed") dropped = droppedBlobs(current, contents);',
       mutation: 'true for: outcome === "committed"',
       reason: "After any other outcome an error is thrown, and nothing is deleted.",
+    },
+  ],
+  "src/backups/verify-factor.ts": [
+    {
+      line: "if (by.passkey !== undefined) {",
+      mutation: "false for: by.passkey !== undefined",
+      reason: "The same response after one call more, which the limit of round trips allows.",
+    },
+  ],
+  "src/backups/view.ts": [
+    {
+      line: "...(encryptionPublicKey === undefined ? {} : { encryptionPublicKey }),",
+      mutation: "false for: encryptionPublicKey === undefined",
+      reason: "JSON has no member without a value; the types refuse one.",
+    },
+    {
+      line: "return { ...exportFactor(factor), ...(lastUsedAt === undefined ? {} : { lastUsedAt }) };",
+      mutation: "false for: lastUsedAt === undefined",
+      reason: "JSON has no member without a value; the types refuse one.",
     },
   ],
 };

@@ -325,6 +325,215 @@ export const STORAGE: Explanations = {
       reason: "No backup has the empty id.",
     },
   ],
+  "src/storage/local/foreign-log.ts": [
+    {
+      line: "const VERSIONS_AT = 18;",
+      mutation: "19 for: 18",
+      reason: "SQLite writes the same number to both places.",
+    },
+    {
+      line: 'override name = "ForeignLog";',
+      mutation: '"" for: "ForeignLog"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'readonly code = "FOREIGN_LOG";',
+      mutation: '"" for: "FOREIGN_LOG"',
+      reason: "It tells people apart what the message says.",
+    },
+    {
+      line: "const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));",
+      mutation:
+        "without right of &&: (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir))",
+      reason: "The second check is for another process that removes its log between the two.",
+    },
+    {
+      line: "const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));",
+      mutation: "without left of &&: (await hasLog(dataDir)) && (await isWithoutLog(path))",
+      reason: "The second check is for another process that removes its log between the two.",
+    },
+    {
+      line: "const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));",
+      mutation: "without await: hasLog(dataDir)",
+      reason: "The second check is for another process that removes its log between the two.",
+    },
+    {
+      line: "return ((await orNullIfMissing(stat(join(dataDir, `${DATABASE}-wal`))))?.size ?? 0) > 0;",
+      mutation:
+        "without right of ??: (await orNullIfMissing(stat(join(dataDir, `${DATABASE}-wal`))))?.size ?? 0",
+      reason: "Nothing is not above 0, and no log has a single byte.",
+    },
+    {
+      line: "return ((await orNullIfMissing(stat(join(dataDir, `${DATABASE}-wal`))))?.size ?? 0) > 0;",
+      mutation: "1 for: 0",
+      reason: "Nothing is not above 0, and no log has a single byte.",
+    },
+    {
+      line: "const found = await file?.read(new Uint8Array(2), 0, 2, VERSIONS_AT);",
+      mutation: "3 for: 2",
+      reason: "Bytes that are not in the file are 0.",
+    },
+    {
+      line: "return found?.bytesRead === 2 && found.buffer.includes(WITHOUT_LOG);",
+      mutation: "without left of &&: found?.bytesRead === 2 && found.buffer.includes(WITHOUT_LOG)",
+      reason: "Bytes that are not in the file are 0.",
+    },
+  ],
+  "src/storage/local/group-commit.ts": [
+    {
+      line: "export const BUSY_PAUSE_MS = 5;",
+      mutation: "6 for: 5",
+      reason: "Some milliseconds between attempts, of which none is promised.",
+    },
+    {
+      line: "const MAX_LINGER_ITERATIONS = 6;",
+      mutation: "7 for: 6",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "const LINGER_MS = 1;",
+      mutation: "2 for: 1",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "if (iterations > 1 && performance.now() - sinceMs < this.#lingerMs)",
+      mutation: "without right of &&: iterations > 1 && performance.now() - sinceMs < this.#lingerMs",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "if (iterations > 1 && performance.now() - sinceMs < this.#lingerMs)",
+      mutation: ">= for >: iterations > 1",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "if (iterations > 1 && performance.now() - sinceMs < this.#lingerMs)",
+      mutation: "2 for: 1",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "if (iterations > 1 && performance.now() - sinceMs < this.#lingerMs)",
+      mutation: "<= for <: performance.now() - sinceMs < this.#lingerMs",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "if (iterations > 1 && performance.now() - sinceMs < this.#lingerMs)",
+      mutation: "+ for -: performance.now() - sinceMs",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "this.#linger(iterations - 1, sinceMs);",
+      mutation: "2 for: 1",
+      reason: "How long a write waits for others to share its sync is measured by test/bench.",
+    },
+    {
+      line: "if (group.length > 0) this.#make(group, performance.now());",
+      mutation: "true for: group.length > 0",
+      reason: "A transaction without a write changes nothing, and its failure is nobody's.",
+    },
+    {
+      line: "if (group.length > 0) this.#make(group, performance.now());",
+      mutation: ">= for >: group.length > 0",
+      reason: "A transaction without a write changes nothing, and its failure is nobody's.",
+    },
+  ],
+  "src/storage/local/inspection.ts": [
+    { line: "const LIST_PAGE = 500;", mutation: "501 for: 500", reason: "The same list, in other pages." },
+    {
+      line: "const SWEEP_BATCH = 1_000;",
+      mutation: "1001 for: 1_000",
+      reason: "The same rows are deleted, in other batches.",
+    },
+    {
+      line: "await nextTurn();",
+      mutation: "removed: await nextTurn();",
+      reason: "The same rows; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "await nextTurn();",
+      mutation: "without await: nextTurn()",
+      reason: "The same rows; how long others wait is measured by test/bench.",
+    },
+    {
+      line: "db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0;",
+      mutation:
+        "without right of ??: db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0",
+      reason: "A count has a row; the types do not know that.",
+    },
+    {
+      line: "db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0;",
+      mutation: "1 for: 0",
+      reason: "A count has a row; the types do not know that.",
+    },
+  ],
+  "src/storage/local/marks.ts": [
+    {
+      line: "return installationIdOf(database) ?? id;",
+      mutation: "without right of ??: installationIdOf(database) ?? id",
+      reason: "There is a mark now; the types do not know that.",
+    },
+    {
+      line: "if ((lastSeenMsOf(database) ?? 0) < nowMs)",
+      mutation: "<= for <: (lastSeenMsOf(database) ?? 0) < nowMs",
+      reason: "The same time is written again, and no clock is at the first milliseconds of 1970.",
+    },
+    {
+      line: "if ((lastSeenMsOf(database) ?? 0) < nowMs)",
+      mutation: "without right of ??: lastSeenMsOf(database) ?? 0",
+      reason: "The same time is written again, and no clock is at the first milliseconds of 1970.",
+    },
+    {
+      line: "if ((lastSeenMsOf(database) ?? 0) < nowMs)",
+      mutation: "1 for: 0",
+      reason: "The same time is written again, and no clock is at the first milliseconds of 1970.",
+    },
+    {
+      line: "return Number(markOf(database, NEXT_SHARE) ?? 0);",
+      mutation: "without right of ??: markOf(database, NEXT_SHARE) ?? 0",
+      reason: "Nothing is 0 as a number.",
+    },
+    {
+      line: "return Number(markOf(database, NEXT_SHARE) ?? 0);",
+      mutation: "1 for: 0",
+      reason: "Any share may be the first; all have their turn.",
+    },
+    {
+      line: "if (copiedAtMsOf(database) === null) return;",
+      mutation: "false for: copiedAtMsOf(database) === null",
+      reason: "It saves the transaction, which decides the same.",
+    },
+  ],
+  "src/storage/local/one-time.ts": [
+    {
+      line: "if (row === undefined || row.backupId === null || row.holder === null) return null;",
+      mutation: "without right of ||: row === undefined || row.backupId === null || row.holder === null",
+      reason: "A token has both members and a nonce none; the types do not know that.",
+    },
+    {
+      line: "if (row === undefined || row.backupId === null || row.holder === null) return null;",
+      mutation: "without right of ||: row === undefined || row.backupId === null",
+      reason: "A token has both members and a nonce none; the types do not know that.",
+    },
+  ],
+  "src/storage/local/outage.ts": [
+    { line: 'return "";', mutation: '"mutant" for: ""', reason: "It is no code of SQLite either." },
+  ],
+  "src/storage/local/outbox.ts": [
+    {
+      line: "const MAX_COUNTED = 10_000;",
+      mutation: "10001 for: 10_000",
+      reason: "Up to how many are counted, which is not promised.",
+    },
+    {
+      line: "return { waiting: counted?.waiting ?? 0, oldestMs: oldest?.atMs ?? null };",
+      mutation: "without right of ??: counted?.waiting ?? 0",
+      reason: "A count has a row; the types do not know that.",
+    },
+    {
+      line: "return { waiting: counted?.waiting ?? 0, oldestMs: oldest?.atMs ?? null };",
+      mutation: "1 for: 0",
+      reason: "A count has a row; the types do not know that.",
+    },
+  ],
   "src/storage/local/records.ts": [
     {
       line: "const BUSY_TIMEOUT_MS = 5_000;",
@@ -335,6 +544,11 @@ export const STORAGE: Explanations = {
       line: "this.#db.insert(counters).values({ id, total: 0, expiresAtMs: 0 }).run();",
       mutation: "1 for: 0",
       reason: "The row is deleted in the same transaction.",
+    },
+    {
+      line: 'query(() => this.#statements.read().get({ backupId: "" }));',
+      mutation: '"mutant" for: ""',
+      reason: "No backup has that id either.",
     },
   ],
   "src/storage/small-content.ts": [
