@@ -51,27 +51,6 @@ export const BACKUPS: Explanations = {
       reason: "An undelete learns from its commit whether a nonce was consumed.",
     },
   ],
-  "src/backups/last-use.ts": [
-    {
-      line: 'const factor = metadata.syncFactors.find((listed) => factorRef("SYNC", listed).key === used.key);',
-      mutation: '"" for: "SYNC"',
-      reason: "The key is the same in each scope, and only the key is used.",
-    },
-  ],
-  "src/backups/list-events.ts": [
-    {
-      line: "const read = logId === undefined ? NONE : await records.readEvents(logId, page);",
-      mutation: "false for: logId === undefined",
-      reason: "No log has that id; the types refuse it.",
-    },
-  ],
-  "src/backups/model.ts": [
-    {
-      line: 'if (kind?.kind !== "PASSKEY") throw new Error("the metadata does not list the passkey");',
-      mutation: 'false for: kind?.kind !== "PASSKEY"',
-      reason: "A passkey that was found is listed; the types do not know that.",
-    },
-  ],
   "src/backups/reset.ts": [
     {
       line: "void changes.discard(...collect.blobs);",
@@ -96,12 +75,6 @@ export const BACKUPS: Explanations = {
       line: 'this.name = "NewerSchema";',
       mutation: '"" for: "NewerSchema"',
       reason: "A name for people, in the log.",
-    },
-    {
-      line: 'return typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion) && schemaVersion >= 1',
-      mutation:
-        'without left of &&: typeof schemaVersion === "number" && Number.isSafeInteger(schemaVersion)',
-      reason: "What is no number is no safe integer; the types do not know that.",
     },
   ],
   "src/backups/sync.ts": [

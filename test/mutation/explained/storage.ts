@@ -353,17 +353,6 @@ export const STORAGE: Explanations = {
       reason: "The second check is for another process that removes its log between the two.",
     },
     {
-      line: "const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));",
-      mutation: "without await: hasLog(dataDir)",
-      reason: "The second check is for another process that removes its log between the two.",
-    },
-    {
-      line: "return ((await orNullIfMissing(stat(join(dataDir, `${DATABASE}-wal`))))?.size ?? 0) > 0;",
-      mutation:
-        "without right of ??: (await orNullIfMissing(stat(join(dataDir, `${DATABASE}-wal`))))?.size ?? 0",
-      reason: "Nothing is not above 0, and no log has a single byte.",
-    },
-    {
       line: "return ((await orNullIfMissing(stat(join(dataDir, `${DATABASE}-wal`))))?.size ?? 0) > 0;",
       mutation: "1 for: 0",
       reason: "Nothing is not above 0, and no log has a single byte.",
@@ -371,11 +360,6 @@ export const STORAGE: Explanations = {
     {
       line: "const found = await file?.read(new Uint8Array(2), 0, 2, VERSIONS_AT);",
       mutation: "3 for: 2",
-      reason: "Bytes that are not in the file are 0.",
-    },
-    {
-      line: "return found?.bytesRead === 2 && found.buffer.includes(WITHOUT_LOG);",
-      mutation: "without left of &&: found?.bytesRead === 2 && found.buffer.includes(WITHOUT_LOG)",
       reason: "Bytes that are not in the file are 0.",
     },
   ],
@@ -455,30 +439,14 @@ export const STORAGE: Explanations = {
     },
     {
       line: "db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0;",
-      mutation:
-        "without right of ??: db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0",
-      reason: "A count has a row; the types do not know that.",
-    },
-    {
-      line: "db.select({ rows: count() }).from(table).where(lte(table.expiresAtMs, nowMs)).get()?.rows ?? 0;",
       mutation: "1 for: 0",
       reason: "A count has a row; the types do not know that.",
     },
   ],
   "src/storage/local/marks.ts": [
     {
-      line: "return installationIdOf(database) ?? id;",
-      mutation: "without right of ??: installationIdOf(database) ?? id",
-      reason: "There is a mark now; the types do not know that.",
-    },
-    {
       line: "if ((lastSeenMsOf(database) ?? 0) < nowMs)",
       mutation: "<= for <: (lastSeenMsOf(database) ?? 0) < nowMs",
-      reason: "The same time is written again, and no clock is at the first milliseconds of 1970.",
-    },
-    {
-      line: "if ((lastSeenMsOf(database) ?? 0) < nowMs)",
-      mutation: "without right of ??: lastSeenMsOf(database) ?? 0",
       reason: "The same time is written again, and no clock is at the first milliseconds of 1970.",
     },
     {
@@ -522,11 +490,6 @@ export const STORAGE: Explanations = {
       line: "const MAX_COUNTED = 10_000;",
       mutation: "10001 for: 10_000",
       reason: "Up to how many are counted, which is not promised.",
-    },
-    {
-      line: "return { waiting: counted?.waiting ?? 0, oldestMs: oldest?.atMs ?? null };",
-      mutation: "without right of ??: counted?.waiting ?? 0",
-      reason: "A count has a row; the types do not know that.",
     },
     {
       line: "return { waiting: counted?.waiting ?? 0, oldestMs: oldest?.atMs ?? null };",
