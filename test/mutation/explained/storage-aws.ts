@@ -1,6 +1,41 @@
 import type { Explanations } from "./explanations.ts";
 
 export const STORAGE_AWS: Explanations = {
+  "src/storage/aws/direct/client.ts": [
+    {
+      line: "await learnTime(config, response, sentAtMs);",
+      mutation: "without await: learnTime(config, response, sentAtMs)",
+      reason: "What is learnt is there a moment later, before another request is signed.",
+    },
+    {
+      line: "await learnTime(config, response, sentAtMs, error);",
+      mutation: "without await: learnTime(config, response, sentAtMs, error)",
+      reason: "What is learnt is there a moment later, before another request is signed.",
+    },
+    {
+      line: "this.#operations.set(name, operation);",
+      mutation: "removed: this.#operations.set(name, operation);",
+      reason: "Only slower: test/bench measures it.",
+    },
+  ],
+  "src/storage/aws/direct/dynamodb-json.ts": [
+    {
+      line: "const known = outputs.get(name) ?? Object.keys(NormalizedSchema.of(output).getMemberSchemas());",
+      mutation:
+        "without left of ??: outputs.get(name) ?? Object.keys(NormalizedSchema.of(output).getMemberSchemas())",
+      reason: "Only slower: test/bench measures it.",
+    },
+    {
+      line: "outputs.set(name, known);",
+      mutation: "removed: outputs.set(name, known);",
+      reason: "Only slower: test/bench measures it.",
+    },
+    {
+      line: "if (BINARY.test(text)) return sdk.serializeRequest(operation, input, context);",
+      mutation: "true for: BINARY.test(text)",
+      reason: "The SDK writes the same bytes, only slower: test/bench measures it.",
+    },
+  ],
   "src/storage/aws/history/collection.ts": [
     {
       line: 'ExpressionAttributeValues: { ":true": { BOOL: true } },',

@@ -97,7 +97,7 @@ export class DirectClient<I extends object, O extends MetadataBearer> implements
     input: object;
   }): $OperationSchema | null {
     if (schema === undefined || !this.#service.operations.has(schema[2])) return null;
-    if ("Key" in input && typeof input.Key === "string" && DOT_SEGMENT.test(`/${input.Key}/`)) return null;
+    if ("Key" in input && DOT_SEGMENT.test(`/${input.Key}/`)) return null;
     const known = this.#operations.get(schema[2]);
     if (known !== undefined) return known;
     const [, namespace, name, traits, inputSchema, outputSchema] = schema;

@@ -42,10 +42,8 @@ export function dynamoDbJson(sdk: DirectProtocol): DirectProtocol {
     },
 
     async deserializeResponse(operation, context, response) {
-      const { statusCode } = response;
-      const text = statusCode === 200 ? textOf(response) : "";
-      if (statusCode === 200 && text === "") throw noOutput("nothing");
-      if (statusCode !== 200 || BINARY.test(text) || operation.name === "DescribeTable")
+      const text = textOf(response);
+      if (response.statusCode !== 200 || BINARY.test(text) || operation.name === "DescribeTable")
         return requireShapes(await sdk.deserializeResponse(operation, context, withFiniteNumbers(response)));
       const found: unknown = JSON.parse(text);
       if (!isMap(found)) throw noOutput("a response");

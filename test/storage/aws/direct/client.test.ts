@@ -1,8 +1,11 @@
 /** What a direct client does beside sending what the SDK would send. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { GetItemCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
 import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../../../src/config/storage.ts";
+import { runInSpan, type Span } from "../../../../src/runtime/span.ts";
 import {
   createDynamoDbClient,
   createDynamoDbSender,
@@ -11,6 +14,7 @@ import {
 } from "../../../../src/storage/aws/clients.ts";
 import { DirectClient } from "../../../../src/storage/aws/direct/client.ts";
 import { DYNAMODB } from "../../../../src/storage/aws/direct/dynamodb.ts";
+import { S3 } from "../../../../src/storage/aws/direct/s3.ts";
 import { BUCKET, clientPair } from "./client-pair.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "./scripted-endpoint.ts";
 
@@ -48,7 +52,71 @@ describe("a direct client", () => {
     await client.send(new ListTablesCommand({}));
     const tables = { ...config.tables, backups: "arn:aws:dynamodb:eu-west-1:123456789012:table/backups" };
     await createDynamoDbSender(createDynamoDbClient(config), { ...config, tables }).send(get());
-    expect(senders()).toEqual(["backup-service", "aws-sdk-js", "aws-sdk-js"]);
+    const s3 = createS3Sender(createS3Client(config));
+    for (const Key of ["b1/blobs/1", "b1/../1", ".", "b1/..."])
+      await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
+    expect(senders()).toEqual([
+      ...["backup-service", "aws-sdk-js", "aws-sdk-js"],
+      ...["backup-service", "aws-sdk-js", "aws-sdk-js", "backup-service"],
+    ]);
+  });
+
+  test("sends a request to AWS itself, without a port in its address", async () => {
+    using fetched = spyOn(globalThis, "fetch").mockImplementation(
+      Object.assign(async () => new Response("{}"), { preconnect: () => {} }),
+    );
+    const atAws = { ...config, dynamoDbEndpoint: null };
+    await createDynamoDbSender(createDynamoDbClient(atAws), atAws).send(get());
+    const host = "dynamodb.eu-west-1.amazonaws.com";
+    expect(fetched.mock.calls).toEqual([
+      [`https://${host}/`, expect.objectContaining({ headers: expect.objectContaining({ host }) })],
+    ]);
+  });
+
+  test("says in the span of a request what the status of the response was", async () => {
+    const seen: unknown[] = [];
+    const span = (name: string): Span => ({
+      traceId: "",
+      child: (childName) => span(childName),
+      rename: () => {},
+      set: (attributes) => void seen.push(name, attributes),
+      run: (work) => work(),
+      end: (failure) => void seen.push(failure),
+    });
+    const client = createDynamoDbSender(createDynamoDbClient(config), config);
+    await runInSpan(span("request"), () => client.send(get()));
+    expect(seen).toEqual(["AWS GetItem", { "http.response.status_code": 200 }, undefined]);
+  });
+
+  test("closes its connections, and those of the SDK, when it is destroyed", async () => {
+    const open = new Set<Socket>();
+    let closed = () => {};
+    const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => void response.end("{}"));
+    server.on("connection", (socket) => {
+      open.add(socket);
+      socket.on("close", () => {
+        open.delete(socket);
+        closed();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const local = { ...config, dynamoDbEndpoint: `http://127.0.0.1:${port}` };
+    const client = createDynamoDbSender(createDynamoDbClient(local), local);
+    await client.send(get());
+    await client.send(new ListTablesCommand({}));
+    expect(open.size).toBe(2);
+    client.destroy();
+    while (open.size > 0) await new Promise<void>((resolve) => (closed = resolve));
+    server.close();
+  });
+
+  test("does not keep a permit for a response that it cannot read", async () => {
+    const headers = { "last-modified": "no date", "content-length": "400000" };
+    endpoint.respond = (response) => void response.writeHead(200, headers).end("x".repeat(400_000));
+    const client = new DirectClient(createS3Client(config), S3, 1);
+    for (let n = 0; n < 2; n++)
+      await expect(client.send(new GetObjectCommand({ Bucket: BUCKET, Key: "k" }))).rejects.toThrow("date");
   });
 
   test("leaves to the SDK a bucket whose requests are signed in another way", async () => {
@@ -85,17 +153,22 @@ describe("a direct client", () => {
 
   test("learns AWS's time as the SDK does, for the next signature", async () => {
     using pair = clientPair(endpoint.url);
-    for (const headers of [
+    for (const { status = 200, ...headers } of [
       { date: new Date(Date.now() + 3_600_000).toUTCString() },
       { date: new Date(Date.now() - 3_600_000).toUTCString(), age: "5" },
       { date: "no date" },
       { date: new Date(Date.now() - 7_200_000).toUTCString() },
+      { status: 400, date: new Date(Date.now() + 7_200_000).toUTCString() },
     ]) {
-      endpoint.respond = (response) => void response.writeHead(200, headers).end("{}");
-      for (const { dynamoDb } of [pair.sdk, pair.direct]) {
-        await dynamoDb.send(get());
-        await dynamoDb.send(get());
-      }
+      endpoint.respond = (response) => void response.writeHead(status, headers).end("{}");
+      for (const { dynamoDb } of [pair.sdk, pair.direct])
+        for (let n = 0; n < 2; n++) {
+          const outcome = dynamoDb.send(get()).then(
+            () => 200,
+            () => 400,
+          );
+          expect(await outcome).toBe(status);
+        }
       const [, ofTheSdk = 0, , direct = 0] = endpoint.seen
         .splice(0)
         .map(({ headers }) => signedAtMs(headers));
