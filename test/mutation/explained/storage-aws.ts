@@ -17,6 +17,16 @@ export const STORAGE_AWS: Explanations = {
       mutation: "removed: this.#operations.set(name, operation);",
       reason: "Only slower: test/bench measures it.",
     },
+    {
+      line: 'if (!("$metadata" in error)) Object.assign(error, { $metadata: { httpStatusCode: response.statusCode } });',
+      mutation: 'true for: !("$metadata" in error)',
+      reason: "Only ids of the response are lost, which nothing reads.",
+    },
+    {
+      line: 'if (!("$metadata" in error)) Object.assign(error, { $metadata: { httpStatusCode: response.statusCode } });',
+      mutation: '"" for: "$metadata"',
+      reason: "Only ids of the response are lost, which nothing reads.",
+    },
   ],
   "src/storage/aws/direct/dynamodb-json.ts": [
     {
@@ -34,6 +44,21 @@ export const STORAGE_AWS: Explanations = {
       line: "if (BINARY.test(text)) return sdk.serializeRequest(operation, input, context);",
       mutation: "true for: BINARY.test(text)",
       reason: "The SDK writes the same bytes, only slower: test/bench measures it.",
+    },
+    {
+      line: 'return typeof value === "object" && value !== null && !Array.isArray(value);',
+      mutation: 'without left of &&: typeof value === "object" && value !== null && !Array.isArray(value)',
+      reason: "What is no object fails where it is read: the response is unusable in either case.",
+    },
+    {
+      line: 'return typeof value === "object" && value !== null && !Array.isArray(value);',
+      mutation: 'without left of &&: typeof value === "object" && value !== null',
+      reason: "What is no object fails where it is read: the response is unusable in either case.",
+    },
+    {
+      line: 'return typeof value === "object" && value !== null && !Array.isArray(value);',
+      mutation: 'without right of &&: typeof value === "object" && value !== null',
+      reason: "What is no object fails where it is read: the response is unusable in either case.",
     },
   ],
   "src/storage/aws/history/collection.ts": [

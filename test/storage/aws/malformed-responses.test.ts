@@ -74,6 +74,7 @@ const CASES: readonly (readonly [string, () => Promise<unknown>, object])[] = [
   ["versions of an unknown format", read, { Item: { ...record, Versions: { S: "AAAA" } } }],
   ["items that are no list", listed, { Items: true }],
   ["items that are texts", listed, { Items: ["x"] }],
+  ["items that are no list, beside something binary", listed, { Items: { M: { B: "" } } }],
   ["the key of a factor that is a number", listed, { Items: [{ PK: { S: 5 } }] }],
   ["a next page that is a text", listed, { Items: [], LastEvaluatedKey: "x" }],
   ["responses that are a list", located, { Responses: [[]] }],

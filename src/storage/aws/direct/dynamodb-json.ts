@@ -34,7 +34,7 @@ export function dynamoDbJson(sdk: DirectProtocol): DirectProtocol {
         protocol,
         hostname,
         ...(port !== undefined && { port }),
-        path: path.endsWith("/") ? path : `${path}/`,
+        path,
         method: "POST",
         headers: { "content-type": CONTENT_TYPE, "x-amz-target": `${TARGET}.${operation.name}` },
         body: Buffer.from(text),
