@@ -117,6 +117,16 @@ export function collectionContract(newStorage: NewStorage): void {
     expect(await records.collection.due(10)).toEqual([]);
   });
 
+  test("a state that was not taken stays when its collection is settled", async () => {
+    await using store = await openFixture(newStorage);
+    const { records, clock } = store;
+    const state = await deleted(store);
+    clock.set(state.keepUntilMs + COLLECTED_AFTER_MS);
+    await records.collection.settle(await onlyDue(store));
+    clock.set(state.deletedAtMs);
+    expect(await deletedOf(records, "b1")).toEqual([state]);
+  });
+
   test("nothing is collected of a state that was brought back", async () => {
     await using store = await openFixture(newStorage);
     const { records, clock } = store;

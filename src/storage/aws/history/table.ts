@@ -35,7 +35,7 @@ export async function deleteItem(
   const command = new DeleteItemCommand({
     TableName: name,
     Key: { PK, SK },
-    ...(condition !== undefined && { ConditionExpression: condition }),
+    ConditionExpression: condition,
   });
   await attempt("an item of the history could not be deleted", async (abortSignal) => {
     try {
