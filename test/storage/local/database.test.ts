@@ -3,16 +3,24 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock as clock } from "../../../src/runtime/clock.ts";
+import { version } from "../../../src/runtime/version.ts";
 import { NewerFormat } from "../../../src/storage/errors.ts";
 import { lockMark, MARK } from "../../../src/storage/local/copy/mark.ts";
 import { closeDatabase, openDatabase } from "../../../src/storage/local/database.ts";
 import { DATABASE } from "../../../src/storage/local/layout.ts";
-import { markAsCopy } from "../../../src/storage/local/marks.ts";
+import { copiedAtMsOf, markAsCopy, migratedByOf, nextShareOf } from "../../../src/storage/local/marks.ts";
 import { DRIVERS } from "../../drivers.ts";
+import { toEarlierSchema } from "../../support/earlier-schema.ts";
 import { newLocalStorage } from "../../support/local-storage.ts";
 
 const open = (dataDir: string, serves = true) =>
   openDatabase({ dataDir, busyTimeoutMs: 5_000, serves, clock });
+
+function markFolder(dataDir: string): void {
+  const mark = lockMark(join(dataDir, MARK), true);
+  if (!(mark instanceof Database)) throw new Error(`the mark is ${mark}`);
+  mark.close();
+}
 
 /** SQLite leaves the log to the last that has the database open. */
 const LEAVE_LOG = "PRAGMA journal_mode = DELETE";
@@ -25,14 +33,54 @@ if (DRIVERS.some((driver) => driver.name === "local"))
       const copy = await open(dataDir, false);
       markAsCopy(copy, 1, 0);
       closeDatabase(copy);
-      const mark = lockMark(join(dataDir, MARK), true);
-      if (!(mark instanceof Database)) throw new Error(`the mark is ${mark}`);
-      mark.close();
+      markFolder(dataDir);
       (await open(dataDir, false)).close();
       expect(existsSync(join(dataDir, MARK))).toBe(true);
       const database = await open(dataDir);
       expect(existsSync(join(dataDir, MARK))).toBe(false);
       database.close();
+    });
+
+    for (const [schema, isCopy] of [
+      [0, false],
+      [1, true],
+      [2, false],
+      [3, false],
+    ] as const)
+      test(`with schema ${schema} in a folder that is marked as a copy ${isCopy ? "gets the mark too" : "gets no mark"}`, async () => {
+        await using storage = await newLocalStorage();
+        const { dataDir } = storage;
+        if (schema > 0) {
+          const served = await open(dataDir);
+          served.run("INSERT INTO backups VALUES ('b1', 'r', 'k', 1, '00', '{}', 7, '[]')");
+          served.run("UPDATE marks SET value = '0.0.1' WHERE name = 'migrated-by'");
+          served.close();
+        }
+        if (schema === 1 || schema === 2) toEarlierSchema(dataDir, schema);
+        markFolder(dataDir);
+        using database = await open(dataDir, false);
+        expect([copiedAtMsOf(database), nextShareOf(database)]).toEqual([isCopy ? 7 : null, 0]);
+        // it was the later version that made the schema, where there was a step to make
+        expect(migratedByOf(database)).toBe(schema === 3 ? "0.0.1" : version);
+      });
+
+    test("of an earlier version is no copy in a folder that is not marked as one", async () => {
+      await using storage = await newLocalStorage();
+      const { dataDir } = storage;
+      (await open(dataDir)).close();
+      toEarlierSchema(dataDir, 1);
+      using database = await open(dataDir, false);
+      expect(copiedAtMsOf(database)).toBeNull();
+    });
+
+    test("of a copy without a backup, and without a mark, gets the oldest time", async () => {
+      await using storage = await newLocalStorage();
+      const { dataDir } = storage;
+      (await open(dataDir)).close();
+      toEarlierSchema(dataDir, 1);
+      markFolder(dataDir);
+      using database = await open(dataDir, false);
+      expect(copiedAtMsOf(database)).toBe(0);
     });
 
     test("that could not be opened is closed", async () => {
