@@ -56,6 +56,8 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
         await create(records, "b1");
         const small = await blobs.put("b1", [Buffer.from("x")]);
         const large = await blobs.put("b1", [randomBytes(200_000)]);
+        await blobs.markInstallation("id");
+        await blobs.markSeen(1);
         expect(await modes(dataDir)).toEqual({
           ".": "700",
           "records.sqlite": "600",
@@ -63,6 +65,8 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
           "records.sqlite-shm": "600",
           blobs: "700",
           "blobs/tmp": "700",
+          "blobs/installation": "600",
+          "blobs/last-seen": "600",
           ...Object.fromEntries(
             [small, large].flatMap(({ key }) => [
               [`blobs/${key.slice(0, 2)}`, "700"],
@@ -92,10 +96,12 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       database.close();
     });
 
-    test("holds no temporary file after a put, and none that a crash left long ago", async () => {
+    test("holds no temporary file after a put or a mark, and none that a crash left long ago", async () => {
       await using store = await openStorage();
       const temporary = join(store.dataDir, "blobs", "tmp");
       await store.blobs.put("b1", [Buffer.from("x")]);
+      for (const id of ["id", "another"]) await store.blobs.markInstallation(id);
+      await store.blobs.markSeen(1);
       async function* failing(half: Uint8Array) {
         yield half;
         throw new Error("the client went away");
