@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { BlobDamaged, StorageUnavailable } from "../../src/storage/contract.ts";
 import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
+import { MARK } from "../../src/storage/local/copy/mark.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
@@ -359,6 +360,14 @@ if (DRIVERS.some((driver) => driver.name === "local")) {
       await expect(closed.ready()).rejects.toThrow();
       await using records = await open();
       expect(await labelOf(records, "b1")).toBe("b1");
+    });
+
+    test("of a copy stays one where no service opens it", async () => {
+      await using storage = await newLocalStorage();
+      const { dataDir } = storage;
+      await writeFile(join(dataDir, MARK), "");
+      await (await openLocalRecords({ dataDir, clock, random }))[Symbol.asyncDispose]();
+      expect(await readdir(dataDir)).toContain(MARK);
     });
 
     test("that is no database is refused", async () => {
