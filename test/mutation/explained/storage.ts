@@ -443,6 +443,59 @@ export const STORAGE: Explanations = {
       reason: "A count has a row; the types do not know that.",
     },
   ],
+  "src/storage/local/installation-file.ts": [
+    {
+      line: 'await writeFile(temporary, `${id}\\n`, { flag: "wx", mode: 0o600, flush: true });',
+      mutation: '"" for: "wx"',
+      reason: "No file has the new name.",
+    },
+    {
+      line: 'await writeFile(temporary, `${nowMs}\\n`, { flag: "wx", mode: 0o600, flush: true });',
+      mutation: '"" for: "wx"',
+      reason: "No file has the new name.",
+    },
+    {
+      line: 'await writeFile(temporary, `${id}\\n`, { flag: "wx", mode: 0o600, flush: true });',
+      mutation: 'without await: writeFile(temporary, `${id}\\n`, { flag: "wx", mode: 0o600, flush: true })',
+      reason: "Only a power failure or a slower disk shows it: test/durability.",
+    },
+    {
+      line: 'await writeFile(temporary, `${id}\\n`, { flag: "wx", mode: 0o600, flush: true });',
+      mutation: "false for: true",
+      reason: "Only a power failure or a slower disk shows it: test/durability.",
+    },
+    {
+      line: 'await writeFile(temporary, `${nowMs}\\n`, { flag: "wx", mode: 0o600, flush: true });',
+      mutation:
+        'without await: writeFile(temporary, `${nowMs}\\n`, { flag: "wx", mode: 0o600, flush: true })',
+      reason: "Only a power failure or a slower disk shows it: test/durability.",
+    },
+    {
+      line: 'await writeFile(temporary, `${nowMs}\\n`, { flag: "wx", mode: 0o600, flush: true });',
+      mutation: "false for: true",
+      reason: "Only a power failure or a slower disk shows it: test/durability.",
+    },
+    {
+      line: "await unlink(temporary);",
+      mutation: "without await: unlink(temporary)",
+      reason: "It is removed a moment later.",
+    },
+    {
+      line: "await syncDirectory(root);",
+      mutation: "removed: await syncDirectory(root);",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await syncDirectory(root);",
+      mutation: "without await: syncDirectory(root)",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await rename(temporary, join(root, LAST_SEEN));",
+      mutation: "without await: rename(temporary, join(root, LAST_SEEN))",
+      reason: "It is renamed a moment later.",
+    },
+  ],
   "src/storage/local/marks.ts": [
     {
       line: "if ((lastSeenMsOf(database) ?? 0) < nowMs)",
@@ -468,6 +521,13 @@ export const STORAGE: Explanations = {
       line: "if (copiedAtMsOf(database) === null) return;",
       mutation: "false for: copiedAtMsOf(database) === null",
       reason: "It saves the transaction, which decides the same.",
+    },
+  ],
+  "src/storage/local/migrations.ts": [
+    {
+      line: 'return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;',
+      mutation: "1 for: 0",
+      reason: "The pragma has a row; the types do not know that.",
     },
   ],
   "src/storage/local/one-time.ts": [
@@ -512,6 +572,23 @@ export const STORAGE: Explanations = {
       line: 'query(() => this.#statements.read().get({ backupId: "" }));',
       mutation: '"mutant" for: ""',
       reason: "No backup has that id either.",
+    },
+  ],
+  "src/storage/open.ts": [
+    {
+      line: "const READ_THROUGH_RETRY = { budgetMs: 6_000, attemptMs: 4_000, maxPauseMs: 1_000 };",
+      mutation: "6001 for: 6_000",
+      reason: "Some seconds, of which none is promised.",
+    },
+    {
+      line: "const READ_THROUGH_RETRY = { budgetMs: 6_000, attemptMs: 4_000, maxPauseMs: 1_000 };",
+      mutation: "4001 for: 4_000",
+      reason: "Some seconds, of which none is promised.",
+    },
+    {
+      line: "const READ_THROUGH_RETRY = { budgetMs: 6_000, attemptMs: 4_000, maxPauseMs: 1_000 };",
+      mutation: "1001 for: 1_000",
+      reason: "Some seconds, of which none is promised.",
     },
   ],
   "src/storage/small-content.ts": [
