@@ -6,7 +6,8 @@ import { type AwsBlobsOptions, openAwsBlobs } from "../../src/storage/aws/blobs.
 import { newAwsStorage } from "../support/aws-storage.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 
-export const RETRY = { budgetMs: 2_000, attemptMs: 1_000, firstPauseMs: 2, maxPauseMs: 10 };
+/** Time for everything, also on a busy machine. */
+export const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
 
 export async function openAwsFixture(
   change: Partial<AwsStorageConfig> = {},

@@ -13,7 +13,8 @@ const LARGE = randomBytes(3_000_000);
 /** Time for everything: nothing may depend on being fast. */
 const UNHURRIED = { retry: { ...RETRY, attemptMs: 300_000, budgetMs: 300_000 }, maxWaitMs: 300_000 };
 /** Until a transfer counts as stalled. */
-const HURRIED = { retry: { ...RETRY, attemptMs: 200, budgetMs: 60_000 } };
+const STALLED_MS = 1_500;
+const HURRIED = { retry: { ...RETRY, attemptMs: STALLED_MS, budgetMs: 120_000 } };
 
 /** Reads a ciphertext whose first response is cut; `then` is run at that moment. */
 async function resumed(
@@ -74,7 +75,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       const ref = await store.blobs.put("b1", [LARGE]);
       const pieces: Uint8Array[] = [];
       for await (const piece of (await store.blobs.get(ref)) ?? []) {
-        if (pieces.length < 3) await new Promise((resolve) => setTimeout(resolve, 300));
+        if (pieces.length < 3) await new Promise((resolve) => setTimeout(resolve, STALLED_MS + 100));
         pieces.push(piece);
       }
       expect(Buffer.concat(pieces).equals(LARGE)).toBe(true);
@@ -85,8 +86,10 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       const ref = await store.blobs.put("b1", [LARGE]);
       const unread = await Promise.all(Array.from({ length: 6 }, () => store.blobs.get(ref, "a")));
       await (await store.blobs.get(ref, "a"))?.cancel();
-      for (const stream of unread)
-        await expect(Array.fromAsync(stream ?? [])).rejects.toBeInstanceOf(StorageUnavailable);
+      const outcomes = await Promise.allSettled(unread.map((stream) => Array.fromAsync(stream ?? [])));
+      const lost = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+      expect(lost).not.toEqual([]); // the others may not have been there for so long
+      for (const reason of lost) expect(reason).toBeInstanceOf(StorageUnavailable);
     });
 
     test("gives back its connection, read or not", async () => {

@@ -6,7 +6,7 @@ import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableBlobs, InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
+import { LONG_RETRIES, newAwsStorage } from "../support/aws-storage.ts";
 import { DYNAMODB_FAULTS, TRANSACTION_FAULTS } from "../support/dynamodb-proxy.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { S3_FAULTS, UPLOAD_FAULTS } from "../support/s3-proxy.ts";
@@ -14,11 +14,12 @@ import { SettableClock } from "../support/settable-clock.ts";
 import { BLOB_CASES, type FaultCase, RECORD_CASES } from "./aws-fault-cases.ts";
 import { HISTORY_CASES } from "./aws-history-cases.ts";
 
-/** Attempts shorter than the longest delay, and time for many of them. */
-const LONG_BUDGET = { budgetMs: 5_000, attemptMs: 150, firstPauseMs: 5, maxPauseMs: 40 };
+/** Time for everything, also on a busy machine. */
+const LONG_BUDGET = { ...LONG_RETRIES, firstPauseMs: 5, maxPauseMs: 40 };
+/** For faults without a response: time for many attempts. */
+const SHORT_ATTEMPTS = { ...LONG_BUDGET, attemptMs: 400 };
 /** For faults that never end: the driver gives up soon. */
-const SHORT_BUDGET = { ...LONG_BUDGET, budgetMs: 250 };
-const STALL_MS = 100;
+const SHORT_BUDGET = { ...LONG_BUDGET, budgetMs: 250, attemptMs: 150 };
 
 type AwsStorage = Awaited<ReturnType<typeof newAwsStorage>>;
 
@@ -26,7 +27,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("records on an unreliable DynamoDB", () => {
     let storage: AwsStorage;
     let proxy: FaultProxy;
-    let retrying: InspectableRecords;
+    let patient: InspectableRecords;
+    let hurried: InspectableRecords;
     let givingUp: InspectableRecords;
     let healthy: InspectableRecords;
     const clock = new SettableClock();
@@ -36,19 +38,20 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
       proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
       const options = { clock, random: systemRandom };
       const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-      retrying = await openAwsRecords(config, { ...options, retry: LONG_BUDGET });
+      patient = await openAwsRecords(config, { ...options, retry: LONG_BUDGET });
+      hurried = await openAwsRecords(config, { ...options, retry: SHORT_ATTEMPTS });
       givingUp = await openAwsRecords(config, { ...options, retry: SHORT_BUDGET });
-      healthy = await openAwsRecords(storage.config, options);
+      healthy = await openAwsRecords(storage.config, { ...options, retry: LONG_BUDGET });
     });
     afterAll(async () => {
-      for (const resource of [retrying, givingUp, healthy, proxy, storage])
+      for (const resource of [patient, hurried, givingUp, healthy, proxy, storage])
         await resource[Symbol.asyncDispose]();
     });
 
     const cases = [...RECORD_CASES, ...HISTORY_CASES];
     const reads = cases.filter((each) => !each.writes);
     const writes = cases.filter((each) => each.writes);
-    const context = () => ({ proxy, retrying, givingUp, healthy, clock });
+    const context = () => ({ proxy, patient, hurried, givingUp, healthy, clock });
     for (const [name, fault] of Object.entries(DYNAMODB_FAULTS))
       faultTests(name, fault, [...reads, ...writes], context);
     for (const [name, fault] of Object.entries(TRANSACTION_FAULTS)) faultTests(name, fault, writes, context);
@@ -57,7 +60,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("blobs on an unreliable S3", () => {
     let storage: AwsStorage;
     let proxy: FaultProxy;
-    let retrying: InspectableBlobs;
+    let patient: InspectableBlobs;
+    let hurried: InspectableBlobs;
     let givingUp: InspectableBlobs;
     let healthy: InspectableBlobs;
     const clock = new SettableClock();
@@ -65,19 +69,20 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     beforeAll(async () => {
       storage = await newAwsStorage();
       proxy = await startFaultProxy(storage.config.s3Endpoint ?? "");
-      const options = { random: systemRandom, stallMs: STALL_MS };
+      const options = { random: systemRandom };
       const config = { ...storage.config, s3Endpoint: proxy.url };
-      retrying = await openAwsBlobs(config, { ...options, retry: LONG_BUDGET });
+      patient = await openAwsBlobs(config, { ...options, retry: LONG_BUDGET });
+      hurried = await openAwsBlobs(config, { ...options, retry: SHORT_ATTEMPTS });
       givingUp = await openAwsBlobs(config, { ...options, retry: SHORT_BUDGET });
-      healthy = await openAwsBlobs(storage.config, options);
+      healthy = await openAwsBlobs(storage.config, { ...options, retry: LONG_BUDGET });
     });
     afterAll(async () => {
-      for (const resource of [retrying, givingUp, healthy, proxy, storage])
+      for (const resource of [patient, hurried, givingUp, healthy, proxy, storage])
         await resource[Symbol.asyncDispose]();
     });
 
     const uploads = BLOB_CASES.filter((each) => each.name.startsWith("putting"));
-    const context = () => ({ proxy, retrying, givingUp, healthy, clock });
+    const context = () => ({ proxy, patient, hurried, givingUp, healthy, clock });
     for (const [name, fault] of Object.entries(S3_FAULTS)) faultTests(name, fault, BLOB_CASES, context);
     for (const [name, fault] of Object.entries(UPLOAD_FAULTS)) faultTests(name, fault, uploads, context);
   });
@@ -85,7 +90,8 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
 interface Context<Store> {
   readonly proxy: FaultProxy;
-  readonly retrying: Store;
+  readonly patient: Store;
+  readonly hurried: Store;
   readonly givingUp: Store;
   readonly healthy: Store;
   readonly clock: SettableClock;
@@ -93,17 +99,19 @@ interface Context<Store> {
 
 function faultTests<Store>(
   name: string,
-  fault: Fault,
+  given: Fault,
   cases: readonly FaultCase<Store>[],
   context: () => Context<Store>,
 ): void {
+  const fault = given.kind === "delay" ? { ...given, ms: 1.5 * SHORT_ATTEMPTS.attemptMs } : given;
+  const hasNoResponse = fault.kind === "delay" || fault.kind === "stall answer";
   for (const each of cases)
     test(`${each.name}, after ${name}: the right result`, async () => {
-      const { proxy, retrying, healthy, clock } = context();
+      const { proxy, patient, hurried, healthy, clock } = context();
       const prepared = await each.prepare(healthy, crypto.randomUUID(), clock);
       proxy.clear();
       proxy.inject(fault);
-      const outcome = await outcomeOf(() => prepared.run(retrying));
+      const outcome = await outcomeOf(() => prepared.run(hasNoResponse ? hurried : patient));
       proxy.clear();
       await proxy.settled();
       if (outcome === UNAVAILABLE) expect(each.mayBreakMidway).toBe(true);

@@ -9,12 +9,14 @@ import type { Fault } from "../support/fault-proxy.ts";
 import { collect, MINUTE_MS, main, once, record } from "./fixture.ts";
 import { openProxiedRecords } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 500, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
+const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
+/** For faults that never end. */
+const SHORT = { ...RETRY, budgetMs: 500 };
 const FACTORS = Array.from({ length: 100 }, (_, index) => main(`f${index}`));
 const OUTAGE: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
 
-async function openFixture() {
-  const opened = await openProxiedRecords(RETRY);
+async function openFixture(retry = RETRY) {
+  const opened = await openProxiedRecords(retry);
   const { clock, proxy } = opened;
   const creation: Change = {
     backupId: "b1",
@@ -61,7 +63,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
 
     for (const transaction of [1, 2, 3])
       test(`can be repeated where an outage came with its transaction ${transaction}`, async () => {
-        await using store = await openFixture();
+        await using store = await openFixture(SHORT);
         store.injectFrom(transaction, OUTAGE, Number.POSITIVE_INFINITY);
         const outcome: unknown = await store.records.commit(store.creation).catch((error: unknown) => error);
         expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);

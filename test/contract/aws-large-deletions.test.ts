@@ -8,14 +8,16 @@ import type { Fault } from "../support/fault-proxy.ts";
 import { backupOf, collect, create, main, once, record, revisionOf } from "./fixture.ts";
 import { openProxiedRecords } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 2_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
+const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
+/** For faults that never end. */
+const SHORT = { ...RETRY, budgetMs: 500 };
 const FACTORS = Array.from({ length: 70 }, (_, index) => main(`f${index}`));
 /** In the second transaction. */
 const LATE = main("f60");
 const INTERNAL_ERROR: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
 
-async function openFixture() {
-  const opened = await openProxiedRecords(RETRY);
+async function openFixture(retry = RETRY) {
+  const opened = await openProxiedRecords(retry);
   const { proxy, healthy } = opened;
   const deletion = await backupWithMany(healthy);
   /** Applies a fault to the requests from the second of the deletion on. */
@@ -75,7 +77,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       },
     } as const))
       test(`may have been made where ${name} comes after its first transaction, and leaves stale rows`, async () => {
-        await using store = await openFixture();
+        await using store = await openFixture(SHORT);
         store.injectAfterFirst(fault, Number.POSITIVE_INFINITY);
         const outcome: unknown = await store.records.commit(store.deletion).catch((error: unknown) => error);
         expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);

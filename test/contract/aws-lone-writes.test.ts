@@ -11,9 +11,9 @@ import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import { atOnce, create, labelOf, MINUTE_MS, main, once, record, revisionOf, token } from "./fixture.ts";
 import { openProxiedRecords } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 60_000, attemptMs: 20_000, firstPauseMs: 2, maxPauseMs: 10 };
+const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** Gives up soon an attempt that is held. */
-const IMPATIENT = { ...RETRY, attemptMs: 300 };
+const IMPATIENT = { ...RETRY, attemptMs: 1_000 };
 
 async function openFixture(retry = RETRY) {
   const opened = await openProxiedRecords(retry);

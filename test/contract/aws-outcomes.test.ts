@@ -12,7 +12,7 @@ import {
   StorageUnavailable,
 } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
+import { LONG_RETRIES, newAwsStorage } from "../support/aws-storage.ts";
 import { cancelledTransaction, dynamoDbError } from "../support/dynamodb-proxy.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { freePort } from "../support/free-port.ts";
@@ -66,7 +66,9 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
     let records: RecordStore;
     /** Waits for a response however slow the machine is. */
     let patient: RecordStore;
-    /** Sends again until there is a response. */
+    /** Waits as long, and sends again until there is a response. */
+    let tireless: RecordStore;
+    /** Sends again until there is a response, and waits for none for long. */
     let persistent: RecordStore;
     /** On the same tables, without the proxy. */
     let healthy: RecordStore;
@@ -79,16 +81,20 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
       records = await openAwsRecords({ ...storage.config, dynamoDbEndpoint: proxy.url }, options);
       patient = await openAwsRecords(
         { ...storage.config, dynamoDbEndpoint: proxy.url },
-        { ...options, retry: { ...SHORT_BUDGET, attemptMs: 20_000 } },
+        { ...options, retry: { ...SHORT_BUDGET, attemptMs: 60_000 } },
+      );
+      tireless = await openAwsRecords(
+        { ...storage.config, dynamoDbEndpoint: proxy.url },
+        { ...options, retry: { ...SHORT_BUDGET, ...LONG_RETRIES } },
       );
       persistent = await openAwsRecords(
         { ...storage.config, dynamoDbEndpoint: proxy.url },
-        { ...options, retry: { ...SHORT_BUDGET, budgetMs: 60_000 } },
+        { ...options, retry: { ...SHORT_BUDGET, attemptMs: 1_000, budgetMs: 120_000 } },
       );
-      healthy = await openAwsRecords(storage.config, { clock, random: systemRandom });
+      healthy = await openAwsRecords(storage.config, { ...options, retry: LONG_RETRIES });
     });
     afterAll(async () => {
-      for (const resource of [records, patient, persistent, healthy, proxy, storage])
+      for (const resource of [records, patient, tireless, persistent, healthy, proxy, storage])
         await resource[Symbol.asyncDispose]();
     });
 
@@ -173,12 +179,12 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         clock.advance(60 * 60 * 1000);
         return true;
       });
-      const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+      const outcome: unknown = await tireless.commit(change).catch((error: unknown) => error);
       await proxy.settled();
       expect(outcome).toBeInstanceOf(StorageUnavailable);
       expect(isUnchanged(outcome)).toBe(false);
       expect(proxy.seen.slice(sent)).toHaveLength(1);
-      expect(await records.read(change.backupId)).toMatchObject(record("new"));
+      expect(await healthy.read(change.backupId)).toMatchObject(record("new"));
     });
 
     test("and conflicts long after an attempt without a response may have been made by that one", async () => {
@@ -198,7 +204,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
           ...{ backupId: crypto.randomUUID(), expect: { revision: crypto.randomUUID() } },
           ...{ next: record("next"), consume },
         };
-        const outcome: unknown = await records.commit(change).catch((error: unknown) => error);
+        const outcome: unknown = await tireless.commit(change).catch((error: unknown) => error);
         proxy.clear();
         await proxy.settled();
         if (isTrusted) expect(outcome).toBe("revision");
@@ -244,7 +250,7 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         proxy.clear();
         proxy.inject({ kind: "drop request" });
         const change: Change = { ...newChange(), claim, ...partOf(used) };
-        expect<string>(await patient.commit(change)).toBe(conflict);
+        expect<string>(await tireless.commit(change)).toBe(conflict);
         expect(await healthy.read(change.backupId)).toBeNull();
       },
     );

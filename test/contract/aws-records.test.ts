@@ -13,7 +13,9 @@ import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 import { atOnce, backupOf, collect, create, labelOf, main, once, record, sync, token } from "./fixture.ts";
 
-const RETRY = { budgetMs: 2_000, attemptMs: 1_000, firstPauseMs: 2, maxPauseMs: 10 };
+const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
+/** For faults that never end. */
+const SHORT = { ...RETRY, budgetMs: 500 };
 
 interface Fixture extends AsyncDisposable {
   readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
@@ -22,12 +24,12 @@ interface Fixture extends AsyncDisposable {
   readonly clock: SettableClock;
 }
 
-async function openFixture(): Promise<Fixture> {
+async function openFixture(retry = RETRY): Promise<Fixture> {
   const clock = new SettableClock();
   const storage = await newAwsStorage();
   const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
   const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const records = await openAwsRecords(config, { clock, random: systemRandom, retry: RETRY });
+  const records = await openAwsRecords(config, { clock, random: systemRandom, retry });
   return {
     storage,
     records,
@@ -273,6 +275,11 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
         const answer = await call(store.records, store.clock);
         if (typeof expected === "number") expect(answer).toBe(expected + 1);
         else expect(answer).toEqual(expected);
+      });
+
+    for (const [name, call] of Object.entries(calls))
+      test(`${name}: where it never has it, that is an outage`, async () => {
+        await using store = await openFixture(SHORT);
         store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, {}) }, Number.POSITIVE_INFINITY);
         await expect(call(store.records, store.clock)).rejects.toBeInstanceOf(StorageUnavailable);
       });

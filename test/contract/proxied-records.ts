@@ -2,7 +2,7 @@
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import type { RetryPolicy } from "../../src/storage/aws/retry.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
+import { LONG_RETRIES, newAwsStorage } from "../support/aws-storage.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
@@ -11,7 +11,7 @@ export async function openProxiedRecords(retry: Partial<RetryPolicy>) {
   const storage = await newAwsStorage();
   const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
   const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const options = { clock, random: systemRandom };
+  const options = { clock, random: systemRandom, retry: LONG_RETRIES };
   const records = await openAwsRecords(config, { ...options, retry });
   const healthy = await openAwsRecords(storage.config, options);
   return {
