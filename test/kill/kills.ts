@@ -3,6 +3,7 @@ import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { brokenAfterMonths } from "../crash/aftermath.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver, TestStorage } from "../drivers.ts";
+import { isBrokenConnection } from "../support/broken-connection.ts";
 import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { brokenInvariantsOfAll } from "../support/invariants.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
@@ -148,13 +149,4 @@ class ProcessRun {
     this.#ended = true;
     await this.#server.kill();
   }
-}
-
-/** Whether `fetch` failed because the process has ended. Every other error is a finding. */
-export function isBrokenConnection(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    /^(ConnectionRefused|ConnectionClosed|ECONNREFUSED|ECONNRESET|EPIPE)$/.test(String(error.code))
-  );
 }

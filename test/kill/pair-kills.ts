@@ -2,11 +2,12 @@
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
+import { isBrokenConnection } from "../support/broken-connection.ts";
 import { CampaignConditions } from "../support/campaign-conditions.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { startBadReceiver } from "./bad-receiver.ts";
 import { BrokenGuarantee, type Customer, customersOfTwoApps } from "./customer.ts";
-import { BACKUP_LIMITS, isBrokenConnection, type KillOptions, wrongAtLast, wrongInTheEnd } from "./kills.ts";
+import { BACKUP_LIMITS, type KillOptions, wrongAtLast, wrongInTheEnd } from "./kills.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { startStoreProxies } from "./store-proxies.ts";
 

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
+import { isBrokenConnection } from "../support/broken-connection.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
 import { storedRecord } from "../support/stored.ts";
@@ -110,14 +111,6 @@ async function useUntilKilled(
       }
     }
   } catch (error) {
-    if (!isConnectionLoss(error)) throw error;
+    if (!isBrokenConnection(error)) throw error;
   }
-}
-
-function isConnectionLoss(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    /^(ECONN|ConnectionRefused|ConnectionClosed)/.test(String(error.code))
-  );
 }
