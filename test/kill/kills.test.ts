@@ -5,16 +5,22 @@ import { runKills } from "./kills.ts";
 import { runPairKills } from "./pair-kills.ts";
 
 const LIMIT_MS = 600_000;
+/** A run plays the rarest operation seven times or more, so that a second one is hardly ever needed. */
+const MAX_RUNS = 5;
 
 for (const driver of DRIVERS)
   describe(`a process that is killed under load (${driver.name})`, () => {
     test(
       "has kept what it acknowledged, and every client can continue",
       async () => {
-        const { failures, played, notes } = await runKills(driver, { kills: 12, seed: 1 });
-        expect(failures).toEqual([]);
-        expect([...(played ?? [])]).toEqual(expect.arrayContaining([...CHANGING]));
-        expect(Number(notes?.acknowledged)).toBeGreaterThan(12);
+        let missing = CHANGING;
+        for (let seed = 1; seed <= MAX_RUNS && missing.length > 0; seed++) {
+          const { failures, played, notes } = await runKills(driver, { kills: 12, seed });
+          expect(failures).toEqual([]);
+          expect(Number(notes?.acknowledged)).toBeGreaterThan(12);
+          missing = missing.filter((path) => !played?.has(path));
+        }
+        expect(missing).toEqual([]);
       },
       LIMIT_MS,
     );
