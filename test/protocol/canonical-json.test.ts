@@ -123,9 +123,9 @@ describe("canonical JSON", () => {
       `[${"1,".repeat(400_000)}1]`,
       `{${Array.from({ length: 80_000 }, (_, i) => `"k${i}":1`).join(",")}}`,
     ]) {
-      const startedMs = performance.now();
+      const before = process.cpuUsage(); // other processes take no part of it
       canonicalJson(text);
-      expect(performance.now() - startedMs).toBeLessThan(5_000);
+      expect(process.cpuUsage(before).user / 1_000).toBeLessThan(5_000);
     }
   });
 });
