@@ -153,8 +153,10 @@ describe("the playground", () => {
     await make(tab, "GOOGLE", "newer");
     await open(tab, playground.page);
     expect(await count(tab, "#known a")).toBe(2);
-    await tab.evaluate(`document.querySelector("#known li:last-child a").click()`);
-    await tab.evaluate("new Promise((resolve) => setTimeout(resolve))"); // the event hashchange is a task
+    await tab.evaluate(`new Promise((resolve) => {
+      addEventListener("hashchange", () => resolve(), { once: true }); // the page's own listener comes first
+      document.querySelector("#known li:last-child a").click();
+    })`);
     expect(await reported(tab)).toBe("Ready.");
     expect(await textOf(tab)).toBe("older");
   });
