@@ -3,6 +3,7 @@ import { startServer } from "../../src/http/listen.ts";
 import { DRIVERS } from "../drivers.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
+import { SettableClock } from "../support/settable-clock.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { newUser, randomBytes, solved, userWithBackup } from "../support/users.ts";
 
@@ -88,13 +89,17 @@ test("a request that takes too long, and one that is over a limit, are answered 
   const [driver] = DRIVERS;
   if (driver === undefined) throw new Error("there is no driver");
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const requestClock = new SettableClock();
   let isHeld = false;
   await using service = await startService(driver, {
-    timeoutMs: 50,
+    requestClock,
     env: { RATE_LIMITS: "true", RATE_LIMIT_ADDRESS_CHALLENGES_PER_MINUTE: "1" },
     wrapStores: (stores) =>
       interceptedStores(stores, async (call, run) => {
-        if (isHeld && call === "records.read") await held;
+        if (isHeld && call === "records.read") {
+          requestClock.advance(40_000);
+          await held;
+        }
         return run();
       }),
   });
