@@ -48,7 +48,10 @@ export interface SoakReport {
 /** What is sampled, and what it may grow within the second half. */
 const MAX_GROWTH = {
   rssMiB: 64,
+  /** But for those of the connections to stores. */
   descriptors: 32,
+  /** They stay open for a while. There are as many as were needed at once, up to the limits of the clients. */
+  storeConnections: Number.POSITIVE_INFINITY,
   temporaryFiles: 4,
   /** Some are deleted or reset at any time; how many there are in the end is exact. */
   backups: 4,
@@ -56,7 +59,7 @@ const MAX_GROWTH = {
   indexRows: 16,
   /** Content and versions: their number is bounded for each backup, which has as many after a few updates. */
   blobsOfBackups: 24,
-  /** They wait while the receiver is down, and longer for each attempt; none may in the end. */
+  /** They wait while the receiver is down, and longer for each attempt. In the end none may be late. */
   eventsWaiting: Number.POSITIVE_INFINITY,
 } as const;
 
@@ -65,6 +68,7 @@ type Measure = keyof typeof MAX_GROWTH;
 const MEASURES: readonly Measure[] = [
   "rssMiB",
   "descriptors",
+  "storeConnections",
   "temporaryFiles",
   "backups",
   "deletedStates",
@@ -83,9 +87,10 @@ const MAX_BLOBS_PER_BACKUP = 4;
 /** The receiver is up and down by turns, for a part of the time each. */
 const RECEIVER_PART = 1 / 12;
 const MAX_RECEIVER_DOWN_MS = 20_000;
-/** What a reset leaves is due by then. */
-const COLLECTED_AFTER_MS = 60 * 60 * 1000;
+/** What a reset leaves, and each event whose attempts have failed, is due by then. */
+const ALL_DUE_AFTER_MS = 2 * 60 * 60 * 1000;
 const DRAINED_AFTER_MS = 120_000;
+const MAX_EVENTS = 100_000;
 const SAMPLES = 40;
 const LARGE_EVERY = 5;
 const BYTES = { small: 4 * 1024, large: 512 * 1024 };
@@ -128,6 +133,12 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   const samples: Record<Measure, number>[] = [];
   let actions = 0;
   let refused = 0;
+  const sample = async () => {
+    const { connections } = proxies;
+    const resources = await resourcesOf(observed);
+    const descriptors = resources.descriptors - connections;
+    return { ...resources, descriptors, storeConnections: connections, ...(await stored(stores)) };
+  };
   const living = all.map(async (owner) => {
     for (; performance.now() < endsAtMs; await Bun.sleep(Math.random() * 2 * pauseMs)) {
       actions++;
@@ -139,8 +150,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
       }
     }
   });
-  for (; performance.now() < endsAtMs; await Bun.sleep(ms / SAMPLES))
-    samples.push({ ...(await resourcesOf(observed)), ...(await stored(stores)) });
+  for (; performance.now() < endsAtMs; await Bun.sleep(ms / SAMPLES)) samples.push(await sample());
   await Promise.all(living);
 
   proxies.calm();
@@ -152,7 +162,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
       .then(() => owner.check())
       .catch((error) => failures.push(`at last: ${error}`));
   failures.push(...(await settled(observed, idle, driver.name, settleMs)).kept);
-  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + COLLECTED_AFTER_MS };
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + ALL_DUE_AFTER_MS };
   await using later = await storage.open({ clock, random: systemRandom });
   failures.push(...(await leftBy(stores, later, owners, refused)));
   const rows = await oneTimeRows(storage.env);
@@ -173,13 +183,13 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
 
 /** What is stored that should not be, once all is put right. */
 async function leftBy(stores: Stores, later: Stores, owners: number, refused: number): Promise<string[]> {
-  for (
-    const endsAtMs = performance.now() + DRAINED_AFTER_MS;
-    performance.now() < endsAtMs;
-    await Bun.sleep(200)
-  )
-    if ((await stored(stores)).eventsWaiting === 0) break;
-  const { backups, deletedStates, indexRows, blobsOfBackups, eventsWaiting } = await stored(stores);
+  let events = await undelivered(stores, later);
+  for (const endsAtMs = performance.now() + DRAINED_AFTER_MS; performance.now() < endsAtMs; ) {
+    if (events.late + events.neverDue === 0) break;
+    await Bun.sleep(200);
+    events = await undelivered(stores, later);
+  }
+  const { backups, deletedStates, indexRows, blobsOfBackups } = await stored(stores);
   await collectLeftovers(later);
   let leftovers = 0;
   for await (const { kept } of stores.records.listDeleted()) if (kept === null) leftovers++;
@@ -190,13 +200,22 @@ async function leftBy(stores: Stores, later: Stores, owners: number, refused: nu
     leftovers,
     "index rows": indexRows - owners * FACTORS,
     "blobs of backups": Math.max(0, blobsOfBackups - owners * MAX_BLOBS_PER_BACKUP),
-    "events that wait": eventsWaiting,
+    "late events": events.late,
+    "events that are never due": events.neverDue,
     // a fault may lose the deletion of one, which the sweep or the doctor makes up for
     "unreferenced blobs": Math.max(0, unreferenced - refused),
   };
   return Object.entries(left).flatMap(([what, count]) =>
     count === 0 ? [] : [`${count} ${what} too many in the end`],
   );
+}
+
+/** Events that should be on their way, and those that wait for an attempt that never comes. */
+async function undelivered(now: Stores, later: Stores) {
+  const late = await now.records.outbox.due(MAX_EVENTS);
+  const dueLater = await later.records.outbox.due(MAX_EVENTS);
+  const { waiting } = await now.records.outbox.backlog();
+  return { late: late.length, neverDue: Math.max(0, waiting - dueLater.length) };
 }
 
 async function stored({ records }: Stores) {

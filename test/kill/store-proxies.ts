@@ -27,6 +27,8 @@ const PERCENT_OF_EACH = 2;
 export interface StoreProxies extends AsyncDisposable {
   /** The variables that lead a service through the proxies. */
   readonly env: Readonly<Record<string, string>>;
+  /** How many connections the service has to its stores. */
+  readonly connections: number;
   /** From now on some requests to the stores are lost, late, repeated, throttled, or answered with an error. */
   disturb(random: () => number): void;
   /** Ends that. */
@@ -48,6 +50,9 @@ export async function startStoreProxies(env: Readonly<Record<string, string>>): 
   }
   return {
     env: { ...env, ...through },
+    get connections() {
+      return proxies.reduce((sum, { proxy }) => sum + proxy.connections, 0);
+    },
     disturb(random) {
       for (const { name, proxy } of proxies)
         for (const fault of FAULTS[name])

@@ -59,6 +59,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly url: string;
   /** Requests seen so far, as `<method> <target>`: the operation's name for DynamoDB, the path for S3. */
   readonly seen: string[];
+  /** How many connections its clients have at the moment. */
+  readonly connections: number;
   /** Applies a fault to the next `times` requests that match; several are applied one after another. */
   inject(fault: Fault, times?: number, matches?: (request: IncomingMessage) => boolean): void;
   /** Forgets the faults that are left, and hands on what is held. */
@@ -199,6 +201,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   return {
     url: `http://127.0.0.1:${address.port}`,
     seen,
+    get connections() {
+      return connections.size;
+    },
     inject(fault, times = 1, matches = () => true) {
       injections.push({ fault, matches, left: times });
     },
