@@ -289,6 +289,57 @@ export const STORAGE: Explanations = {
       reason: "The same list; how long others wait is measured by test/bench.",
     },
   ],
+  "src/storage/local/copy/mark.ts": [
+    {
+      line: "const BUSY_PAUSE_MS = 20;",
+      mutation: "21 for: 20",
+      reason: "Some milliseconds between attempts, of which none is promised.",
+    },
+    {
+      line: 'override name = "CopyUnusable";',
+      mutation: '"" for: "CopyUnusable"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'for (; lock === "busy" && performance.now() - startedMs < waitMs; lock = lockMark(path))',
+      mutation: "<= for <: performance.now() - startedMs < waitMs",
+      reason: "Some seconds, of which none is promised.",
+    },
+    {
+      line: "for (const name of names) if (PARTIAL.test(name)) await unlink(join(dataDir, name));",
+      mutation: "without await: unlink(join(dataDir, name))",
+      reason: "It is removed a moment later.",
+    },
+    {
+      line: "await unlink(path);",
+      mutation: "without await: unlink(path)",
+      reason: "It is removed a moment later.",
+    },
+    {
+      line: "await syncDirectory(dataDir);",
+      mutation: "removed: await syncDirectory(dataDir);",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+    {
+      line: "await syncDirectory(dataDir);",
+      mutation: "without await: syncDirectory(dataDir)",
+      reason: "Only a power failure shows it: test/durability.",
+    },
+  ],
+  "src/storage/local/copy/references.ts": [
+    {
+      line: "if ((version?.user_version ?? 0) < FIRST_SCHEMA_WITH_HISTORY)",
+      mutation: "1 for: 0",
+      reason: "The pragma has a row; the types do not know that.",
+    },
+  ],
+  "src/storage/local/copy/target.ts": [
+    {
+      line: 'override name = "CopyRefused";',
+      mutation: '"" for: "CopyRefused"',
+      reason: "A name for people, in the log.",
+    },
+  ],
   "src/storage/local/database.ts": [
     {
       line: "const database = new Database(path, { readwrite: true, strict: true });",
@@ -323,6 +374,18 @@ export const STORAGE: Explanations = {
       line: 'for (let last = { backupId: "", deletedAtMs: 0, deletionId: "" }; ; await nextTurn()) {',
       mutation: "1 for: 0",
       reason: "No backup has the empty id.",
+    },
+  ],
+  "src/storage/local/events.ts": [
+    {
+      line: ".all({ logId, before: page.before ?? END, nowMs, limit: page.limit + 1 });",
+      mutation: "2 for: 1",
+      reason: "Any row too many shows that there are more.",
+    },
+    {
+      line: "return { events, next: rows.length > page.limit ? (events.at(-1)?.id ?? null) : null };",
+      mutation: "without right of ??: events.at(-1)?.id ?? null",
+      reason: "A page that is not the last has an event; the types do not know that.",
     },
   ],
   "src/storage/local/foreign-log.ts": [
@@ -361,6 +424,11 @@ export const STORAGE: Explanations = {
       line: "const found = await file?.read(new Uint8Array(2), 0, 2, VERSIONS_AT);",
       mutation: "3 for: 2",
       reason: "Bytes that are not in the file are 0.",
+    },
+    {
+      line: 'const [database, log, index] = ["", "-wal", "-shm"].map((suffix) => `${DATABASE}${suffix}`);',
+      mutation: '"mutant" for: ""',
+      reason: "A message for people.",
     },
   ],
   "src/storage/local/group-commit.ts": [
