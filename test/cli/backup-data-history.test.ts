@@ -161,6 +161,8 @@ if (DRIVERS.some((driver) => driver.name === "local"))
         const target = join(parent, "copy");
         const stores = await newStores(async () => storage);
         for (const id of ["b1", "b2"]) await storeBackup(stores, id);
+        // one of the two has the mark, as after a crash between them, or of a version whose records had none
+        await (schema === 1 ? stores.blobs : stores.records).markInstallation("id");
         await stores.records[Symbol.asyncDispose]();
         toEarlierSchema(storage.dataDir, schema);
         const startedMs = Date.now(); // long after the changes, by the clock of the stores

@@ -1,7 +1,7 @@
 /** A copy of a data folder that a service is started on: what it must not accept again, and what must not be lost. */
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSweep } from "../../src/maintenance/sweep.ts";
@@ -267,11 +267,27 @@ if (local !== undefined) {
     test("refuses the copy of another installation, and leaves it as it is", async () => {
       await using site = await newSite();
       await using other = await newSite();
-      const { status, errors } = await runCommand("backup-data", other.env, site.target);
-      expect({ status, errors }).toEqual({
-        status: 2,
-        errors: expect.stringContaining("is a copy of another installation"),
-      });
+      const mark = join(site.target, "blobs", "installation");
+      const moved = `${mark}.moved`;
+      const record = new Database(join(site.target, "records.sqlite"));
+      const [id] = record.query("SELECT value FROM marks WHERE name = 'installation-id'").values()[0] ?? [];
+      // each of the two marks is enough
+      for (const [hide, show] of [
+        [() => rename(mark, moved), () => rename(moved, mark)],
+        [
+          async () => record.run("DELETE FROM marks WHERE name = 'installation-id'"),
+          async () => record.run("INSERT INTO marks VALUES ('installation-id', ?)", [`${id}`]),
+        ],
+      ] as const) {
+        await hide();
+        const { status, errors } = await runCommand("backup-data", other.env, site.target);
+        expect({ status, errors }).toEqual({
+          status: 2,
+          errors: expect.stringContaining("is a copy of another installation"),
+        });
+        await show();
+      }
+      record.close();
       expect((await site.doctor("--verify")).output).toContain("Healthy: checked 1 backups");
 
       const blobs = join(site.dataDir, "blobs", "installation");
