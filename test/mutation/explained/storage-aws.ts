@@ -1,6 +1,28 @@
 import type { Explanations } from "./explanations.ts";
 
 export const STORAGE_AWS: Explanations = {
+  "src/storage/aws/clock-skew.ts": [
+    {
+      line: "if (!(error instanceof Error) || !REFUSED.has(statusOf(error) ?? 0)) return null;",
+      mutation: "1 for: 0",
+      reason: "Neither is a status.",
+    },
+    {
+      line: 'textAt(error, "ServerTime") ?? textAt(error, "$response", "headers", "date") ?? "",',
+      mutation: '"mutant" for: ""',
+      reason: "Neither is a date.",
+    },
+    {
+      line: 'return `the clock of this machine is ${minutes} minutes ${skewMs > 0 ? "ahead of" : "behind"} AWS\'s`;',
+      mutation: ">= for >: skewMs > 0",
+      reason: "A difference of so little is none.",
+    },
+    {
+      line: 'return `the clock of this machine is ${minutes} minutes ${skewMs > 0 ? "ahead of" : "behind"} AWS\'s`;',
+      mutation: "1 for: 0",
+      reason: "A difference of so little is none.",
+    },
+  ],
   "src/storage/aws/direct/client.ts": [
     {
       line: "await learnTime(config, response, sentAtMs);",
@@ -66,6 +88,75 @@ export const STORAGE_AWS: Explanations = {
       line: 'ExpressionAttributeValues: { ":true": { BOOL: true } },',
       mutation: "false for: true",
       reason: "A state is taken where the attribute is there, whatever its value.",
+    },
+  ],
+  "src/storage/aws/history/deleted-states.ts": [
+    { line: "const PAGE = 10;", mutation: "11 for: 10", reason: "As many at a time as it may be." },
+  ],
+  "src/storage/aws/history/items.ts": [
+    {
+      line: 'return `${Math.max(0, Math.floor(ms))}`.padStart(15, "0");',
+      mutation: "1 for: 0",
+      reason: "There is no such time.",
+    },
+  ],
+  "src/storage/aws/history/log.ts": [
+    {
+      line: "liveItems(table, logId, before, limit + 1),",
+      mutation: "2 for: 1",
+      reason: "One more event is read than is needed.",
+    },
+  ],
+  "src/storage/aws/history/steps.ts": [
+    {
+      line: "const BLOBS_PER_ITEM = 1_000;",
+      mutation: "1001 for: 1_000",
+      reason: "As many for an item as fit by far.",
+    },
+    {
+      line: "logIds: row === 0 ? logIds : [],",
+      mutation: "true for: row === 0",
+      reason: "The second row deletes the events of logs that are empty by then.",
+    },
+  ],
+  "src/storage/aws/history/table.ts": [
+    {
+      line: "const DELETED_AT_ONCE = 25;",
+      mutation: "26 for: 25",
+      reason: "As many at a time as it may be.",
+    },
+    {
+      line: '{ PK = { S: "" }, SK = { S: "" } }: Item,',
+      mutation: '"mutant" for: ""',
+      reason: "Each item has its keys; the types do not know that.",
+    },
+    {
+      line: "for (let at = 0; at < items.length; at += DELETED_AT_ONCE)",
+      mutation: "<= for <: at < items.length",
+      reason: "It ends with a portion of no items.",
+    },
+    {
+      line: 'const sortKey = ({ SK }: Item) => SK?.S ?? "";',
+      mutation: '"mutant" for: ""',
+      reason: "Each item has its keys; the types do not know that.",
+    },
+    {
+      line: ".sort((one, other) => (sortKey(one) < sortKey(other) ? -1 : 1))",
+      mutation: "<= for <: sortKey(one) < sortKey(other)",
+      reason: "No two items have the same sort key.",
+    },
+    {
+      line: ".sort((one, other) => (sortKey(one) < sortKey(other) ? -1 : 1))",
+      mutation: "2 for: 1",
+      reason: "The sign alone says which is first.",
+    },
+  ],
+  "src/storage/aws/retry.ts": [
+    { line: "const status = statusOf(error) ?? 0;", mutation: "1 for: 0", reason: "Neither is a status." },
+    {
+      line: 'return status === null ? NOT_SENT.has(errorCode(error) ?? "") : status >= 400 && status < 500;',
+      mutation: '"mutant" for: ""',
+      reason: "Neither is a code.",
     },
   ],
   "src/storage/aws/spool-memory.ts": [
