@@ -95,9 +95,24 @@ export const STORAGE_AWS: Explanations = {
   ],
   "src/storage/aws/history/items.ts": [
     {
+      line: "return `${kind}|${Number.parseInt(hashOf(name).slice(0, 8), 16) % SHARDS[kind]}`;",
+      mutation: "1 for: 0",
+      reason: "The last digit alone says which shard it is: their numbers divide sixteen.",
+    },
+    {
       line: 'return `${Math.max(0, Math.floor(ms))}`.padStart(15, "0");',
       mutation: "1 for: 0",
       reason: "There is no such time.",
+    },
+    {
+      line: 'if (!Array.isArray(blobs) || !blobs.every(isBlobRef)) return malformed("Blobs");',
+      mutation: '"" for: "Blobs"',
+      reason: "A name in the text of an error.",
+    },
+    {
+      line: 'return malformed("LogIds");',
+      mutation: '"" for: "LogIds"',
+      reason: "A name in the text of an error.",
     },
   ],
   "src/storage/aws/history/log.ts": [
@@ -117,6 +132,13 @@ export const STORAGE_AWS: Explanations = {
       line: "logIds: row === 0 ? logIds : [],",
       mutation: "true for: row === 0",
       reason: "The second row deletes the events of logs that are empty by then.",
+    },
+  ],
+  "src/storage/aws/history/surplus.ts": [
+    {
+      line: "return Number.parseInt(hashOf(eventId).slice(0, 4), 16) % NOTED_EVERY === 0;",
+      mutation: "1 for: 0",
+      reason: "The last digits alone say which events those are.",
     },
   ],
   "src/storage/aws/history/table.ts": [

@@ -157,6 +157,16 @@ test("surplus events are deleted of all pages of a log, and its note before them
   expect(deleted.at(-1)).toEqual(logKey("l", "3 9"));
 });
 
+test("no surplus event is deleted whose note could not be", async () => {
+  const refusal = JSON.stringify({ __type: "com.amazonaws.dynamodb.v20120810#AccessDeniedException" });
+  endpoint.respond = (response, request) => {
+    if (operationOf(request) === "DeleteItem") response.writeHead(400).end(refusal);
+    else response.end(JSON.stringify({ Items: times(MAX_EVENTS + 1, (n) => ({ SK: { S: `${n}` } })) }));
+  };
+  await expect(records.sweepExpired()).rejects.toBeInstanceOf(StorageUnavailable);
+  expect(seen("DeleteItem")).toHaveLength(1);
+});
+
 test("deleted states are read on where none of a page is kept", async () => {
   const [taken, over, kept] = [
     { ...deletionItem("b1", stateOf("1", Number.MAX_SAFE_INTEGER)), Taken: { BOOL: true } },

@@ -61,6 +61,7 @@ const leftovers = (Blobs: string, LogIds = "[]") => ({
     Blobs: { S: Blobs },
     LogIds: { S: LogIds },
   },
+  Items: [], // of a log that is deleted
 });
 
 const CASES: readonly (readonly [string, () => Promise<unknown>, object])[] = [
