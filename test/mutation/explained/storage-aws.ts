@@ -82,6 +82,16 @@ export const STORAGE_AWS: Explanations = {
       mutation: 'without right of &&: typeof value === "object" && value !== null',
       reason: "What is no object fails where it is read: the response is unusable in either case.",
     },
+    {
+      line: "return Array.isArray(value) && value.every(isMap);",
+      mutation: "without right of &&: Array.isArray(value) && value.every(isMap)",
+      reason: "What is no object fails where it is read: the response is unusable in either case.",
+    },
+    {
+      line: 'return isMap(value) && (!("Keys" in value) || isListOfMaps(value.Keys));',
+      mutation: 'without right of &&: isMap(value) && (!("Keys" in value) || isListOfMaps(value.Keys))',
+      reason: "What is no list of keys cannot be requested: the response is unusable in either case.",
+    },
   ],
   "src/storage/aws/history/collection.ts": [
     {
