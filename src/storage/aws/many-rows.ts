@@ -29,9 +29,8 @@ export async function commitInTransactions(
   const { backupId, expect, next } = change;
   const claim = distinctFactors(change.claim ?? []);
   const release = distinctFactors(change.release ?? []);
-  if (expect === "absent" && next !== null && claim.length > MAX_ROWS)
-    return commitAfterClaims({ ...change, claim }, one);
-  if (next !== null || release.length <= MAX_ROWS) return one.commit(change);
+  if (expect === "absent" && next !== null) return commitAfterClaims({ ...change, claim }, one);
+  if (next !== null) return one.commit(change);
   const outcome = await one.commit({ ...change, release: release.slice(0, MAX_ROWS) });
   if (outcome === "committed") await releaseRows(backupId, release.slice(MAX_ROWS), one);
   return outcome;
