@@ -1,0 +1,140 @@
+/** Which requests reads of the tables take: strongly consistent ones, and again for what DynamoDB left out. */
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { systemRandom } from "../../../src/runtime/clock.ts";
+import { openAwsRecords } from "../../../src/storage/aws/records.ts";
+import { StorageUnavailable } from "../../../src/storage/contract.ts";
+import type { InspectableRecords } from "../../../src/storage/inspection.ts";
+import { collect, main } from "../../contract/fixture.ts";
+import { dynamoDbError } from "../../support/dynamodb-proxy.ts";
+import { SettableClock } from "../../support/settable-clock.ts";
+import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
+
+const clock = new SettableClock();
+
+let endpoint: ScriptedEndpoint;
+let records: InspectableRecords;
+
+beforeAll(async () => {
+  process.env.AWS_ACCESS_KEY_ID ??= "test";
+  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
+  endpoint = await startScriptedEndpoint();
+  records = await openAwsRecords(
+    {
+      driver: "aws",
+      region: "eu-west-1",
+      bucket: "bucket",
+      kmsKeyArn: null,
+      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
+      s3Endpoint: endpoint.url,
+      dynamoDbEndpoint: endpoint.url,
+    },
+    { clock, random: systemRandom, retry: { budgetMs: 60_000, attemptMs: 60_000, firstPauseMs: 0 } },
+  );
+});
+afterAll(async () => {
+  await records[Symbol.asyncDispose]();
+  await endpoint[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  endpoint.seen.length = 0;
+});
+
+/** Responds with these, one after the other, and refuses all else. */
+function respondWith(...responses: readonly object[]) {
+  const refusal = dynamoDbError(400, "AccessDeniedException");
+  endpoint.respond = (response) => {
+    const found = responses[endpoint.seen.length - 1];
+    if (found === undefined) response.writeHead(refusal.status).end(refusal.body);
+    else response.end(JSON.stringify(found));
+  };
+}
+const bodies = () => endpoint.seen.map(({ body }): unknown => JSON.parse(body));
+
+const nonce = (id: string) => ({ id, expiresAtMs: clock.nowMs() + 1 });
+const key = (id: string) => ({ PK: { S: id } });
+const live = (id: string) => ({ ...key(id), ExpiresAtMs: { N: `${clock.nowMs() + 1}` } });
+const expired = (id: string) => ({ ...key(id), ExpiresAtMs: { N: `${clock.nowMs()}` } });
+
+test("an item, a list and a partition are read consistently", async () => {
+  respondWith({}, {}, { Items: [] }, { Items: [] }, { Items: [] });
+  expect(await records.read("b1")).toBeNull();
+  expect(await records.readToken("t1")).toBeNull();
+  expect(await collect(records.list())).toEqual([]);
+  expect(await collect(records.listFactors())).toEqual([]);
+  expect(await records.readDeleted("b1")).toEqual([]);
+  expect(bodies()).toMatchObject([
+    { TableName: "backups", Key: { BackupId: { S: "b1" } }, ConsistentRead: true },
+    { TableName: "one-time", Key: key("t1"), ConsistentRead: true },
+    { TableName: "backups", ConsistentRead: true },
+    { TableName: "factors", ConsistentRead: true },
+    { TableName: "history", ConsistentRead: true },
+  ]);
+});
+
+test("several items are read consistently in one request, each once", async () => {
+  respondWith({ Responses: { factors: [{ ...key("MAIN#k"), BackupId: { S: "b1" } }] } });
+  const found = await records.locate(main("k"), [nonce("n1"), nonce("n1"), nonce("n2")]);
+  expect(found).toEqual({ backupId: "b1", consumed: false });
+  expect(bodies()).toEqual([
+    {
+      RequestItems: {
+        factors: { Keys: [key("MAIN#k")], ConsistentRead: true },
+        "one-time": { Keys: [key("n1"), key("n2")], ConsistentRead: true },
+      },
+    },
+  ]);
+});
+
+test("a table of which nothing is wanted is not named, and no request is made for nothing", async () => {
+  respondWith({ Responses: {} });
+  expect(await records.locate(main("k"), [])).toEqual({ backupId: null, consumed: false });
+  expect(bodies()).toEqual([{ RequestItems: { factors: { Keys: [key("MAIN#k")], ConsistentRead: true } } }]);
+  expect(await records.isConsumed([])).toBe(false);
+  expect(endpoint.seen).toHaveLength(1);
+});
+
+test.each([
+  ["first", live("n1"), expired("n2")],
+  ["second", expired("n1"), live("n2")],
+])("a nonce that the %s of two responses has is consumed", async (_name, first, second) => {
+  respondWith(
+    {
+      Responses: { "one-time": [first] },
+      UnprocessedKeys: { "one-time": { Keys: [key("n2")], ConsistentRead: true } },
+    },
+    { Responses: { "one-time": [second] }, UnprocessedKeys: {} },
+  );
+  expect(await records.isConsumed([nonce("n1"), nonce("n2")])).toBe(true);
+  expect(bodies().slice(1)).toEqual([
+    { RequestItems: { "one-time": { Keys: [key("n2")], ConsistentRead: true } } },
+  ]);
+});
+
+test("a nonce counts until the millisecond in which it expires", async () => {
+  for (const [item, consumed] of [
+    [live("n1"), true],
+    [expired("n1"), false],
+  ] as const) {
+    endpoint.seen.length = 0;
+    respondWith({ Responses: { "one-time": [item] } });
+    expect(await records.isConsumed([nonce("n1")])).toBe(consumed);
+  }
+});
+
+test("an item under another key than the one that was asked for is an outage that names the key", async () => {
+  for (const [response, call, name] of [
+    [{ Item: { BackupId: { S: "b2" } } }, () => records.read("b1"), "BackupId"],
+    [{ Responses: { "one-time": [live("n2")] } }, () => records.isConsumed([nonce("n1")]), "PK"],
+    [
+      { Item: { ...key("x"), SK: { S: "y" } } },
+      () => records.collection.take({ id: "d1", dueMs: 1, backupId: "b1" }),
+      "PK or SK",
+    ],
+  ] as const) {
+    endpoint.seen.length = 0;
+    respondWith(response);
+    const error: unknown = await call().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(StorageUnavailable);
+    expect(`${error instanceof Error && error.cause}`).toContain(`the attribute ${name} is missing`);
+  }
+});
