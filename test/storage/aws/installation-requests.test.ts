@@ -1,0 +1,275 @@
+/** The marks of an installation on the tables and in the bucket: how they are written, and what is read as one. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
+import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
+import { openAwsRecords } from "../../../src/storage/aws/records.ts";
+import { NewerFormat, StorageUnavailable } from "../../../src/storage/contract.ts";
+import type { InspectableBlobs, InspectableRecords } from "../../../src/storage/inspection.ts";
+import { collect } from "../../contract/fixture.ts";
+import { dynamoDbError } from "../../support/dynamodb-proxy.ts";
+import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
+
+type Item = Record<string, AttributeValue>;
+
+const KEY = { BackupId: { S: "#installation" } };
+const KMS_KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+let endpoint: ScriptedEndpoint;
+let records: InspectableRecords;
+let blobs: InspectableBlobs;
+
+beforeAll(async () => {
+  process.env.AWS_ACCESS_KEY_ID ??= "test";
+  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
+  endpoint = await startScriptedEndpoint();
+  const config = {
+    driver: "aws",
+    region: "eu-west-1",
+    bucket: "bucket",
+    kmsKeyArn: KMS_KEY,
+    tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
+    s3Endpoint: endpoint.url,
+    dynamoDbEndpoint: endpoint.url,
+  } as const;
+  const options = { clock: systemClock, random: systemRandom, retry: { budgetMs: -1 } };
+  records = await openAwsRecords(config, options);
+  blobs = await openAwsBlobs(config, options);
+});
+afterAll(async () => {
+  await records[Symbol.asyncDispose]();
+  await blobs[Symbol.asyncDispose]();
+  await endpoint[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  endpoint.seen.length = 0;
+});
+
+const respondWith = (body: object) => {
+  endpoint.respond = (response) => void response.end(JSON.stringify(body));
+};
+const respondWithItem = (item: Item) => respondWith({ Item: { ...KEY, ...item } });
+const refuse = (name: string) => {
+  const { status, body } = dynamoDbError(400, name);
+  endpoint.respond = (response) => void response.writeHead(status).end(body);
+};
+const bodies = () => endpoint.seen.map(({ body }): unknown => JSON.parse(body));
+
+describe("the item of the installation", () => {
+  test("is read by its key, and lacks what was not written yet", async () => {
+    respondWithItem({ Installation: { S: "i1" } });
+    expect(await records.installationId()).toBe("i1");
+    expect(await records.lastSeenMs()).toBeNull();
+    expect(await records.restores()).toEqual([]);
+    expect(bodies()).toEqual(
+      Array.from({ length: 3 }, () => ({ TableName: "backups", Key: KEY, ConsistentRead: true })),
+    );
+    respondWith({});
+    expect(await records.installationId()).toBeNull();
+    expect(await records.lastSeenMs()).toBeNull();
+    expect(await records.restores()).toEqual([]);
+    expect(await records.format()).toMatchObject({ version: 1 });
+  });
+
+  test("has the last time of service, and the restores in their order", async () => {
+    const restore = (at: number) => ({
+      M: { CopiedAtMs: { N: `${at}` }, RestoredAtMs: { N: `${at + 1}` } },
+    });
+    respondWithItem({ LastSeenMs: { N: "7" }, Restores: { L: [restore(1), restore(5)] } });
+    expect(await records.lastSeenMs()).toBe(7);
+    expect(await records.restores()).toEqual([
+      { copiedAtMs: 1, restoredAtMs: 2 },
+      { copiedAtMs: 5, restoredAtMs: 6 },
+    ]);
+  });
+
+  test("of a layout that is known is read, and of a later one or none that is refused", async () => {
+    const read = () => records.installationId();
+    for (const Layout of ["0", "1"]) {
+      respondWithItem({ Installation: { S: "i1" }, Layout: { N: Layout } });
+      expect(await read()).toBe("i1");
+      expect(await records.format()).toEqual({
+        name: "layout of tables and bucket",
+        version: Number(Layout),
+      });
+    }
+    for (const item of [{ Layout: { N: "2" } }, { Layout: { N: "2" }, LayoutBy: { S: "9.8.7" } }]) {
+      respondWithItem({ Installation: { S: "i1" }, ...item });
+      const error: unknown = await read().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(NewerFormat);
+      expect(`${error}`).toContain("what DynamoDB and S3 have has format 2");
+      expect(`${error}`).toContain("LayoutBy" in item ? "start 9.8.7 or" : "start that version or");
+      await expect(records.lastSeenMs()).rejects.toBeInstanceOf(NewerFormat);
+    }
+    for (const Layout of ["1.5", "x"]) {
+      respondWithItem({ Installation: { S: "i1" }, Layout: { N: Layout } });
+      const error: unknown = await read().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(StorageUnavailable);
+      expect(error).not.toBeInstanceOf(NewerFormat);
+    }
+  });
+
+  test("is written unless it is there, and then has the id that was there", async () => {
+    endpoint.respond = (response, { headers }) => {
+      const isWrite = `${headers["x-amz-target"]}`.endsWith(".PutItem");
+      const { status, body } = dynamoDbError(400, "ConditionalCheckFailedException");
+      if (isWrite) response.writeHead(status).end(body);
+      else response.end(JSON.stringify({ Item: { ...KEY, Installation: { S: "other" } } }));
+    };
+    expect(await records.markInstallation("i1")).toBe("other");
+    expect(bodies()[0]).toEqual({
+      TableName: "backups",
+      Item: { ...KEY, Installation: { S: "i1" } },
+      ConditionExpression: "attribute_not_exists(BackupId)",
+    });
+    respondWith({}); // deleted meanwhile
+    expect(await records.markInstallation("i1")).toBe("i1");
+  });
+
+  test("keeps a time of service that is later", async () => {
+    refuse("ConditionalCheckFailedException");
+    await records.markSeen(7);
+    expect(bodies()).toEqual([
+      {
+        TableName: "backups",
+        Key: KEY,
+        UpdateExpression: "SET LastSeenMs = :now",
+        ConditionExpression:
+          "attribute_exists(BackupId) AND (attribute_not_exists(LastSeenMs) OR LastSeenMs < :now)",
+        ExpressionAttributeValues: { ":now": { N: "7" } },
+      },
+    ]);
+  });
+
+  test("is given one restore more", async () => {
+    respondWith({});
+    await records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 });
+    const restore = { M: { CopiedAtMs: { N: "1" }, RestoredAtMs: { N: "2" } } };
+    expect(bodies()).toMatchObject([
+      {
+        TableName: "backups",
+        Key: KEY,
+        ConditionExpression: "attribute_exists(BackupId)",
+        ExpressionAttributeValues: { ":none": { L: [] }, ":restore": { L: [restore] } },
+      },
+    ]);
+    refuse("ConditionalCheckFailedException");
+    await expect(records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 })).rejects.toThrow();
+  });
+
+  test("is not written where DynamoDB refuses it", async () => {
+    refuse("AccessDeniedException");
+    for (const call of [
+      () => records.markInstallation("i1"),
+      () => records.markSeen(7),
+      () => records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 }),
+    ])
+      await expect(call()).rejects.toBeInstanceOf(StorageUnavailable);
+    expect(endpoint.seen).toHaveLength(3);
+  });
+
+  test("is not listed with the backups, nor counted", async () => {
+    const record = { BlobKey: { S: "b1/blobs/1" }, BlobSize: { N: "1" }, BlobSha256: { S: "00" } };
+    const page = (id: string) => ({ BackupId: { S: id }, ...record });
+    endpoint.respond = (response) => {
+      const isFirst = endpoint.seen.length === 1;
+      const Items = isFirst ? [{ ...KEY, Installation: { S: "i1" } }, page("b2")] : [page("b3")];
+      response.end(
+        JSON.stringify({ Items, ...(isFirst && { LastEvaluatedKey: { BackupId: { S: "b2" } } }) }),
+      );
+    };
+    const listed = await collect(records.list("b1"));
+    expect(listed.map(({ backupId, changedAtMs }) => [backupId, changedAtMs])).toEqual([
+      ["b2", null],
+      ["b3", null],
+    ]);
+    expect(bodies()).toMatchObject(
+      ["b1", "b2"].map((id) => ({ ExclusiveStartKey: { BackupId: { S: id } } })),
+    );
+    for (const [ItemCount, count] of [
+      [3, 2],
+      [1, 0],
+      [0, 0],
+      [undefined, 0],
+    ]) {
+      respondWith({ Table: { ItemCount } });
+      expect(await records.recentCount()).toBe(count ?? null);
+    }
+    respondWith({});
+    expect(await records.recentCount()).toBe(0);
+  });
+});
+
+const respondWithText = (text: string) => {
+  endpoint.respond = (response) => void response.writeHead(200, { etag: '"x"' }).end(text);
+};
+const respondWithError = (status: number, code: string) => {
+  endpoint.respond = (response) => void response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`);
+};
+
+describe("the marks in the bucket", () => {
+  test("are read without spaces around them, up to a hundred characters", async () => {
+    respondWithText(" i1\n");
+    expect(await blobs.installationId()).toBe("i1");
+    respondWithText(" 7\n");
+    expect(await blobs.lastSeenMs()).toBe(7);
+    expect(endpoint.seen.map(({ target }) => target.replace(/\?.*/, ""))).toEqual([
+      "/bucket/installation",
+      "/bucket/last-seen",
+    ]);
+    respondWithText(`${"x".repeat(100)}\n`);
+    expect(await blobs.installationId()).toBe("x".repeat(100));
+  });
+
+  test("are none where they are empty or long", async () => {
+    for (const text of ["", " \n", "x".repeat(101)]) {
+      respondWithText(text);
+      const error: unknown = await blobs.installationId().catch((reason: unknown) => reason);
+      expect(`${error}`).toContain("the object installation in the bucket bucket is no mark");
+    }
+  });
+
+  test("are none where they are not there, and unknown where that is not known", async () => {
+    respondWithError(404, "NoSuchKey");
+    expect(await blobs.installationId()).toBeNull();
+    expect(await blobs.lastSeenMs()).toBeNull();
+    for (const code of ["NoSuchBucket", "AccessDenied"]) {
+      respondWithError(code === "NoSuchBucket" ? 404 : 403, code);
+      await expect(blobs.installationId()).rejects.toBeInstanceOf(StorageUnavailable);
+      await expect(blobs.lastSeenMs()).rejects.toBeInstanceOf(StorageUnavailable);
+    }
+  });
+
+  test("are encrypted as ciphertexts are, the id unless it is there", async () => {
+    endpoint.respond = (response, { method }) => {
+      if (method === "PUT") response.writeHead(412).end("<Error><Code>PreconditionFailed</Code></Error>");
+      else response.writeHead(200, { etag: '"x"' }).end("other");
+    };
+    expect(await blobs.markInstallation("i1")).toBe("other");
+    await expect(blobs.markSeen(7)).rejects.toBeInstanceOf(StorageUnavailable);
+    const written = endpoint.seen.filter(({ method }) => method === "PUT");
+    const encryption = {
+      "x-amz-server-side-encryption": "aws:kms",
+      "x-amz-server-side-encryption-aws-kms-key-id": KMS_KEY,
+      "content-type": "text/plain",
+    };
+    expect(written).toMatchObject([
+      { target: "/bucket/installation?x-id=PutObject", body: "i1", headers: encryption },
+      { target: "/bucket/last-seen?x-id=PutObject", body: "7", headers: encryption },
+    ]);
+    expect(written.map(({ headers }) => headers["if-none-match"])).toEqual(["*", undefined]);
+  });
+
+  test("are not written where S3 refuses them, and the id is the own where it was deleted meanwhile", async () => {
+    respondWithError(403, "AccessDenied");
+    await expect(blobs.markInstallation("i1")).rejects.toBeInstanceOf(StorageUnavailable);
+    await expect(blobs.markSeen(7)).rejects.toBeInstanceOf(StorageUnavailable);
+    expect(endpoint.seen).toHaveLength(2);
+    endpoint.respond = (response, { method }) => {
+      if (method === "PUT") response.writeHead(200, { etag: '"x"' }).end();
+      else response.writeHead(404).end("<Error><Code>NoSuchKey</Code></Error>");
+    };
+    expect(await blobs.markInstallation("i1")).toBe("i1");
+    await blobs.markSeen(7);
+  });
+});
