@@ -18,7 +18,8 @@ import {
 } from "../support/users.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const RIVALS = 50;
+/** How many are at once: of more DynamoDB Local fails some on a busy machine. */
+const RIVALS = { local: 50, aws: 20 };
 
 async function retrieved(client: ApiClient, { main }: User, versionId: string | null) {
   return client.retrieve({ ...(await solved(client, "retrieve", main)), versionId });
@@ -26,6 +27,7 @@ async function retrieved(client: ApiClient, { main }: User, versionId: string | 
 
 for (const driver of DRIVERS)
   describe(`the versions of a backup (${driver.name})`, () => {
+    const rivals = RIVALS[driver.name];
     const service = sharedService(driver, { env: { VERSIONS_KEEP_LAST: "2", VERSIONS_KEEP_DAYS: "3" } });
 
     test("are listed newest first, with hash, size and times", async () => {
@@ -147,12 +149,12 @@ for (const driver of DRIVERS)
       expect((await blobKeys(services)).toSorted()).toEqual(others.toSorted());
     });
 
-    test(`of ${RIVALS} restores and updates from one state one succeeds, and no ciphertext is lost`, async () => {
+    test(`of ${rivals} restores and updates from one state one succeeds, and no ciphertext is lost`, async () => {
       const { client, services } = service();
       const { user, versionId } = await replacedContent(client, await userWithBackup(client));
       const others = new Set(await blobKeys(services));
       const requests = await Promise.all(
-        Array.from({ length: RIVALS }, async (_, rival) => {
+        Array.from({ length: rivals }, async (_, rival) => {
           if (rival % 2 === 0) {
             const payload = await syncPayload(client, user);
             return () => client.sync(payload, randomBytes(10));
@@ -164,7 +166,7 @@ for (const driver of DRIVERS)
       );
       const responses = await Promise.all(requests.map((send) => send()));
       const losers = responses.filter(({ status }) => status > 299);
-      expect(losers).toHaveLength(RIVALS - 1);
+      expect(losers).toHaveLength(rivals - 1);
       for (const loser of losers)
         expect(["manifest_hash_mismatch", "conflicting_lock"]).toContain(loser.code());
 
