@@ -169,7 +169,7 @@ for (const driver of DRIVERS)
         using _ = await sendRecovery(service.url, proof, "192.0.2.1");
         await until(() => reading.requested.count === 4);
       }
-      await service.client.health(); // the service hears of the end of the connection first
+      await until(() => service.server.runningRequests === busy.length); // the service has heard of the end
       reading.admitAll();
       for (const answer of await Promise.all(busy)) answer.ok();
       const client = service.clientFrom("192.0.2.1");
