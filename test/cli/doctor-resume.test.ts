@@ -5,16 +5,23 @@ import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Fixture } from "../contract/fixture.ts";
 import { DRIVERS, type TestStorage } from "../drivers.ts";
-import { newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
+import { metadataOf, newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { runCommand } from "./run-command.ts";
 
-const BACKUPS = 150;
+/** Those that the doctor has not reached when it is killed would take it more than ten seconds. */
+const [BACKUPS, PER_SECOND] = [200, 10];
+/** The others have no factors, so that it reaches the records soon. */
+const INDEXED = 10;
 
 async function brokenStores(stores: Fixture): Promise<void> {
+  const store = (index: number) => {
+    const id = `b${index}`;
+    return storeBackup(stores, id, index < INDEXED ? {} : { metadata: metadataOf(id, {}), claim: [] });
+  };
   for (let from = 0; from < BACKUPS; from += 25)
-    await Promise.all(Array.from({ length: 25 }, (_, index) => storeBackup(stores, `b${from + index}`)));
+    await Promise.all(Array.from({ length: 25 }, (_, index) => store(from + index)));
   for (let index = 7; index < BACKUPS; index += 20) {
     const stored = await stores.records.read(`b${index}`);
     await stores.blobs.delete(stored?.blob.key ?? "");
@@ -23,7 +30,7 @@ async function brokenStores(stores: Fixture): Promise<void> {
 
 /** Starts a doctor, and kills it once the file says that it is among the records. */
 async function killedDoctor({ env }: TestStorage, args: readonly string[], file: string): Promise<void> {
-  const child = Bun.spawn(["bun", "src/cli/doctor.ts", ...args, "--rate", "60"], {
+  const child = Bun.spawn(["bun", "src/cli/doctor.ts", ...args, "--rate", `${PER_SECOND}`], {
     cwd: join(import.meta.dir, "../.."),
     env: { ...CLEAN_ENVIRONMENT, ...env },
     stdout: "ignore",
