@@ -21,6 +21,7 @@ import { runLinearizability } from "./linearizability/linearizability.ts";
 import { runBatches } from "./model/batches.ts";
 import { runSequences } from "./model/sequences.ts";
 import { runModelChecker } from "./model-checker/model-checker.ts";
+import { givenSeed } from "./support/seed.ts";
 import { C_COMPILER, GO, requireProgram, SPIN, STRACE } from "./support/system-packages.ts";
 
 interface Campaign {
@@ -107,7 +108,7 @@ const CAMPAIGNS: readonly Campaign[] = [
   },
 ];
 
-const seed = seedOf(process.env.SEED);
+const seed = givenSeed() ?? Math.floor(Math.random() * 2 ** 31);
 const rows: Record<string, string | number>[] = [];
 const failures: string[] = [];
 
@@ -148,10 +149,4 @@ function abandoned(error: unknown): Report {
 
 function seesSystemCalls({ name }: Driver): boolean {
   return name === "local" && process.platform === "linux";
-}
-
-function seedOf(text: string | undefined): number {
-  const given = text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text);
-  if (!Number.isSafeInteger(given)) throw new Error(`SEED must be a whole number, not ${text}`);
-  return given;
 }
