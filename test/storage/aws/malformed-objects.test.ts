@@ -29,7 +29,7 @@ beforeAll(async () => {
       s3Endpoint: endpoint.url,
       dynamoDbEndpoint: endpoint.url,
     },
-    { random: systemRandom, retry: { budgetMs: -1 } },
+    { random: systemRandom, retry: { budgetMs: -1, attemptMs: 60_000 } },
   );
 });
 afterAll(async () => {

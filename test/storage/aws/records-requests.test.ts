@@ -9,7 +9,7 @@ import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
 import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
 
-const OPTIONS = { clock: systemClock, random: systemRandom, retry: { budgetMs: -1 } };
+const OPTIONS = { clock: systemClock, random: systemRandom, retry: { budgetMs: -1, attemptMs: 60_000 } };
 
 let endpoint: ScriptedEndpoint;
 

@@ -8,7 +8,7 @@ import { StorageUnavailable } from "../../../../src/storage/contract.ts";
 
 const config = loadStorageConfig(process.env);
 if (config.driver !== "aws") throw new Error("this is about the aws driver");
-const options = { clock: systemClock, random: systemRandom, retry: { attemptMs: 10_000, budgetMs: 0 } };
+const options = { clock: systemClock, random: systemRandom, retry: { attemptMs: 60_000, budgetMs: 0 } };
 await using records = await openAwsRecords(config, options);
 await using blobs = await openAwsBlobs(config, options);
 const ref = { key: "b1/blobs/1", size: 1, sha256: "0".repeat(64) };
