@@ -124,6 +124,25 @@ describe("the lookups of unknown keys", () => {
     expect(new Set(await Promise.all([...flood, ...neighbours]))).toEqual(new Set([false]));
   });
 
+  test("of one client that wait for the same key make one call", async () => {
+    const other = heldSource();
+    const adoption = adoptionOf(other.source);
+    const ask = (key: string) => from("hostile", () => adoption.ofFactors([factor(key)]));
+    const lookups = Array.from({ length: 24 }, (_, index) => ask(`invented ${index}`));
+    lookups.push(ask("wanted"), ask("wanted"));
+    expect(other.asked).not.toContain("wanted");
+    await other.release();
+    expect(new Set(await Promise.all(lookups))).toEqual(new Set([false]));
+    expect(other.asked.filter((key) => key === "wanted")).toHaveLength(1);
+  });
+
+  test("of no factor make none", async () => {
+    const other = heldSource();
+    const none = adoptionOf(other.source).ofFactors([]);
+    expect(other.asked).toEqual([]);
+    expect(await none).toBe(false);
+  });
+
   test("of many clients are bounded together", async () => {
     const other = heldSource();
     const adoption = adoptionOf(other.source);

@@ -148,6 +148,20 @@ for (const driver of DRIVERS) {
       expect(await world.manifestHashOf(user)).toBe(changed.manifestHash);
     });
 
+    test("is read again where it changed while it was read, and changed back", async () => {
+      await using world = await adoptionOn(driver);
+      const user = legacyUser();
+      world.other.add(user);
+      world.other.hooks.during = () => {
+        world.other.metadata.set(user.id, JSON.stringify({ ...user.metadata, more: 1 }));
+        world.other.hooks.onMetadata = () => world.other.add(user);
+        world.other.hooks.during = () => {};
+      };
+      expect(await world.adoption.ofBackup(user.id)).toBe(true);
+      expect(await world.manifestHashOf(user)).toBe(user.manifestHash);
+      expect(world.other.calls.filter((call) => call === "ciphertext")).toHaveLength(2);
+    });
+
     test("is not there any more where it was deleted while it was read", async () => {
       await using world = await adoptionOn(driver);
       const user = legacyUser();
@@ -289,6 +303,10 @@ for (const driver of DRIVERS) {
           read.push(backupId);
           return records.read(backupId);
         },
+        isConsumed: (nonces) => {
+          read.push(...nonces.map(({ id }) => id));
+          return records.isConsumed(nonces);
+        },
       }));
       const user = legacyUser();
       for (const { key } of user.rows) world.other.rows.set(key, { backupId: "", lastUsedAt: null });
@@ -366,8 +384,10 @@ for (const driver of DRIVERS) {
       expect(world.reported).toEqual(["adopted, lost 0"]);
       const metadata = (await world.records.read(moved.id))?.metadata ?? {};
       await create(world.records, taken.id, { next: record("taken", metadata) });
+      const calls = world.other.calls.length;
       expect(await world.adoption.ofFactors([factorOf(taken)])).toBe(false);
       expect(world.reported).toEqual(["adopted, lost 0", ID_TAKEN]);
+      expect(world.other.calls).toHaveLength(calls);
     });
   });
 }

@@ -69,7 +69,7 @@ describe("what is taken over", () => {
     [DIGITS, DIGITS],
     [`0x${DIGITS}`, DIGITS],
     [`0x${DIGITS.toUpperCase()}`, DIGITS],
-    ["something else", "something else"],
+    ["Something else", "Something else"],
   ])("the manifest hash %s, which comes back until another one is current", (written, canonical) => {
     const metadata = read(legacyUser({ writeHash: () => written }).metadata);
     expect(metadata.manifestHash).toBe(canonical);
