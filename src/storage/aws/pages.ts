@@ -19,9 +19,9 @@ export async function* pagesOf<Page, Mark>(
   read: (mark: Mark | undefined) => Promise<PageOf<Page, Mark>>,
 ): AsyncGenerator<Page> {
   let mark = first;
-  // Brent's cycle detection: each mark is compared with an earlier one, which is replaced at distances that double
+  // Brent's cycle detection: each mark is compared with an earlier one, the first, second, fourth, and so on
   let earlier = JSON.stringify(first);
-  let distance = 1;
+  let replacedAt = 1;
   let compared = 0;
   do {
     const { page, next } = await read(mark);
@@ -32,10 +32,9 @@ export async function* pagesOf<Page, Mark>(
           cause: new Error("the store named a page of the list twice"),
         });
       compared += 1;
-      if (compared === distance) {
+      if (compared === replacedAt) {
         earlier = name;
-        distance *= 2;
-        compared = 0;
+        replacedAt *= 2;
       }
     }
     yield page; // only now: what reads the list may delete what is on the page
