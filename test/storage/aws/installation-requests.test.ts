@@ -106,6 +106,16 @@ describe("the item of the installation", () => {
       const error: unknown = await read().catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(error).not.toBeInstanceOf(NewerFormat);
+      expect(`${error instanceof Error && error.cause}`).toContain("the attribute Layout");
+    }
+  });
+
+  test("with restores that cannot be read is an outage that names them", async () => {
+    for (const L of ["x", [null]]) {
+      respondWith({ Item: { ...KEY, Restores: { L } } });
+      const error: unknown = await records.restores().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(StorageUnavailable);
+      expect(`${error instanceof Error && error.cause}`).toContain("the attribute Restores");
     }
   });
 
@@ -248,16 +258,15 @@ describe("the marks in the bucket", () => {
     expect(await blobs.markInstallation("i1")).toBe("other");
     await expect(blobs.markSeen(7)).rejects.toBeInstanceOf(StorageUnavailable);
     const written = endpoint.seen.filter(({ method }) => method === "PUT");
-    const encryption = {
-      "x-amz-server-side-encryption": "aws:kms",
-      "x-amz-server-side-encryption-aws-kms-key-id": KMS_KEY,
-      "content-type": "text/plain",
-    };
-    expect(written).toMatchObject([
-      { target: "/bucket/installation?x-id=PutObject", body: "i1", headers: encryption },
-      { target: "/bucket/last-seen?x-id=PutObject", body: "7", headers: encryption },
+    const headersOf = (name: string) => written.map(({ headers }) => headers[name]);
+    expect(written.map(({ target, body }) => [target, body])).toEqual([
+      ["/bucket/installation?x-id=PutObject", "i1"],
+      ["/bucket/last-seen?x-id=PutObject", "7"],
     ]);
-    expect(written.map(({ headers }) => headers["if-none-match"])).toEqual(["*", undefined]);
+    expect(headersOf("x-amz-server-side-encryption")).toEqual(["aws:kms", "aws:kms"]);
+    expect(headersOf("x-amz-server-side-encryption-aws-kms-key-id")).toEqual([KMS_KEY, KMS_KEY]);
+    expect(headersOf("content-type")).toEqual(["text/plain", "text/plain"]);
+    expect(headersOf("if-none-match")).toEqual(["*", undefined]);
   });
 
   test("are not written where S3 refuses them, and the id is the own where it was deleted meanwhile", async () => {

@@ -11,6 +11,7 @@ import {
   isLive,
   json,
   jsonObject,
+  KEYS,
   nonceItem,
   number,
   oneTimeKey,
@@ -40,6 +41,15 @@ function unreadable(read: () => unknown): string {
   throw new Error("it was read");
 }
 const missing = (name: string) => `the attribute ${name} is missing or has another type`;
+
+test("the tables have these keys", () => {
+  expect(KEYS).toEqual({
+    factorLookup: ["PK"],
+    backups: ["BackupId"],
+    oneTime: ["PK"],
+    history: ["PK", "SK"],
+  });
+});
 
 describe("the item of a record", () => {
   test("has its state, its revision and when it changed", () => {
