@@ -183,6 +183,20 @@ export const STORAGE_AWS: Explanations = {
       reason: "The sign alone says which is first.",
     },
   ],
+  "src/storage/aws/pages.ts": [
+    {
+      line: "replacedAt *= 2;",
+      mutation: "3 for: 2",
+      reason: "A list without an end still ends within the bound.",
+    },
+  ],
+  "src/storage/aws/record-inspection.ts": [
+    {
+      line: "return Math.max(0, (Table?.ItemCount ?? 0) - 1);",
+      mutation: "1 for: 0",
+      reason: "None is counted in either case.",
+    },
+  ],
   "src/storage/aws/retry.ts": [
     { line: "const status = statusOf(error) ?? 0;", mutation: "1 for: 0", reason: "Neither is a status." },
     {
@@ -224,6 +238,13 @@ export const STORAGE_AWS: Explanations = {
       line: "throw error;",
       mutation: "removed: throw error;",
       reason: "A folder in which files can be created but not removed cannot be made for a test.",
+    },
+  ],
+  "src/storage/aws/tables.ts": [
+    {
+      line: '(bytes, [name, { S, N }]) => bytes + Buffer.byteLength(name) + Buffer.byteLength(S ?? N ?? ""),',
+      mutation: '"mutant" for: ""',
+      reason: "Each attribute of a record is a text or a number; the types do not know that.",
     },
   ],
   "src/storage/aws/transactions.ts": [
