@@ -3,7 +3,6 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Inspection } from "../../src/maintenance/inspect/inspect.ts";
-import { systemClock } from "../../src/runtime/clock.ts";
 import { DRIVERS } from "../drivers.ts";
 import { addFactor } from "../support/additions.ts";
 import {
@@ -53,7 +52,7 @@ for (const driver of DRIVERS)
     const kindsOf = ({ events }: Inspection) => events.map(({ kind }) => String(kind)).toSorted();
 
     test("shows factors, contents and events, and nothing secret", async () => {
-      await using issuer = new OidcIssuer(systemClock);
+      await using issuer = new OidcIssuer({ nowMs: () => service.clock.nowMs() });
       await using service = await running(issuer.env);
       const { client } = service;
       const passkey = newPasskey();
