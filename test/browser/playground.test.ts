@@ -234,9 +234,7 @@ describe("the playground", () => {
     const { port } = new URL(playground.service.url);
     await tab.open(`http://127.0.0.1:${port}/playground#anything`);
     const named = `http://localhost:${port}/playground`;
-    for (let asked = 0; asked < 1000 && !tab.requests.includes(named); asked++)
-      await tab.evaluate("0").catch(() => null); // the page may be on its way
-    expect(tab.requests).toContain(named);
+    while (!tab.requests.includes(named)) await Bun.sleep(5); // the test runner's limit ends it
   });
 
   test("says so where the main key is in another browser", async () => {
