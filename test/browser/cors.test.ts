@@ -42,7 +42,7 @@ beforeAll(async () => {
     startChromium(),
   ]);
   profile = await browser.newProfile();
-}, 120_000);
+});
 afterAll(async () => {
   await browser[Symbol.asyncDispose]();
   await service[Symbol.asyncDispose]();

@@ -140,7 +140,7 @@ if (local !== undefined)
       }
       expect(reported.toSorted()).toEqual(keys.toSorted()); // each once
       expect(await verify(site.target)).toMatchObject({ status: 0 });
-    }, 120_000);
+    });
 
     test("verifies all of it with --verify, and keeps what the source cannot replace", async () => {
       await using site = await newSite();
