@@ -8,7 +8,7 @@ import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { TEST_CHALLENGE_TOKEN_KEYS } from "../support/service.ts";
 import { startProcess } from "../support/service-process.ts";
 import { TraceReceiver } from "../support/trace-receiver.ts";
-import { newUser, randomBytes, recovered, solved, userWithBackup } from "../support/users.ts";
+import { newUser, randomBytes, recovered, solved, type User, userWithBackup } from "../support/users.ts";
 import { startReceiver } from "../webhooks/receivers.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -69,9 +69,9 @@ const KEPT_WAITING = 8;
 
 /** Has the service do all that is counted. */
 async function busyLife(client: ApiClient): Promise<void> {
-  const users = await Promise.all(
-    Array.from({ length: KEPT_WAITING }, () => userWithBackup(client, newUser(randomBytes(300_000)))),
-  );
+  const users: User[] = [];
+  for (let count = 0; count < KEPT_WAITING; count++)
+    users.push(await userWithBackup(client, newUser(randomBytes(300_000))));
   await Promise.all(users.map((user) => recovered(client, user)));
   const [user] = users;
   if (user === undefined) throw new Error("no user");
@@ -79,8 +79,9 @@ async function busyLife(client: ApiClient): Promise<void> {
   const stranger = await client.verifyFactor(await solved(client, "verify-factor", createFactorKeypair()));
   expect(stranger.code()).toBe("backup_untraceable");
   const asked = { backupId: newUser().account.backupAccountId };
-  await client.backupStatus(asked);
-  expect((await client.backupStatus(asked)).code()).toBe("too_many_requests");
+  const statuses = [];
+  for (let ask = 0; ask < 3; ask++) statuses.push((await client.backupStatus(asked)).code()); // a minute may begin in between
+  expect(statuses).toContain("too_many_requests");
 }
 
 for (const driver of DRIVERS)
