@@ -9,7 +9,7 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly pid: number;
   /** Sends a signal; the result resolves when it is sent. */
   signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
-  /** The exit code, `null` when a signal ended it. */
+  /** The exit code, `null` when a signal ended it. By then {@link lines} has all that it has logged. */
   readonly exited: Promise<number | null>;
   /** What it has logged so far. */
   readonly lines: readonly string[];
@@ -55,7 +55,10 @@ export async function startProcess(
     }
     reject(new Error(`the service ended: ${lines.join("\n")} ${await new Response(child.stderr).text()}`));
   })();
-  const exited = child.exited.then(() => child.exitCode);
+  const exited = child.exited.then(async () => {
+    await reading;
+    return child.exitCode;
+  });
   return {
     url: await listening,
     pid: child.pid,
