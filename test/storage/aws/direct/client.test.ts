@@ -2,8 +2,26 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { GetItemCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
-import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import {
+  BatchGetItemCommand,
+  DeleteItemCommand,
+  DescribeTableCommand,
+  GetItemCommand,
+  ListTablesCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../../../src/config/storage.ts";
 import { runInSpan, type Span } from "../../../../src/runtime/span.ts";
 import {
@@ -59,6 +77,35 @@ describe("a direct client", () => {
       ...["backup-service", "aws-sdk-js", "aws-sdk-js"],
       ...["backup-service", "aws-sdk-js", "aws-sdk-js", "backup-service"],
     ]);
+  });
+
+  test("sends itself what the service requests", async () => {
+    const { Bucket, Key } = { Bucket: BUCKET, Key: "b1/blobs/1" };
+    const table = { TableName: "table" };
+    const item = { ...table, Key: { PK: { S: "k" } } };
+    const Put = { ...table, Item: { PK: { S: "k" } } };
+    const dynamoDb = createDynamoDbSender(createDynamoDbClient(config), config);
+    const s3 = createS3Sender(createS3Client(config));
+    const sent = await Promise.allSettled([
+      dynamoDb.send(new BatchGetItemCommand({ RequestItems: { table: { Keys: [item.Key] } } })),
+      dynamoDb.send(new DeleteItemCommand(item)),
+      dynamoDb.send(new DescribeTableCommand(table)),
+      dynamoDb.send(new GetItemCommand(item)),
+      dynamoDb.send(new PutItemCommand(Put)),
+      dynamoDb.send(new QueryCommand(table)),
+      dynamoDb.send(new ScanCommand(table)),
+      dynamoDb.send(new TransactWriteItemsCommand({ TransactItems: [{ Put }], ClientRequestToken: "t" })),
+      dynamoDb.send(new UpdateItemCommand(item)),
+      s3.send(new DeleteObjectCommand({ Bucket, Key })),
+      s3.send(new GetObjectCommand({ Bucket, Key })),
+      s3.send(new HeadBucketCommand({ Bucket })),
+      s3.send(new HeadObjectCommand({ Bucket, Key })),
+      s3.send(new ListObjectsV2Command({ Bucket })),
+      s3.send(new PutObjectCommand({ Bucket, Key, Body: "x" })),
+    ]);
+    dynamoDb.destroy();
+    s3.destroy();
+    expect(senders()).toEqual(sent.map(() => "backup-service"));
   });
 
   test("sends a request to AWS itself, without a port in its address", async () => {
