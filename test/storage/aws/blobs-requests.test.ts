@@ -69,7 +69,7 @@ const put = (content: string) => blobs.put("b1", content === "" ? [] : [Buffer.f
 const failure = (call: () => Promise<unknown>) => call().catch((error: unknown) => error);
 
 describe("an upload", () => {
-  test.each(["", "data", "x".repeat(IN_MEMORY_BYTES + 1)])(
+  test.each(["", "1", "data", "x".repeat(IN_MEMORY_BYTES + 1)])(
     "is one request, with length and hash (%#)",
     async (content) => {
       respondWith(answer(200, "", { ...ETAG, "x-amz-checksum-sha256": checksum(content) }));
@@ -185,6 +185,16 @@ describe("a download", () => {
   });
 });
 
+const object = (key: string, size: number) =>
+  `<Contents><Key>${key}</Key><Size>${size}</Size><LastModified>2026-02-03T04:05:06.000Z</LastModified></Contents>`;
+const page = (objects: string, next?: string) =>
+  answer(
+    200,
+    `<ListBucketResult><IsTruncated>${next !== undefined}</IsTruncated>${objects}${
+      next === undefined ? "" : `<NextContinuationToken>${next}</NextContinuationToken>`
+    }</ListBucketResult>`,
+  );
+
 describe("the size of an object", () => {
   const head = (length: string) => answer(200, "", { ...ETAG, "content-length": length });
 
@@ -211,6 +221,21 @@ describe("the size of an object", () => {
     expect(await failure(() => blobs.sizeOf(KEY))).toBeInstanceOf(StorageUnavailable);
   });
 
+  test("is that of a list of one object where the HEAD has none", async () => {
+    const headless: Respond = (response) => response.socket?.end('HTTP/1.1 200 OK\r\netag: "x"\r\n\r\n');
+    for (const [objects, size] of [
+      [object(KEY, 7), 7],
+      [object(`${KEY}0`, 7), null],
+      ["", null],
+    ] as const) {
+      endpoint.seen.length = 0;
+      respondWith(headless, page(objects));
+      expect(await blobs.sizeOf(KEY)).toBe(size);
+      const list = new URL(endpoint.seen[1]?.target ?? "", endpoint.url).searchParams;
+      expect([list.get("prefix"), list.get("max-keys")]).toEqual([KEY, "1"]);
+    }
+  });
+
   test("is asked for again where another server has responded", async () => {
     const page = answer(200, "", { "content-type": "text/html; charset=utf-8", "content-length": "9" });
     respondWith(page, head("4"));
@@ -219,16 +244,6 @@ describe("the size of an object", () => {
 });
 
 describe("a list", () => {
-  const object = (key: string, size: number) =>
-    `<Contents><Key>${key}</Key><Size>${size}</Size><LastModified>2026-02-03T04:05:06.000Z</LastModified></Contents>`;
-  const page = (objects: string, next?: string) =>
-    answer(
-      200,
-      `<ListBucketResult><IsTruncated>${next !== undefined}</IsTruncated>${objects}${
-        next === undefined ? "" : `<NextContinuationToken>${next}</NextContinuationToken>`
-      }</ListBucketResult>`,
-    );
-
   test("has the blobs of all pages, without other objects and those that are skipped", async () => {
     const inner = `a/blobs/b/blobs/${UUID}`;
     const others = ["installation", `blobs/${UUID}`, `${KEY}0`].map((key) => object(key, 1)).join("");
