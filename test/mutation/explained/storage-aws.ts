@@ -92,6 +92,30 @@ export const STORAGE_AWS: Explanations = {
       mutation: 'without right of &&: isMap(value) && (!("Keys" in value) || isListOfMaps(value.Keys))',
       reason: "What is no list of keys cannot be requested: the response is unusable in either case.",
     },
+    {
+      line: "return body instanceof Uint8Array",
+      mutation: "true for: body instanceof Uint8Array",
+      reason: "No body of DynamoDB is a stream; the types do not know that.",
+    },
+    {
+      line: ': "";',
+      mutation: '"mutant" for: ""',
+      reason: "No body of DynamoDB is a stream; the types do not know that.",
+    },
+  ],
+  "src/storage/aws/direct/dynamodb.ts": [
+    {
+      line: "if (stated === undefined || !(body instanceof Uint8Array)) return;",
+      mutation: "without right of ||: stated === undefined || !(body instanceof Uint8Array)",
+      reason: "No body of DynamoDB is a stream; the types do not know that.",
+    },
+  ],
+  "src/storage/aws/direct/s3.ts": [
+    {
+      line: "if (isOfAnother(response)) response.statusCode = 503;",
+      mutation: "504 for: 503",
+      reason: "Either is a failure of the server.",
+    },
   ],
   "src/storage/aws/history/collection.ts": [
     {
