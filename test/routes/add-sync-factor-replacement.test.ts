@@ -3,6 +3,7 @@ import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, RequestBody } from "../support/api-client.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { addedSyncFactor } from "../support/proven-calls.ts";
+import { RIVALS } from "../support/rivals.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { interleaving } from "../support/store-wrappers.ts";
 import { indexed, rewriteMetadata } from "../support/stored.ts";
@@ -19,7 +20,6 @@ import {
 } from "../support/users.ts";
 
 const LIMIT = 3;
-const WIDTH = 50;
 const NO_ID = "00000000-0000-4000-8000-000000000000";
 
 /** A request that puts `phone` in the place of a sync factor. */
@@ -152,12 +152,12 @@ for (const driver of DRIVERS)
       ["at the limit", userAtLimit],
       ["under it", () => userWithBackup(service().client)],
     ] as const)
-      test(`${WIDTH} that replace one factor at once, ${where}: one does, and the others change nothing`, async () => {
+      test(`${RIVALS[driver.name]} that replace one factor at once, ${where}: one does, and the others change nothing`, async () => {
         const { client, services } = service();
         const user = await prepare();
         const id = await firstId(user);
         const before = await keysOf(user);
-        const phones = Array.from({ length: WIDTH }, createFactorKeypair);
+        const phones = Array.from({ length: RIVALS[driver.name] }, createFactorKeypair);
         const requests: RequestBody[] = [];
         for (const phone of phones) requests.push(await replacement(client, user, phone, id));
         const answers = await Promise.all(

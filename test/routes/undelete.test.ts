@@ -28,6 +28,7 @@ import {
   undeletionRequest,
 } from "../support/factors.ts";
 import { interceptedStores } from "../support/intercepted-stores.ts";
+import { RIVALS } from "../support/rivals.ts";
 import { startService } from "../support/service.ts";
 import { blobKeys, indexedAs } from "../support/stored.ts";
 import { untilAvailable } from "../support/until-available.ts";
@@ -306,14 +307,14 @@ for (const driver of DRIVERS)
       ["undelete", []],
       ["undelete and create", ["create"]],
     ] as const)
-      test(`of fifty that ${name} one id one succeeds, and the others change nothing`, async () => {
+      test(`of ${RIVALS[driver.name]} that ${name} one id one succeeds, and the others change nothing`, async () => {
         const { client, services } = service();
         const user = await created(client, newKeypair());
         const { backupAccountId: backupId } = user.account;
         await deleteIt(client, user);
         const before = await blobKeys(services);
         const sends = await Promise.all(
-          Array.from({ length: 50 }, async (_, index) => {
+          Array.from({ length: RIVALS[driver.name] }, async (_, index) => {
             if (rivals.length > 0 && index % 2 === 0) {
               const rival = { ...newFactorUser(newKeypair()), account: user.account };
               return () => createAgain(client, rival);

@@ -18,6 +18,7 @@ import {
   syncCall,
   verifyFactorCall,
 } from "../support/proven-calls.ts";
+import { RIVALS } from "../support/rivals.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { interleaving, replaced } from "../support/store-wrappers.ts";
 import { blobKeys, indexed, storedRecord } from "../support/stored.ts";
@@ -35,9 +36,6 @@ import {
   type User,
   userWithBackup,
 } from "../support/users.ts";
-
-/** How many are at once. DynamoDB Local fails a transaction that waits for 10 s for a lock, which 50 do on a busy machine. */
-const WIDTHS = { local: 50, aws: 20 };
 
 /** Makes requests ready, then sends all at once. */
 async function race<T>(
@@ -60,7 +58,7 @@ function expectOneWinner(answers: readonly ApiResponse<unknown>[], loserCodes: r
 }
 
 for (const driver of DRIVERS) {
-  const width = WIDTHS[driver.name];
+  const width = RIVALS[driver.name];
   describe(`${width} at once (${driver.name})`, () => {
     const service = sharedService(driver, { wrapStores: interleaving });
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
+import { RIVALS } from "../support/rivals.ts";
 import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
@@ -18,8 +19,6 @@ import {
 } from "../support/users.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** How many are at once: of more DynamoDB Local fails some on a busy machine. */
-const RIVALS = { local: 50, aws: 20 };
 
 async function retrieved(client: ApiClient, { main }: User, versionId: string | null) {
   return client.retrieve({ ...(await solved(client, "retrieve", main)), versionId });
