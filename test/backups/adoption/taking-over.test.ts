@@ -127,6 +127,19 @@ for (const driver of DRIVERS) {
       expect(world.reported).toEqual(["adopted, lost 0"]);
     });
 
+    test("is stored without the factor that is on a backup here, and the loss is reported", async () => {
+      await using world = await adoptionOn(driver);
+      const user = legacyUser({ mains: [legacyKeypair(), legacyKeypair()] });
+      const [own, used] = user.mains.map(({ ref }) => ref);
+      if (own === undefined || used === undefined) throw new Error("the user has no two factors");
+      await create(world.records, "b1", { claim: [used] });
+      world.other.add(user);
+      expect(await world.adoption.ofBackup(user.id)).toBe(true);
+      expect(await backupOf(world.records, own)).toBe(user.id);
+      expect(await backupOf(world.records, used)).toBe("b1");
+      expect(world.reported).toEqual(["adopted, lost 1"]);
+    });
+
     test("is read again where it changed while it was read", async () => {
       await using world = await adoptionOn(driver);
       const [user, changed] = [legacyUser(), legacyUser()];
@@ -268,7 +281,7 @@ for (const driver of DRIVERS) {
         return open.promise;
       };
       const adopting = world.adoption.ofBackup(user.id);
-      await isRead.promise;
+      await Promise.race([isRead.promise, adopting]);
       const settled = world.background.settled();
       open.resolve();
       await settled;

@@ -199,15 +199,23 @@ describe("what cannot be taken over", () => {
     ["the factors twice", withMember('"factors":[]'), "the metadata has a member twice"],
     ["a member of a member twice", withMember('"future":[{"a":1,"b":2,"a":3}]'), "has a member twice"],
     ["a member twice in two forms", withMember('"\\u0069d":"?"'), "the metadata has a member twice"],
+    ["one behind an escaped quotation mark", withMember('"x":"\\"","a":1,"a":2'), "has a member twice"],
     ["too many arrays", withMember(nested(200_000)), "the metadata is nested too deeply"],
     ["one array too many", withMember(nested(128)), "the metadata is nested too deeply"],
   ])("metadata with %s", (_what, ambiguous, message) => {
     expect(() => readLegacyMetadata(String(metadata.id), ambiguous)).toThrow(message);
   });
 
+  test("metadata of another backup, and what is no object", () => {
+    expect(() => readLegacyMetadata(String(legacyUser().metadata.id), text)).toThrow(
+      "the metadata is that of another backup",
+    );
+    expect(() => readLegacyMetadata("", "[]")).toThrow("the metadata cannot be read at /: ");
+  });
+
   test("metadata where only values and members of different objects are alike can be", () => {
     const alike = withMember(
-      `"a":{"a":"a"},"b":["a","a",{"b":1},{"b":"{\\"b\\":[","c":"\\\\"}],${nested(127)}`,
+      `"a":{"a":"a"},"b":["a","a","a",{"b":1},{"b":"{\\"b\\":[","c":"\\\\"}],${nested(127)}`,
     );
     expect(readLegacyMetadata(String(metadata.id), alike)).toMatchObject({ a: { a: "a" } });
   });

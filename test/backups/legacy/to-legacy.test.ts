@@ -80,8 +80,14 @@ describe("a passkey", () => {
   });
 
   test("with an RSA key has an exponent of three bytes there", () => {
-    const { credentialId, credential } = storedPasskey(rsa([0, 0, 3]));
-    expect(credentialToLegacy(credentialId, credential).cred.cred).toEqual(rsa([0, 0, 3]).cred);
+    const credentialId = "AQ";
+    for (const exponent of [
+      [0, 0, 3],
+      [1, 0, 1],
+    ]) {
+      const { credential } = storedPasskey(rsa(exponent));
+      expect(credentialToLegacy(credentialId, credential).cred.cred).toEqual(rsa(exponent).cred);
+    }
     const { credential: long } = storedPasskey(rsa([1, 0, 0, 1]));
     expect(() => credentialToLegacy(credentialId, long)).toThrow(
       "the other service cannot hold the exponent of an RSA key",
