@@ -13,6 +13,55 @@ export const BACKUPS: Explanations = {
       reason: "It saves the commit, which finds the factor in use.",
     },
   ],
+  "src/backups/adoption/adopt-backup.ts": [
+    {
+      line: 'override name = "ChangedMeanwhile";',
+      mutation: '"" for: "ChangedMeanwhile"',
+      reason: "A name for people, in the log.",
+    },
+  ],
+  "src/backups/adoption/adoption.ts": [
+    {
+      line: "const stored = (attempt === 1 ? before : null) ?? (await records.read(backupId));",
+      mutation: "without left of ??: (attempt === 1 ? before : null) ?? (await records.read(backupId))",
+      reason: "It saves a call: what is read once more is the same or newer.",
+    },
+    {
+      line: "const stored = (attempt === 1 ? before : null) ?? (await records.read(backupId));",
+      mutation: "false for: attempt === 1",
+      reason: "It saves a call: what is read once more is the same or newer.",
+    },
+    {
+      line: "const LOOKUPS = { permits: 64, maxPerKey: 24, maxWaitingPerKey: 256, maxWaitMs: 5_000 };",
+      mutation: "5001 for: 5_000",
+      reason: "Some seconds, of which none is promised.",
+    },
+    {
+      line: "const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 12_000 };",
+      mutation: "17 for: 16",
+      reason: "Some bound on memory and waiting, of which none is promised.",
+    },
+    {
+      line: "const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 12_000 };",
+      mutation: "9 for: 8",
+      reason: "Some bound on memory and waiting, of which none is promised.",
+    },
+    {
+      line: "const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 12_000 };",
+      mutation: "65 for: 64",
+      reason: "Some bound on memory and waiting, of which none is promised.",
+    },
+    {
+      line: "const TRANSFERS = { permits: 16, maxPerKey: 8, maxWaitingPerKey: 64, maxWaitMs: 12_000 };",
+      mutation: "12001 for: 12_000",
+      reason: "Some bound on memory and waiting, of which none is promised.",
+    },
+    {
+      line: 'const client = () => currentRequest.getStore()?.client ?? "";',
+      mutation: '"mutant" for: ""',
+      reason: "What no request asks for shares one name, whatever it is.",
+    },
+  ],
   "src/backups/change.ts": [
     {
       line: "const RELEASABLE_MS = 8_000;",
@@ -49,6 +98,59 @@ export const BACKUPS: Explanations = {
       line: "const found = foundPasskey(factor, backup, false);",
       mutation: "true for: false",
       reason: "An undelete learns from its commit whether a nonce was consumed.",
+    },
+  ],
+  "src/backups/legacy/from-legacy.ts": [
+    {
+      line: 'maskedEmail: masked?.includes("***") ? masked : maskedEmail(masked || email || ""),',
+      mutation: '"mutant" for: ""',
+      reason: "What is no address has no mask.",
+    },
+  ],
+  "src/backups/legacy/metadata.ts": [
+    {
+      line: 'this.name = "LegacyProblem";',
+      mutation: 'removed: this.name = "LegacyProblem";',
+      reason: "A name for people, in the log.",
+    },
+  ],
+  "src/backups/legacy/strict-json.ts": [
+    {
+      line: "let isNameNext = false;",
+      mutation: "true for: false",
+      reason: "Nothing is around the first character.",
+    },
+    {
+      line: "for (let at = 0; at < text.length; at++)",
+      mutation: "<= for <: at < text.length",
+      reason: "Behind the end is no character; of a text that is JSON every string ends.",
+    },
+    {
+      line: 'for (; at < text.length && text[at] !== \'"\'; at++) if (text[at] === "\\\\") at += 1;',
+      mutation: "<= for <: at < text.length",
+      reason: "Behind the end is no character; of a text that is JSON every string ends.",
+    },
+    {
+      line: 'for (; at < text.length && text[at] !== \'"\'; at++) if (text[at] === "\\\\") at += 1;',
+      mutation: "without left of &&: at < text.length && text[at] !== '\"'",
+      reason: "Of a text that is JSON every string ends.",
+    },
+  ],
+  "src/backups/legacy/written-forms.ts": [
+    {
+      line: 'const HASH = new RegExp(ManifestHash.pattern ?? "");',
+      mutation: 'without left of ??: ManifestHash.pattern ?? ""',
+      reason: "The schema has a pattern; the types do not know that.",
+    },
+    {
+      line: 'const HASH = new RegExp(ManifestHash.pattern ?? "");',
+      mutation: '"mutant" for: ""',
+      reason: "The schema has a pattern; the types do not know that.",
+    },
+    {
+      line: 'const [, date, clock, zone = ""] = RFC_3339.exec(time) ?? [];',
+      mutation: '"mutant" for: ""',
+      reason: "Without a zone there is no date either, and both are refused.",
     },
   ],
   "src/backups/reset.ts": [
