@@ -159,28 +159,39 @@ describe("a download", () => {
 
   const large = "abcdefgh".repeat(IN_MEMORY_BYTES / 4);
   const half = large.length / 2;
-  /** The first half, then the connection breaks. */
-  const broken: Respond = (response) => {
-    response.writeHead(200, { ...ETAG, "content-length": `${large.length}` });
-    response.write(large.slice(0, half), () => response.destroy());
-  };
+  /** Reads it where the connection breaks in the first half, once some of it was read, and then responds so. */
+  async function readBroken(rest: Respond): Promise<string> {
+    let cut = () => {};
+    const broken: Respond = (response) => {
+      response.writeHead(200, { ...ETAG, "content-length": `${large.length}` });
+      response.write(large.slice(0, half));
+      cut = () => void response.destroy();
+    };
+    respondWith(broken, rest);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of (await blobs.get(refOf(large))) ?? []) {
+      pieces.push(piece);
+      cut();
+    }
+    return Buffer.concat(pieces).toString();
+  }
 
   test("goes on after what has arrived, with the same object", async () => {
     const rest: Respond = (response, { headers }) => {
-      const start = Number(/^bytes=(\d+)-$/.exec(`${headers.range}`)?.[1] ?? 0);
+      const start = Number(/^bytes=(\d+)-$/.exec(`${headers.range}`)?.[1]);
       const range = { "content-range": `bytes ${start}-${large.length - 1}/${large.length}` };
       response.writeHead(206, { ...ETAG, ...range }).end(large.slice(start));
     };
-    respondWith(broken, rest);
-    expect(await new Response(await blobs.get(refOf(large))).text()).toBe(large);
-    const [first, second] = endpoint.seen;
-    expect([first?.headers.range, first?.headers["if-match"]]).toEqual([undefined, undefined]);
-    if (second?.headers.range !== undefined) expect(second.headers["if-match"]).toBe('"x"');
+    expect(await readBroken(rest)).toBe(large);
+    const asked = endpoint.seen.map(({ headers }) => [headers.range, headers["if-match"]]);
+    expect(asked).toEqual([
+      [undefined, undefined],
+      [expect.stringMatching(/^bytes=[1-9]\d*-$/), '"x"'],
+    ]);
   });
 
   test("skips what has arrived where the endpoint begins again", async () => {
-    respondWith(broken, answer(200, large, ETAG));
-    expect(await new Response(await blobs.get(refOf(large))).text()).toBe(large);
+    expect(await readBroken(answer(200, large, ETAG))).toBe(large);
     expect(endpoint.seen).toHaveLength(2);
   });
 });
