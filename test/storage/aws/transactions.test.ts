@@ -151,6 +151,8 @@ describe("of a cancelled transaction", () => {
     const answers = [cancelledTransaction(CONFLICT, OK, CONFLICT)];
     expect(await outcomeOf(steps, { answers })).toEqual(["exists", "factor-claimed"]);
     expect(endpoint.seen).toHaveLength(1);
+    const withoutCode = { answers: [cancelledTransaction(CONFLICT, undefined, OK)] };
+    expect(await outcomeOf(steps, withoutCode)).toEqual(["exists"]);
   });
 
   test.each([
