@@ -1,6 +1,38 @@
 import type { Explanations } from "./explanations.ts";
 
 export const STORAGE_AWS: Explanations = {
+  "src/storage/aws/blobs.ts": [
+    {
+      line: "const MAX_WAIT_MS = 12_000;",
+      mutation: "12001 for: 12_000",
+      reason: "A millisecond more changes nothing.",
+    },
+    {
+      line: "const ATTEMPT_MS = 5_000;",
+      mutation: "5001 for: 5_000",
+      reason: "A millisecond more changes nothing.",
+    },
+    {
+      line: "const MAX_UNREAD_MS = 60_000;",
+      mutation: "60001 for: 60_000",
+      reason: "A millisecond more changes nothing.",
+    },
+    {
+      line: 'ContentType: "application/octet-stream",',
+      mutation: '"" for: "application/octet-stream"',
+      reason: "The SDK sends this type where none is given.",
+    },
+    {
+      line: "const stored = await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));",
+      mutation: "false for: ref.size === 0",
+      reason: "An empty stream is sent as no bytes too.",
+    },
+    {
+      line: "return (bytes / MIN_BYTES_PER_SECOND) * 1000;",
+      mutation: "1001 for: 1000",
+      reason: "A thousandth more time changes nothing.",
+    },
+  ],
   "src/storage/aws/clock-skew.ts": [
     {
       line: "if (!(error instanceof Error) || !REFUSED.has(statusOf(error) ?? 0)) return null;",
@@ -205,6 +237,13 @@ export const STORAGE_AWS: Explanations = {
       line: ".sort((one, other) => (sortKey(one) < sortKey(other) ? -1 : 1))",
       mutation: "2 for: 1",
       reason: "The sign alone says which is first.",
+    },
+  ],
+  "src/storage/aws/object-body.ts": [
+    {
+      line: "const body = Readable.from(pieces, { objectMode: false });",
+      mutation: "true for: false",
+      reason: "Only how much is read ahead differs: some pieces, not some bytes.",
     },
   ],
   "src/storage/aws/pages.ts": [
