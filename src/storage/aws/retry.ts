@@ -127,6 +127,16 @@ function wasNotCarriedOut(error: unknown): boolean {
   return status === null ? NOT_SENT.has(errorCode(error) ?? "") : status >= 400 && status < 500;
 }
 
+/** What DynamoDB calls them; their status is 400. */
+const REFUSED_CREDENTIALS = new Set([
+  "AccessDeniedException",
+  "ExpiredTokenException",
+  "IncompleteSignatureException",
+  "InvalidSignatureException",
+  "MissingAuthenticationTokenException",
+  "UnrecognizedClientException",
+]);
+
 /** An error that says what an operator can do, caused by the SDK's. */
 function explained(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -141,8 +151,11 @@ function explained(error: unknown): unknown {
   if (isClockError(error))
     return new Error(`${clockMessage(clockSkewMs(error))} (${error.name})`, { cause: error });
   const status = statusOf(error);
-  if (status === 401 || status === 403 || error.name === "CredentialsProviderError")
-    return new Error(`the credentials are missing or lack a permission (${error.name})`, { cause: error });
+  const isRefused = status === 401 || status === 403 || REFUSED_CREDENTIALS.has(error.name);
+  if (isRefused || error.name === "CredentialsProviderError")
+    return new Error(`the credentials are missing, wrong or lack a permission (${error.name})`, {
+      cause: error,
+    });
   return error;
 }
 

@@ -148,12 +148,20 @@ describe("an error after which the request is not sent again:", () => {
 });
 
 test("what an operator can do is in the cause", async () => {
-  const permission = "the credentials are missing or lack a permission";
+  const permission = "the credentials are missing, wrong or lack a permission";
   for (const [error, message] of [
     [sdkError("ResourceNotFoundException", 400), "a DynamoDB table does not exist"],
     [sdkError("NoSuchBucket", 404), "the S3 bucket does not exist"],
     [sdkError("AccessDenied", 401), `${permission} (AccessDenied)`],
     [sdkError("AccessDenied", 403), `${permission} (AccessDenied)`],
+    ...[
+      "AccessDeniedException",
+      "ExpiredTokenException",
+      "IncompleteSignatureException",
+      "InvalidSignatureException",
+      "MissingAuthenticationTokenException",
+      "UnrecognizedClientException",
+    ].map((name) => [sdkError(name, 400), `${permission} (${name})`] as const),
     [sdkError("CredentialsProviderError"), `${permission} (CredentialsProviderError)`],
     [sdkError("RequestExpired", 403), "the clock of this machine differs too much from AWS's"],
     [sdkError("x", 404), "about x"],
