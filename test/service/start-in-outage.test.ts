@@ -17,7 +17,8 @@ if (aws !== undefined)
       await using proxy = await startFaultProxy(storage.env.AWS_ENDPOINT_URL_S3 ?? "");
       proxy.inject({ kind: "drop request" }, Number.POSITIVE_INFINITY);
       const env = { AWS_ENDPOINT_URL_S3: proxy.url };
-      await using service = await startService(aws, { storage, env });
+      const patience = {}; // the usual one: each call of the outage ends when it is over
+      await using service = await startService(aws, { storage, env, patience });
       const ready = async () => (await fetch(`${service.url}/ready`)).status;
       expect(await ready()).toBe(503);
       const proof = await solved(service.client, "verify-factor", user.main);

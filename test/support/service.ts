@@ -39,6 +39,8 @@ export interface TestServiceOptions {
   readonly clock?: SettableClock;
   /** The system's if not given. */
   readonly random?: Random;
+  /** A busy machine has time for the stores if not given. */
+  readonly patience?: Overrides["patience"];
 }
 
 export async function startService(driver: Driver, options: TestServiceOptions = {}): Promise<TestService> {
@@ -68,7 +70,7 @@ export async function startService(driver: Driver, options: TestServiceOptions =
   const services = await createServices(configs, {
     clock,
     random: options.random ?? systemRandom,
-    patience: { retry: LONG_RETRIES, maxWaitMs: LONG_RETRIES.budgetMs },
+    patience: options.patience ?? { retry: LONG_RETRIES, maxWaitMs: LONG_RETRIES.budgetMs },
     log: await createLogger({ level: "info", format: "json", destination }),
     wrapStores(opened) {
       const planted = storage.wrapStores?.(opened) ?? opened;
