@@ -87,6 +87,13 @@ test.each([null, "archive_1"])("the archive of a backup is %p", async (archiveId
   expect((await readBackup({ source, issuers }, stored.id))?.archiveId).toBe(archiveId);
 });
 
+test("an id of no known form is a problem, and the source is not asked for it", async () => {
+  const metadata = () => Promise.reject(new Error("was read"));
+  const source = { metadata, rows: async () => new Map<string, LegacyRow>() };
+  const error = await readBackup({ source, issuers }, "../logs").catch((thrown: unknown) => thrown);
+  expect(error).toEqual(new LegacyProblem("the id has none of the known forms"));
+});
+
 test("an object that cannot be used is a problem of the backup, and any other error is none", async () => {
   const errorOf = (error: Error) => asProblem(() => Promise.reject(error)).catch((thrown: unknown) => thrown);
   expect(await errorOf(new LegacyTooLarge(1))).toBeInstanceOf(LegacyProblem);
