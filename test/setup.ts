@@ -2,6 +2,7 @@
 import { setDefaultTimeout } from "bun:test";
 import { dependencyProblem } from "../src/runtime/prerequisites.ts";
 import { forgetEnvFiles } from "./support/clean-environment.ts";
+import { compareRepeatedObjects } from "./support/repeated-objects.ts";
 import { givenSeed } from "./support/seed.ts";
 
 const problem = dependencyProblem(["dependencies", "devDependencies"]);
@@ -10,6 +11,8 @@ if (problem !== null) {
   process.exit(1);
 }
 forgetEnvFiles();
+
+compareRepeatedObjects();
 
 /** Only for a test that hangs: nothing depends on being fast. */
 setDefaultTimeout(600_000);
