@@ -6,6 +6,8 @@ import { PROOFS } from "./explained/proofs.ts";
 import { PROOFS_IDENTITY } from "./explained/proofs-identity.ts";
 import { STORAGE } from "./explained/storage.ts";
 import { STORAGE_AWS } from "./explained/storage-aws.ts";
+import { STORAGE_LOCAL } from "./explained/storage-local.ts";
+import { STORAGE_LOCAL_COPY } from "./explained/storage-local-copy.ts";
 
 export const EXPLAINED: Explanations = {
   ...BACKUPS,
@@ -14,4 +16,6 @@ export const EXPLAINED: Explanations = {
   ...PROOFS_IDENTITY,
   ...STORAGE,
   ...STORAGE_AWS,
+  ...STORAGE_LOCAL,
+  ...STORAGE_LOCAL_COPY,
 };
