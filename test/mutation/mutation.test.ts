@@ -126,7 +126,8 @@ test("tests that take longer than the limit have hung, and a changed file is put
   await using tree = await copyTree("local");
   const changed = { file: "src/crypto/encoding.ts", text: "throw 1;" };
   const tests = ["test/crypto/encoding.test.ts"];
-  expect(await tree.run(tests, { limitMs: 1, changed })).toEqual({ ended: "hung", failed: null });
+  const endless = { ...changed, text: "for (;;);" };
+  expect(await tree.run(tests, { limitMs: 1, changed: endless })).toEqual({ ended: "hung", failed: null });
   expect(await tree.run(tests, { limitMs: 600_000, changed })).toMatchObject({ ended: "failed" });
   expect(await tree.run(tests, { limitMs: 600_000 })).toEqual({ ended: "passed", failed: null });
 });
