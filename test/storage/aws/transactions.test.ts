@@ -239,7 +239,7 @@ describe("an outage", () => {
       expect(outcome).toBeInstanceOf(NotCommitted);
       expect(causesOf(outcome).slice(0, 2)).toEqual([
         "the change could not be stored",
-        "AccessDeniedException",
+        "the credentials are missing, wrong or lack a permission (AccessDeniedException)",
       ]);
     }
   });
