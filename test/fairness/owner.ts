@@ -27,6 +27,8 @@ export class Owner {
   #possible: Set<string>;
   /** The removal of the backup that may have succeeded, while its owner has not put that right. */
   #removal: "deletion" | "reset" | null = null;
+  /** Whether a reset without a response may still be made: nothing has changed the backup since. */
+  #mayBeReset = false;
 
   constructor(options: {
     readonly url: string;
@@ -62,7 +64,7 @@ export class Owner {
 
   /** After a removal: has the backup again, and the device on it. @throws an error if a deleted backup is lost. */
   async putRight(): Promise<void> {
-    if (this.#removal === null) return;
+    if (this.#removal === null && !this.#mayBeReset) return;
     const { backupAccountId: backupId } = this.#user.account;
     const status = await this.#client.backupStatus({ backupId });
     if (status.status === 404) await this.#haveAgain(backupId);
@@ -96,6 +98,7 @@ export class Owner {
     (await this.#client.sync(payload, next.backup)).ok();
     this.#user = next;
     this.#possible = new Set([next.manifestHash]);
+    this.#mayBeReset = false;
   }
 
   async #deleteAndBringBack(): Promise<void> {
@@ -106,21 +109,28 @@ export class Owner {
 
   async #resetAndCreate(): Promise<void> {
     this.#removal = "reset";
+    this.#mayBeReset = true;
     (await this.#client.reset(await resetRequest(this.#client, this.#user))).ok();
     await this.putRight();
   }
 
   async #haveAgain(backupId: string): Promise<void> {
-    if (this.#removal === "reset") {
-      await userWithBackup(this.#client, this.#user);
-      this.#possible = new Set([this.#user.manifestHash]);
-      return;
-    }
+    if (this.#removal !== "deletion") return this.#createAgain();
     const proof = await solved(this.#client, "undelete", this.#user.main, { backupId });
     const undeleted = await this.#client.undelete({ ...proof, backupId });
-    if (undeleted.status === 400 && undeleted.code() === "backup_does_not_exist")
-      throw new Error(`LOST: the deleted backup of ${this.#address}`);
-    undeleted.ok();
+    if (undeleted.status === 400 && undeleted.code() === "backup_does_not_exist") {
+      if (this.#mayBeReset) return this.#createAgain();
+      // an earlier undelete, which had no response, may have been made since
+      const { status } = await this.#client.backupStatus({ backupId });
+      if (status === 404) throw new Error(`LOST: the deleted backup of ${this.#address}`);
+    } else undeleted.ok();
+    this.#mayBeReset = false;
+  }
+
+  async #createAgain(): Promise<void> {
+    await userWithBackup(this.#client, this.#user);
+    this.#possible = new Set([this.#user.manifestHash]);
+    this.#mayBeReset = false;
   }
 
   async #vanishWhileUploading(): Promise<void> {
