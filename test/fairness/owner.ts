@@ -1,4 +1,7 @@
 /** An owner of one backup for a long time, whose network breaks off now and then. */
+import { Value } from "@sinclair/typebox/value";
+import type { Exchange } from "../../src/client/exchange.ts";
+import { ErrorBody } from "../../src/protocol/error-body.ts";
 import { paths } from "../../src/protocol/paths.ts";
 import { type ApiClient, createApiClient } from "../support/api-client.ts";
 import { manifestHashOf } from "../support/invariants.ts";
@@ -17,6 +20,8 @@ import {
   userWithBackup,
 } from "../support/users.ts";
 
+const MAX_NOTES = 60;
+
 export class Owner {
   readonly #url: string;
   readonly #address: string;
@@ -25,10 +30,10 @@ export class Owner {
   #user: User;
   /** Hashes of the contents that may be current: the last that was acknowledged, and those that were sent since. */
   #possible: Set<string>;
-  /** The removal of the backup that may have succeeded, while its owner has not put that right. */
-  #removal: "deletion" | "reset" | null = null;
-  /** Whether a reset without a response may still be made: nothing has changed the backup since. */
-  #mayBeReset = false;
+  /** Removals since the last change that has put them right or excludes them: one without a response may still be made. */
+  readonly #removals = new Set<"deletion" | "reset">();
+  /** The last responses, for the message of a loss. */
+  readonly #notes: string[] = [];
 
   constructor(options: {
     readonly url: string;
@@ -40,7 +45,9 @@ export class Owner {
     this.#address = options.address;
     this.#random = options.random;
     const headers = { "x-forwarded-for": options.address, connection: "close" };
-    this.#client = createApiClient({ url: options.url, headers });
+    const onExchange = ({ path, status, response }: Exchange) =>
+      this.#note(`${path} ${status} ${Value.Check(ErrorBody, response) ? response.error.code : ""}`);
+    this.#client = createApiClient({ url: options.url, headers, onExchange });
     this.#user = userOf(newUser(randomBytes(options.bytes)), randomBytes(options.bytes));
     this.#possible = new Set([this.#user.manifestHash]);
   }
@@ -51,6 +58,15 @@ export class Owner {
 
   /** @throws what the client throws where a request failed. */
   async act(): Promise<void> {
+    try {
+      await this.#actOnce();
+    } catch (error) {
+      this.#note(String(error));
+      throw error;
+    }
+  }
+
+  async #actOnce(): Promise<void> {
     await this.putRight();
     const chance = this.#random() % 100;
     if (chance < 40) await this.#sync();
@@ -64,7 +80,7 @@ export class Owner {
 
   /** After a removal: has the backup again, and the device on it. @throws an error if a deleted backup is lost. */
   async putRight(): Promise<void> {
-    if (this.#removal === null && !this.#mayBeReset) return;
+    if (this.#removals.size === 0) return;
     const { backupAccountId: backupId } = this.#user.account;
     const status = await this.#client.backupStatus({ backupId });
     if (status.status === 404) await this.#haveAgain(backupId);
@@ -72,20 +88,19 @@ export class Owner {
     const metadata = await this.#client.retrieveMetadata(
       await solved(this.#client, "retrieve-metadata", this.#user.sync),
     );
-    if (metadata.status === 400) {
-      // the device that deletes a backup is not on it any more
-      const { syncFactorToken } = await recovered(this.#client, this.#user);
-      const request = await addSyncFactorRequest(this.#client, this.#user.sync, syncFactorToken);
-      (await this.#client.addSyncFactor(request)).ok();
-    } else metadata.ok();
-    this.#removal = null;
+    if (metadata.status !== 400) return void metadata.ok();
+    // the device that deletes a backup is not on it any more
+    const { syncFactorToken } = await recovered(this.#client, this.#user);
+    const request = await addSyncFactorRequest(this.#client, this.#user.sync, syncFactorToken);
+    (await this.#client.addSyncFactor(request)).ok();
+    this.#removals.clear();
   }
 
   /** Recovers the backup. @throws an error if the content is none that this owner may have. */
   async check(): Promise<void> {
     const { backup } = await recovered(this.#client, this.#user);
     const hash = manifestHashOf(Buffer.from(backup, "base64"));
-    if (!this.#possible.has(hash)) throw new Error(`LOST: the content of ${this.#address} is another one`);
+    if (!this.#possible.has(hash)) throw this.#lost("the content is another one");
   }
 
   async #sync(): Promise<void> {
@@ -98,39 +113,49 @@ export class Owner {
     (await this.#client.sync(payload, next.backup)).ok();
     this.#user = next;
     this.#possible = new Set([next.manifestHash]);
-    this.#mayBeReset = false;
+    this.#removals.clear();
   }
 
   async #deleteAndBringBack(): Promise<void> {
-    this.#removal = "deletion";
+    this.#removals.add("deletion");
     (await this.#client.deleteBackup(await solved(this.#client, "delete-backup", this.#user.sync))).ok();
+    this.#removals.delete("reset"); // of the backup as it was
     await this.putRight();
   }
 
   async #resetAndCreate(): Promise<void> {
-    this.#removal = "reset";
-    this.#mayBeReset = true;
+    this.#removals.add("reset");
     (await this.#client.reset(await resetRequest(this.#client, this.#user))).ok();
+    this.#removals.delete("deletion");
     await this.putRight();
   }
 
   async #haveAgain(backupId: string): Promise<void> {
-    if (this.#removal !== "deletion") return this.#createAgain();
+    if (!this.#removals.has("deletion")) return this.#createAgain();
     const proof = await solved(this.#client, "undelete", this.#user.main, { backupId });
     const undeleted = await this.#client.undelete({ ...proof, backupId });
     if (undeleted.status === 400 && undeleted.code() === "backup_does_not_exist") {
-      if (this.#mayBeReset) return this.#createAgain();
+      if (this.#removals.has("reset")) return this.#createAgain();
       // an earlier undelete, which had no response, may have been made since
       const { status } = await this.#client.backupStatus({ backupId });
-      if (status === 404) throw new Error(`LOST: the deleted backup of ${this.#address}`);
+      if (status === 404) throw this.#lost("the deleted backup");
     } else undeleted.ok();
-    this.#mayBeReset = false;
+    this.#removals.delete("reset"); // of the backup as it was; the device is still missing
   }
 
   async #createAgain(): Promise<void> {
     await userWithBackup(this.#client, this.#user);
     this.#possible = new Set([this.#user.manifestHash]);
-    this.#mayBeReset = false;
+    this.#removals.clear();
+  }
+
+  #note(line: string): void {
+    this.#notes.push(`${new Date().toISOString()} ${line}`);
+    if (this.#notes.length > MAX_NOTES) this.#notes.shift();
+  }
+
+  #lost(what: string): Error {
+    return new Error(`LOST: ${what}, of ${this.#address}, to whom this came:\n${this.#notes.join("\n")}`);
   }
 
   async #vanishWhileUploading(): Promise<void> {

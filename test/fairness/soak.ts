@@ -87,6 +87,11 @@ const MAX_BLOBS_PER_BACKUP = 4;
 /** The receiver is up and down by turns, for a part of the time each. */
 const RECEIVER_PART = 1 / 12;
 const MAX_RECEIVER_DOWN_MS = 20_000;
+/** Longer than the service waits for a commit. */
+const COMMIT_DELAY_MS = 8_000;
+/** Commits are that late for so long at the end of each minute. */
+const LATE_COMMITS_MS = 8_000;
+const MINUTE_MS = 60_000;
 /** What a reset leaves, and each event whose attempts have failed, is due by then. */
 const ALL_DUE_AFTER_MS = 2 * 60 * 60 * 1000;
 const DRAINED_AFTER_MS = 120_000;
@@ -125,6 +130,9 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   for (const owner of all) await owner.create();
   const idle = await resourcesOf(observed);
   proxies.disturb(random);
+  const startedAtMs = performance.now();
+  const areCommitsLate = () => (performance.now() - startedAtMs) % MINUTE_MS >= MINUTE_MS - LATE_COMMITS_MS;
+  proxies.delayCommits(COMMIT_DELAY_MS, areCommitsLate);
   await faults?.disturb();
   receiver.fail(Math.min(ms * RECEIVER_PART, MAX_RECEIVER_DOWN_MS));
 
@@ -153,7 +161,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   for (; performance.now() < endsAtMs; await Bun.sleep(ms / SAMPLES)) samples.push(await sample());
   await Promise.all(living);
 
-  proxies.calm();
+  await proxies.calm();
   await faults?.calm();
   receiver.recover();
   for (const owner of all)

@@ -60,7 +60,7 @@ export async function runPairKills(
 
   proxies.disturb(random);
   await Promise.all(clients.map(serve));
-  proxies.calm();
+  await proxies.calm();
   const [last, ...others] = pair;
   if (last === undefined) throw new Error("no process is left");
   for (const other of others) await other.kill();

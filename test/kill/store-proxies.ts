@@ -1,4 +1,5 @@
 /** Proxies in front of the stores of a service that is killed: what it had sent is carried out before it is judged. */
+import type { IncomingMessage } from "node:http";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { s3Error } from "../support/s3-proxy.ts";
@@ -31,8 +32,13 @@ export interface StoreProxies extends AsyncDisposable {
   readonly connections: number;
   /** From now on some requests to the stores are lost, late, repeated, throttled, or answered with an error. */
   disturb(random: () => number): void;
-  /** Ends that. */
-  calm(): void;
+  /**
+   * From now on, at those times, commits reach their store only after so many ms. That is too late for the service if it is
+   * longer than the stores' time budget: a client gets 503, and its change is made afterwards.
+   */
+  delayCommits(ms: number, isNow: () => boolean): void;
+  /** Ends that. Resolves when every request so far was carried out. */
+  calm(): Promise<void>;
   /** Resolves when every request of processes that have ended was carried out. */
   deserted(): Promise<void>;
 }
@@ -58,8 +64,16 @@ export async function startStoreProxies(env: Readonly<Record<string, string>>): 
         for (const fault of FAULTS[name])
           proxy.inject(fault, Number.POSITIVE_INFINITY, () => random() % 100 < PERCENT_OF_EACH);
     },
-    calm() {
+    delayCommits(ms, isNow) {
+      for (const { proxy } of proxies)
+        proxy.inject({ kind: "delay", ms }, Number.POSITIVE_INFINITY, isNowCommit);
+      function isNowCommit({ headers }: IncomingMessage): boolean {
+        return isNow() && String(headers["x-amz-target"]).endsWith(".TransactWriteItems");
+      }
+    },
+    async calm() {
       for (const { proxy } of proxies) proxy.clear();
+      await Promise.all(proxies.map(({ proxy }) => proxy.settled()));
     },
     async deserted() {
       await Promise.all(proxies.map(({ proxy }) => proxy.deserted()));
