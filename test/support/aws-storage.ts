@@ -16,6 +16,7 @@ import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { bucketRequirement } from "../../src/storage/aws/setup-bucket.ts";
 import { tableRequirements } from "../../src/storage/aws/setup-tables.ts";
 import type { StoreOptions, TestStorage } from "../drivers.ts";
+import { setAwsCredentials } from "./aws-config.ts";
 import { startDynamoDb } from "./dynamodb-endpoint.ts";
 import { startS3Endpoint } from "./s3-endpoint.ts";
 
@@ -52,9 +53,7 @@ export async function awsEnvironment(): Promise<Record<string, string>> {
 /** A bucket and tables of their own on the endpoints that `TEST_S3_ENDPOINT` and `TEST_DYNAMODB_ENDPOINT` name, or on ours. */
 export async function newAwsStorage(): Promise<TestStorage & { readonly config: AwsStorageConfig }> {
   const shared = await awsEnvironment();
-  // stores that are opened in this process find credentials where the SDK looks for them
-  process.env.AWS_ACCESS_KEY_ID ??= shared.AWS_ACCESS_KEY_ID;
-  process.env.AWS_SECRET_ACCESS_KEY ??= shared.AWS_SECRET_ACCESS_KEY;
+  setAwsCredentials();
   const name = `test-${randomUUID()}`;
   const config: AwsStorageConfig = {
     driver: "aws",

@@ -18,6 +18,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { systemClock, systemRandom } from "../../src/runtime/clock.ts";
 import type { LegacyLocation } from "../../src/storage/aws/legacy/source.ts";
+import { setAwsCredentials } from "./aws-config.ts";
 import { awsEnvironment } from "./aws-storage.ts";
 import type { LegacyUser } from "./legacy-users.ts";
 
@@ -41,8 +42,7 @@ export const LEGACY_OPTIONS = { clock: systemClock, random: systemRandom, callsP
 
 export async function newLegacyStores(): Promise<LegacyStores> {
   const env = await awsEnvironment();
-  process.env.AWS_ACCESS_KEY_ID ??= env.AWS_ACCESS_KEY_ID;
-  process.env.AWS_SECRET_ACCESS_KEY ??= env.AWS_SECRET_ACCESS_KEY;
+  setAwsCredentials();
   const { AWS_REGION: region = "", AWS_ENDPOINT_URL_S3: s3Endpoint = "" } = env;
   const { AWS_ENDPOINT_URL_DYNAMODB: dynamoDbEndpoint = "" } = env;
   const name = `other-${randomUUID()}`;

@@ -7,9 +7,10 @@ import { createDynamoDbClient, createS3Client } from "../../../src/storage/aws/c
 import { dynamoDbJson } from "../../../src/storage/aws/direct/dynamodb-json.ts";
 import { createEndpointOf } from "../../../src/storage/aws/direct/endpoint.ts";
 import type { DirectProtocol } from "../../../src/storage/aws/direct/service.ts";
+import { setAwsCredentials } from "../../support/aws-config.ts";
 import { randomJson } from "./json-grammar.ts";
 import { randomList } from "./s3-lists.ts";
-import { CONFIG, DYNAMODB_CORPUS, DYNAMODB_PIECES, S3_CORPUS, S3_PIECES, setCredentials } from "./stores.ts";
+import { CONFIG, DYNAMODB_CORPUS, DYNAMODB_PIECES, S3_CORPUS, S3_PIECES } from "./stores.ts";
 import { ACCEPTED, kindOf, requireThat, type Target } from "./target.ts";
 
 const STATUSES = [200, 200, 200, 400, 503] as const;
@@ -28,7 +29,7 @@ interface ReadProtocol {
 }
 
 export async function dynamoDbProtocol(make = dynamoDbJson): Promise<ReadProtocol> {
-  setCredentials();
+  setAwsCredentials();
   const { config } = createDynamoDbClient(CONFIG);
   const endpoint = await createEndpointOf(config, GetItemCommand)({}, undefined);
   if (endpoint === null || config.protocol === undefined) throw new Error("there is no protocol");
@@ -36,7 +37,7 @@ export async function dynamoDbProtocol(make = dynamoDbJson): Promise<ReadProtoco
 }
 
 export async function s3Protocol(): Promise<ReadProtocol> {
-  setCredentials();
+  setAwsCredentials();
   const { config } = createS3Client(CONFIG);
   const input = { Bucket: "bucket", Key: "key" };
   const endpoint = await createEndpointOf(config, GetObjectCommand)(input, undefined);

@@ -12,6 +12,7 @@ import { packVersions, unpackVersions } from "../../../src/storage/aws/packed-ve
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { factorItem, type Item, nonceItem, recordItem, tokenItem } from "../../../src/storage/aws/tables.ts";
 import { BlobDamaged, ChangeRefused, StorageUnavailable } from "../../../src/storage/contract.ts";
+import { awsConfigAt, setAwsCredentials } from "../../support/aws-config.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 import { randomJson } from "./json-grammar.ts";
 import { randomList } from "./s3-lists.ts";
@@ -28,16 +29,7 @@ import {
 const CLOCK = new SettableClock();
 export const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 export const BACKUP = `backup_account_${"02".repeat(33)}`;
-const TABLES = { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" };
-export const CONFIG = {
-  driver: "aws",
-  region: "eu-west-1",
-  bucket: "bucket",
-  kmsKeyArn: null,
-  tables: TABLES,
-  s3Endpoint: "http://store.example",
-  dynamoDbEndpoint: "http://store.example",
-} as const;
+export const CONFIG = awsConfigAt("http://store.example");
 const ONE_ATTEMPT = { budgetMs: -1, attemptMs: 60_000, firstPauseMs: 0, maxPauseMs: 0 };
 const OPTIONS = { clock: CLOCK, random: systemRandom, retry: ONE_ATTEMPT };
 
@@ -145,7 +137,7 @@ interface Call {
 }
 
 export async function dynamoDbTarget(open = openAwsRecords): Promise<Target> {
-  setCredentials();
+  setAwsCredentials();
   const records = await open(CONFIG, OPTIONS);
   const { outbox } = records;
   const page = { before: null, limit: 10 };
@@ -223,7 +215,7 @@ export const S3_PIECES = bytesOf(
 );
 
 export async function s3Target(open = openAwsBlobs): Promise<Target> {
-  setCredentials();
+  setAwsCredentials();
   const blobs = await open(CONFIG, OPTIONS);
   const calls: readonly [Call, ...Call[]] = [
     {
@@ -327,11 +319,6 @@ async function answered(
   } finally {
     globalThis.fetch = real;
   }
-}
-
-export function setCredentials(): void {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
 }
 
 /** The versions of a record, as they are packed into one text. */

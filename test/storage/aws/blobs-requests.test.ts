@@ -1,66 +1,24 @@
 /** The requests that the blob store makes to S3, and what it makes of the responses. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
-import type { InspectableBlobs } from "../../../src/storage/inspection.ts";
 import { collect } from "../../contract/fixture.ts";
-import {
-  type Respond,
-  type ScriptedEndpoint,
-  type SeenRequest,
-  startScriptedEndpoint,
-} from "./direct/scripted-endpoint.ts";
+import { type Respond, responding, s3Refusal, scriptedAws } from "../../support/scripted-aws.ts";
 
 const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 const KEY = `b1/blobs/${UUID}`;
 const ETAG = { etag: '"x"' };
 
-let endpoint: ScriptedEndpoint;
-let blobs: InspectableBlobs;
-
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  blobs = await openAwsBlobs(
-    {
-      driver: "aws",
-      region: "eu-west-1",
-      bucket: "bucket",
-      kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-      s3Endpoint: endpoint.url,
-      dynamoDbEndpoint: endpoint.url,
-    },
-    {
-      random: { ...systemRandom, uuid: () => UUID },
-      retry: { budgetMs: 60_000, attemptMs: 60_000, firstPauseMs: 0, maxPauseMs: 0 },
-    },
-  );
+const aws = await scriptedAws();
+const blobs = await openAwsBlobs(aws.config, {
+  random: { ...systemRandom, uuid: () => UUID },
+  retry: { budgetMs: 60_000, attemptMs: 60_000, firstPauseMs: 0, maxPauseMs: 0 },
 });
-afterAll(async () => {
-  await blobs[Symbol.asyncDispose]();
-  await endpoint[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  endpoint.seen.length = 0;
-});
+afterAll(() => blobs[Symbol.asyncDispose]());
 
-const answer =
-  (status: number, body: string | Buffer = "", headers: Readonly<Record<string, string>> = {}): Respond =>
-  (response) =>
-    void response.writeHead(status, headers).end(body);
-const refusal = (status: number, code: string) => answer(status, `<Error><Code>${code}</Code></Error>`);
-
-/** Responds so to one request after the other, and refuses all else. */
-function respondWith(...responses: readonly Respond[]) {
-  endpoint.respond = (response, request) =>
-    (responses[endpoint.seen.length - 1] ?? refusal(403, "AccessDenied"))(response, request);
-}
-const lines = () =>
-  endpoint.seen.map(({ method, target }: SeenRequest) => `${method} ${target.replace(/x-id=\w+&?/, "")}`);
+const lines = () => aws.seen.map(({ method, target }) => `${method} ${target.replace(/x-id=\w+&?/, "")}`);
 
 const sha256 = (content: string) => new Bun.CryptoHasher("sha256").update(content).digest("hex");
 const checksum = (content: string) => Buffer.from(sha256(content), "hex").toString("base64");
@@ -72,47 +30,45 @@ describe("an upload", () => {
   test.each(["", "1", "data", "x".repeat(IN_MEMORY_BYTES + 1)])(
     "is one request, with length and hash (%#)",
     async (content) => {
-      respondWith(answer(200, "", { ...ETAG, "x-amz-checksum-sha256": checksum(content) }));
+      aws.respondInOrder(responding(200, "", { ...ETAG, "x-amz-checksum-sha256": checksum(content) }));
       expect(await put(content)).toEqual(refOf(content));
       expect(lines()).toEqual([`PUT /bucket/${KEY}?`]);
-      expect(endpoint.seen[0]?.body).toBe(content);
-      expect(endpoint.seen[0]?.headers).toMatchObject({
+      expect(aws.seen[0]?.body).toBe(content);
+      expect(aws.seen[0]?.headers).toMatchObject({
         "content-length": `${content.length}`,
         "content-type": "application/octet-stream",
         "x-amz-checksum-sha256": checksum(content),
         "x-amz-content-sha256": sha256(content),
         "if-none-match": "*",
       });
-      expect(endpoint.seen[0]?.headers).not.toHaveProperty("x-amz-server-side-encryption");
+      expect(aws.seen[0]?.headers).not.toHaveProperty("x-amz-server-side-encryption");
     },
   );
 
   test("is sent again where the response is of another server or about other bytes", async () => {
-    const other = answer(200, "", { ...ETAG, "x-amz-checksum-sha256": checksum("other") });
-    respondWith(answer(200), other, answer(200, "", ETAG));
+    const other = responding(200, "", { ...ETAG, "x-amz-checksum-sha256": checksum("other") });
+    aws.respondInOrder(responding(200), other, responding(200, "", ETAG));
     expect(await put("data")).toEqual(refOf("data"));
-    expect(endpoint.seen.map(({ body }) => body)).toEqual(["data", "data", "data"]);
+    expect(aws.seen.map(({ body }) => body)).toEqual(["data", "data", "data"]);
   });
 
   test("whose object is there already is confirmed by its checksum", async () => {
     const stored = { ...ETAG, "content-length": "4", "x-amz-checksum-sha256": checksum("data") };
-    respondWith(refusal(412, "PreconditionFailed"), answer(200, "", stored));
+    aws.respondInOrder(s3Refusal(412, "PreconditionFailed"), responding(200, "", stored));
     expect(await put("data")).toEqual(refOf("data"));
     expect(lines()).toEqual([`PUT /bucket/${KEY}?`, `HEAD /bucket/${KEY}`]);
-    expect(endpoint.seen[1]?.headers["x-amz-checksum-mode"]).toBe("ENABLED");
+    expect(aws.seen[1]?.headers["x-amz-checksum-mode"]).toBe("ENABLED");
   });
 
   test("whose object is there without a checksum is confirmed by its content", async () => {
-    const found = answer(200, "", { ...ETAG, "content-length": "4" });
-    const conflict = refusal(412, "PreconditionFailed");
-    respondWith(conflict, found, answer(200, "data", ETAG));
+    const found = responding(200, "", { ...ETAG, "content-length": "4" });
+    const conflict = s3Refusal(412, "PreconditionFailed");
+    aws.respondInOrder(conflict, found, responding(200, "data", ETAG));
     expect(await put("data")).toEqual(refOf("data"));
     expect(lines()).toEqual([`PUT /bucket/${KEY}?`, `HEAD /bucket/${KEY}`, `GET /bucket/${KEY}?`]);
-    endpoint.seen.length = 0;
-    respondWith(conflict, found, answer(200, "DATA", ETAG));
+    aws.respondInOrder(conflict, found, responding(200, "DATA", ETAG));
     expect(await failure(() => put("data"))).toMatchObject({ name: "BlobDamaged" });
-    endpoint.seen.length = 0;
-    respondWith(conflict, found, refusal(404, "NoSuchKey"));
+    aws.respondInOrder(conflict, found, s3Refusal(404, "NoSuchKey"));
     expect(`${await failure(() => put("data"))}`).toContain("was missing when it was read");
   });
 
@@ -121,38 +77,36 @@ describe("an upload", () => {
     ["size alone", { "content-length": "5" }],
     ["checksum", { "content-length": "4", "x-amz-checksum-sha256": checksum("DATA") }],
   ])("is not taken for stored where the object that is there has another %s", async (_name, headers) => {
-    respondWith(refusal(412, "PreconditionFailed"), answer(200, "", { ...ETAG, ...headers }));
+    aws.respondInOrder(s3Refusal(412, "PreconditionFailed"), responding(200, "", { ...ETAG, ...headers }));
     expect(`${await failure(() => put("data"))}`).toContain(`another object has the name ${KEY}`);
-    expect(endpoint.seen).toHaveLength(2);
+    expect(aws.seen).toHaveLength(2);
   });
 
   test("that is refused is an outage", async () => {
-    respondWith();
+    aws.respondInOrder();
     expect(await failure(() => put("data"))).toBeInstanceOf(StorageUnavailable);
-    expect(endpoint.seen).toHaveLength(1);
+    expect(aws.seen).toHaveLength(1);
   });
 });
 
 describe("a download", () => {
   test("of a small ciphertext has arrived before it is handed out, of the type that was stored", async () => {
     for (const content of ["", "data"]) {
-      endpoint.seen.length = 0;
-      respondWith(answer(200, content, { ...ETAG, "content-type": "application/octet-stream" }));
+      aws.respondInOrder(responding(200, content, { ...ETAG, "content-type": "application/octet-stream" }));
       expect(await new Response(await blobs.get(refOf(content))).text()).toBe(content);
       expect(lines()).toEqual([`GET /bucket/${KEY}?`]);
     }
   });
 
   test("of what is not there is none", async () => {
-    respondWith(refusal(404, "NoSuchKey"));
+    aws.respondInOrder(s3Refusal(404, "NoSuchKey"));
     expect(await blobs.get(refOf("data"))).toBeNull();
-    endpoint.seen.length = 0;
-    respondWith(refusal(404, "NoSuchBucket"));
+    aws.respondInOrder(s3Refusal(404, "NoSuchBucket"));
     expect(await failure(() => blobs.get(refOf("data")))).toBeInstanceOf(StorageUnavailable);
   });
 
   test("of another size is damaged, and says which", async () => {
-    respondWith(answer(200, "longer", { ...ETAG, "content-length": "6" }));
+    aws.respondInOrder(responding(200, "longer", { ...ETAG, "content-length": "6" }));
     const error = await failure(() => blobs.get(refOf("data")));
     expect(`${error}`).toContain(`blob ${KEY} is damaged: 6 bytes, not 4`);
   });
@@ -167,7 +121,7 @@ describe("a download", () => {
       response.write(large.slice(0, half));
       cut = () => void response.destroy();
     };
-    respondWith(broken, rest);
+    aws.respondInOrder(broken, rest);
     const pieces: Uint8Array[] = [];
     for await (const piece of (await blobs.get(refOf(large))) ?? []) {
       pieces.push(piece);
@@ -183,7 +137,7 @@ describe("a download", () => {
       response.writeHead(206, { ...ETAG, ...range }).end(large.slice(start));
     };
     expect(await readBroken(rest)).toBe(large);
-    const asked = endpoint.seen.map(({ headers }) => [headers.range, headers["if-match"]]);
+    const asked = aws.seen.map(({ headers }) => [headers.range, headers["if-match"]]);
     expect(asked).toEqual([
       [undefined, undefined],
       [expect.stringMatching(/^bytes=[1-9]\d*-$/), '"x"'],
@@ -191,15 +145,15 @@ describe("a download", () => {
   });
 
   test("skips what has arrived where the endpoint begins again", async () => {
-    expect(await readBroken(answer(200, large, ETAG))).toBe(large);
-    expect(endpoint.seen).toHaveLength(2);
+    expect(await readBroken(responding(200, large, ETAG))).toBe(large);
+    expect(aws.seen).toHaveLength(2);
   });
 });
 
 const object = (key: string, size: number) =>
   `<Contents><Key>${key}</Key><Size>${size}</Size><LastModified>2026-02-03T04:05:06.000Z</LastModified></Contents>`;
 const page = (objects: string, next?: string) =>
-  answer(
+  responding(
     200,
     `<ListBucketResult><IsTruncated>${next !== undefined}</IsTruncated>${objects}${
       next === undefined ? "" : `<NextContinuationToken>${next}</NextContinuationToken>`
@@ -207,28 +161,25 @@ const page = (objects: string, next?: string) =>
   );
 
 describe("the size of an object", () => {
-  const head = (length: string) => answer(200, "", { ...ETAG, "content-length": length });
+  const head = (length: string) => responding(200, "", { ...ETAG, "content-length": length });
 
   test("is that of its HEAD", async () => {
     for (const size of [0, 1, 4]) {
-      endpoint.seen.length = 0;
-      respondWith(head(`${size}`));
+      aws.respondInOrder(head(`${size}`));
       expect(await blobs.sizeOf(KEY)).toBe(size);
       expect(lines()).toEqual([`HEAD /bucket/${KEY}`]);
     }
   });
 
   test("is none where the bucket is there and the object is not", async () => {
-    respondWith(answer(404), answer(200));
+    aws.respondInOrder(responding(404), responding(200));
     expect(await blobs.sizeOf(KEY)).toBeNull();
     expect(lines()).toEqual([`HEAD /bucket/${KEY}`, expect.stringMatching(/^HEAD \/bucket\/?$/)]);
-    endpoint.seen.length = 0;
-    respondWith(answer(404), answer(404));
+    aws.respondInOrder(responding(404), responding(404));
     const error = await failure(() => blobs.sizeOf(KEY));
     expect(error).toBeInstanceOf(StorageUnavailable);
     expect(`${error}`).toContain("the S3 bucket bucket cannot be used: it does not exist");
-    endpoint.seen.length = 0;
-    respondWith();
+    aws.respondInOrder();
     expect(await failure(() => blobs.sizeOf(KEY))).toBeInstanceOf(StorageUnavailable);
   });
 
@@ -239,17 +190,16 @@ describe("the size of an object", () => {
       [object(`${KEY}0`, 7), null],
       ["", null],
     ] as const) {
-      endpoint.seen.length = 0;
-      respondWith(headless, page(objects));
+      aws.respondInOrder(headless, page(objects));
       expect(await blobs.sizeOf(KEY)).toBe(size);
-      const list = new URL(endpoint.seen[1]?.target ?? "", endpoint.url).searchParams;
+      const list = new URL(aws.seen[1]?.target ?? "", aws.url).searchParams;
       expect([list.get("prefix"), list.get("max-keys")]).toEqual([KEY, "1"]);
     }
   });
 
   test("is asked for again where another server has responded", async () => {
-    const page = answer(200, "", { "content-type": "text/html; charset=utf-8", "content-length": "9" });
-    respondWith(page, head("4"));
+    const page = responding(200, "", { "content-type": "text/html; charset=utf-8", "content-length": "9" });
+    aws.respondInOrder(page, head("4"));
     expect(await blobs.sizeOf(KEY)).toBe(4);
   });
 });
@@ -259,7 +209,7 @@ describe("a list", () => {
     const inner = `a/blobs/b/blobs/${UUID}`;
     const others = ["installation", `blobs/${UUID}`, `${KEY}0`].map((key) => object(key, 1)).join("");
     const pages = [page(object(KEY, 4) + others, "mark"), page(object(inner, 0))];
-    respondWith(...pages);
+    aws.respondInOrder(...pages);
     const storedAtMs = Date.UTC(2026, 1, 3, 4, 5, 6);
     const first = { key: KEY, size: 4, storedAtMs, backupId: "b1" };
     const second = { key: inner, size: 0, storedAtMs, backupId: "a/blobs/b" };
@@ -268,15 +218,14 @@ describe("a list", () => {
       expect.stringMatching(/^GET \/bucket\/?\?list-type=2$/),
       expect.stringMatching(/^GET \/bucket\/?\?continuation-token=mark&list-type=2$/),
     ]);
-    endpoint.seen.length = 0;
-    respondWith(...pages);
+    aws.respondInOrder(...pages);
     expect(await collect(blobs.list((key) => key === KEY))).toEqual([second]);
   });
 });
 
 describe("other requests", () => {
   test("delete an object, and see whether the bucket is there and takes a write", async () => {
-    respondWith(answer(204), answer(200), answer(200, "", ETAG));
+    aws.respondInOrder(responding(204), responding(200), responding(200, "", ETAG));
     await blobs.delete(KEY);
     await blobs.ready();
     await blobs.writable();
@@ -285,16 +234,15 @@ describe("other requests", () => {
       expect.stringMatching(/^HEAD \/bucket\/?$/),
       expect.stringMatching(/^PUT \/bucket\/.+$/),
     ]);
-    expect(endpoint.seen[2]?.body).toBe("\0");
+    expect(aws.seen[2]?.body).toBe("\0");
     expect(await blobs.freeBytes()).toBeNull();
   });
 
   test("are outages where they are refused", async () => {
     for (const call of [() => blobs.delete(KEY), () => blobs.ready(), () => blobs.writable()]) {
-      endpoint.seen.length = 0;
-      respondWith();
+      aws.respondInOrder();
       expect(await failure(call)).toBeInstanceOf(StorageUnavailable);
-      expect(endpoint.seen).toHaveLength(1);
+      expect(aws.seen).toHaveLength(1);
     }
   });
 });

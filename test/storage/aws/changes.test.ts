@@ -11,8 +11,9 @@ import {
 import { factorItem, nonceItem, recordItem, tokenItem } from "../../../src/storage/aws/tables.ts";
 import type { Change } from "../../../src/storage/contract.ts";
 import { main, record, sync } from "../../contract/fixture.ts";
+import { awsConfigAt } from "../../support/aws-config.ts";
 
-const TABLES = { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" };
+const TABLES = awsConfigAt("http://store.example").tables;
 const NOW_MS = 1_000;
 const NOW = { N: "1000" };
 const nonce = (id: string) => ({ id, expiresAtMs: 2_000 });

@@ -1,5 +1,5 @@
 /** Which requests the reads of the history take, over however many pages DynamoDB returns the items. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import type { AttributeValue, QueryCommandInput } from "@aws-sdk/client-dynamodb";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import {
@@ -11,57 +11,26 @@ import {
 } from "../../../src/storage/aws/history/items.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { type DeletedBackup, MAX_EVENTS, StorageUnavailable } from "../../../src/storage/contract.ts";
-import type { InspectableRecords } from "../../../src/storage/inspection.ts";
-import {
-  type ScriptedEndpoint,
-  type SeenRequest,
-  startScriptedEndpoint,
-} from "./direct/scripted-endpoint.ts";
+import { dynamoDbSuccess, refused, scriptedAws } from "../../support/scripted-aws.ts";
 
 type Item = Record<string, AttributeValue>;
 
 const SHARDS = 4;
 
-let endpoint: ScriptedEndpoint;
-let records: InspectableRecords;
+const aws = await scriptedAws();
+const retry = { budgetMs: -1, attemptMs: 60_000 };
+const records = await openAwsRecords(aws.config, { clock: systemClock, random: systemRandom, retry });
+afterAll(() => records[Symbol.asyncDispose]());
 
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  records = await openAwsRecords(
-    {
-      driver: "aws",
-      region: "eu-west-1",
-      bucket: "bucket",
-      kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-      s3Endpoint: endpoint.url,
-      dynamoDbEndpoint: endpoint.url,
-    },
-    { clock: systemClock, random: systemRandom, retry: { budgetMs: -1, attemptMs: 60_000 } },
-  );
-});
-afterAll(async () => {
-  await records[Symbol.asyncDispose]();
-  await endpoint[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  endpoint.seen.length = 0;
-});
-
-const operationOf = ({ headers }: Pick<SeenRequest, "headers">) =>
-  `${headers["x-amz-target"]}`.replace(/^.*\./, "");
-const seen = (operation: string) => endpoint.seen.filter((request) => operationOf(request) === operation);
+const seen = (operation: string) => aws.seen.filter((request) => request.operation === operation);
 const queries = () => seen("Query").map(({ body }): QueryCommandInput => JSON.parse(body));
 
 /** Responds to each query with the page of that number of its list; to everything else with what was written. */
 function respondWith(pageOf: (query: QueryCommandInput, page: number) => readonly Item[] | null) {
   const pages = new Map<string, number>();
-  endpoint.respond = (response) => {
-    const request = endpoint.seen.at(-1);
-    if (request === undefined || operationOf(request) !== "Query") return void response.end("{}");
-    const query: QueryCommandInput = JSON.parse(request.body);
+  aws.respond = (response, { operation, body }) => {
+    if (operation !== "Query") return void response.end("{}");
+    const query: QueryCommandInput = JSON.parse(body);
     const list = JSON.stringify([query.KeyConditionExpression, query.ExpressionAttributeValues]);
     const page = (pages.get(list) ?? 0) + 1;
     pages.set(list, page);
@@ -92,7 +61,7 @@ test("the backlog counts all pages of a shard, up to a thousand events, at half 
   respondWith((_query, page) => (page <= 2 ? times(page, (n) => ({ AtMs: { N: `${n + 3}` } })) : null));
   expect(await records.outbox.backlog()).toEqual({ waiting: 3 * SHARDS, oldestMs: 3 });
   expect(queries()).toHaveLength(2 * SHARDS);
-  endpoint.seen.length = 0;
+  aws.seen.length = 0;
   respondWith(() => times(500, () => ({ AtMs: { N: "7" } })));
   expect(await records.outbox.backlog()).toEqual({ waiting: 1_000 * SHARDS, oldestMs: 7 });
   expect(queries()).toHaveLength(2 * SHARDS);
@@ -147,7 +116,7 @@ test("surplus events are deleted of all pages of a log, and its note before them
   const surplus = 2 * page + 10 - MAX_EVENTS;
   respond();
   expect(await records.countExpired()).toBe(surplus);
-  endpoint.seen.length = 0;
+  aws.seen.length = 0;
   respond();
   expect(await records.sweepExpired()).toBe(surplus);
   const deleted = seen("DeleteItem").map(({ body }) => JSON.parse(body).Key);
@@ -158,11 +127,9 @@ test("surplus events are deleted of all pages of a log, and its note before them
 });
 
 test("no surplus event is deleted whose note could not be", async () => {
-  const refusal = JSON.stringify({ __type: "com.amazonaws.dynamodb.v20120810#AccessDeniedException" });
-  endpoint.respond = (response, request) => {
-    if (operationOf(request) === "DeleteItem") response.writeHead(400).end(refusal);
-    else response.end(JSON.stringify({ Items: times(MAX_EVENTS + 1, (n) => ({ SK: { S: `${n}` } })) }));
-  };
+  const events = dynamoDbSuccess({ Items: times(MAX_EVENTS + 1, (n) => ({ SK: { S: `${n}` } })) });
+  aws.respond = (response, request) =>
+    (request.operation === "DeleteItem" ? refused : events)(response, request);
   await expect(records.sweepExpired()).rejects.toBeInstanceOf(StorageUnavailable);
   expect(seen("DeleteItem")).toHaveLength(1);
 });
@@ -180,12 +147,8 @@ test("deleted states are read on where none of a page is kept", async () => {
 
 test("a lease, a state to take and an item to delete that DynamoDB refuses are outages", async () => {
   const due = { id: "d1", dueMs: 1, backupId: "b1" };
-  const row = dueDeletionItem(due, "b1", stateOf("1", 1));
-  const refusal = JSON.stringify({ __type: "com.amazonaws.dynamodb.v20120810#AccessDeniedException" });
-  endpoint.respond = (response, { headers }) => {
-    if (operationOf({ headers }) === "GetItem") response.end(JSON.stringify({ Item: row }));
-    else response.writeHead(400).end(refusal);
-  };
+  const row = dynamoDbSuccess({ Item: dueDeletionItem(due, "b1", stateOf("1", 1)) });
+  aws.respond = (response, request) => (request.operation === "GetItem" ? row : refused)(response, request);
   const { collection, outbox } = records;
   const event = { event: { id: "e1", backupId: "b1", atMs: 1, body: {} }, attempts: 0, dueMs: 1 };
   for (const call of [

@@ -1,59 +1,40 @@
 /** The marks of an installation on the tables and in the bucket: how they are written, and what is read as one. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { NewerFormat, StorageUnavailable } from "../../../src/storage/contract.ts";
-import type { InspectableBlobs, InspectableRecords } from "../../../src/storage/inspection.ts";
 import { collect } from "../../contract/fixture.ts";
-import { dynamoDbError } from "../../support/dynamodb-proxy.ts";
-import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
+import {
+  dynamoDbRefusal,
+  dynamoDbSuccess,
+  refused,
+  responding,
+  s3Refusal,
+  scriptedAws,
+} from "../../support/scripted-aws.ts";
 
 type Item = Record<string, AttributeValue>;
 
 const KEY = { BackupId: { S: "#installation" } };
 const KMS_KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-let endpoint: ScriptedEndpoint;
-let records: InspectableRecords;
-let blobs: InspectableBlobs;
-
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  const config = {
-    driver: "aws",
-    region: "eu-west-1",
-    bucket: "bucket",
-    kmsKeyArn: KMS_KEY,
-    tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-    s3Endpoint: endpoint.url,
-    dynamoDbEndpoint: endpoint.url,
-  } as const;
-  const options = { clock: systemClock, random: systemRandom, retry: { budgetMs: -1 } };
-  records = await openAwsRecords(config, options);
-  blobs = await openAwsBlobs(config, options);
-});
+const aws = await scriptedAws();
+const options = { clock: systemClock, random: systemRandom, retry: { budgetMs: -1 } };
+const records = await openAwsRecords(aws.config, options);
+const blobs = await openAwsBlobs({ ...aws.config, kmsKeyArn: KMS_KEY }, options);
 afterAll(async () => {
   await records[Symbol.asyncDispose]();
   await blobs[Symbol.asyncDispose]();
-  await endpoint[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  endpoint.seen.length = 0;
 });
 
-const respondWith = (body: object) => {
-  endpoint.respond = (response) => void response.end(JSON.stringify(body));
+const respondWith = (members: object) => {
+  aws.respond = dynamoDbSuccess(members);
 };
 const respondWithItem = (item: Item) => respondWith({ Item: { ...KEY, ...item } });
-const refuse = (name: string) => {
-  const { status, body } = dynamoDbError(400, name);
-  endpoint.respond = (response) => void response.writeHead(status).end(body);
-};
-const bodies = () => endpoint.seen.map(({ body }): unknown => JSON.parse(body));
+const CONFLICT = dynamoDbRefusal("ConditionalCheckFailedException");
+const bodies = () => aws.seen.map(({ body }): unknown => JSON.parse(body));
 
 describe("the item of the installation", () => {
   test("is read by its key, and lacks what was not written yet", async () => {
@@ -120,12 +101,8 @@ describe("the item of the installation", () => {
   });
 
   test("is written unless it is there, and then has the id that was there", async () => {
-    endpoint.respond = (response, { headers }) => {
-      const isWrite = `${headers["x-amz-target"]}`.endsWith(".PutItem");
-      const { status, body } = dynamoDbError(400, "ConditionalCheckFailedException");
-      if (isWrite) response.writeHead(status).end(body);
-      else response.end(JSON.stringify({ Item: { ...KEY, Installation: { S: "other" } } }));
-    };
+    const other = dynamoDbSuccess({ Item: { ...KEY, Installation: { S: "other" } } });
+    aws.respondInOrder(CONFLICT, other);
     expect(await records.markInstallation("i1")).toBe("other");
     expect(bodies()[0]).toEqual({
       TableName: "backups",
@@ -137,7 +114,7 @@ describe("the item of the installation", () => {
   });
 
   test("keeps a time of service that is later", async () => {
-    refuse("ConditionalCheckFailedException");
+    aws.respond = CONFLICT;
     await records.markSeen(7);
     expect(bodies()).toEqual([
       {
@@ -163,31 +140,32 @@ describe("the item of the installation", () => {
         ExpressionAttributeValues: { ":none": { L: [] }, ":restore": { L: [restore] } },
       },
     ]);
-    refuse("ConditionalCheckFailedException");
+    aws.respond = CONFLICT;
     await expect(records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 })).rejects.toThrow();
   });
 
   test("is not written where DynamoDB refuses it", async () => {
-    refuse("AccessDeniedException");
+    aws.respond = refused;
     for (const call of [
       () => records.markInstallation("i1"),
       () => records.markSeen(7),
       () => records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 }),
     ])
       await expect(call()).rejects.toBeInstanceOf(StorageUnavailable);
-    expect(endpoint.seen).toHaveLength(3);
+    expect(aws.seen).toHaveLength(3);
   });
 
   test("is not listed with the backups, nor counted", async () => {
     const record = { BlobKey: { S: "b1/blobs/1" }, BlobSize: { N: "1" }, BlobSha256: { S: "00" } };
-    const page = (id: string) => ({ BackupId: { S: id }, ...record });
-    endpoint.respond = (response) => {
-      const isFirst = endpoint.seen.length === 1;
-      const Items = isFirst ? [{ ...KEY, Installation: { S: "i1" } }, page("b2")] : [page("b3")];
-      response.end(
-        JSON.stringify({ Items, ...(isFirst && { LastEvaluatedKey: { BackupId: { S: "b2" } } }) }),
-      );
-    };
+    const item = (id: string) => ({ BackupId: { S: id }, ...record });
+    const installation = { ...KEY, Installation: { S: "i1" } };
+    aws.respondInOrder(
+      dynamoDbSuccess({
+        Items: [installation, item("b2")],
+        LastEvaluatedKey: { BackupId: { S: "b2" } },
+      }),
+      dynamoDbSuccess({ Items: [item("b3")] }),
+    );
     const listed = await collect(records.list("b1"));
     expect(listed.map(({ backupId, changedAtMs }) => [backupId, changedAtMs])).toEqual([
       ["b2", null],
@@ -210,54 +188,47 @@ describe("the item of the installation", () => {
   });
 });
 
-const respondWithText = (text: string) => {
-  endpoint.respond = (response) => void response.writeHead(200, { etag: '"x"' }).end(text);
-};
-const respondWithError = (status: number, code: string) => {
-  endpoint.respond = (response) => void response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`);
-};
+const object = (text: string) => responding(200, text, { etag: '"x"' });
 
 describe("the marks in the bucket", () => {
   test("are read without spaces around them, up to a hundred characters", async () => {
-    respondWithText(" i1\n");
+    aws.respond = object(" i1\n");
     expect(await blobs.installationId()).toBe("i1");
-    respondWithText(" 7\n");
+    aws.respond = object(" 7\n");
     expect(await blobs.lastSeenMs()).toBe(7);
-    expect(endpoint.seen.map(({ target }) => target.replace(/\?.*/, ""))).toEqual([
+    expect(aws.seen.map(({ target }) => target.replace(/\?.*/, ""))).toEqual([
       "/bucket/installation",
       "/bucket/last-seen",
     ]);
-    respondWithText(`${"x".repeat(100)}\n`);
+    aws.respond = object(`${"x".repeat(100)}\n`);
     expect(await blobs.installationId()).toBe("x".repeat(100));
   });
 
   test("are none where they are empty or long", async () => {
     for (const text of ["", " \n", "x".repeat(101)]) {
-      respondWithText(text);
+      aws.respond = object(text);
       const error: unknown = await blobs.installationId().catch((reason: unknown) => reason);
       expect(`${error}`).toContain("the object installation in the bucket bucket is no mark");
     }
   });
 
   test("are none where they are not there, and unknown where that is not known", async () => {
-    respondWithError(404, "NoSuchKey");
+    aws.respond = s3Refusal(404, "NoSuchKey");
     expect(await blobs.installationId()).toBeNull();
     expect(await blobs.lastSeenMs()).toBeNull();
-    for (const code of ["NoSuchBucket", "AccessDenied"]) {
-      respondWithError(code === "NoSuchBucket" ? 404 : 403, code);
+    for (const refusal of [s3Refusal(404, "NoSuchBucket"), refused]) {
+      aws.respond = refusal;
       await expect(blobs.installationId()).rejects.toBeInstanceOf(StorageUnavailable);
       await expect(blobs.lastSeenMs()).rejects.toBeInstanceOf(StorageUnavailable);
     }
   });
 
   test("are encrypted as ciphertexts are, the id unless it is there", async () => {
-    endpoint.respond = (response, { method }) => {
-      if (method === "PUT") response.writeHead(412).end("<Error><Code>PreconditionFailed</Code></Error>");
-      else response.writeHead(200, { etag: '"x"' }).end("other");
-    };
+    const conflict = s3Refusal(412, "PreconditionFailed");
+    aws.respondInOrder(conflict, object("other"), conflict);
     expect(await blobs.markInstallation("i1")).toBe("other");
     await expect(blobs.markSeen(7)).rejects.toBeInstanceOf(StorageUnavailable);
-    const written = endpoint.seen.filter(({ method }) => method === "PUT");
+    const written = aws.seen.filter(({ method }) => method === "PUT");
     const headersOf = (name: string) => written.map(({ headers }) => headers[name]);
     expect(written.map(({ target, body }) => [target, body])).toEqual([
       ["/bucket/installation?x-id=PutObject", "i1"],
@@ -270,14 +241,12 @@ describe("the marks in the bucket", () => {
   });
 
   test("are not written where S3 refuses them, and the id is the own where it was deleted meanwhile", async () => {
-    respondWithError(403, "AccessDenied");
+    aws.respond = refused;
     await expect(blobs.markInstallation("i1")).rejects.toBeInstanceOf(StorageUnavailable);
     await expect(blobs.markSeen(7)).rejects.toBeInstanceOf(StorageUnavailable);
-    expect(endpoint.seen).toHaveLength(2);
-    endpoint.respond = (response, { method }) => {
-      if (method === "PUT") response.writeHead(200, { etag: '"x"' }).end();
-      else response.writeHead(404).end("<Error><Code>NoSuchKey</Code></Error>");
-    };
+    expect(aws.seen).toHaveLength(2);
+    aws.respond = (response, request) =>
+      (request.method === "PUT" ? object("") : s3Refusal(404, "NoSuchKey"))(response, request);
     expect(await blobs.markInstallation("i1")).toBe("i1");
     await blobs.markSeen(7);
   });

@@ -1,48 +1,19 @@
 /** Responses that are none of S3, as a proxy or a faulty endpoint may send them: an outage, and nothing is taken for stored. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { MAX_S3_REQUESTS } from "../../../src/storage/aws/clients.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
-import type { InspectableBlobs } from "../../../src/storage/inspection.ts";
-import { BUCKET } from "./direct/client-pair.ts";
-import { type Respond, type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
+import { type Respond, responding, scriptedAws } from "../../support/scripted-aws.ts";
 
 const KEY = "b1/blobs/01234567-89ab-4cde-8f01-23456789abcd";
 const SHA256 = new Bun.CryptoHasher("sha256").update("data").digest("hex");
 
-let endpoint: ScriptedEndpoint;
-let blobs: InspectableBlobs;
-
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  blobs = await openAwsBlobs(
-    {
-      driver: "aws",
-      region: "eu-west-1",
-      bucket: BUCKET,
-      kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-      s3Endpoint: endpoint.url,
-      dynamoDbEndpoint: endpoint.url,
-    },
-    { random: systemRandom, retry: { budgetMs: -1, attemptMs: 60_000 } },
-  );
-});
-afterAll(async () => {
-  await blobs[Symbol.asyncDispose]();
-  await endpoint[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  endpoint.seen.length = 0;
-});
-
-function answer(body: string, headers: Readonly<Record<string, string>> = {}): Respond {
-  return (response) => void response.writeHead(200, headers).end(body);
-}
+const aws = await scriptedAws();
+const retry = { budgetMs: -1, attemptMs: 60_000 };
+const blobs = await openAwsBlobs(aws.config, { random: systemRandom, retry });
+afterAll(() => blobs[Symbol.asyncDispose]());
 
 const object = (size: string, key = KEY) =>
   `<Contents><Key>${key}</Key><Size>${size}</Size><LastModified>2026-02-03T04:05:06.000Z</LastModified></Contents>`;
@@ -77,18 +48,18 @@ const LISTS: readonly (readonly [string, string])[] = [
 
 describe("a list of S3 with", () => {
   test.each(LISTS)("%s is an outage", async (_name, body) => {
-    endpoint.respond = answer(body);
+    aws.respond = responding(200, body);
     await expect(Array.fromAsync(blobs.list())).rejects.toBeInstanceOf(StorageUnavailable);
-    expect(endpoint.seen.length).toBeLessThanOrEqual(2);
+    expect(aws.seen.length).toBeLessThanOrEqual(2);
   });
 });
 
 test.each(["", "<NextContinuationToken/>", next])(
   "a list of S3 ends with the page that says so, also with %p on it",
   async (token) => {
-    endpoint.respond = answer(list(`${last}${token}${object("4")}`));
+    aws.respond = responding(200, list(`${last}${token}${object("4")}`));
     expect(await Array.fromAsync(blobs.list(), ({ key }) => key)).toEqual([KEY]);
-    expect(endpoint.seen).toHaveLength(1);
+    expect(aws.seen).toHaveLength(1);
   },
 );
 
@@ -96,18 +67,18 @@ const CONFIRMED = { etag: '"x"' };
 
 describe("a ciphertext is not stored by a response with", () => {
   const answers: readonly (readonly [string, Respond])[] = [
-    ["nothing", answer("")],
-    ["a page of another server", answer("<html>sign in</html>")],
-    ["an error", answer("<Error><Code>InternalError</Code></Error>\n", CONFIRMED)],
-    ["the checksum of other bytes", answer("", { ...CONFIRMED, "x-amz-checksum-sha256": "AAAA" })],
+    ["nothing", responding(200, "")],
+    ["a page of another server", responding(200, "<html>sign in</html>")],
+    ["an error", responding(200, "<Error><Code>InternalError</Code></Error>\n", CONFIRMED)],
+    ["the checksum of other bytes", responding(200, "", { ...CONFIRMED, "x-amz-checksum-sha256": "AAAA" })],
   ];
   test.each(answers)("%s", async (_name, respond) => {
-    endpoint.respond = respond;
+    aws.respond = respond;
     await expect(blobs.put("b1", [Buffer.from("data")])).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
   test("another status, and is with all that S3 sends", async () => {
-    endpoint.respond = answer("", CONFIRMED);
+    aws.respond = responding(200, "", CONFIRMED);
     const ref = await blobs.put("b1", [Buffer.from("data")]);
     expect(ref).toMatchObject({ size: 4, sha256: SHA256 });
   });
@@ -116,12 +87,12 @@ describe("a ciphertext is not stored by a response with", () => {
 describe("a ciphertext is neither absent nor damaged by a response with", () => {
   const ref = { key: KEY, size: 4, sha256: SHA256 };
   const answers: readonly (readonly [string, Respond])[] = [
-    ["a page of another server", answer("<html>sign in</html>", { "content-type": "text/html" })],
-    ["a page that says 404", (response) => void response.writeHead(404).end("<html>not found</html>")],
-    ["another range", answer("ta", { ...CONFIRMED, "content-range": "bytes 2-3/4" })],
+    ["a page of another server", responding(200, "<html>sign in</html>", { "content-type": "text/html" })],
+    ["a page that says 404", responding(404, "<html>not found</html>")],
+    ["another range", responding(200, "ta", { ...CONFIRMED, "content-range": "bytes 2-3/4" })],
   ];
   test.each(answers)("%s", async (_name, respond) => {
-    endpoint.respond = respond;
+    aws.respond = respond;
     await expect(blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
     const size = await blobs.sizeOf(KEY).catch((error: unknown) => error);
     if (respond !== answers[2]?.[1]) expect(size).toBeInstanceOf(StorageUnavailable);
@@ -132,16 +103,16 @@ test("objects with a time that cannot be read keep no connection", async () => {
   const large = "x".repeat(IN_MEMORY_BYTES + 1);
   const sha256 = new Bun.CryptoHasher("sha256").update(large).digest("hex");
   const ref = { key: KEY, size: large.length, sha256 };
-  endpoint.respond = answer(large, { ...CONFIRMED, "last-modified": "x" });
+  aws.respond = responding(200, large, { ...CONFIRMED, "last-modified": "x" });
   for (let count = 0; count < MAX_S3_REQUESTS; count++)
     await expect(blobs.get(ref)).rejects.toBeInstanceOf(StorageUnavailable);
-  endpoint.respond = answer(large, CONFIRMED);
+  aws.respond = responding(200, large, CONFIRMED);
   expect(await new Response(await blobs.get(ref)).text()).toBe(large);
 });
 
 describe("the size of an object is that of the list where a HEAD", () => {
   test.each(["x", "4, 4", "-1", "4.5"])("says %s", async (length) => {
-    endpoint.respond = (response, { method }) => {
+    aws.respond = (response, { method }) => {
       if (method !== "HEAD") return void response.end(list(`${last}${object("4")}`));
       response.socket?.end(`HTTP/1.1 200 OK\r\netag: "x"\r\ncontent-length: ${length}\r\n\r\n`);
     };
@@ -153,13 +124,13 @@ describe("the size of an object is that of the list where a HEAD", () => {
 test.each(["", " ", "x", "-1", "1e3", "Infinity", "0x10", "9".repeat(16)])(
   "the time %p of a mark is no time",
   async (text) => {
-    endpoint.respond = answer(text, CONFIRMED);
+    aws.respond = responding(200, text, CONFIRMED);
     expect(await blobs.lastSeenMs()).toBeNull();
   },
 );
 
 test("a mark is not what another server's page says", async () => {
-  endpoint.respond = answer("<p>sign in", { ...CONFIRMED, "content-type": "text/html" });
+  aws.respond = responding(200, "<p>sign in", { ...CONFIRMED, "content-type": "text/html" });
   await expect(blobs.installationId()).rejects.toBeInstanceOf(StorageUnavailable);
   await expect(blobs.lastSeenMs()).rejects.toBeInstanceOf(StorageUnavailable);
 });

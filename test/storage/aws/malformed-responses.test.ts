@@ -1,5 +1,5 @@
 /** JSON that is no response of DynamoDB, as a proxy may send it, and items that cannot be read: the store is unavailable. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import {
   deletionItem,
@@ -9,33 +9,12 @@ import {
 } from "../../../src/storage/aws/history/items.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { MAX_EVENTS, StorageUnavailable } from "../../../src/storage/contract.ts";
-import type { InspectableRecords } from "../../../src/storage/inspection.ts";
-import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
+import { dynamoDbSuccess, responding, scriptedAws } from "../../support/scripted-aws.ts";
 
-let endpoint: ScriptedEndpoint;
-let records: InspectableRecords;
-
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  records = await openAwsRecords(
-    {
-      driver: "aws",
-      region: "eu-west-1",
-      bucket: "bucket",
-      kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-      s3Endpoint: endpoint.url,
-      dynamoDbEndpoint: endpoint.url,
-    },
-    { clock: systemClock, random: systemRandom, retry: { budgetMs: -1, attemptMs: 60_000 } },
-  );
-});
-afterAll(async () => {
-  await records[Symbol.asyncDispose]();
-  await endpoint[Symbol.asyncDispose]();
-});
+const aws = await scriptedAws();
+const retry = { budgetMs: -1, attemptMs: 60_000 };
+const records = await openAwsRecords(aws.config, { clock: systemClock, random: systemRandom, retry });
+afterAll(() => records[Symbol.asyncDispose]());
 
 const record = {
   BackupId: { S: "b1" },
@@ -108,14 +87,14 @@ const CASES: readonly (readonly [string, () => Promise<unknown>, object])[] = [
 
 describe("a response of DynamoDB with", () => {
   test.each(CASES)("%s is an outage", async (_name, call, response) => {
-    endpoint.respond = (answer) => void answer.end(JSON.stringify(response));
+    aws.respond = dynamoDbSuccess(response);
     await expect(call()).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
   test.each(["", "[]", "null", '"x"', "<html>sign in</html>"])(
     "%p as its body is an outage",
     async (body) => {
-      endpoint.respond = (answer) => void answer.end(body);
+      aws.respond = responding(200, body);
       await expect(read()).rejects.toBeInstanceOf(StorageUnavailable);
       await expect(located()).rejects.toBeInstanceOf(StorageUnavailable);
     },
@@ -124,7 +103,7 @@ describe("a response of DynamoDB with", () => {
   test.each(["1e999999999", '{"__type":"a","b":[-12.5E+99999999]}'])(
     "the number in %s is read at once",
     async (body) => {
-      endpoint.respond = (answer) => void answer.writeHead(400).end(body);
+      aws.respond = responding(400, body);
       const ended = read().catch((error: unknown) => error);
       expect(await ended).toBeInstanceOf(StorageUnavailable); // it took minutes
     },
@@ -133,19 +112,17 @@ describe("a response of DynamoDB with", () => {
   test("a checksum that its body does not have is an outage", async () => {
     const body = JSON.stringify({ Item: record });
     const checksum = Bun.hash.crc32(body);
-    endpoint.respond = (answer) => void answer.writeHead(200, { "x-amz-crc32": `${checksum}` }).end(body);
+    aws.respond = responding(200, body, { "x-amz-crc32": `${checksum}` });
     expect(await read()).toMatchObject({ revision: "r1" });
-    endpoint.respond = (answer) => void answer.writeHead(200, { "x-amz-crc32": `${checksum ^ 1}` }).end(body);
+    aws.respond = responding(200, body, { "x-amz-crc32": `${checksum ^ 1}` });
     await expect(read()).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
   test("items of other partitions, on a page that is named twice, deletes no event", async () => {
     const event = { PK: { S: "log|1" }, SK: { S: "e1" } };
-    endpoint.seen.length = 0;
-    endpoint.respond = (answer) =>
-      void answer.end(JSON.stringify({ Items: Array(MAX_EVENTS).fill(event), LastEvaluatedKey: event }));
+    aws.respond = dynamoDbSuccess({ Items: Array(MAX_EVENTS).fill(event), LastEvaluatedKey: event });
     await expect(records.sweepExpired()).rejects.toBeInstanceOf(StorageUnavailable);
-    const deletions = endpoint.seen.filter(({ headers }) => /DeleteItem$/.test(`${headers["x-amz-target"]}`));
+    const deletions = aws.seen.filter(({ operation }) => operation === "DeleteItem");
     expect(deletions.map(({ body }) => JSON.parse(body).Key)).toEqual([surplusItem("e1")]); // a note
   });
 
@@ -160,23 +137,17 @@ describe("a response of DynamoDB with", () => {
       deletedBy: null,
       logId: null,
     });
-    const respondWith = (deletionId: string) => {
-      const Attributes = deletionItem("b1", state(deletionId));
-      endpoint.respond = (answer, { headers }) => {
-        const isRead = `${headers["x-amz-target"]}`.endsWith(".GetItem");
-        answer.end(
-          JSON.stringify(isRead ? { Item: dueDeletionItem(due, "b1", state("1")) } : { Attributes }),
-        );
-      };
-    };
-    respondWith("1");
-    expect(await records.collection.take(due)).toEqual([state("1").blob]);
-    respondWith("2");
-    await expect(records.collection.take(due)).rejects.toBeInstanceOf(StorageUnavailable);
+    const dueRow = dynamoDbSuccess({ Item: dueDeletionItem(due, "b1", state("1")) });
+    const takes = (deletionId: string) =>
+      dynamoDbSuccess({ Attributes: deletionItem("b1", state(deletionId)) });
+    aws.respondInOrder(dueRow, takes("1"));
+    expect(await taken()).toEqual([state("1").blob]);
+    aws.respondInOrder(dueRow, takes("2"));
+    await expect(taken()).rejects.toBeInstanceOf(StorageUnavailable);
   });
 
   test("all members as they should be is read", async () => {
-    endpoint.respond = (answer) => void answer.end(JSON.stringify({ Item: record }));
+    aws.respond = dynamoDbSuccess({ Item: record });
     expect(await read()).toMatchObject({ revision: "r1", blob: { size: 1 }, metadata: {} });
   });
 });

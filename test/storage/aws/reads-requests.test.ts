@@ -1,54 +1,21 @@
 /** Which requests reads of the tables take: strongly consistent ones, and again for what DynamoDB left out. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
-import type { InspectableRecords } from "../../../src/storage/inspection.ts";
 import { collect, main } from "../../contract/fixture.ts";
-import { dynamoDbError } from "../../support/dynamodb-proxy.ts";
+import { dynamoDbSuccess, scriptedAws } from "../../support/scripted-aws.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
-import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
 
 const clock = new SettableClock();
+const aws = await scriptedAws();
+const retry = { budgetMs: 60_000, attemptMs: 60_000, firstPauseMs: 0 };
+const records = await openAwsRecords(aws.config, { clock, random: systemRandom, retry });
+afterAll(() => records[Symbol.asyncDispose]());
 
-let endpoint: ScriptedEndpoint;
-let records: InspectableRecords;
-
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  records = await openAwsRecords(
-    {
-      driver: "aws",
-      region: "eu-west-1",
-      bucket: "bucket",
-      kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-      s3Endpoint: endpoint.url,
-      dynamoDbEndpoint: endpoint.url,
-    },
-    { clock, random: systemRandom, retry: { budgetMs: 60_000, attemptMs: 60_000, firstPauseMs: 0 } },
-  );
-});
-afterAll(async () => {
-  await records[Symbol.asyncDispose]();
-  await endpoint[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  endpoint.seen.length = 0;
-});
-
-/** Responds with these, one after the other, and refuses all else. */
-function respondWith(...responses: readonly object[]) {
-  const refusal = dynamoDbError(400, "AccessDeniedException");
-  endpoint.respond = (response) => {
-    const found = responses[endpoint.seen.length - 1];
-    if (found === undefined) response.writeHead(refusal.status).end(refusal.body);
-    else response.end(JSON.stringify(found));
-  };
-}
-const bodies = () => endpoint.seen.map(({ body }): unknown => JSON.parse(body));
+const respondWith = (...responses: readonly object[]) =>
+  aws.respondInOrder(...responses.map(dynamoDbSuccess));
+const bodies = () => aws.seen.map(({ body }): unknown => JSON.parse(body));
 
 const nonce = (id: string) => ({ id, expiresAtMs: clock.nowMs() + 1 });
 const key = (id: string) => ({ PK: { S: id } });
@@ -90,7 +57,7 @@ test("a table of which nothing is wanted is not named, and no request is made fo
   expect(await records.locate(main("k"), [])).toEqual({ backupId: null, consumed: false });
   expect(bodies()).toEqual([{ RequestItems: { factors: { Keys: [key("MAIN#k")], ConsistentRead: true } } }]);
   expect(await records.isConsumed([])).toBe(false);
-  expect(endpoint.seen).toHaveLength(1);
+  expect(aws.seen).toHaveLength(1);
 });
 
 test.each([
@@ -115,7 +82,6 @@ test("a nonce counts until the millisecond in which it expires", async () => {
     [live("n1"), true],
     [expired("n1"), false],
   ] as const) {
-    endpoint.seen.length = 0;
     respondWith({ Responses: { "one-time": [item] } });
     expect(await records.isConsumed([nonce("n1")])).toBe(consumed);
   }
@@ -131,7 +97,6 @@ test("an item under another key than the one that was asked for is an outage tha
       "PK or SK",
     ],
   ] as const) {
-    endpoint.seen.length = 0;
     respondWith(response);
     const error: unknown = await call().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StorageUnavailable);

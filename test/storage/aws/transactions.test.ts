@@ -1,18 +1,14 @@
 /** What is known of a change after the responses of DynamoDB to it, and which requests it takes. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import type { Step } from "../../../src/storage/aws/changes.ts";
-import {
-  createDynamoDbClient,
-  createDynamoDbSender,
-  type DynamoDbSender,
-} from "../../../src/storage/aws/clients.ts";
+import { createDynamoDbClient, createDynamoDbSender } from "../../../src/storage/aws/clients.ts";
 import { transact } from "../../../src/storage/aws/transactions.ts";
 import { ChangeRefused, NotCommitted, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { cancelledTransaction, dynamoDbAnswer, dynamoDbError } from "../../support/dynamodb-proxy.ts";
 import type { ProxyAnswer } from "../../support/fault-proxy.ts";
+import { scriptedAws } from "../../support/scripted-aws.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
-import { type ScriptedEndpoint, startScriptedEndpoint } from "./direct/scripted-endpoint.ts";
 
 const RETRY = { attemptMs: 60_000, firstPauseMs: 0, maxPauseMs: 0 };
 const MINUTE_MS = 60_000;
@@ -28,23 +24,9 @@ const [OK, CONFLICT] = ["None", "ConditionalCheckFailed"];
 const REPLACED = "an earlier attempt may be what the change conflicts with";
 const LATE = "an earlier attempt may arrive when there is no conflict any more";
 
-let endpoint: ScriptedEndpoint;
-let client: DynamoDbSender;
-
-beforeAll(async () => {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  endpoint = await startScriptedEndpoint();
-  const config = { region: "eu-west-1", dynamoDbEndpoint: endpoint.url };
-  client = createDynamoDbSender(createDynamoDbClient(config), { tables: {} });
-});
-afterAll(async () => {
-  client.destroy();
-  await endpoint[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-  endpoint.seen.length = 0;
-});
+const aws = await scriptedAws();
+const client = createDynamoDbSender(createDynamoDbClient(aws.config), aws.config);
+afterAll(() => client.destroy());
 
 const step = (otherwise: Step["otherwise"], isReplaceable?: boolean): Step => {
   const put = { TableName: "table", Item: { PK: { S: otherwise } } };
@@ -70,11 +52,11 @@ async function outcomeOf(
   steps: readonly Step[],
   { answers, passesMs = 0, budgetMs = 60_000, beforeSending = () => {} }: Situation,
 ): Promise<unknown> {
-  endpoint.seen.length = 0;
+  aws.seen.length = 0;
   const clock = new SettableClock();
-  endpoint.respond = (response) => {
-    if (endpoint.seen.length === 1) clock.advance(passesMs);
-    const { status, body } = answers[endpoint.seen.length - 1] ?? FORBIDDEN;
+  aws.respond = (response) => {
+    if (aws.seen.length === 1) clock.advance(passesMs);
+    const { status, body } = answers[aws.seen.length - 1] ?? FORBIDDEN;
     response.writeHead(status).end(body);
   };
   const retry = { ...RETRY, budgetMs };
@@ -97,9 +79,8 @@ async function expectDoubt(
   expect(causesOf(outcome)).toEqual(["the change could not be stored", ...because]);
 }
 
-const operations = () =>
-  endpoint.seen.map(({ headers }) => `${headers["x-amz-target"]}`.replace("DynamoDB_20120810.", ""));
-const tokens = () => endpoint.seen.map(({ body }): unknown => JSON.parse(body).ClientRequestToken);
+const operations = () => aws.seen.map(({ operation }) => operation);
+const tokens = () => aws.seen.map(({ body }): unknown => JSON.parse(body).ClientRequestToken);
 
 const causesOf = (error: unknown): string[] =>
   error instanceof Error ? [error.message, ...causesOf(error.cause)] : [];
@@ -107,7 +88,7 @@ const causesOf = (error: unknown): string[] =>
 describe("the requests", () => {
   test("are none where there is nothing to write", async () => {
     expect(await outcomeOf([], { answers: [DONE] })).toEqual([]);
-    expect(endpoint.seen).toEqual([]);
+    expect(aws.seen).toEqual([]);
   });
 
   test("are a write where one step can be made alone, and a transaction otherwise", async () => {
@@ -133,11 +114,11 @@ describe("the requests", () => {
   test("name the writes in their order, and are sent after the last look at the time", async () => {
     let sent = -1;
     const beforeSending = () => {
-      sent = endpoint.seen.length;
+      sent = aws.seen.length;
     };
     await outcomeOf([step("exists"), step("consumed")], { answers: [DONE], beforeSending });
     expect(sent).toBe(0);
-    const keys = JSON.parse(endpoint.seen[0]?.body ?? "").TransactItems.map(
+    const keys = JSON.parse(aws.seen[0]?.body ?? "").TransactItems.map(
       ({ Put }: { Put: { Item: object } }) => Put.Item,
     );
     expect(keys).toEqual([{ PK: { S: "exists" } }, { PK: { S: "consumed" } }]);
@@ -150,7 +131,7 @@ describe("of a cancelled transaction", () => {
   test("the steps whose condition failed are returned", async () => {
     const answers = [cancelledTransaction(CONFLICT, OK, CONFLICT)];
     expect(await outcomeOf(steps, { answers })).toEqual(["exists", "factor-claimed"]);
-    expect(endpoint.seen).toHaveLength(1);
+    expect(aws.seen).toHaveLength(1);
     const withoutCode = { answers: [cancelledTransaction(CONFLICT, undefined, OK)] };
     expect(await outcomeOf(steps, withoutCode)).toEqual(["exists"]);
   });
@@ -255,7 +236,7 @@ describe("an outage", () => {
   test("that comes with no time left for the change is passed on unless an attempt is in doubt", async () => {
     const late = new NotCommitted("late");
     const beforeSending = () => {
-      if (endpoint.seen.length > 0) throw late;
+      if (aws.seen.length > 0) throw late;
     };
     const tooLate = () => {
       throw late;
@@ -264,13 +245,13 @@ describe("an outage", () => {
     expect(await outcomeOf(steps, { answers: [THROTTLED], beforeSending })).toBe(late);
     const lost = { answers: [LOST], beforeSending };
     await expectDoubt(steps, lost, "late");
-    expect(endpoint.seen).toHaveLength(1);
+    expect(aws.seen).toHaveLength(1);
   });
 
   test("is not what DynamoDB refuses for good", async () => {
     const refusal = await outcomeOf(steps, { answers: [WRONG] });
     expect(refusal).toBeInstanceOf(ChangeRefused);
     expect(causesOf(refusal)).toEqual(["DynamoDB refuses the change", "ValidationException"]);
-    expect(endpoint.seen).toHaveLength(1);
+    expect(aws.seen).toHaveLength(1);
   });
 });

@@ -1,82 +1,27 @@
 /** A direct client makes of every answer, and of none, what the SDK's client makes of it. */
-import { afterAll, afterEach, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
+import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import {
-  BatchGetItemCommand,
-  DescribeTableCommand,
-  GetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-  ScanCommand,
-  TransactWriteItemsCommand,
-  UpdateItemCommand,
-} from "@aws-sdk/client-dynamodb";
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadBucketCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-} from "@aws-sdk/client-s3";
 import { systemRandom } from "../../../../src/runtime/clock.ts";
 import { clockSkewMs } from "../../../../src/storage/aws/clock-skew.ts";
 import { TryAgain, withRetries } from "../../../../src/storage/aws/retry.ts";
 import { StorageUnavailable } from "../../../../src/storage/contract.ts";
-import { BUCKET, type Clients, clientPair } from "./client-pair.ts";
-import { type Respond, type ScriptedEndpoint, startScriptedEndpoint } from "./scripted-endpoint.ts";
+import { type Respond, responding, scriptedAws } from "../../../support/scripted-aws.ts";
+import { type Clients, clientPair } from "./client-pair.ts";
+import { DYNAMODB_REQUESTS, KEY, S3_REQUESTS, type Send } from "./operations.ts";
 
-type Send = (clients: Clients, abortSignal: AbortSignal) => Promise<unknown>;
-
-const TableName = "backups";
-const object = { Bucket: BUCKET, Key: "b1/blobs/1" };
-const key = { BackupId: { S: "b1" } };
-
-const DYNAMODB: Readonly<Record<string, Send>> = {
-  GetItem: ({ dynamoDb }, abortSignal) =>
-    dynamoDb.send(new GetItemCommand({ TableName, Key: key }), { abortSignal }),
-  BatchGetItem: ({ dynamoDb }, abortSignal) =>
-    dynamoDb.send(new BatchGetItemCommand({ RequestItems: { t: { Keys: [key] } } }), { abortSignal }),
-  PutItem: ({ dynamoDb }, abortSignal) =>
-    dynamoDb.send(new PutItemCommand({ TableName, Item: key }), { abortSignal }),
-  UpdateItem: ({ dynamoDb }, abortSignal) =>
-    dynamoDb.send(new UpdateItemCommand({ TableName, Key: key }), { abortSignal }),
-  Query: ({ dynamoDb }, abortSignal) => dynamoDb.send(new QueryCommand({ TableName }), { abortSignal }),
-  DescribeTable: ({ dynamoDb }, abortSignal) =>
-    dynamoDb.send(new DescribeTableCommand({ TableName }), { abortSignal }),
-  Scan: ({ dynamoDb }, abortSignal) => dynamoDb.send(new ScanCommand({ TableName }), { abortSignal }),
-  TransactWriteItems: ({ dynamoDb }, abortSignal) =>
-    dynamoDb.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: { TableName, Item: key } }] }), {
-      abortSignal,
-    }),
-};
-
-const S3: Readonly<Record<string, Send>> = {
-  GetObject: ({ s3 }, abortSignal) => s3.send(new GetObjectCommand(object), { abortSignal }),
-  PutObject: ({ s3 }, abortSignal) =>
-    s3.send(new PutObjectCommand({ ...object, Body: Buffer.from("x") }), { abortSignal }),
-  HeadObject: ({ s3 }, abortSignal) => s3.send(new HeadObjectCommand(object), { abortSignal }),
-  DeleteObject: ({ s3 }, abortSignal) => s3.send(new DeleteObjectCommand(object), { abortSignal }),
-  ListObjectsV2: ({ s3 }, abortSignal) =>
-    s3.send(new ListObjectsV2Command({ Bucket: BUCKET }), { abortSignal }),
-  HeadBucket: ({ s3 }, abortSignal) => s3.send(new HeadBucketCommand({ Bucket: BUCKET }), { abortSignal }),
-};
-
-function answer(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Respond {
-  return (response) => void response.writeHead(status, headers).end(body);
-}
+const aws = await scriptedAws();
 
 const ids = { "x-amz-request-id": "request 2", "x-amz-id-2": "more" };
 const json = (status: number, body: unknown) =>
-  answer(status, typeof body === "string" ? body : JSON.stringify(body), {
+  responding(status, typeof body === "string" ? body : JSON.stringify(body), {
     "x-amzn-requestid": "request 1",
     "content-type": "application/x-amz-json-1.0",
   });
 const dynamoDbError = (status: number, name: string, members: object = {}) =>
   json(status, { __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: `about ${name}`, ...members });
 const xml = (status: number, body: string, headers = {}) =>
-  answer(status, `<?xml version="1.0" encoding="UTF-8"?>\n${body}`, {
+  responding(status, `<?xml version="1.0" encoding="UTF-8"?>\n${body}`, {
     ...ids,
     ...headers,
     "content-type": "application/xml",
@@ -85,14 +30,14 @@ const s3Error = (status: number, code: string, more = "") =>
   xml(status, `<Error><Code>${code}</Code><Message>about ${code}</Message>${more}</Error>`);
 
 const OF_ANY: Readonly<Record<string, Respond>> = {
-  "nothing in a success": answer(200, ""),
-  "a page of another server": answer(200, "<html><p>captive portal", { "content-type": "text/html" }),
-  "a bad gateway": answer(502, "<html>502</html>", { "content-type": "text/html" }),
-  "nothing in an error of the server": answer(500, ""),
-  "nothing in an error of the client": answer(400, ""),
-  "nothing in 404": answer(404, ""),
-  "a redirect": answer(307, "", { location: "http://127.0.0.1:1/" }),
-  "an encoding that nobody asked for": answer(200, "{}", { "content-encoding": "gzip" }),
+  "nothing in a success": responding(200, ""),
+  "a page of another server": responding(200, "<html><p>captive portal", { "content-type": "text/html" }),
+  "a bad gateway": responding(502, "<html>502</html>", { "content-type": "text/html" }),
+  "nothing in an error of the server": responding(500, ""),
+  "nothing in an error of the client": responding(400, ""),
+  "nothing in 404": responding(404, ""),
+  "a redirect": responding(307, "", { location: "http://127.0.0.1:1/" }),
+  "an encoding that nobody asked for": responding(200, "{}", { "content-encoding": "gzip" }),
 };
 
 const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
@@ -105,10 +50,10 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
       L: { L: [{ M: { x: { NULL: true } } }] },
     },
     Attributes: { CounterSum: { N: "12" } },
-    Responses: { t: [key] },
-    UnprocessedKeys: { t: { Keys: [key], ConsistentRead: true } },
-    Items: [key, key],
-    LastEvaluatedKey: key,
+    Responses: { t: [KEY] },
+    UnprocessedKeys: { t: { Keys: [KEY], ConsistentRead: true } },
+    Items: [KEY, KEY],
+    LastEvaluatedKey: KEY,
     Table: { TableStatus: "ACTIVE", CreationDateTime: 1_764_000_000.5 },
     Unknown: 1,
   }),
@@ -125,13 +70,13 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
   "half of an answer": json(200, '{"Item": {"BackupId": {"S": "b'),
   "a list in the place of members": json(200, "[]"),
   null: json(200, "null"),
-  "another status of a success": json(201, { Item: key }),
-  "a failed condition": dynamoDbError(400, "ConditionalCheckFailedException", { Item: key }),
+  "another status of a success": json(201, { Item: KEY }),
+  "a failed condition": dynamoDbError(400, "ConditionalCheckFailedException", { Item: KEY }),
   "a cancelled transaction": dynamoDbError(400, "TransactionCanceledException", {
     Message: "cancelled",
     CancellationReasons: [
       { Code: "None" },
-      { Code: "ConditionalCheckFailed", Message: "failed", Item: key },
+      { Code: "ConditionalCheckFailed", Message: "failed", Item: KEY },
       { Code: "TransactionConflict" },
     ],
   }),
@@ -148,7 +93,7 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
   "an internal error": dynamoDbError(500, "InternalServerError"),
   "an error of an unknown name": dynamoDbError(400, "NewException", { Detail: "x" }),
   "an error without a name": json(400, { message: "x" }),
-  "an error named by a header": answer(400, "{}", { "x-amzn-errortype": "ThrottlingException:http://x" }),
+  "an error named by a header": responding(400, "{}", { "x-amzn-errortype": "ThrottlingException:http://x" }),
   "half of an error": json(400, '{"__type":"com.amazonaws.dynamodb.v2012'),
 };
 
@@ -158,7 +103,7 @@ const page = `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
 
 const OF_S3: Readonly<Record<string, Respond>> = {
   ...OF_ANY,
-  "a small object": answer(200, "no list, and yet with an </Error>", {
+  "a small object": responding(200, "no list, and yet with an </Error>", {
     ...ids,
     etag: '"abc"',
     "last-modified": "Tue, 03 Feb 2026 04:05:06 GMT",
@@ -166,16 +111,16 @@ const OF_S3: Readonly<Record<string, Respond>> = {
     "x-amz-meta-a": "b",
     "x-amz-server-side-encryption": "aws:kms",
   }),
-  "a large object": answer(200, "x".repeat(400_000)),
+  "a large object": responding(200, "x".repeat(400_000)),
   "an object without its length": (response) => {
     response.writeHead(200, ids);
     response.write("con");
     response.end("tent");
   },
-  "a part of an object": answer(206, "tent", { etag: '"abc"', "content-range": "bytes 3-6/7" }),
-  "a date that is none": answer(200, "", { expires: "0" }),
-  "no content": answer(204, ""),
-  "not modified": answer(304, ""),
+  "a part of an object": responding(206, "tent", { etag: '"abc"', "content-range": "bytes 3-6/7" }),
+  "a date that is none": responding(200, "", { expires: "0" }),
+  "no content": responding(204, ""),
+  "not modified": responding(304, ""),
   "a page of a list": xml(200, page),
   "an empty list": xml(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"),
   "half of a list": xml(200, page.slice(0, 200)),
@@ -232,34 +177,25 @@ function raw(response: ServerResponse, text: string): void {
 }
 
 describe("a direct client", () => {
-  let endpoint: ScriptedEndpoint;
-  beforeAll(async () => {
-    endpoint = await startScriptedEndpoint();
-    process.env.AWS_ACCESS_KEY_ID ??= "test";
-    process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  });
-  afterAll(() => endpoint[Symbol.asyncDispose]());
   afterEach(() => {
     setSystemTime();
   });
 
   async function both<T>(read: (clients: Clients) => Promise<T>): Promise<{ ofTheSdk: T; direct: T }> {
-    using pair = clientPair(endpoint.url);
+    using pair = clientPair(aws.url);
     return { ofTheSdk: await read(pair.sdk), direct: await read(pair.direct) };
   }
 
   const tables = [
-    ["DynamoDB", DYNAMODB, OF_DYNAMODB],
-    ["S3", S3, OF_S3],
+    ["DynamoDB", DYNAMODB_REQUESTS, OF_DYNAMODB],
+    ["S3", S3_REQUESTS, OF_S3],
   ] as const;
   for (const [service, sends, answers] of tables)
     for (const [answered, respond] of Object.entries(answers))
       test(`makes of ${answered} from ${service} what the SDK makes of it`, async () => {
-        endpoint.respond = respond;
+        aws.respond = respond;
         for (const [operation, send] of Object.entries(sends)) {
-          const { ofTheSdk, direct } = await both((clients) =>
-            seenOf(send(clients, new AbortController().signal)),
-          );
+          const { ofTheSdk, direct } = await both((clients) => seenOf(send(clients, {})));
           if (OF_NO_STORE.has(answered) && !("value" in direct))
             expect(direct).toMatchObject({ fault: undefined });
           else expect({ operation, ...direct }).toEqual({ operation, ...ofTheSdk });
@@ -268,8 +204,8 @@ describe("a direct client", () => {
 
   for (const [fault, respond] of Object.entries(FAULTS))
     test(`reports the same outcome as the SDK where a connection is ${fault}`, async () => {
-      endpoint.respond = respond;
-      for (const [operation, send] of Object.entries({ ...DYNAMODB, ...S3 })) {
+      aws.respond = respond;
+      for (const [operation, send] of Object.entries({ ...DYNAMODB_REQUESTS, ...S3_REQUESTS })) {
         if (operation.startsWith("Head") && /body|chunk/.test(fault)) continue; // such an answer has none
         const { ofTheSdk, direct } = await both((clients) => verdictOn(send, clients));
         expect({ operation, ...direct }).toEqual({ operation, ...ofTheSdk });
@@ -278,7 +214,7 @@ describe("a direct client", () => {
 
   test("reports, as the SDK, that nothing was sent where no server listens", async () => {
     using pair = clientPair("http://127.0.0.1:1");
-    const verdicts = [pair.sdk, pair.direct].map((clients) => verdictOn(DYNAMODB.GetItem ?? fail, clients));
+    const verdicts = [pair.sdk, pair.direct].map((clients) => verdictOn(DYNAMODB_REQUESTS.GetItem, clients));
     expect(await Promise.all(verdicts)).toEqual([
       { result: "unavailable", isInDoubt: false },
       { result: "unavailable", isInDoubt: false },
@@ -286,13 +222,12 @@ describe("a direct client", () => {
   });
 
   test("sends nothing once it is aborted", async () => {
-    using pair = clientPair(endpoint.url);
-    endpoint.seen.length = 0;
+    using pair = clientPair(aws.url);
     for (const clients of [pair.sdk, pair.direct])
-      await expect((DYNAMODB.GetItem ?? fail)(clients, AbortSignal.abort())).rejects.toThrow(
+      await expect(DYNAMODB_REQUESTS.GetItem(clients, { abortSignal: AbortSignal.abort() })).rejects.toThrow(
         expect.objectContaining({ name: "AbortError" }),
       );
-    expect(endpoint.seen).toEqual([]);
+    expect(aws.seen).toEqual([]);
   });
 });
 
@@ -329,8 +264,8 @@ async function verdictOn(send: Send, clients: Clients): Promise<object> {
     "it failed",
     policy,
     systemRandom,
-    async (signal) => {
-      const { Body } = Object(await send(clients, signal));
+    async (abortSignal) => {
+      const { Body } = Object(await send(clients, { abortSignal }));
       // what comes later has its own deadline
       const timer = setTimeout(() => Body?.destroy(new Error("silent")), policy.attemptMs / 2);
       try {
@@ -346,8 +281,4 @@ async function verdictOn(send: Send, clients: Clients): Promise<object> {
     },
   ).catch((error: unknown) => (error instanceof StorageUnavailable ? "unavailable" : error));
   return { result, isInDoubt };
-}
-
-function fail(): never {
-  throw new Error("there is no such operation");
 }

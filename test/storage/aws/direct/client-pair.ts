@@ -9,8 +9,7 @@ import {
   type DynamoDbSender,
   type S3Sender,
 } from "../../../../src/storage/aws/clients.ts";
-
-export const BUCKET = "bucket";
+import { awsConfigAt } from "../../../support/aws-config.ts";
 
 export interface Clients {
   readonly dynamoDb: DynamoDbSender;
@@ -39,16 +38,7 @@ export function clientPair(
   url: string,
   change: Partial<AwsStorageConfig> = {},
 ): Readonly<Record<"sdk" | "direct", Clients>> & Disposable {
-  const config: AwsStorageConfig = {
-    driver: "aws",
-    region: "eu-west-1",
-    bucket: BUCKET,
-    kmsKeyArn: null,
-    tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-    s3Endpoint: url,
-    dynamoDbEndpoint: url,
-    ...change,
-  };
+  const config = { ...awsConfigAt(url), ...change };
   const sdkClients = () => {
     const clients = { dynamoDb: createDynamoDbClient(config), s3: createS3Client(config) };
     clients.dynamoDb.middlewareStack.addRelativeTo(leaveOut, BEFORE_SIGNING);

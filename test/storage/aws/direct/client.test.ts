@@ -1,28 +1,7 @@
 /** What a direct client does beside sending what the SDK would send. */
-import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
-import { createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import {
-  BatchGetItemCommand,
-  DeleteItemCommand,
-  DescribeTableCommand,
-  GetItemCommand,
-  ListTablesCommand,
-  PutItemCommand,
-  QueryCommand,
-  ScanCommand,
-  TransactWriteItemsCommand,
-  UpdateItemCommand,
-} from "@aws-sdk/client-dynamodb";
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadBucketCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-} from "@aws-sdk/client-s3";
-import type { AwsStorageConfig } from "../../../../src/config/storage.ts";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { GetItemCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { runInSpan, type Span } from "../../../../src/runtime/span.ts";
 import {
   createDynamoDbClient,
@@ -33,36 +12,23 @@ import {
 import { DirectClient } from "../../../../src/storage/aws/direct/client.ts";
 import { DYNAMODB } from "../../../../src/storage/aws/direct/dynamodb.ts";
 import { S3 } from "../../../../src/storage/aws/direct/s3.ts";
-import { BUCKET, clientPair } from "./client-pair.ts";
-import { type ScriptedEndpoint, startScriptedEndpoint } from "./scripted-endpoint.ts";
+import { BUCKET } from "../../../support/aws-config.ts";
+import { dynamoDbSuccess, responding, scriptedAws, startScriptedAws } from "../../../support/scripted-aws.ts";
+import { clientPair } from "./client-pair.ts";
+import { DYNAMODB_REQUESTS, S3_REQUESTS } from "./operations.ts";
+
+const aws = await scriptedAws();
+const { config } = aws;
 
 const get = () => new GetItemCommand({ TableName: "backups", Key: { BackupId: { S: "b1" } } });
 
 describe("a direct client", () => {
-  let endpoint: ScriptedEndpoint;
-  let config: AwsStorageConfig;
-  beforeAll(async () => {
-    endpoint = await startScriptedEndpoint();
-    process.env.AWS_ACCESS_KEY_ID ??= "test";
-    process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-    config = {
-      driver: "aws",
-      region: "eu-west-1",
-      bucket: BUCKET,
-      kmsKeyArn: null,
-      tables: { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" },
-      s3Endpoint: endpoint.url,
-      dynamoDbEndpoint: endpoint.url,
-    };
-  });
-  afterAll(() => endpoint[Symbol.asyncDispose]());
   beforeEach(() => {
-    endpoint.seen.length = 0;
-    endpoint.respond = (response) => void response.end("{}");
+    aws.respond = dynamoDbSuccess({});
   });
 
   /** Who has sent each request. */
-  const senders = () => endpoint.seen.map(({ headers }) => String(headers["user-agent"]).split("/", 1)[0]);
+  const senders = () => aws.seen.map(({ headers }) => String(headers["user-agent"]).split("/", 1)[0]);
 
   test("leaves to the SDK what it cannot send", async () => {
     const client = createDynamoDbSender(createDynamoDbClient(config), config);
@@ -80,32 +46,15 @@ describe("a direct client", () => {
   });
 
   test("sends itself what the service requests", async () => {
-    const { Bucket, Key } = { Bucket: BUCKET, Key: "b1/blobs/1" };
-    const table = { TableName: "table" };
-    const item = { ...table, Key: { PK: { S: "k" } } };
-    const Put = { ...table, Item: { PK: { S: "k" } } };
+    expect(Object.keys(DYNAMODB_REQUESTS)).toEqual([...DYNAMODB.operations]);
+    expect(Object.keys(S3_REQUESTS)).toEqual([...S3.operations]);
     const dynamoDb = createDynamoDbSender(createDynamoDbClient(config), config);
     const s3 = createS3Sender(createS3Client(config));
-    const sent = await Promise.allSettled([
-      dynamoDb.send(new BatchGetItemCommand({ RequestItems: { table: { Keys: [item.Key] } } })),
-      dynamoDb.send(new DeleteItemCommand(item)),
-      dynamoDb.send(new DescribeTableCommand(table)),
-      dynamoDb.send(new GetItemCommand(item)),
-      dynamoDb.send(new PutItemCommand(Put)),
-      dynamoDb.send(new QueryCommand(table)),
-      dynamoDb.send(new ScanCommand(table)),
-      dynamoDb.send(new TransactWriteItemsCommand({ TransactItems: [{ Put }], ClientRequestToken: "t" })),
-      dynamoDb.send(new UpdateItemCommand(item)),
-      s3.send(new DeleteObjectCommand({ Bucket, Key })),
-      s3.send(new GetObjectCommand({ Bucket, Key })),
-      s3.send(new HeadBucketCommand({ Bucket })),
-      s3.send(new HeadObjectCommand({ Bucket, Key })),
-      s3.send(new ListObjectsV2Command({ Bucket })),
-      s3.send(new PutObjectCommand({ Bucket, Key, Body: "x" })),
-    ]);
+    const requests = Object.values({ ...DYNAMODB_REQUESTS, ...S3_REQUESTS });
+    await Promise.allSettled(requests.map((send) => send({ dynamoDb, s3 }, {})));
     dynamoDb.destroy();
     s3.destroy();
-    expect(senders()).toEqual(sent.map(() => "backup-service"));
+    expect(senders()).toEqual(requests.map(() => "backup-service"));
   });
 
   test("sends a request to AWS itself, without a port in its address", async () => {
@@ -136,31 +85,19 @@ describe("a direct client", () => {
   });
 
   test("closes its connections, and those of the SDK, when it is destroyed", async () => {
-    const open = new Set<Socket>();
-    let closed = () => {};
-    const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => void response.end("{}"));
-    server.on("connection", (socket) => {
-      open.add(socket);
-      socket.on("close", () => {
-        open.delete(socket);
-        closed();
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as AddressInfo;
-    const local = { ...config, dynamoDbEndpoint: `http://127.0.0.1:${port}` };
-    const client = createDynamoDbSender(createDynamoDbClient(local), local);
+    await using own = await startScriptedAws();
+    own.respond = dynamoDbSuccess({});
+    const client = createDynamoDbSender(createDynamoDbClient(own.config), own.config);
     await client.send(get());
     await client.send(new ListTablesCommand({}));
-    expect(open.size).toBe(2);
+    expect(own.connections).toBe(2);
     client.destroy();
-    while (open.size > 0) await new Promise<void>((resolve) => (closed = resolve));
-    server.close();
+    await own.deserted();
   });
 
   test("does not keep a permit for a response that it cannot read", async () => {
     const headers = { "last-modified": "no date", "content-length": "400000" };
-    endpoint.respond = (response) => void response.writeHead(200, headers).end("x".repeat(400_000));
+    aws.respond = responding(200, "x".repeat(400_000), headers);
     const client = new DirectClient(createS3Client(config), S3, 1);
     for (let n = 0; n < 2; n++)
       await expect(client.send(new GetObjectCommand({ Bucket: BUCKET, Key: "k" }))).rejects.toThrow("date");
@@ -189,17 +126,17 @@ describe("a direct client", () => {
       const command = get();
       let asked = 0;
       for (let n = 0; n < 2; n++) await client.send(command, { beforeSending: () => void asked++ });
-      expect([asked, endpoint.seen.length]).toEqual([2, 2]);
+      expect([asked, aws.seen.length]).toEqual([2, 2]);
       const refusal = new Error("too late");
       const refuse = () => {
         throw refusal;
       };
       await expect(client.send(command, { beforeSending: refuse })).rejects.toBe(refusal);
-      expect(endpoint.seen).toHaveLength(2);
+      expect(aws.seen).toHaveLength(2);
     });
 
   test("learns AWS's time as the SDK does, for the next signature", async () => {
-    using pair = clientPair(endpoint.url);
+    using pair = clientPair(aws.url);
     for (const { status = 200, ...headers } of [
       { date: new Date(Date.now() + 3_600_000).toUTCString() },
       { date: new Date(Date.now() - 3_600_000).toUTCString(), age: "5" },
@@ -207,7 +144,7 @@ describe("a direct client", () => {
       { date: new Date(Date.now() - 7_200_000).toUTCString() },
       { status: 400, date: new Date(Date.now() + 7_200_000).toUTCString() },
     ]) {
-      endpoint.respond = (response) => void response.writeHead(status, headers).end("{}");
+      aws.respond = responding(status, "{}", headers);
       for (const { dynamoDb } of [pair.sdk, pair.direct])
         for (let n = 0; n < 2; n++) {
           const outcome = dynamoDb.send(get()).then(
@@ -216,9 +153,7 @@ describe("a direct client", () => {
           );
           expect(await outcome).toBe(status);
         }
-      const [, ofTheSdk = 0, , direct = 0] = endpoint.seen
-        .splice(0)
-        .map(({ headers }) => signedAtMs(headers));
+      const [, ofTheSdk = 0, , direct = 0] = aws.seen.splice(0).map(({ headers }) => signedAtMs(headers));
       expect(Math.abs(direct - ofTheSdk)).toBeLessThan(60_000);
     }
   });
@@ -226,9 +161,9 @@ describe("a direct client", () => {
   test("has no more requests on their way than it may, and sends the others as those end", async () => {
     const client = new DirectClient(createDynamoDbClient(config), DYNAMODB, 2);
     const waiting: (() => void)[] = [];
-    endpoint.respond = (response) => void waiting.push(() => response.end("{}"));
+    aws.respond = (response) => void waiting.push(() => response.end("{}"));
     const until = async (count: number) => {
-      while (endpoint.seen.length < count) await new Promise(setImmediate);
+      while (aws.seen.length < count) await new Promise(setImmediate);
     };
     const sent = [1, 2, 3, 4].map(() => client.send(get()));
     const aborted = new AbortController();
@@ -236,20 +171,20 @@ describe("a direct client", () => {
     await until(2);
     aborted.abort();
     await expect(given).rejects.toMatchObject({ name: "AbortError" });
-    expect(endpoint.seen).toHaveLength(2);
+    expect(aws.seen).toHaveLength(2);
     for (let count = 3; count <= 5; count++) {
       waiting.shift()?.();
       await until(Math.min(count, 4));
     }
     for (const end of waiting) end();
     expect(await Promise.all(sent)).toHaveLength(4);
-    expect(endpoint.seen).toHaveLength(4);
+    expect(aws.seen).toHaveLength(4);
   });
 
   test("counts a large body until it was read or destroyed", async () => {
     const large = "x".repeat(400_000);
-    endpoint.respond = (response) => void response.end(large);
-    using pair = clientPair(endpoint.url);
+    aws.respond = responding(200, large);
+    using pair = clientPair(aws.url);
     const command = new GetObjectCommand({ Bucket: BUCKET, Key: "k" });
     for (let n = 0; n < 200; n++) {
       const { Body } = await pair.direct.s3.send(command);

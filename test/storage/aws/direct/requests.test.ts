@@ -1,5 +1,5 @@
 /** A direct client sends the requests that the SDK's client would send, byte for byte. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import {
@@ -25,11 +25,12 @@ import {
 } from "@aws-sdk/client-s3";
 import { changeSteps, consumeSteps, releaseUpdates } from "../../../../src/storage/aws/changes.ts";
 import type { Change } from "../../../../src/storage/contract.ts";
-import { BUCKET, type Clients, clientPair } from "./client-pair.ts";
-import { type ScriptedEndpoint, type SeenRequest, startScriptedEndpoint } from "./scripted-endpoint.ts";
+import { type SeenRequest, scriptedAws } from "../../../support/scripted-aws.ts";
+import { type Clients, clientPair } from "./client-pair.ts";
 
+const aws = await scriptedAws();
+const { bucket: Bucket, tables } = aws.config;
 const TableName = "backups";
-const Bucket = BUCKET;
 const Key = { BackupId: { S: "b1" } };
 /** Every kind of attribute but binary ones, and text that JSON has to escape. */
 const Item: Record<string, AttributeValue> = {
@@ -54,7 +55,6 @@ const condition = {
   ExpressionAttributeValues: { ":now": { N: "1" } },
 };
 
-const tables = { factorLookup: "factors", backups: "backups", oneTime: "one-time", history: "history" };
 const nonce = { id: 'nonce "1" é', expiresAtMs: 1_750_000_000_000 };
 const [{ alone: consumption = fail() } = fail()] = consumeSteps(tables, [nonce], undefined, 1, "consumer 1");
 const [release = fail()] = releaseUpdates("one-time", [nonce], undefined, "consumer 1");
@@ -183,14 +183,7 @@ const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>>
 const OF_THE_RUNTIME = ["accept", "connection", "user-agent"];
 
 describe("a direct request", () => {
-  let endpoint: ScriptedEndpoint;
   const { AWS_SESSION_TOKEN } = process.env;
-  beforeAll(async () => {
-    endpoint = await startScriptedEndpoint();
-    process.env.AWS_ACCESS_KEY_ID ??= "test";
-    process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  });
-  afterAll(() => endpoint[Symbol.asyncDispose]());
   beforeEach(() => {
     setSystemTime(new Date("2026-02-03T04:05:06Z"));
   });
@@ -199,16 +192,16 @@ describe("a direct request", () => {
     if (AWS_SESSION_TOKEN === undefined) delete process.env.AWS_SESSION_TOKEN;
   });
 
-  async function requestsOf(send: (clients: Clients) => Promise<unknown>, url = endpoint.url) {
+  async function requestsOf(send: (clients: Clients) => Promise<unknown>, url = aws.url) {
     using pair = clientPair(url);
-    endpoint.seen.length = 0;
-    endpoint.respond = (response) => void response.end();
+    aws.seen.length = 0;
+    aws.respond = (response) => void response.end();
     const sent: SeenRequest[] = [];
     for (const clients of [pair.sdk, pair.direct]) {
       await send(clients).catch((error: unknown) => {
-        if (endpoint.seen.length === 0) throw error; // what an empty answer means is no matter here
+        if (aws.seen.length === 0) throw error; // what an empty answer means is no matter here
       });
-      const [request, ...others] = endpoint.seen.splice(0);
+      const [request, ...others] = aws.seen.splice(0);
       if (request === undefined || others.length > 0) throw new Error("that was not one request");
       const headers: Record<string, unknown> = { ...request.headers };
       for (const name of OF_THE_RUNTIME) delete headers[name];
@@ -236,19 +229,19 @@ describe("a direct request", () => {
 
   for (const name of ["GetItem", "GetObject"])
     test(`${name} goes to an endpoint below a path`, async () => {
-      const { ofTheSdk, direct } = await requestsOf(REQUESTS[name] ?? fail, `${endpoint.url}/aws/é`);
+      const { ofTheSdk, direct } = await requestsOf(REQUESTS[name] ?? fail, `${aws.url}/aws/é`);
       expect(direct).toEqual(ofTheSdk);
     });
 
   test("is signed with the key of its day", async () => {
-    using pair = clientPair(endpoint.url);
-    endpoint.respond = (response) => void response.end("{}");
+    using pair = clientPair(aws.url);
+    aws.respond = (response) => void response.end("{}");
     for (const date of ["2026-02-03T23:59:59Z", "2026-02-04T00:00:00Z"]) {
       setSystemTime(new Date(date));
-      endpoint.seen.length = 0;
+      aws.seen.length = 0;
       for (const { dynamoDb } of [pair.sdk, pair.direct])
         await dynamoDb.send(new GetItemCommand({ TableName, Key }));
-      const [ofTheSdk, direct] = endpoint.seen.map(({ headers }) => headers.authorization);
+      const [ofTheSdk, direct] = aws.seen.map(({ headers }) => headers.authorization);
       expect(direct).toBe(ofTheSdk);
     }
   });

@@ -8,6 +8,7 @@ import { DirectClient } from "../../../../src/storage/aws/direct/client.ts";
 import { DYNAMODB } from "../../../../src/storage/aws/direct/dynamodb.ts";
 import { withRetries } from "../../../../src/storage/aws/retry.ts";
 import { StorageUnavailable } from "../../../../src/storage/contract.ts";
+import { awsConfigAt, setAwsCredentials } from "../../../support/aws-config.ts";
 import { startDeafEndpoint } from "./deaf-endpoint.ts";
 
 const ATTEMPT = { budgetMs: 0, attemptMs: 100, firstPauseMs: 0, maxPauseMs: 0 };
@@ -15,9 +16,8 @@ const REQUESTS = 3;
 
 /** The causes why requests failed, one after the other, of which one may be on its way. */
 async function causesOf(url: string): Promise<unknown[]> {
-  process.env.AWS_ACCESS_KEY_ID ??= "test";
-  process.env.AWS_SECRET_ACCESS_KEY ??= "test-secret";
-  const sdk = createDynamoDbClient({ region: "eu-west-1", dynamoDbEndpoint: url });
+  setAwsCredentials();
+  const sdk = createDynamoDbClient(awsConfigAt(url));
   const client = new DirectClient(sdk, DYNAMODB, 1);
   const command = new GetItemCommand({ TableName: "backups", Key: { BackupId: { S: "b1" } } });
   const causes: unknown[] = [];
