@@ -60,6 +60,14 @@ describe("an upload", () => {
     expect(aws.seen[1]?.headers["x-amz-checksum-mode"]).toBe("ENABLED");
   });
 
+  test("whose object is there is confirmed by its checksum alone where the response has no length", async () => {
+    const head = `HTTP/1.1 200 OK\r\netag: "x"\r\nx-amz-checksum-sha256: ${checksum("data")}\r\n\r\n`;
+    const unmeasured: Respond = (response) => response.socket?.end(head);
+    aws.respondInOrder(s3Refusal(412, "PreconditionFailed"), unmeasured);
+    expect(await put("data")).toEqual(refOf("data"));
+    expect(aws.seen).toHaveLength(2);
+  });
+
   test("whose object is there without a checksum is confirmed by its content", async () => {
     const found = responding(200, "", { ...ETAG, "content-length": "4" });
     const conflict = s3Refusal(412, "PreconditionFailed");
@@ -95,6 +103,13 @@ describe("a download", () => {
       aws.respondInOrder(responding(200, content, { ...ETAG, "content-type": "application/octet-stream" }));
       expect(await new Response(await blobs.get(refOf(content))).text()).toBe(content);
       expect(lines()).toEqual([`GET /bucket/${KEY}?`]);
+    }
+  });
+
+  test("of a small ciphertext that is damaged fails before it is handed out", async () => {
+    for (const size of [4, IN_MEMORY_BYTES]) {
+      aws.respondInOrder(responding(200, "y".repeat(size), ETAG));
+      expect(await failure(() => blobs.get(refOf("x".repeat(size))))).toMatchObject({ name: "BlobDamaged" });
     }
   });
 
