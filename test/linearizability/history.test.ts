@@ -1,8 +1,10 @@
 /** What clients record of a service. Whether it is linearizable is for `bun run prove`, as the checker needs Go. */
 import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
+import { PLANTED } from "../planted/planted-stores.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
-import { replacedTooOften } from "./history.ts";
+import { late } from "../support/store-wrappers.ts";
+import { type Entry, overtakenByNone, replacedTooOften } from "./history.ts";
 import { historiesInProcess } from "./linearizability.ts";
 
 const OPERATIONS = [
@@ -19,6 +21,7 @@ const OPERATIONS = [
 ];
 /** The rarest outcome shows in about every second round: only a broken build gets here. */
 const ATTEMPTS = 40;
+const LATE_ROUNDS = 3;
 const LIMIT_MS = 600_000;
 
 for (const driver of DRIVERS)
@@ -29,12 +32,42 @@ for (const driver of DRIVERS)
         const random = pseudoRandom(1);
         const missing = new Set(OPERATIONS.flatMap((name) => [`${name}: ok`, `${name}: refused`]));
         for (let attempt = 0; attempt < ATTEMPTS && missing.size > 0; attempt++)
-          for (const history of await historiesInProcess(driver, null, random)) {
+          for (const history of await historiesInProcess(driver, (stores) => stores, random)) {
             for (const { request, response } of history)
               missing.delete(`${request.operation}: ${response.outcome}`);
             expect(replacedTooOften(history)).toEqual([]);
+            expect(overtakenByNone(history)).toEqual([]);
           }
         expect([...missing]).toEqual([]);
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "replace no content twice, though commits are made after their responses",
+      async () => {
+        const random = pseudoRandom(3);
+        for (let round = 0; round < LATE_ROUNDS; round++) {
+          const histories = await historiesInProcess(driver, (stores) => late(stores, random), random);
+          expect(histories.flatMap(replacedTooOften)).toEqual([]);
+          expect(histories.flatMap(overtakenByNone)).toEqual([]);
+          const outcomes = histories.flat().map(({ response }) => response.outcome);
+          expect(outcomes).toContain("unknown");
+        }
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "show that a store finds changes overtaken that are not",
+      async () => {
+        const random = pseudoRandom(4);
+        let found: readonly Entry[] = [];
+        for (let attempt = 0; attempt < ATTEMPTS && found.length === 0; attempt++)
+          found = (await historiesInProcess(driver, PLANTED["finds restorations overtaken"], random)).flatMap(
+            overtakenByNone,
+          );
+        expect(found).not.toEqual([]);
       },
       LIMIT_MS,
     );
@@ -45,7 +78,7 @@ for (const driver of DRIVERS)
         const random = pseudoRandom(2);
         let found: readonly string[] = [];
         for (let attempt = 0; attempt < ATTEMPTS && found.length === 0; attempt++)
-          found = (await historiesInProcess(driver, "overwrites what is newer", random)).flatMap(
+          found = (await historiesInProcess(driver, PLANTED["overwrites what is newer"], random)).flatMap(
             replacedTooOften,
           );
         expect(found).not.toEqual([]);

@@ -97,7 +97,9 @@ export class HistoryRecorder {
     const call = nowNs();
     const received = await send(api).catch(() => null); // its process was killed
     const end = nowNs();
-    if (received === null || received.status >= 500)
+    if (received !== null && received.status >= 500 && received.status !== 503)
+      throw new Error(`${request.operation} responded with ${received.status}`);
+    if (received === null || received.status === 503)
       this.#entries.push({ client, call, return: NEVER, request, response: { outcome: "unknown" } });
     else this.#entries.push({ client, call, return: end, request, response: responseOf(received, shown) });
     const isRefused = received !== null && received.status >= 300 && received.status < 500;
@@ -292,6 +294,21 @@ export function replacedTooOften(history: readonly Entry[]): readonly string[] {
     if (response.outcome === "ok") count(request.current, -1);
   }
   return [...timesLeft].flatMap(([content, times]) => (times < 0 ? [content] : []));
+}
+
+/**
+ * The requests that were refused because another had changed the backup meanwhile, though none can have. The checker's model
+ * does not see which requests are concurrent.
+ */
+export function overtakenByNone(history: readonly Entry[]): readonly Entry[] {
+  const changes = history.filter(
+    ({ request, response: { outcome } }) =>
+      request.operation !== "retrieve" && (outcome === "ok" || outcome === "unknown"),
+  );
+  return history.filter(
+    ({ call, return: end, response }) =>
+      response.outcome === "overtaken" && !changes.some((other) => other.call < end && other.return > call),
+  );
 }
 
 function responseOf(received: ApiResponse<unknown>, shown: Prepared["shown"]): Entry["response"] {

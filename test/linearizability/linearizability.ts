@@ -6,15 +6,15 @@ import type { Stores } from "../../src/services.ts";
 import type { Report } from "../crash/report.ts";
 import type { Driver } from "../drivers.ts";
 import { type ServerProcess, startServerProcess } from "../kill/server-process.ts";
-import { PLANTED, type PlantedFault } from "../planted/planted-stores.ts";
+import { PLANTED } from "../planted/planted-stores.ts";
 import { DYNAMODB_FAULTS } from "../support/dynamodb-proxy.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { S3_FAULTS } from "../support/s3-proxy.ts";
 import { startService } from "../support/service.ts";
-import { interleaving } from "../support/store-wrappers.ts";
+import { interleaving, late } from "../support/store-wrappers.ts";
 import { verdictsOn } from "./checker.ts";
-import { type Entry, HistoryRecorder } from "./history.ts";
+import { type Entry, HistoryRecorder, overtakenByNone } from "./history.ts";
 
 export interface LinearizabilityOptions {
   readonly rounds: number;
@@ -36,8 +36,16 @@ const ENV = {
 /** One request in so many meets a fault. */
 const FAULTY = 12;
 
+/** Rounds in which commits are made after their requests were refused. */
+const LATE_ROUNDS = 4;
+
 /** Stores that must be noticed, otherwise nothing is. */
-const BROKEN = ["overwrites what is newer", "forgets tokens", "refuses restorations"] as const;
+const BROKEN = [
+  "overwrites what is newer",
+  "forgets tokens",
+  "refuses restorations",
+  "finds restorations overtaken",
+] as const;
 
 /** Only a checker that is broken gets here. */
 const ATTEMPTS = 24;
@@ -69,12 +77,11 @@ export async function runLinearizability(
   } finally {
     for (const process of processes) await (await process).kill();
   }
-  const verdicts = await verdictsOn(histories);
-  const failures = histories.flatMap((history, nth) =>
-    verdicts[nth] === "ok" ? [] : [`seed ${seed}, history ${nth} is ${verdicts[nth]}: ${shown(history)}`],
-  );
+  for (let round = 0; round < LATE_ROUNDS; round++)
+    histories.push(...(await historiesInProcess(driver, (stores) => late(stores, random), random)));
+  const failures = (await wrongIn(histories)).map((wrong) => `seed ${seed}, ${wrong}`);
   for (const fault of BROKEN)
-    if (!(await isNoticed(driver, fault, random)))
+    if (!(await isNoticed(driver, PLANTED[fault], random)))
       failures.push(`seed ${seed}: that a store ${fault} is not noticed`);
   const all = histories.flat();
   const count = (outcome: Entry["response"]["outcome"]) =>
@@ -106,19 +113,29 @@ async function replacedProcess(
 }
 
 /** A fault shows in about every third history. */
-async function isNoticed(driver: Driver, fault: PlantedFault, random: () => number): Promise<boolean> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const verdicts = await verdictsOn(await historiesInProcess(driver, fault, random));
-    if (verdicts.includes("illegal")) return true;
-  }
+async function isNoticed(driver: Driver, plant: Wrapper, random: () => number): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++)
+    if ((await wrongIn(await historiesInProcess(driver, plant, random))).length > 0) return true;
   return false;
 }
 
-/** The same clients on two services of one storage, whose stores may have a fault. */
-export async function historiesInProcess(driver: Driver, fault: PlantedFault | null, random: () => number) {
+async function wrongIn(histories: readonly (readonly Entry[])[]): Promise<readonly string[]> {
+  const verdicts = await verdictsOn(histories);
+  return histories.flatMap((history, nth) => {
+    const wrong = [
+      ...(verdicts[nth] === "ok" ? [] : [verdicts[nth]]),
+      ...overtakenByNone(history).map(({ call }) => `wrong: none can have overtaken the request of ${call}`),
+    ];
+    return wrong.length === 0 ? [] : [`history ${nth} is ${wrong.join(", ")}: ${shown(history)}`];
+  });
+}
+
+type Wrapper = (stores: Stores) => Stores;
+
+/** The same clients on two services of one storage, whose stores may be wrapped. */
+export async function historiesInProcess(driver: Driver, wrap: Wrapper, random: () => number) {
   await using storage = await driver.environment();
-  const plant = fault === null ? (stores: Stores) => stores : PLANTED[fault];
-  const options = { storage, env: ENV, wrapStores: (stores: Stores) => plant(interleaving(stores)) };
+  const options = { storage, env: ENV, wrapStores: (stores: Stores) => wrap(interleaving(stores)) };
   await using first = await startService(driver, options);
   await using second = await startService(driver, options);
   const recorders = [...newRecorders(random), ...newRecorders(random)];

@@ -46,6 +46,11 @@ export const PLANTED = {
     const restores = change.events?.some(({ body }) => body.kind === "VERSION_RESTORED");
     return restores ? "consumed" : records.commit(change);
   }),
+  /** The same, as if the backup were changed at each attempt. */
+  "finds restorations overtaken": withCommit(async (records, change) => {
+    const restores = change.events?.some(({ body }) => body.kind === "VERSION_RESTORED");
+    return restores ? "revision" : records.commit(change);
+  }),
   /** A ciphertext that is to be deleted stays. */
   "deletes no ciphertext": (stores) => ({
     ...stores,

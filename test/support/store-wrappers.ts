@@ -1,5 +1,6 @@
 /** Stores that a test has its hand in. */
 import type { Stores } from "../../src/services.ts";
+import { StorageUnavailable } from "../../src/storage/contract.ts";
 
 /** The same store with some of its methods in the test's own way. */
 export function replaced<T extends object>(store: T, methods: Partial<T>): T {
@@ -24,6 +25,21 @@ export function watched<T extends object>(store: T, onCall: (method: string) => 
       };
     },
   });
+}
+
+/** One commit in so many is late. */
+const LATE = 8;
+
+/** The same stores; some commits get no response. They are made later, right before another one, or never. */
+export function late({ records, blobs }: Stores, random: () => number): Stores {
+  const waiting: (() => Promise<unknown>)[] = [];
+  const commit: typeof records.commit = async (change) => {
+    if (random() % 2 === 0) await waiting.shift()?.();
+    if (random() % LATE > 0) return records.commit(change);
+    waiting.push(() => records.commit(change));
+    throw new StorageUnavailable("the backup could not be changed");
+  };
+  return { records: replaced(records, { commit }), blobs };
 }
 
 /** The same stores as over a network: each call takes some turns of the event loop, so that requests interleave. */
