@@ -154,7 +154,9 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
         await owner.act();
       } catch (error) {
         refused++;
-        if (String(error).includes("LOST")) failures.push(String(error));
+        if (!String(error).includes("LOST")) continue;
+        failures.push(String(error));
+        return; // it would be lost again and again
       }
     }
   });
