@@ -6,9 +6,9 @@ import { ServiceError } from "../../src/errors.ts";
 import type { Consumption } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import { codeOf } from "../support/error-of.ts";
+import { Interruptions } from "../support/intercepted-stores.ts";
 import { startService } from "../support/service.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { replaced } from "../support/store-wrappers.ts";
 import { newBackup, newKeypair } from "./new-backup.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -50,18 +50,8 @@ for (const driver of DRIVERS)
     });
 
     test("by the addition of a factor, whichever proof it is of", async () => {
-      let meanwhile = async () => {};
-      await using racing = await startService(driver, {
-        wrapStores: ({ records, blobs }) => ({
-          blobs,
-          records: replaced(records, {
-            async read(backupId) {
-              await meanwhile();
-              return records.read(backupId);
-            },
-          }),
-        }),
-      });
+      const interruptions = new Interruptions();
+      await using racing = await startService(driver, interruptions);
       const { records, backups } = racing.services;
       const backup = newBackup();
       await backups.create(backup);
@@ -74,9 +64,9 @@ for (const driver of DRIVERS)
       expect(await add()).toBe("only_one_encryption_key_per_type_allowed");
       for (const used of [own, added]) {
         let consumption: Consumption | null = null;
-        meanwhile = async () => {
+        interruptions.before("records.read", async () => {
           consumption = await records.consume([used]);
-        };
+        });
         expect(await add()).toBe("already_used");
         await required(consumption).release();
       }

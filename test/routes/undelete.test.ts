@@ -27,7 +27,7 @@ import {
   undeletion,
   undeletionRequest,
 } from "../support/factors.ts";
-import { interceptedStores } from "../support/intercepted-stores.ts";
+import { Interruptions } from "../support/intercepted-stores.ts";
 import { RIVALS } from "../support/rivals.ts";
 import { startService } from "../support/service.ts";
 import { blobKeys, indexedAs } from "../support/stored.ts";
@@ -282,23 +282,16 @@ for (const driver of DRIVERS)
     );
 
     test("is refused where the deleted backup is reset at the same time", async () => {
-      let beforeCommit = async () => {};
-      await using racing = await startService(driver, {
-        wrapStores: (stores) =>
-          interceptedStores(stores, async (call, run) => {
-            if (call === "records.commit") await beforeCommit();
-            return run();
-          }),
-      });
+      const interruptions = new Interruptions();
+      await using racing = await startService(driver, interruptions);
       const { client } = racing;
       const user = await created(client, newKeypair());
       await deleteIt(client, user);
       const request = await undeletionRequest(client, user);
       const reset = await resetRequest(client, user);
-      beforeCommit = async () => {
-        beforeCommit = async () => {};
+      interruptions.before("records.commit", async () => {
         (await client.reset(reset)).ok();
-      };
+      });
       const answer = await client.undelete(request);
       expect([answer.status, answer.code()]).toEqual([400, "backup_does_not_exist"]);
     });

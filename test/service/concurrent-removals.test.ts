@@ -4,9 +4,10 @@ import { addFactorRequest } from "../crash/scenario.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient, ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import { Interruptions } from "../support/intercepted-stores.ts";
 import { addedSyncFactor } from "../support/proven-calls.ts";
 import { sharedService } from "../support/shared-service.ts";
-import { interleaving, replaced } from "../support/store-wrappers.ts";
+import { interleaving } from "../support/store-wrappers.ts";
 import { storedRecord } from "../support/stored.ts";
 import {
   addSyncFactorRequest,
@@ -122,28 +123,8 @@ for (const driver of DRIVERS)
 
 for (const driver of DRIVERS)
   describe(`a request that lost a race (${driver.name})`, () => {
-    let beforeCommit: (() => Promise<void>) | null = null;
-    let beforeOpening: (() => Promise<void>) | null = null;
-    const service = sharedService(driver, {
-      wrapStores: ({ records, blobs }) => ({
-        blobs: replaced(blobs, {
-          async get(ref) {
-            const act = beforeOpening;
-            beforeOpening = null;
-            await act?.();
-            return blobs.get(ref);
-          },
-        }),
-        records: replaced(records, {
-          async commit(change) {
-            const act = beforeCommit;
-            beforeCommit = null;
-            await act?.();
-            return records.commit(change);
-          },
-        }),
-      }),
-    });
+    const interruptions = new Interruptions();
+    const service = sharedService(driver, interruptions);
 
     test("against the removal of the other main factor changes nothing", async () => {
       const { client, services } = service();
@@ -153,10 +134,10 @@ for (const driver of DRIVERS)
         await removal(client, phone, factorIds[1]),
       ];
       let between: unknown = null;
-      beforeCommit = async () => {
+      interruptions.before("records.commit", async () => {
         (await client.deleteFactor(first)).ok();
         between = await storedRecord(services, user.account.backupAccountId);
-      };
+      });
       expectConflict(await client.deleteFactor(second));
       expect<unknown>(await storedRecord(services, user.account.backupAccountId)).toEqual(between);
     });
@@ -168,7 +149,7 @@ for (const driver of DRIVERS)
         await removal(client, user.sync, factorIds[0]),
         await removal(client, phone, factorIds[1]),
       ];
-      beforeCommit = async () => void (await client.deleteFactor(first)).ok();
+      interruptions.before("records.commit", async () => void (await client.deleteFactor(first)).ok());
       (await client.deleteFactor(second)).ok();
       expect((await metadataOf(client, user)).factors.map(({ id }) => id)).toEqual(factorIds.slice(2));
     });
@@ -182,7 +163,7 @@ for (const driver of DRIVERS)
         currentManifestHash: user.manifestHash,
         newManifestHash: newManifestHash(),
       };
-      beforeCommit = async () => void (await client.sync(payload, user.backup)).ok();
+      interruptions.before("records.commit", async () => void (await client.sync(payload, user.backup)).ok());
       expect((await client.deleteFactor(request)).ok().backupDeleted).toBe(true);
     });
 
@@ -221,11 +202,11 @@ for (const driver of DRIVERS)
         const next = { ...newUser(), account: user.account, main: user.main, sync: user.sync };
         const payload = await createPayload(client, next);
         let created: unknown = null;
-        beforeCommit = async () => {
+        interruptions.before("records.commit", async () => {
           (await client.reset(reset)).ok();
           (await client.create(payload, next.backup)).ok();
           created = await storedRecord(services, backupAccountId);
-        };
+        });
         expectConflict(await send());
         expect<unknown>(await storedRecord(services, backupAccountId)).toEqual(created);
         expect((await recovered(client, next)).metadata.manifestHash).toBe(next.manifestHash);
@@ -238,10 +219,10 @@ for (const driver of DRIVERS)
       const reset = await resetRequest(client, user);
       const next = { ...newUser(), account: user.account, main: user.main, sync: user.sync };
       const payload = await createPayload(client, next);
-      beforeOpening = async () => {
+      interruptions.before("blobs.get", async () => {
         (await client.reset(reset)).ok();
         (await client.create(payload, next.backup)).ok();
-      };
+      });
       expectConflict(await client.retrieve(request));
       const { metadata, syncFactorToken } = (await client.retrieve(request)).ok();
       expect(metadata.manifestHash).toBe(next.manifestHash);

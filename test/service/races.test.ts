@@ -4,6 +4,7 @@ import { blobsOf } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiResponse } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import { Interruptions } from "../support/intercepted-stores.ts";
 import {
   addedSyncFactor,
   addSyncFactorCall,
@@ -348,21 +349,14 @@ for (const driver of DRIVERS) {
 
 for (const driver of DRIVERS)
   describe(`in the middle of another request (${driver.name})`, () => {
-    let beforeCommit: (() => Promise<void>) | null = null;
+    const interruptions = new Interruptions();
     let seen: RecordStore["read"] | null = null;
     const service = sharedService(driver, {
-      wrapStores: ({ records, blobs }) => ({
-        blobs,
-        records: replaced(records, {
-          async commit(change) {
-            const act = beforeCommit;
-            beforeCommit = null;
-            await act?.();
-            return records.commit(change);
-          },
-          read: (backupId) => (seen === null ? records.read(backupId) : seen(backupId)),
-        }),
-      }),
+      wrapStores(stores) {
+        const { records, blobs } = interruptions.wrapStores(stores);
+        const read: RecordStore["read"] = (backupId) => (seen ?? records.read)(backupId);
+        return { blobs, records: replaced(records, { read }) };
+      },
     });
 
     test("a factor that is removed before its sync commits changes nothing", async () => {
@@ -374,8 +368,10 @@ for (const driver of DRIVERS)
       const payload = await syncPayload(client, user);
       const factorId = (await metadataOf(client, user)).syncFactors[0]?.id ?? "";
       const removal = await solved(client, "delete-factor", other, { factorId });
-      beforeCommit = async () =>
-        void (await client.deleteFactor({ ...removal, factorId, scope: "SYNC" })).ok();
+      interruptions.before(
+        "records.commit",
+        async () => void (await client.deleteFactor({ ...removal, factorId, scope: "SYNC" })).ok(),
+      );
       const answer = await client.sync(payload, randomBytes(10));
       expect([answer.status, answer.code()]).toEqual([423, "conflicting_lock"]);
       const { backup, metadata } = await recovered(client, user);

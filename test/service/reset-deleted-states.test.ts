@@ -1,7 +1,7 @@
 /** A reset deletes every deleted state of the id, however many there are, and whatever happens meanwhile. */
 import { describe, expect, test } from "bun:test";
 import { collectLeftovers } from "../../src/maintenance/leftovers.ts";
-import { type Change, MAX_FORGOTTEN } from "../../src/storage/contract.ts";
+import { MAX_FORGOTTEN } from "../../src/storage/contract.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import {
@@ -14,7 +14,8 @@ import {
   undeletion,
 } from "../support/factors.ts";
 import { setAside } from "../support/history.ts";
-import { startService, type TestService, type TestServiceOptions } from "../support/service.ts";
+import { Interruptions } from "../support/intercepted-stores.ts";
+import { startService, type TestService } from "../support/service.ts";
 import { replaced } from "../support/store-wrappers.ts";
 import { resetRequest, solved } from "../support/users.ts";
 
@@ -23,23 +24,6 @@ const PAGE = 20;
 
 async function deleteIt(client: ApiClient, { sync }: Pick<FactorUser, "sync">): Promise<void> {
   (await client.deleteBackup(await solved(client, "delete-backup", sync))).ok();
-}
-
-/** Acts once before the commit of a reset. */
-function beforeReset(race: { meanwhile(): Promise<void> }): NonNullable<TestServiceOptions["wrapStores"]> {
-  return ({ records, blobs }) => ({
-    blobs,
-    records: replaced(records, {
-      async commit(change: Change) {
-        if (change.events?.some(({ body }) => body.kind === "RESET")) {
-          const { meanwhile } = race;
-          race.meanwhile = async () => {};
-          await meanwhile();
-        }
-        return records.commit(change);
-      },
-    }),
-  });
 }
 
 /** Deletes a backup past the API and creates it again, that often. */
@@ -110,24 +94,12 @@ for (const driver of DRIVERS)
     });
 
     test("that an undelete overtakes is a conflict, since the backup is there", async () => {
-      let meanwhile: (() => Promise<void>) | null = null;
-      await using service = await startService(driver, {
-        wrapStores: ({ records, blobs }) => ({
-          blobs,
-          records: replaced(records, {
-            async readDeleted(...page) {
-              const act = meanwhile;
-              meanwhile = null;
-              await act?.();
-              return records.readDeleted(...page);
-            },
-          }),
-        }),
-      });
+      const interruptions = new Interruptions();
+      await using service = await startService(driver, interruptions);
       const { client } = service;
       const user = await created(client, newKeypair());
       await deleteIt(client, user);
-      meanwhile = async () => void (await undeletion(client, user)).ok();
+      interruptions.before("records.readDeleted", async () => void (await undeletion(client, user)).ok());
       const request = await resetRequest(client, user);
       const overtaken = await client.reset(request);
       expect([overtaken.status, overtaken.code()]).toEqual([423, "conflicting_lock"]);
@@ -136,11 +108,11 @@ for (const driver of DRIVERS)
     });
 
     test("that a deletion overtakes is a conflict, and deletes its state when it is repeated", async () => {
-      const race = { meanwhile: async () => {} };
-      await using service = await startService(driver, { wrapStores: beforeReset(race) });
+      const interruptions = new Interruptions();
+      await using service = await startService(driver, interruptions);
       const { client } = service;
       const user = await created(client, newKeypair());
-      race.meanwhile = () => deleteIt(client, user);
+      interruptions.before("records.commit", () => deleteIt(client, user));
       const request = await resetRequest(client, user);
       const overtaken = await client.reset(request);
       expect([overtaken.status, overtaken.code()]).toEqual([423, "conflicting_lock"]);
@@ -149,14 +121,16 @@ for (const driver of DRIVERS)
     });
 
     test("alone that a creation overtakes is a conflict, and deletes the backup when it is repeated", async () => {
-      const race = { meanwhile: async () => {} };
-      await using service = await startService(driver, { wrapStores: beforeReset(race) });
+      const interruptions = new Interruptions();
+      await using service = await startService(driver, interruptions);
       const { client } = service;
       const user = await created(client, newKeypair());
       await deleteIt(client, user);
       const other = { ...newFactorUser(newKeypair()), account: user.account };
-      race.meanwhile = async () =>
-        void (await client.create(await createPayloadOf(client, other), other.backup)).ok();
+      interruptions.before(
+        "records.commit",
+        async () => void (await client.create(await createPayloadOf(client, other), other.backup)).ok(),
+      );
       const request = await resetRequest(client, user);
       const overtaken = await client.reset(request);
       expect([overtaken.status, overtaken.code()]).toEqual([423, "conflicting_lock"]);
@@ -167,18 +141,18 @@ for (const driver of DRIVERS)
     });
 
     test("has also those of a backup that was created and deleted meanwhile", async () => {
-      const race = { meanwhile: async () => {} };
-      await using service = await startService(driver, { wrapStores: beforeReset(race) });
+      const interruptions = new Interruptions();
+      await using service = await startService(driver, interruptions);
       const { client, clock, services } = service;
       const user = await created(client, newKeypair());
       const other = { ...newFactorUser(newKeypair()), account: user.account };
-      race.meanwhile = async () => {
+      interruptions.before("records.commit", async () => {
         await deleteIt(client, user);
         clock.advance(1);
         (await client.create(await createPayloadOf(client, other), other.backup)).ok();
         await deleteIt(client, other);
         (await undeletion(client, user)).ok();
-      };
+      });
       (await client.reset(await resetRequest(client, user))).ok();
       for (const gone of [user, other])
         expect((await undeletion(client, gone)).code()).toBe("backup_does_not_exist");

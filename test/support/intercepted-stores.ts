@@ -47,3 +47,20 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
     },
   };
 }
+
+/** Does something once, right before the next call of a name: what another request may do in the middle of one. */
+export class Interruptions {
+  readonly #acts = new Map<StoreCall, () => Promise<void>>();
+
+  before(call: StoreCall, act: () => Promise<void>): void {
+    this.#acts.set(call, act);
+  }
+
+  readonly wrapStores = (stores: Stores): Stores =>
+    interceptedStores(stores, async (call, run) => {
+      const act = this.#acts.get(call);
+      this.#acts.delete(call);
+      await act?.();
+      return run();
+    });
+}
