@@ -6,7 +6,6 @@ import { MAX_METADATA_BYTES } from "../../src/backups/rules.ts";
 import { systemRandom } from "../../src/runtime/clock.ts";
 import { timeOrderedId } from "../../src/runtime/time-ordered-id.ts";
 import { packVersions } from "../../src/storage/aws/packed-versions.ts";
-import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import {
   type Change,
   ChangeRefused,
@@ -17,43 +16,17 @@ import {
   type NewEvent,
   StorageUnavailable,
 } from "../../src/storage/contract.ts";
-import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
-import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
-import { SettableClock } from "../support/settable-clock.ts";
+import type { SettableClock } from "../support/settable-clock.ts";
 import { atOnce, collect, create, MINUTE_MS, main, once, record, version } from "./fixture.ts";
+import { openProxiedRecords, type ProxiedRecords } from "./proxied-records.ts";
 
 const HOUR_MS = 60 * MINUTE_MS;
 const ID = "d0000000-0000-4000-8000-000000000000";
 
-interface Fixture extends AsyncDisposable {
-  readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
-  readonly records: InspectableRecords;
-  readonly proxy: FaultProxy;
-  readonly clock: SettableClock;
-}
-
-async function openFixture(): Promise<Fixture> {
-  const clock = new SettableClock();
-  const storage = await newAwsStorage();
-  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
-  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const records = await openAwsRecords(config, { clock, random: systemRandom });
-  return {
-    storage,
-    records,
-    proxy,
-    clock,
-    async [Symbol.asyncDispose]() {
-      for (const resource of [records, proxy, storage]) await resource[Symbol.asyncDispose]();
-    },
-  };
-}
-
 /** The items of the history table, by their partition keys without the number of a shard. */
-async function itemsOf({ storage }: Fixture) {
+async function itemsOf({ storage }: ProxiedRecords) {
   const { region, dynamoDbEndpoint, tables } = storage.config;
   const client = new DynamoDBClient({ region, endpoint: dynamoDbEndpoint ?? "" });
   const { Items = [] } = await client.send(new ScanCommand({ TableName: tables.history }));
@@ -81,12 +54,12 @@ function eventOf(clock: SettableClock, event: Partial<NewEvent> = {}): NewEvent 
   return { id, backupId: "b1", atMs, body: {}, logId: "log", expiresAtMs, deliverFromMs: null, ...event };
 }
 
-const sent = ({ proxy }: Fixture) => proxy.seen.map((line) => line.replace(/^.*\./, ""));
+const sent = ({ proxy }: ProxiedRecords) => proxy.seen.map((line) => line.replace(/^.*\./, ""));
 
 if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("items of the history", () => {
     test("a deleted state has the attributes of a record, and a row for its collection an hour after its time", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       store.clock.set(1_750_000_000_000);
       const versions = [version("before")];
       const revision = await create(store.records, "b1");
@@ -122,7 +95,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("an event is in its log, which DynamoDB expires, and in the outbox, which it does not", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       store.clock.set(1_750_000_000_000);
       const id = "e0000000-0000-4000-8000-000000000001"; // one of those that note their log
       const deliverFromMs = 1_750_000_008_000;
@@ -154,7 +127,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("few events note their log", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const logIds = Array.from({ length: 40 }, (_, index) => `log ${index}`);
       await store.records.consume(
         [],
@@ -165,7 +138,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("the lease is one item", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       await store.records.collection.lease("process", store.clock.nowMs() + 1);
       expect(await itemsOf(store)).toEqual({
         lease: {
@@ -180,7 +153,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
   describe("limits of the history", () => {
     test("a record that can be stored can be kept and brought back, and a larger one cannot be stored", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const change = { backupId: "b1", expect: "absent" } as const;
       const storable = async (filling: number) => {
@@ -209,7 +182,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a record of the largest metadata and of as many versions as can be configured is stored and kept", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const backupId = `backup_account_${"02".repeat(33)}`;
       const versions = Array.from({ length: 100 }, () => {
@@ -227,7 +200,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("the largest reset fits one transaction", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const factors = Array.from({ length: 35 }, (_, index) => main(`f${index}`));
       const states = Array.from({ length: MAX_FORGOTTEN }, () =>
@@ -261,7 +234,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
   describe("calls for the history", () => {
     test("a read of events is one call, and of later pages two at a time", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const events = Array.from({ length: 3 }, () => eventOf(store.clock));
       await store.records.consume([], undefined, events);
       store.proxy.clear();
@@ -271,7 +244,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("surplus events are never shown, and are deleted when their log is swept", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const events = Array.from({ length: MAX_EVENTS + 340 }, () => eventOf(clock));
       for (let at = 0; at < events.length; at += 60)
@@ -300,7 +273,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a blob of a state that is forgotten during a listing is listed all the same", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const states = Array.from({ length: 20 }, (_, index) => ({
         backupId: `b${index}`,
@@ -325,7 +298,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a state that could not be taken or deleted stays to be collected", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, proxy, clock } = store;
       const revision = await create(records, "b1");
       await records.commit({ backupId: "b1", expect: { revision }, next: null, setAside: stateOf(clock) });
@@ -349,7 +322,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("one process at a time has the lease of the collection", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const lease = (holder: string) => records.collection.lease(holder, clock.nowMs() + MINUTE_MS);
       const holders = await atOnce(20, (index) => lease(`process ${index}`));
@@ -362,7 +335,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a lease that a wrong clock has taken for more than an hour is not waited for", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const lease = (holder: string) => records.collection.lease(holder, clock.nowMs() + MINUTE_MS);
       const nowMs = clock.nowMs();
@@ -379,7 +352,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a change that leaves no ciphertext lists none, and one that leaves nothing writes nothing", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records } = store;
       await create(records, "b1", { collect: { blobs: [], logIds: ["log"] } });
       await create(records, "b2", { collect: { blobs: [], logIds: [] } });
@@ -388,7 +361,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("events that expired are left out of a page, and do not end it", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const events = Array.from({ length: 20 }, (_, index) =>
         eventOf(clock, index % 5 === 0 ? {} : { expiresAtMs: clock.nowMs() + 1 }),

@@ -7,15 +7,14 @@ import { DRIVERS } from "../drivers.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import type { Fault } from "../support/fault-proxy.ts";
 import { collect, MINUTE_MS, main, once, record } from "./fixture.ts";
-import { openProxiedRecords } from "./proxied-records.ts";
+import { openProxiedRecords, SHORT_PAUSES } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** For faults that never end. */
-const SHORT = { ...RETRY, budgetMs: 500 };
+const SHORT = { ...SHORT_PAUSES, budgetMs: 500 };
 const FACTORS = Array.from({ length: 100 }, (_, index) => main(`f${index}`));
 const OUTAGE: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
 
-async function openFixture(retry = RETRY) {
+async function openFixture(retry = SHORT_PAUSES) {
   const opened = await openProxiedRecords(retry);
   const { clock, proxy } = opened;
   const creation: Change = {

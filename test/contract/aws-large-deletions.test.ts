@@ -6,17 +6,16 @@ import { DRIVERS } from "../drivers.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import type { Fault } from "../support/fault-proxy.ts";
 import { backupOf, collect, create, main, once, record, revisionOf } from "./fixture.ts";
-import { openProxiedRecords } from "./proxied-records.ts";
+import { openProxiedRecords, SHORT_PAUSES } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** For faults that never end. */
-const SHORT = { ...RETRY, budgetMs: 500 };
+const SHORT = { ...SHORT_PAUSES, budgetMs: 500 };
 const FACTORS = Array.from({ length: 70 }, (_, index) => main(`f${index}`));
 /** In the second transaction. */
 const LATE = main("f60");
 const INTERNAL_ERROR: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
 
-async function openFixture(retry = RETRY) {
+async function openFixture(retry = SHORT_PAUSES) {
   const opened = await openProxiedRecords(retry);
   const { proxy, healthy } = opened;
   const deletion = await backupWithMany(healthy);

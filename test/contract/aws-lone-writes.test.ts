@@ -9,13 +9,12 @@ import {
 import { DRIVERS } from "../drivers.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
 import { atOnce, create, labelOf, MINUTE_MS, main, once, record, revisionOf, token } from "./fixture.ts";
-import { openProxiedRecords } from "./proxied-records.ts";
+import { openProxiedRecords, SHORT_PAUSES } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** Gives up soon an attempt that is held. */
-const IMPATIENT = { ...RETRY, attemptMs: 1_000 };
+const IMPATIENT = { ...SHORT_PAUSES, attemptMs: 1_000 };
 
-async function openFixture(retry = RETRY) {
+async function openFixture(retry = SHORT_PAUSES) {
   const opened = await openProxiedRecords(retry);
   const seen = (operation: string) =>
     opened.proxy.seen.filter((line) => line.endsWith(`.${operation}`)).length;

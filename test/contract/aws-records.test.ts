@@ -7,42 +7,20 @@ import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { type Change, factorKeys, StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
-import { newAwsStorage } from "../support/aws-storage.ts";
 import { cancelledTransaction, dynamoDbAnswer, dynamoDbError } from "../support/dynamodb-proxy.ts";
-import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
-import { SettableClock } from "../support/settable-clock.ts";
+import type { SettableClock } from "../support/settable-clock.ts";
 import { atOnce, backupOf, collect, create, labelOf, main, once, record, sync, token } from "./fixture.ts";
+import { openProxiedRecords, type ProxiedRecords, SHORT_PAUSES } from "./proxied-records.ts";
 
-const RETRY = { budgetMs: 120_000, attemptMs: 60_000, firstPauseMs: 2, maxPauseMs: 10 };
 /** For faults that never end. */
-const SHORT = { ...RETRY, budgetMs: 500 };
-
-interface Fixture extends AsyncDisposable {
-  readonly storage: Awaited<ReturnType<typeof newAwsStorage>>;
-  readonly records: InspectableRecords;
-  readonly proxy: FaultProxy;
-  readonly clock: SettableClock;
-}
-
-async function openFixture(retry = RETRY): Promise<Fixture> {
-  const clock = new SettableClock();
-  const storage = await newAwsStorage();
-  const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
-  const config = { ...storage.config, dynamoDbEndpoint: proxy.url };
-  const records = await openAwsRecords(config, { clock, random: systemRandom, retry });
-  return {
-    storage,
-    records,
-    proxy,
-    clock,
-    async [Symbol.asyncDispose]() {
-      for (const resource of [records, proxy, storage]) await resource[Symbol.asyncDispose]();
-    },
-  };
-}
+const SHORT = { ...SHORT_PAUSES, budgetMs: 500 };
 
 /** An item as DynamoDB has it. */
-async function itemOf({ storage }: Fixture, table: "factorLookup" | "backups" | "oneTime", key: string) {
+async function itemOf(
+  { storage }: ProxiedRecords,
+  table: "factorLookup" | "backups" | "oneTime",
+  key: string,
+) {
   const client = new DynamoDBClient({
     region: storage.config.region,
     endpoint: storage.config.dynamoDbEndpoint ?? "",
@@ -60,7 +38,7 @@ async function itemOf({ storage }: Fixture, table: "factorLookup" | "backups" | 
 if (DRIVERS.some((driver) => driver.name === "aws")) {
   describe("items", () => {
     test("a factor's row has its scope and key, its backup and the time", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const claim = [main(factorKeys.passkey("abc")), sync(factorKeys.ecKeypair("BPub+/="))];
       await create(store.records, "b1", { claim });
       const row = { BackupId: { S: "b1" }, CreatedAt: { N: `${store.clock.nowMs()}` } };
@@ -75,7 +53,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("DynamoDB keeps nonces and tokens beyond their expiry, which it has in seconds", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const value = { id: "n1", expiresAtMs: 1_750_000_000_001 };
       store.clock.set(1_750_000_000_000);
       await store.records.consume([value], {
@@ -101,7 +79,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a record keeps its metadata as one text", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const next = record("x", { b: 1, a: [null] });
       await create(store.records, "b1", { next });
       const item = await itemOf(store, "backups", "b1");
@@ -109,14 +87,14 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a record without versions has no attribute for them", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       await create(store.records, "b1");
       expect(await itemOf(store, "backups", "b1")).not.toHaveProperty("Versions");
       expect(await store.records.read("b1")).toMatchObject({ versions: [] });
     });
 
     test("a record of a version that kept no time has none until it changes, also when it is repaired", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records, clock } = store;
       const next = { ...record("x"), changedAtMs: null };
       await create(records, "b1", { next });
@@ -135,7 +113,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("the mark of the installation is an item that never expires and is no backup", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { records } = store;
       store.proxy.inject({ kind: "drop answer" }, 2);
       expect(await records.markInstallation("id 1")).toBe("id 1");
@@ -153,7 +131,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
   describe("limits", () => {
     test("a record too large for DynamoDB is an error that is no outage, and changes nothing", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const revision = await create(store.records, "b1", { claim: [main("f1")] });
       const change: Change = {
         backupId: "b1",
@@ -175,7 +153,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a deletion that releases every factor fits one transaction", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const factors = Array.from({ length: 35 }, (_, index) => main(`f${index}`));
       const revision = await create(store.records, "b1", { claim: factors });
       const change: Change = { backupId: "b1", expect: { revision }, next: null, release: factors };
@@ -188,13 +166,13 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
   describe("responses", () => {
     test("locating is one call", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       await store.records.locate(main("f1"), [once("n1", store.clock), once("n2", store.clock)]);
       expect(store.proxy.seen).toEqual(["POST DynamoDB_20120810.BatchGetItem"]);
     });
 
     test("keys that DynamoDB leaves unprocessed are asked for again", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { factorLookup, oneTime } = store.storage.config.tables;
       const value = once("n1", store.clock);
       await create(store.records, "b1", { claim: [main("f1")], consume: [value] });
@@ -208,7 +186,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a transaction with a failed condition and a conflict with another transaction is retried", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       await create(store.records, "b1", { claim: [main("f1")] });
       const change: Change = { backupId: "b2", expect: "absent", next: record("b2"), claim: [main("f2")] };
       const answer = cancelledTransaction("TransactionConflict", "ConditionalCheckFailed");
@@ -217,7 +195,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a consumed nonce is reported even together with a conflict with another transaction", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const answer = cancelledTransaction("ConditionalCheckFailed", "TransactionConflict");
       store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);
       const values = [once("n1", store.clock), once("n2", store.clock)];
@@ -225,7 +203,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a failed condition is reported where the other steps have no code", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       store.proxy.inject({
         kind: "refuse",
         answer: cancelledTransaction("ConditionalCheckFailed", undefined),
@@ -235,7 +213,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a release whose responses are lost is made, and nothing else is released", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const [nonce, other] = [once("n1", store.clock), once("n2", store.clock)];
       const consumption = await store.records.consume([nonce, nonce], token("t1", "b1", store.clock));
       await store.records.consume([other]);
@@ -248,7 +226,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a commit whose responses are lost is made once, and is no conflict with itself", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       store.proxy.inject({ kind: "drop answer" }, 3);
       const change: Change = { backupId: "b1", expect: "absent", next: record("first") };
       expect(await store.records.commit(change)).toBe("committed");
@@ -268,7 +246,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     };
     for (const [name, call] of Object.entries(calls))
       test(`${name}: it is asked again`, async () => {
-        await using store = await openFixture();
+        await using store = await openProxiedRecords();
         await create(store.records, "b1", { claim: [main("f1")] });
         const expected = await call(store.records, store.clock);
         store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, {}) });
@@ -279,7 +257,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
     for (const [name, call] of Object.entries(calls))
       test(`${name}: where it never has it, that is an outage`, async () => {
-        await using store = await openFixture(SHORT);
+        await using store = await openProxiedRecords(SHORT);
         store.proxy.inject({ kind: "refuse", answer: dynamoDbAnswer(200, {}) }, Number.POSITIVE_INFINITY);
         await expect(call(store.records, store.clock)).rejects.toBeInstanceOf(StorageUnavailable);
       });
@@ -287,7 +265,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
 
   describe("a store that is not set up", () => {
     test("a missing table is an outage whose cause says what to do", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { config } = store.storage;
       const tables = { ...config.tables, backups: "no-such-table" };
       await using records = await openAwsRecords(
@@ -309,7 +287,7 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a service does not start without a table, and says which, and what makes it", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const { config } = store.storage;
       const tables = { ...config.tables, oneTime: "no-such-table", history: "nor-this" };
       const options = { clock: store.clock, random: systemRandom, serves: true };
@@ -323,16 +301,19 @@ if (DRIVERS.some((driver) => driver.name === "aws")) {
     });
 
     test("a service starts while DynamoDB does not say which tables there are", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const config = { ...store.storage.config, dynamoDbEndpoint: store.proxy.url };
       store.proxy.inject({ kind: "drop request" }, Number.POSITIVE_INFINITY);
       const options = { clock: store.clock, random: systemRandom, serves: true };
-      await using records = await openAwsRecords(config, { ...options, retry: { ...RETRY, budgetMs: 50 } });
+      await using records = await openAwsRecords(config, {
+        ...options,
+        retry: { ...SHORT_PAUSES, budgetMs: 50 },
+      });
       await expect(records.ready()).rejects.toBeInstanceOf(StorageUnavailable);
     });
 
     test("refused credentials are an outage at once", async () => {
-      await using store = await openFixture();
+      await using store = await openProxiedRecords();
       const answer = dynamoDbError(400, "UnrecognizedClientException");
       store.proxy.inject({ kind: "refuse", answer }, Number.POSITIVE_INFINITY);
       await expect(store.records.read("b1")).rejects.toBeInstanceOf(StorageUnavailable);

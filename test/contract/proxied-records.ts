@@ -6,7 +6,12 @@ import { LONG_RETRIES, newAwsStorage } from "../support/aws-storage.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { SettableClock } from "../support/settable-clock.ts";
 
-export async function openProxiedRecords(retry: Partial<RetryPolicy>) {
+/** The usual time, and pauses that cost a test nothing. */
+export const SHORT_PAUSES = { ...LONG_RETRIES, firstPauseMs: 2, maxPauseMs: 10 };
+
+export type ProxiedRecords = Awaited<ReturnType<typeof openProxiedRecords>>;
+
+export async function openProxiedRecords(retry: Partial<RetryPolicy> = SHORT_PAUSES) {
   const clock = new SettableClock();
   const storage = await newAwsStorage();
   const proxy = await startFaultProxy(storage.config.dynamoDbEndpoint ?? "");
@@ -16,6 +21,7 @@ export async function openProxiedRecords(retry: Partial<RetryPolicy>) {
   const healthy = await openAwsRecords(storage.config, options);
   return {
     clock,
+    storage,
     proxy,
     records,
     /** On the same tables, without the proxy. */
