@@ -5,24 +5,12 @@ import { join } from "node:path";
 import type { Stores } from "../../src/services.ts";
 import { StorageUnavailable } from "../../src/storage/contract.ts";
 import { CLEAN_ENVIRONMENT } from "../support/clean-environment.ts";
+import { disturbed } from "../support/store-wrappers.ts";
 
 /** As a proxy in front of a store: a call is lost, its result is lost, or it is late. */
 const FAULTS = ["lost call", "lost result", "delay"] as const;
 const PERCENT_OF_EACH = 2;
 const DELAY_MS = 150;
-const DISTURBED = [
-  "locate",
-  "isConsumed",
-  "read",
-  "commit",
-  "consume",
-  "readDeleted",
-  "readEvents",
-  "readToken",
-  "put",
-  "get",
-  "delete",
-];
 
 /** Starts and ends the faults of a service. */
 export interface StoreFaults {
@@ -60,21 +48,14 @@ export function withFaults<T extends Stores>(stores: T): T {
 export type StoreFault = (typeof FAULTS)[number];
 
 export function faulty<T extends object>(store: T, nextFault: () => StoreFault | null): T {
-  return new Proxy(store, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name);
-      if (typeof member !== "function") return member;
-      if (!DISTURBED.includes(String(name))) return member.bind(target);
-      return async (...given: unknown[]) => {
-        const fault = nextFault();
-        if (fault === "lost call") throw new StorageUnavailable(`a fault of the test: ${fault}`);
-        if (fault === "delay") await Bun.sleep(DELAY_MS);
-        const result: unknown = await member.apply(target, given);
-        if (fault !== "lost result") return result;
-        await cancelContent(result);
-        throw new StorageUnavailable(`a fault of the test: ${fault}`);
-      };
-    },
+  return disturbed(store, async (run) => {
+    const fault = nextFault();
+    if (fault === "lost call") throw new StorageUnavailable(`a fault of the test: ${fault}`);
+    if (fault === "delay") await Bun.sleep(DELAY_MS);
+    const result = await run();
+    if (fault !== "lost result") return result;
+    await cancelContent(result);
+    throw new StorageUnavailable(`a fault of the test: ${fault}`);
   });
 }
 

@@ -47,7 +47,8 @@ export function interleaving({ records, blobs }: Stores): Stores {
   return { records: slowed(records), blobs: slowed(blobs) };
 }
 
-const SLOW = [
+/** What operations call of the stores. */
+const OF_OPERATIONS = [
   "locate",
   "isConsumed",
   "read",
@@ -61,19 +62,27 @@ const SLOW = [
   "delete",
 ];
 
-function slowed<T extends object>(store: T): T {
+/** The same store; `around` runs each call of an operation, and may delay it, fail, or run it and fail all the same. */
+export function disturbed<T extends object>(
+  store: T,
+  around: (run: () => Promise<unknown>) => Promise<unknown>,
+): T {
   return new Proxy(store, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== "function") return member;
-      if (!SLOW.includes(String(name))) return member.bind(target);
-      return async (...parameters: unknown[]) => {
-        await someTurns();
-        const result: unknown = await member.apply(target, parameters);
-        await someTurns();
-        return result;
-      };
+      if (!OF_OPERATIONS.includes(String(name))) return member.bind(target);
+      return (...parameters: unknown[]) => around(async () => member.apply(target, parameters));
     },
+  });
+}
+
+function slowed<T extends object>(store: T): T {
+  return disturbed(store, async (run) => {
+    await someTurns();
+    const result = await run();
+    await someTurns();
+    return result;
   });
 }
 
