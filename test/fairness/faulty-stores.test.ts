@@ -21,7 +21,9 @@ test("a fault of a store loses the call or its result, or delays it", async () =
   );
   expect(await store.read("sound")).toBe("sound");
   fault = "delay";
-  expect(await store.read("late")).toBe("late");
+  const late = store.read("late");
+  expect(calls).toEqual(["sound"]);
+  expect(await late).toBe("late");
   fault = "lost call";
   expect(store.list()).toBe("all");
   await expect(store.read("lost")).rejects.toBeInstanceOf(StorageUnavailable);
