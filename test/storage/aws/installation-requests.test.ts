@@ -179,9 +179,9 @@ describe("the item of the installation", () => {
       [1, 0],
       [0, 0],
       [undefined, 0],
-    ]) {
+    ] as const) {
       respondWith({ Table: { ItemCount } });
-      expect(await records.recentCount()).toBe(count ?? null);
+      expect(await records.recentCount()).toBe(count);
     }
     respondWith({});
     expect(await records.recentCount()).toBe(0);

@@ -111,7 +111,7 @@ describe("the requests", () => {
     expect(tokens()).not.toEqual([first]);
   });
 
-  test("name the writes in their order, and are sent after the last look at the time", async () => {
+  test("name the writes in their order, and are sent after it was checked that there is time", async () => {
     let sent = -1;
     const beforeSending = () => {
       sent = aws.seen.length;
@@ -214,7 +214,7 @@ describe("a conflict", () => {
 describe("an outage", () => {
   const steps = [step("exists")];
 
-  test("with an answer that says so has changed nothing, and names the reason", async () => {
+  test("with a response that says so has changed nothing, and names the reason", async () => {
     for (const answers of [[FORBIDDEN], [THROTTLED, FORBIDDEN]]) {
       const outcome = await outcomeOf(steps, { answers });
       expect(outcome).toBeInstanceOf(NotCommitted);
