@@ -231,7 +231,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
 const MAX_SKEW_MS = 15 * 60 * 1000;
 
 /** When a request was signed: `x-amz-date` is like 20261125T215000Z. */
-function signedAtMs({ headers }: IncomingMessage): number {
+export function signedAtMs({ headers }: Pick<IncomingMessage, "headers">): number {
   const digits = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(String(headers["x-amz-date"]));
   const [, year, month, day, hour, minute, second] = (digits ?? []).map(Number);
   return Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second);

@@ -1,6 +1,6 @@
 /** S3 and DynamoDB at one endpoint, which records requests as they arrive and responds as a test says. */
 import { afterAll, beforeEach } from "bun:test";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { AwsStorageConfig } from "../../src/config/storage.ts";
 import { awsConfigAt, setAwsCredentials } from "./aws-config.ts";
@@ -10,7 +10,7 @@ export interface SeenRequest {
   readonly method: string;
   /** Path and query as sent. */
   readonly target: string;
-  readonly headers: Readonly<Record<string, unknown>>;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
   /** What DynamoDB is to do, such as `GetItem`; empty in a request to S3. */
   readonly operation: string;

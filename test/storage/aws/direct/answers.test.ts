@@ -1,5 +1,5 @@
 /** A direct client makes of every answer, and of none, what the SDK's client makes of it. */
-import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { systemRandom } from "../../../../src/runtime/clock.ts";
@@ -177,10 +177,6 @@ function raw(response: ServerResponse, text: string): void {
 }
 
 describe("a direct client", () => {
-  afterEach(() => {
-    setSystemTime();
-  });
-
   async function both<T>(read: (clients: Clients) => Promise<T>): Promise<{ ofTheSdk: T; direct: T }> {
     using pair = clientPair(aws.url);
     return { ofTheSdk: await read(pair.sdk), direct: await read(pair.direct) };

@@ -13,6 +13,7 @@ import { DirectClient } from "../../../../src/storage/aws/direct/client.ts";
 import { DYNAMODB } from "../../../../src/storage/aws/direct/dynamodb.ts";
 import { S3 } from "../../../../src/storage/aws/direct/s3.ts";
 import { BUCKET } from "../../../support/aws-config.ts";
+import { signedAtMs } from "../../../support/fault-proxy.ts";
 import { dynamoDbSuccess, responding, scriptedAws, startScriptedAws } from "../../../support/scripted-aws.ts";
 import { clientPair } from "./client-pair.ts";
 import { DYNAMODB_REQUESTS, S3_REQUESTS } from "./operations.ts";
@@ -117,7 +118,7 @@ describe("a direct client", () => {
   });
 
   for (const [name, table] of [
-    ["itself", "backups"],
+    ["it", "backups"],
     ["the SDK", "arn:aws:dynamodb:eu-west-1:123456789012:table/backups"],
   ] as const)
     test(`asks before ${name} sends a request, each time, and sends none that is refused`, async () => {
@@ -153,7 +154,7 @@ describe("a direct client", () => {
           );
           expect(await outcome).toBe(status);
         }
-      const [, ofTheSdk = 0, , direct = 0] = aws.seen.splice(0).map(({ headers }) => signedAtMs(headers));
+      const [, ofTheSdk = Number.NaN, , direct = Number.NaN] = aws.seen.splice(0).map(signedAtMs);
       expect(Math.abs(direct - ofTheSdk)).toBeLessThan(60_000);
     }
   });
@@ -193,10 +194,3 @@ describe("a direct client", () => {
     }
   });
 });
-
-/** `x-amz-date` is like 20261125T215000Z. */
-function signedAtMs(headers: Readonly<Record<string, unknown>>): number {
-  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(String(headers["x-amz-date"])) ?? [];
-  const [year = 0, month = 1, ...rest] = parts.map(Number);
-  return Date.UTC(year, month - 1, ...rest);
-}

@@ -203,7 +203,7 @@ describe("a direct request", () => {
       });
       const [request, ...others] = aws.seen.splice(0);
       if (request === undefined || others.length > 0) throw new Error("that was not one request");
-      const headers: Record<string, unknown> = { ...request.headers };
+      const headers = { ...request.headers };
       for (const name of OF_THE_RUNTIME) delete headers[name];
       if (request.method === "DELETE" && headers["content-length"] === "0") delete headers["content-length"];
       sent.push({ ...request, headers });
