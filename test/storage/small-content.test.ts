@@ -10,7 +10,7 @@ function source(pieces: number) {
   const state = { given: 0, isClosed: false };
   async function* content() {
     try {
-      for (; state.given < pieces; ) {
+      while (state.given < pieces) {
         state.given += 1;
         yield Buffer.alloc(4, state.given);
       }
