@@ -17,6 +17,8 @@ import { startServerProcess } from "./server-process.ts";
 
 /** The most requests to the stores before a kill. */
 const MAX_REQUESTS = 25;
+/** Of a hundred factors one commit indexes ninety. */
+const BEYOND_A_COMMIT = 12;
 
 export async function runAdoptionKills(
   driver: Driver,
@@ -32,7 +34,7 @@ export async function runAdoptionKills(
   let interrupted = 0;
   for (let kill = 0; kill < kills; kill++) {
     const some = users.filter((_, index) => index % kills <= kill);
-    interrupted += (await serveUntilKilled(conditions, env, some, 1 + (random() % MAX_REQUESTS))) > 0 ? 1 : 0;
+    if ((await serveUntilKilled(conditions, env, some, 1 + (random() % MAX_REQUESTS))) > 0) interrupted++;
   }
 
   const failures: string[] = [];
@@ -92,7 +94,7 @@ async function problemsOf(client: ApiClient, user: LegacyUser): Promise<readonly
   try {
     const { backup } = await recoveredBy(client, firstMain(user));
     const problems = backup === Buffer.from(user.content).toString("base64") ? [] : ["another content"];
-    for (const main of user.mains.slice(88))
+    for (const main of user.mains.slice(-BEYOND_A_COMMIT))
       if ((await backupOf(client, main)) !== user.id) problems.push("a factor leads to another backup");
     return problems.map((problem) => `${user.id}: ${problem}`);
   } catch (error) {
