@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { startS3Process } from "./s3-process.ts";
 
-test("the S3 of the load has a process of its own, which ends with it", async () => {
+test("the S3 of the load is a process of its own, which ends when it is disposed of", async () => {
   let url: string;
   {
     await using s3 = await startS3Process();

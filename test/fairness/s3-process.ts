@@ -3,6 +3,7 @@
  * would wait while it serves the attacker. Prints its URL.
  */
 import { startS3Endpoint } from "../support/s3-endpoint.ts";
+import { linesOf } from "../support/service-process.ts";
 
 export interface S3Process extends AsyncDisposable {
   readonly url: string;
@@ -15,13 +16,10 @@ export async function startS3Process(): Promise<S3Process> {
     stdout: "pipe",
     stderr: "inherit",
   });
-  const [line] = await child.stdout
-    .getReader()
-    .read()
-    .then(({ value }) => new TextDecoder().decode(value).split("\n"));
-  if (!line) throw new Error("the S3 of the tests did not start");
+  const { value: url } = await linesOf(child.stdout).next();
+  if (url === undefined) throw new Error("the S3 of the tests did not start");
   return {
-    url: line,
+    url,
     pid: child.pid,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
