@@ -117,5 +117,5 @@ async function resolved(path: string): Promise<string> {
 
 function isWithin(path: string, folder: string): boolean {
   const between = relative(folder, path);
-  return between === "" || !(between === ".." || between.startsWith("../"));
+  return !(between === ".." || between.startsWith("../"));
 }
