@@ -20,7 +20,7 @@ import { installationIdAt, writeInstallationId } from "../installation-file.ts";
 import { BLOBS, DATABASE } from "../layout.ts";
 import { markAsCopy } from "../marks.ts";
 import { migrate, requireKnownSchema } from "../migrations.ts";
-import { type BlobCopier, openBlobCopier } from "./blobs.ts";
+import { type BlobCopier, type BlobOutcome, openBlobCopier } from "./blobs.ts";
 import { MARK } from "./mark.ts";
 import { type Need, RecordsCopier } from "./records.ts";
 import { references } from "./references.ts";
@@ -33,6 +33,13 @@ const MAX_OPEN = 200;
 const ATTEMPTS_BEFORE_BLOCKING = 5;
 /** One for each hex digit that a key can begin with. */
 const SHARES = 16;
+/** Why a ciphertext is lost, if the copied state needs it. */
+const LOST_BECAUSE: Readonly<Record<BlobOutcome, string | null>> = {
+  present: null,
+  copied: null,
+  vanished: "missing",
+  damaged: "damaged",
+};
 
 export interface CopyOptions {
   /** The data folder; a service may be running on it. */
@@ -44,6 +51,8 @@ export interface CopyOptions {
   readonly verifyAll?: boolean;
   /** How many snapshots are tried before the service's writes are blocked. 5 by default. */
   readonly attemptsBeforeBlocking?: number;
+  /** Replaces the copier of ciphertexts in tests. */
+  readonly openBlobs?: typeof openBlobCopier;
 }
 
 export interface CopyProgress {
@@ -69,7 +78,7 @@ export interface CopyResult extends CopyProgress {
  * @throws CopyRefused when the folder `target` cannot be copied to; ForeignLog; NewerFormat.
  */
 export async function copyData(options: CopyOptions): Promise<CopyResult> {
-  const { source, target, verifyAll = false } = options;
+  const { source, target, verifyAll = false, openBlobs = openBlobCopier } = options;
   await requireOwnLog(source);
   requireKnownDatabase(source);
   using folder = await prepareTarget(source, target);
@@ -78,7 +87,7 @@ export async function copyData(options: CopyOptions): Promise<CopyResult> {
   const { nextShare } = folder;
   // keys are random, so the shares are about equal
   const isVerified = (key: string) => verifyAll || Number.parseInt(key.slice(0, 1), SHARES) === nextShare;
-  const blobs = await openBlobCopier(source, target, isVerified);
+  const blobs = await openBlobs(source, target, isVerified);
   const partial = join(target, `${DATABASE}.${randomUUID()}`);
   try {
     const { takenAtMs, ...result } = await copyState(options, partial, blobs);
@@ -117,10 +126,7 @@ async function copyState(
   async function copyOne(need: Need, opened?: FileHandle): Promise<void> {
     const { key, size } = need.blob;
     const { outcome, wasVerified, wasDamaged } = await blobs.copy(need.blob, opened);
-    if (outcome === "damaged") records.addLost(key, "damaged");
-    // either it was replaced, or it is lost
-    if (outcome === "vanished" && records.isNeeded(need)) records.addLost(key, "missing");
-    if (outcome === "present" || outcome === "copied") records.addCopied(key);
+    records.addTried(key, LOST_BECAUSE[outcome]);
     if (outcome === "present") progress.presentBlobs += 1;
     if (wasVerified) progress.verifiedBlobs += 1;
     if (wasDamaged && outcome === "copied") repaired.push(key);

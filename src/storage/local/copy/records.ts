@@ -45,8 +45,7 @@ export class RecordsCopier implements Disposable {
     this.#copy.run("PRAGMA synchronous = OFF");
     this.#copy.query("ATTACH DATABASE ? AS live").run(source);
     this.#references = references(this.#copy, "live");
-    this.#copy.run("CREATE TEMP TABLE copied (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID");
-    this.#copy.run("CREATE TEMP TABLE lost (key TEXT NOT NULL PRIMARY KEY, reason TEXT) WITHOUT ROWID");
+    this.#copy.run("CREATE TEMP TABLE tried (key TEXT NOT NULL PRIMARY KEY, reason TEXT) WITHOUT ROWID");
   }
 
   /** What all backups need, page by page. Backups that change meanwhile may be listed in either state. */
@@ -62,41 +61,31 @@ export class RecordsCopier implements Disposable {
     }
   }
 
-  /** Remembers that a ciphertext is in the copy. */
-  addCopied(key: string): void {
-    this.#copy.query("INSERT OR IGNORE INTO temp.copied VALUES (?)").run(key);
+  /**
+   * Remembers that a ciphertext is in the copy, or cannot be copied: it was replaced meanwhile, or it is lost.
+   *
+   * @param reason why it is lost, if the copied state needs it; `null` when it is in the copy.
+   */
+  addTried(key: string, reason: string | null): void {
+    this.#copy.query("INSERT OR IGNORE INTO temp.tried VALUES (?, ?)").run(key, reason);
   }
 
-  /** Remembers that a ciphertext is missing or damaged in the source. */
-  addLost(key: string, reason: string): void {
-    this.#copy.query("INSERT OR IGNORE INTO temp.lost VALUES (?, ?)").run(key, reason);
-  }
-
-  /** Whether a backup needs this ciphertext now. */
-  isNeeded({ backupId, blob }: Need): boolean {
-    const query = this.#copy.query(`SELECT 1 FROM (${this.#references}) WHERE backupId = ? AND key = ?`);
-    return query.get(backupId, blob.key) !== null;
-  }
-
-  /** Keeps the source as it is now for {@link missing} and {@link copySnapshot}, until `use` ends. Blocks no service. */
+  /**
+   * Keeps the source as it is now for {@link missing} and {@link copySnapshot}, until `use` ends. Blocks no service. When
+   * `use` fails, all that is left is to dispose of the copier.
+   */
   async inSnapshot<T>(use: () => Promise<T>): Promise<T> {
     this.#copy.run("BEGIN");
-    try {
-      const result = await use();
-      this.#copy.run("COMMIT");
-      return result;
-    } catch (error) {
-      this.#copy.run("ROLLBACK");
-      throw error;
-    }
+    const result = await use();
+    this.#copy.run("COMMIT");
+    return result;
   }
 
-  /** What backups need and is neither copied nor lost: at most `limit`, and one more if there are more. */
+  /** What backups need and was not tried: at most `limit`, and one more if there are more. */
   missing(limit: number): Need[] {
     return this.#copy
       .query<Row, [number]>(
-        `SELECT * FROM (${this.#references})
-         WHERE key NOT IN (SELECT key FROM temp.copied) AND key NOT IN (SELECT key FROM temp.lost) LIMIT ?`,
+        `SELECT * FROM (${this.#references}) WHERE key NOT IN (SELECT key FROM temp.tried) LIMIT ?`,
       )
       .all(limit + 1)
       .map(needOf);
@@ -132,7 +121,8 @@ export class RecordsCopier implements Disposable {
   lost(): (Need & { readonly reason: string })[] {
     return this.#copy
       .query<Row & { readonly reason: string }, []>(
-        `SELECT needed.*, reason FROM (${references(this.#copy, "main")}) AS needed JOIN temp.lost USING (key)`,
+        `SELECT needed.*, reason FROM (${references(this.#copy, "main")}) AS needed JOIN temp.tried USING (key)
+         WHERE reason IS NOT NULL`,
       )
       .all()
       .map((row) => ({ ...needOf(row), reason: row.reason }));
