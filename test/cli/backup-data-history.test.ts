@@ -9,33 +9,13 @@ import { openLocalBlobs } from "../../src/storage/local/blobs.ts";
 import { copyData } from "../../src/storage/local/copy/data.ts";
 import { copiedAtMsOf } from "../../src/storage/local/marks.ts";
 import { openLocalRecords } from "../../src/storage/local/records.ts";
-import { deletedOf, event, type Fixture, revisionOf, uuidOf } from "../contract/fixture.ts";
+import { deletedOf, event, revisionOf, uuidOf } from "../contract/fixture.ts";
 import { DRIVERS } from "../drivers.ts";
 import { newStores, storeBackup } from "../maintenance/doctor/examined-stores.ts";
+import { newSite } from "../storage/local/copy/site.ts";
 import { toEarlierSchema } from "../support/earlier-schema.ts";
 import { addVersion, setAside } from "../support/history.ts";
 import { newLocalStorage } from "../support/local-storage.ts";
-
-interface Site extends AsyncDisposable {
-  readonly stores: Fixture;
-  readonly source: string;
-  readonly target: string;
-}
-
-async function newSite(): Promise<Site> {
-  const storage = await newLocalStorage();
-  const stores = await newStores(async () => storage);
-  const parent = await mkdtemp(join(tmpdir(), "backup-service-"));
-  return {
-    stores,
-    source: storage.dataDir,
-    target: join(parent, "copy"),
-    async [Symbol.asyncDispose]() {
-      await stores[Symbol.asyncDispose]();
-      await rm(parent, { recursive: true });
-    },
-  };
-}
 
 /** Every ciphertext that records and deleted states of a folder refer to; each must be whole. */
 async function referencesOf(dataDir: string): Promise<string[]> {
