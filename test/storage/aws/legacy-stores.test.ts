@@ -20,7 +20,7 @@ describe("the stores of the other service", () => {
   afterAll(() => legacy[Symbol.asyncDispose]());
   const factor = (key: string): FactorRef => ({ scope: "MAIN", key });
 
-  test("give back what was written, and null for what is not there", async () => {
+  test("return what was written, and null for what is not there", async () => {
     await using target = openLegacyTarget(legacy.location, LEGACY_OPTIONS);
     await target.ready();
     await target.putCiphertext("b1", "archive_1", new Uint8Array([1, 2, 3]));
@@ -128,7 +128,7 @@ describe("the stores of the other service", () => {
     expect(performance.now() - startedMs).toBeGreaterThan(190);
   });
 
-  test("that do not answer are an outage", async () => {
+  test("that do not respond are an outage", async () => {
     const nowhere = {
       ...legacy.location,
       s3Endpoint: "http://127.0.0.1:9",

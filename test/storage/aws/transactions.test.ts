@@ -39,7 +39,7 @@ const step = (otherwise: Step["otherwise"], isReplaceable?: boolean): Step => {
 
 interface Situation {
   /** One for each request. Further ones are refused. */
-  readonly answers: readonly ProxyAnswer[];
+  readonly responses: readonly ProxyAnswer[];
   /** How much time passes before the first response. */
   readonly passesMs?: number;
   /** Nothing is sent again where it is 0. */
@@ -50,13 +50,13 @@ interface Situation {
 /** The conflicts of the steps that failed, or what is thrown. */
 async function outcomeOf(
   steps: readonly Step[],
-  { answers, passesMs = 0, budgetMs = 60_000, beforeSending = () => {} }: Situation,
+  { responses, passesMs = 0, budgetMs = 60_000, beforeSending = () => {} }: Situation,
 ): Promise<unknown> {
   aws.seen.length = 0;
   const clock = new SettableClock();
   aws.respond = (response) => {
     if (aws.seen.length === 1) clock.advance(passesMs);
-    const { status, body } = answers[aws.seen.length - 1] ?? FORBIDDEN;
+    const { status, body } = responses[aws.seen.length - 1] ?? FORBIDDEN;
     response.writeHead(status).end(body);
   };
   const retry = { ...RETRY, budgetMs };
@@ -87,7 +87,7 @@ const causesOf = (error: unknown): string[] =>
 
 describe("the requests", () => {
   test("are none where there is nothing to write", async () => {
-    expect(await outcomeOf([], { answers: [DONE] })).toEqual([]);
+    expect(await outcomeOf([], { responses: [DONE] })).toEqual([]);
     expect(aws.seen).toEqual([]);
   });
 
@@ -97,17 +97,17 @@ describe("the requests", () => {
       [[step("exists")], "TransactWriteItems"],
       [[step("consumed", false), step("revision", true)], "TransactWriteItems"],
     ] as const) {
-      expect(await outcomeOf(steps, { answers: [DONE] })).toEqual([]);
+      expect(await outcomeOf(steps, { responses: [DONE] })).toEqual([]);
       expect(operations()).toEqual([operation]);
     }
   });
 
   test("have one token for all attempts of a change, and another for the next change", async () => {
-    await outcomeOf([step("exists")], { answers: [LOST, LOST, DONE] });
+    await outcomeOf([step("exists")], { responses: [LOST, LOST, DONE] });
     const [first, ...others] = tokens();
     expect(first).toBeString();
     expect(others).toEqual([first, first]);
-    await outcomeOf([step("exists")], { answers: [DONE] });
+    await outcomeOf([step("exists")], { responses: [DONE] });
     expect(tokens()).not.toEqual([first]);
   });
 
@@ -116,7 +116,7 @@ describe("the requests", () => {
     const beforeSending = () => {
       sent = aws.seen.length;
     };
-    await outcomeOf([step("exists"), step("consumed")], { answers: [DONE], beforeSending });
+    await outcomeOf([step("exists"), step("consumed")], { responses: [DONE], beforeSending });
     expect(sent).toBe(0);
     const keys = JSON.parse(aws.seen[0]?.body ?? "").TransactItems.map(
       ({ Put }: { Put: { Item: object } }) => Put.Item,
@@ -129,10 +129,10 @@ describe("of a cancelled transaction", () => {
   const steps = [step("exists"), step("consumed"), step("factor-claimed")];
 
   test("the steps whose condition failed are returned", async () => {
-    const answers = [cancelledTransaction(CONFLICT, OK, CONFLICT)];
-    expect(await outcomeOf(steps, { answers })).toEqual(["exists", "factor-claimed"]);
+    const responses = [cancelledTransaction(CONFLICT, OK, CONFLICT)];
+    expect(await outcomeOf(steps, { responses })).toEqual(["exists", "factor-claimed"]);
     expect(aws.seen).toHaveLength(1);
-    const withoutCode = { answers: [cancelledTransaction(CONFLICT, undefined, OK)] };
+    const withoutCode = { responses: [cancelledTransaction(CONFLICT, undefined, OK)] };
     expect(await outcomeOf(steps, withoutCode)).toEqual(["exists"]);
   });
 
@@ -143,19 +143,19 @@ describe("of a cancelled transaction", () => {
     ["a reason without a code", cancelledTransaction(undefined, OK, OK)],
     ["no list of reasons", dynamoDbError(400, "TransactionCanceledException")],
   ])("%s may have hidden other conflicts, so it is sent again", async (_name, cancelled) => {
-    const answers = [cancelled, cancelledTransaction(OK, CONFLICT, OK)];
-    expect(await outcomeOf(steps, { answers })).toEqual(["consumed"]);
-    expect(await outcomeOf(steps, { answers: [cancelled], budgetMs: 0 })).toBeInstanceOf(NotCommitted);
+    const responses = [cancelled, cancelledTransaction(OK, CONFLICT, OK)];
+    expect(await outcomeOf(steps, { responses })).toEqual(["consumed"]);
+    expect(await outcomeOf(steps, { responses: [cancelled], budgetMs: 0 })).toBeInstanceOf(NotCommitted);
   });
 
   test("a consumed nonce is the conflict, whatever else is the reason", async () => {
-    const answers = [cancelledTransaction("TransactionConflict", CONFLICT, "ValidationError")];
-    expect(await outcomeOf(steps, { answers })).toEqual(["consumed"]);
+    const responses = [cancelledTransaction("TransactionConflict", CONFLICT, "ValidationError")];
+    expect(await outcomeOf(steps, { responses })).toEqual(["consumed"]);
   });
 
   test("a step that is refused for good refuses the change, with the reasons but without conflicts", async () => {
     const cancelled = cancelledTransaction(CONFLICT, "ValidationError", "ThrottlingError");
-    const refusal = await outcomeOf(steps, { answers: [cancelled] });
+    const refusal = await outcomeOf(steps, { responses: [cancelled] });
     expect(refusal).toBeInstanceOf(ChangeRefused);
     expect(causesOf(refusal)).toEqual([
       "DynamoDB refuses the change: ValidationError, ThrottlingError",
@@ -166,26 +166,26 @@ describe("of a cancelled transaction", () => {
 
 describe("a conflict", () => {
   test("of a write without a transaction is that of its step", async () => {
-    expect(await outcomeOf([step("revision", true)], { answers: [FAILED] })).toEqual(["revision"]);
-    expect(await outcomeOf([step("consumed", false)], { answers: [FAILED] })).toEqual(["consumed"]);
+    expect(await outcomeOf([step("revision", true)], { responses: [FAILED] })).toEqual(["revision"]);
+    expect(await outcomeOf([step("consumed", false)], { responses: [FAILED] })).toEqual(["consumed"]);
   });
 
   test("after a lost response may be with an earlier attempt where others replace what it wrote", async () => {
-    const answers = [LOST, FAILED];
-    await expectDoubt([step("revision", true)], { answers }, REPLACED);
-    expect(await outcomeOf([step("revision", true)], { answers: [LOST, DONE] })).toEqual([]);
+    const responses = [LOST, FAILED];
+    await expectDoubt([step("revision", true)], { responses }, REPLACED);
+    expect(await outcomeOf([step("revision", true)], { responses: [LOST, DONE] })).toEqual([]);
     const passesMs = 60 * MINUTE_MS; // the write recognises its earlier attempt at any time
-    expect(await outcomeOf([step("consumed", false)], { answers, passesMs })).toEqual(["consumed"]);
+    expect(await outcomeOf([step("consumed", false)], { responses, passesMs })).toEqual(["consumed"]);
   });
 
   test("of a transaction may be with its earlier attempt once DynamoDB has forgotten the token", async () => {
     const steps = [step("revision"), step("consumed")];
-    const answers = [LOST, cancelledTransaction(CONFLICT, OK)];
-    expect(await outcomeOf(steps, { answers, passesMs: 8 * MINUTE_MS })).toEqual(["revision"]);
-    const forgotten = { answers, passesMs: 10 * MINUTE_MS };
+    const responses = [LOST, cancelledTransaction(CONFLICT, OK)];
+    expect(await outcomeOf(steps, { responses, passesMs: 8 * MINUTE_MS })).toEqual(["revision"]);
+    const forgotten = { responses, passesMs: 10 * MINUTE_MS };
     await expectDoubt(steps, forgotten, REPLACED);
-    expect(await outcomeOf(steps, { answers: [LOST, DONE], passesMs: 10 * MINUTE_MS })).toEqual([]);
-    const certain = { answers: [THROTTLED, ...answers.slice(1)], passesMs: 10 * MINUTE_MS };
+    expect(await outcomeOf(steps, { responses: [LOST, DONE], passesMs: 10 * MINUTE_MS })).toEqual([]);
+    const certain = { responses: [THROTTLED, ...responses.slice(1)], passesMs: 10 * MINUTE_MS };
     expect(await outcomeOf(steps, certain)).toEqual(["revision"]);
   });
 
@@ -204,10 +204,10 @@ describe("a conflict", () => {
   ] as const)("(%j) that may pass while an earlier attempt is under way: %p", async (conflicts, mayPass) => {
     const steps = conflicts.map((conflict) => step(conflict));
     const conflict = cancelledTransaction(...conflicts.map(() => CONFLICT));
-    expect(await outcomeOf(steps, { answers: [THROTTLED, conflict] })).toEqual([...conflicts]);
-    const answers = [LOST, conflict];
-    if (mayPass) await expectDoubt(steps, { answers }, LATE);
-    else expect(await outcomeOf(steps, { answers })).toEqual([...conflicts]);
+    expect(await outcomeOf(steps, { responses: [THROTTLED, conflict] })).toEqual([...conflicts]);
+    const responses = [LOST, conflict];
+    if (mayPass) await expectDoubt(steps, { responses }, LATE);
+    else expect(await outcomeOf(steps, { responses })).toEqual([...conflicts]);
   });
 });
 
@@ -215,8 +215,8 @@ describe("an outage", () => {
   const steps = [step("exists")];
 
   test("with a response that says so has changed nothing, and names the reason", async () => {
-    for (const answers of [[FORBIDDEN], [THROTTLED, FORBIDDEN]]) {
-      const outcome = await outcomeOf(steps, { answers });
+    for (const responses of [[FORBIDDEN], [THROTTLED, FORBIDDEN]]) {
+      const outcome = await outcomeOf(steps, { responses });
       expect(outcome).toBeInstanceOf(NotCommitted);
       expect(causesOf(outcome).slice(0, 2)).toEqual([
         "the change could not be stored",
@@ -226,7 +226,7 @@ describe("an outage", () => {
   });
 
   test("without a response, or after one that was lost, may have changed something", async () => {
-    for (const situation of [{ answers: [LOST], budgetMs: 0 }, { answers: [LOST, FORBIDDEN] }]) {
+    for (const situation of [{ responses: [LOST], budgetMs: 0 }, { responses: [LOST, FORBIDDEN] }]) {
       const outcome = await outcomeOf(steps, situation);
       expect(outcome).toBeInstanceOf(StorageUnavailable);
       expect(outcome).not.toBeInstanceOf(NotCommitted);
@@ -241,15 +241,15 @@ describe("an outage", () => {
     const tooLate = () => {
       throw late;
     };
-    expect(await outcomeOf(steps, { answers: [DONE], beforeSending: tooLate })).toBe(late);
-    expect(await outcomeOf(steps, { answers: [THROTTLED], beforeSending })).toBe(late);
-    const lost = { answers: [LOST], beforeSending };
+    expect(await outcomeOf(steps, { responses: [DONE], beforeSending: tooLate })).toBe(late);
+    expect(await outcomeOf(steps, { responses: [THROTTLED], beforeSending })).toBe(late);
+    const lost = { responses: [LOST], beforeSending };
     await expectDoubt(steps, lost, "late");
     expect(aws.seen).toHaveLength(1);
   });
 
   test("is not what DynamoDB refuses for good", async () => {
-    const refusal = await outcomeOf(steps, { answers: [WRONG] });
+    const refusal = await outcomeOf(steps, { responses: [WRONG] });
     expect(refusal).toBeInstanceOf(ChangeRefused);
     expect(causesOf(refusal)).toEqual(["DynamoDB refuses the change", "ValidationException"]);
     expect(aws.seen).toHaveLength(1);

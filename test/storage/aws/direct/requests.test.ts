@@ -199,7 +199,7 @@ describe("a direct request", () => {
     const sent: SeenRequest[] = [];
     for (const clients of [pair.sdk, pair.direct]) {
       await send(clients).catch((error: unknown) => {
-        if (aws.seen.length === 0) throw error; // what an empty answer means is no matter here
+        if (aws.seen.length === 0) throw error; // what an empty response means is no matter here
       });
       const [request, ...others] = aws.seen.splice(0);
       if (request === undefined || others.length > 0) throw new Error("that was not one request");

@@ -1,4 +1,4 @@
-/** A direct client makes of every answer, and of none, what the SDK's client makes of it. */
+/** A direct client makes of every response, and of none, what the SDK's client makes of it. */
 import { describe, expect, test } from "bun:test";
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
@@ -67,7 +67,7 @@ const OF_DYNAMODB: Readonly<Record<string, Respond>> = {
   "space between members": json(200, '{ "Item" : { "A" : { "B" : "AP8=" } } }'),
   "nothing found": json(200, {}),
   "null members": json(200, { Item: null, Responses: null, Items: null }),
-  "half of an answer": json(200, '{"Item": {"BackupId": {"S": "b'),
+  "half of a response": json(200, '{"Item": {"BackupId": {"S": "b'),
   "a list in the place of members": json(200, "[]"),
   null: json(200, "null"),
   "another status of a success": json(201, { Item: KEY }),
@@ -143,7 +143,7 @@ const OF_S3: Readonly<Record<string, Respond>> = {
   "half of an error": xml(404, "<Error><Code>NoSuch"),
 };
 
-/** Answers that the SDK takes for a success of operations to which S3 or DynamoDB never gives them. */
+/** Responses that the SDK takes for a success of operations to which S3 or DynamoDB never sends them. */
 const OF_NO_STORE = new Set([
   "nothing in a success",
   "a page of another server",
@@ -157,8 +157,8 @@ const OF_NO_STORE = new Set([
 
 /** What may become of a connection. */
 const FAULTS: Readonly<Record<string, Respond>> = {
-  "closed before the answer": (response) => response.destroy(),
-  "reset before the answer": (response) => void response.socket?.resetAndDestroy(),
+  "closed before the response": (response) => response.destroy(),
+  "reset before the response": (response) => void response.socket?.resetAndDestroy(),
   "closed in the head": (response) => raw(response, "HTTP/1.1 200 OK\r\ncontent-le"),
   "closed in a small body": (response) => raw(response, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"),
   "closed in a large body": (response) =>
@@ -186,13 +186,13 @@ describe("a direct client", () => {
     ["DynamoDB", DYNAMODB_REQUESTS, OF_DYNAMODB],
     ["S3", S3_REQUESTS, OF_S3],
   ] as const;
-  for (const [service, sends, answers] of tables)
-    for (const [answered, respond] of Object.entries(answers))
-      test(`makes of ${answered} from ${service} what the SDK makes of it`, async () => {
+  for (const [service, sends, responses] of tables)
+    for (const [name, respond] of Object.entries(responses))
+      test(`makes of ${name} from ${service} what the SDK makes of it`, async () => {
         aws.respond = respond;
         for (const [operation, send] of Object.entries(sends)) {
           const { ofTheSdk, direct } = await both((clients) => seenOf(send(clients, {})));
-          if (OF_NO_STORE.has(answered) && !("value" in direct))
+          if (OF_NO_STORE.has(name) && !("value" in direct))
             expect(direct).toMatchObject({ fault: undefined });
           else expect({ operation, ...direct }).toEqual({ operation, ...ofTheSdk });
         }
@@ -202,7 +202,7 @@ describe("a direct client", () => {
     test(`reports the same outcome as the SDK where a connection is ${fault}`, async () => {
       aws.respond = respond;
       for (const [operation, send] of Object.entries({ ...DYNAMODB_REQUESTS, ...S3_REQUESTS })) {
-        if (operation.startsWith("Head") && /body|chunk/.test(fault)) continue; // such an answer has none
+        if (operation.startsWith("Head") && /body|chunk/.test(fault)) continue; // its response has none
         const { ofTheSdk, direct } = await both((clients) => verdictOn(send, clients));
         expect({ operation, ...direct }).toEqual({ operation, ...ofTheSdk });
       }
