@@ -14,6 +14,7 @@ import {
   isStored,
   knownOf,
   ownerIn,
+  ownerRequest,
   ownerWithBackupIn,
   refOf,
   type Setting,
@@ -99,19 +100,10 @@ export const HISTORY_OPERATIONS: readonly Operation[] = [
     name: "events",
     leaves: [],
     afterwards: "ok",
-    async prepare(setting) {
-      const { client } = setting;
-      const user = await ownerWithBackupIn(setting);
-      const request = await solved(client, "events", user.sync);
-      return {
-        user,
-        known: knownOf(user),
-        tokens: [request.challengeToken],
-        send: (to) => to.listEvents(request),
-        sendFresh: async (to) => to.listEvents(await solved(to, "events", user.sync)),
-        made: null,
-      };
-    },
+    prepare: ownerRequest(
+      (to, { sync }) => solved(to, "events", sync),
+      (to, request) => to.listEvents(request),
+    ),
   },
   {
     name: "undelete",

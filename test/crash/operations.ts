@@ -22,6 +22,7 @@ import {
   isStored,
   knownOf,
   ownerIn,
+  ownerRequest,
   ownerWithBackupIn,
   refOf,
   type Scenario,
@@ -67,56 +68,29 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     concernsMain: true,
     leaves: ["RECOVERED"],
     afterwards: "ok",
-    async prepare(setting) {
-      const { client } = setting;
-      const user = await ownerWithBackupIn(setting);
-      const request = await proven(client, "retrieve", user.main);
-      return {
-        user,
-        known: knownOf(user),
-        tokens: [request.challengeToken],
-        send: (to) => to.retrieve(request),
-        sendFresh: async (to) => to.retrieve(await proven(to, "retrieve", user.main)),
-        made: null,
-      };
-    },
+    prepare: ownerRequest(
+      (to, { main }) => proven(to, "retrieve", main),
+      (to, request) => to.retrieve(request),
+    ),
   },
   {
     name: "verify-factor",
     concernsMain: true,
     leaves: [],
     afterwards: "ok",
-    async prepare(setting) {
-      const { client } = setting;
-      const user = await ownerWithBackupIn(setting);
-      const request = await proven(client, "verify-factor", user.main);
-      return {
-        user,
-        known: knownOf(user),
-        tokens: [request.challengeToken],
-        send: (to) => to.verifyFactor(request),
-        sendFresh: async (to) => to.verifyFactor(await proven(to, "verify-factor", user.main)),
-        made: null,
-      };
-    },
+    prepare: ownerRequest(
+      (to, { main }) => proven(to, "verify-factor", main),
+      (to, request) => to.verifyFactor(request),
+    ),
   },
   {
     name: "retrieve-metadata",
     leaves: [],
     afterwards: "ok",
-    async prepare(setting) {
-      const { client } = setting;
-      const user = await ownerWithBackupIn(setting);
-      const request = await solved(client, "retrieve-metadata", user.sync);
-      return {
-        user,
-        known: knownOf(user),
-        tokens: [request.challengeToken],
-        send: (to) => to.retrieveMetadata(request),
-        sendFresh: async (to) => to.retrieveMetadata(await solved(to, "retrieve-metadata", user.sync)),
-        made: null,
-      };
-    },
+    prepare: ownerRequest(
+      (to, { sync }) => solved(to, "retrieve-metadata", sync),
+      (to, request) => to.retrieveMetadata(request),
+    ),
   },
   {
     name: "add-sync-factor",
@@ -247,37 +221,21 @@ const FACTOR_OPERATIONS: readonly Operation[] = [
     name: "delete-backup",
     leaves: ["DELETED"],
     afterwards: "ok", // a client that lost the answer repeats the call
-    async prepare(setting) {
-      const { client } = setting;
-      const user = await ownerWithBackupIn(setting);
-      const request = await solved(client, "delete-backup", user.sync);
-      return {
-        user,
-        known: knownOf(user),
-        tokens: [request.challengeToken],
-        send: (to) => to.deleteBackup(request),
-        sendFresh: async (to) => to.deleteBackup(await solved(to, "delete-backup", user.sync)),
-        made: (services) => isSetAside(services, user),
-      };
-    },
+    prepare: ownerRequest(
+      (to, { sync }) => solved(to, "delete-backup", sync),
+      (to, request) => to.deleteBackup(request),
+      isSetAside,
+    ),
   },
   {
     name: "reset",
     leaves: ["RESET"],
     afterwards: "not_found",
-    async prepare(setting) {
-      const { client } = setting;
-      const user = await ownerWithBackupIn(setting);
-      const request = await resetRequest(client, user);
-      return {
-        user,
-        known: knownOf(user),
-        tokens: [request.challengeToken],
-        send: (to) => to.reset(request),
-        sendFresh: async (to) => to.reset(await resetRequest(to, user)),
-        made: async (services) => !(await isStored(services, user)),
-      };
-    },
+    prepare: ownerRequest(
+      resetRequest,
+      (to, request) => to.reset(request),
+      async (services, user) => !(await isStored(services, user)),
+    ),
   },
 ];
 

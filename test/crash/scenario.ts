@@ -41,6 +41,31 @@ export interface Scenario {
   readonly made: ((services: Services) => Promise<boolean>) | null;
 }
 
+/**
+ * A request of an owner with a backup.
+ *
+ * @param make a new request, with one challenge token.
+ * @param made as in {@link Scenario}.
+ */
+export function ownerRequest<Request extends { readonly challengeToken: string }>(
+  make: (client: ApiClient, user: FactorUser) => Promise<Request>,
+  send: (client: ApiClient, request: Request) => Promise<ApiResponse<unknown>>,
+  made: ((services: Services, user: FactorUser) => Promise<boolean>) | null = null,
+): (setting: Setting) => Promise<Scenario> {
+  return async (setting) => {
+    const user = await ownerWithBackupIn(setting);
+    const request = await make(setting.client, user);
+    return {
+      user,
+      known: knownOf(user),
+      tokens: [request.challengeToken],
+      send: (to) => send(to, request),
+      sendFresh: async (to) => send(to, await make(to, user)),
+      made: made === null ? null : (services) => made(services, user),
+    };
+  };
+}
+
 /** A user whose manifest hash belongs to the content. */
 export function newOwner(content = randomBytes(100)): User {
   return { ...newUser(content), manifestHash: manifestHashOf(content) };
