@@ -22,8 +22,6 @@ interface Body {
   readonly pieces: AsyncIterator<Uint8Array>;
   /** Bytes at its beginning that an earlier response has delivered. */
   toSkip: number;
-  /** Whether the response has a length. */
-  readonly isSizeKnown: boolean;
   end(reason?: Error): void;
 }
 
@@ -105,8 +103,7 @@ export class Download implements AsyncIterable<Uint8Array> {
       throw new StorageUnavailable(PURPOSE, { cause: new Error("the download was closed") });
     this.#body ??= await this.#request(signal);
     const body = this.#body;
-    const stall = () => body.end(new Error("nothing arrived"));
-    signal.addEventListener("abort", stall);
+    signal.addEventListener("abort", () => body.end(new Error("nothing arrived"))); // the signal of this attempt alone
     try {
       const { value, done } = await body.pieces.next();
       if (done !== true) {
@@ -119,10 +116,8 @@ export class Download implements AsyncIterable<Uint8Array> {
       this.#body = null;
       if (this.#position >= this.#ref.size) return null; // there is no rest to request
       throw new TryAgain("the connection broke while a blob was read", { cause: error });
-    } finally {
-      signal.removeEventListener("abort", stall);
     }
-    if (!(await this.#isCutOff(body, signal))) return null;
+    if (!(await this.#isCutOff(signal))) return null;
     this.#body = null;
     throw new TryAgain(`${this.#position} of ${this.#ref.size} bytes arrived`);
   }
@@ -151,16 +146,14 @@ export class Download implements AsyncIterable<Uint8Array> {
     return {
       pieces: body[Symbol.asyncIterator](),
       toSkip: this.#position - start,
-      isSizeKnown: length !== undefined,
       end: (reason) => void body.destroy(reason),
     };
   }
 
-  /** Whether a body that has ended is too short, and the object is not. */
-  async #isCutOff({ isSizeKnown }: Body, abortSignal: AbortSignal): Promise<boolean> {
+  /** Whether a body that has ended is too short, and the object is not: the response had no length. */
+  async #isCutOff(abortSignal: AbortSignal): Promise<boolean> {
     const { client, bucket } = this.#options;
     const { key, size } = this.#ref;
-    if (this.#position >= size) return false;
-    return isSizeKnown || (await listedSize(client, bucket, key, abortSignal)) === size;
+    return this.#position < size && (await listedSize(client, bucket, key, abortSignal)) === size;
   }
 }
