@@ -80,7 +80,7 @@ function urlOf({ protocol, hostname, port, path, query }: HttpRequest): string {
 
 /** A small body is sent as a whole, which costs half of a stream. */
 async function contentOf({ body, headers }: HttpRequest): Promise<Bun.BodyInit | null> {
-  if (!(body instanceof Readable)) return body ?? null;
+  if (!(body instanceof Readable)) return body;
   return isSmall(headers) ? Buffer.concat(await Array.fromAsync<Uint8Array>(body)) : body;
 }
 
