@@ -1,5 +1,6 @@
 /** How many large ciphertexts are transferred at a time, who waits for them, and how long they may take. */
 import { afterEach, beforeEach, describe, expect, jest, spyOn, test } from "bun:test";
+import { rm } from "node:fs/promises";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { type AwsBlobsOptions, openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
@@ -10,6 +11,7 @@ import {
   StorageUnavailable,
 } from "../../../src/storage/contract.ts";
 import { responding, s3Refusal, scriptedAws } from "../../support/scripted-aws.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const MIB = 1024 * 1024;
 const ATTEMPT_MS = 60_000;
@@ -101,6 +103,17 @@ describe("large transfers", () => {
       else expect(outcome).toBeInstanceOf(expected);
     }
   });
+});
+
+test("large ciphertexts of one client wait for their upload in 16 MiB of memory, and beyond that on disk", async () => {
+  await using blobs = await openBlobs({});
+  aws.respond = responding(200, "", { etag: '"x"' });
+  await using folder = await temporaryFolder();
+  await rm(folder.path, { recursive: true });
+  const content = new Uint8Array(16 * MIB);
+  expect((await blobs.put("b1", [content])).size).toBe(content.length);
+  const larger = blobs.put("b1", [content, new Uint8Array(1)]);
+  expect(await failureOf(larger)).toBeInstanceOf(StorageUnavailable);
 });
 
 describe("a transfer has a second more for each MiB:", () => {
