@@ -28,9 +28,9 @@ export const STORAGE_AWS: Explanations = {
       reason: "An empty stream is sent as no bytes too.",
     },
     {
-      line: "return (bytes / MIN_BYTES_PER_SECOND) * 1000;",
-      mutation: "1001 for: 1000",
-      reason: "A thousandth more time changes nothing.",
+      line: 'const NO_CLIENT = "";',
+      mutation: '"mutant" for: ""',
+      reason: "No client has either name.",
     },
   ],
   "src/storage/aws/clock-skew.ts": [
@@ -80,6 +80,18 @@ export const STORAGE_AWS: Explanations = {
       line: 'if (!("$metadata" in error)) Object.assign(error, { $metadata: { httpStatusCode: response.statusCode } });',
       mutation: '"" for: "$metadata"',
       reason: "Only ids of the response are lost, which nothing reads.",
+    },
+  ],
+  "src/storage/aws/direct/connections.ts": [
+    {
+      line: "if (!(body instanceof Readable)) return body;",
+      mutation: "true for: !(body instanceof Readable)",
+      reason: "The same request, only slower: test/bench measures it.",
+    },
+    {
+      line: "return isSmall(headers) ? Buffer.concat(await Array.fromAsync<Uint8Array>(body)) : body;",
+      mutation: "false for: isSmall(headers)",
+      reason: "The same request, only slower: test/bench measures it.",
     },
   ],
   "src/storage/aws/direct/dynamodb-json.ts": [
@@ -140,13 +152,6 @@ export const STORAGE_AWS: Explanations = {
       line: "if (stated === undefined || !(body instanceof Uint8Array)) return;",
       mutation: "without right of ||: stated === undefined || !(body instanceof Uint8Array)",
       reason: "No body of DynamoDB is a stream; the types do not know that.",
-    },
-  ],
-  "src/storage/aws/direct/s3.ts": [
-    {
-      line: "if (isOfAnother(response)) response.statusCode = 503;",
-      mutation: "504 for: 503",
-      reason: "Either is a failure of the server.",
     },
   ],
   "src/storage/aws/history/collection.ts": [
