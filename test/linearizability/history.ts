@@ -2,6 +2,7 @@
 import { addFactorRequest, undeleteRequest } from "../crash/scenario.ts";
 import { createAccountKeypair } from "../support/account-keypair.ts";
 import { type ApiClient, type ApiResponse, createApiClient } from "../support/api-client.ts";
+import { isBrokenConnection } from "../support/broken-connection.ts";
 import { createFactorKeypair, type FactorKeypair } from "../support/factor-keypair.ts";
 import { manifestHashOf } from "../support/invariants.ts";
 import {
@@ -88,14 +89,14 @@ export class HistoryRecorder {
     for (let nth = 0; nth < count; nth++) {
       // a new connection for each request: a kept one might belong to a dead process whose port was reused
       const api = createApiClient({ url: await url(), headers: { connection: "close" } });
-      const prepared = await this.#prepared(api).catch(() => null);
+      const prepared = await this.#prepared(api).catch(nullIfKilled);
       if (prepared !== null) await this.#record(client, prepared, api);
     }
   }
 
   async #record(client: number, { request, send, shown, adds }: Prepared, api: ApiClient): Promise<void> {
     const call = nowNs();
-    const received = await send(api).catch(() => null); // its process was killed
+    const received = await send(api).catch(nullIfKilled);
     const end = nowNs();
     if (received !== null && received.status >= 500 && received.status !== 503)
       throw new Error(`${request.operation} responded with ${received.status}`);
@@ -309,6 +310,12 @@ export function overtakenByNone(history: readonly Entry[]): readonly Entry[] {
     ({ call, return: end, response }) =>
       response.outcome === "overtaken" && !changes.some((other) => other.call < end && other.return > call),
   );
+}
+
+/** What comes of a request whose process was killed. @throws every other error. */
+function nullIfKilled(error: unknown): null {
+  if (isBrokenConnection(error)) return null;
+  throw error;
 }
 
 function responseOf(received: ApiResponse<unknown>, shown: Prepared["shown"]): Entry["response"] {
