@@ -3,12 +3,36 @@ import { loadConfig } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
 import { development, GATEWAY, problemsOf, production, reads, refuses, requires } from "./environments.ts";
 
+/** Defaults that do not depend on the environment. */
+const EVERYWHERE = {
+  app: null,
+  revision: null,
+  tracing: null,
+  adoption: null,
+  limits: {
+    maxBackupBytes: 15_728_640,
+    maxInFlightUploadBytes: 268_435_456,
+    minFreeDiskBytes: 536_870_912,
+    maxInFlightAnswerBytes: 4_294_967_296,
+    maxMainFactors: 10,
+    maxSyncFactors: 25,
+  },
+  appLinks: { android: [], apple: [], relatedOrigins: [] },
+  addFactor: { existingOidc: true, binding: "optional" },
+  webhook: null,
+  history: {
+    versions: { keepLast: 2, keepDays: 7 },
+    deletedKeepMs: 604_800_000,
+    eventsKeepMs: 31_536_000_000,
+  },
+  enforceBackupAccountProof: false,
+} as const;
+
 describe("the defaults", () => {
   test("of development need nothing but the name of it", () => {
     expect(loadConfig(development)).toEqual({
-      app: null,
+      ...EVERYWHERE,
       environment: "development",
-      revision: null,
       server: {
         host: "127.0.0.1",
         port: 8000,
@@ -21,20 +45,9 @@ describe("the defaults", () => {
       },
       rateLimits: null,
       log: { level: "info", format: "pretty" },
-      tracing: null,
       storage: { driver: "local", dataDir: "./data" },
-      adoption: null,
       challengeTokens: { keys: [], generatedKeyDir: "./data" },
-      limits: {
-        maxBackupBytes: 15_728_640,
-        maxInFlightUploadBytes: 268_435_456,
-        minFreeDiskBytes: 536_870_912,
-        maxInFlightAnswerBytes: 4_294_967_296,
-        maxMainFactors: 10,
-        maxSyncFactors: 25,
-      },
       webauthn: { rpId: "localhost", rpName: "Backup Service", origins: ["http://localhost:8000"] },
-      appLinks: { android: [], apple: [], relatedOrigins: [] },
       oidc: {
         testIssuer: true,
         google: { clientIds: ["test-client"], issuer: "https://accounts.google.com", jwksUrl: "" },
@@ -47,23 +60,14 @@ describe("the defaults", () => {
         audience: "toolsforhumanity.com",
         bypassToken: null,
       },
-      addFactor: { existingOidc: true, binding: "optional" },
-      webhook: null,
-      history: {
-        versions: { keepLast: 2, keepDays: 7 },
-        deletedKeepMs: 604_800_000,
-        eventsKeepMs: 31_536_000_000,
-      },
-      enforceBackupAccountProof: false,
       apiReference: true,
     });
   });
 
   test("of production are these", () => {
     expect(loadConfig(production)).toEqual({
-      app: null,
+      ...EVERYWHERE,
       environment: "production",
-      revision: null,
       server: {
         host: "0.0.0.0",
         port: 8000,
@@ -86,7 +90,6 @@ describe("the defaults", () => {
         backupRestoresPerHour: 60,
       },
       log: { level: "info", format: "json" },
-      tracing: null,
       storage: {
         driver: "aws",
         region: "eu-central-1",
@@ -101,21 +104,11 @@ describe("the defaults", () => {
         s3Endpoint: null,
         dynamoDbEndpoint: null,
       },
-      adoption: null,
       challengeTokens: {
         keys: [{ kid: "k1", secret: Buffer.alloc(32, 1) }],
         generatedKeyDir: "./data",
       },
-      limits: {
-        maxBackupBytes: 15_728_640,
-        maxInFlightUploadBytes: 268_435_456,
-        minFreeDiskBytes: 536_870_912,
-        maxInFlightAnswerBytes: 4_294_967_296,
-        maxMainFactors: 10,
-        maxSyncFactors: 25,
-      },
       webauthn: { rpId: "backup.example", rpName: "Backup Service", origins: ["https://backup.example"] },
-      appLinks: { android: [], apple: [], relatedOrigins: [] },
       oidc: { testIssuer: false, google: null, apple: null },
       attestation: {
         mode: "enforce",
@@ -124,14 +117,6 @@ describe("the defaults", () => {
         audience: "toolsforhumanity.com",
         bypassToken: null,
       },
-      addFactor: { existingOidc: true, binding: "optional" },
-      webhook: null,
-      history: {
-        versions: { keepLast: 2, keepDays: 7 },
-        deletedKeepMs: 604_800_000,
-        eventsKeepMs: 31_536_000_000,
-      },
-      enforceBackupAccountProof: false,
       apiReference: false,
     });
   });
