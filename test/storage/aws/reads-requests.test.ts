@@ -103,3 +103,18 @@ test("an item under another key than the one that was asked for is an outage tha
     expect(`${error instanceof Error && error.cause}`).toContain(`the attribute ${name} is missing`);
   }
 });
+
+test("a token is read until it expires", async () => {
+  const token = { BackupId: { S: "b1" }, Holder: { S: "h" }, Spent: { BOOL: false } };
+  respondWith({ Item: { ...live("t1"), ...token } }, { Item: { ...expired("t1"), ...token } });
+  expect(await records.readToken("t1")).toEqual({ backupId: "b1", holder: "h", redeemed: false });
+  expect(await records.readToken("t1")).toBeNull();
+});
+
+test("a counter has the sum that DynamoDB says", async () => {
+  respondWith({ Attributes: { CounterSum: { N: "12" } } });
+  expect(await records.addToCounter("c1", 2, clock.nowMs() + 1)).toBe(12);
+  expect(bodies()).toMatchObject([
+    { TableName: "one-time", Key: key("counter|c1"), ReturnValues: "UPDATED_NEW" },
+  ]);
+});
