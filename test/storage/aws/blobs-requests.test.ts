@@ -1,20 +1,25 @@
 /** The requests that the blob store makes to S3, and what it makes of the responses. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
 import { collect } from "../../contract/fixture.ts";
+import { CLOCK_SKEWED } from "../../support/s3-proxy.ts";
 import { type Respond, responding, s3Refusal, scriptedAws } from "../../support/scripted-aws.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 const KEY = `b1/blobs/${UUID}`;
 const ETAG = { etag: '"x"' };
 
 const aws = await scriptedAws();
+const messages: string[] = [];
 const blobs = await openAwsBlobs(aws.config, {
   random: { ...systemRandom, uuid: () => UUID },
   retry: { budgetMs: 60_000, attemptMs: 60_000, firstPauseMs: 0, maxPauseMs: 0 },
+  onClockSkew: (message) => void messages.push(message),
 });
 afterAll(() => blobs[Symbol.asyncDispose]());
 
@@ -259,5 +264,19 @@ describe("other requests", () => {
       expect(await failure(call)).toBeInstanceOf(StorageUnavailable);
       expect(aws.seen).toHaveLength(1);
     }
+  });
+
+  test("say that the folder for temporary files cannot be used", async () => {
+    await using folder = await temporaryFolder();
+    await rm(folder.path, { recursive: true });
+    aws.respondInOrder(responding(200));
+    expect(`${await failure(() => blobs.ready())}`).toContain(folder.path);
+  });
+
+  test("are sent again with the time of S3, and say that the clock is wrong", async () => {
+    const date = new Date(Date.now() - 20 * 60_000).toUTCString();
+    aws.respondInOrder(responding(403, CLOCK_SKEWED.body, { date }), responding(204));
+    await blobs.delete(KEY);
+    expect(messages).toEqual(["the clock of this machine is 20 minutes ahead of AWS's"]);
   });
 });
