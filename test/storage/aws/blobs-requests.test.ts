@@ -271,6 +271,7 @@ describe("other requests", () => {
     await rm(folder.path, { recursive: true });
     aws.respondInOrder(responding(200));
     expect(`${await failure(() => blobs.ready())}`).toContain(folder.path);
+    while (aws.seen.length === 0) await new Promise(setImmediate); // the request for the bucket belongs to this test
   });
 
   test("are sent again with the time of S3, and say that the clock is wrong", async () => {
