@@ -1,6 +1,6 @@
 /** The blob store on S3: one object per ciphertext, `<backupId>/blobs/<uuid>`. */
 import type { Readable } from "node:stream";
-import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
@@ -21,7 +21,7 @@ import {
 } from "./installation-object.ts";
 import { withBody } from "./object-body.ts";
 import { blobsOn, listedSize, objectPage } from "./object-list.ts";
-import { byteCount, isPage } from "./object-response.ts";
+import { byteCount, objectHead } from "./object-response.ts";
 import { pagesOf } from "./pages.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
@@ -190,10 +190,7 @@ class AwsBlobs implements InspectableBlobs {
     const purpose = "the size of the blob could not be read";
     const found = await this.#attempt(purpose, async (abortSignal) => {
       try {
-        const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
-        const object = await this.#client.send(command, { abortSignal });
-        if (isPage(object)) throw new TryAgain("another server has responded");
-        return object;
+        return await objectHead(this.#client, { Bucket: this.#bucket, Key: key }, abortSignal);
       } catch (error) {
         if (statusOf(error) === 404) return null;
         throw error;
@@ -281,9 +278,9 @@ class AwsBlobs implements InspectableBlobs {
 
   /** @throws Error when the stored object is not the one that `ref` describes. */
   async #confirm(ref: BlobRef, checksum: string): Promise<void> {
-    const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" });
+    const query = { Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" } as const;
     const { ContentLength, ChecksumSHA256 } = await this.#attempt(NOT_STORED, (abortSignal) =>
-      this.#client.send(command, { abortSignal }),
+      objectHead(this.#client, query, abortSignal),
     );
     const isOther = ContentLength !== undefined && ContentLength !== ref.size;
     if (isOther || (ChecksumSHA256 !== undefined && ChecksumSHA256 !== checksum))

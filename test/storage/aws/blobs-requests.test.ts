@@ -73,6 +73,14 @@ describe("an upload", () => {
     expect(aws.seen).toHaveLength(2);
   });
 
+  test("whose object is there is not confirmed, nor refused, by the page of another server", async () => {
+    const page = responding(200, "", { "content-type": "text/html", "content-length": "9" });
+    const stored = responding(200, "", { "content-length": "4", "x-amz-checksum-sha256": checksum("data") });
+    aws.respondInOrder(s3Refusal(412, "PreconditionFailed"), page, stored);
+    expect(await put("data")).toEqual(refOf("data"));
+    expect(aws.seen).toHaveLength(3);
+  });
+
   test("whose object is there without a checksum is confirmed by its content", async () => {
     const found = responding(200, "", { ...ETAG, "content-length": "4" });
     const conflict = s3Refusal(412, "PreconditionFailed");
