@@ -102,9 +102,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     });
   }
 
+  /** Where the store closes a kept connection meanwhile, the request is not repeated. */
   async function repeatLater(request: IncomingMessage, content: Buffer, afterMs: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, afterMs));
-    await forward(request, content);
+    await forward(request, content).catch(() => {});
   }
 
   function track(work: Promise<void>): void {
