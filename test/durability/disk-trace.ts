@@ -7,6 +7,7 @@
  */
 import { dirname, join, sep } from "node:path";
 import { MARK } from "../../src/storage/local/copy/mark.ts";
+import { type Call, namesIn, openFile, TracedCalls } from "./traced-calls.ts";
 
 /** What {@link DiskTrace} reads. Not every machine has all of them. */
 export const TRACED_CALLS = [
@@ -15,18 +16,7 @@ export const TRACED_CALLS = [
   ...["fsync", "fdatasync", "read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg"],
 ];
 
-/** `12 write(3</a>, "x"..., 9) = 9`, or one half of it when another thread came in between. */
-const WHOLE = /^\d+ +(\w+)\((.*)\) += (.+)$/;
-const BEGINNING = /^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$/;
 const SIGTERM_RECEIVED = /^\d+ +--- SIGTERM /;
-const REST = /^(\d+) +<\.\.\. \w+ resumed>(.*)\) += (.+)$/;
-
-interface Call {
-  readonly name: string;
-  readonly parameters: string;
-  /** The line it began in. */
-  readonly line: number;
-}
 
 export class DiskTrace {
   /** One line for each possible loss. */
@@ -44,9 +34,11 @@ export class DiskTrace {
   /** The files and folders that are not durable, with the line that last changed them. */
   readonly #changed = new Map<string, number>();
   readonly #names = new Set<string>();
-  readonly #begun = new Map<string, Call>();
+  readonly #calls = new TracedCalls({
+    begins: (call) => this.#begins(call),
+    ends: (call, result) => this.#ends(call, result),
+  });
   #isIdle = false;
-  #line = 0;
 
   /** @param dataDir the data folder, which is not there yet when the first process starts. A plain, real path. */
   constructor(dataDir: string) {
@@ -61,31 +53,12 @@ export class DiskTrace {
   /** The following lines are of another process. Its writes before the first request are not late. */
   startProcess(): void {
     this.#isIdle = false;
-    this.#begun.clear();
+    this.#calls.startProcess();
   }
 
   read(text: string): void {
-    this.#line++;
-    const [, name = "", parameters = "", result = ""] = WHOLE.exec(text) ?? [];
-    if (name !== "") {
-      const call = { name, parameters, line: this.#line };
-      this.#begins(call);
-      this.#ends(call, result);
-      return;
-    }
     if (SIGTERM_RECEIVED.test(text)) this.#isIdle = false; // on SIGTERM the process records when it was last in service
-    const [, beginner = "", begun = "", known = ""] = BEGINNING.exec(text) ?? [];
-    if (begun !== "") {
-      const call = { name: begun, parameters: known, line: this.#line };
-      this.#begun.set(beginner, call);
-      this.#begins(call);
-      return;
-    }
-    const [, ender = "", more = "", outcome = ""] = REST.exec(text) ?? [];
-    const call = this.#begun.get(ender);
-    if (call === undefined) return;
-    this.#begun.delete(ender);
-    this.#ends({ ...call, parameters: call.parameters + more }, outcome);
+    this.#calls.read(text);
   }
 
   /** Checks what has to be durable before the call takes effect. */
@@ -119,12 +92,12 @@ export class DiskTrace {
       this.#names.delete(path);
     }
     // if the mark comes back, the next copy may delete acknowledged changes
-    if (name.startsWith("unlink") && path === this.#mark) this.#changed.set(this.#dataDir, this.#line);
+    if (name.startsWith("unlink") && path === this.#mark) this.#changed.set(this.#dataDir, this.#calls.line);
   }
 
   #wrote(parameters: string): void {
     const file = openFile(parameters);
-    if (file !== null && this.#counts(file)) this.#changed.set(file, this.#line);
+    if (file !== null && this.#counts(file)) this.#changed.set(file, this.#calls.line);
   }
 
   /** A blob has to be durable before a commit that refers to it. */
@@ -139,7 +112,8 @@ export class DiskTrace {
   #named(path: string): void {
     const folder = dirname(path);
     const isOnTheWay = path.startsWith(sep) && `${this.#dataDir}${sep}`.startsWith(path + sep);
-    if (isOnTheWay || (this.#counts(folder) && !this.#names.has(path))) this.#changed.set(folder, this.#line);
+    if (isOnTheWay || (this.#counts(folder) && !this.#names.has(path)))
+      this.#changed.set(folder, this.#calls.line);
     this.#names.add(path);
   }
 
@@ -175,20 +149,10 @@ export class DiskTrace {
   }
 
   #reportLoss(what: string): void {
-    this.losses.push(`line ${this.#line}: ${what}`);
+    this.losses.push(`line ${this.#calls.line}: ${what}`);
   }
 }
 
 function isWrite(name: string): boolean {
   return /write|send|ftruncate/.test(name);
-}
-
-/** The path behind the file descriptor that comes first. */
-function openFile(parameters: string): string | null {
-  return /^\d+<(\/[^>]*)>/.exec(parameters)?.[1] ?? null;
-}
-
-/** The paths that are given by name. */
-function namesIn(parameters: string): string[] {
-  return [...parameters.matchAll(/"(\/[^"]*)"/g)].map(([, path = ""]) => path);
 }
