@@ -23,7 +23,7 @@ if (process.platform === "linux" && DRIVERS.some(({ name }) => name === "local")
         const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));
         const storage = await newLocalStorage();
         await using stores = await newStores(async () => storage);
-        await writeFile(join(storage.dataDir, "challenge-token-key"), "a key");
+        await writeFile(join(storage.dataDir, "a file by the operator"), new Uint8Array(16 * 2 ** 20));
         for (const store of [stores.records, stores.blobs]) await store.markInstallation("id");
         const [target, output] = [join(root, "copies", "copy"), join(root, "trace")];
         const trace = new CopyTrace(target);
