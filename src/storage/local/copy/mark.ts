@@ -79,7 +79,7 @@ export function lockMark(path: string, create = false): Database | "busy" | "mis
   try {
     lock.run("BEGIN EXCLUSIVE");
   } catch (error) {
-    lock.close();
+    lock.close(); // it has locked nothing
     if (isBusy(error)) return "busy";
     throw error;
   }

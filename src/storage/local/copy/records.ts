@@ -38,7 +38,7 @@ export class RecordsCopier implements Disposable {
   constructor(source: string, copy: string) {
     this.#source = source;
     closeSync(openSync(copy, "wx", 0o600));
-    this.#copy = new Database(copy, { readwrite: true, strict: true });
+    this.#copy = new Database(copy, { readwrite: true });
     this.#copy.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     // the file is synced as a whole before it is renamed into place
     this.#copy.run("PRAGMA journal_mode = MEMORY");
@@ -56,8 +56,12 @@ export class RecordsCopier implements Disposable {
            blob_sha256 AS blobSha256, ${versions} AS versions
          FROM ${name} WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`,
       );
-      for (let page = query.all(0); page.length > 0; page = query.all(page.at(-1)?.row ?? 0))
+      let last: StateRow | undefined;
+      do {
+        const page = query.all(last?.row ?? 0);
         yield page.flatMap(needsOf);
+        last = page.at(-1);
+      } while (last !== undefined);
     }
   }
 

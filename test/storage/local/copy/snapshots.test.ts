@@ -9,6 +9,9 @@ import { type CopyOptions, type CopyProgress, copyData } from "../../../../src/s
 import { storeBackup } from "../../../maintenance/doctor/examined-stores.ts";
 import { backupsIn, blobIn, newSite, type Site, storeCopiesOf } from "./site.ts";
 
+/** How many backups are read at a time. */
+const PAGE = 500;
+
 /** As the copier of ciphertexts, but with this `open`, which is called for a snapshot only. */
 const opening =
   (open: (usual: BlobCopier["open"]) => BlobCopier["open"]): typeof openBlobCopier =>
@@ -85,11 +88,15 @@ describe("the snapshot of a copy", () => {
   });
 
   test("opens no ciphertext where nothing has changed since it was copied", async () => {
-    await using site = await newSite();
-    const { stores, source, target } = site;
-    await storeBackup(stores, "b1");
-    const openBlobs = opening(() => () => Promise.reject(new Error("it is opened")));
-    expect(await copyData({ source, target, openBlobs })).toMatchObject({ copiedBlobs: 1 });
+    for (const more of [0, PAGE]) {
+      await using site = await newSite();
+      const { stores, source, target } = site;
+      const { blob } = await storeBackup(stores, "b");
+      const ids = Array.from({ length: more }, (_, index) => `b${index}`);
+      storeCopiesOf(site, blob, ids);
+      const openBlobs = opening(() => () => Promise.reject(new Error("it is opened")));
+      expect(await copyData({ source, target, openBlobs })).toMatchObject({ copiedBlobs: 1 + more });
+    }
   });
 
   test("is what is copied, with its ciphertexts, whatever changes while they are opened", async () => {
