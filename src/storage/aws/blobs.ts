@@ -1,6 +1,5 @@
 /** The blob store on S3: one object per ciphertext, `<backupId>/blobs/<uuid>`. */
-import type { Readable } from "node:stream";
-import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type { AwsStorageConfig } from "../../config/storage.ts";
 import type { Random } from "../../runtime/clock.ts";
 import { FairSemaphore } from "../../runtime/fair-semaphore.ts";
@@ -19,16 +18,17 @@ import {
   readInstallationId,
   readLastSeenMs,
 } from "./installation-object.ts";
-import { withBody } from "./object-body.ts";
 import { blobsOn, listedSize, objectPage } from "./object-list.ts";
 import { byteCount, objectHead } from "./object-response.ts";
 import { pagesOf } from "./pages.ts";
 import { probeId } from "./probe.ts";
 import type { AwsStoreOptions } from "./records.ts";
-import { DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "./retry.ts";
+import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { statusOf } from "./sdk-error.ts";
 import { requireSpool, spool } from "./spool.ts";
 import { SpoolMemory } from "./spool-memory.ts";
+import { transferMs } from "./transfer-time.ts";
+import { upload } from "./upload.ts";
 
 /** A connection may hold some MiB of a large transfer in memory, so only these run at a time. */
 const MAX_LARGE_TRANSFERS = 8;
@@ -38,15 +38,12 @@ const MAX_LARGE_TRANSFERS_PER_CLIENT = 6;
 const MAX_WAIT_MS = 12_000;
 /** Longer than for a record: S3 may have to ask KMS for a key first. */
 const ATTEMPT_MS = 5_000;
-/** A slower transfer times out. An attempt may take the time of a transfer at this rate in addition to `ATTEMPT_MS`. */
-const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** Longer than a request may take: a reader that asks for nothing for so long does not keep its permit. */
 const MAX_UNREAD_MS = 60_000;
 /** The largest ciphertexts of four clients at a time; the rest waits on disk. */
 const MAX_SPOOL_BYTES = 64 * 1024 * 1024;
 /** The key in the semaphore for transfers that no client has caused. */
 const NO_CLIENT = "";
-const NOT_STORED = "the blob could not be stored";
 
 export interface AwsBlobsOptions extends Omit<AwsStoreOptions, "clock"> {
   /** Called with how long a large transfer waited for others. */
@@ -114,43 +111,14 @@ class AwsBlobs implements InspectableBlobs {
   async put(backupId: string, content: Content, client = NO_CLIENT): Promise<BlobRef> {
     await using spooled = await spool(content, this.#spoolMemory, client);
     const ref = { key: `${backupId}/blobs/${this.#random.uuid()}`, ...spooled.digest };
-    const checksum = Buffer.from(ref.sha256, "hex").toString("base64");
-    const upload = async (abortSignal: AbortSignal) => {
-      const send = (body: Readable | Uint8Array) => {
-        const command = new PutObjectCommand({
-          ...this.#target,
-          Key: ref.key,
-          Body: body,
-          ContentLength: ref.size,
-          ContentType: "application/octet-stream",
-          ChecksumSHA256: checksum,
-          IfNoneMatch: "*",
-        });
-        return this.#client.send(command, { abortSignal });
-      };
-      try {
-        const stored = await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));
-        // where another server has responded, or an endpoint without ETags, the next attempt finds the object or stores it
-        if (stored.ETag === undefined) throw new TryAgain("the response to a PUT has no ETag");
-        if (![undefined, checksum].includes(stored.ChecksumSHA256))
-          throw new TryAgain("S3 has stored other bytes");
-        return true;
-      } catch (error) {
-        if (statusOf(error) !== 412) throw error;
-        return false;
-      }
-    };
-    // A large transfer has more time for each attempt, and for a second attempt to begin.
-    const moreMs = transferMs(ref.size);
-    const retry = {
-      ...this.#retry,
-      attemptMs: this.#retry.attemptMs + moreMs,
-      budgetMs: this.#retry.budgetMs + moreMs / 2,
-    };
     using _permit = await this.#permitFor(ref, client);
-    const isNew = await this.#attempt(NOT_STORED, upload, retry);
-    // The name is new, so an object that was there already comes from an attempt whose response was lost.
-    if (!isNew) await this.#confirm(ref, checksum);
+    await upload(ref, spooled, {
+      client: this.#client,
+      target: this.#target,
+      random: this.#random,
+      retry: this.#retry,
+      read: (stored) => this.#read(stored, () => {}),
+    });
     return ref;
   }
 
@@ -276,32 +244,7 @@ class AwsBlobs implements InspectableBlobs {
     this.#client.destroy();
   }
 
-  /** @throws Error when the stored object is not the one that `ref` describes. */
-  async #confirm(ref: BlobRef, checksum: string): Promise<void> {
-    const query = { Bucket: this.#bucket, Key: ref.key, ChecksumMode: "ENABLED" } as const;
-    const { ContentLength, ChecksumSHA256 } = await this.#attempt(NOT_STORED, (abortSignal) =>
-      objectHead(this.#client, query, abortSignal),
-    );
-    const isOther = ContentLength !== undefined && ContentLength !== ref.size;
-    if (isOther || (ChecksumSHA256 !== undefined && ChecksumSHA256 !== checksum))
-      throw new Error(`another object has the name ${ref.key}`);
-    if (ChecksumSHA256 !== undefined) return;
-    // an endpoint that keeps no checksums
-    const stored = await this.#read(ref, () => {});
-    if (stored === null) throw new Error(`the object ${ref.key} was found, and was missing when it was read`);
-    for await (const _piece of stored); // ends only if all of it was verified
+  #attempt<T>(purpose: string, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withRetries(purpose, this.#retry, this.#random, attempt);
   }
-
-  #attempt<T>(
-    purpose: string,
-    attempt: (signal: AbortSignal) => Promise<T>,
-    retry = this.#retry,
-  ): Promise<T> {
-    return withRetries(purpose, retry, this.#random, attempt);
-  }
-}
-
-/** How long the slowest accepted transfer takes. */
-function transferMs(bytes: number): number {
-  return (bytes / MIN_BYTES_PER_SECOND) * 1000;
 }

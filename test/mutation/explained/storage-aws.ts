@@ -18,16 +18,6 @@ export const STORAGE_AWS: Explanations = {
       reason: "A millisecond more changes nothing.",
     },
     {
-      line: 'ContentType: "application/octet-stream",',
-      mutation: '"" for: "application/octet-stream"',
-      reason: "The SDK sends this type where none is given.",
-    },
-    {
-      line: "const stored = await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));",
-      mutation: "false for: ref.size === 0",
-      reason: "An empty stream is sent as no bytes too.",
-    },
-    {
       line: 'const NO_CLIENT = "";',
       mutation: '"mutant" for: ""',
       reason: "No client has either name.",
@@ -330,6 +320,18 @@ export const STORAGE_AWS: Explanations = {
       line: "const isForgotten = alone?.isReplaceable ?? msSince(startedAt, clock) > TOKEN_KNOWN_MS;",
       mutation: ">= for >: msSince(startedAt, clock) > TOKEN_KNOWN_MS",
       reason: "There is a minute to spare.",
+    },
+  ],
+  "src/storage/aws/upload.ts": [
+    {
+      line: 'ContentType: "application/octet-stream",',
+      mutation: '"" for: "application/octet-stream"',
+      reason: "The SDK sends this type where none is given.",
+    },
+    {
+      line: "const stored = await (ref.size === 0 ? send(new Uint8Array(0)) : withBody(spooled.read(), send));",
+      mutation: "false for: ref.size === 0",
+      reason: "An empty stream is sent as no bytes too.",
     },
   ],
 };
