@@ -59,7 +59,7 @@ function bodyHash(body: unknown): string {
 }
 
 function canonicalValue(value: string): string {
-  return /^\s|\s\s|[\r\n\t]|\s$/.test(value) ? value.replace(/\s+/g, " ").trim() : value;
+  return value.trim().replace(/\s+/g, " ");
 }
 
 function sha256(content: string | Uint8Array): string {

@@ -167,6 +167,14 @@ const REQUESTS: Readonly<Record<string, (clients: Clients) => Promise<unknown>>>
     s3.send(new PutObjectCommand({ ...tags, Key: "last-seen", Body: "é", ContentType: "text/plain" })),
   "PutObject of bytes without a checksum": ({ s3 }) =>
     s3.send(new PutObjectCommand({ Bucket, Key: "probe", Body: new Uint8Array(1) })),
+  "PutObject of a stream without a checksum": ({ s3 }) =>
+    s3.send(
+      new PutObjectCommand({ Bucket, Key: "probe", Body: streamOf(small), ContentLength: small.length }),
+    ),
+  "PutObject with spaces in a header": ({ s3 }) =>
+    s3.send(
+      new PutObjectCommand({ Bucket, Key: "probe", Body: "x", Metadata: { a: "b   c \t d", e: " f " } }),
+    ),
   HeadObject: ({ s3 }) =>
     s3.send(new HeadObjectCommand({ Bucket, Key: "b1/blobs/1", ChecksumMode: "ENABLED" })),
   DeleteObject: ({ s3 }) => s3.send(new DeleteObjectCommand({ Bucket, Key: "b1/blobs/1" })),
