@@ -1,7 +1,7 @@
 /** What a direct client does beside sending what the SDK would send. */
 import { beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { GetItemCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
-import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { GetObjectCommand, ListBucketsCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { runInSpan, type Span } from "../../../../src/runtime/span.ts";
 import {
   createDynamoDbClient,
@@ -56,6 +56,15 @@ describe("a direct client", () => {
     dynamoDb.destroy();
     s3.destroy();
     expect(senders()).toEqual(requests.map(() => "backup-service"));
+  });
+
+  test("has the SDK attempt once what it leaves to it", async () => {
+    aws.respond = responding(500, "{}");
+    const client = createDynamoDbSender(createDynamoDbClient(config), config);
+    await expect(client.send(new ListTablesCommand({}))).rejects.toThrow();
+    const s3 = createS3Sender(createS3Client(config));
+    await expect(s3.send(new ListBucketsCommand({}))).rejects.toThrow();
+    expect(senders()).toEqual(["aws-sdk-js", "aws-sdk-js"]);
   });
 
   test("sends a request to AWS itself, without a port in its address", async () => {
