@@ -91,6 +91,14 @@ if (DRIVERS.some((driver) => driver.name === "local"))
       alone.run("PRAGMA journal_mode = DELETE"); // SQLite refuses that while the database is open elsewhere
     });
 
+    test("that is no copy is closed with its log, as it is when it is killed", async () => {
+      await using storage = await newLocalStorage();
+      const { dataDir } = storage;
+      closeDatabase(await open(dataDir));
+      using alone = new Database(join(dataDir, DATABASE));
+      expect(alone.query("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
+    });
+
     describe("of a copy", () => {
       test("is closed while another process has it open, which removes the log", async () => {
         await using storage = await newLocalStorage();
