@@ -188,14 +188,9 @@ export class AwsLegacySource implements LegacySource {
         const response = await this.s3.send(command, { abortSignal });
         const { Body: body, ContentLength: length } = response;
         if (!(body instanceof Readable)) throw new Error("the SDK's response has no readable body");
-        if (isPage(response)) {
-          body.destroy();
-          throw new TryAgain("another server has responded");
-        }
-        if (length !== undefined && length > MAX_LEGACY_BYTES) {
-          body.destroy();
-          throw new LegacyTooLarge(length);
-        }
+        // the end of a failed attempt ends the body as well
+        if (isPage(response)) throw new TryAgain("another server has responded");
+        if (length !== undefined && length > MAX_LEGACY_BYTES) throw new LegacyTooLarge(length);
         return new Uint8Array(await arrayBuffer(body));
       } catch (error) {
         if (error instanceof NoSuchKey) return null;
