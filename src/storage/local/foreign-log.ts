@@ -34,8 +34,8 @@ class ForeignLog extends Error {
 export async function requireOwnLog(dataDir: string): Promise<void> {
   const path = join(dataDir, DATABASE);
   // the log is checked twice: another process may remove it and then write that there is none
-  const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));
-  if (foreign) throw new ForeignLog(dataDir);
+  if ((await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir)))
+    throw new ForeignLog(dataDir);
 }
 
 async function hasLog(dataDir: string): Promise<boolean> {

@@ -174,6 +174,16 @@ export const STORAGE_LOCAL: Explanations = {
     },
   ],
   "src/storage/local/deleted-states.ts": [
+    {
+      line: 'for (let last = { backupId: "", deletedAtMs: 0, deletionId: "" }; ; await nextTurn()) {',
+      mutation: "without await: nextTurn()",
+      reason: "The same rows; how long others wait is measured by test/bench.",
+    },
+    {
+      line: 'for (let last = { backupId: "", deletedAtMs: 0, deletionId: "" }; ; await nextTurn()) {',
+      mutation: '"mutant" for: ""',
+      reason: "The first place: every backup and deletion comes after it.",
+    },
     { line: "const READ_PAGE = 20;", mutation: "21 for: 20", reason: "The same states, in other pages." },
     { line: "const LIST_PAGE = 500;", mutation: "501 for: 500", reason: "The same list, in other pages." },
     {
@@ -221,13 +231,13 @@ export const STORAGE_LOCAL: Explanations = {
       reason: "It tells people apart what the message says.",
     },
     {
-      line: "const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));",
+      line: "if ((await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir)))",
       mutation:
         "without right of &&: (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir))",
       reason: "The second check is for another process that removes its log between the two.",
     },
     {
-      line: "const foreign = (await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir));",
+      line: "if ((await hasLog(dataDir)) && (await isWithoutLog(path)) && (await hasLog(dataDir)))",
       mutation: "without left of &&: (await hasLog(dataDir)) && (await isWithoutLog(path))",
       reason: "The second check is for another process that removes its log between the two.",
     },
