@@ -91,6 +91,28 @@ if (DRIVERS.some((driver) => driver.name === "local"))
       alone.run("PRAGMA journal_mode = DELETE"); // SQLite refuses that while the database is open elsewhere
     });
 
+    test("is migrated once another process that writes has ended", async () => {
+      await using storage = await newLocalStorage();
+      const { dataDir } = storage;
+      (await open(dataDir)).close();
+      toEarlierSchema(dataDir, 2);
+      const program = `
+        const { Database } = require("bun:sqlite");
+        const database = new Database(process.argv.at(-1));
+        database.run("BEGIN IMMEDIATE");
+        console.log("writes");
+        setTimeout(() => database.run("COMMIT"), 300);
+      `;
+      const writer = Bun.spawn([process.execPath, "-e", program, join(dataDir, DATABASE)], {
+        stdout: "pipe",
+        stderr: "inherit",
+      });
+      await writer.stdout.getReader().read();
+      using database = await open(dataDir); // blocks this process
+      expect(migratedByOf(database)).toBe(version);
+      expect(await writer.exited).toBe(0);
+    });
+
     test("that is no copy is closed with its log, as it is when it is killed", async () => {
       await using storage = await newLocalStorage();
       const { dataDir } = storage;
