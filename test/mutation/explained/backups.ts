@@ -110,6 +110,11 @@ export const BACKUPS: Explanations = {
   "src/backups/legacy/metadata.ts": [
     {
       line: 'this.name = "LegacyProblem";',
+      mutation: '"" for: "LegacyProblem"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "LegacyProblem";',
       mutation: 'removed: this.name = "LegacyProblem";',
       reason: "A name for people, in the log.",
     },
@@ -203,6 +208,13 @@ export const BACKUPS: Explanations = {
       line: "return { ...exportFactor(factor), ...(lastUsedAt === undefined ? {} : { lastUsedAt }) };",
       mutation: "false for: lastUsedAt === undefined",
       reason: "JSON has no member without a value; the types refuse one.",
+    },
+  ],
+  "src/backups/legacy/import-mark.ts": [
+    {
+      line: "export const UNCHANGED_HERE_MS = 0;",
+      mutation: "1 for: 0",
+      reason: "Any time long before this service changes something; readers have it from here.",
     },
   ],
 };

@@ -334,4 +334,53 @@ export const STORAGE_AWS: Explanations = {
       reason: "An empty stream is sent as no bytes too.",
     },
   ],
+  "src/storage/aws/legacy/source.ts": [
+    {
+      line: "for (let start = 0; start < keys.length; start += MAX_ROWS_A_CALL) {",
+      mutation: "<= for <: start < keys.length",
+      reason: "No key is left for the last turn of the loop, and nothing is asked for.",
+    },
+    {
+      line: 'return size === null ? null : this.#pieces({ key, size, sha256: "" });',
+      mutation: '"mutant" for: ""',
+      reason: "A download compares no hash.",
+    },
+    {
+      line: "const budgetMs = this.#retry.budgetMs + (ref.size / MIN_BYTES_PER_SECOND) * 1000;",
+      mutation: "1001 for: 1000",
+      reason: "How long a run waits for the stores is not promised.",
+    },
+    {
+      line: "const MAX_UNREAD_MS = 60_000;",
+      mutation: "60001 for: 60_000",
+      reason: "How long a run waits for its reader is not promised.",
+    },
+    {
+      line: "const MIN_BYTES_PER_SECOND = 1024 * 1024;",
+      mutation: "1025 for: 1024",
+      reason: "How long a run waits for the stores is not promised.",
+    },
+    {
+      line: "const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };",
+      mutation: "10001 for: 10_000",
+      reason: "How long a run waits for the stores is not promised.",
+    },
+    {
+      line: "const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };",
+      mutation: "30001 for: 30_000",
+      reason: "How long a run waits for the stores is not promised.",
+    },
+    {
+      line: "const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };",
+      mutation: "120001 for: 120_000",
+      reason: "How long a run waits for the stores is not promised.",
+    },
+  ],
+  "src/storage/aws/legacy/target.ts": [
+    {
+      line: 'return this.#put(legacyCiphertextKey(backupId, archiveId), content, "application/octet-stream");',
+      mutation: '"" for: "application/octet-stream"',
+      reason: "The SDK sends this type where none is given.",
+    },
+  ],
 };

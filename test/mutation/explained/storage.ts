@@ -185,4 +185,51 @@ export const STORAGE: Explanations = {
       reason: "What is closed is closed a moment later.",
     },
   ],
+  "src/storage/legacy.ts": [
+    {
+      line: 'this.name = "LegacyNoText";',
+      mutation: '"" for: "LegacyNoText"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "LegacyNoText";',
+      mutation: 'removed: this.name = "LegacyNoText";',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "LegacyArchived";',
+      mutation: '"" for: "LegacyArchived"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "LegacyArchived";',
+      mutation: 'removed: this.name = "LegacyArchived";',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "LegacyTooLarge";',
+      mutation: '"" for: "LegacyTooLarge"',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: 'this.name = "LegacyTooLarge";',
+      mutation: 'removed: this.name = "LegacyTooLarge";',
+      reason: "A name for people, in the log.",
+    },
+    {
+      line: "export const MAX_LEGACY_BYTES = 32 * 2 ** 20;",
+      mutation: "21 for: 20",
+      reason: "Far more than either service accepts; readers and tests have this number from here.",
+    },
+    {
+      line: "export const MAX_LEGACY_BYTES = 32 * 2 ** 20;",
+      mutation: "3 for: 2",
+      reason: "Far more than either service accepts; readers and tests have this number from here.",
+    },
+    {
+      line: "export const MAX_LEGACY_BYTES = 32 * 2 ** 20;",
+      mutation: "33 for: 32",
+      reason: "Far more than either service accepts; readers and tests have this number from here.",
+    },
+  ],
 };
