@@ -15,10 +15,12 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
   return async (added, { token, challengedAtMs, replacedId, encryptionPublicKey }) => {
     const factor = factorRef("SYNC", added);
     const redeem = syncFactorTokenId(token);
-    const [located, issued] = await Promise.all([
+    const [located, read] = await Promise.all([
       records.locate(factor, added.nonces),
       records.readToken(redeem),
     ]);
+    // the commit that has added the factor may have redeemed the token since it was read
+    const issued = located.backupId === null ? read : await records.readToken(redeem);
     if (located.consumed || issued?.redeemed) throw alreadyUsed();
     const { backupId, holder } = issued ?? fail(unknownToken());
     const load = async () =>

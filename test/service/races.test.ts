@@ -381,6 +381,21 @@ for (const driver of DRIVERS)
       ]);
     });
 
+    test("an addition that the same device has made with the same token finds the token used", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      const device = createFactorKeypair();
+      const { syncFactorToken } = await recovered(client, user);
+      const [made, repeated] = [
+        await addSyncFactorRequest(client, device, syncFactorToken),
+        await addSyncFactorRequest(client, device, syncFactorToken),
+      ];
+      // the token is read at the same time
+      interruptions.before("records.locate", async () => void (await client.addSyncFactor(made)).ok());
+      const answer = await client.addSyncFactor(repeated);
+      expect([answer.status, answer.code()]).toEqual([400, "already_used"]);
+    });
+
     test("a recovery whose content is replaced again and again tries a limited number of times", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);
