@@ -28,9 +28,14 @@ export interface ScriptedAws extends AsyncDisposable {
   respondInOrder(...responses: readonly Respond[]): void;
   /** How many connections are open. */
   readonly connections: number;
+  /** Waits until what was sent before has arrived: until a later request of another client, which is not recorded, ends. */
+  arrived(): Promise<void>;
   /** Waits until no connection is open. */
   deserted(): Promise<void>;
 }
+
+/** No store has such a path. */
+const BARRIER = "/?barrier";
 
 export async function startScriptedAws(): Promise<ScriptedAws> {
   setAwsCredentials();
@@ -41,6 +46,7 @@ export async function startScriptedAws(): Promise<ScriptedAws> {
     const pieces: Buffer[] = [];
     for await (const piece of incoming) pieces.push(piece);
     const { method = "", url: target = "", headers } = incoming;
+    if (target === BARRIER) return void response.end();
     const operation = `${headers["x-amz-target"] ?? ""}`.replace("DynamoDB_20120810.", "");
     const request = { method, target, headers, body: Buffer.concat(pieces).toString(), operation };
     seen.push(request);
@@ -69,6 +75,9 @@ export async function startScriptedAws(): Promise<ScriptedAws> {
     },
     get connections() {
       return open.size;
+    },
+    async arrived() {
+      await fetch(`${url}${BARRIER}`, { keepalive: false });
     },
     async deserted() {
       while (open.size > 0) await new Promise<void>((resolve) => (closed = resolve));

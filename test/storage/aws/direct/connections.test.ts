@@ -43,7 +43,7 @@ describe("a response that is read as a stream", () => {
       const { body } = await connections.exchange(request(), { isStreamed: true });
       aws.respond = measured("");
       const others = [1, 2].map(() => connections.exchange(request(), { isStreamed: true }));
-      for (let n = 0; n < 100; n++) await new Promise(setImmediate);
+      await aws.arrived();
       expect(aws.seen).toHaveLength(1);
       await end(body);
       await Promise.all(others);
@@ -54,7 +54,7 @@ describe("a response that is read as a stream", () => {
       };
       const last = [1, 2].map(() => connections.exchange(request(), { isStreamed: true }));
       while (aws.seen.length < 4) await new Promise(setImmediate);
-      for (let n = 0; n < 100; n++) await new Promise(setImmediate);
+      await aws.arrived();
       expect(aws.seen).toHaveLength(4);
       pending.resolve();
       await Promise.all(last);
