@@ -7,7 +7,7 @@ import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import { createDynamoDbClient, createS3Client } from "../../../src/storage/aws/clients.ts";
 import { createEndpointOf } from "../../../src/storage/aws/direct/endpoint.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
-import { dynamoDbSuccess, scriptedAws } from "../../support/scripted-aws.ts";
+import { scriptedAws } from "../../support/scripted-aws.ts";
 
 const aws = await scriptedAws();
 
@@ -45,9 +45,13 @@ test.each([
 });
 
 test("the SDK keeps its connections", async () => {
-  aws.respond = dynamoDbSuccess({});
+  const ports: unknown[] = [];
+  aws.respond = (response) => {
+    ports.push(response.socket?.remotePort);
+    response.end("{}");
+  };
   const client = createDynamoDbClient(aws.config);
-  await client.send(new ListTablesCommand({}));
-  expect(aws.seen[0]?.headers.connection).toBe("keep-alive");
+  for (let n = 0; n < 3; n++) await client.send(new ListTablesCommand({}));
+  expect(ports).toEqual([ports[0], ports[0], ports[0]]);
   client.destroy();
 });
