@@ -1,4 +1,5 @@
 /** The tables: paid per request, with point-in-time recovery, and with expiry where items expire. */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   CreateTableCommand,
   DescribeContinuousBackupsCommand,
@@ -12,7 +13,7 @@ import {
   waitUntilTableExists,
 } from "@aws-sdk/client-dynamodb";
 import type { AwsStorageConfig } from "../../config/storage.ts";
-import type { Requirement } from "./setup.ts";
+import type { Requirement, SetupOptions } from "./setup.ts";
 import { KEYS, TTL_ATTRIBUTE } from "./tables.ts";
 
 /** The partition key, and the sort key if there is one. */
@@ -23,12 +24,16 @@ const CREATION_LIMIT_SECONDS = 180;
 const RECOVERY_LIMIT_MS = 120_000;
 const RECOVERY_PAUSE_MS = 3_000;
 
-export function tableRequirements(dynamoDb: DynamoDBClient, { tables }: AwsStorageConfig): Requirement[] {
+export function tableRequirements(
+  dynamoDb: DynamoDBClient,
+  { tables }: AwsStorageConfig,
+  pause: SetupOptions["pause"] = sleep,
+): Requirement[] {
   const table = (name: string, keys: Keys, within: readonly Requirement[] = []): Requirement => ({
     what: `the table ${name}`,
     isMet: () => tableExists(dynamoDb, name, keys),
     meet: () => createTable(dynamoDb, name, keys),
-    within: [...within, pointInTimeRecovery(dynamoDb, name)],
+    within: [...within, pointInTimeRecovery(dynamoDb, name, pause)],
   });
   return [
     table(tables.factorLookup, KEYS.factorLookup),
@@ -98,7 +103,11 @@ function timeToLive(dynamoDb: DynamoDBClient, table: string): Requirement {
   };
 }
 
-function pointInTimeRecovery(dynamoDb: DynamoDBClient, table: string): Requirement {
+function pointInTimeRecovery(
+  dynamoDb: DynamoDBClient,
+  table: string,
+  pause: (ms: number) => Promise<unknown>,
+): Requirement {
   return {
     what: `point-in-time recovery of ${table}`,
     async isMet() {
@@ -119,7 +128,7 @@ function pointInTimeRecovery(dynamoDb: DynamoDBClient, table: string): Requireme
         } catch (error) {
           const isTooEarly = error instanceof Error && error.name === "ContinuousBackupsUnavailableException";
           if (!isTooEarly || performance.now() - startedMs > RECOVERY_LIMIT_MS) throw error;
-          await new Promise((resolve) => setTimeout(resolve, RECOVERY_PAUSE_MS));
+          await pause(RECOVERY_PAUSE_MS);
         }
       }
     },

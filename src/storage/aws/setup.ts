@@ -22,6 +22,12 @@ export interface Finding {
   readonly state: "present" | "created" | "missing" | "unsupported";
 }
 
+export interface SetupOptions {
+  readonly checkOnly: boolean;
+  /** Waits so many milliseconds until a setting of a new table is attempted again. */
+  readonly pause?: (ms: number) => Promise<unknown>;
+}
+
 /** How often the SDK attempts a request: every step is idempotent, and none has a time budget. */
 const MAX_ATTEMPTS = 5;
 
@@ -32,12 +38,13 @@ const MAX_ATTEMPTS = 5;
  */
 export async function* setUp(
   config: AwsStorageConfig,
-  { checkOnly }: { readonly checkOnly: boolean },
+  { checkOnly, pause }: SetupOptions,
 ): AsyncGenerator<Finding> {
   const s3 = createS3Client(config, MAX_ATTEMPTS);
   const dynamoDb = createDynamoDbClient(config, MAX_ATTEMPTS);
   try {
-    for (const requirement of [bucketRequirement(s3, config), ...tableRequirements(dynamoDb, config)])
+    const tables = tableRequirements(dynamoDb, config, pause);
+    for (const requirement of [bucketRequirement(s3, config), ...tables])
       yield* checked(requirement, checkOnly);
   } finally {
     s3.destroy();
