@@ -1,6 +1,5 @@
 /** The bucket: versioned, without public access, and with lifecycle rules that delete old versions. */
 import {
-  type BucketLocationConstraint,
   CreateBucketCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
@@ -45,12 +44,11 @@ const CLOSED = {
   RestrictPublicBuckets: true,
 } as const;
 
-export function bucketRequirement(s3: S3Client, config: AwsStorageConfig): Requirement {
-  const { bucket, kmsKeyArn } = config;
+export function bucketRequirement(s3: S3Client, { bucket, kmsKeyArn }: AwsStorageConfig): Requirement {
   return {
     what: `the bucket ${bucket}`,
     isMet: () => bucketExists(s3, bucket),
-    meet: () => createBucket(s3, config),
+    meet: () => createBucket(s3, bucket),
     within: [
       versioning(s3, bucket),
       publicAccessBlock(s3, bucket),
@@ -60,13 +58,10 @@ export function bucketRequirement(s3: S3Client, config: AwsStorageConfig): Requi
   };
 }
 
-/** Creates the bucket, unless we own it already. */
-async function createBucket(s3: S3Client, { bucket, region }: AwsStorageConfig): Promise<void> {
-  // S3 does not accept us-east-1, its default, by name; the SDK's type may lack the newest regions
-  const LocationConstraint = region as BucketLocationConstraint;
-  const placed = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
+/** Creates the bucket, unless we own it already. The SDK names the region of its client where S3 wants that. */
+async function createBucket(s3: S3Client, bucket: string): Promise<void> {
   try {
-    await s3.send(new CreateBucketCommand({ Bucket: bucket, ...placed }));
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
   } catch (error) {
     if (!hasName(error, "BucketAlreadyOwnedByYou")) throw error;
   }
