@@ -23,6 +23,34 @@ export const STORAGE_AWS: Explanations = {
       reason: "No client has either name.",
     },
   ],
+  "src/storage/aws/clients.ts": [
+    {
+      line: "const CONNECTION_TIMEOUT_MS = 1_500;",
+      mutation: "1501 for: 1_500",
+      reason: "A millisecond more changes nothing.",
+    },
+    {
+      line: "const MAX_DYNAMODB_REQUESTS = 128;",
+      mutation: "129 for: 128",
+      reason: "One more changes nothing.",
+    },
+    {
+      line: "export const MAX_S3_REQUESTS = 96;",
+      mutation: "97 for: 96",
+      reason: "One more changes nothing.",
+    },
+    {
+      line: '{ name: "signWithKnownHash", step: "build" },',
+      mutation: '"" for: "signWithKnownHash"',
+      reason: "A name that nothing refers to.",
+    },
+    {
+      line: 'return typeof request === "object" && request !== null && "headers" in request;',
+      mutation:
+        'without right of &&: typeof request === "object" && request !== null && "headers" in request',
+      reason: "Each request has headers; the types do not know that.",
+    },
+  ],
   "src/storage/aws/clock-skew.ts": [
     {
       line: "if (!(error instanceof Error) || !REFUSED.has(statusOf(error) ?? 0)) return null;",
@@ -70,6 +98,13 @@ export const STORAGE_AWS: Explanations = {
       line: 'if (!("$metadata" in error)) Object.assign(error, { $metadata: { httpStatusCode: response.statusCode } });',
       mutation: '"" for: "$metadata"',
       reason: "Only ids of the response are lost, which nothing reads.",
+    },
+  ],
+  "src/storage/aws/direct/clock.ts": [
+    {
+      line: 'const theirsMs = Date.parse((error && textAt(error, "ServerTime")) ?? headers.date ?? "");',
+      mutation: '"mutant" for: ""',
+      reason: "Neither is a date.",
     },
   ],
   "src/storage/aws/direct/connections.ts": [
@@ -142,6 +177,18 @@ export const STORAGE_AWS: Explanations = {
       line: "if (stated === undefined || !(body instanceof Uint8Array)) return;",
       mutation: "without right of ||: stated === undefined || !(body instanceof Uint8Array)",
       reason: "No body of DynamoDB is a stream; the types do not know that.",
+    },
+  ],
+  "src/storage/aws/direct/signature.ts": [
+    {
+      line: 'const lines = names.map((name) => `${name}:${canonicalValue(headers[name] ?? "")}\\n`).join("");',
+      mutation: '"mutant" for: ""',
+      reason: "Each name is that of a header; the types do not know that.",
+    },
+    {
+      line: "if (this.#derived?.purpose !== purpose) {",
+      mutation: "true for: this.#derived?.purpose !== purpose",
+      reason: "Only slower: the same key is derived for each request.",
     },
   ],
   "src/storage/aws/history/collection.ts": [
@@ -261,6 +308,25 @@ export const STORAGE_AWS: Explanations = {
       line: 'return status === null ? NOT_SENT.has(errorCode(error) ?? "") : status >= 400 && status < 500;',
       mutation: '"mutant" for: ""',
       reason: "Neither is a code.",
+    },
+  ],
+  "src/storage/aws/setup.ts": [
+    {
+      line: "const MAX_ATTEMPTS = 5;",
+      mutation: "6 for: 5",
+      reason: "One more changes nothing.",
+    },
+  ],
+  "src/storage/aws/setup-tables.ts": [
+    {
+      line: "const CREATION_LIMIT_SECONDS = 180;",
+      mutation: "181 for: 180",
+      reason: "A second more changes nothing.",
+    },
+    {
+      line: "const RECOVERY_LIMIT_MS = 120_000;",
+      mutation: "120001 for: 120_000",
+      reason: "A millisecond more changes nothing.",
     },
   ],
   "src/storage/aws/spool-memory.ts": [
