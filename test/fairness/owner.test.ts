@@ -25,28 +25,30 @@ for (const driver of DRIVERS)
     for (const action of CHANGING)
       for (let nth = 1; nth <= ACTIONS[action].commits; nth++)
         for (const moment of MOMENTS)
-          test(`has the backup, though commit ${nth} of a ${action} is made ${moment}`, async () => {
-            await using owned = await startOwner(driver);
-            const late: (() => Promise<unknown>)[] = [];
-            const makeLate = async () => void (await late.pop()?.());
-            let commits = 0;
-            owned.around(async (call, run) => {
-              if (call !== "records.commit") return run();
-              if (++commits !== nth) {
-                if (moment === "before the next commit") await makeLate();
-                return run();
-              }
-              late.push(run);
-              throw new StorageUnavailable("the backup could not be changed");
+          for (const next of ["sync", "deletion and undelete"] as const)
+            test(`has the backup, though commit ${nth} of a ${action} is made ${moment}, a ${next}`, async () => {
+              await using owned = await startOwner(driver);
+              await owned.does("deletion and undelete"); // it may repeat that
+              const late: (() => Promise<unknown>)[] = [];
+              const makeLate = async () => void (await late.pop()?.());
+              let commits = 0;
+              owned.around(async (call, run) => {
+                if (call !== "records.commit") return run();
+                if (++commits !== nth) {
+                  if (moment === "before the next commit") await makeLate();
+                  return run();
+                }
+                late.push(run);
+                throw new StorageUnavailable("the backup could not be changed");
+              });
+              await expect(owned.does(action)).rejects.toThrow(" 503 ");
+              expect(late).toHaveLength(1);
+              if (moment === "before the next action") await makeLate();
+              const refused = await owned.does(next).then(String, String);
+              expect(refused).not.toContain("LOST");
+              await makeLate();
+              await owned.does("check");
             });
-            await expect(owned.does(action)).rejects.toThrow(" 503 ");
-            expect(late).toHaveLength(1);
-            if (moment === "before the next action") await makeLate();
-            const refused = await owned.does("sync").then(String, String);
-            expect(refused).not.toContain("LOST");
-            await makeLate();
-            await owned.does("check");
-          });
 
     test("reports a deleted backup that was not kept", async () => {
       await using owned = await startOwner(driver, (records) => ({

@@ -119,7 +119,7 @@ export class Owner {
   async #deleteAndBringBack(): Promise<void> {
     this.#removals.add("deletion");
     (await this.#client.deleteBackup(await solved(this.#client, "delete-backup", this.#user.sync))).ok();
-    this.#removals.delete("reset"); // of the backup as it was
+    // a device that has deleted a backup just before gets the same response where a reset was made instead
     await this.putRight();
   }
 
