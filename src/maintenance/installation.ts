@@ -67,10 +67,13 @@ async function join(stores: InspectableStores, random: Random): Promise<void> {
     throw new InstallationMismatch(
       `the blobs belong to the installation ${ofBlobs} and the records have no mark. ${IF_RESTORED}`,
     );
-  if (ofRecords !== null && !(await mayBelongTogether(stores)))
-    throw new InstallationMismatch(
-      `the records belong to the installation ${ofRecords}, the blobs have no mark and are not those of these records. ${IF_RESTORED}`,
-    );
+  if (ofRecords !== null && !(await mayBelongTogether(stores))) {
+    // a process that starts at the same time may have marked them since, and served
+    if ((await blobs.installationId()) === null)
+      throw new InstallationMismatch(
+        `the records belong to the installation ${ofRecords}, the blobs have no mark and are not those of these records. ${IF_RESTORED}`,
+      );
+  }
   await markBoth(stores, ofRecords ?? ofBlobs ?? random.uuid());
 }
 

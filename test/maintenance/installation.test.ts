@@ -57,6 +57,30 @@ for (const { name, environment } of DRIVERS)
       for (const other of others) await other[Symbol.asyncDispose]();
     });
 
+    test.each(["nothing", "a blob"])(
+      "is joined late, when another process has served and stored %s",
+      async (what) => {
+        await using stores = await openFixture(environment);
+        await using other = await stores.openAnother();
+        let isLate = false;
+        const blobs = replaced(stores.blobs, {
+          async installationId() {
+            const read = await stores.blobs.installationId();
+            if (isLate) return read;
+            isLate = true;
+            await join(other);
+            await markInService(other, systemClock);
+            if (what === "a blob") await other.blobs.put("b1", [Buffer.from("x")]); // of no record yet
+            return read;
+          },
+        });
+        await join({ records: stores.records, blobs });
+        const [ofRecords, ofBlobs] = await marksOf(stores);
+        expect(ofRecords).not.toBeNull();
+        expect(ofBlobs).toBe(ofRecords);
+      },
+    );
+
     test("is marked where data of a version without marks lies", async () => {
       await using stores = await openFixture(environment);
       const blob = await stores.blobs.put("b1", [Buffer.from("x")]);
