@@ -7,6 +7,7 @@ import {
   request as sendRequest,
 } from "node:http";
 import type { Socket } from "node:net";
+import { isBrokenConnection } from "./broken-connection.ts";
 
 /** An answer that comes from the proxy. */
 export interface ProxyAnswer {
@@ -105,7 +106,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   /** Where the store closes a kept connection meanwhile, the request is not repeated. */
   async function repeatLater(request: IncomingMessage, content: Buffer, afterMs: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, afterMs));
-    await forward(request, content).catch(() => {});
+    await forward(request, content).catch((error: unknown) => {
+      if (!isBrokenConnection(error)) throw error;
+    });
   }
 
   function track(work: Promise<void>): void {
@@ -249,6 +252,9 @@ function bodyOf(message: IncomingMessage): Promise<Buffer> {
     message.on("data", (piece: Buffer) => pieces.push(piece));
     message.on("end", () => resolve(Buffer.concat(pieces)));
     message.on("error", reject);
-    message.on("close", () => reject(new Error("the connection was closed before the end")));
+    const closed = Object.assign(new Error("the connection was closed before the end"), {
+      code: "ECONNRESET",
+    });
+    message.on("close", () => reject(closed));
   });
 }
