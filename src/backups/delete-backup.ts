@@ -18,6 +18,7 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
     try {
       await deleteOnce(by);
     } catch (error) {
+      // it was on no backup, whatever another request has created since
       const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));
       if (!isRepetition) throw error;
       if ((await records.consume(by.nonces)) === null) throw alreadyUsed();
@@ -35,10 +36,9 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
     destructions.countDestruction(backup.backupId);
   }
 
-  /** Whether the factor has deleted a backup lately and is on none now. */
-  async function hasDeleted(factor: FactorRef): Promise<boolean> {
-    if (!(await records.isConsumed([deletionMark(factor)]))) return false;
-    return (await records.locate(factor, [])).backupId === null;
+  /** Whether the factor has deleted a backup lately. */
+  function hasDeleted(factor: FactorRef): Promise<boolean> {
+    return records.isConsumed([deletionMark(factor)]);
   }
 
   /** Marks a deletion in the store, so that a retry by the same factor succeeds. */

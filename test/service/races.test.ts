@@ -396,6 +396,39 @@ for (const driver of DRIVERS)
       expect([answer.status, answer.code()]).toEqual([400, "already_used"]);
     });
 
+    test("a repeated deletion that a creation by the same device overtakes succeeds, and the creation stands", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
+      const repeated = await solved(client, "delete-backup", user.sync);
+      const payload = await createPayload(client, user);
+      // the device was looked up, and was on no backup
+      interruptions.before(
+        "records.isConsumed",
+        async () => void (await client.create(payload, user.backup)).ok(),
+      );
+      expect((await client.deleteBackup(repeated)).status).toBe(204);
+      expect((await client.deleteBackup(repeated)).code()).toBe("already_used");
+      expect((await recovered(client, user)).metadata.manifestHash).toBe(user.manifestHash);
+    });
+
+    test("a deletion that loses a race is a conflict, though its device has deleted a backup lately", async () => {
+      const { client } = service();
+      const user = await userWithBackup(client);
+      (await client.deleteBackup(await solved(client, "delete-backup", user.sync))).ok();
+      await userWithBackup(client, user);
+      const deletion = await solved(client, "delete-backup", user.sync);
+      const reset = await resetRequest(client, user);
+      const payload = await createPayload(client, user);
+      interruptions.before("records.commit", async () => {
+        (await client.reset(reset)).ok();
+        (await client.create(payload, user.backup)).ok();
+      });
+      const answer = await client.deleteBackup(deletion);
+      expect([answer.status, answer.code()]).toEqual([423, "conflicting_lock"]);
+      expect((await recovered(client, user)).metadata.manifestHash).toBe(user.manifestHash);
+    });
+
     test("a recovery whose content is replaced again and again tries a limited number of times", async () => {
       const { client, services } = service();
       const user = await userWithBackup(client);

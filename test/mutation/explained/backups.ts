@@ -69,13 +69,6 @@ export const BACKUPS: Explanations = {
       reason: "Some seconds, of which none is promised.",
     },
   ],
-  "src/backups/delete-backup.ts": [
-    {
-      line: "const isRepetition = isOnNoBackup(error) && (await hasDeleted(by.factor));",
-      mutation: "without left of &&: isOnNoBackup(error) && (await hasDeleted(by.factor))",
-      reason: "A factor that is on no backup gets no other error, but for an outage that is over.",
-    },
-  ],
   "src/backups/events.ts": [
     {
       line: "actor: actor && { ...actor },",
