@@ -8,10 +8,15 @@ import { doesNotExist, errorOf, fail } from "./outcomes.ts";
 import { counterWentBack, keepCounter, reportCounter } from "./passkey-counter.ts";
 import { exportMetadata } from "./view.ts";
 
-export function undelete({ records, random, eventFactory, alerts }: BackupsContext): Backups["undelete"] {
+export function undelete(context: BackupsContext): Backups["undelete"] {
+  const { records, access, random, eventFactory, alerts } = context;
+
   return async (by, backupId) => {
+    // read before the states: of a backup that is deleted in between they may lack the latest
+    const present = await access.read(backupId);
     const { kept, backup } = (await stateOf(backupId, by)) ?? fail(doesNotExist());
     const { metadata, change } = bringingBack(backupId, kept, keepCounter(backup.metadata, by), random);
+    if (present !== null) throw errorOf("exists");
     const { logId } = metadata;
     const actor = listedEventFactor(metadata, by.factor);
     const wentBack = counterWentBack(backup.metadata, by)

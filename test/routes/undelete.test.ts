@@ -296,6 +296,31 @@ for (const driver of DRIVERS)
       expect([answer.status, answer.code()]).toEqual([400, "backup_does_not_exist"]);
     });
 
+    for (const [call, isRefused] of [
+      ["records.read", false],
+      ["records.readDeleted", true],
+    ] as const)
+      test(`never brings back an earlier state than that of a deletion before its ${call}`, async () => {
+        const interruptions = new Interruptions();
+        await using racing = await startService(driver, interruptions);
+        const { client, clock } = racing;
+        const first = await created(client, newKeypair());
+        await deleteIt(client, first);
+        clock.advance(1_000);
+        const latest = { ...newFactorUser(first.main), account: first.account };
+        (await createAgain(client, latest)).ok();
+        const request = await undeletionRequest(client, latest);
+        const deletion = await solved(client, "delete-backup", latest.sync);
+        interruptions.before(call, async () => void (await client.deleteBackup(deletion)).ok());
+        const answer = await client.undelete(request);
+        if (isRefused) {
+          expect([answer.status, answer.code()]).toEqual([409, "backup_account_id_already_exists"]);
+          (await client.undelete(request)).ok();
+        }
+        const { metadata } = await recoveredBy(client, latest.main);
+        expect(metadata.manifestHash).toBe(latest.manifestHash);
+      });
+
     for (const [name, rivals] of [
       ["undelete", []],
       ["undelete and create", ["create"]],
