@@ -16,7 +16,7 @@ export function undelete(context: BackupsContext): Backups["undelete"] {
     const present = await access.read(backupId);
     const { kept, backup } = (await stateOf(backupId, by)) ?? fail(doesNotExist());
     const { metadata, change } = bringingBack(backupId, kept, keepCounter(backup.metadata, by), random);
-    if (present !== null) throw errorOf("exists");
+    if (present !== null) throw errorOf((await access.read(backupId)) === null ? "revision" : "exists");
     const { logId } = metadata;
     const actor = listedEventFactor(metadata, by.factor);
     const wentBack = counterWentBack(backup.metadata, by)

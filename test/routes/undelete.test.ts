@@ -314,7 +314,7 @@ for (const driver of DRIVERS)
         interruptions.before(call, async () => void (await client.deleteBackup(deletion)).ok());
         const answer = await client.undelete(request);
         if (isRefused) {
-          expect([answer.status, answer.code()]).toEqual([409, "backup_account_id_already_exists"]);
+          expect([answer.status, answer.code()]).toEqual([423, "conflicting_lock"]);
           (await client.undelete(request)).ok();
         }
         const { metadata } = await recoveredBy(client, latest.main);
