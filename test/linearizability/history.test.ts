@@ -4,7 +4,7 @@ import { DRIVERS } from "../drivers.ts";
 import { PLANTED } from "../planted/planted-stores.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { late } from "../support/store-wrappers.ts";
-import { overtakenByNone, replacedTooOften } from "./history.ts";
+import { internalErrors, overtakenByNone, replacedTooOften } from "./history.ts";
 import { historiesInProcess } from "./linearizability.ts";
 
 const OPERATIONS = [
@@ -42,6 +42,7 @@ for (const driver of DRIVERS)
               missing.delete(`${request.operation}: ${response.outcome}`);
             expect(replacedTooOften(history)).toEqual([]);
             expect(overtakenByNone(history)).toEqual([]);
+            expect(internalErrors(history)).toEqual([]);
           }
         expect([...missing]).toEqual([]);
       },
@@ -56,6 +57,7 @@ for (const driver of DRIVERS)
           const histories = await historiesInProcess(driver, (stores) => late(stores, random), random);
           expect(histories.flatMap(replacedTooOften)).toEqual([]);
           expect(histories.flatMap(overtakenByNone)).toEqual([]);
+          expect(histories.flatMap(internalErrors)).toEqual([]);
           const outcomes = histories.flat().map(({ response }) => response.outcome);
           expect(outcomes).toContain("unknown");
         }

@@ -42,6 +42,8 @@ export interface Entry {
   readonly return: number;
   readonly request: Request;
   readonly response: { readonly outcome: "ok" | "refused" | "overtaken" | "unknown" } & Partial<Shown>;
+  /** The status of an error of the service that is no outage. */
+  readonly internalError?: number;
 }
 
 interface Prepared {
@@ -98,11 +100,11 @@ export class HistoryRecorder {
     const call = nowNs();
     const received = await send(api).catch(nullIfKilled);
     const end = nowNs();
-    if (received !== null && received.status >= 500 && received.status !== 503)
-      throw new Error(`${request.operation} responded with ${received.status}`);
-    if (received === null || received.status === 503)
-      this.#entries.push({ client, call, return: NEVER, request, response: { outcome: "unknown" } });
-    else this.#entries.push({ client, call, return: end, request, response: responseOf(received, shown) });
+    if (received === null || received.status >= 500) {
+      const unknown = { client, call, return: NEVER, request, response: { outcome: "unknown" } } as const;
+      const isOutage = received === null || received.status === 503;
+      this.#entries.push(isOutage ? unknown : { ...unknown, internalError: received.status });
+    } else this.#entries.push({ client, call, return: end, request, response: responseOf(received, shown) });
     const isRefused = received !== null && received.status >= 300 && received.status < 500;
     if (isRefused) return;
     if (request.next !== undefined) this.#current = request.next;
@@ -310,6 +312,11 @@ export function overtakenByNone(history: readonly Entry[]): readonly Entry[] {
     ({ call, return: end, response }) =>
       response.outcome === "overtaken" && !changes.some((other) => other.call < end && other.return > call),
   );
+}
+
+/** The requests that a fault of the service ended. */
+export function internalErrors(history: readonly Entry[]): readonly Entry[] {
+  return history.filter(({ internalError }) => internalError !== undefined);
 }
 
 /** What comes of a request whose process was killed. @throws every other error. */

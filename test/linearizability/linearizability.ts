@@ -14,7 +14,7 @@ import { S3_FAULTS } from "../support/s3-proxy.ts";
 import { startService } from "../support/service.ts";
 import { interleaving, late } from "../support/store-wrappers.ts";
 import { verdictsOn } from "./checker.ts";
-import { type Entry, HistoryRecorder, overtakenByNone } from "./history.ts";
+import { type Entry, HistoryRecorder, internalErrors, overtakenByNone } from "./history.ts";
 
 export interface LinearizabilityOptions {
   readonly rounds: number;
@@ -125,6 +125,9 @@ async function wrongIn(histories: readonly (readonly Entry[])[]): Promise<readon
     const wrong = [
       ...(verdicts[nth] === "ok" ? [] : [verdicts[nth]]),
       ...overtakenByNone(history).map(({ call }) => `wrong: none can have overtaken the request of ${call}`),
+      ...internalErrors(history).map(
+        ({ call }) => `wrong: a fault of the service ended the request of ${call}`,
+      ),
     ];
     return wrong.length === 0 ? [] : [`history ${nth} is ${wrong.join(", ")}: ${shown(history)}`];
   });
