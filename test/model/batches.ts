@@ -35,6 +35,8 @@ interface Batch {
 
 /** The errors of a request whose backup is deleted meanwhile: which one depends on how far the request has come. */
 const GONE = ["backup_untraceable", "backup_missing", "unauthorized_factor", "backup_does_not_exist"];
+/** These consume their proof while they run, and release it where they fail. */
+const READS = ["retrieve", "retrieve-metadata", "verify-factor", "list-events"];
 const MAX_ITERATIONS = 12;
 
 /** Each case is a batch; the seed decides how its requests interleave. */
@@ -140,7 +142,8 @@ function findOrder(
         "ok" in expected.outcome &&
         "ok" in outcome &&
         earlier.some((one) => Bun.deepEquals(outcome, expectedIn(one).outcome));
-      const next = nextWorld(now, isEarlier ? { ...expected, outcome } : expected, outcome);
+      const isTaken = isAlreadyUsed(outcome) && batch.some(isFailingTwinOf(request, index));
+      const next = isTaken ? now : nextWorld(now, isEarlier ? { ...expected, outcome } : expected, outcome);
       if (next === null) continue;
       const order = search(
         [next, ...worlds],
@@ -152,6 +155,19 @@ function findOrder(
     return null;
   };
   return search([world], [], new Set());
+
+  /** The same request, sent once more, had consumed the proof and failed later. */
+  function isFailingTwinOf(request: Sent["request"], index: number) {
+    return (other: Sent, place: number): boolean => {
+      const outcome = outcomes[place];
+      if (place === index || other.request !== request || outcome === undefined) return false;
+      return READS.includes(request.op.op) && "code" in outcome && !isAlreadyUsed(outcome);
+    };
+  }
+}
+
+function isAlreadyUsed(outcome: Outcome): boolean {
+  return "code" in outcome && outcome.code === "already_used";
 }
 
 /** The state after a request with this outcome; `null` if the model has another outcome. */
