@@ -65,7 +65,7 @@ export function createS3Client(
     ...(config.s3Endpoint === null ? {} : { endpoint: config.s3Endpoint, forcePathStyle: true }),
     maxAttempts,
     logger,
-    // Both ends check SHA-256 (see below, upload.ts and blobs.ts): a CRC on top would only cost CPU.
+    // Both ends check SHA-256 (see below, upload.ts and verified-content.ts): a CRC on top would only cost CPU.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     // Waiting for "100 Continue" costs a round trip, and the SDK opens a new connection for each such request.

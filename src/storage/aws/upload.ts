@@ -16,7 +16,7 @@ export interface UploadOptions {
   readonly client: S3Sender;
   readonly target: PutTarget;
   readonly random: Random;
-  /** A large upload has more time for each attempt, and for a second attempt to begin. */
+  /** For a small object. A large one has more time for each attempt, and for further attempts to begin. */
   readonly retry: RetryPolicy;
   /** Reads an object and verifies it; `null` when there is none of that name. */
   readonly read: (ref: BlobRef) => Promise<AsyncIterable<Uint8Array> | null>;
@@ -28,18 +28,18 @@ const PURPOSE = "the blob could not be stored";
  * Stores what was spooled as the object that `ref` names.
  *
  * @param ref has a name that no object has had.
- * @throws StorageUnavailable; Error when another object has the name.
+ * @throws StorageUnavailable; BlobDamaged or another Error when the name has another object.
  */
 export async function upload(ref: BlobRef, spooled: Spooled, options: UploadOptions): Promise<void> {
   const { retry, random } = options;
   const moreMs = transferMs(ref.size);
   const longer = { ...retry, attemptMs: retry.attemptMs + moreMs, budgetMs: retry.budgetMs + moreMs / 2 };
   const isNew = await withRetries(PURPOSE, longer, random, (signal) => put(ref, spooled, options, signal));
-  // The name is new, so an object that was there already comes from an attempt whose response was lost.
+  // the name is new, so an object that was there already comes from an attempt whose response was lost
   if (!isNew) await confirm(ref, options);
 }
 
-/** `false` when an object has the name already. */
+/** One attempt. `false` when an object has the name already. */
 async function put(
   ref: BlobRef,
   spooled: Spooled,
@@ -72,7 +72,7 @@ async function put(
   }
 }
 
-/** @throws Error when the stored object is not the one that `ref` describes. */
+/** @throws StorageUnavailable; BlobDamaged or another Error when `ref` does not describe the stored object. */
 async function confirm(ref: BlobRef, { client, target, random, retry, read }: UploadOptions): Promise<void> {
   const checksum = checksumOf(ref);
   const query = { Bucket: target.Bucket, Key: ref.key, ChecksumMode: "ENABLED" } as const;
