@@ -412,19 +412,9 @@ export const STORAGE_AWS: Explanations = {
       reason: "A download compares no hash.",
     },
     {
-      line: "const budgetMs = this.#retry.budgetMs + (ref.size / MIN_BYTES_PER_SECOND) * 1000;",
-      mutation: "1001 for: 1000",
-      reason: "How long a run waits for the stores is not promised.",
-    },
-    {
       line: "const MAX_UNREAD_MS = 60_000;",
       mutation: "60001 for: 60_000",
       reason: "How long a run waits for its reader is not promised.",
-    },
-    {
-      line: "const MIN_BYTES_PER_SECOND = 1024 * 1024;",
-      mutation: "1025 for: 1024",
-      reason: "How long a run waits for the stores is not promised.",
     },
     {
       line: "const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };",

@@ -41,6 +41,7 @@ import { pagesOf } from "../pages.ts";
 import { createTableReads, type TableReads } from "../reads.ts";
 import { type Attempt, DEFAULT_RETRY, type RetryPolicy, TryAgain, withRetries } from "../retry.ts";
 import type { Item } from "../tables.ts";
+import { transferMs } from "../transfer-time.ts";
 import { placesOf } from "./places.ts";
 
 /** Where the stores are. Credentials come from the SDK's default chain. */
@@ -65,8 +66,6 @@ export interface LegacyOptions {
 const RETRY: RetryPolicy = { ...DEFAULT_RETRY, budgetMs: 120_000, attemptMs: 30_000, maxPauseMs: 10_000 };
 /** DynamoDB reads at most 100 items in a call. */
 const MAX_ROWS_A_CALL = 100;
-/** A slower download times out. */
-const MIN_BYTES_PER_SECOND = 1024 * 1024;
 /** A reader that asks for nothing for so long keeps no connection. */
 const MAX_UNREAD_MS = 60_000;
 const NOT_READ = "an object of the other service could not be read";
@@ -138,7 +137,7 @@ export class AwsLegacySource implements LegacySource {
   }
 
   async *#pieces(ref: BlobRef): AsyncGenerator<Uint8Array> {
-    const budgetMs = this.#retry.budgetMs + (ref.size / MIN_BYTES_PER_SECOND) * 1000;
+    const budgetMs = this.#retry.budgetMs + transferMs(ref.size);
     const download = new Download(
       ref,
       {
