@@ -199,7 +199,7 @@ export const STORAGE_AWS: Explanations = {
     },
   ],
   "src/storage/aws/history/deleted-states.ts": [
-    { line: "const PAGE = 10;", mutation: "11 for: 10", reason: "As many at a time as it may be." },
+    { line: "const PAGE = 10;", mutation: "11 for: 10", reason: "Any number at a time will do." },
   ],
   "src/storage/aws/history/items.ts": [
     {
@@ -253,7 +253,7 @@ export const STORAGE_AWS: Explanations = {
     {
       line: "const DELETED_AT_ONCE = 25;",
       mutation: "26 for: 25",
-      reason: "As many at a time as it may be.",
+      reason: "Any number at a time will do.",
     },
     {
       line: '{ PK = { S: "" }, SK = { S: "" } }: Item,',
@@ -404,7 +404,7 @@ export const STORAGE_AWS: Explanations = {
     {
       line: "for (let start = 0; start < keys.length; start += MAX_ROWS_A_CALL) {",
       mutation: "<= for <: start < keys.length",
-      reason: "No key is left for the last turn of the loop, and nothing is asked for.",
+      reason: "No key is left for the last iteration, which requests nothing.",
     },
     {
       line: 'return size === null ? null : this.#pieces({ key, size, sha256: "" });',

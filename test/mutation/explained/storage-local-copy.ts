@@ -122,7 +122,7 @@ export const STORAGE_LOCAL_COPY: Explanations = {
     {
       line: "for (let start = 0; start < needs.length; start += WIDTH)",
       mutation: "<= for <: start < needs.length",
-      reason: "No ciphertext is left for the last turn of the loop.",
+      reason: "No ciphertext is left for the last iteration.",
     },
     {
       line: "await syncDirectory(target);",
