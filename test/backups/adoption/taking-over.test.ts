@@ -10,6 +10,7 @@ import { type Content, type RecordStore, StorageUnavailable } from "../../../src
 import type { LegacyRow } from "../../../src/storage/legacy.ts";
 import { backupOf, create, kept, openFixture, record } from "../../contract/fixture.ts";
 import { DRIVERS, type Driver } from "../../drivers.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { type LegacyUser, legacyKeypair, legacyUser } from "../../support/legacy-users.ts";
 import { replaced } from "../../support/store-wrappers.ts";
 
@@ -97,15 +98,8 @@ const factorOf = ({ mains: [main] }: LegacyUser) => {
   return main.ref;
 };
 
-async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => null,
-    (error: unknown) => error,
-  );
-}
-
 async function expectUnavailable(promise: Promise<unknown>, cause: string): Promise<void> {
-  const error = await errorOf(promise);
+  const error = await failureOf(promise);
   if (!(error instanceof ServiceError)) throw error;
   expect(error.code).toBe("service_unavailable");
   expect(error.cause).toBeInstanceOf(LegacyProblem);
@@ -220,14 +214,14 @@ for (const driver of DRIVERS) {
       const user = legacyUser();
       world.other.add(user);
       world.other.hooks.during = () => Promise.reject(new StorageUnavailable("an outage"));
-      expect(await errorOf(world.adoption.ofBackup(user.id))).toBeInstanceOf(StorageUnavailable);
+      expect(await failureOf(world.adoption.ofBackup(user.id))).toBeInstanceOf(StorageUnavailable);
       expect(world.reported).toEqual(["an outage"]);
     });
 
     test("is not reported where the metadata cannot be read now", async () => {
       await using world = await adoptionOn(driver);
       world.other.hooks.onMetadata = () => Promise.reject(new StorageUnavailable("an outage"));
-      expect(await errorOf(world.adoption.ofBackup(legacyUser().id))).toBeInstanceOf(StorageUnavailable);
+      expect(await failureOf(world.adoption.ofBackup(legacyUser().id))).toBeInstanceOf(StorageUnavailable);
       expect(world.reported).toEqual([]);
     });
 
@@ -371,7 +365,7 @@ for (const driver of DRIVERS) {
       if (indexed === null) throw new Error("the backup is gone");
       await world.records.commit({ backupId: user.id, expect: indexed, next: indexed, release: [factor] });
       conflicts = 5;
-      const error = await errorOf(world.adoption.ofFactors([factor]));
+      const error = await failureOf(world.adoption.ofFactors([factor]));
       if (!(error instanceof ServiceError)) throw error;
       expect(error.code).toBe("conflicting_lock");
       expect(await backupOf(world.records, factor)).toBeNull();

@@ -6,6 +6,7 @@ import { IN_MEMORY_BYTES } from "../../../src/runtime/sizes.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
 import { collect } from "../../contract/fixture.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { CLOCK_SKEWED } from "../../support/s3-proxy.ts";
 import { type Respond, responding, s3Refusal, scriptedAws } from "../../support/scripted-aws.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -29,7 +30,6 @@ const sha256 = (content: string) => new Bun.CryptoHasher("sha256").update(conten
 const checksum = (content: string) => Buffer.from(sha256(content), "hex").toString("base64");
 const refOf = (content: string) => ({ key: KEY, size: content.length, sha256: sha256(content) });
 const put = (content: string) => blobs.put("b1", content === "" ? [] : [Buffer.from(content)]);
-const failure = (call: () => Promise<unknown>) => call().catch((error: unknown) => error);
 
 describe("an upload", () => {
   test.each(["", "1", "data", "x".repeat(IN_MEMORY_BYTES + 1)])(
@@ -88,9 +88,9 @@ describe("an upload", () => {
     expect(await put("data")).toEqual(refOf("data"));
     expect(lines()).toEqual([`PUT /bucket/${KEY}?`, `HEAD /bucket/${KEY}`, `GET /bucket/${KEY}?`]);
     aws.respondInOrder(conflict, found, responding(200, "DATA", ETAG));
-    expect(await failure(() => put("data"))).toMatchObject({ name: "BlobDamaged" });
+    expect(await failureOf(put("data"))).toMatchObject({ name: "BlobDamaged" });
     aws.respondInOrder(conflict, found, s3Refusal(404, "NoSuchKey"));
-    expect(`${await failure(() => put("data"))}`).toContain("was missing when it was read");
+    expect(`${await failureOf(put("data"))}`).toContain("was missing when it was read");
   });
 
   test.each([
@@ -99,13 +99,13 @@ describe("an upload", () => {
     ["checksum", { "content-length": "4", "x-amz-checksum-sha256": checksum("DATA") }],
   ])("is not taken for stored where the object that is there has another %s", async (_name, headers) => {
     aws.respondInOrder(s3Refusal(412, "PreconditionFailed"), responding(200, "", { ...ETAG, ...headers }));
-    expect(`${await failure(() => put("data"))}`).toContain(`another object has the name ${KEY}`);
+    expect(`${await failureOf(put("data"))}`).toContain(`another object has the name ${KEY}`);
     expect(aws.seen).toHaveLength(2);
   });
 
   test("that is refused is an outage", async () => {
     aws.respondInOrder();
-    expect(await failure(() => put("data"))).toBeInstanceOf(StorageUnavailable);
+    expect(await failureOf(put("data"))).toBeInstanceOf(StorageUnavailable);
     expect(aws.seen).toHaveLength(1);
   });
 });
@@ -122,7 +122,7 @@ describe("a download", () => {
   test("of a small ciphertext that is damaged fails before it is handed out", async () => {
     for (const size of [4, IN_MEMORY_BYTES]) {
       aws.respondInOrder(responding(200, "y".repeat(size), ETAG));
-      expect(await failure(() => blobs.get(refOf("x".repeat(size))))).toMatchObject({ name: "BlobDamaged" });
+      expect(await failureOf(blobs.get(refOf("x".repeat(size))))).toMatchObject({ name: "BlobDamaged" });
     }
   });
 
@@ -130,12 +130,12 @@ describe("a download", () => {
     aws.respondInOrder(s3Refusal(404, "NoSuchKey"));
     expect(await blobs.get(refOf("data"))).toBeNull();
     aws.respondInOrder(s3Refusal(404, "NoSuchBucket"));
-    expect(await failure(() => blobs.get(refOf("data")))).toBeInstanceOf(StorageUnavailable);
+    expect(await failureOf(blobs.get(refOf("data")))).toBeInstanceOf(StorageUnavailable);
   });
 
   test("of another size is damaged, and says which", async () => {
     aws.respondInOrder(responding(200, "longer", { ...ETAG, "content-length": "6" }));
-    const error = await failure(() => blobs.get(refOf("data")));
+    const error = await failureOf(blobs.get(refOf("data")));
     expect(`${error}`).toContain(`blob ${KEY} is damaged: 6 bytes, not 4`);
   });
 
@@ -204,11 +204,11 @@ describe("the size of an object", () => {
     expect(await blobs.sizeOf(KEY)).toBeNull();
     expect(lines()).toEqual([`HEAD /bucket/${KEY}`, expect.stringMatching(/^HEAD \/bucket\/?$/)]);
     aws.respondInOrder(responding(404), responding(404));
-    const error = await failure(() => blobs.sizeOf(KEY));
+    const error = await failureOf(blobs.sizeOf(KEY));
     expect(error).toBeInstanceOf(StorageUnavailable);
     expect(`${error}`).toContain("the S3 bucket bucket cannot be used: it does not exist");
     aws.respondInOrder();
-    expect(await failure(() => blobs.sizeOf(KEY))).toBeInstanceOf(StorageUnavailable);
+    expect(await failureOf(blobs.sizeOf(KEY))).toBeInstanceOf(StorageUnavailable);
   });
 
   test("is that of a list of one object where the HEAD has none", async () => {
@@ -269,7 +269,7 @@ describe("other requests", () => {
   test("are outages where they are refused", async () => {
     for (const call of [() => blobs.delete(KEY), () => blobs.ready(), () => blobs.writable()]) {
       aws.respondInOrder();
-      expect(await failure(call)).toBeInstanceOf(StorageUnavailable);
+      expect(await failureOf(call())).toBeInstanceOf(StorageUnavailable);
       expect(aws.seen).toHaveLength(1);
     }
   });
@@ -278,7 +278,7 @@ describe("other requests", () => {
     await using folder = await temporaryFolder();
     await rm(folder.path, { recursive: true });
     aws.respondInOrder(responding(200));
-    expect(`${await failure(() => blobs.ready())}`).toContain(folder.path);
+    expect(`${await failureOf(blobs.ready())}`).toContain(folder.path);
     while (aws.seen.length === 0) await new Promise(setImmediate); // the request for the bucket belongs to this test
   });
 

@@ -7,6 +7,7 @@ import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import { createDynamoDbClient, createS3Client } from "../../../src/storage/aws/clients.ts";
 import { createEndpointOf } from "../../../src/storage/aws/direct/endpoint.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { scriptedAws } from "../../support/scripted-aws.ts";
 
 const aws = await scriptedAws();
@@ -26,7 +27,7 @@ describe("where the SDK finds no credentials", () => {
 
   test("the records are not opened, and the error says how to give some", async () => {
     const opened = openAwsRecords(aws.config, { clock: systemClock, random: systemRandom });
-    const error = await opened.catch((thrown: unknown) => thrown);
+    const error = await failureOf(opened);
     expect(error).toBeInstanceOf(ConfigError);
     expect(error).toMatchObject({
       problems: [expect.stringMatching(/^no AWS credentials: set AWS_ACCESS_KEY_ID and .*\(Could not load/)],

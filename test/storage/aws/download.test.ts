@@ -7,6 +7,7 @@ import { DirectClient } from "../../../src/storage/aws/direct/client.ts";
 import { S3 } from "../../../src/storage/aws/direct/s3.ts";
 import { Download } from "../../../src/storage/aws/download.ts";
 import { BlobDamaged, StorageUnavailable } from "../../../src/storage/contract.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { type Respond, responding, scriptedAws } from "../../support/scripted-aws.ts";
 
 const KEY = "b1/blobs/01234567-89ab-4cde-8f01-23456789abcd";
@@ -106,7 +107,6 @@ async function contentOf(download: Download, ...steps: readonly (() => unknown)[
   return Buffer.concat(pieces).toString();
 }
 
-const failureOf = (result: Promise<unknown>): Promise<unknown> => result.catch((error: unknown) => error);
 const causeOf = (error: unknown) => `${error instanceof StorageUnavailable ? error.cause : error}`;
 
 describe("a download goes on", () => {

@@ -4,6 +4,7 @@ import { StartError } from "../../../src/runtime/start-error.ts";
 import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import {
   dynamoDbRefusal,
   dynamoDbSuccess,
@@ -42,13 +43,6 @@ function respondAbout(table: string, respond: Respond, others = active): void {
     (tableOf(request.body) === table ? respond : others)(response, request);
 }
 
-async function failure(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => null,
-    (error: unknown) => error,
-  );
-}
-
 describe("the tables are ready", () => {
   test.each(["ACTIVE", "UPDATING"])("where all are %s", async (TableStatus) => {
     aws.respond = dynamoDbSuccess({ Table: { TableStatus } });
@@ -62,14 +56,14 @@ describe("the tables are ready", () => {
       ["in no known state", {}],
     ])(`unless ${table} is %s`, async (state, members) => {
       respondAbout(table, dynamoDbSuccess(members));
-      const error = await failure(records.ready());
+      const error = await failureOf(records.ready());
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(error).toHaveProperty("message", `the DynamoDB table ${table} cannot be used: it is ${state}`);
     });
 
   test("unless DynamoDB refuses", async () => {
     aws.respond = refused;
-    expect(await failure(records.ready())).toBeInstanceOf(StorageUnavailable);
+    expect(await failureOf(records.ready())).toBeInstanceOf(StorageUnavailable);
   });
 });
 
@@ -87,7 +81,7 @@ describe("the start of a service", () => {
   for (const table of TABLES)
     test(`fails without ${table}`, async () => {
       respondAbout(table, missing);
-      expect(await failure(start())).toEqual(
+      expect(await failureOf(start())).toEqual(
         new StartError(`DynamoDB has no table ${table}: \`bun run aws:setup\` creates what is missing`),
       );
     });
@@ -95,7 +89,7 @@ describe("the start of a service", () => {
   test("names all tables that are missing", async () => {
     respondAbout("factors", missing);
     respondAbout("history", missing, aws.respond);
-    expect(await failure(start())).toEqual(
+    expect(await failureOf(start())).toEqual(
       new StartError(
         "DynamoDB has no table factors and no table history: `bun run aws:setup` creates what is missing",
       ),
@@ -106,7 +100,7 @@ describe("the start of a service", () => {
     aws.respond = refused;
     await start();
     aws.respond = dynamoDbRefusal("ValidationException");
-    expect(await failure(start())).toMatchObject({ name: "ValidationException" });
+    expect(await failureOf(start())).toMatchObject({ name: "ValidationException" });
   });
 });
 
@@ -143,7 +137,7 @@ describe("the tables take writes", () => {
   for (const table of TABLES)
     test(`unless ${table} does not`, async () => {
       respondAbout(table, refused, aws.respond);
-      const error = await failure(records.writable());
+      const error = await failureOf(records.writable());
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(error).toHaveProperty("message", `the DynamoDB table ${table} takes no write`);
     });
@@ -161,7 +155,7 @@ describe("the bucket", () => {
     [405, "the S3 bucket bucket cannot be used"],
   ])("is not ready where the status is %d", async (status, message) => {
     aws.respond = responding(status);
-    const error = await failure(blobs.ready());
+    const error = await failureOf(blobs.ready());
     expect(error).toBeInstanceOf(StorageUnavailable);
     expect(error).toHaveProperty("message", message);
   });
@@ -173,7 +167,7 @@ describe("the bucket", () => {
     expect([method, target.split("?", 1)[0], body.length]).toEqual(["PUT", `/bucket/${PROBE}`, 1]);
     expect(others).toEqual([]);
     aws.respond = s3Refusal(403, "AccessDenied");
-    const error = await failure(blobs.writable());
+    const error = await failureOf(blobs.writable());
     expect(error).toBeInstanceOf(StorageUnavailable);
     expect(error).toHaveProperty("message", "the S3 bucket bucket takes no write");
   });

@@ -6,6 +6,7 @@ import { openAwsBlobs } from "../../../src/storage/aws/blobs.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { NewerFormat, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { collect } from "../../contract/fixture.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import {
   dynamoDbRefusal,
   dynamoDbSuccess,
@@ -76,7 +77,7 @@ describe("the item of the installation", () => {
     }
     for (const item of [{ Layout: { N: "2" } }, { Layout: { N: "2" }, LayoutBy: { S: "9.8.7" } }]) {
       respondWithItem({ Installation: { S: "i1" }, ...item });
-      const error: unknown = await read().catch((reason: unknown) => reason);
+      const error = await failureOf(read());
       expect(error).toBeInstanceOf(NewerFormat);
       expect(`${error}`).toContain("what DynamoDB and S3 have has format 2");
       expect(`${error}`).toContain("LayoutBy" in item ? "start 9.8.7 or" : "start that version or");
@@ -84,7 +85,7 @@ describe("the item of the installation", () => {
     }
     for (const Layout of ["1.5", "x"]) {
       respondWithItem({ Installation: { S: "i1" }, Layout: { N: Layout } });
-      const error: unknown = await read().catch((reason: unknown) => reason);
+      const error = await failureOf(read());
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(error).not.toBeInstanceOf(NewerFormat);
       expect(`${error instanceof Error && error.cause}`).toContain("the attribute Layout");
@@ -94,7 +95,7 @@ describe("the item of the installation", () => {
   test("with restores that cannot be read is an outage that names them", async () => {
     for (const L of ["x", [null]]) {
       respondWith({ Item: { ...KEY, Restores: { L } } });
-      const error: unknown = await records.restores().catch((reason: unknown) => reason);
+      const error = await failureOf(records.restores());
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(`${error instanceof Error && error.cause}`).toContain("the attribute Restores");
     }
@@ -207,7 +208,7 @@ describe("the marks in the bucket", () => {
   test("are none where they are empty or long", async () => {
     for (const text of ["", " \n", "x".repeat(101)]) {
       aws.respond = object(text);
-      const error: unknown = await blobs.installationId().catch((reason: unknown) => reason);
+      const error = await failureOf(blobs.installationId());
       expect(`${error}`).toContain("the object installation in the bucket bucket is no mark");
     }
   });

@@ -10,6 +10,7 @@ import {
   type BlobStore,
   StorageUnavailable,
 } from "../../../src/storage/contract.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { responding, s3Refusal, scriptedAws } from "../../support/scripted-aws.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -28,7 +29,6 @@ function openBlobs({ retry, ...options }: Partial<AwsBlobsOptions>) {
 
 const refOf = (size: number): BlobRef => ({ key: `b1/blobs/${size}`, size, sha256: "" });
 const large = refOf(IN_MEMORY_BYTES + 1);
-const failureOf = (result: Promise<unknown>) => result.catch((error: unknown) => error);
 
 const absent = s3Refusal(404, "NoSuchKey");
 

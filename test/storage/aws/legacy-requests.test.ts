@@ -4,6 +4,7 @@ import type { LegacyOptions } from "../../../src/storage/aws/legacy/source.ts";
 import { openLegacyTarget } from "../../../src/storage/aws/legacy/target.ts";
 import { type FactorRef, StorageUnavailable } from "../../../src/storage/contract.ts";
 import { LegacyNoText, LegacyTooLarge, MAX_LEGACY_BYTES } from "../../../src/storage/legacy.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { LEGACY_OPTIONS } from "../../support/legacy-stores.ts";
 import {
   dynamoDbRefusal,
@@ -32,7 +33,6 @@ afterEach(() => {
 });
 
 const factor = (key: string): FactorRef => ({ scope: "MAIN", key });
-const failureOf = (result: Promise<unknown>): Promise<unknown> => result.catch((error: unknown) => error);
 const ETAG = { etag: '"x"' };
 const MIB = 2 ** 20;
 const found = (key: string, size: number) =>

@@ -4,6 +4,7 @@ import { systemRandom } from "../../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../../src/storage/aws/records.ts";
 import { StorageUnavailable } from "../../../src/storage/contract.ts";
 import { collect, main } from "../../contract/fixture.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { dynamoDbSuccess, scriptedAws } from "../../support/scripted-aws.ts";
 import { SettableClock } from "../../support/settable-clock.ts";
 
@@ -98,7 +99,7 @@ test("an item under another key than the one that was asked for is an outage tha
     ],
   ] as const) {
     respondWith(response);
-    const error: unknown = await call().catch((reason: unknown) => reason);
+    const error = await failureOf(call());
     expect(error).toBeInstanceOf(StorageUnavailable);
     expect(`${error instanceof Error && error.cause}`).toContain(`the attribute ${name} is missing`);
   }

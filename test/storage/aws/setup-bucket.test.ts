@@ -1,5 +1,6 @@
 /** The bucket that is created, and what is taken for one with our settings. */
 import { describe, expect, test } from "bun:test";
+import { failureOf } from "../../support/failure-of.ts";
 import { refused, responding, s3Refusal } from "../../support/scripted-aws.ts";
 import { KMS_KEY, setupModel } from "./setup-model.ts";
 
@@ -8,13 +9,6 @@ const { stored, instead, requests, writes, ...model } = await setupModel();
 /** The bucket and its settings come first. */
 const run = (options: { readonly checkOnly?: boolean; readonly region?: string } = {}) =>
   model.run({ first: 5, ...options });
-
-async function failure(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => null,
-    (error: unknown) => error,
-  );
-}
 
 const stateOf = async (what: string): Promise<string | undefined> =>
   (await run({ checkOnly: true })).find((finding) => finding.what === what)?.state;
@@ -54,14 +48,14 @@ test("a bucket that another process of ours has made is configured", async () =>
 
 test("a bucket of others is refused", async () => {
   instead.set("HEAD bucket", responding(403));
-  expect(await failure(run())).toMatchObject({
+  expect(await failureOf(run())).toMatchObject({
     cause: {
       message: "the bucket bucket belongs to another account, or the credentials may not use it",
       cause: { $metadata: { httpStatusCode: 403 } },
     },
   });
   instead.set("HEAD bucket", responding(405));
-  expect(await failure(run())).toMatchObject({
+  expect(await failureOf(run())).toMatchObject({
     message: "the bucket bucket, status 405",
     cause: { $metadata: { httpStatusCode: 405 } },
   });
@@ -72,7 +66,7 @@ test.each(["versioning", "publicAccessBlock", "lifecycle", "encryption"])(
   "what S3 does not say about %s is not written",
   async (setting) => {
     instead.set(`GET ${setting}`, refused);
-    expect(await failure(run())).toBeInstanceOf(Error);
+    expect(await failureOf(run())).toBeInstanceOf(Error);
     expect(requests().at(-1)).toBe(`GET ${setting}`);
   },
 );

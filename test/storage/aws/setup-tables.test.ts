@@ -1,5 +1,6 @@
 /** The tables that are created, what is taken for one, and how long is waited for one. */
 import { beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { failureOf } from "../../support/failure-of.ts";
 import { dynamoDbRefusal, dynamoDbSuccess, type Respond, refused } from "../../support/scripted-aws.ts";
 import { expiry, recovery, setupModel } from "./setup-model.ts";
 
@@ -15,13 +16,6 @@ const inOrder = (...responses: readonly Respond[]): Respond => {
   let count = 0;
   return (response, request) => (responses[count++] ?? refused)(response, request);
 };
-
-async function failure(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => null,
-    (error: unknown) => error,
-  );
-}
 
 test("a table has its keys, is paid per request, and keeps what it had at each moment", async () => {
   await run();
@@ -87,7 +81,7 @@ describe("a table", () => {
   test("with other keys is refused", async () => {
     await run();
     stored.set("history", stored.get("backups") ?? "");
-    expect(await failure(run())).toMatchObject({
+    expect(await failureOf(run())).toMatchObject({
       message: "the table history",
       cause: { message: "the table history exists with the key BackupId, and the service needs PK, SK" },
     });
@@ -95,7 +89,7 @@ describe("a table", () => {
 
   test("about which DynamoDB does not respond is not created", async () => {
     instead.set("DescribeTable factors", refused);
-    expect(await failure(run())).toHaveProperty("message", "the table factors, status 400");
+    expect(await failureOf(run())).toHaveProperty("message", "the table factors, status 400");
     expect(writes().filter((name) => name.startsWith("Create"))).toEqual([]);
   });
 });
@@ -113,7 +107,7 @@ describe("items expire", () => {
 
   test("by no other attribute", async () => {
     instead.set("DescribeTimeToLive history", expiry("ENABLED", "Other"));
-    expect(await failure(run())).toMatchObject({
+    expect(await failureOf(run())).toMatchObject({
       cause: { message: "items of history expire by Other, and the service needs ExpiresAt" },
     });
   });
@@ -158,7 +152,7 @@ describe("point-in-time recovery", () => {
   test("is not turned on where a table does not allow it for two minutes", async () => {
     using _now = spyOn(performance, "now").mockImplementation(() => nowMs);
     instead.set("UpdateContinuousBackups backups", tooEarly);
-    expect(await failure(run({ pause }))).toMatchObject({
+    expect(await failureOf(run({ pause }))).toMatchObject({
       message: "point-in-time recovery of backups, status 400",
       cause: { name: "ContinuousBackupsUnavailableException" },
     });

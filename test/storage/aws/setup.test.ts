@@ -1,6 +1,7 @@
 /** What is created where it is missing, and what is reported of it. */
 import { describe, expect, test } from "bun:test";
 import { type Finding, setUp } from "../../../src/storage/aws/setup.ts";
+import { failureOf } from "../../support/failure-of.ts";
 import { dynamoDbRefusal, refused, s3Refusal } from "../../support/scripted-aws.ts";
 import { KMS_KEY, setupModel } from "./setup-model.ts";
 
@@ -25,13 +26,6 @@ const NEEDED: Readonly<Record<string, string>> = {
   "UpdateContinuousBackups history": "point-in-time recovery of history",
 };
 const all = (state: Finding["state"]): Finding[] => Object.values(NEEDED).map((what) => ({ what, state }));
-
-async function failure(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => null,
-    (error: unknown) => error,
-  );
-}
 
 test("a check of nothing finds everything missing, and creates nothing", async () => {
   expect(await run({ checkOnly: true })).toEqual(all("missing"));
@@ -83,7 +77,7 @@ describe("each of them", () => {
     test(`${what} ends the setup where it is refused`, async () => {
       instead.set(write, refused);
       const status = write.startsWith("PUT") ? 403 : 400;
-      expect(await failure(run())).toHaveProperty("message", `${what}, status ${status}`);
+      expect(await failureOf(run())).toHaveProperty("message", `${what}, status ${status}`);
       expect(requests().at(-1)).toBe(write);
     });
   }
