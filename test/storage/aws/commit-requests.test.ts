@@ -1,8 +1,6 @@
 /** The transactions of commits and consumptions, and what is made of the conditions that failed in them. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { ConfigError } from "../../../src/config/config-error.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
-import { StartError } from "../../../src/runtime/start-error.ts";
 import { type AwsStoreOptions, openAwsRecords } from "../../../src/storage/aws/records.ts";
 import type { Change } from "../../../src/storage/contract.ts";
 import { kept, MINUTE_MS, main, once, record, token } from "../../contract/fixture.ts";
@@ -149,42 +147,12 @@ describe("a consumption", () => {
   });
 });
 
-describe("the store", () => {
-  test("of a service is opened where its tables are there; another one asks nothing", async () => {
-    aws.respond = dynamoDbRefusal("ResourceNotFoundException");
-    await expect(openAwsRecords(aws.config, { ...options, serves: true })).rejects.toBeInstanceOf(StartError);
-    aws.seen.length = 0;
-    await (await openAwsRecords(aws.config, options))[Symbol.asyncDispose]();
-    expect(aws.seen).toEqual([]);
-    aws.respond = dynamoDbSuccess({ Table: { TableStatus: "ACTIVE" } });
-    await (await openAwsRecords(aws.config, { ...options, serves: true }))[Symbol.asyncDispose]();
-    expect(aws.seen.map(({ operation }) => operation)).toEqual(Array(4).fill("DescribeTable"));
-  });
-
-  test("is not opened without credentials", async () => {
-    const before = { ...process.env };
-    forgetAwsVariables();
-    const nowhere = { AWS_SHARED_CREDENTIALS_FILE: "/nonexistent", AWS_CONFIG_FILE: "/nonexistent" };
-    Object.assign(process.env, nowhere, { AWS_EC2_METADATA_DISABLED: "true" });
-    try {
-      await expect(openAwsRecords(aws.config, options)).rejects.toBeInstanceOf(ConfigError);
-    } finally {
-      forgetAwsVariables();
-      Object.assign(process.env, before);
-    }
-  });
-
-  test("reports a clock that is wrong", async () => {
-    const messages: string[] = [];
-    const onClockSkew = (message: string) => void messages.push(message);
-    await using reporting = await openAwsRecords(aws.config, { ...options, onClockSkew });
-    const date = new Date(Date.now() + 20 * MINUTE_MS).toUTCString();
-    aws.respondInOrder(responding(SIGNATURE_EXPIRED.status, SIGNATURE_EXPIRED.body, { date }), DONE);
-    expect(await reporting.read("b1")).toBeNull();
-    expect(messages).toEqual(["the clock of this machine is 20 minutes behind AWS's"]);
-  });
+test("the store reports a clock that is wrong", async () => {
+  const messages: string[] = [];
+  const onClockSkew = (message: string) => void messages.push(message);
+  await using reporting = await openAwsRecords(aws.config, { ...options, onClockSkew });
+  const date = new Date(Date.now() + 20 * MINUTE_MS).toUTCString();
+  aws.respondInOrder(responding(SIGNATURE_EXPIRED.status, SIGNATURE_EXPIRED.body, { date }), DONE);
+  expect(await reporting.read("b1")).toBeNull();
+  expect(messages).toEqual(["the clock of this machine is 20 minutes behind AWS's"]);
 });
-
-function forgetAwsVariables(): void {
-  for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) delete process.env[name];
-}

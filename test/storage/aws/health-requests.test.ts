@@ -78,6 +78,12 @@ describe("the start of a service", () => {
     expect(tablesSeen()).toEqual(TABLES);
   });
 
+  test("alone requires them: another program opens the records without a request", async () => {
+    aws.respond = missing;
+    await (await openAwsRecords(aws.config, OPTIONS))[Symbol.asyncDispose]();
+    expect(aws.seen).toEqual([]);
+  });
+
   for (const table of TABLES)
     test(`fails without ${table}`, async () => {
       respondAbout(table, missing);
