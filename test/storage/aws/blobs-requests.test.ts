@@ -226,8 +226,8 @@ describe("the size of an object", () => {
   });
 
   test("is asked for again where another server has responded", async () => {
-    const page = responding(200, "", { "content-type": "text/html; charset=utf-8", "content-length": "9" });
-    aws.respondInOrder(page, head("4"));
+    const other = responding(200, "", { "content-type": "text/html; charset=utf-8", "content-length": "9" });
+    aws.respondInOrder(other, head("4"));
     expect(await blobs.sizeOf(KEY)).toBe(4);
   });
 });

@@ -142,7 +142,7 @@ describe("the item of the installation", () => {
       },
     ]);
     aws.respond = CONFLICT;
-    await expect(records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 })).rejects.toThrow();
+    await expect(records.noteRestore({ copiedAtMs: 1, restoredAtMs: 2 })).rejects.toThrow("noted");
   });
 
   test("is not written where DynamoDB refuses it", async () => {
@@ -205,7 +205,7 @@ describe("the marks in the bucket", () => {
     expect(await blobs.installationId()).toBe("x".repeat(100));
   });
 
-  test("are none where they are empty or long", async () => {
+  test("are refused where they are empty or long", async () => {
     for (const text of ["", " \n", "x".repeat(101)]) {
       aws.respond = object(text);
       const error = await failureOf(blobs.installationId());
@@ -213,7 +213,7 @@ describe("the marks in the bucket", () => {
     }
   });
 
-  test("are none where they are not there, and unknown where that is not known", async () => {
+  test("are null where they are not there, and an outage where that is not known", async () => {
     aws.respond = s3Refusal(404, "NoSuchKey");
     expect(await blobs.installationId()).toBeNull();
     expect(await blobs.lastSeenMs()).toBeNull();
@@ -241,7 +241,7 @@ describe("the marks in the bucket", () => {
     expect(headersOf("if-none-match")).toEqual(["*", undefined]);
   });
 
-  test("are not written where S3 refuses them, and the id is the own where it was deleted meanwhile", async () => {
+  test("are not written where S3 refuses them, and the id is the one that was written if that was deleted meanwhile", async () => {
     aws.respond = refused;
     await expect(blobs.markInstallation("i1")).rejects.toBeInstanceOf(StorageUnavailable);
     await expect(blobs.markSeen(7)).rejects.toBeInstanceOf(StorageUnavailable);

@@ -94,7 +94,7 @@ describe("a table", () => {
   });
 });
 
-describe("items expire", () => {
+describe("the expiry of items", () => {
   test.each([
     ["present", "ENABLED"],
     ["present", "ENABLING"],
@@ -105,14 +105,14 @@ describe("items expire", () => {
     expect(await stateOf("expiry of items of history")).toBe(state);
   });
 
-  test("by no other attribute", async () => {
+  test("by another attribute is refused", async () => {
     instead.set("DescribeTimeToLive history", expiry("ENABLED", "Other"));
     expect(await failureOf(run())).toMatchObject({
       cause: { message: "items of history expire by Other, and the service needs ExpiresAt" },
     });
   });
 
-  test("is asked for again where DynamoDB does not say", async () => {
+  test("is turned on where DynamoDB does not say whether it is", async () => {
     instead.set("DescribeTimeToLive history", dynamoDbSuccess({}));
     expect(await stateOf("expiry of items of history")).toBe("created");
   });
