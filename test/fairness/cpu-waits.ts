@@ -10,7 +10,7 @@ export function waitedForCpuMs(pid: number): number {
   return waitIn(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8"));
 }
 
-/** @param schedstat time on a processor and time of waiting for one, in nanoseconds, and the number of turns. */
+/** @param schedstat time on a processor and time of waiting for one, in nanoseconds, and how often it ran. */
 export function waitIn(schedstat: string): number {
   return Number(schedstat.split(" ")[1]) / 1e6;
 }

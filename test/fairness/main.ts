@@ -17,7 +17,7 @@ import { type FairnessRow, percentile, runFairness } from "./fairness.ts";
 import { startS3Process } from "./s3-process.ts";
 import { runSoak } from "./soak.ts";
 
-/** The wish: it is shown where it is not met. Time in which others had the processors is not of the service. */
+/** A larger ratio is marked in the table, and fails only with `--max-p99-ratio`. */
 const FLAGGED_P99_RATIO = 5;
 
 const { values } = parseArgs({

@@ -66,7 +66,7 @@ for (const driver of DRIVERS)
     });
   });
 
-/** It says what the owner was told before. */
+/** It shows the responses that the owner had before. */
 const LOSS_OF_DELETED =
   /^LOST: the deleted backup, of 10\.1\.0\.1, .*\n(.* 200 \n)*.*\/delete-backup 204 \n(.*\n)+.*backup_does_not_exist/;
 

@@ -84,7 +84,7 @@ const FACTORS = 2;
 const MAX_ONE_TIME_ROWS_PER_OWNER = 2;
 /** The content, and two versions and one of the day before. */
 const MAX_BLOBS_PER_BACKUP = 4;
-/** The receiver is up and down by turns, for a part of the time each. */
+/** The receiver is down for this part of the time, then up for as long, and so on. */
 const RECEIVER_PART = 1 / 12;
 const MAX_RECEIVER_DOWN_MS = 20_000;
 /** Longer than the service waits for a commit. */
