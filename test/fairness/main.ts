@@ -35,14 +35,14 @@ const attackMs = wholeNumber("seconds", values.seconds) * 1000;
 const people = wholeNumber("people", values.people);
 const pauseMs = wholeNumber("pause-ms", values["pause-ms"]);
 const maxRatio = values["max-p99-ratio"] === undefined ? null : Number(values["max-p99-ratio"]);
+const soakMinutes = values.soak === undefined ? null : wholeNumber("soak", values.soak);
 const shown: Record<string, string | number>[] = [];
 const notes: string[] = [];
 const failures: string[] = [];
 
 await using s3 = await startS3Process();
 process.env.TEST_S3_ENDPOINT ??= s3.url;
-for (const driver of DRIVERS)
-  await (values.soak === undefined ? attacked(driver) : soak(driver, values.soak));
+for (const driver of DRIVERS) await (soakMinutes === null ? attacked(driver) : soak(driver, soakMinutes));
 process.stdout.write(`\n${Bun.inspect.table(shown)}\n${notes.join("\n")}\n`);
 for (const failure of failures) process.stdout.write(`${failure}\n`);
 process.exit(failures.length === 0 ? 0 : 1);
@@ -79,9 +79,9 @@ async function attacked(driver: Driver): Promise<void> {
   }
 }
 
-async function soak(driver: Driver, minutes: string): Promise<void> {
+async function soak(driver: Driver, minutes: number): Promise<void> {
   const report = await runSoak(driver, {
-    ms: Number(minutes) * 60_000,
+    ms: minutes * 60_000,
     owners: people,
     pauseMs,
     seed: Math.floor(Math.random() * 2 ** 31),
