@@ -12,11 +12,12 @@ export function undelete(context: BackupsContext): Backups["undelete"] {
   const { records, access, random, eventFactory, alerts } = context;
 
   return async (by, backupId) => {
-    // read before the states: of a backup that is deleted in between they may lack the latest
-    const present = await access.read(backupId);
+    // an id that is not known here is not looked up: that would adopt it
+    if ((await stateOf(backupId, by)) === null) throw doesNotExist();
+    if ((await access.read(backupId)) !== null) throw errorOf("exists");
+    // read again: the backup may have been deleted in between
     const { kept, backup } = (await stateOf(backupId, by)) ?? fail(doesNotExist());
     const { metadata, change } = bringingBack(backupId, kept, keepCounter(backup.metadata, by), random);
-    if (present !== null) throw errorOf((await access.read(backupId)) === null ? "revision" : "exists");
     const { logId } = metadata;
     const actor = listedEventFactor(metadata, by.factor);
     const wentBack = counterWentBack(backup.metadata, by)

@@ -133,8 +133,7 @@ export const operations = {
       "Brings back what a deletion, or the removal of the last main factor, took away: content, versions, keys, " +
       "factors and security log, as they were; only the sync factor that deleted it stays off. Possible for some " +
       "days (7 by default), for each main factor that the backup had, while neither the id nor one of the factors is " +
-      "used again. `backup_does_not_exist` where nothing is kept of that id, or not with this factor; " +
-      "`conflicting_lock` if the backup is deleted at the same time.",
+      "used again. `backup_does_not_exist` where nothing is kept of that id, or not with this factor.",
     request: object({ ...factorProof, backupId: DeletedBackupId }),
     response: Type.Object({ backupId: BackupId, backupMetadata: Metadata }),
     authorisedBy: "MAIN",

@@ -26,7 +26,6 @@ export function undelete(services: Services) {
         "backup_does_not_exist",
         "backup_account_id_already_exists",
         "factor_already_exists",
-        "conflicting_lock",
       ]),
     },
   );
