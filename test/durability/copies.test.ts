@@ -17,7 +17,7 @@ const SLOW_SYNCS = "inject=fsync,fdatasync:delay_enter=50000";
 if (process.platform === "linux" && DRIVERS.some(({ name }) => name === "local"))
   describe("a copy of a data folder", () => {
     test(
-      "is durable when it is reported, and an interrupted one leaves the earlier one whole",
+      "is durable when it is reported, and leaves the earlier one whole wherever it is interrupted",
       async () => {
         const strace = await requireProgram(STRACE);
         const root = await realpath(await mkdtemp(join(tmpdir(), "backup-service-durability-")));

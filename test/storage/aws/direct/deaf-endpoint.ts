@@ -4,7 +4,7 @@ import { linesOf } from "../../../support/service-process.ts";
 
 /** More than the queue of a listening socket holds by default on any system. */
 const CONNECTIONS = 6_000;
-/** How long a connection may take that the queue has room for; one that it has none for is tried again by the system after a second. */
+/** A connection that the queue has room for is made within this time. The system repeats any other after a second. */
 const CONNECTED_WITHIN_MS = 500;
 const LISTEN = `
   const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
