@@ -1,5 +1,6 @@
 import type { Stores } from "../../src/services.ts";
 import type { BlobStore, RecordStore } from "../../src/storage/contract.ts";
+import { replaced } from "./store-wrappers.ts";
 
 /** Names a call of a process to what is around it, such as `records.commit`. */
 export type StoreCall =
@@ -48,7 +49,10 @@ export function interceptedStores({ records, blobs }: Stores, around: Intercepto
   };
 }
 
-/** Does something once, right before the next call of a name: what another request may do in the middle of one. */
+/**
+ * Does something once, right before the next call of a name: what another request may do in the middle of one. Where that
+ * call never comes, the stores fail when they are closed: the test has shown nothing.
+ */
 export class Interruptions {
   readonly #acts = new Map<StoreCall, () => Promise<void>>();
 
@@ -56,11 +60,17 @@ export class Interruptions {
     this.#acts.set(call, act);
   }
 
-  readonly wrapStores = (stores: Stores): Stores =>
-    interceptedStores(stores, async (call, run) => {
+  readonly wrapStores = (stores: Stores): Stores => {
+    const { records, blobs } = interceptedStores(stores, async (call, run) => {
       const act = this.#acts.get(call);
       this.#acts.delete(call);
       await act?.();
       return run();
     });
+    const close = async () => {
+      await records[Symbol.asyncDispose]();
+      if (this.#acts.size > 0) throw new Error(`no call of ${[...this.#acts.keys()].join()} came`);
+    };
+    return { records: replaced(records, { [Symbol.asyncDispose]: close }), blobs };
+  };
 }
