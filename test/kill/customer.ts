@@ -50,9 +50,9 @@ export class Customer {
   /** Of all changes, also before a reset. */
   readonly #events: EventKind[] = [];
   /** A request whose response did not arrive. */
-  #unanswered: Change | null = null;
+  #unresolved: Change | null = null;
   #acknowledged = 0;
-  #unansweredCount = 0;
+  #withoutResponse = 0;
 
   constructor({ random, conditions, person, app, maxRepeats = 0 }: CustomerOptions) {
     this.#person = person;
@@ -64,8 +64,8 @@ export class Customer {
   }
 
   /** How many changes were acknowledged, and how many requests were left without a response. */
-  get record(): { readonly acknowledged: number; readonly unanswered: number } {
-    return { acknowledged: this.#acknowledged, unanswered: this.#unansweredCount };
+  get record(): { readonly acknowledged: number; readonly withoutResponse: number } {
+    return { acknowledged: this.#acknowledged, withoutResponse: this.#withoutResponse };
   }
 
   get events(): ExpectedEvents {
@@ -78,8 +78,8 @@ export class Customer {
   }
 
   /**
-   * Resolves an unanswered request, compares the stored with the expected state, and makes the next change. Rejects with
-   * the error of `fetch` when the service ends.
+   * Resolves a request without a response, compares the stored with the expected state, and makes the next change. Rejects
+   * with the error of `fetch` when the service ends.
    *
    * @throws BrokenGuarantee
    */
@@ -87,13 +87,13 @@ export class Customer {
     const client = this.#newClient(url);
     await this.#check(client);
     const change = await this.#changes.next(client, this.#expected);
-    this.#unanswered = change;
-    this.#unansweredCount++;
-    const answer = await change.send(client);
-    this.#unansweredCount--;
-    if (answer.status < 300) return this.#acknowledge(change);
-    if (this.#calls.maxRepeats === 0 || !isInTheWay(answer))
-      throw new BrokenGuarantee(`${change.name} was answered ${answer.code()}`);
+    this.#unresolved = change;
+    this.#withoutResponse++;
+    const response = await change.send(client);
+    this.#withoutResponse--;
+    if (response.status < 300) return this.#acknowledge(change);
+    if (this.#calls.maxRepeats === 0 || !isInTheWay(response))
+      throw new BrokenGuarantee(`${change.name} got ${response.code()}`);
     await this.#resolve(client, change);
   }
 
@@ -108,7 +108,7 @@ export class Customer {
   }
 
   async #check(client: ApiClient): Promise<void> {
-    if (this.#unanswered !== null) await this.#resolve(client, this.#unanswered);
+    if (this.#unresolved !== null) await this.#resolve(client, this.#unresolved);
     const { stored } = this.#expected;
     const found = await this.#found(client, stored);
     if (found !== described(stored)) throw new BrokenGuarantee(`found ${found}, not ${described(stored)}`);
@@ -121,7 +121,7 @@ export class Customer {
 
   #take({ after, leaves }: Change): void {
     this.#expected = after;
-    this.#unanswered = null;
+    this.#unresolved = null;
     this.#events.push(...leaves);
   }
 
@@ -133,16 +133,16 @@ export class Customer {
   async #resolve(client: ApiClient, change: Change): Promise<void> {
     const [before, after] = [described(this.#expected.stored), described(change.after.stored)];
     if (before === after || this.#calls.maxRepeats > 0 || this.#random() % 2 === 0) {
-      const answer = await this.#calls.repeated(() => change.send(client));
-      if (answer.status >= 300 && answer.code() !== "already_used")
-        throw new BrokenGuarantee(`${change.name}, repeated, was answered ${answer.code()}`);
+      const response = await this.#calls.repeated(() => change.send(client));
+      if (response.status >= 300 && response.code() !== "already_used")
+        throw new BrokenGuarantee(`${change.name}, repeated, got ${response.code()}`);
       return this.#acknowledge(change);
     }
     const found = await this.#found(client, change.after.stored ?? this.#expected.stored);
     if (found !== before && found !== after)
       throw new BrokenGuarantee(`${change.name} left ${found}, neither ${before} nor ${after}`);
     if (found === after) this.#take(change);
-    else this.#unanswered = null;
+    else this.#unresolved = null;
   }
 
   /** The backup as the service shows it to the first main factor. */

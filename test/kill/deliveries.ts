@@ -54,7 +54,7 @@ export function wrongEvents(
   const recovered = found.length - changes.length;
   const wrong: string[] = [];
   if (changes.join() !== kinds.join()) wrong.push(`received ${changes.join(" ")}, not ${kinds.join(" ")}`);
-  if (recovered < recoveries.answered || recovered > recoveries.sent)
-    wrong.push(`received ${recovered} recoveries, not ${recoveries.answered} to ${recoveries.sent}`);
+  if (recovered < recoveries.acknowledged || recovered > recoveries.sent)
+    wrong.push(`received ${recovered} recoveries, not ${recoveries.acknowledged} to ${recoveries.sent}`);
   return wrong.map((problem) => `of ${backupId} at the ${app} app the webhook has ${problem}`);
 }

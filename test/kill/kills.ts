@@ -103,7 +103,7 @@ export async function wrongInTheEnd(
     wrong,
     notes: {
       acknowledged: records.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
-      "left without an answer": records.reduce((sum, { unanswered }) => sum + unanswered, 0),
+      "left without a response": records.reduce((sum, { withoutResponse }) => sum + withoutResponse, 0),
       "events that arrived": `${sent} and then ${receiver.received.length - sent}`,
     },
   };

@@ -16,7 +16,7 @@ const MAX_STEPS = 30;
 const MAX_REPEATS = 40;
 
 /**
- * The customers use either process, and repeat what was left without an answer at the other one while the stores may
+ * The customers use either process, and repeat what was left without a response at the other one while the stores may
  * still carry it out. On AWS the way to the stores loses, delays, repeats and refuses requests meanwhile.
  */
 export async function runPairKills(

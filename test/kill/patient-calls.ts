@@ -7,7 +7,7 @@ import { solved } from "../support/users.ts";
 export class PatientCalls {
   readonly maxRepeats: number;
   #recoveriesSent = 0;
-  #recoveriesAnswered = 0;
+  #recoveriesAcknowledged = 0;
 
   /** @param maxRepeats how often a request is repeated at most. */
   constructor(maxRepeats: number) {
@@ -15,15 +15,15 @@ export class PatientCalls {
   }
 
   /** How many recoveries there were at least, and at most. */
-  get recoveries(): { readonly answered: number; readonly sent: number } {
-    return { answered: this.#recoveriesAnswered, sent: this.#recoveriesSent };
+  get recoveries(): { readonly acknowledged: number; readonly sent: number } {
+    return { acknowledged: this.#recoveriesAcknowledged, sent: this.#recoveriesSent };
   }
 
   /** Sends until nothing is in the way any more, or as often as it may. */
   async repeated<T>(send: () => Promise<ApiResponse<T>>): Promise<ApiResponse<T>> {
-    let answer = await send();
-    for (let left = this.maxRepeats; left > 0 && isInTheWay(answer); left--) answer = await send();
-    return answer;
+    let response = await send();
+    for (let left = this.maxRepeats; left > 0 && isInTheWay(response); left--) response = await send();
+    return response;
   }
 
   async recovered(client: ApiClient, main: MainFactor, versionId: string | null = null) {
@@ -33,7 +33,7 @@ export class PatientCalls {
       return client.retrieve(request);
     });
     const recovered = response.ok();
-    this.#recoveriesAnswered++;
+    this.#recoveriesAcknowledged++;
     return recovered;
   }
 
@@ -58,6 +58,6 @@ export class PatientCalls {
 }
 
 /** Whether a store is out of reach, or another request changes the same backup. */
-export function isInTheWay(answer: ApiResponse<unknown>): boolean {
-  return answer.status === 503 || answer.status === 423;
+export function isInTheWay(response: ApiResponse<unknown>): boolean {
+  return response.status === 503 || response.status === 423;
 }
