@@ -1,26 +1,38 @@
 import { ServiceError } from "../errors.ts";
-import type { Backups } from "./backups.ts";
+import type { NewKeypair } from "../proofs/new-factor.ts";
+import type { Proof } from "../proofs/verify.ts";
+import type { Backups, SyncFactorAddition } from "./backups.ts";
 import type { Decide } from "./change.ts";
 import type { BackupsContext } from "./create-backups.ts";
 import { withEncryptionPublicKey } from "./encryption-public-key.ts";
 import { eventFactor } from "./events.ts";
 import { type BackupMetadata, factorRef, newFactor } from "./model.ts";
-import { alreadyUsed, factorExists, fail } from "./outcomes.ts";
+import { alreadyUsed, factorExists, fail, isOtherRefusal } from "./outcomes.ts";
 import { withSyncFactor } from "./rules.ts";
 import { syncFactorToReplace, withReplacement } from "./sync-factor-replacement.ts";
 import { syncFactorTokenId } from "./sync-factor-token.ts";
 
 export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"] {
   const { records, clock, access, changes, limits } = context;
-  return async (added, { token, challengedAtMs, replacedId, encryptionPublicKey }) => {
+
+  return async (added, request) => {
+    const redeem = syncFactorTokenId(request.token);
+    try {
+      return await add(redeem, added, request);
+    } catch (error) {
+      // the commit that has redeemed the token since it was read may have caused the refusal
+      if (isOtherRefusal(error) && (await records.readToken(redeem))?.redeemed) throw alreadyUsed();
+      throw error;
+    }
+  };
+
+  async function add(redeem: string, added: Proof<NewKeypair>, request: SyncFactorAddition): Promise<string> {
+    const { challengedAtMs, replacedId, encryptionPublicKey } = request;
     const factor = factorRef("SYNC", added);
-    const redeem = syncFactorTokenId(token);
-    const [located, read] = await Promise.all([
+    const [located, issued] = await Promise.all([
       records.locate(factor, added.nonces),
       records.readToken(redeem),
     ]);
-    // the commit that has added the factor may have redeemed the token since it was read
-    const issued = located.backupId === null ? read : await records.readToken(redeem);
     if (located.consumed || issued?.redeemed) throw alreadyUsed();
     const { backupId, holder } = issued ?? fail(unknownToken());
     const load = async () =>
@@ -55,7 +67,7 @@ export function addSyncFactor(context: BackupsContext): Backups["addSyncFactor"]
     };
     await changes.change(added.nonces, first, load, decide, actorOf);
     return backupId;
-  };
+  }
 }
 
 function unknownToken(): ServiceError {

@@ -20,6 +20,13 @@ export function isOnNoBackup(error: unknown): boolean {
   );
 }
 
+/** Whether an error says that an operation was refused for another reason than that its proof or token was used. */
+export function isOtherRefusal(error: unknown): boolean {
+  return (
+    error instanceof ServiceError && error.code !== "service_unavailable" && error.code !== "already_used"
+  );
+}
+
 /** The error of a commit that changed nothing. */
 export function errorOf(conflict: Conflict): ServiceError {
   switch (conflict) {

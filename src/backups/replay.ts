@@ -1,8 +1,7 @@
-import { ServiceError } from "../errors.ts";
 import { PossibleReplay } from "../proofs/possible-replay.ts";
 import type { Nonce } from "../runtime/nonce.ts";
 import type { RecordStore } from "../storage/contract.ts";
-import { alreadyUsed } from "./outcomes.ts";
+import { alreadyUsed, isOtherRefusal } from "./outcomes.ts";
 
 /** The nonces that an operation consumes, from its arguments. */
 type NoncesOf<Args extends unknown[]> = (...args: Args) => readonly Nonce[];
@@ -29,12 +28,9 @@ export function createReplayReporting(records: Pick<RecordStore, "isConsumed">):
     try {
       return await act();
     } catch (error) {
-      const isDecided =
-        error instanceof ServiceError &&
-        error.code !== "service_unavailable" &&
-        error.code !== "already_used";
       const suspected = error instanceof PossibleReplay ? [...nonces, ...error.nonces] : nonces;
-      if (isDecided && suspected.length > 0 && (await records.isConsumed(suspected))) throw alreadyUsed();
+      const isSuspect = isOtherRefusal(error) && suspected.length > 0;
+      if (isSuspect && (await records.isConsumed(suspected))) throw alreadyUsed();
       throw error;
     }
   }
