@@ -395,6 +395,18 @@ for (const driver of DRIVERS)
         expect([answer.status, answer.code()]).toEqual([400, "already_used"]);
       });
 
+    test("metadata whose creation comes right before the record is read are found", async () => {
+      const { client } = service();
+      const user = newUser();
+      const payload = await createPayload(client, user);
+      const { backupAccountId: backupId } = user.account;
+      const proof = await solved(client, "retrieve-metadata", user.sync);
+      // the device was looked up, and was on no backup
+      interruptions.before("records.read", async () => void (await client.create(payload, user.backup)).ok());
+      const metadata = (await client.retrieveMetadata({ ...proof, backupId })).ok();
+      expect(metadata.manifestHash).toBe(user.manifestHash);
+    });
+
     test("a repeated deletion that a creation by the same device overtakes succeeds, and the creation stands", async () => {
       const { client } = service();
       const user = await userWithBackup(client);
