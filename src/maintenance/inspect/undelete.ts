@@ -27,9 +27,10 @@ export async function undeleteForOwner(
 ): Promise<string> {
   const { random, backupId, dryRun } = operators;
   const { records } = operators.stores;
+  // read before the states: they may lack that of a backup that is deleted in between
+  const present = await records.read(backupId);
   const kept = await namedState(records, backupId, deletionId);
   const { metadata, change } = bringingBack(backupId, kept, usableMetadata(operators, kept), random);
-  const present = await records.read(backupId);
   if (present !== null && replace === null) throw refusal("exists");
   const rows = await Promise.all(
     change.claim.map(async (factor) => ({ factor, owner: (await records.locate(factor, [])).backupId })),

@@ -46,6 +46,21 @@ for (const driver of DRIVERS)
       return { records: replaced<RecordStore>(records, { commit }), blobs };
     }
 
+    test("brings back the state of a backup that is deleted right before it is read", async () => {
+      await using stores = await newStores(driver.environment);
+      await storeBackup(stores, ID, { claim: [] });
+      await setAside(stores, ID);
+      stores.clock.advance(1_000);
+      const { blob } = await storeBackup(stores, ID, { claim: [] });
+      const read: RecordStore["read"] = async (backupId) => {
+        await setAside(stores, ID);
+        return stores.records.read(backupId);
+      };
+      const raced = { records: replaced<RecordStore>(stores.records, { read }), blobs: stores.blobs };
+      await undeleteForOwner(change(stores, { stores: raced }), LATEST);
+      expect((await storedRecord(stores, ID)).blob).toEqual(blob);
+    });
+
     test("goes on where only the metadata changed meanwhile", async () => {
       await using stores = await newStores(driver.environment);
       await storeBackup(stores, ID);
