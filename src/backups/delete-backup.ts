@@ -27,9 +27,9 @@ export function deleteBackup(context: BackupsContext): Backups["deleteBackup"] {
 
   async function deleteOnce(by: Proven): Promise<void> {
     const backup = await access.authorise(by);
-    destructions.admitDestruction(backup.backupId);
     const mark = [deletionMark(by.factor)];
     await changes.changeBy(by, backup, (current) => {
+      destructions.admitDestruction(backup.backupId); // at each attempt: others may have used the limit up
       const { id } = listedFactor(current.metadata, by.factor) ?? fail(unauthorized());
       return { ...keptDeletion(context, current, id), mark, events: [{ kind: "DELETED" }] };
     });

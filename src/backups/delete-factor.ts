@@ -12,8 +12,8 @@ export function deleteFactor(context: BackupsContext): Backups["deleteFactor"] {
   const { clock, access, changes, destructions } = context;
   return async (by, removal) => {
     const backup = await access.authorise(by);
-    destructions.admitDestruction(backup.backupId);
     const { after, contents } = await changes.changeBy(by, backup, (current) => {
+      destructions.admitDestruction(backup.backupId); // at each attempt: others may have used the limit up
       const { metadata } = current;
       const nowMs = clock.nowMs();
       const { next, removed } = withoutFactor(metadata, removal, nowMs);

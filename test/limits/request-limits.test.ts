@@ -6,7 +6,9 @@ import { createRequestLimits } from "../../src/limits/request-limits.ts";
 import { DRIVERS } from "../drivers.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { createFactorKeypair } from "../support/factor-keypair.ts";
+import { Interruptions } from "../support/intercepted-stores.ts";
 import { expectLimited, lowLimits as limits } from "../support/low-limits.ts";
+import { addedSyncFactor } from "../support/proven-calls.ts";
 import { startService } from "../support/service.ts";
 import {
   addSyncFactorRequest,
@@ -163,6 +165,29 @@ for (const driver of DRIVERS)
       service.clock.set(Date.UTC(2026, 0, 15, 13));
       (await there.deleteBackup(await solved(there, "delete-backup", user.sync))).ok();
     });
+
+    for (const call of ["delete-factor", "delete-backup"] as const)
+      test(`on destructive operations hold for a ${call} that another one overtakes`, async () => {
+        const interruptions = new Interruptions();
+        const low = limits({ RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR: "1" });
+        await using service = await startService(driver, { ...low, ...interruptions });
+        const client = service.clientFrom("198.51.100.7");
+        const user = await userWithBackup(client);
+        for (let n = 0; n < 2; n++) await addedSyncFactor(client, user);
+        const [, one, other] = (await metadataOf(client, user)).syncFactors;
+        const removal = async (factorId = "") => ({
+          ...(await solved(client, "delete-factor", user.sync, { factorId })),
+          factorId,
+          scope: "SYNC",
+        });
+        const [first, second] = [await removal(one?.id), await removal(other?.id)];
+        const deletion = await solved(client, "delete-backup", user.sync);
+        interruptions.before("records.commit", async () => void (await client.deleteFactor(first)).ok());
+        expectLimited(
+          await (call === "delete-factor" ? client.deleteFactor(second) : client.deleteBackup(deletion)),
+        );
+        expect((await metadataOf(client, user)).syncFactors).toHaveLength(2);
+      });
 
     test("on destructive operations count the deletion of a whole backup, also when it is created again", async () => {
       const low = limits({ RATE_LIMIT_BACKUP_DESTRUCTIONS_PER_HOUR: "1" });
