@@ -35,7 +35,7 @@ interface Batch {
 
 /** The errors of a request whose backup is deleted meanwhile: which one depends on how far the request has come. */
 const GONE = ["backup_untraceable", "backup_missing", "unauthorized_factor", "backup_does_not_exist"];
-/** These consume their proof while they run, and release it where they fail. */
+/** These consume their proof beside what they read. */
 const READS = ["retrieve", "retrieve-metadata", "verify-factor", "list-events"];
 const MAX_ITERATIONS = 12;
 
@@ -142,8 +142,9 @@ function findOrder(
         "ok" in expected.outcome &&
         "ok" in outcome &&
         earlier.some((one) => Bun.deepEquals(outcome, expectedIn(one).outcome));
-      const isTaken = isAlreadyUsed(outcome) && batch.some(isFailingTwinOf(request, index));
-      const next = isTaken ? now : nextWorld(now, isEarlier ? { ...expected, outcome } : expected, outcome);
+      const next = isOfTwins(index, succeeded)
+        ? now
+        : nextWorld(now, isEarlier ? { ...expected, outcome } : expected, outcome);
       if (next === null) continue;
       const order = search(
         [next, ...worlds],
@@ -156,18 +157,18 @@ function findOrder(
   };
   return search([world], [], new Set());
 
-  /** The same request, sent once more, had consumed the proof and failed later. */
-  function isFailingTwinOf(request: Sent["request"], index: number) {
-    return (other: Sent, place: number): boolean => {
-      const outcome = outcomes[place];
-      if (place === index || other.request !== request || outcome === undefined) return false;
-      return READS.includes(request.op.op) && "code" in outcome && !isAlreadyUsed(outcome);
-    };
+  /**
+   * Whether this is the error of a read that was sent twice at once. The other one had consumed the proof, and released it
+   * when it failed; or it has read the backup, and consumes the proof after this one found the backup deleted.
+   */
+  function isOfTwins(index: number, succeeded: ReadonlySet<Sent["request"]>): boolean {
+    const [request, outcome] = [batch[index]?.request, outcomes[index]];
+    if (request === undefined || outcome === undefined || "ok" in outcome) return false;
+    if (!READS.includes(request.op.op)) return false;
+    if (outcome.code !== "already_used") return isGone(outcome.code) && succeeded.has(request);
+    const others = outcomes.filter((_, place) => place !== index && batch[place]?.request === request);
+    return others.some((other) => "code" in other && other.code !== "already_used");
   }
-}
-
-function isAlreadyUsed(outcome: Outcome): boolean {
-  return "code" in outcome && outcome.code === "already_used";
 }
 
 /** The state after a request with this outcome; `null` if the model has another outcome. */
