@@ -34,6 +34,8 @@ interface CustomerOptions {
   readonly app: AppName;
   /** How often a request is repeated at most, while a store or another request is in its way. */
   readonly maxRepeats?: number;
+  /** Whether other processes of the service run, which may go on with a request whose process was killed. */
+  readonly besideOthers?: boolean;
 }
 
 /** The service broke a guarantee. */
@@ -45,6 +47,7 @@ export class Customer {
   readonly #person: Person;
   readonly #app: AppName;
   readonly #calls: PatientCalls;
+  readonly #besideOthers: boolean;
   readonly #changes: Changes;
   #expected: Expected = NOTHING;
   /** Of all changes, also before a reset. */
@@ -54,12 +57,13 @@ export class Customer {
   #acknowledged = 0;
   #withoutResponse = 0;
 
-  constructor({ random, conditions, person, app, maxRepeats = 0 }: CustomerOptions) {
+  constructor({ random, conditions, person, app, maxRepeats = 0, besideOthers = false }: CustomerOptions) {
     this.#person = person;
     this.#app = app;
     this.#random = random;
     this.#conditions = conditions;
     this.#calls = new PatientCalls(maxRepeats);
+    this.#besideOthers = besideOthers;
     this.#changes = new Changes(random, person, this.#calls);
   }
 
@@ -94,7 +98,7 @@ export class Customer {
     if (response.status < 300) return this.#acknowledge(change);
     if (this.#calls.maxRepeats === 0 || !isInTheWay(response))
       throw new BrokenGuarantee(`${change.name} got ${response.code()}`);
-    await this.#resolve(client, change);
+    await this.#resolve(client, change, true);
   }
 
   /** Compares what is stored with what was acknowledged. @throws BrokenGuarantee */
@@ -108,7 +112,7 @@ export class Customer {
   }
 
   async #check(client: ApiClient): Promise<void> {
-    if (this.#unresolved !== null) await this.#resolve(client, this.#unresolved);
+    if (this.#unresolved !== null) await this.#resolve(client, this.#unresolved, this.#besideOthers);
     const { stored } = this.#expected;
     const found = await this.#found(client, stored);
     if (found !== described(stored)) throw new BrokenGuarantee(`found ${found}, not ${described(stored)}`);
@@ -127,12 +131,12 @@ export class Customer {
 
   /**
    * Half of the time retries the request; otherwise the backup must be as before the request or as after it. Whether a
-   * deleted backup is kept does not show, so a reset of it is always retried. So is every request where another process
-   * may go on with it: until its nonce is consumed it may still take effect.
+   * deleted backup is kept does not show, so a reset of it is always retried. So is every request that may still take
+   * effect, until its nonce is consumed.
    */
-  async #resolve(client: ApiClient, change: Change): Promise<void> {
+  async #resolve(client: ApiClient, change: Change, mayTakeEffect: boolean): Promise<void> {
     const [before, after] = [described(this.#expected.stored), described(change.after.stored)];
-    if (before === after || this.#calls.maxRepeats > 0 || this.#random() % 2 === 0) {
+    if (before === after || mayTakeEffect || this.#random() % 2 === 0) {
       const response = await this.#calls.repeated(() => change.send(client));
       if (response.status >= 300 && response.code() !== "already_used")
         throw new BrokenGuarantee(`${change.name}, repeated, got ${response.code()}`);
@@ -175,7 +179,8 @@ export class Customer {
   }
 }
 
-export interface CustomersOptions extends Pick<CustomerOptions, "conditions" | "maxRepeats"> {
+export interface CustomersOptions
+  extends Pick<CustomerOptions, "conditions" | "maxRepeats" | "besideOthers"> {
   readonly count: number;
   readonly seed: number;
 }

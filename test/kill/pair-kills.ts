@@ -29,7 +29,8 @@ export async function runPairKills(
   await using conditions = new CampaignConditions(systemClock);
   const env = { ...storage.env, ...receiver.env, ...conditions.envOfApps, ...BACKUP_LIMITS };
   await using proxies = await startStoreProxies(env);
-  const clients = customersOfTwoApps({ count: customers, seed, conditions, maxRepeats: MAX_REPEATS });
+  const patience = { maxRepeats: MAX_REPEATS, besideOthers: true };
+  const clients = customersOfTwoApps({ count: customers, seed, conditions, ...patience });
   const pair: ServerProcess[] = [await startServerProcess(proxies), await startServerProcess(proxies)];
   const failures: string[] = [];
   let stepsLeft = 1 + (random() % MAX_STEPS);
