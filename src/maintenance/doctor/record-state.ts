@@ -6,7 +6,7 @@ import type { JsonObject, RecordStore, StoredRecord } from "../../storage/contra
 import { type Finding, finding } from "./findings.ts";
 
 export type RecordState =
-  | { readonly kind: "absent"; readonly revision: null }
+  | { readonly kind: "absent"; readonly revision: null; readonly record: null }
   /** Its metadata cannot be used. `record` is `null` where it is not even JSON. */
   | {
       readonly kind: "unusable";
@@ -34,7 +34,7 @@ export async function readState(records: RecordStore, backupId: string): Promise
     if (!(error instanceof SyntaxError)) throw error; // only the text of the metadata is parsed
     return unusable(null, finding("metadata-unreadable", { backupId, detail: "it is not JSON" }));
   }
-  if (record === null) return { kind: "absent", revision: null };
+  if (record === null) return { kind: "absent", revision: null, record: null };
   const { metadata, reason } = usable(backupId, record.metadata);
   if (metadata === null) return unusable(record, reason);
   return { kind: "valid", revision: record.revision, record, metadata };

@@ -21,7 +21,7 @@ export async function examineRecord(
   const inspected: { lacksRows: boolean; metadata: JsonObject | null } = { lacksRows: false, metadata: null };
   const found = await diagnose(examination, backupId, async (state) => {
     inspected.lacksRows = false;
-    inspected.metadata = state.kind === "absent" ? null : (state.record?.metadata ?? null);
+    inspected.metadata = state.record?.metadata ?? null;
     if (state.kind === "absent") return HEALTHY;
     const ofBlobs = state.record === null ? [] : await examineBlobs(examination, backupId, state.record);
     if (state.kind === "unusable") return { findings: [state.reason, ...ofBlobs], repair: null };
