@@ -20,6 +20,16 @@ export async function addVersion({ records, blobs }: InspectableStores, backupId
   return old;
 }
 
+/** Removes the versions of a backup with their ciphertexts. */
+export async function pruneVersions({ records, blobs }: InspectableStores, backupId: string): Promise<void> {
+  const stored = await records.read(backupId);
+  if (stored === null) throw new Error(`${backupId} is not stored`);
+  const { revision, blob, metadata, versions } = stored;
+  const next = { blob, metadata, versions: [] };
+  expect(await records.commit({ backupId, expect: { revision }, next })).toBe("committed");
+  for (const { blob: pruned } of versions) await blobs.delete(pruned.key);
+}
+
 /** Deletes a backup and keeps its state for a day; its index rows are left. */
 export async function setAside(
   { records, clock }: Pick<InspectableStores, "records"> & { readonly clock: Clock },

@@ -27,6 +27,28 @@ export function watched<T extends object>(store: T, onCall: (method: string) => 
   });
 }
 
+/** The same store; `act` runs once, right before the first call of a method. */
+export function onceBefore<T extends object>(
+  store: T,
+  method: keyof T & string,
+  act: () => Promise<unknown>,
+): T {
+  let isFirst = true;
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      if (name !== method) return member.bind(target);
+      return async (...parameters: unknown[]) => {
+        const isNow = isFirst;
+        isFirst = false;
+        if (isNow) await act();
+        return member.apply(target, parameters);
+      };
+    },
+  });
+}
+
 /** One commit in so many is late. */
 const LATE = 8;
 

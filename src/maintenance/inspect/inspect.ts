@@ -3,7 +3,8 @@
 import { deletedStates } from "../../backups/deleted-states.ts";
 import type { DeletedBackup, RecordStore, StoredEvent } from "../../storage/contract.ts";
 import type { BlobInspection } from "../../storage/inspection.ts";
-import { readState } from "../doctor/record-state.ts";
+import type { RecordState } from "../doctor/record-state.ts";
+import { readOfOneState } from "../unchanged-state.ts";
 import { isoTime, type ShownEvent, type ShownState, shownEvent, shownState } from "./shown-state.ts";
 
 /** How many deleted states are shown: repeated creations and deletions can make any number of them. */
@@ -45,11 +46,18 @@ export async function inspect(
   backupId: string,
   maxEvents: number,
 ): Promise<Inspection> {
-  const first = await readState(records, backupId);
+  const inspected = (state: RecordState) => inspectState({ records, blobs }, backupId, state, maxEvents);
+  return (await readOfOneState(records, backupId, inspected)).found;
+}
+
+async function inspectState(
+  { records, blobs }: InspectedStores,
+  backupId: string,
+  state: RecordState,
+  maxEvents: number,
+): Promise<Inspection> {
   const { shown, more } = await newestDeletions(records, backupId);
-  // read again where it was absent: a backup that is brought back meanwhile must not be in neither list
-  const state = first.kind === "absent" ? await readState(records, backupId) : first;
-  const record = state.kind === "absent" ? null : state.record;
+  const { record } = state;
   const logIds = new Set([record?.metadata.logId, ...shown.map(({ metadata }) => metadata.logId)]);
   return {
     backupId,

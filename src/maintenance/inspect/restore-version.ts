@@ -26,8 +26,11 @@ export async function restoreVersionForOwner(operators: OperatorsChange, version
     const version = record.versions.find((each) => each.versionId === versionId);
     if (version === undefined) throw new Refused("the backup has no such version");
     const { blob, manifestHash, createdAtMs: storedAtMs } = version;
-    if ((await shownBlob(blob, blobs)).stored !== "there")
+    if ((await shownBlob(blob, blobs)).stored !== "there") {
+      const { revision } = (await records.read(backupId)) ?? {};
+      if (revision !== record.revision && attempt < MAX_ATTEMPTS) continue;
       throw new Refused("the ciphertext of this version is missing or damaged");
+    }
     if (dryRun) return;
     const { logId = random.uuid() } = read;
     const next = { ...read, logId, manifestHash, contentAtMs: storedAtMs };

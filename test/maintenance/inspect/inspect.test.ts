@@ -8,8 +8,8 @@ import { systemRandom } from "../../../src/runtime/clock.ts";
 import type { BackupRecord, RecordStore } from "../../../src/storage/contract.ts";
 import { deletedOf, type Fixture } from "../../contract/fixture.ts";
 import { DRIVERS } from "../../drivers.ts";
-import { addVersion, setAside } from "../../support/history.ts";
-import { replaced } from "../../support/store-wrappers.ts";
+import { addVersion, pruneVersions, setAside } from "../../support/history.ts";
+import { onceBefore, replaced } from "../../support/store-wrappers.ts";
 import { storedRecord } from "../../support/stored.ts";
 import { newStores, storeBackup } from "../doctor/examined-stores.ts";
 
@@ -150,6 +150,38 @@ for (const driver of DRIVERS)
         20,
       );
       expect({ isThere: backup !== null, deleted }).toEqual({ isThere: true, deleted: [] });
+    });
+
+    test("shows a backup that is deleted while it is read as deleted, and not as present too", async () => {
+      await using stores = await newStores(driver.environment);
+      await storeBackup(stores, ID, { claim: [] });
+      const raced = onceBefore<RecordStore>(stores.records, "readDeleted", () => setAside(stores, ID));
+      const { backup, deleted } = await inspect({ records: raced, blobs: stores.blobs }, ID, 20);
+      expect({ backup, count: deleted.length }).toEqual({ backup: null, count: 1 });
+    });
+
+    test("finds the ciphertext of a content that is replaced while it is looked for", async () => {
+      await using stores = await newStores(driver.environment);
+      const before = await storeBackup(stores, ID, { claim: [] });
+      const blobs = onceBefore(stores.blobs, "sizeOf", async () => {
+        await addVersion(stores, ID);
+        await pruneVersions(stores, ID);
+      });
+      const { backup } = await inspect({ records: stores.records, blobs }, ID, 20);
+      expect(backup?.blob.stored).toBe("there");
+      expect(backup?.blob.key).not.toBe(before.blob.key);
+    });
+
+    test("says that there is no such version any more where it is removed while its ciphertext is looked for", async () => {
+      await using stores = await newStores(driver.environment);
+      await storeBackup(stores, ID);
+      await addVersion(stores, ID);
+      const [version] = (await storedRecord(stores, ID)).versions;
+      const blobs = onceBefore(stores.blobs, "sizeOf", () => pruneVersions(stores, ID));
+      const raced = change(stores, { stores: { records: stores.records, blobs } });
+      await expect(restoreVersionForOwner(raced, version?.versionId ?? "")).rejects.toThrow(
+        "the backup has no such version",
+      );
     });
 
     test("has events of a deleted backup and of the one after it, newest first", async () => {
