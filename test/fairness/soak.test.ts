@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { DRIVERS } from "../drivers.ts";
 import { growthOf, runSoak } from "./soak.ts";
 
-const SMALL = { ms: 4_000, owners: 5, pauseMs: 100, seed: 1 };
+const SMALL = { ms: 4_000, minActions: 100, owners: 5, pauseMs: 100, seed: 1 };
 
 for (const driver of DRIVERS)
   describe(`owners for a long time (${driver.name})`, () => {
     test("make nothing grow that should not", async () => {
       const { failures, actions, refused, delivered } = await runSoak(driver, SMALL);
       expect(failures).toEqual([]);
-      expect(actions).toBeGreaterThan(SMALL.owners);
+      expect(actions).toBeGreaterThanOrEqual(SMALL.minActions);
       if (driver.name === "local") expect(refused).toBeGreaterThan(0); // the other driver retries most faults
       expect(delivered).toBeGreaterThanOrEqual(SMALL.owners); // each backup was created
     });

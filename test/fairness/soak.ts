@@ -17,6 +17,8 @@ import { startWebhookReceiver } from "./webhook-receiver.ts";
 
 export interface SoakOptions {
   readonly ms: number;
+  /** It goes on after that time until there were so many actions, unless something fails. */
+  readonly minActions?: number;
   readonly owners: number;
   /** The mean pause of an owner between two actions. */
   readonly pauseMs: number;
@@ -101,7 +103,7 @@ const LARGE_EVERY = 5;
 const BYTES = { small: 4 * 1024, large: 512 * 1024 };
 
 export async function runSoak(driver: Driver, options: SoakOptions): Promise<SoakReport> {
-  const { ms, owners, pauseMs, seed, settleMs, program } = options;
+  const { ms, minActions = 0, owners, pauseMs, seed, settleMs, program } = options;
   await using folder = await temporaryFolderOfService();
   await using storage = await driver.environment();
   await using proxies = await startStoreProxies(storage.env);
@@ -141,6 +143,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
   const samples: Record<Measure, number>[] = [];
   let actions = 0;
   let refused = 0;
+  const isOver = () => performance.now() >= endsAtMs && (actions >= minActions || failures.length > 0);
   const sample = async () => {
     const { connections } = proxies;
     const resources = await resourcesOf(observed);
@@ -148,7 +151,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
     return { ...resources, descriptors, storeConnections: connections, ...(await stored(stores)) };
   };
   const living = all.map(async (owner) => {
-    for (; performance.now() < endsAtMs; await Bun.sleep(Math.random() * 2 * pauseMs)) {
+    for (; !isOver(); await Bun.sleep(Math.random() * 2 * pauseMs)) {
       actions++;
       try {
         await owner.act();
@@ -160,7 +163,7 @@ export async function runSoak(driver: Driver, options: SoakOptions): Promise<Soa
       }
     }
   });
-  for (; performance.now() < endsAtMs; await Bun.sleep(ms / SAMPLES)) samples.push(await sample());
+  for (; !isOver(); await Bun.sleep(ms / SAMPLES)) samples.push(await sample());
   await Promise.all(living);
 
   await proxies.calm();
