@@ -47,7 +47,7 @@ const BROKEN = [
   "finds restorations overtaken",
 ] as const;
 
-/** Only a checker that is broken gets here. */
+/** After so many without a finding the checker is broken. */
 const ATTEMPTS = 24;
 
 /** A case is the history of one backup. */
