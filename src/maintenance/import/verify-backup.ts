@@ -5,6 +5,8 @@ import { differingMembers, keptUntilOf } from "../../backups/legacy/store-backup
 import type { BackupMetadata } from "../../backups/model.ts";
 import { encodeHex, sha256 } from "../../crypto/encoding.ts";
 import { BlobDamaged, type BlobRef, type FactorRef, type JsonObject } from "../../storage/contract.ts";
+import type { RecordState } from "../doctor/record-state.ts";
+import { readOfOneState } from "../unchanged-state.ts";
 import { withCiphertext } from "./read-place.ts";
 import { type ImportRun, type ImportStores, named } from "./run.ts";
 
@@ -22,9 +24,23 @@ export async function verifyBackup(
 ): Promise<readonly string[]> {
   const backup = await withCiphertext(run, first);
   if (backup === null) return [];
+  const { found, isOfOneState } = await readOfOneState(
+    stores.records,
+    backup.backupId,
+    (state) => differences(run, stores, backup, state),
+    (found) => found.length === 0,
+  );
+  return isOfOneState ? found : ["it changes all the time here"];
+}
+
+async function differences(
+  run: ImportRun,
+  stores: ImportStores,
+  backup: SourceBackup & { readonly content: Uint8Array },
+  { kind, record: stored }: RecordState,
+): Promise<readonly string[]> {
   const { backupId, content } = backup;
-  const stored = await stores.records.read(backupId);
-  if (stored === null) {
+  if (kind === "absent") {
     if (await stores.records.isConsumed([importMark(backupId)])) return [];
     const keptUntil = await keptUntilOf(stores.records, backupId);
     return [
@@ -33,6 +49,7 @@ export async function verifyBackup(
         : `it was deleted here, and can be brought back until ${keptUntil}`,
     ];
   }
+  if (stored === null) return ["its metadata here are not JSON"];
   const { metadata, owned, open, taken } = await ownershipOf(run, backup);
   return [
     ...metadataDifference(stored.metadata, metadata),

@@ -1,14 +1,16 @@
 /** Backups that were deleted here and can be brought back: an import does not take their place. */
 import { describe, expect, test } from "bun:test";
 import { importBackups, verifyImport } from "../../../src/maintenance/import/import.ts";
-import { newImportCounts } from "../../../src/maintenance/import/run.ts";
+import { type ImportStores, newImportCounts } from "../../../src/maintenance/import/run.ts";
 import { undeleteForOwner } from "../../../src/maintenance/inspect/undelete.ts";
 import { systemRandom } from "../../../src/runtime/clock.ts";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
+import type { BlobStore } from "../../../src/storage/contract.ts";
 import { DRIVERS } from "../../drivers.ts";
 import { setAside } from "../../support/history.ts";
 import { LEGACY_OPTIONS, newLegacyStores } from "../../support/legacy-stores.ts";
 import { legacyUser } from "../../support/legacy-users.ts";
+import { onceBefore } from "../../support/store-wrappers.ts";
 import { storedRecord } from "../../support/stored.ts";
 import { metadataOf, newStores, storeBackup } from "../doctor/examined-stores.ts";
 
@@ -38,7 +40,8 @@ for (const driver of DRIVERS)
         stores,
         user,
         run: (dryRun = false) => problems(importBackups({ ...base, dryRun, counts: newImportCounts() })),
-        verify: () => problems(verifyImport({ ...base, counts: newImportCounts() }, stores)),
+        verify: (seen: ImportStores = stores) =>
+          problems(verifyImport({ ...base, stores: seen, counts: newImportCounts() }, seen)),
         undelete: () =>
           undeleteForOwner(
             {
@@ -93,4 +96,28 @@ for (const driver of DRIVERS)
       expect(await verify()).toEqual([]);
       expect(await stores.records.read(user.id)).toBeNull();
     });
+
+    for (const [store, method] of [
+      ["blobs", "get"],
+      ["records", "locate"],
+    ] as const)
+      test(`is verified without a difference where a backup is deleted right before ${store}.${method}`, async () => {
+        await using world = await newWorld();
+        const { stores, user, run, verify } = world;
+        const { records, blobs } = stores;
+        expect(await run()).toEqual([]);
+        const remove = async () => {
+          const before = await storedRecord(stores, user.id);
+          const release = (await Array.fromAsync(records.listFactors())).map(({ factor }) => factor);
+          const deletion = { backupId: user.id, expect: before, next: null, release } as const;
+          expect(await records.commit(deletion)).toBe("committed");
+          await blobs.delete(before.blob.key);
+        };
+        const raced =
+          store === "blobs"
+            ? { records, blobs: onceBefore<BlobStore>(blobs, "get", remove) }
+            : { records: onceBefore(records, "locate", remove), blobs };
+        expect(await verify(raced)).toEqual([]);
+        expect(await records.read(user.id)).toBeNull();
+      });
   });
