@@ -19,8 +19,9 @@ import {
   refreshBackup,
   storeBackup,
 } from "../../backups/legacy/store-backup.ts";
-import { type LegacyPlace, legacyRowKey } from "../../storage/legacy.ts";
+import { type LegacyPlace, LegacyUnusable, legacyRowKey } from "../../storage/legacy.ts";
 import { concurrently } from "../concurrently.ts";
+import { readState } from "../doctor/record-state.ts";
 import { createKeyFilter, type KeyFilter } from "../key-filter.ts";
 import { addRows } from "./add-rows.ts";
 import { readPlace, withCiphertext } from "./read-place.ts";
@@ -88,7 +89,7 @@ export async function* verifyImport(run: ImportRun, stores: ImportStores): Async
     if (problems.length === 0) run.counts.alreadyThere += 1;
     return problems;
   });
-  yield* goneFromSource(stores, inSource);
+  yield* goneFromSource(run, stores, inSource);
 }
 
 interface Imported {
@@ -132,16 +133,31 @@ async function isOfEarlierRun({ stores, since }: ImportRun, place: LegacyPlace):
   return stores.records.isConsumed([importMark(backupId)]);
 }
 
-/** The backups here that were taken over and left alone since, and that the source does not list. */
+/**
+ * The backups here that were taken over and left alone since, and that the source does not have. It is asked for each that
+ * it did not list: a backup may have come there and been taken over since.
+ */
 async function* goneFromSource(
+  { source }: ImportRun,
   { records }: ImportStores,
   inSource: KeyFilter,
 ): AsyncGenerator<ImportFinding> {
   for await (const record of records.list()) {
     const { backupId } = record;
     if (!isUntouched(record) || inSource.mayHave(backupId)) continue;
-    if (await records.isConsumed([importMark(backupId)]))
+    if (!(await records.isConsumed([importMark(backupId)])) || (await isInSource(source, backupId))) continue;
+    const { kind, record: current } = await readState(records, backupId);
+    if (kind !== "absent" && (current === null || isUntouched(current)))
       yield { backupId, problem: "it was taken over, and is not in the source any more" };
+  }
+}
+
+async function isInSource(source: ImportRun["source"], backupId: string): Promise<boolean> {
+  try {
+    return (await source.metadata(backupId)) !== null;
+  } catch (error) {
+    if (error instanceof LegacyUnusable) return true;
+    throw error;
   }
 }
 

@@ -10,7 +10,7 @@ import { DRIVERS } from "../../drivers.ts";
 import { setAside } from "../../support/history.ts";
 import { LEGACY_OPTIONS, newLegacyStores } from "../../support/legacy-stores.ts";
 import { legacyUser } from "../../support/legacy-users.ts";
-import { onceBefore } from "../../support/store-wrappers.ts";
+import { onceBefore, replaced } from "../../support/store-wrappers.ts";
 import { storedRecord } from "../../support/stored.ts";
 import { metadataOf, newStores, storeBackup } from "../doctor/examined-stores.ts";
 
@@ -39,6 +39,11 @@ for (const driver of DRIVERS)
       return {
         stores,
         user,
+        add: legacy.add,
+        async removeFromSource() {
+          await legacy.deleteObject(`${user.id}/metadata`);
+          await legacy.deleteObject(user.ciphertextKey);
+        },
         run: (dryRun = false) => problems(importBackups({ ...base, dryRun, counts: newImportCounts() })),
         verify: (seen: ImportStores = stores) =>
           problems(verifyImport({ ...base, stores: seen, counts: newImportCounts() }, seen)),
@@ -120,4 +125,29 @@ for (const driver of DRIVERS)
         expect(await verify(raced)).toEqual([]);
         expect(await records.read(user.id)).toBeNull();
       });
+
+    test("misses nothing in the source that came there after it was listed", async () => {
+      await using world = await newWorld();
+      const { stores, add, run, verify } = world;
+      const { records, blobs } = stores;
+      expect(await run()).toEqual([]);
+      async function* list() {
+        await add(legacyUser());
+        expect(await run()).toEqual([]);
+        yield* records.list();
+      }
+      expect(await verify({ records: replaced(records, { list }), blobs })).toEqual([]);
+      expect(await Array.fromAsync(records.list())).toHaveLength(2);
+    });
+
+    test("does not miss in the source what is deleted here while it is looked for there", async () => {
+      await using world = await newWorld();
+      const { stores, user, removeFromSource, run, verify } = world;
+      const { records, blobs } = stores;
+      expect(await run()).toEqual([]);
+      await removeFromSource();
+      expect(await verify()).toEqual(["it was taken over, and is not in the source any more"]);
+      const raced = onceBefore(records, "isConsumed", () => setAside(stores, user.id));
+      expect(await verify({ records: raced, blobs })).toEqual([]);
+    });
   });
