@@ -96,7 +96,8 @@ export interface Change {
   /**
    * Index rows to add. None may exist. What creates a record may name any number. A driver may add the last of many right
    * before the record, and deletes them where the commit fails; a crash leaves rows that lead to a backup that does not
-   * exist, which the same change takes over.
+   * exist, which the same change takes over. Where others delete such rows before the record is there, the driver adds them
+   * again right after it; where that fails the commit throws, and after that or a crash the doctor adds the rows.
    */
   readonly claim?: readonly FactorRef[];
   /**

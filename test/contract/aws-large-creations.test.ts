@@ -1,13 +1,14 @@
 /** Creations that claim more index rows than a transaction of DynamoDB takes. */
 import { describe, expect, test } from "bun:test";
-import { instantOf } from "../../src/runtime/clock.ts";
+import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
+import { openAwsRecords } from "../../src/storage/aws/records.ts";
 import { type Change, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
-import type { Fault } from "../support/fault-proxy.ts";
-import { collect, MINUTE_MS, main, once, record } from "./fixture.ts";
-import { openProxiedRecords, SHORT_PAUSES } from "./proxied-records.ts";
+import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { backupOf, collect, MINUTE_MS, main, once, record, revisionOf } from "./fixture.ts";
+import { openProxiedRecords, type ProxiedRecords, SHORT_PAUSES } from "./proxied-records.ts";
 
 /** For faults that never end. */
 const SHORT = { ...SHORT_PAUSES, budgetMs: 500 };
@@ -31,6 +32,39 @@ async function openFixture(retry = SHORT_PAUSES) {
     proxy.inject(fault, times, isMeant);
   };
   return { ...opened, creation, injectFrom };
+}
+
+/**
+ * Holds an operation from now on, and what follows, until the proxy is cleared.
+ *
+ * @returns waits until work is held, and fails where it ends without that.
+ */
+function holdFrom(proxy: FaultProxy, count: number, operation = "TransactWriteItems") {
+  const held = Promise.withResolvers<void>();
+  let left = count;
+  proxy.inject({ kind: "hold" }, Number.POSITIVE_INFINITY, () => {
+    if (proxy.seen.at(-1)?.endsWith(operation) === true) left -= 1;
+    if (left <= 0) held.resolve();
+    return left <= 0;
+  });
+  return (work: Promise<unknown>) =>
+    Promise.race([held.promise, work.then(() => expect.unreachable("the work was not held"))]);
+}
+
+/** Another process on the same tables, which passes a proxy of its own. */
+async function openOther({ storage: { config }, clock }: ProxiedRecords) {
+  const proxy = await startFaultProxy(config.dynamoDbEndpoint ?? "");
+  const records = await openAwsRecords(
+    { ...config, dynamoDbEndpoint: proxy.url },
+    { clock, random: systemRandom, retry: SHORT_PAUSES },
+  );
+  return {
+    proxy,
+    records,
+    async [Symbol.asyncDispose]() {
+      for (const resource of [records, proxy]) await resource[Symbol.asyncDispose]();
+    },
+  };
 }
 
 const rowsOf = async (records: InspectableRecords) => (await collect(records.listFactors())).length;
@@ -74,4 +108,96 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         expect(await store.records.commit(store.creation)).toBe("committed");
         expect(await rowsOf(store.healthy)).toBe(100);
       });
+
+    describe("has them all, though before its record is stored one is released by", () => {
+      test("the doctor", async () => {
+        await using store = await openFixture();
+        const held = holdFrom(store.proxy, 3);
+        const creating = store.records.commit(store.creation);
+        await held(creating);
+        // as the repair of a row without a backup
+        const repair: Change = { backupId: "b1", expect: "absent", next: null, release: [main("f50")] };
+        expect(await store.healthy.commit(repair)).toBe("committed");
+        store.proxy.clear();
+        expect(await creating).toBe("committed");
+        expect(await rowsOf(store.healthy)).toBe(100);
+      });
+
+      test("the end of a deletion", async () => {
+        await using store = await openFixture();
+        await using other = await openOther(store);
+        const { consume: _none, ...creation } = store.creation;
+        expect(await store.healthy.commit(creation)).toBe("committed");
+        const expected = { revision: await revisionOf(store.healthy, "b1") };
+        const deletionHeld = holdFrom(other.proxy, 2);
+        const deleting = other.records.commit({
+          backupId: "b1",
+          expect: expected,
+          next: null,
+          release: FACTORS,
+        });
+        await deletionHeld(deleting);
+        const held = holdFrom(store.proxy, 3);
+        const creating = store.records.commit(store.creation);
+        await held(creating);
+        other.proxy.clear();
+        expect(await deleting).toBe("committed");
+        expect(await rowsOf(store.healthy)).toBe(0);
+        store.proxy.clear();
+        expect(await creating).toBe("committed");
+        expect(await rowsOf(store.healthy)).toBe(100);
+      });
+
+      test("a creation of the same id that fails", async () => {
+        await using store = await openFixture();
+        await using other = await openOther(store);
+        const consumed = once("n2", store.clock);
+        await store.healthy.consume([consumed]);
+        const otherHeld = holdFrom(other.proxy, 3);
+        const failing = other.records.commit({ ...store.creation, consume: [consumed] });
+        await otherHeld(failing);
+        const held = holdFrom(store.proxy, 3);
+        const creating = store.records.commit(store.creation);
+        await held(creating);
+        other.proxy.clear();
+        expect(await failing).toBe("consumed");
+        expect(await rowsOf(store.healthy)).toBe(0);
+        store.proxy.clear();
+        expect(await creating).toBe("committed");
+        expect(await rowsOf(store.healthy)).toBe(100);
+      });
+    });
+
+    test("adds a row again without a change of the record that others have read", async () => {
+      await using store = await openFixture();
+      const held = holdFrom(store.proxy, 3);
+      const creating = store.records.commit(store.creation);
+      await held(creating);
+      const repair: Change = { backupId: "b1", expect: "absent", next: null, release: [main("f50")] };
+      expect(await store.healthy.commit(repair)).toBe("committed");
+      store.proxy.clear();
+      const heldAgain = holdFrom(store.proxy, 1, "BatchGetItem");
+      await heldAgain(creating);
+      const stored = await store.healthy.read("b1");
+      store.clock.advance(MINUTE_MS);
+      store.proxy.clear();
+      expect(await creating).toBe("committed");
+      expect(await backupOf(store.healthy, main("f50"))).toBe("b1");
+      expect(await store.healthy.read("b1")).toEqual(stored);
+    });
+
+    test("does not bring back the row of a factor that another change removes meanwhile", async () => {
+      await using store = await openFixture();
+      // the read of the rows after the record was stored: the first two come before
+      const held = holdFrom(store.proxy, 3, "BatchGetItem");
+      const creating = store.records.commit(store.creation).catch((error: unknown) => error);
+      await held(creating);
+      const expected = { revision: await revisionOf(store.healthy, "b1") };
+      const removal = { backupId: "b1", expect: expected, next: record("b1"), release: [main("f50")] };
+      expect(await store.healthy.commit(removal)).toBe("committed");
+      store.proxy.clear();
+      const outcome = await creating;
+      expect([outcome instanceof StorageUnavailable, isUnchanged(outcome)]).toEqual([true, false]);
+      expect(await backupOf(store.healthy, main("f50"))).toBeNull();
+    });
   });

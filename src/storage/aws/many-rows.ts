@@ -3,14 +3,27 @@
  * may claim so many, and only what deletes it may release so many: the further rows lead to a backup that does not exist,
  * and are claimed before its record is stored, or released after it is deleted. A crash in between leaves rows that lead
  * nowhere, for the doctor.
+ *
+ * Until the record is stored, others may release its further rows: the doctor, the end of a deletion of that id, or a
+ * creation of that id that fails. All of these expect that there is no record. So once it is stored, no further row is lost,
+ * and those that were are claimed again.
  */
-import { type Change, type Conflict, type FactorRef, isUnchanged, StorageUnavailable } from "../contract.ts";
+import {
+  type Change,
+  type Conflict,
+  type FactorRef,
+  isUnchanged,
+  type NextRecord,
+  StorageUnavailable,
+} from "../contract.ts";
 import { distinctFactors } from "./changes.ts";
 
 /** More index rows than a backup within the limits has, and few enough for all else that a change may name. */
 const MAX_ROWS = 40;
 
 export interface OneTransaction {
+  /** Of the record that the transactions store, each of them the same one. */
+  readonly revision: string;
   /**
    * Makes a change in one transaction.
    *
@@ -21,6 +34,8 @@ export interface OneTransaction {
   notLeadingTo(backupId: string, factors: readonly FactorRef[]): Promise<readonly FactorRef[]>;
 }
 
+type Creation = Change & Required<Pick<Change, "claim">> & { readonly next: NextRecord };
+
 /** As `RecordStore.commit`. */
 export async function commitInTransactions(
   change: Change,
@@ -29,7 +44,7 @@ export async function commitInTransactions(
   const { backupId, expect, next } = change;
   const claim = distinctFactors(change.claim ?? []);
   const release = distinctFactors(change.release ?? []);
-  if (expect === "absent" && next !== null) return commitAfterClaims({ ...change, claim }, one);
+  if (expect === "absent" && next !== null) return commitAfterClaims({ ...change, next, claim }, one);
   if (next !== null) return one.commit(change);
   const outcome = await one.commit({ ...change, release: release.slice(0, MAX_ROWS) });
   if (outcome === "committed") await releaseRows(backupId, release.slice(MAX_ROWS), one);
@@ -37,8 +52,8 @@ export async function commitInTransactions(
 }
 
 /** The rows that this call has claimed are released where the change is not made. */
-async function commitAfterClaims(change: Change, one: OneTransaction): Promise<"committed" | Conflict> {
-  const { backupId, claim = [] } = change;
+async function commitAfterClaims(change: Creation, one: OneTransaction): Promise<"committed" | Conflict> {
+  const { backupId, claim } = change;
   const own = { ...change, claim: claim.slice(0, MAX_ROWS) };
   const claimed: FactorRef[] = [];
   let outcome: "committed" | Conflict = "committed";
@@ -55,8 +70,26 @@ async function commitAfterClaims(change: Change, one: OneTransaction): Promise<"
     if (isUnchanged(error)) await releaseRows(backupId, claimed, one);
     throw error;
   }
-  if (outcome !== "committed") await releaseRows(backupId, claimed, one);
+  if (outcome === "committed") await claimReleasedRows(change, one);
+  else await releaseRows(backupId, claimed, one);
   return outcome;
+}
+
+/** Claims the further rows that were released before the record was stored, as long as no other change has come. */
+async function claimReleasedRows({ backupId, next, claim }: Creation, one: OneTransaction): Promise<void> {
+  try {
+    for (const rows of portionsOf(claim.slice(MAX_ROWS))) {
+      const released = await one.notLeadingTo(backupId, rows);
+      if (released.length === 0) continue;
+      // the same record at the same revision: it stays as others have read it
+      const expect = { revision: one.revision };
+      const outcome = await one.commit({ backupId, expect, next, claim: released });
+      // the other change may have removed these factors, or not
+      if (outcome !== "committed") throw new Error(`the rows conflict: ${outcome}`);
+    }
+  } catch (error) {
+    throw new StorageUnavailable("some index rows of a new backup may be missing", { cause: error });
+  }
 }
 
 /** Releases rows as long as there is no backup of that id: a later one keeps its rows. */

@@ -157,8 +157,11 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
   }
 
   commit(change: Change): Promise<"committed" | Conflict> {
+    const revision = this.#random.uuid();
+    const nowMs = this.#clock.nowMs();
     return commitInTransactions(change, {
-      commit: (each, mustFail) => this.#commitInOne(each, mustFail),
+      revision,
+      commit: (each, mustFail) => this.#commitInOne(each, revision, nowMs, mustFail),
       notLeadingTo: (backupId, factors) => this.#notLeadingTo(backupId, factors),
     });
   }
@@ -173,11 +176,14 @@ class AwsRecords extends AwsRecordInspection implements InspectableRecords {
     return factors.filter((factor) => !ours.has(factorKeyText(factor)));
   }
 
-  async #commitInOne(change: Change, mustFail = false): Promise<"committed" | Conflict> {
+  async #commitInOne(
+    change: Change,
+    revision: string,
+    nowMs: number,
+    mustFail = false,
+  ): Promise<"committed" | Conflict> {
     // DynamoDB refuses a transaction that names an item twice; and no id is both a nonce and a token
     if (change.consume?.some(({ id }) => id === change.redeem)) return "consumed";
-    const revision = this.#random.uuid();
-    const nowMs = this.#clock.nowMs();
     const notOurs = new Set<Step>();
     const steps = [
       ...changeSteps(this.#tables, change, revision, nowMs),

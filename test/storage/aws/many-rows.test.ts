@@ -17,22 +17,38 @@ const rows = (from: number, to: number) => Array.from({ length: to - from }, (_,
 const CREATION: Change = { backupId: "b1", expect: "absent", next: record("b1") };
 const DELETION: Change = { backupId: "b1", expect: { revision: "r1" }, next: null };
 
-/** Commits with these outcomes, one for each transaction; rows with the keys of `ours` lead to the backup already. */
-async function outcomeOf(change: Change, outcomes: readonly Outcome[] = [], ours: readonly string[] = []) {
+/**
+ * Commits with these outcomes, one for each transaction; rows with the keys of `ours` lead to the backup already, and others
+ * release those of `released` right before its record is stored.
+ */
+async function outcomeOf(
+  change: Change,
+  outcomes: readonly Outcome[] = [],
+  {
+    ours = [],
+    released = [],
+  }: { readonly ours?: readonly string[]; readonly released?: readonly string[] } = {},
+) {
+  const leading = new Set(ours);
   const made: string[] = [];
   const nameOf = ({ expect: expected, next, claim = [], release = [] }: Change, mustFail?: boolean) => {
     const [kind, list] = claim.length > 0 ? ["claim", claim] : ["release", release];
-    const what = next === null && expected === "absent" ? kind : `${next ? "record" : "deletion"}, ${kind}`;
+    const at = next !== null && expected !== "absent" ? ` at ${expected.revision}` : "";
+    const what =
+      next === null && expected === "absent" ? kind : `${next ? "record" : "deletion"}${at}, ${kind}`;
     return `${what} ${list[0]?.key}-${list.at(-1)?.key}${mustFail ? ", fails" : ""}`;
   };
   const one: OneTransaction = {
+    revision: "r0",
     async commit(part, mustFail) {
       const outcome = outcomes[made.length] ?? "committed";
       made.push(nameOf(part, mustFail));
       if (outcome instanceof Error) throw outcome;
+      if (part.expect === "absent" && part.next !== null) for (const key of released) leading.delete(key);
+      if (outcome === "committed") for (const { key } of part.claim ?? []) leading.add(key);
       return outcome;
     },
-    notLeadingTo: async (_backupId, factors) => factors.filter(({ key }) => !ours.includes(key)),
+    notLeadingTo: async (_backupId, factors) => factors.filter(({ key }) => !leading.has(key)),
   };
   const outcome: unknown = await commitInTransactions(change, one).catch((error: unknown) => error);
   return { outcome, made };
@@ -54,10 +70,38 @@ describe("a creation", () => {
 
   test("that repeats one does not release the rows that were there before", async () => {
     const claim = rows(0, 60);
-    expect(await outcomeOf({ ...CREATION, claim }, ["committed", "exists"], ["40", "59"])).toEqual({
+    expect(await outcomeOf({ ...CREATION, claim }, ["committed", "exists"], { ours: ["40", "59"] })).toEqual({
       outcome: "exists",
       made: ["claim 41-58", "record, claim 0-39", "release 41-58"],
     });
+  });
+
+  test("claims those that others released before its record again, at its revision", async () => {
+    const claim = rows(0, 140);
+    expect(
+      await outcomeOf({ ...CREATION, claim }, [], { ours: ["50"], released: ["50", "51", "130"] }),
+    ).toEqual({
+      outcome: "committed",
+      made: [
+        "claim 40-79",
+        "claim 80-119",
+        "claim 120-139",
+        "record, claim 0-39",
+        "record at r0, claim 50-51",
+        "record at r0, claim 130-130",
+      ],
+    });
+  });
+
+  test("is in doubt where a row that others released could not be claimed again", async () => {
+    const change = { ...CREATION, claim: rows(0, 60) };
+    for (const last of ["revision", "factor-claimed", new NotCommitted("throttled")] as const) {
+      const outcomes = ["committed", "committed", last] as const;
+      const { outcome, made } = await outcomeOf(change, outcomes, { released: ["50"] });
+      expect(outcome).toBeInstanceOf(StorageUnavailable);
+      expect(isUnchanged(outcome)).toBe(false);
+      expect(made).toEqual(["claim 40-59", "record, claim 0-39", "record at r0, claim 50-50"]);
+    }
   });
 
   test("that conflicts claims no further rows, finds the first conflict, and releases its own", async () => {
