@@ -8,11 +8,19 @@ import { LegacyProblem } from "../../backups/legacy/metadata.ts";
 import { readable } from "../../backups/legacy/read-backup.ts";
 import { toLegacy } from "../../backups/legacy/to-legacy.ts";
 import { type BackupMetadata, type Factor, factorRef } from "../../backups/model.ts";
-import { BlobDamaged, type BlobRef, type BlobStore, type RecordStore } from "../../storage/contract.ts";
+import {
+  BlobDamaged,
+  type BlobRef,
+  type BlobStore,
+  type FactorRef,
+  type RecordStore,
+} from "../../storage/contract.ts";
 import type { RecordInspection } from "../../storage/inspection.ts";
 import { type LegacyTarget, LegacyUnusable, mayHaveLegacyRow } from "../../storage/legacy.ts";
 import { concurrently } from "../concurrently.ts";
+import type { RecordState } from "../doctor/record-state.ts";
 import { type ImportFinding, named } from "../import/run.ts";
+import { readOfOneState } from "../unchanged-state.ts";
 
 /** How many backups are written at once. Each holds a ciphertext in memory. */
 const WIDTH = 8;
@@ -54,29 +62,46 @@ export function exportBackups(run: ExportRun): AsyncGenerator<ImportFinding> {
 }
 
 async function exportBackup(run: ExportRun, backupId: string): Promise<readonly string[]> {
-  const { records, target, issuers, replace, dryRun, counts } = run;
-  const record = await records.read(backupId);
-  if (record === null) return []; // deleted since it was listed
+  const { target, dryRun, counts } = run;
+  const { found, isOfOneState } = await readOfOneState(
+    run.records,
+    backupId,
+    (state) => whatToWrite(run, backupId, state),
+    (found) =>
+      found === null || (typeof found.content !== "string" && found.rows.every(({ isHere }) => isHere)),
+  );
+  if (found === null) return [];
+  const { rows, archiveId, text, content } = found;
+  if (!isOfOneState) throw new LegacyProblem("it changes all the time");
+  if (typeof content === "string") throw new LegacyProblem(`the ciphertext is ${content}`);
+  if (dryRun) {
+    counts.exported += 1;
+    return [];
+  }
+  await target.putCiphertext(backupId, archiveId, content);
+  const problems = await putRows(run, backupId, rows);
+  await target.putMetadata(backupId, text);
+  counts.exported += 1;
+  return problems;
+}
+
+/** `null`: nothing, since it is there or was deleted here since it was listed. */
+async function whatToWrite(run: ExportRun, backupId: string, { kind, record }: RecordState) {
+  const { target, issuers, replace, counts } = run;
+  if (kind === "absent") return null;
+  if (record === null) throw new LegacyProblem("the metadata are not JSON");
   const metadata = readable(record.metadata);
   const archiveId = archiveIdOf(record.blob);
   const text = JSON.stringify(toLegacy(metadata, archiveId, issuers));
   const there = await stateThere(target, backupId, text);
   if (there === "same") {
     counts.alreadyThere += 1;
-    return [];
+    return null;
   }
   if (there === "other" && !replace)
     throw new LegacyProblem("it is there in another state: --replace writes over it");
-  const content = await contentOf(run, record.blob);
-  if (dryRun) {
-    counts.exported += 1;
-    return [];
-  }
-  await target.putCiphertext(backupId, archiveId, content);
-  const problems = await putRows(run, metadata);
-  await target.putMetadata(backupId, text);
-  counts.exported += 1;
-  return problems;
+  const rows = await rowsOf(run, backupId, metadata);
+  return { rows, archiveId, text, content: await contentOf(run, record.blob) };
 }
 
 async function stateThere(
@@ -94,18 +119,38 @@ async function stateThere(
   }
 }
 
+interface Row {
+  readonly ref: FactorRef;
+  readonly factor: Factor;
+  /** Whether it leads to the backup here. */
+  readonly isHere: boolean;
+}
+
+function rowsOf(
+  { records }: ExportRun,
+  backupId: string,
+  { factors, syncFactors }: BackupMetadata,
+): Promise<readonly Row[]> {
+  const rowOf = (scope: "MAIN" | "SYNC") => async (factor: Factor) => {
+    const ref = factorRef(scope, factor);
+    return { ref, factor, isHere: (await records.locate(ref, [])).backupId === backupId };
+  };
+  return Promise.all([...factors.map(rowOf("MAIN")), ...syncFactors.map(rowOf("SYNC"))]);
+}
+
 /** Writes the rows of the factors that lead to the backup here. */
-async function putRows({ records, target }: ExportRun, metadata: BackupMetadata): Promise<readonly string[]> {
-  const { id, factors, syncFactors } = metadata;
-  const rowOf = (scope: "MAIN" | "SYNC") => (factor: Factor) => ({ ref: factorRef(scope, factor), factor });
+async function putRows(
+  { target }: ExportRun,
+  backupId: string,
+  rows: readonly Row[],
+): Promise<readonly string[]> {
   const problems: string[] = [];
-  for (const { ref, factor } of [...factors.map(rowOf("MAIN")), ...syncFactors.map(rowOf("SYNC"))]) {
-    if ((await records.locate(ref, [])).backupId !== id)
-      problems.push(`${named(ref)} does not lead to it here: its row was not written`);
+  for (const { ref, factor, isHere } of rows) {
+    if (!isHere) problems.push(`${named(ref)} does not lead to it here: its row was not written`);
     else if (!mayHaveLegacyRow(ref))
       problems.push(`${named(ref)} does not fit into a row of the table: it leads to nothing there`);
     else if (
-      !(await target.putRow(ref, { backupId: id, createdAtMs: factor.createdAt * 1000, ...lastUse(factor) }))
+      !(await target.putRow(ref, { backupId, createdAtMs: factor.createdAt * 1000, ...lastUse(factor) }))
     )
       problems.push(`${named(ref)} leads to another backup there: its row was left as it is`);
   }
@@ -121,13 +166,12 @@ function archiveIdOf({ sha256 }: BlobRef): string {
   return `archive_${sha256.slice(0, 32)}`;
 }
 
-async function contentOf({ blobs }: ExportRun, blob: BlobRef): Promise<Uint8Array> {
+async function contentOf({ blobs }: ExportRun, blob: BlobRef): Promise<Uint8Array | "missing" | "damaged"> {
   try {
     const stored = await blobs.get(blob);
-    if (stored === null) throw new LegacyProblem("the ciphertext is missing");
-    return await new Response(stored).bytes();
+    return stored === null ? "missing" : await new Response(stored).bytes();
   } catch (error) {
-    if (error instanceof BlobDamaged) throw new LegacyProblem("the ciphertext is damaged");
+    if (error instanceof BlobDamaged) return "damaged";
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import { newImportCounts } from "../../../src/maintenance/import/run.ts";
 import { systemClock, systemRandom } from "../../../src/runtime/clock.ts";
 import { openLegacySource } from "../../../src/storage/aws/legacy/source.ts";
 import { openLegacyTarget } from "../../../src/storage/aws/legacy/target.ts";
-import { factorKeys } from "../../../src/storage/contract.ts";
+import { type BlobStore, factorKeys, type RecordStore } from "../../../src/storage/contract.ts";
 import { DRIVERS, type Stores } from "../../drivers.ts";
 import {
   created,
@@ -16,8 +16,10 @@ import {
   recoveredBy,
   undeletion,
 } from "../../support/factors.ts";
+import { addVersion, pruneVersions } from "../../support/history.ts";
 import { LEGACY_OPTIONS, type LegacyStores, newLegacyStores } from "../../support/legacy-stores.ts";
 import { legacyKeypair, legacyUser, usersOfEveryForm } from "../../support/legacy-users.ts";
+import { onceBefore, replaced } from "../../support/store-wrappers.ts";
 import { indexedAs, rewriteMetadata, storedRecord } from "../../support/stored.ts";
 import { replacedContent, solved } from "../../support/users.ts";
 
@@ -234,6 +236,52 @@ for (const driver of DRIVERS)
         },
       ]);
       expect([...(await legacy.contents()).keys()].filter((key) => key.startsWith("MAIN#"))).toEqual([]);
+    });
+
+    test("reads a backup again whose content is replaced, or which is deleted or loses a factor, while it is read", async () => {
+      await using source = await newLegacyStores();
+      await using stores = await driver.openStores({ clock: systemClock, random: systemRandom });
+      const user = legacyUser();
+      await source.add(user);
+      await imported(stores, source);
+      const replaceContent = async () => {
+        await addVersion(stores, user.id);
+        await pruneVersions(stores, user.id);
+      };
+      const commit = async (isDeletion: boolean) => {
+        const before = await storedRecord(stores, user.id);
+        const { factors, ...metadata } = before.metadata;
+        const next = isDeletion ? null : { ...before, metadata: { ...metadata, factors: [] } };
+        const release = user.mains.map(({ ref }) => ref);
+        expect(await stores.records.commit({ backupId: user.id, expect: before, next, release })).toBe(
+          "committed",
+        );
+        if (isDeletion) await stores.blobs.delete(before.blob.key);
+      };
+      for (const [change, count] of [
+        [{ blobs: onceBefore<BlobStore>(stores.blobs, "get", replaceContent) }, 1],
+        [{ records: onceBefore(stores.records, "locate", () => commit(false)) }, 1],
+        [{ blobs: onceBefore<BlobStore>(stores.blobs, "get", () => commit(true)) }, 0],
+      ] as const) {
+        await using legacy = await newLegacyStores();
+        expect(await exported(stores, legacy, change)).toMatchObject({ findings: [], exported: count });
+      }
+    });
+
+    test("goes on after a record that is not JSON, and says so", async () => {
+      await using source = await newLegacyStores();
+      await using legacy = await newLegacyStores();
+      await using stores = await driver.openStores({ clock: systemClock, random: systemRandom });
+      const [broken, sound] = [legacyUser(), legacyUser()];
+      await source.add(broken, sound);
+      await imported(stores, source);
+      const read: RecordStore["read"] = async (backupId) =>
+        backupId === broken.id ? JSON.parse("{") : stores.records.read(backupId);
+      const records = replaced(stores.records, { read });
+      const findings = [{ backupId: broken.id, problem: "the metadata are not JSON" }];
+      expect(await exported(stores, legacy, { records })).toMatchObject({ findings, exported: 1 });
+      const verified = await imported({ records, blobs: stores.blobs }, source, true);
+      expect(verified).toEqual([{ backupId: broken.id, problem: "its metadata here are not JSON" }]);
     });
   });
 
