@@ -8,10 +8,18 @@ import {
   StorageUnavailable,
 } from "../../src/storage/contract.ts";
 import { DRIVERS, type Driver } from "../drivers.ts";
+import { createFactorKeypair } from "../support/factor-keypair.ts";
 import { type Interceptor, interceptedStores } from "../support/intercepted-stores.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { blobKeys, storedRecord } from "../support/stored.ts";
-import { createPayload, newUser, recovered, syncPayload, userWithBackup } from "../support/users.ts";
+import {
+  addSyncFactorRequest,
+  createPayload,
+  newUser,
+  recovered,
+  syncPayload,
+  userWithBackup,
+} from "../support/users.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -192,3 +200,19 @@ for (const driver of DRIVERS)
       expect(left).toBe(0);
     },
   );
+
+for (const driver of DRIVERS)
+  test(`an addition of a sync factor whose commit may have been made is no used token (${driver.name})`, async () => {
+    await using world = await fixture(driver);
+    const { client } = world.service;
+    const { syncFactorToken } = await recovered(client, await userWithBackup(client));
+    const request = await addSyncFactorRequest(client, createFactorKeypair(), syncFactorToken);
+    world.calls.around = async (call, run) => {
+      const result = await run();
+      if (call === "records.commit") throw new StorageUnavailable("the response was lost");
+      return result;
+    };
+    expect((await client.addSyncFactor(request)).status).toBe(503);
+    world.calls.around = (_call, run) => run();
+    expect((await client.addSyncFactor(request)).code()).toBe("already_used");
+  });

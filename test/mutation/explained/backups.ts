@@ -8,6 +8,16 @@ export const BACKUPS: Explanations = {
       reason: "It saves calls: the commit finds the nonce, and every failure of a replay is reported as one.",
     },
     {
+      line: "if (located.consumed || issued?.redeemed) throw alreadyUsed();",
+      mutation: "without right of ||: located.consumed || issued?.redeemed",
+      reason: "It saves calls: the commit finds the token redeemed, and so does every other refusal.",
+    },
+    {
+      line: "if (located.consumed || issued?.redeemed) throw alreadyUsed();",
+      mutation: "false for: located.consumed || issued?.redeemed",
+      reason: "As its two sides.",
+    },
+    {
       line: "if (located.backupId !== null) throw factorExists();",
       mutation: "false for: located.backupId !== null",
       reason: "It saves the commit, which finds the factor in use.",
