@@ -3,7 +3,6 @@ import type { Proven } from "./authorise.ts";
 import type { Backups } from "./backups.ts";
 import type { BackupsContext } from "./create-backups.ts";
 import { noteLastUse } from "./last-use.ts";
-import { lists } from "./model.ts";
 import { doesNotExist, fail, unauthorized, untraceable } from "./outcomes.ts";
 import { exportMetadata } from "./view.ts";
 
@@ -18,10 +17,9 @@ export function retrieveMetadata(context: BackupsContext): Backups["retrieveMeta
     return exportMetadata(backup.metadata, backup.versions);
   };
 
-  /** For a factor that was on no backup. By now another request may have put it on the one that the client expects. */
+  /** For a factor that was on no backup. Another request may have put it on the one that the client expects by now. */
   async function locateAgain(by: Proven, expectedId: string): Promise<string> {
-    const { metadata } = (await access.read(expectedId)) ?? fail(doesNotExist());
-    const backupId = lists(metadata, by.factor) ? await access.locate(by) : null;
-    return backupId ?? fail(unauthorized());
+    if ((await access.read(expectedId)) === null) throw doesNotExist();
+    return (await access.locate(by)) ?? fail(unauthorized());
   }
 }
