@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { instantOf, systemRandom } from "../../src/runtime/clock.ts";
 import { openAwsRecords } from "../../src/storage/aws/records.ts";
-import { type Change, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
+import { type Change, type Conflict, isUnchanged, StorageUnavailable } from "../../src/storage/contract.ts";
 import type { InspectableRecords } from "../../src/storage/inspection.ts";
 import { DRIVERS } from "../drivers.ts";
 import { dynamoDbError } from "../support/dynamodb-proxy.ts";
@@ -14,6 +14,15 @@ import { openProxiedRecords, type ProxiedRecords, SHORT_PAUSES } from "./proxied
 const SHORT = { ...SHORT_PAUSES, budgetMs: 500 };
 const FACTORS = Array.from({ length: 100 }, (_, index) => main(`f${index}`));
 const OUTAGE: Fault = { kind: "refuse", answer: dynamoDbError(500, "InternalServerError") };
+
+/** What another process does that releases rows of the id. */
+interface Releasing {
+  readonly what: string;
+  /** Its transaction that does not arrive before the record of the creation is about to be stored. */
+  readonly held: number;
+  readonly outcome: "committed" | Conflict;
+  change(store: Awaited<ReturnType<typeof openFixture>>): Promise<Change>;
+}
 
 async function openFixture(retry = SHORT_PAUSES) {
   const opened = await openProxiedRecords(retry);
@@ -123,49 +132,46 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         expect(await rowsOf(store.healthy)).toBe(100);
       });
 
-      test("the end of a deletion", async () => {
-        await using store = await openFixture();
-        await using other = await openOther(store);
-        const { consume: _none, ...creation } = store.creation;
-        expect(await store.healthy.commit(creation)).toBe("committed");
-        const expected = { revision: await revisionOf(store.healthy, "b1") };
-        const deletionHeld = holdFrom(other.proxy, 2);
-        const deleting = other.records.commit({
-          backupId: "b1",
-          expect: expected,
-          next: null,
-          release: FACTORS,
+      const others: readonly Releasing[] = [
+        {
+          what: "the end of a deletion",
+          held: 2,
+          outcome: "committed",
+          async change({ creation: { consume: _none, ...creation }, healthy }) {
+            expect(await healthy.commit(creation)).toBe("committed");
+            const expected = { revision: await revisionOf(healthy, "b1") };
+            return { backupId: "b1", expect: expected, next: null, release: FACTORS };
+          },
+        },
+        {
+          what: "a creation of the same id that fails",
+          held: 3,
+          outcome: "consumed",
+          async change({ creation, healthy, clock }) {
+            const consumed = once("n2", clock);
+            await healthy.consume([consumed]);
+            return { ...creation, consume: [consumed] };
+          },
+        },
+      ];
+      for (const { what, held, outcome, change } of others)
+        test(what, async () => {
+          await using store = await openFixture();
+          await using other = await openOther(store);
+          const changed = await change(store);
+          const otherHeld = holdFrom(other.proxy, held);
+          const changing = other.records.commit(changed);
+          await otherHeld(changing);
+          const creationHeld = holdFrom(store.proxy, 3);
+          const creating = store.records.commit(store.creation);
+          await creationHeld(creating);
+          other.proxy.clear();
+          expect(await changing).toBe(outcome);
+          expect(await rowsOf(store.healthy)).toBe(0);
+          store.proxy.clear();
+          expect(await creating).toBe("committed");
+          expect(await rowsOf(store.healthy)).toBe(100);
         });
-        await deletionHeld(deleting);
-        const held = holdFrom(store.proxy, 3);
-        const creating = store.records.commit(store.creation);
-        await held(creating);
-        other.proxy.clear();
-        expect(await deleting).toBe("committed");
-        expect(await rowsOf(store.healthy)).toBe(0);
-        store.proxy.clear();
-        expect(await creating).toBe("committed");
-        expect(await rowsOf(store.healthy)).toBe(100);
-      });
-
-      test("a creation of the same id that fails", async () => {
-        await using store = await openFixture();
-        await using other = await openOther(store);
-        const consumed = once("n2", store.clock);
-        await store.healthy.consume([consumed]);
-        const otherHeld = holdFrom(other.proxy, 3);
-        const failing = other.records.commit({ ...store.creation, consume: [consumed] });
-        await otherHeld(failing);
-        const held = holdFrom(store.proxy, 3);
-        const creating = store.records.commit(store.creation);
-        await held(creating);
-        other.proxy.clear();
-        expect(await failing).toBe("consumed");
-        expect(await rowsOf(store.healthy)).toBe(0);
-        store.proxy.clear();
-        expect(await creating).toBe("committed");
-        expect(await rowsOf(store.healthy)).toBe(100);
-      });
     });
 
     test("adds a row again without a change of the record that others have read", async () => {
