@@ -12,7 +12,7 @@ const MIN_ABSENT_PAIRS = 3;
 
 interface Found<T> {
   readonly found: T;
-  /** `false`: the backup changed each time, so that parts of `found` may be of different states. */
+  /** `false`: the backup changed each time and `found` is not settled. Parts of it may be of different states. */
   readonly isOfOneState: boolean;
 }
 
@@ -20,7 +20,7 @@ interface Found<T> {
  * Reads with `read` what belongs to a backup after its record, until the record's revision did not change around it: a
  * sync, a new factor or a deletion may have come between the reads.
  *
- * @param isSettled whether it counts all the same, so that nothing is read again.
+ * @param isSettled whether what was found counts even if the backup changed meanwhile. By default it never does.
  * @throws StorageUnavailable; what `read` throws.
  */
 export async function readOfOneState<T>(
