@@ -2,7 +2,7 @@
  * Changes of more index rows than a transaction of DynamoDB takes, which has at most 100 items. Only what creates a record
  * may claim so many, and only what deletes it may release so many: the further rows lead to a backup that does not exist,
  * and are claimed before its record is stored, or released after it is deleted. A crash in between leaves rows that lead
- * nowhere, for the doctor.
+ * nowhere, or a record that lacks some, for the doctor.
  *
  * Until the record is stored, others may release its further rows: the doctor, the end of a deletion of that id, or a
  * creation of that id that fails. All of these expect that there is no record. So once it is stored, no further row is lost,
