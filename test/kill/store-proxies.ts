@@ -30,7 +30,10 @@ export interface StoreProxies extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** How many connections the service has to its stores. */
   readonly connections: number;
-  /** From now on some requests to the stores are lost, late, repeated, throttled, or reported as failed though they were not. */
+  /**
+   * From now on some requests to the stores are lost, late, repeated, throttled, or reported as failed though they were
+   * not.
+   */
   disturb(random: () => number): void;
   /**
    * From now on, at those times, commits reach their store only after so many ms. That is too late for the service if it is
