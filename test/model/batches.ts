@@ -142,7 +142,7 @@ function findOrder(
         "ok" in expected.outcome &&
         "ok" in outcome &&
         earlier.some((one) => Bun.deepEquals(outcome, expectedIn(one).outcome));
-      const next = isOfTwins(index, succeeded)
+      const next = isOfTwins(index, now, succeeded)
         ? now
         : nextWorld(now, isEarlier ? { ...expected, outcome } : expected, outcome);
       if (next === null) continue;
@@ -161,11 +161,14 @@ function findOrder(
    * Whether this is the error of a read that was sent twice at once. The other one had consumed the proof, and released it
    * when it failed; or it has read the backup, and consumes the proof after this one found the backup deleted.
    */
-  function isOfTwins(index: number, succeeded: ReadonlySet<Sent["request"]>): boolean {
+  function isOfTwins(index: number, now: World, succeeded: ReadonlySet<Sent["request"]>): boolean {
     const [request, outcome] = [batch[index]?.request, outcomes[index]];
     if (request === undefined || outcome === undefined || "ok" in outcome) return false;
     if (!READS.includes(request.op.op)) return false;
-    if (outcome.code !== "already_used") return isGone(outcome.code) && succeeded.has(request);
+    if (outcome.code !== "already_used") {
+      const alone = expectedOf(now, { request, succeeded: false }).outcome;
+      return succeeded.has(request) && isGone(outcome.code) && "code" in alone && isGone(alone.code);
+    }
     const others = outcomes.filter((_, place) => place !== index && batch[place]?.request === request);
     return others.some((other) => "code" in other && other.code !== "already_used");
   }
