@@ -96,14 +96,14 @@ export interface Change {
   /**
    * Index rows to add. None may exist. What creates a record may name any number. A driver may add the last of many right
    * before the record, and deletes them where the commit fails; a crash leaves rows that lead to a backup that does not
-   * exist, which the same change takes over. Where others delete such rows before the record is there, the driver adds them
+   * exist, which a creation of that id takes over. Where others delete such rows before the record is there, the driver adds them
    * again right after it; where that fails the commit throws, and after that or a crash the doctor adds the rows.
    */
   readonly claim?: readonly FactorRef[];
   /**
    * Index rows to delete. Rows of other backups, and rows that do not exist, are left alone. A deletion of the record may
    * name any number. A driver may delete the last of many right after the record; where that fails the commit throws, and
-   * rows stay that lead to a backup that does not exist, for the doctor.
+   * rows stay that lead to a backup that does not exist, as after a crash.
    */
   readonly release?: readonly FactorRef[];
   /** Nonces to consume. None may be consumed yet. */

@@ -89,6 +89,18 @@ if (DRIVERS.some((driver) => driver.name === "aws"))
         expect(await listed(store.healthy)).toEqual([]);
       });
 
+    for (const first of [1, 40])
+      test(`leaves rows that a creation of the same id takes over, of ${FACTORS.length - first} factors`, async () => {
+        await using store = await openFixture(SHORT);
+        store.injectAfterFirst(INTERNAL_ERROR, Number.POSITIVE_INFINITY);
+        const outcome: unknown = await store.records.commit(store.deletion).catch((error: unknown) => error);
+        expect(outcome).toBeInstanceOf(StorageUnavailable);
+        store.proxy.clear();
+        const claim = FACTORS.slice(first);
+        await create(store.healthy, "b1", { claim });
+        expect(await listed(store.healthy)).toHaveLength(claim.length);
+      });
+
     test("leaves alone what a new backup of the same id claims after the rows were released", async () => {
       await using store = await openFixture();
       store.injectAfterFirst({ kind: "drop answer" });

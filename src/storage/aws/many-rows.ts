@@ -2,7 +2,7 @@
  * Changes of more index rows than a transaction of DynamoDB takes, which has at most 100 items. Only what creates a record
  * may claim so many, and only what deletes it may release so many: the further rows lead to a backup that does not exist,
  * and are claimed before its record is stored, or released after it is deleted. A crash in between leaves rows that lead
- * nowhere, or a record that lacks some, for the doctor.
+ * nowhere, or a record that lacks some, for the doctor. A creation of that id takes over the rows.
  *
  * Until the record is stored, others may release its further rows: the doctor, the end of a deletion of that id, or a
  * creation of that id that fails. All of these expect that there is no record. So once it is stored, no further row is lost,
@@ -54,7 +54,7 @@ export async function commitInTransactions(
 /** The rows that this call has claimed are released where the change is not made. */
 async function commitAfterClaims(change: Creation, one: OneTransaction): Promise<"committed" | Conflict> {
   const { backupId, claim } = change;
-  const own = { ...change, claim: claim.slice(0, MAX_ROWS) };
+  let own = claim.slice(0, MAX_ROWS);
   const claimed: FactorRef[] = [];
   let outcome: "committed" | Conflict = "committed";
   try {
@@ -65,20 +65,35 @@ async function commitAfterClaims(change: Creation, one: OneTransaction): Promise
       if (outcome !== "committed") break;
       claimed.push(...free);
     }
-    outcome = await one.commit(own, outcome !== "committed");
+    const isFree = outcome === "committed";
+    outcome = await one.commit({ ...change, claim: own }, !isFree);
+    if (isFree && outcome === "factor-claimed") {
+      // a deletion that ended in between has left rows of this id
+      const free = await one.notLeadingTo(backupId, own);
+      if (free.length < own.length) outcome = await one.commit({ ...change, claim: free });
+      own = [...free];
+    }
   } catch (error) {
     if (isUnchanged(error)) await releaseRows(backupId, claimed, one);
     throw error;
   }
-  if (outcome === "committed") await claimReleasedRows(change, one);
+  if (outcome === "committed") await claimReleasedRows(change, new Set(own), one);
   else await releaseRows(backupId, claimed, one);
   return outcome;
 }
 
-/** Claims the further rows that were released before the record was stored, as long as no other change has come. */
-async function claimReleasedRows({ backupId, next, claim }: Creation, one: OneTransaction): Promise<void> {
+/**
+ * Claims the rows that were released before the record was stored, as long as no other change has come.
+ *
+ * @param own those that were claimed with the record.
+ */
+async function claimReleasedRows(
+  { backupId, next, claim }: Creation,
+  own: ReadonlySet<FactorRef>,
+  one: OneTransaction,
+): Promise<void> {
   try {
-    for (const rows of portionsOf(claim.slice(MAX_ROWS))) {
+    for (const rows of portionsOf(claim.filter((factor) => !own.has(factor)))) {
       const released = await one.notLeadingTo(backupId, rows);
       if (released.length === 0) continue;
       // the same record at the same revision: it stays as others have read it

@@ -76,6 +76,18 @@ describe("a creation", () => {
     });
   });
 
+  test("takes over the rows of its id, and only those", async () => {
+    const change = { ...CREATION, claim: rows(0, 3) };
+    expect(await outcomeOf(change, ["factor-claimed"], { ours: ["2"] })).toEqual({
+      outcome: "committed",
+      made: ["record, claim 0-2", "record, claim 0-1"],
+    });
+    expect(await outcomeOf(change, ["factor-claimed"])).toEqual({
+      outcome: "factor-claimed",
+      made: ["record, claim 0-2"],
+    });
+  });
+
   test("claims those that others released before its record again, at its revision", async () => {
     const claim = rows(0, 140);
     expect(
