@@ -13,9 +13,10 @@ export interface RequestLimits {
   admit(path: string, address: string): void;
 
   /**
-   * Runs a destructive operation whose proof is valid, and counts it for the address if it succeeds.
+   * Runs a destructive operation whose proof is valid, and counts it for the address if it succeeds. Until then it is
+   * reserved, so that those that run at once cannot exceed the limit together.
    *
-   * @throws TooManyRequests before `act` is called, when too many have succeeded; what `act` throws.
+   * @throws TooManyRequests before `act` is called, when too many have succeeded or run; what `act` throws.
    */
   limitDestruction<T>(address: string, act: () => Promise<T>): Promise<T>;
   /** @throws TooManyRequests when the backup has had too many destructive operations. */
@@ -114,9 +115,9 @@ export function createRequestLimits(config: RateLimitConfig | null, limiter: Rat
       else if (kind === "status") use(address.status, from);
     },
     async limitDestruction(from, act) {
-      limiter.check(address.destructions, from);
+      using destructions = limiter.reserve(address.destructions, from, 1);
       const result = await act();
-      limiter.count(address.destructions, from);
+      destructions.count(1);
       return result;
     },
     admitDestruction(backupId) {

@@ -32,6 +32,18 @@ async function garbage(client: ApiClient) {
 
 for (const driver of DRIVERS)
   describe(`rate limits (${driver.name})`, () => {
+    test("on destructive operations hold for an address that sends several at once", async () => {
+      const low = limits({ RATE_LIMIT_ADDRESS_DESTRUCTIONS_PER_MINUTE: "1" });
+      await using service = await startService(driver, low);
+      const here = service.clientFrom("198.51.100.7");
+      const deletions = [];
+      for (let n = 0; n < 5; n++)
+        deletions.push(await solved(here, "delete-backup", (await userWithBackup(here)).sync));
+      const responses = await Promise.all(deletions.map((deletion) => here.deleteBackup(deletion)));
+      expect(responses.filter(({ status }) => status === 204)).toHaveLength(1);
+      for (const response of responses.filter(({ status }) => status !== 204)) expectLimited(response);
+    });
+
     test("on challenges hold for an address, and end with the minute", async () => {
       await using service = await startService(
         driver,
