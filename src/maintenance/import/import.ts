@@ -168,6 +168,7 @@ function findings(
   return concurrently(places, WIDTH, async (place) => {
     const problems = await check(place).catch((error: unknown) => {
       if (error instanceof LegacyProblem) return [error.message];
+      if (error instanceof SyntaxError) return ["its metadata here are not JSON"]; // no other text is parsed without a check
       throw error;
     });
     return problems.map((problem) => ({ backupId: place.backupId, problem }));
