@@ -99,8 +99,12 @@ describe("a commit", () => {
 
   test("of many rows does not claim again those that lead to its backup", async () => {
     const item = (key: string, backupId: string) => ({ PK: { S: `MAIN#${key}` }, BackupId: { S: backupId } });
-    const found = dynamoDbSuccess({ Responses: { factors: [item("k40", "b1"), item("k41", "b2")] } });
-    aws.respondInOrder(found, DONE, DONE);
+    const found = (...factors: object[]) => dynamoDbSuccess({ Responses: { factors } });
+    const [before, after] = [
+      found(item("k40", "b1"), item("k41", "b2")),
+      found(item("k40", "b1"), item("k41", "b1")),
+    ];
+    aws.respondInOrder(before, DONE, DONE, after);
     expect(await records.commit({ ...creation, claim: many })).toBe("committed");
     expect(JSON.parse(aws.seen[0]?.body ?? "")).toMatchObject({
       RequestItems: { factors: { Keys: [{ PK: { S: "MAIN#k40" } }, { PK: { S: "MAIN#k41" } }] } },
