@@ -26,7 +26,7 @@ export const ROUND_TRIP_LIMITS: Readonly<Record<string, number>> = {
   "delete-factor": 3,
   "delete-backup": 3,
   reset: 3,
-  undelete: 2,
+  undelete: 4, // the states are read before the record and once more after it
   "restore-version": 3,
   events: 3,
   status: 1,
