@@ -38,6 +38,7 @@ const AFTER_THE_RESPONSE: Readonly<Record<string, string>> = {
   "delete-backup": "blobs.delete",
   reset: "blobs.delete",
   "retrieve-metadata": "records.commit", // when the factor was used last
+  events: "records.commit",
 };
 
 /** Runs every operation once against stores that delay each call by `delayMs`. */
