@@ -203,14 +203,16 @@ export function activityTarget(require = requireActivity): Target {
 export function strictJsonTarget(ambiguity = ambiguityIn): Target {
   return {
     name: "JSON without ambiguity",
-    corpus: bytesOf(...REQUESTS.filter(({ length }) => length < 1_000)),
+    corpus: bytesOf(...REQUESTS.filter(({ length }) => length < 1_000), '["a",":b"]'),
     dictionary: PIECES,
     generate: (dice) => Buffer.from(randomJson(dice)),
     run(input) {
       const text = textOf(input);
       if (parsedOrNothing(input) === undefined) return "no JSON";
       const found = ambiguity(text);
-      const names = text.match(/"(?:[^"\\]|\\.)*"(?=\s*:)/g)?.length ?? 0;
+      // each string as a whole, so that no match begins at the end of one
+      const strings = [...text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)];
+      const names = strings.filter(([, colon]) => colon !== undefined).length;
       const kept = membersOf(JSON.parse(text));
       if (found === null) requireThat(names === kept, `${names} names, ${kept} members`);
       else
