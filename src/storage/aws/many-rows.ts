@@ -54,7 +54,7 @@ export async function commitInTransactions(
 /** The rows that this call has claimed are released where the change is not made. */
 async function commitAfterClaims(change: Creation, one: OneTransaction): Promise<"committed" | Conflict> {
   const { backupId, claim } = change;
-  let own = claim.slice(0, MAX_ROWS);
+  let own: readonly FactorRef[] = claim.slice(0, MAX_ROWS);
   const claimed: FactorRef[] = [];
   let outcome: "committed" | Conflict = "committed";
   try {
@@ -65,13 +65,13 @@ async function commitAfterClaims(change: Creation, one: OneTransaction): Promise
       if (outcome !== "committed") break;
       claimed.push(...free);
     }
-    const isFree = outcome === "committed";
-    outcome = await one.commit({ ...change, claim: own }, !isFree);
-    if (isFree && outcome === "factor-claimed") {
+    const areClaimed = outcome === "committed";
+    outcome = await one.commit({ ...change, claim: own }, !areClaimed);
+    if (areClaimed && outcome === "factor-claimed") {
       // a deletion that ended in between has left rows of this id
       const free = await one.notLeadingTo(backupId, own);
       if (free.length < own.length) outcome = await one.commit({ ...change, claim: free });
-      own = [...free];
+      own = free;
     }
   } catch (error) {
     if (isUnchanged(error)) await releaseRows(backupId, claimed, one);
