@@ -4,6 +4,9 @@ import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { createDynamoDbClient, createS3Client } from "../../../../src/storage/aws/clients.ts";
 import { createEndpointOf } from "../../../../src/storage/aws/direct/endpoint.ts";
+import { setAwsCredentials } from "../../../support/aws-config.ts";
+
+setAwsCredentials();
 
 const s3 = (region = "eu-west-1") => createS3Client({ region, s3Endpoint: null }).config;
 
